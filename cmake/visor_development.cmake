@@ -1,0 +1,32 @@
+# What visor's own targets are built with, and no user's: warnings, sanitizers, ccache.
+
+foreach(component IN LISTS visor_components)
+  visor_find_component(${component} visor_missing)
+  if(visor_missing)
+    message(FATAL_ERROR "visor: component ${component}: ${visor_missing}; scripts/install-dependencies installs it")
+  endif()
+endforeach()
+
+find_program(VISOR_CCACHE ccache)
+if(VISOR_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${VISOR_CCACHE}")
+endif()
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+endif()
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+add_library(visor_development INTERFACE)
+target_compile_options(visor_development INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror -fdiagnostics-color=always)
+if(VISOR_SANITIZE)
+  string(REPLACE "," ";" visor_sanitizers "${VISOR_SANITIZE}")
+  target_compile_options(visor_development INTERFACE -fsanitize=${VISOR_SANITIZE} -fno-omit-frame-pointer -g1)
+  target_link_options(visor_development INTERFACE -fsanitize=${VISOR_SANITIZE})
+  if("undefined" IN_LIST visor_sanitizers)
+    target_compile_options(visor_development INTERFACE -fno-sanitize-recover=undefined)
+  endif()
+  if("thread" IN_LIST visor_sanitizers AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Asio fences are not modelled by the sanitizer; GCC warns about each.
+    target_compile_options(visor_development INTERFACE -Wno-tsan)
+  endif()
+endif()

@@ -1,0 +1,23 @@
+# visor_test(<name> SOURCES <file>... [LINK <target>...] [LABELS <label>...] [TIMEOUT <seconds>] [SLOW])
+#
+# One test program, linked with the shared main of Catch2, and one CTest entry for it. With SLOW, the cases tagged [slow] become
+# a second entry `<name>.slow` with the label "slow", which runs that only sample leave out.
+function(visor_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "SLOW" "TIMEOUT" "SOURCES;LINK;LABELS")
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
+    message(FATAL_ERROR "visor_test(${name}): SOURCES missing, or not understood: ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE visor_test_main visor::visor ${arg_LINK})
+  if(arg_SLOW)
+    add_test(NAME ${name} COMMAND ${name} "~[slow]")
+    add_test(NAME ${name}.slow COMMAND ${name} "[slow]")
+    set_tests_properties(${name}.slow PROPERTIES LABELS "${arg_LABELS};slow" TIMEOUT ${arg_TIMEOUT})
+  else()
+    add_test(NAME ${name} COMMAND ${name})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+endfunction()
