@@ -1,0 +1,57 @@
+#ifndef VISOR_BASE_CLOCK_HPP
+#define VISOR_BASE_CLOCK_HPP
+
+#include "visor/base/time.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <utility>
+
+namespace visor {
+
+/// The time of the machine. A clock is a small value that is passed to everything timed; tests pass a `manual_clock`
+/// (`visor/base/manual_clock.hpp`) and never sleep.
+class wall_clock {
+ public:
+  class timer;
+  instant now() const noexcept { return std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()); }
+};
+
+/// Waits for an instant. A wait may end early: whoever waits looks at the clock again. That is how a step of the system clock,
+/// or a machine that was suspended, is noticed within `longest_wait`, and why a deadline years ahead is no overflow.
+class wall_clock::timer {
+ public:
+  static constexpr std::chrono::seconds longest_wait{30};
+
+  timer(boost::asio::any_io_executor executor, wall_clock clock) : clock_(clock), timer_(std::move(executor)) {}
+
+  /// Completes with `void(boost::system::error_code)` at `when` or earlier; `operation_aborted` after `cancel()`.
+  /// Setting a new wait cancels the one before.
+  template <class Token>
+  auto async_wait_until(instant when, Token&& token) {
+    auto const left = std::clamp<duration>(when - clock_.now(), duration{0}, longest_wait);
+    timer_.expires_after(left);
+    return timer_.async_wait(std::forward<Token>(token));
+  }
+
+  void cancel() { timer_.cancel(); }
+
+ private:
+  [[no_unique_address]] wall_clock clock_;
+  boost::asio::steady_timer timer_;
+};
+
+/// What everything timed asks of its clock: a cheap copyable value with `now()` and a `timer` made from an executor and itself.
+template <class C>
+concept timekeeper = std::copyable<C> && requires(C const clock) {
+  { clock.now() } -> std::same_as<instant>;
+  requires std::constructible_from<typename C::timer, boost::asio::any_io_executor, C>;
+};
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,123 @@
+#ifndef VISOR_BASE_ERROR_HPP
+#define VISOR_BASE_ERROR_HPP
+
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <string>
+#include <utility>
+
+namespace visor {
+
+/// What went wrong, in words that hold for every database. User code compares with these, never with a vendor's numbers.
+enum class condition {
+  invalid_argument = 1,    ///< the caller's value is not allowed; nothing was done
+  not_found,               ///< what was named does not exist
+  already_exists,          ///< what was to be made exists
+  conflict,                ///< it has changed, or its state does not allow this
+  lease_lost,              ///< this node's lease ran out or was taken over: nothing was written
+  lease_held,              ///< another node holds what only one may hold
+  connection_failed,       ///< no connection could be made
+  connection_lost,         ///< the connection broke; nothing was written
+  outcome_unknown,         ///< the connection broke while committing: written or not, only a look can tell
+  timeout,                 ///< the deadline passed
+  cancelled,               ///< the caller gave up
+  busy,                    ///< locked by another process for longer than we wait
+  serialization_failure,   ///< the database asks to repeat the transaction
+  deadlock,                ///< the database ended the transaction to free another
+  unique_violation,        ///< a unique key is taken
+  read_only,               ///< the database or its file cannot be written
+  disk_full,               ///< no room
+  corrupt,                 ///< not a database, or a damaged one
+  schema_mismatch,         ///< the tables are of another version
+  authentication_failed,   ///< the server refused user or password
+  tls_failed,              ///< no TLS as it was asked for
+  unsupported,             ///< this driver cannot do that
+  closed,                  ///< used after it was closed
+  handler_failed,          ///< the job's own code failed
+  internal,                ///< a fault of visor
+};
+
+namespace detail {
+
+struct condition_category final : boost::system::error_category {
+  char const* name() const noexcept override { return "visor"; }
+  std::string message(int value) const override {
+    switch (static_cast<condition>(value)) {
+      case condition::invalid_argument: return "invalid argument";
+      case condition::not_found: return "not found";
+      case condition::already_exists: return "already exists";
+      case condition::conflict: return "conflict";
+      case condition::lease_lost: return "lease lost";
+      case condition::lease_held: return "lease held by another node";
+      case condition::connection_failed: return "connection failed";
+      case condition::connection_lost: return "connection lost";
+      case condition::outcome_unknown: return "outcome unknown";
+      case condition::timeout: return "timeout";
+      case condition::cancelled: return "cancelled";
+      case condition::busy: return "busy";
+      case condition::serialization_failure: return "serialization failure";
+      case condition::deadlock: return "deadlock";
+      case condition::unique_violation: return "unique violation";
+      case condition::read_only: return "read only";
+      case condition::disk_full: return "disk full";
+      case condition::corrupt: return "corrupt";
+      case condition::schema_mismatch: return "schema mismatch";
+      case condition::authentication_failed: return "authentication failed";
+      case condition::tls_failed: return "TLS failed";
+      case condition::unsupported: return "unsupported";
+      case condition::closed: return "closed";
+      case condition::handler_failed: return "handler failed";
+      case condition::internal: return "internal error";
+    }
+    return "unknown condition";
+  }
+};
+
+}  // namespace detail
+
+inline boost::system::error_category const& visor_category() noexcept {
+  static detail::condition_category const category;
+  return category;
+}
+
+/// Makes `condition` usable as a `boost::system::error_code`. Found by argument-dependent lookup.
+inline boost::system::error_code make_error_code(condition what) noexcept { return {static_cast<int>(what), visor_category()}; }
+
+/// The exception of the library. `what()` is one line for a person: the field, the place and the remedy, and never a secret.
+/// `code()` is the portable condition. Text that came from a server is kept apart, since it may repeat what users sent.
+class error : public boost::system::system_error {
+ public:
+  /// \param what the portable condition
+  /// \param message one line, without a full stop, that names the place and the remedy
+  /// \param server_text what the database itself said, as it said it; may be empty
+  error(condition what, std::string message, std::string server_text = {})
+      : boost::system::system_error(make_error_code(what)), message_(std::move(message)), server_text_(std::move(server_text)) {
+    if (!server_text_.empty()) whole_ = message_ + ": " + server_text_;
+  }
+
+  char const* what() const noexcept override { return (server_text_.empty() ? message_ : whole_).c_str(); }
+  condition kind() const noexcept { return static_cast<condition>(code().value()); }
+  std::string const& message() const noexcept { return message_; }
+  std::string const& server_text() const noexcept { return server_text_; }
+
+ private:
+  std::string message_;
+  std::string server_text_;
+  std::string whole_;
+};
+
+/// Whether repeating the whole operation may succeed and cannot do it twice.
+inline bool is_transient(condition what) noexcept {
+  return what == condition::busy || what == condition::serialization_failure || what == condition::deadlock ||
+         what == condition::connection_lost || what == condition::connection_failed;
+}
+
+}  // namespace visor
+
+namespace boost::system {
+template <>
+struct is_error_code_enum<visor::condition> : std::true_type {};
+}  // namespace boost::system
+
+#endif

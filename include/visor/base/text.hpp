@@ -1,0 +1,73 @@
+#ifndef VISOR_BASE_TEXT_HPP
+#define VISOR_BASE_TEXT_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <ranges>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace visor {
+
+/// The number of single-character insertions, deletions and replacements that turn one text into the other (Levenshtein).
+/// O(a·b) time, O(b) space.
+inline std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      std::size_t const above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+/// The candidate closest to `text`, or an empty view when none is near enough to be what was meant: more than a third of the
+/// longer of the two would have to change.
+template <std::ranges::input_range Candidates>
+std::string_view nearest(std::string_view text, Candidates const& candidates) {
+  std::string_view best;
+  std::size_t best_distance = 0;
+  for (std::string_view const candidate : candidates) {
+    std::size_t const distance = edit_distance(text, candidate);
+    if (distance * 3 > std::max(text.size(), candidate.size())) continue;
+    if (best.empty() || distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+/// Whether the text is well-formed UTF-8 without NUL: what every supported database stores unchanged. O(n).
+inline bool is_storable_text(std::string_view text) noexcept {
+  for (std::size_t i = 0; i < text.size();) {
+    auto const lead = static_cast<unsigned char>(text[i]);
+    if (lead == 0) return false;
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
+    std::size_t const length = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+    if (length == 0 || i + length > text.size()) return false;
+    for (std::size_t k = 1; k < length; ++k)
+      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return false;
+    auto const second = static_cast<unsigned char>(text[i + 1]);
+    // Overlong forms, surrogates and code points above U+10FFFF.
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
+        (lead == 0xF4 && second > 0x8F))
+      return false;
+    i += length;
+  }
+  return true;
+}
+
+}  // namespace visor
+
+#endif

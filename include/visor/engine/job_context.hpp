@@ -1,0 +1,114 @@
+#ifndef VISOR_ENGINE_JOB_CONTEXT_HPP
+#define VISOR_ENGINE_JOB_CONTEXT_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/task.hpp"
+#include "visor/store/store.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace visor {
+
+/// Why a running job is asked to stop.
+enum class stop_reason { none, cancelled, timed_out, lease_lost, shutdown };
+
+/// What a handler is told about the job that it runs, and where it leaves its output. One for each attempt; it outlives the
+/// handler's run. All members may be called from any thread.
+class job_context {
+ public:
+  /// How much output is kept of one attempt. What comes later is dropped and counted.
+  static constexpr std::size_t default_output_limit = 64 * 1024;
+
+  job_context(claimed_job job, std::string node, std::int64_t epoch, boost::asio::any_io_executor executor,
+              std::size_t output_limit = default_output_limit)
+      : job_(std::move(job)), node_(std::move(node)), epoch_(epoch), executor_(std::move(executor)), output_limit_(output_limit) {}
+  job_context(job_context const&) = delete;
+  job_context& operator=(job_context const&) = delete;
+
+  job_id id() const noexcept { return job_.id; }
+  std::string const& type() const noexcept { return job_.type; }
+  std::string const& queue() const noexcept { return job_.queue; }
+  int attempt() const noexcept { return job_.attempt; }  ///< 1 for the first try
+  int max_attempts() const noexcept { return job_.max_attempts; }
+  std::string const& payload() const noexcept { return job_.payload; }  ///< JSON
+  std::optional<std::string> const& schedule() const noexcept { return job_.schedule; }
+  std::optional<instant> const& planned_at() const noexcept { return job_.planned_at; }
+  std::string const& node() const noexcept { return node_; }
+
+  /// The epoch of this node's lease: hand it to systems that can refuse a smaller one, and a node that lost its lease without
+  /// knowing does no harm there.
+  std::int64_t epoch() const noexcept { return epoch_; }
+
+  /// Where a coroutine handler runs.
+  boost::asio::any_io_executor const& executor() const noexcept { return executor_; }
+
+  /// Fires when the job is cancelled, times out, its node's lease is lost, or shutdown waits no longer. A handler that ignores it
+  /// keeps its slot until it ends; its result is then refused or recorded as what the stop was for. Coroutine handlers are also
+  /// cancelled at what they await (terminal cancellation).
+  std::stop_token stop_token() const noexcept { return stop_.get_token(); }
+  bool stop_requested() const noexcept { return stop_.stop_requested(); }
+  stop_reason why_stopped() const noexcept { return reason_.load(std::memory_order_acquire); }
+
+  /// Adds a line to the attempt's output. Kept up to the limit; text that is not UTF-8 is kept with U+FFFD in its place.
+  void log(std::string_view line) {
+    append(line);
+    append("\n");
+  }
+
+  /// Adds raw text to the attempt's output, for handlers that pass on what others write. Same limit.
+  void append(std::string_view text) {
+    std::scoped_lock const lock{mutex_};
+    std::size_t const room = output_limit_ - std::min(output_limit_, output_.size());
+    output_.append(text.substr(0, room));
+    dropped_ += text.size() - std::min(room, text.size());
+  }
+
+  /// Takes the output out, for the engine. What was dropped is said in its last line.
+  std::string take_output() {
+    std::scoped_lock const lock{mutex_};
+    std::string result = std::exchange(output_, {});
+    if (dropped_ != 0) result += "\n[" + std::to_string(dropped_) + " bytes more were not kept]\n";
+    return result;
+  }
+
+  /// Asks the handler to stop. Only the first reason counts. Callbacks of the stop token run inside.
+  void request_stop(stop_reason why) {
+    auto expected = stop_reason::none;
+    if (reason_.compare_exchange_strong(expected, why, std::memory_order_acq_rel)) stop_.request_stop();
+  }
+
+ private:
+  claimed_job job_;
+  std::string node_;
+  std::int64_t epoch_;
+  boost::asio::any_io_executor executor_;
+  std::size_t output_limit_;
+  std::stop_source stop_;
+  std::atomic<stop_reason> reason_{stop_reason::none};
+  std::mutex mutex_;
+  std::string output_;
+  std::size_t dropped_ = 0;
+};
+
+/// Thrown by a handler for a failure that trying again cannot mend: the job ends as failed, whatever attempts are left.
+class permanent_failure : public error {
+ public:
+  explicit permanent_failure(std::string message) : error(condition::handler_failed, std::move(message)) {}
+};
+
+/// The code that runs a job. Returning is success; an exception is failure, and its `what()` is kept as the attempt's error.
+using handler = std::function<task<>(job_context&)>;
+
+}  // namespace visor
+
+#endif

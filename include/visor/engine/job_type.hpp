@@ -1,0 +1,53 @@
+#ifndef VISOR_ENGINE_JOB_TYPE_HPP
+#define VISOR_ENGINE_JOB_TYPE_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/engine/job_context.hpp"
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+
+#include <string>
+#include <utility>
+
+namespace visor {
+
+/// `fixed`: the same pause before every retry. `exponential`: a random pause between zero and base·2^(n-1), at most the cap
+/// ("full jitter").
+BOOST_DEFINE_ENUM_CLASS(backoff_kind, fixed, exponential)
+
+/// How long to wait before an attempt is repeated.
+struct backoff {
+  backoff_kind kind = backoff_kind::exponential;
+  duration base{std::chrono::seconds{1}};  ///< from 0
+  duration cap{std::chrono::minutes{5}};  ///< not below `base`
+  backoff() = default;
+  backoff(backoff_kind how, duration first, duration most) : kind(how), base(first), cap(most) {}
+  friend bool operator==(backoff const&, backoff const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(backoff, (), (kind, base, cap))
+
+/// What every job of one type has in common. Values of a job or schedule, where they are given, go before these.
+struct job_type_options {
+  std::string queue = "default";
+  int priority = 100;  ///< lower runs first; -32768 to 32767
+  int max_attempts = 1;  ///< from 1
+  duration timeout{};  ///< of one attempt; 0 = none
+  visor::backoff backoff;
+  job_type_options() = default;
+  friend bool operator==(job_type_options const&, job_type_options const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(job_type_options, (), (queue, priority, max_attempts, timeout, backoff))
+
+/// What can be run.
+struct job_type {
+  std::string name;
+  handler run;
+  job_type_options options;
+  job_type() = default;
+  job_type(std::string called, handler code, job_type_options with = job_type_options()) : name(std::move(called)), run(std::move(code)), options(std::move(with)) {}
+};
+
+}  // namespace visor
+
+#endif

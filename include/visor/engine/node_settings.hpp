@@ -1,0 +1,70 @@
+#ifndef VISOR_ENGINE_NODE_SETTINGS_HPP
+#define VISOR_ENGINE_NODE_SETTINGS_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/time.hpp"
+
+#include <boost/describe/class.hpp>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace visor {
+
+/// One queue as a node serves it.
+struct queue_settings {
+  std::string name = "default";
+  int slots = 10;  ///< jobs of this queue that this node runs at the same time; 1 to 100,000
+  queue_settings() = default;
+  queue_settings(std::string called, int most) : name(std::move(called)), slots(most) {}
+  friend bool operator==(queue_settings const&, queue_settings const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(queue_settings, (), (name, slots))
+
+/// How a node behaves. `check()` names the field that is out of range.
+struct node_settings {
+  std::string name;  ///< unique among the nodes of a store; empty: host name and process id
+  bool exclusive = true;  ///< the only node of its store; always so on SQLite and memory
+  duration lease_ttl{std::chrono::seconds{60}};  ///< after so long without a heartbeat others take its jobs; 1 s to 1 h
+  duration heartbeat_interval{std::chrono::seconds{15}};  ///< at most a half of `lease_ttl`
+  duration poll_interval{std::chrono::seconds{1}};  ///< looks for work of others at least so often; 10 ms to 1 h
+  duration completion_delay{std::chrono::milliseconds{2}};  ///< results are gathered for so long; 0 to 1 s
+  duration drain_timeout{std::chrono::seconds{30}};  ///< how long shutdown lets handlers finish; 0 to 24 h
+  duration stop_grace{std::chrono::seconds{5}};  ///< how long a handler that was told to stop is waited for; 0 to 1 h
+  std::vector<queue_settings> queues{queue_settings()};
+  std::size_t output_limit = 64 * 1024;  ///< bytes of output kept of an attempt; at most 16 MiB
+  int threads = 0;  ///< for handlers that are plain functions; 0: as many as there are slots, at most 64
+  node_settings() = default;
+  friend bool operator==(node_settings const&, node_settings const&) = default;
+
+  /// \throws visor::error `invalid_argument` that names the first field out of its range, and the range
+  void check() const {
+    auto const within = [](char const* field, duration value, duration least, duration most) {
+      if (value < least || value > most)
+        throw error(condition::invalid_argument,
+                    std::string(field) + " is " + to_string(value) + ": allowed is " + to_string(least) + " to " + to_string(most));
+    };
+    using namespace std::chrono_literals;
+    within("lease_ttl", lease_ttl, 1s, 1h);
+    within("heartbeat_interval", heartbeat_interval, 10ms, lease_ttl / 2);
+    within("poll_interval", poll_interval, 10ms, 1h);
+    within("completion_delay", completion_delay, 0s, 1s);
+    within("drain_timeout", drain_timeout, 0s, 24h);
+    within("stop_grace", stop_grace, 0s, 1h);
+    auto const count = [](std::string const& field, std::size_t value, std::size_t least, std::size_t most) {
+      if (value < least || value > most)
+        throw error(condition::invalid_argument, field + " is " + std::to_string(static_cast<std::ptrdiff_t>(value)) + ": allowed is " +
+                                                     std::to_string(least) + " to " + std::to_string(most));
+    };
+    count("output_limit", output_limit, 0, 16 * 1024 * 1024);
+    count("threads", static_cast<std::size_t>(threads), 0, 1024);
+    count("the number of queues", queues.size(), 1, 1000);
+    for (auto const& queue : queues) count("slots of queue " + queue.name, static_cast<std::size_t>(queue.slots), 1, 100'000);
+  }
+};
+BOOST_DESCRIBE_STRUCT(node_settings, (), (name, exclusive, lease_ttl, heartbeat_interval, poll_interval, completion_delay, drain_timeout, stop_grace, queues, output_limit, threads))
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,221 @@
+#ifndef VISOR_STORE_RECORDS_HPP
+#define VISOR_STORE_RECORDS_HPP
+
+#include "visor/base/time.hpp"
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+/// What is kept. Each record is one table; its members, in the order of their description, are the table's columns. The SQL of
+/// every database is generated from here (`visor/sql/`), so a new column is a line here and a migration.
+namespace visor {
+
+using job_id = std::int64_t;
+using lease_id = std::int64_t;
+
+/// Where a job is in its life. It is not stored: it follows from which table holds the job's id.
+BOOST_DEFINE_ENUM_CLASS(job_state, waiting, scheduled, ready, running, completed, failed, cancelled, dead)
+
+/// How one attempt ended. `lost`: its node's lease ran out.
+BOOST_DEFINE_ENUM_CLASS(outcome, completed, failed, timed_out, cancelled, lost)
+
+BOOST_DEFINE_ENUM_CLASS(schedule_state, active, paused, completed, failed)
+
+BOOST_DEFINE_ENUM_CLASS(node_state, online, draining, offline)
+
+/// What to do about planned instants that passed while nobody could fire them: drop them, run the latest one, run all (at most
+/// `misfire_limit`), or run those not older than `misfire_window`.
+BOOST_DEFINE_ENUM_CLASS(misfire, skip, latest, all, window)
+
+/// What to do when a schedule fires while its last job is not finished: run beside it, drop the new one, let one wait behind it,
+/// or cancel the old one and run after it.
+BOOST_DEFINE_ENUM_CLASS(overlap, allow, skip, queue, cancel)
+
+/// Who made a schedule: the configuration file, a C++ program, or a user at run time. The first two are replaced as a whole at
+/// start; the last live until they are removed.
+BOOST_DEFINE_ENUM_CLASS(origin, config, code, user)
+
+/// What became of a fire: a job, or nothing because of the overlap policy.
+BOOST_DEFINE_ENUM_CLASS(fire_result, fired, skipped)
+
+/// One piece of work. Inserted once, never updated.
+struct job_record {
+  job_id id = 0;
+  std::string type;
+  std::string queue;
+  int priority = 100;  ///< lower runs first
+  std::string payload;  ///< JSON
+  int max_attempts = 1;
+  std::optional<std::string> schedule;
+  std::optional<instant> planned_at;  ///< the fire's instant, for a job of a schedule
+  std::optional<std::string> owner;
+  instant run_at{};  ///< not before this
+  instant created_at{};
+  friend bool operator==(job_record const&, job_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(job_record, (), (id, type, queue, priority, payload, max_attempts, schedule, planned_at, owner, run_at, created_at))
+
+/// The queue: a narrow row for each job that may run now, clustered in the order in which it is claimed.
+struct ready_record {
+  std::string queue;
+  int priority = 100;
+  instant run_at{};
+  job_id job = 0;
+  int attempt = 1;  ///< the number of the attempt that comes next
+};
+BOOST_DESCRIBE_STRUCT(ready_record, (), (queue, priority, run_at, job, attempt))
+
+/// The same for later: future work never stands in front of present work.
+struct scheduled_record {
+  instant run_at{};
+  job_id job = 0;
+  std::string queue;
+  int priority = 100;
+  int attempt = 1;
+};
+BOOST_DESCRIBE_STRUCT(scheduled_record, (), (run_at, job, queue, priority, attempt))
+
+/// A job that starts when another one, the blocker, is finished, however it ended.
+struct waiting_record {
+  job_id blocker = 0;
+  job_id job = 0;
+  std::string queue;
+  int priority = 100;
+  instant run_at{};
+  int attempt = 1;
+};
+BOOST_DESCRIBE_STRUCT(waiting_record, (), (blocker, job, queue, priority, run_at, attempt))
+
+/// A node's right to what it claimed in one go. Written once; deleted with its last open job. Open are its jobs without an attempt
+/// that names this lease.
+struct lease_record {
+  lease_id id = 0;
+  std::string node;
+  std::int64_t epoch = 0;
+  instant taken_at{};
+  std::string jobs;  ///< the ids as a JSON array
+};
+BOOST_DESCRIBE_STRUCT(lease_record, (), (id, node, epoch, taken_at, jobs))
+
+/// One try of a job. Inserted once, when it ends. A job cancelled before it ran has one too, without lease, node and start.
+struct attempt_record {
+  job_id job = 0;
+  int number = 1;
+  std::optional<lease_id> lease;
+  std::optional<std::string> node;
+  std::optional<std::int64_t> epoch;
+  std::optional<instant> started_at;
+  instant finished_at{};
+  visor::outcome outcome = visor::outcome::completed;
+  std::optional<job_state> final_state;  ///< the state in which the job ended with this attempt; none if it is tried again
+  std::optional<std::string> error;
+  std::optional<std::string> output;
+  friend bool operator==(attempt_record const&, attempt_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(attempt_record, (),
+                      (job, number, lease, node, epoch, started_at, finished_at, outcome, final_state, error, output))
+
+/// A job that used up its attempts, until it is tried again by hand or purged.
+struct dead_record {
+  job_id job = 0;
+  instant died_at{};
+  int attempts = 0;
+  std::optional<std::string> error;
+};
+BOOST_DESCRIBE_STRUCT(dead_record, (), (job, died_at, attempts, error))
+
+/// A wish to stop a running job, for the node that holds it.
+struct cancel_record {
+  job_id job = 0;
+  instant requested_at{};
+};
+BOOST_DESCRIBE_STRUCT(cancel_record, (), (job, requested_at))
+
+/// A process that runs jobs. `lease_until` is by the database's clock; `epoch` only grows.
+struct node_record {
+  std::string name;
+  std::string address;  ///< where it runs: host, process id and start of the process, see `engine/process.hpp`
+  node_state state = node_state::online;
+  std::int64_t epoch = 0;
+  instant lease_until{};
+  bool exclusive = false;  ///< it tolerates no other node
+  int slots = 0;
+  instant started_at{};
+  std::string version;
+  friend bool operator==(node_record const&, node_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(node_record, (), (name, address, state, epoch, lease_until, exclusive, slots, started_at, version))
+
+/// When work must start.
+struct schedule_record {
+  std::string id;
+  visor::origin origin = visor::origin::user;
+  std::string expression;  ///< a cron expression or interval; empty for a single instant, which is then `next_at`
+  std::string zone = "UTC";
+  std::string type;
+  std::string payload = "{}";
+  std::string queue = "default";
+  int priority = 100;
+  int max_attempts = 1;
+  visor::misfire misfire = visor::misfire::latest;
+  int misfire_limit = 100;
+  duration misfire_window{};
+  visor::overlap overlap = visor::overlap::allow;
+  int max_failures = 0;  ///< jobs in a row that may fail before the schedule does; 0 = any number
+  std::optional<std::string> owner;
+  std::optional<std::string> description;
+  std::optional<std::string> phrase;  ///< what the user wrote, where that was not the expression
+  std::optional<std::string> output;  ///< JSON: where results go
+  schedule_state state = schedule_state::active;
+  std::optional<instant> next_at;  ///< the next planned instant; none when there is none
+  std::optional<instant> last_at;  ///< the last planned instant that fired
+  std::optional<job_id> last_job;
+  std::int64_t run_count = 0;
+  int failure_count = 0;  ///< jobs in a row that did not complete
+  std::optional<std::string> last_error;
+  instant created_at{};
+  instant updated_at{};
+  std::int64_t version = 1;  ///< grows with every change by a user, not with fires
+  friend bool operator==(schedule_record const&, schedule_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(schedule_record, (),
+                      (id, origin, expression, zone, type, payload, queue, priority, max_attempts, misfire, misfire_limit, misfire_window,
+                       overlap, max_failures, owner, description, phrase, output, state, next_at, last_at, last_job, run_count,
+                       failure_count, last_error, created_at, updated_at, version))
+
+/// One planned instant of a schedule that was acted on. Unique: that is what makes a fire happen at most once.
+struct fire_record {
+  std::string schedule;
+  instant planned_at{};
+  instant fired_at{};
+  std::string node;
+  fire_result result = fire_result::fired;
+  std::optional<job_id> job;
+  friend bool operator==(fire_record const&, fire_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(fire_record, (), (schedule, planned_at, fired_at, node, result, job))
+
+/// Where blocks of ids come from.
+struct sequence_record {
+  std::string name;
+  std::int64_t next = 1;
+};
+BOOST_DESCRIBE_STRUCT(sequence_record, (), (name, next))
+
+/// A migration that was applied.
+struct migration_record {
+  int version = 0;
+  std::string name;
+  std::string checksum;
+  instant applied_at{};
+  friend bool operator==(migration_record const&, migration_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(migration_record, (), (version, name, checksum, applied_at))
+
+}  // namespace visor
+
+#endif
