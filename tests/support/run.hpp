@@ -1,0 +1,58 @@
+#ifndef VISOR_TESTS_SUPPORT_RUN_HPP
+#define VISOR_TESTS_SUPPORT_RUN_HPP
+
+#include "visor/base/task.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace visor_test {
+
+/// Runs a task to its end on `io`, with whatever else is pending there, and gives its value or throws what it threw. The context
+/// is restarted first, so it may be used again and again; work that the task left behind stays pending.
+/// \throws std::logic_error when the context ran out of work before the task ended: it waits for something that nobody will do
+template <class T>
+T run(boost::asio::io_context& io, visor::task<T> work) {
+  std::exception_ptr failure;
+  bool ended = false;
+  io.restart();
+  if constexpr (std::is_void_v<T>) {
+    boost::asio::co_spawn(io, std::move(work), [&](std::exception_ptr thrown) {
+      failure = std::move(thrown);
+      ended = true;
+    });
+    while (!ended && io.run_one() != 0) {
+    }
+    if (!ended) throw std::logic_error("the task never ended");
+    if (failure) std::rethrow_exception(failure);
+  } else {
+    std::optional<T> value;
+    boost::asio::co_spawn(io, std::move(work), [&](std::exception_ptr thrown, T result) {
+      failure = std::move(thrown);
+      if (!failure) value.emplace(std::move(result));
+      ended = true;
+    });
+    while (!ended && io.run_one() != 0) {
+    }
+    if (!ended) throw std::logic_error("the task never ended");
+    if (failure) std::rethrow_exception(failure);
+    return std::move(*value);
+  }
+}
+
+/// The same on a context of its own.
+template <class T>
+T run(visor::task<T> work) {
+  boost::asio::io_context io{1};
+  return run(io, std::move(work));
+}
+
+}  // namespace visor_test
+
+#endif
