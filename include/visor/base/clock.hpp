@@ -19,6 +19,9 @@ class wall_clock {
  public:
   class timer;
   instant now() const noexcept { return std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()); }
+
+  /// Time since some fixed moment, which no step of the system clock changes: for measuring how long something takes.
+  duration elapsed() const noexcept { return std::chrono::duration_cast<duration>(std::chrono::steady_clock::now().time_since_epoch()); }
 };
 
 /// Waits for an instant. A wait may end early: whoever waits looks at the clock again. That is how a step of the system clock,
@@ -33,8 +36,13 @@ class wall_clock::timer {
   /// Setting a new wait cancels the one before.
   template <class Token>
   auto async_wait_until(instant when, Token&& token) {
-    auto const left = std::clamp<duration>(when - clock_.now(), duration{0}, longest_wait);
-    timer_.expires_after(left);
+    return async_wait_for(when - clock_.now(), std::forward<Token>(token));
+  }
+
+  /// The same for a length of time, whatever the system clock does meanwhile.
+  template <class Token>
+  auto async_wait_for(duration length, Token&& token) {
+    timer_.expires_after(std::clamp<duration>(length, duration{0}, longest_wait));
     return timer_.async_wait(std::forward<Token>(token));
   }
 
@@ -45,10 +53,12 @@ class wall_clock::timer {
   boost::asio::steady_timer timer_;
 };
 
-/// What everything timed asks of its clock: a cheap copyable value with `now()` and a `timer` made from an executor and itself.
+/// What everything timed asks of its clock: a cheap copyable value with `now()` and `elapsed()`, and a `timer` made from an executor
+/// and itself.
 template <class C>
 concept timekeeper = std::copyable<C> && requires(C const clock) {
   { clock.now() } -> std::same_as<instant>;
+  { clock.elapsed() } -> std::same_as<duration>;
   requires std::constructible_from<typename C::timer, boost::asio::any_io_executor, C>;
 };
 

@@ -3,16 +3,15 @@
 
 #include "visor/base/clock.hpp"
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 
-#include <cstdint>
-#include <map>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,7 +20,7 @@
 namespace visor {
 
 /// A clock that stands still until a test moves it. Copies share one time. Waits complete on the executor of their timer when the
-/// time reaches them, in order of their instants. Thread-safe.
+/// time reaches them, in order. Thread-safe.
 class manual_clock {
  public:
   class timer;
@@ -36,34 +35,40 @@ class manual_clock {
     return state_->now;
   }
 
-  /// Sets the time, also backwards, and completes every wait that has become due.
-  void set(instant when) {
-    std::multimap<instant, waiter> due;
-    {
-      std::scoped_lock const lock{state_->mutex};
-      state_->now = when;
-      while (!state_->waiters.empty() && state_->waiters.begin()->first <= when)
-        due.insert(due.end(), state_->waiters.extract(state_->waiters.begin()));
-    }
-    for (auto& [_, wait] : due) wait.complete(boost::system::error_code{});
+  duration elapsed() const {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->elapsed;
   }
 
-  void advance(duration by) { set(now() + by); }
+  /// Lets time pass: every wait that becomes due completes.
+  void advance(duration by) {
+    move([by](state& to) {
+      to.elapsed += by;
+      to.now += by;
+    });
+  }
 
-  /// The earliest instant that something waits for.
-  std::optional<instant> next_wait() const {
+  /// Steps the clock, also backwards, as an administrator does: `elapsed()` stays, and so do waits for a length of time.
+  void step_to(instant when) {
+    move([when](state& to) { to.now = when; });
+  }
+
+  /// How long until something that is waited for is due, if anything is.
+  std::optional<duration> until_next_wait() const {
     std::scoped_lock const lock{state_->mutex};
-    if (state_->waiters.empty()) return std::nullopt;
-    return state_->waiters.begin()->first;
+    std::optional<duration> least;
+    for (auto const& waiting : state_->waiters)
+      if (duration const left = state_->left(waiting); !least || left < *least) least = left;
+    return least;
   }
 
  private:
-  using handler = boost::asio::any_completion_handler<void(boost::system::error_code)>;
-
   struct waiter {
     timer const* owner;
     boost::asio::any_io_executor executor;  // tracked: an `io_context` does not run out of work while something waits
-    handler completion;
+    boost::asio::any_completion_handler<void(boost::system::error_code)> completion;
+    std::optional<instant> when;  // or else
+    duration deadline;            // by `elapsed`
 
     void complete(boost::system::error_code result) {
       boost::asio::post(executor, [done = std::move(completion), result]() mutable { std::move(done)(result); });
@@ -73,8 +78,26 @@ class manual_clock {
   struct state {
     std::mutex mutex;
     instant now;
-    std::multimap<instant, waiter> waiters;
+    duration elapsed{};
+    std::list<waiter> waiters;
+
+    duration left(waiter const& waiting) const { return waiting.when ? *waiting.when - now : waiting.deadline - elapsed; }
   };
+
+  template <class Change>
+  void move(Change change) {
+    std::list<waiter> due;
+    {
+      std::scoped_lock const lock{state_->mutex};
+      change(*state_);
+      for (auto at = state_->waiters.begin(); at != state_->waiters.end();) {
+        auto const here = at++;
+        if (state_->left(*here) <= duration{0}) due.splice(due.end(), state_->waiters, here);
+      }
+      due.sort([this](waiter const& a, waiter const& b) { return state_->left(a) < state_->left(b); });
+    }
+    for (auto& waiting : due) waiting.complete(boost::system::error_code{});
+  }
 
   std::shared_ptr<state> state_;
 };
@@ -89,39 +112,48 @@ class manual_clock::timer {
 
   template <class Token>
   auto async_wait_until(instant when, Token&& token) {
-    return boost::asio::async_initiate<Token, void(boost::system::error_code)>(
-        [this](auto completion, instant until) {
-          cancel();
-          auto const slot = boost::asio::get_associated_cancellation_slot(completion);
-          waiter entry{this, boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked), handler{std::move(completion)}};
-          std::unique_lock lock{state_->mutex};
-          if (until <= state_->now) {
-            lock.unlock();
-            entry.complete(boost::system::error_code{});
-            return;
-          }
-          if (slot.is_connected()) {
-            boost::asio::cancellation_slot assigned{slot};
-            assigned.assign([this](boost::asio::cancellation_type) { cancel(); });
-          }
-          state_->waiters.emplace(until, std::move(entry));
-        },
-        token, when);
+    return wait(std::optional<instant>(when), duration{}, std::forward<Token>(token));
+  }
+
+  template <class Token>
+  auto async_wait_for(duration length, Token&& token) {
+    return wait(std::optional<instant>(), length, std::forward<Token>(token));
   }
 
   void cancel() {
-    std::multimap<instant, waiter> mine;
+    std::list<waiter> mine;
     {
       std::scoped_lock const lock{state_->mutex};
       for (auto at = state_->waiters.begin(); at != state_->waiters.end();) {
         auto const here = at++;
-        if (here->second.owner == this) mine.insert(mine.end(), state_->waiters.extract(here));
+        if (here->owner == this) mine.splice(mine.end(), state_->waiters, here);
       }
     }
-    for (auto& [_, wait] : mine) wait.complete(boost::asio::error::operation_aborted);
+    for (auto& waiting : mine) waiting.complete(boost::asio::error::operation_aborted);
   }
 
  private:
+  template <class Token>
+  auto wait(std::optional<instant> when, duration length, Token&& token) {
+    return boost::asio::async_initiate<Token, void(boost::system::error_code)>(
+        [this](auto completion, std::optional<instant> until, duration during) {
+          cancel();
+          if (auto slot = boost::asio::get_associated_cancellation_slot(completion); slot.is_connected())
+            slot.assign([this](boost::asio::cancellation_type) { cancel(); });
+          std::list<waiter> entry;
+          std::unique_lock lock{state_->mutex};
+          entry.push_back(waiter{this, boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked),
+                                 std::move(completion), until, state_->elapsed + during});
+          if (state_->left(entry.front()) > duration{0}) {
+            state_->waiters.splice(state_->waiters.end(), entry);
+            return;
+          }
+          lock.unlock();
+          entry.front().complete(boost::system::error_code{});
+        },
+        token, when, length);
+  }
+
   boost::asio::any_io_executor executor_;
   std::shared_ptr<state> state_;
 };

@@ -2,7 +2,6 @@
 #define VISOR_BASE_TIME_HPP
 
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -21,7 +20,7 @@ using instant = std::chrono::sys_time<duration>;
 namespace detail {
 
 /// Reads exactly `digits` decimal digits at the front of `text` and drops them. False if they are not there.
-inline bool take_digits(std::string_view& text, int digits, int& value) noexcept {
+constexpr bool take_digits(std::string_view& text, int digits, int& value) noexcept {
   if (text.size() < static_cast<std::size_t>(digits)) return false;
   value = 0;
   for (int i = 0; i < digits; ++i) {
@@ -33,7 +32,7 @@ inline bool take_digits(std::string_view& text, int digits, int& value) noexcept
   return true;
 }
 
-inline bool take_char(std::string_view& text, char wanted) noexcept {
+constexpr bool take_char(std::string_view& text, char wanted) noexcept {
   if (text.empty() || text.front() != wanted) return false;
   text.remove_prefix(1);
   return true;
@@ -60,7 +59,7 @@ inline std::string to_string(instant when) {
 
 /// Reads an RFC 3339 instant: `2026-11-21T14:00:00Z`, a fraction of one to nine digits (cut to microseconds), `Z` or an
 /// offset such as `+02:00`. Nothing when the text is anything else, or names a day or time that does not exist.
-inline std::optional<instant> parse_instant(std::string_view text) noexcept {
+constexpr std::optional<instant> parse_instant(std::string_view text) noexcept {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
   using detail::take_char;
   using detail::take_digits;
@@ -101,27 +100,29 @@ inline std::optional<instant> parse_instant(std::string_view text) noexcept {
 /// Reads a length of time: one or more of a whole number and a unit, the larger unit first: `90s`, `1h30m`, `250ms`, `2d`.
 /// Units: `us`, `ms`, `s`, `m`, `h`, `d` (24 hours), `w`. At most 100 years. Nothing when the text is anything else, so also for
 /// a number without a unit, which would leave the reader guessing.
-inline std::optional<duration> parse_duration(std::string_view text) noexcept {
+constexpr std::optional<duration> parse_duration(std::string_view text) noexcept {
   struct unit {
     std::string_view name;
     std::int64_t microseconds;
   };
-  static constexpr std::array<unit, 7> units{{{"us", 1},
-                                              {"ms", 1'000},
-                                              {"s", 1'000'000},
-                                              {"m", 60'000'000},
-                                              {"h", 3'600'000'000},
-                                              {"d", 86'400'000'000},
-                                              {"w", 604'800'000'000}}};
+  constexpr std::array<unit, 7> units{{{"us", 1},
+                                       {"ms", 1'000},
+                                       {"s", 1'000'000},
+                                       {"m", 60'000'000},
+                                       {"h", 3'600'000'000},
+                                       {"d", 86'400'000'000},
+                                       {"w", 604'800'000'000}}};
   constexpr std::int64_t longest = 100LL * 366 * 86'400'000'000;
   std::int64_t total = 0;
   std::int64_t previous = INT64_MAX;
   if (text.empty()) return std::nullopt;
   while (!text.empty()) {
     std::int64_t number = 0;
-    auto const [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (failure != std::errc{} || number < 0) return std::nullopt;
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    std::size_t digits = 0;
+    for (; digits < text.size() && text[digits] >= '0' && text[digits] <= '9'; ++digits)
+      if (number <= longest) number = number * 10 + (text[digits] - '0');
+    if (digits == 0) return std::nullopt;
+    text.remove_prefix(digits);
     std::size_t letters = 0;
     while (letters < text.size() && text[letters] >= 'a' && text[letters] <= 'z') ++letters;
     std::int64_t scale = 0;
