@@ -1,0 +1,215 @@
+#ifndef VISOR_CONFIG_SETTINGS_HPP
+#define VISOR_CONFIG_SETTINGS_HPP
+
+#include "visor/base/secret.hpp"
+#include "visor/base/time.hpp"
+#include "visor/config/source.hpp"
+#include "visor/engine/job_type.hpp"
+#include "visor/engine/node_settings.hpp"
+#include "visor/store/records.hpp"
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What the user asked for. The described members of these structs are the keys of the configuration file: there is no other list
+/// of keys. Ranges, units and the few keys that are spelled unlike their member are in `config/rules.hpp`.
+namespace visor {
+
+BOOST_DEFINE_ENUM_CLASS(storage_driver, sqlite, memory, postgresql, mysql, mssql)
+
+/// How SQLite waits for the disk. `full`: a commit survives a power cut; `normal`: the last commits may be lost in one.
+BOOST_DEFINE_ENUM_CLASS(synchronous_mode, full, normal)
+
+/// TLS to a database server.
+struct ssl_settings {
+  bool enabled = true;
+  bool reject_unauthorized = true;  ///< whether the certificate's chain and host name must be right
+  std::string ca;  ///< path of the CA certificates, PEM; empty: the system's
+  std::string cert;  ///< path of the client's certificate, PEM
+  std::string key;  ///< path of the client's key, PEM
+  friend bool operator==(ssl_settings const&, ssl_settings const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(ssl_settings, (), (enabled, reject_unauthorized, ca, cert, key))
+
+/// How many connections to a database server are kept.
+struct pool_limits {
+  int min = 0;  ///< kept open when idle; 0 to `max`
+  int max = 10;  ///< 1 to 10,000
+  friend bool operator==(pool_limits const&, pool_limits const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(pool_limits, (), (min, max))
+
+/// Where the database is. SQLite knows `filename` and `synchronous`, a server all others.
+struct connection_settings {
+  std::string filename = ".visor/schedules.db";  ///< relative to the working directory
+  synchronous_mode synchronous = synchronous_mode::full;
+  std::string host = "localhost";  ///< a name, an address, or a folder of Unix sockets if it starts with `/`
+  std::optional<int> port;  ///< 1 to 65535; none: the driver's own
+  std::string database = "visor";
+  std::string user = "visor";
+  secret password;
+  secret connection_string;  ///< a URL; where it is set, host, port, database, user and password are ignored
+  std::optional<ssl_settings> ssl;  ///< none: no TLS
+  pool_limits pool;
+  friend bool operator==(connection_settings const&, connection_settings const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(connection_settings, (),
+                      (filename, synchronous, host, port, database, user, password, connection_string, ssl, pool))
+
+/// Which database, and who makes its tables.
+struct storage_settings {
+  storage_driver driver = storage_driver::sqlite;
+  std::optional<bool> auto_init;  ///< none: create the tables where there are none; true: create and migrate; false: neither
+  connection_settings connection;
+  std::string path;  ///< a JSON file of an older layout, to be taken over at the first start
+  friend bool operator==(storage_settings const&, storage_settings const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(storage_settings, (), (driver, auto_init, connection, path))
+
+/// Several nodes on one database. Reading a file copies these to `settings::node`, which is what the engine obeys.
+struct ha_settings {
+  bool enabled = false;
+  std::string node_id;  ///< unique among the nodes; empty: host name and process id. Used without `enabled` too
+  duration lock_ttl{std::chrono::seconds{60}};  ///< a plain number is seconds; 1 s to 1 h
+  duration heartbeat_interval{std::chrono::seconds{15}};  ///< a plain number is seconds; at most a half of `lock_ttl`
+  friend bool operator==(ha_settings const&, ha_settings const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(ha_settings, (), (enabled, node_id, lock_ttl, heartbeat_interval))
+
+/// A value of any shape, kept as JSON.
+struct json_text {
+  std::string text = "{}";
+  friend bool operator==(json_text const&, json_text const&) = default;
+};
+
+/// Where the result of a job goes.
+BOOST_DEFINE_ENUM_CLASS(output_kind, none, slack, github, webhook)
+
+struct output_settings {
+  output_kind type = output_kind::none;
+  std::string target;
+  std::string thread_id;
+  friend bool operator==(output_settings const&, output_settings const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(output_settings, (), (type, target, thread_id))
+
+/// What to do about planned instants that passed while nobody could fire them.
+struct misfire_settings {
+  visor::misfire policy = visor::misfire::latest;
+  int limit = 100;  ///< of `all`: so many at most, the latest ones; 1 to 100,000
+  duration within{};  ///< of `window`: not older than this
+  friend bool operator==(misfire_settings const&, misfire_settings const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(misfire_settings, (), (policy, limit, within))
+
+/// One schedule of the file.
+struct cron_entry {
+  std::string name;
+  source where;  ///< of the name
+  std::string schedule;  ///< cron expression or interval
+  std::string workflow;  ///< empty: `inputs` has a `text`
+  json_text inputs;  ///< an object
+  output_settings output;
+  std::string description;
+  bool enabled = true;
+  std::string timezone;  ///< after reading a file never empty: the default is filled in
+  misfire_settings misfire;
+  visor::overlap overlap = visor::overlap::allow;
+  std::optional<int> priority;  ///< none: the workflow's; lower runs first; -32768 to 32767
+  std::optional<std::string> queue;  ///< none: the workflow's
+  friend bool operator==(cron_entry const&, cron_entry const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(cron_entry, (),
+                      (name, schedule, workflow, inputs, output, description, enabled, timezone, misfire, overlap, priority, queue))
+
+BOOST_DEFINE_ENUM_CLASS(http_method, GET, POST, PUT, PATCH, DELETE)
+
+/// A call over HTTP or HTTPS.
+struct webhook_settings {
+  http_method method = http_method::POST;
+  std::string url;  ///< absolute, `https` or `http`, without user and password
+  std::map<std::string, secret> headers;
+  std::optional<std::string> body;  ///< a template; none: the job's payload
+  friend bool operator==(webhook_settings const&, webhook_settings const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(webhook_settings, (), (method, url, headers, body))
+
+/// One kind of work of the file: a command or a webhook, and what every job type has.
+struct workflow : job_type_options {
+  std::string name;
+  source where;  ///< of the name
+  std::vector<std::string> command;  ///< program and arguments; with `shell` one element, the text for `/bin/sh -c`
+  bool shell = false;
+  std::map<std::string, secret> env;  ///< added to the environment of the command
+  std::string working_directory;  ///< empty: that of visor
+  std::optional<webhook_settings> webhook;  ///< in place of a command
+  std::optional<std::size_t> output_limit;  ///< bytes kept of an attempt's output; none: the node's; at most 16 MiB
+  workflow() = default;
+  friend bool operator==(workflow const&, workflow const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(workflow, (job_type_options), (name, command, shell, env, working_directory, webhook, output_limit))
+
+/// What stands below `scheduler:`.
+struct scheduler_settings {
+  bool enabled = true;  ///< false: `visor run` fires nothing
+  storage_settings storage;
+  ha_settings ha;
+  node_settings node;
+  std::string default_timezone = "UTC";
+  std::optional<duration> check_interval_ms;  ///< a plain number is milliseconds; none: `node.poll_interval` as it is
+  std::vector<cron_entry> cron;
+  friend bool operator==(scheduler_settings const&, scheduler_settings const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(scheduler_settings, (), (enabled, storage, ha, node, default_timezone, check_interval_ms, cron))
+
+/// Everything. A default-constructed object is what an empty file gives: a working node on an embedded SQLite file.
+struct settings : scheduler_settings {
+  std::vector<visor::workflow> workflows;
+  /// Where each value that is not a default came from, by its dotted path (`scheduler.ha.lock_ttl`).
+  std::map<std::string, source, std::less<>> sources;
+  settings() = default;
+  friend bool operator==(settings const&, settings const&) = default;
+
+  /// The workflow of that name, or null. O(n).
+  visor::workflow const* find_workflow(std::string_view name) const noexcept {
+    for (auto const& candidate : workflows)
+      if (candidate.name == name) return &candidate;
+    return nullptr;
+  }
+
+  /// The defaults and, over them, `VISOR_DB` (the file of SQLite) and `VISOR_NODE_NAME` (`ha.node_id`), where they are set and not
+  /// empty.
+  static settings from_environment(environment const& lookup = process_environment()) {
+    settings result;
+    result.apply(lookup);
+    return result;
+  }
+
+  /// Puts those variables over what is here. `VISOR_DB` counts only where the driver is SQLite.
+  void apply(environment const& lookup) {
+    auto const take = [&](char const* variable, std::string& value, char const* path) {
+      auto const text = lookup(variable);
+      if (!text || text->empty()) return false;
+      value = *text;
+      source from;
+      from.variables.push_back(variable);
+      sources.insert_or_assign(path, std::move(from));
+      return true;
+    };
+    if (storage.driver == storage_driver::sqlite) take("VISOR_DB", storage.connection.filename, "scheduler.storage.connection.filename");
+    if (take("VISOR_NODE_NAME", ha.node_id, "scheduler.ha.node_id")) node.name = ha.node_id;
+  }
+};
+
+}  // namespace visor
+
+#endif
