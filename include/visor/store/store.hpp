@@ -2,6 +2,7 @@
 #define VISOR_STORE_STORE_HPP
 
 #include "visor/base/task.hpp"
+#include "visor/store/change_signal.hpp"
 #include "visor/store/records.hpp"
 
 #include <concepts>
@@ -24,7 +25,8 @@ struct join_request {
   join_request() = default;
 };
 
-/// A node's own lease: proof for every write. Lost when the stored epoch is another one, or `until` has passed.
+/// A node's own lease: proof for every write. It is current while the node is not offline, the stored epoch is this one and the
+/// store's clock is before `until`. It has run out from `until` on.
 struct node_lease {
   std::string node;
   std::int64_t epoch = 0;
@@ -143,20 +145,25 @@ struct fired {
   std::vector<fire_record> fires;
 };
 
-/// A lapsed lease whose jobs were put back.
+/// A lapsed lease and what became of its open jobs; the ids ascend.
 struct recovery {
   std::string node;
   std::int64_t epoch = 0;  ///< the one that lapsed
   std::vector<job_id> requeued;
   std::vector<job_id> dead;
+  std::vector<job_id> cancelled;
 };
 
-/// A job with where it is, for people.
+/// The error of an attempt `lost`, and of the job that died of it.
+inline constexpr char const* lease_ran_out = "the lease of its node ran out";
+
+/// A job with where it is, for people. All but `job` and `state` is of its last attempt, running or ended; a running one has a node
+/// and a start (when it was claimed), but no end yet.
 struct job_view {
   job_record job;
   job_state state = job_state::ready;
-  int attempts = 0;  ///< ended or running ones
-  std::optional<instant> started_at;  ///< of the last attempt
+  int attempts = 0;  ///< the number of that attempt; 0 before the first
+  std::optional<instant> started_at;
   std::optional<instant> finished_at;
   std::optional<std::string> node;
   std::optional<std::string> error;
@@ -205,36 +212,51 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 /// | operation | what it does |
 /// |---|---|
 /// | `open()` | connects and makes the schema as the settings say; repeatable. |
-/// | `close()` | waits for what runs and disconnects; later calls fail with `closed`. |
+/// | `close()` | waits for what runs and disconnects; later calls fail with `closed`, as do those before `open()`. A store can be opened again. Whoever made a store closes it: engines that share one do not. |
 /// | `now()` | the store's clock. |
-/// | `on_change(f)` | `f` is called, from any thread, when work may have been added by anybody: in this process at once, by others as soon as the driver can tell (which may be never). One callback; an empty one removes it. Not a coroutine. |
-/// | `join(request)` | enters a node as online under the next epoch (1 for a new name) and returns its lease. What an earlier epoch of the same name still held is recovered. `lease_held` when the request or a live other node is exclusive; the message names that node. |
-/// | `renew(lease, ttl, state)` | extends to now + ttl and sets the state; returns the new lease. `lease_lost` when the epoch is another or the lease has run out. |
-/// | `leave(lease)` | marks the node offline and recovers nothing: give back first. Leases still open are put back without using up an attempt. No error when the lease is lost already. |
-/// | `recover(evict)` | for every node whose lease ran out, and for leases of old epochs: an attempt `lost` for each open job, which goes back to ready, or, its attempts used up, becomes dead, or, where cancelling was asked for, cancelled; the node goes offline and its epoch grows. `evict`, a lease as read from `nodes()`, is treated as run out if its epoch is still the same. |
+/// | `on_change(f)` | `f` is called, from any thread and without a lock, after every commit that may give some node something to do (work added or put back, schedules changed, cancelling asked for): in this process at once, by others as soon as the driver can tell (which may be never). It should only post. Any number of listeners; each is removed with its `subscription`. Not a coroutine; also before `open()`. |
+/// | `join(request)` | enters a node as online under the next epoch (1 for a new name) and returns its lease. What an earlier epoch of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is exclusive; the message names that node. Live is a node whose lease is current. |
+/// | `renew(lease, ttl, state)` | extends to now + ttl and sets the state (online or draining); returns the new lease. `lease_lost` unless the lease is current. |
+/// | `leave(lease)` | marks the node offline and ends its lease. What it still holds is put back as by a give_back without delay. Does nothing when the epoch is another, or the node offline, already. |
+/// | `recover(evict)` | for every node, not offline, whose lease ran out, and for leases of old epochs: an attempt `lost` (started when claimed, ended now, error `lease_ran_out`) for each open job, which goes back to ready, or, its attempts used up (number not below `max_attempts`), becomes dead, or, where cancelling was asked for, ends as cancelled; the node goes offline and its epoch grows. `evict`, a lease as read from `nodes()`, is treated as run out if its epoch is still the same. One entry for each lapsed node, by name, also when it held nothing. |
 /// | `nodes()` | all nodes, by name. |
 /// | `reserve_ids(n)` | the first of n consecutive ids that nobody else gets; n from 1 to 1,000,000. |
-/// | `enqueue(jobs)` | adds them all: ready, or scheduled when `run_at` is later than now. A job whose id exists is left alone. Returns how many were added. `invalid_argument` for text that is not UTF-8 or has NUL (naming job and field): then none is added. |
-/// | `exchange(lease, done, back, wanted)` | first the completions: each is accepted if its lease row exists under this node and epoch, or if the very same attempt was accepted before; the attempt is inserted, the job is retried or ends, and jobs waiting behind an ended one become ready; counters of its schedule follow. Then the returns. A lease with no open job left is deleted. Then, if the node's lease is current, the claims: up to `limit` jobs from the front of the queue by (priority, run_at, id), none of them taken by anybody else. |
-/// | `promote(limit)` | moves up to `limit` due scheduled jobs to ready. |
+/// | `enqueue(jobs)` | adds them all: ready, or scheduled when `run_at` is later than now. A job whose id exists (also earlier in `jobs`) is left alone. Returns how many were added. |
+/// | `exchange(lease, done, back, wanted)` | first the completions, in order: each is accepted if its job is open with that attempt in a lease row of this node and epoch (whether or not its time ran out), or if that attempt of that lease was accepted before (a repetition changes nothing); a lost one was not. The attempt is inserted and the job is retried or ends; one that is to be retried though cancelling was asked for ends as cancelled. Then the returns, likewise: such a job keeps its attempt number and goes back to ready, or to scheduled if there is a delay; where cancelling was asked for it ends as cancelled. A lease with no open job left is deleted. Then, if the node's lease is current, the claims: up to `limit` jobs from the front of the queue by (priority, run_at, id), none of them taken by anybody else, each wish under a lease of its own. |
+/// | `promote(limit)` | moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be due when there were more. |
 /// | `due(limit)` | active schedules that are due. |
-/// | `fire(lease, orders)` | for each order, if the schedule is active and its version and `next_at` are as read, and this node's lease is current: a fire record and (as the overlap policy says) a job for each planned instant, and the new `next_at`. An instant that has a fire record already gets nothing. |
-/// | `replace_schedules(origin, all)` | makes the schedules of one origin (config or code) exactly these: adds, changes, removes. One whose definition is unchanged keeps `next_at`, state and counters; a changed one keeps state and counters and takes the given `next_at`. `already_exists` when an id belongs to another origin. |
-/// | `add_schedule(record)` | `already_exists` if the id is taken. |
-/// | `update_schedule(record)` | writes all but id, origin and counters if the stored version is `record.version`, and adds one to it; returns the new record. `conflict` if it is another, `not_found`. |
+/// | `fire(lease, orders)` | for each order, if the schedule is active and its version and `next_at` are as read, and this node's lease is current: a fire record and (as the overlap policy says, see below) a job for each planned instant, and the new `next_at` and state; `last_at` and `last_job` follow, `run_count` grows with each job. The job is made from the schedule as stored, with `run_at` = the planned instant. An instant that has a fire record already gets nothing. `invalid_argument` when there is not one id for each instant. |
+/// | `replace_schedules(origin, all)` | makes the schedules of one origin (config or code) exactly these: adds (as `add_schedule`), changes, removes. One whose definition (`expression` to `output` in the record) is unchanged keeps everything else; a changed one keeps counters and state and takes the given `next_at`, its version grows; one that was completed also takes the given state. `already_exists` when an id belongs to another origin, `invalid_argument` for an id twice: then nothing changes. |
+/// | `add_schedule(record)` | writes it as given, with version 1, `updated_at` now, and `created_at` now where it is not set (the epoch). `already_exists` if the id is taken. |
+/// | `update_schedule(record)` | writes all but id, origin, `created_at` and counters if the stored version is `record.version`, and adds one to it; `updated_at` is now; returns the new record. A failed schedule that becomes active starts with a `failure_count` of 0. `conflict` if the version is another, `not_found`. |
 /// | `remove_schedule(id)` | true if it existed. Its fires and jobs stay. |
 /// | `find_schedule(id)`, `schedules(filter)` | reads. |
 /// | `fires(schedule, limit)` | the newest fires of a schedule, newest first. |
 /// | `find_job(id)`, `jobs(filter)`, `attempts(id)` | reads; attempts by number. |
-/// | `cancel_job(id)` | ends a job that is not running as cancelled, or asks the node that runs it to stop. |
-/// | `cancel_requests()` | ids of jobs somebody wants stopped. |
-/// | `retry_job(id)` | puts a job that ended back to ready for one more attempt; `conflict` when it has not ended, `not_found`. |
+/// | `cancel_job(id)` | ends a job that is not running as cancelled (an attempt with the next number, outcome cancelled, and nothing else but its end), or asks the node that runs it to stop. |
+/// | `cancel_requests()` | ids of running jobs that somebody wants stopped, ascending. |
+/// | `retry_job(id)` | puts a job that ended back to ready, `run_at` now, for one more attempt, whatever `max_attempts` says; `conflict` when it has not ended, `not_found`. |
+///
+/// All text that is given must be UTF-8 without NUL: else `invalid_argument`, which names what and the field, and nothing is done.
+/// Ids and names are compared byte by byte.
+///
+/// *Back to ready* means with the job's own `run_at`, so that it has its old place; a retry or delay means at now + that, ready if that
+/// is not later than now.
+///
+/// *When a job ends*, jobs waiting behind it become ready (or scheduled, by their `run_at`), its cancel request goes, and its schedule,
+/// if that still exists, follows: completed sets `failure_count` to 0; failed and dead (also by `recover`) add one, set `last_error`,
+/// and make an active schedule failed when `max_failures` is reached; cancelled changes nothing. Attempts that are retried do not count.
+///
+/// *Overlap* looks at the schedule's `last_job`, if that has not ended. `allow`: the new job is added beside it. `skip`: a fire record
+/// `skipped` and no job. `queue`: the new job waits behind it; if that one is itself waiting, skipped. `cancel`: if it runs, stopping it
+/// is asked for and the new job waits behind it; if it is waiting, it ends as cancelled and the new job waits for what it waited for;
+/// else it ends as cancelled and the new job is added.
 template <class S>
 concept store = requires(S s, node_lease const& lease, std::string const& id) {
   { s.open() } -> std::same_as<task<>>;
   { s.close() } -> std::same_as<task<>>;
   { s.now() } -> std::same_as<task<instant>>;
-  s.on_change(std::function<void()>{});
+  { s.on_change(std::function<void()>{}) } -> std::same_as<subscription>;
   { s.join(join_request{}) } -> std::same_as<task<node_lease>>;
   { s.renew(lease, duration{}, node_state::online) } -> std::same_as<task<node_lease>>;
   { s.leave(lease) } -> std::same_as<task<>>;
