@@ -1,0 +1,7 @@
+file(GLOB_RECURSE on_disk "${ROOT}/*")
+list(SORT on_disk)
+list(SORT HEADERS)
+if(NOT on_disk STREQUAL HEADERS)
+  list(REMOVE_ITEM on_disk ${HEADERS})
+  message(FATAL_ERROR "in include/ but not in the file set (or the other way round): ${on_disk}")
+endif()
