@@ -24,6 +24,7 @@ struct join_request {
   bool exclusive = false;  ///< refuse while any other node is live, and be refused by it
   join_request() = default;
 };
+BOOST_DESCRIBE_STRUCT(join_request, (), (node, address, slots, version, ttl, exclusive))
 
 /// A node's own lease: proof for every write. It is current while the node is not offline, the stored epoch is this one and the
 /// store's clock is before `until`. It has run out from `until` on.
@@ -48,6 +49,7 @@ struct new_job {
   std::optional<std::string> owner;
   new_job() = default;
 };
+BOOST_DESCRIBE_STRUCT(new_job, (), (id, type, queue, priority, payload, max_attempts, run_at, owner))
 
 /// How an attempt ended, and what becomes of its job.
 struct completion {
@@ -64,6 +66,8 @@ struct completion {
   std::optional<std::string> schedule;  ///< as claimed
   completion() = default;
 };
+BOOST_DESCRIBE_STRUCT(completion, (),
+                      (lease, job, attempt, started_at, finished_at, outcome, retry_after, state, error, output, schedule))
 
 /// Jobs that come back unrun: their attempts are not used up.
 struct give_back {
@@ -237,7 +241,8 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 /// | `cancel_requests()` | ids of running jobs that somebody wants stopped, ascending. |
 /// | `retry_job(id)` | puts a job that ended back to ready, `run_at` now, for one more attempt, whatever `max_attempts` says; `conflict` when it has not ended, `not_found`. |
 ///
-/// All text that is given must be UTF-8 without NUL: else `invalid_argument`, which names what and the field, and nothing is done.
+/// All text that is to be stored must be UTF-8 without NUL: else `invalid_argument`, which names what and the field, and nothing is
+/// done (`visor/store/check_text.hpp`).
 /// Ids and names are compared byte by byte.
 ///
 /// *Back to ready* means with the job's own `run_at`, so that it has its old place; a retry or delay means at now + that, ready if that
