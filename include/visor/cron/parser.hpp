@@ -1,0 +1,350 @@
+#ifndef VISOR_CRON_PARSER_HPP
+#define VISOR_CRON_PARSER_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/cron/failure.hpp"
+#include "visor/cron/fields.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace visor::detail {
+
+constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+constexpr char upper(char c) noexcept { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+constexpr bool is_letter(char c) noexcept { return upper(c) >= 'A' && upper(c) <= 'Z'; }
+
+constexpr bool same_word(std::string_view text, std::string_view word) noexcept {
+  if (text.size() != word.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (upper(text[i]) != upper(word[i])) return false;
+  return true;
+}
+
+/// What a text was parsed into: fields, or a period, or a failure.
+struct parsed_cron_text {
+  cron_fields fields;
+  duration period{0};  ///< `@every`; zero for everything else
+  parse_failure failure;
+};
+
+/// Reads a cron expression. One pass over the text; every function returns false after it has noted a failure.
+class cron_parser {
+ public:
+  constexpr explicit cron_parser(std::string_view text) noexcept : text_(text) {}
+
+  constexpr parsed_cron_text parse() noexcept {
+    std::size_t begin = 0;
+    std::size_t end = text_.size();
+    while (begin < end && is_blank(text_[begin])) ++begin;
+    while (end > begin && is_blank(text_[end - 1])) --end;
+    if (begin == end)
+      fail(cron_fault::empty, 0, 0);
+    else if (text_[begin] == '@')
+      parse_nickname(begin, end);
+    else if (parse_fields(begin, end) && !ever_matches(result_.fields))
+      fail_never();
+    return result_;
+  }
+
+ private:
+  struct span {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+
+  /// A set of the values of any field, counted from the field's lowest.
+  struct value_set {
+    std::array<std::uint64_t, 4> words{};
+    constexpr void add(int bit) noexcept { words[static_cast<std::size_t>(bit / 64)] |= std::uint64_t{1} << bit % 64; }
+  };
+
+  constexpr bool fail(cron_fault why, std::size_t position, std::size_t length, int value = 0) noexcept {
+    auto& failure = result_.failure;
+    failure.why = why;
+    failure.where = field_;
+    failure.field = number_;
+    failure.position = static_cast<std::uint32_t>(position);
+    failure.length = static_cast<std::uint32_t>(length);
+    failure.value = value;
+    return false;
+  }
+
+  constexpr bool fail_unexpected() noexcept {
+    if (at_ >= end_ || text_[at_] == ',' || text_[at_] == '-' || text_[at_] == '/')
+      return fail(cron_fault::value_missing, at_, at_ < end_ ? 1 : 0);
+    return fail(cron_fault::unexpected_character, at_, 1);
+  }
+
+  constexpr bool fail_never() noexcept {
+    // The day field is where the reader looks for the mistake.
+    field_ = cron_field::day_of_month;
+    number_ = static_cast<std::uint8_t>(field_count_ == 5 ? 3 : 4);
+    return fail(cron_fault::never, day_span_.begin, day_span_.end - day_span_.begin);
+  }
+
+  constexpr void parse_nickname(std::size_t begin, std::size_t end) noexcept {
+    struct nickname {
+      std::string_view name;
+      std::string_view meaning;
+    };
+    constexpr std::array<nickname, 7> nicknames{{{"@yearly", "0 0 1 1 *"},
+                                                 {"@annually", "0 0 1 1 *"},
+                                                 {"@monthly", "0 0 1 * *"},
+                                                 {"@weekly", "0 0 * * 0"},
+                                                 {"@daily", "0 0 * * *"},
+                                                 {"@midnight", "0 0 * * *"},
+                                                 {"@hourly", "0 * * * *"}}};
+    std::size_t word_end = begin;
+    while (word_end < end && !is_blank(text_[word_end])) ++word_end;
+    std::string_view const word = text_.substr(begin, word_end - begin);
+    std::size_t rest = word_end;
+    while (rest < end && is_blank(text_[rest])) ++rest;
+    if (same_word(word, "@every")) {
+      auto const period = parse_duration(text_.substr(rest, end - rest));
+      if (!period || *period < std::chrono::seconds{1})
+        fail(cron_fault::bad_period, rest, end - rest);
+      else
+        result_.period = *period;
+      return;
+    }
+    for (auto const& known : nicknames) {
+      if (!same_word(word, known.name)) continue;
+      if (rest < end)
+        fail(cron_fault::unexpected_character, rest, 1);
+      else
+        result_ = cron_parser{known.meaning}.parse();
+      return;
+    }
+    fail(cron_fault::unknown_nickname, begin, word.size());
+  }
+
+  constexpr bool parse_fields(std::size_t begin, std::size_t end) noexcept {
+    std::array<span, 7> spans{};
+    std::size_t count = 0;
+    for (std::size_t at = begin; at < end;) {
+      std::size_t field_end = at;
+      while (field_end < end && !is_blank(text_[field_end])) ++field_end;
+      if (count < spans.size()) spans[count] = {at, field_end};
+      ++count;
+      at = field_end;
+      while (at < end && is_blank(text_[at])) ++at;
+    }
+    if (count < 5 || count > 7) return fail(cron_fault::field_count, begin, end - begin, count > 1000 ? 1000 : static_cast<int>(count));
+    field_count_ = static_cast<int>(count);
+    // Five fields start with the minute.
+    std::size_t const first = count == 5 ? 1 : 0;
+    day_span_ = spans[3 - first];
+    for (std::size_t i = 0; i < count; ++i) {
+      field_ = static_cast<cron_field>(i + first);
+      number_ = static_cast<std::uint8_t>(i + 1);
+      at_ = spans[i].begin;
+      end_ = spans[i].end;
+      if (!parse_field()) return false;
+    }
+    number_ = 0;
+    return true;
+  }
+
+  constexpr bool parse_field() noexcept {
+    auto& fields = result_.fields;
+    if (field_ == cron_field::second) fields.seconds = 0;
+    value_set values;
+    if (field_ == cron_field::day_of_week && text_[at_] == '+') {
+      fields.both_days = true;
+      ++at_;
+    }
+    bool const star = at_ < end_ && (text_[at_] == '*' || text_[at_] == '?');
+    while (true) {
+      if (!parse_item(values)) return false;
+      if (at_ == end_) break;
+      if (text_[at_] != ',') return fail(cron_fault::unexpected_character, at_, 1);
+      ++at_;
+    }
+    keep(values, star);
+    return true;
+  }
+
+  constexpr void keep(value_set const& values, bool star) noexcept {
+    auto& fields = result_.fields;
+    std::uint64_t const set = values.words[0];
+    switch (field_) {
+      case cron_field::second: fields.seconds = set; break;
+      case cron_field::minute:
+        fields.minutes = set;
+        fields.minute_star = star;
+        break;
+      case cron_field::hour:
+        fields.hours = static_cast<std::uint32_t>(set);
+        fields.hour_star = star;
+        break;
+      case cron_field::day_of_month:
+        fields.days = static_cast<std::uint32_t>(set << 1);
+        fields.day_star = star;
+        break;
+      case cron_field::month: fields.months = static_cast<std::uint16_t>(set << 1); break;
+      case cron_field::day_of_week:
+        fields.weekdays = static_cast<std::uint8_t>(set);
+        fields.weekday_star = star;
+        break;
+      case cron_field::year: {
+        value_set every;
+        for (int bit = 0; bit <= rule_of(field_).high - rule_of(field_).low; ++bit) every.add(bit);
+        fields.years = values.words == every.words ? value_set{}.words : values.words;
+        break;
+      }
+    }
+  }
+
+  constexpr bool at_item_end() const noexcept { return at_ == end_ || text_[at_] == ','; }
+  constexpr bool take(char wanted) noexcept {
+    if (at_ == end_ || upper(text_[at_]) != wanted) return false;
+    ++at_;
+    return true;
+  }
+
+  constexpr bool parse_item(value_set& values) noexcept {
+    auto const& rule = rule_of(field_);
+    bool const day_field = field_ == cron_field::day_of_month || field_ == cron_field::day_of_week;
+    std::size_t const item = at_;
+    int first = rule.low;
+    int last = rule.high;
+    bool open = true;  // an open end can be followed by a step
+    if (day_field && take('?')) {
+      open = false;
+    } else if (!take('*')) {
+      if (field_ == cron_field::day_of_month && take('L')) return parse_last_day();
+      if (field_ == cron_field::day_of_week && take('L')) {
+        if (at_item_end()) return fail(cron_fault::bare_last, item, 1);
+        at_ = item;
+      }
+      if (!parse_value(first)) return false;
+      if (field_ == cron_field::day_of_month && take('W')) {
+        result_.fields.near_days |= std::uint32_t{1} << first;
+        return true;
+      }
+      if (field_ == cron_field::day_of_week && take('L')) {
+        result_.fields.last_weekdays = static_cast<std::uint8_t>(result_.fields.last_weekdays | 1u << first % 7);
+        return true;
+      }
+      if (field_ == cron_field::day_of_week && take('#')) return parse_occurrence(first);
+      if (take('-')) {
+        if (!parse_value(last)) return false;
+      } else if (at_ == end_ || text_[at_] != '/') {
+        last = first;
+        open = false;
+      }
+    }
+    int step = 1;
+    if (open && take('/')) {
+      std::size_t const begin = at_;
+      if (!parse_number(step)) return false;
+      if (step == 0) return fail(cron_fault::step_zero, begin, at_ - begin);
+      int const longest = field_ == cron_field::year ? rule.high - rule.low : rule.high;
+      if (step > longest) return fail(cron_fault::step_above, begin, at_ - begin, step);
+    }
+    return add_range(values, first, last, step, item);
+  }
+
+  constexpr bool add_range(value_set& values, int first, int last, int step, std::size_t item) noexcept {
+    auto const& rule = rule_of(field_);
+    int const size = rule.high - rule.low + 1;
+    if (first > rule.high && first > last) first -= size;
+    if (first > last) {
+      if (field_ == cron_field::year) return fail(cron_fault::reversed_years, item, at_ - item);
+      last += size;
+    }
+    for (int value = first; value <= last; value += step) values.add((value - rule.low) % size);
+    return true;
+  }
+
+  /// After `L` in the day of month: nothing, `W` or `-n`.
+  constexpr bool parse_last_day() noexcept {
+    if (take('W')) {
+      result_.fields.near_days |= 1;
+      return true;
+    }
+    int before = 0;
+    if (take('-')) {
+      std::size_t const begin = at_;
+      if (!parse_number(before)) return false;
+      if (before > 30) return fail(cron_fault::value_above, begin, at_ - begin, before);
+    }
+    result_.fields.days_from_end |= std::uint32_t{1} << before;
+    return true;
+  }
+
+  /// After `n#`: 1 to 5, or `L` for the last.
+  constexpr bool parse_occurrence(int weekday) noexcept {
+    if (take('L')) {
+      result_.fields.last_weekdays = static_cast<std::uint8_t>(result_.fields.last_weekdays | 1u << weekday % 7);
+      return true;
+    }
+    std::size_t const begin = at_;
+    int occurrence = 0;
+    if (at_item_end() || !is_digit(text_[at_])) return fail(cron_fault::bad_occurrence, at_, 0);
+    if (!parse_number(occurrence)) return false;
+    if (occurrence < 1 || occurrence > 5) return fail(cron_fault::bad_occurrence, begin, at_ - begin, occurrence);
+    result_.fields.nth_weekdays |= std::uint64_t{1} << (7 * (occurrence - 1) + weekday % 7);
+    return true;
+  }
+
+  /// A number or a name, checked against the field.
+  constexpr bool parse_value(int& value) noexcept {
+    auto const& rule = rule_of(field_);
+    if (at_ < end_ && is_letter(text_[at_])) return parse_name(value);
+    std::size_t const begin = at_;
+    if (!parse_number(value)) return false;
+    if (value > rule.written_high) return fail(cron_fault::value_above, begin, at_ - begin, value);
+    if (value < rule.low) return fail(cron_fault::value_below, begin, at_ - begin, value);
+    return true;
+  }
+
+  constexpr bool parse_number(int& value) noexcept {
+    constexpr int enough = 1'000'000;  // above every limit, and ten times it still fits
+    if (at_ == end_ || !is_digit(text_[at_])) return fail_unexpected();
+    value = 0;
+    for (; at_ < end_ && is_digit(text_[at_]); ++at_)
+      if (value < enough) value = value * 10 + (text_[at_] - '0');
+    return true;
+  }
+
+  constexpr bool parse_name(int& value) noexcept {
+    std::size_t const begin = at_;
+    while (at_ < end_ && is_letter(text_[at_])) ++at_;
+    std::string_view word = text_.substr(begin, at_ - begin);
+    if (field_ == cron_field::day_of_week && word.size() == 4 && upper(word.back()) == 'L') {
+      word.remove_suffix(1);
+      --at_;
+    }
+    auto const find = [&](auto const& names, int low) {
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        if (!same_word(word, names[i])) continue;
+        value = static_cast<int>(i) + low;
+        return true;
+      }
+      return false;
+    };
+    if (field_ == cron_field::month && find(month_names, 1)) return true;
+    if (field_ == cron_field::day_of_week && find(weekday_names, 0)) return true;
+    while (at_ < end_ && is_letter(text_[at_])) ++at_;
+    return fail(cron_fault::unknown_name, begin, at_ - begin);
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  std::size_t end_ = 0;
+  cron_field field_ = cron_field::second;
+  std::uint8_t number_ = 0;
+  int field_count_ = 0;
+  span day_span_;
+  parsed_cron_text result_;
+};
+
+}  // namespace visor::detail
+
+#endif

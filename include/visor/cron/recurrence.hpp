@@ -1,0 +1,90 @@
+#ifndef VISOR_CRON_RECURRENCE_HPP
+#define VISOR_CRON_RECURRENCE_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/cron/expression.hpp"
+#include "visor/cron/schedule.hpp"
+#include "visor/cron/zone.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace visor {
+
+/// What a schedule stores when it recurs: a cron expression or an interval, with all that decides its instants but the zone.
+/// A regular value.
+class recurrence {
+ public:
+  /// \param expression when it fires
+  /// \param options what changes of the clocks do, and from where an interval counts
+  recurrence(cron_expression const& expression, cron_options const& options = {}) noexcept : expression_(expression), options_(options) {}
+
+  /// \param text a cron expression or a nickname as `cron_expression::parse` takes it; `@every 90s`, counted from
+  ///        1970-01-01T00:00:00Z; or `@every 90s from 2026-11-21T14:00:00Z`
+  /// \param dst what changes of the clocks do
+  /// \throws cron_error with the place and the reason
+  static recurrence parse(std::string_view text, dst_policy dst = dst_policy::once) {
+    constexpr std::string_view separator = " from ";
+    std::size_t const at = text.find(separator);
+    if (at == std::string_view::npos || text.find("@every") == std::string_view::npos) return {cron_expression::parse(text), {dst, {}}};
+    parsed_cron const parsed{text.substr(0, at)};
+    if (!parsed) throw cron_error{text, parsed.failure()};
+    std::string_view const rest = text.substr(at + separator.size());
+    auto const anchor = parse_instant(rest.substr(0, rest.find_last_not_of(" \t") + 1));
+    if (anchor) return {*parsed, {dst, *anchor}};
+    parse_failure failure;
+    failure.why = cron_fault::bad_anchor;
+    failure.position = static_cast<std::uint32_t>(at + separator.size());
+    failure.length = static_cast<std::uint32_t>(rest.size());
+    throw cron_error{text, failure};
+  }
+
+  /// The text that `parse` reads back. The policy for changes of the clocks is not part of it.
+  std::string to_string() const {
+    std::string text = expression_.to_string();
+    if (expression_.is_interval() && options_.anchor != instant{}) text += " from " + visor::to_string(options_.anchor);
+    return text;
+  }
+
+  cron_expression const& expression() const noexcept { return expression_; }
+  cron_options const& options() const noexcept { return options_; }
+
+  /// The first instant after `after`, exclusive; nothing when there is none. Does not allocate.
+  std::optional<instant> next(time_zone const& zone, instant after) const noexcept { return visor::next(expression_, zone, after, options_); }
+  /// The last instant before `before`, exclusive; nothing when there is none. Does not allocate.
+  std::optional<instant> previous(time_zone const& zone, instant before) const noexcept {
+    return visor::previous(expression_, zone, before, options_);
+  }
+
+  /// One sentence, without a full stop, that says why `next` gives nothing; empty when it gives something.
+  std::string why_never(time_zone const& zone, instant after) const {
+    if (next(zone, after)) return {};
+    if (after >= detail::search_end_instant - std::chrono::days{366}) return "the calendar ends with the year " + std::to_string(detail::highest_year);
+    auto const& fields = expression_.fields();
+    if (!expression_.is_interval() && !fields.any_year()) {
+      int const last = detail::previous_year(fields, detail::rule_of(cron_field::year).high, detail::rule_of(cron_field::year).low);
+      if (last < static_cast<int>(std::chrono::year_month_day{std::chrono::floor<std::chrono::days>(after)}.year()))
+        return "its last year, " + std::to_string(last) + ", is over";
+      if (!detail::next_match(fields, std::chrono::floor<std::chrono::seconds>(after).time_since_epoch().count()))
+        return "the last date that it names, in " + std::to_string(last) + ", is over";
+    }
+    return "in the zone " + std::string{zone.name()} + " the clocks skip every time that it names in the next " +
+           std::to_string(detail::calendar_cycle) + " years";
+  }
+
+  friend bool operator==(recurrence const&, recurrence const&) = default;
+
+ private:
+  cron_expression expression_;
+  cron_options options_;
+};
+
+inline std::string to_string(recurrence const& when) { return when.to_string(); }
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,161 @@
+#ifndef VISOR_CRON_SCHEDULE_HPP
+#define VISOR_CRON_SCHEDULE_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/cron/expression.hpp"
+#include "visor/cron/search.hpp"
+#include "visor/cron/zone.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace visor {
+
+/// What happens to a fixed time of the day, such as `30 2 * * *`, when the clocks change. An expression whose hour or minute
+/// starts with `*` follows real time whatever the policy: it matches every instant whose wall clock matches.
+enum class dst_policy : std::uint8_t {
+  once,         ///< skipped by a gap: fires at the first instant after it, several together once; repeated: fires the first time
+  skip,         ///< skipped by a gap: does not fire; repeated: fires the first time
+  every_match,  ///< every instant whose wall clock matches: not in a gap, twice when repeated
+};
+
+/// How an expression is placed on the time line.
+struct cron_options {
+  dst_policy dst = dst_policy::once;
+  /// From where `@every` counts. The same value on every node gives the same instants on every node.
+  instant anchor{};
+
+  friend bool operator==(cron_options const&, cron_options const&) = default;
+};
+
+/// A gap longer than this is a correction of the calendar, such as a day that an island skips when it moves across the date
+/// line: nothing is made up for. Debian's cron draws the line in the same place.
+inline constexpr std::chrono::hours longest_dst_gap{3};
+
+namespace detail {
+
+inline std::optional<instant> next_period(duration period, instant anchor, instant after) noexcept {
+  // Unsigned, since the distance of two instants may not fit a duration.
+  auto const step = static_cast<std::uint64_t>(period.count());
+  std::int64_t const a = after.time_since_epoch().count();
+  std::int64_t const b = anchor.time_since_epoch().count();
+  std::uint64_t ahead = 0;  // from `after` to the next instant
+  if (a >= b)
+    ahead = step - (static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b)) % step;
+  else if (auto const rest = (static_cast<std::uint64_t>(b) - static_cast<std::uint64_t>(a)) % step; true)
+    ahead = rest == 0 ? step : rest;
+  if (ahead > static_cast<std::uint64_t>(INT64_MAX) - static_cast<std::uint64_t>(a > 0 ? a : 0)) return std::nullopt;
+  return after + duration{static_cast<std::int64_t>(ahead)};
+}
+
+inline std::optional<instant> previous_period(duration period, instant anchor, instant before) noexcept {
+  auto const mirrored = next_period(period, instant{-anchor.time_since_epoch()}, instant{-before.time_since_epoch()});
+  if (!mirrored) return std::nullopt;
+  return instant{-mirrored->time_since_epoch()};
+}
+
+using local_seconds = std::chrono::local_seconds;
+
+inline std::optional<local_seconds> next_local(cron_fields const& fields, local_seconds from) noexcept {
+  auto const match = next_match(fields, from.time_since_epoch().count());
+  if (!match) return std::nullopt;
+  return local_seconds{std::chrono::seconds{*match}};
+}
+
+inline std::optional<local_seconds> previous_local(cron_fields const& fields, local_seconds from) noexcept {
+  auto const match = previous_match(fields, from.time_since_epoch().count());
+  if (!match) return std::nullopt;
+  return local_seconds{std::chrono::seconds{*match}};
+}
+
+/// The wall clock that the zone had reached before the span began; before a first span, nothing.
+inline std::optional<zone_span> span_before(time_zone const& zone, zone_span const& span) noexcept {
+  if (span.begin <= zone_span::first) return std::nullopt;
+  return zone.at(span.begin - std::chrono::seconds{1});
+}
+
+constexpr std::chrono::sys_seconds to_sys(local_seconds local, zone_span const& span) noexcept {
+  return std::chrono::sys_seconds{local.time_since_epoch() - span.offset};
+}
+
+/// Years that an instant can have and that the calendar reaches.
+inline constexpr instant search_begin_instant{std::chrono::seconds{search_begin}};
+inline constexpr instant search_end_instant{std::chrono::seconds{search_end}};
+
+}  // namespace detail
+
+/// The first instant after `after` (exclusive) at which an expression fires.
+/// Without allocation, thread-safe. A search takes at most one step per named month of 400 years, and for `*/5 * * * *` one.
+/// \return nothing when there is none within 400 years, so never, or before the year 10000
+inline std::optional<instant> next(cron_expression const& expression, time_zone const& zone, instant after, cron_options const& options = {}) noexcept {
+  using namespace std::chrono;
+  if (expression.is_interval()) return detail::next_period(expression.period(), options.anchor, after);
+  if (after >= detail::search_end_instant) return std::nullopt;
+  if (after < detail::search_begin_instant) after = detail::search_begin_instant;
+
+  auto const& fields = expression.fields();
+  bool const real_time = expression.follows_real_time() || options.dst == dst_policy::every_match;
+  zone_span const span = zone.at(after);
+  local_seconds from{floor<seconds>(after).time_since_epoch() + seconds{1} + span.offset};
+  local_seconds const give_up = from + days{146'097};
+  if (!real_time && from < span.local_begin() + days{2})
+    if (auto const before = detail::span_before(zone, span); before && from < before->local_end()) from = before->local_end();
+
+  auto match = detail::next_local(fields, from);
+  if (match && *match < span.local_end()) return detail::to_sys(*match, span);
+  if (real_time && span.end < zone_span::last) {
+    // The clocks may go back before the match: then what they repeat is looked at again.
+    zone_span const following = zone.at(span.end);
+    if (following.local_begin() < span.local_end())
+      if (auto const again = detail::next_local(fields, following.local_begin()); again && *again < span.local_end())
+        return detail::to_sys(*again, following);
+  }
+  while (match && *match < give_up) {
+    local_lookup const found = zone.at(*match);
+    if (found.what != local_lookup::kind::skipped) return found.earlier;
+    zone_span const behind = zone.at(found.transition);
+    auto const gap = found.later - found.earlier;
+    if (!real_time && options.dst == dst_policy::once && gap <= longest_dst_gap) return found.transition;
+    match = detail::next_local(fields, behind.local_begin());
+  }
+  return std::nullopt;
+}
+
+/// The last instant before `before` (exclusive) at which an expression fires; otherwise as `next`.
+inline std::optional<instant> previous(cron_expression const& expression, time_zone const& zone, instant before, cron_options const& options = {}) noexcept {
+  using namespace std::chrono;
+  if (expression.is_interval()) return detail::previous_period(expression.period(), options.anchor, before);
+  if (before <= detail::search_begin_instant) return std::nullopt;
+  if (before > detail::search_end_instant) before = detail::search_end_instant;
+
+  auto const& fields = expression.fields();
+  bool const real_time = expression.follows_real_time() || options.dst == dst_policy::every_match;
+  sys_seconds const latest = ceil<seconds>(before) - seconds{1};
+  zone_span const span = zone.at(latest);
+  local_seconds from{latest.time_since_epoch() + span.offset};
+  local_seconds const give_up = from - days{146'097};
+  auto const earlier_span = detail::span_before(zone, span);
+  bool const goes_back = earlier_span && span.local_begin() < earlier_span->local_end();
+  // What the clocks repeat has fired the first time.
+  if (!real_time && goes_back && from < earlier_span->local_end()) from = earlier_span->local_end() - seconds{1};
+
+  auto match = detail::previous_local(fields, from);
+  if (real_time && match && *match >= span.local_begin()) return detail::to_sys(*match, span);
+  if (real_time && goes_back)
+    if (auto const again = detail::previous_local(fields, earlier_span->local_end() - seconds{1}); again && *again >= span.local_begin())
+      return detail::to_sys(*again, *earlier_span);
+  while (match && *match > give_up) {
+    local_lookup const found = zone.at(*match);
+    if (found.what != local_lookup::kind::skipped) return real_time ? found.later : found.earlier;
+    auto const gap = found.later - found.earlier;
+    if (!real_time && options.dst == dst_policy::once && gap <= longest_dst_gap && found.transition <= latest) return found.transition;
+    zone_span const ahead = zone.at(found.transition - seconds{1});
+    match = detail::previous_local(fields, ahead.local_end() - seconds{1});
+  }
+  return std::nullopt;
+}
+
+}  // namespace visor
+
+#endif
