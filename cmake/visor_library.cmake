@@ -3,6 +3,9 @@
 include(visor_components)
 include(GNUInstallDirs)
 
+# The libraries that the targets name must be seen by whoever took in this folder, not only below it.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL TRUE)
+
 visor_find_component(visor visor_missing)
 if(visor_missing)
   message(FATAL_ERROR "visor: ${visor_missing}")
@@ -27,11 +30,12 @@ target_link_libraries(visor_visor INTERFACE Boost::headers Boost::json Threads::
 set(visor_libraries_memory "")
 set(visor_libraries_sqlite SQLite::SQLite3)
 set(visor_libraries_zone date::date-tz)
-set(visor_libraries_yaml yaml-cpp::yaml-cpp)
+# Before version 0.8 the target of yaml-cpp has no namespace; since then the plain name is deprecated.
+set(visor_libraries_yaml "$<IF:$<TARGET_EXISTS:yaml-cpp::yaml-cpp>,yaml-cpp::yaml-cpp,yaml-cpp>")
 set(visor_libraries_webhook OpenSSL::SSL OpenSSL::Crypto)
 foreach(component IN LISTS visor_components)
   add_library(visor_${component} INTERFACE)
   add_library(visor::${component} ALIAS visor_${component})
   set_target_properties(visor_${component} PROPERTIES EXPORT_NAME ${component})
-  target_link_libraries(visor_${component} INTERFACE visor_visor ${visor_libraries_${component}})
+  target_link_libraries(visor_${component} INTERFACE visor_visor "${visor_libraries_${component}}")
 endforeach()
