@@ -30,12 +30,10 @@ class recurrence {
   static recurrence parse(std::string_view text, dst_policy dst = dst_policy::once) {
     constexpr std::string_view separator = " from ";
     std::size_t const at = text.find(separator);
-    if (at == std::string_view::npos || text.find("@every") == std::string_view::npos) return {cron_expression::parse(text), {dst, {}}};
-    parsed_cron const parsed{text.substr(0, at)};
-    if (!parsed) throw cron_error{text, parsed.failure()};
+    parsed_cron const before{text.substr(0, at)};
+    if (at == std::string_view::npos || !before || !(*before).is_interval()) return {cron_expression::parse(text), {dst, {}}};
     std::string_view const rest = text.substr(at + separator.size());
-    auto const anchor = parse_instant(rest.substr(0, rest.find_last_not_of(" \t") + 1));
-    if (anchor) return {*parsed, {dst, *anchor}};
+    if (auto const anchor = parse_instant(rest.substr(0, rest.find_last_not_of(" \t") + 1))) return {*before, {dst, *anchor}};
     parse_failure failure;
     failure.why = cron_fault::bad_anchor;
     failure.position = static_cast<std::uint32_t>(at + separator.size());
