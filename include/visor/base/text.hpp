@@ -45,27 +45,46 @@ std::string_view nearest(std::string_view text, Candidates const& candidates) {
   return best;
 }
 
+namespace detail {
+
+/// The length of the well-formed UTF-8 sequence at the front, or 0 if there is none or it is NUL.
+inline std::size_t storable_sequence(std::string_view text) noexcept {
+  auto const lead = static_cast<unsigned char>(text.front());
+  if (lead < 0x80) return lead != 0 ? 1 : 0;
+  std::size_t const length = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (std::size_t k = 1; k < length; ++k)
+    if ((static_cast<unsigned char>(text[k]) & 0xC0) != 0x80) return 0;
+  auto const second = static_cast<unsigned char>(text[1]);
+  // Overlong forms, surrogates and code points above U+10FFFF.
+  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
+      (lead == 0xF4 && second > 0x8F))
+    return 0;
+  return length;
+}
+
+}  // namespace detail
+
 /// Whether the text is well-formed UTF-8 without NUL: what every supported database stores unchanged. O(n).
 inline bool is_storable_text(std::string_view text) noexcept {
-  for (std::size_t i = 0; i < text.size();) {
-    auto const lead = static_cast<unsigned char>(text[i]);
-    if (lead == 0) return false;
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    std::size_t const length = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
-    if (length == 0 || i + length > text.size()) return false;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return false;
-    auto const second = static_cast<unsigned char>(text[i + 1]);
-    // Overlong forms, surrogates and code points above U+10FFFF.
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
-        (lead == 0xF4 && second > 0x8F))
-      return false;
-    i += length;
+  while (!text.empty()) {
+    std::size_t const length = detail::storable_sequence(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
+}
+
+/// The text with U+FFFD in the place of each byte that cannot be stored: for what others wrote and we only keep. O(n).
+inline std::string to_storable_text(std::string text) {
+  if (is_storable_text(text)) return text;
+  std::string result;
+  for (std::string_view rest = text; !rest.empty();) {
+    std::size_t const length = detail::storable_sequence(rest);
+    result += length != 0 ? rest.substr(0, length) : std::string_view("\xEF\xBF\xBD");
+    rest.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return result;
 }
 
 }  // namespace visor

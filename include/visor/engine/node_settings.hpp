@@ -28,7 +28,7 @@ struct node_settings {
   bool exclusive = true;  ///< the only node of its store; always so on SQLite and memory
   duration lease_ttl{std::chrono::seconds{60}};  ///< after so long without a heartbeat others take its jobs; 1 s to 1 h
   duration heartbeat_interval{std::chrono::seconds{15}};  ///< at most a half of `lease_ttl`
-  duration poll_interval{std::chrono::seconds{1}};  ///< looks for work of others at least so often; 10 ms to 1 h
+  duration poll_interval{std::chrono::seconds{2}};  ///< looks for work of others at least so often; 10 ms to 1 h
   duration completion_delay{std::chrono::milliseconds{2}};  ///< results are gathered for so long; 0 to 1 s
   duration drain_timeout{std::chrono::seconds{30}};  ///< how long shutdown lets handlers finish; 0 to 24 h
   duration stop_grace{std::chrono::seconds{5}};  ///< how long a handler that was told to stop is waited for; 0 to 1 h

@@ -1,0 +1,219 @@
+#ifndef VISOR_ENGINE_MEMBERSHIP_HPP
+#define VISOR_ENGINE_MEMBERSHIP_HPP
+
+#include "visor/engine/node.hpp"
+#include "visor/engine/signal.hpp"
+#include "visor/version.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace visor::detail {
+
+/// Keeps a node's lease: joins, renews in time, notices the loss before others act on it, joins again, and takes over what lapsed
+/// nodes held.
+template <store Store, timekeeper Clock>
+class membership {
+ public:
+  explicit membership(node<Store, Clock>& shared)
+      : node_(shared), beat_(shared.strand, shared.clock), watch_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
+
+  std::function<void()> on_lost_lease;  ///< handlers must stop: others may have their jobs
+  std::function<void()> on_joined;      ///< again, under a new epoch
+
+  /// Enters the node. A node in the way whose process is certainly gone is evicted; the end of the lease of one about which nothing
+  /// is known is waited for. \throws visor::error `lease_held` when the other is alive.
+  task<> join() {
+    std::optional<node_record> waited_for;
+    for (;;) {
+      auto const now = co_await node_.kept.now();
+      auto const other = co_await find_rival(now);
+      if (!other) {
+        if (co_await try_join()) co_return;
+        continue;
+      }
+      if (process_identity::is_gone(other->address)) {
+        node_.log(log_level::warning, "node ", other->name, " is gone without leaving: taking over its jobs");
+        std::optional<node_lease> lapsed(std::in_place, other->name, other->epoch, other->lease_until);
+        auto const recovered = co_await node_.kept.recover(std::move(lapsed));
+        report(recovered);
+        continue;
+      }
+      bool const renewed = waited_for && waited_for->name == other->name && waited_for->lease_until != other->lease_until;
+      if (renewed || shares_processes_with(*other))
+        throw error(condition::lease_held, "node " + other->name + " (" + other->address.substr(0, other->address.find(" start ")) +
+                                               ") is at work on this store, and there can be only one: stop it first");
+      if (!waited_for)
+        node_.log(log_level::warning, "node ", other->name, " holds the store until ", other->lease_until,
+                  ", and nothing tells whether it is alive: waiting");
+      waited_for = other;
+      co_await sleep(other->lease_until - now + std::chrono::milliseconds{10});
+    }
+  }
+
+  /// Begins to renew. \pre joined
+  void start() {
+    running_ = 2;
+    auto count_down = [this](std::exception_ptr) {
+      if (--running_ == 0) done_.notify();
+    };
+    boost::asio::co_spawn(node_.strand, beat(), count_down);
+    boost::asio::co_spawn(node_.strand, watch(), count_down);
+  }
+
+  /// Tells the others that this node takes no more work.
+  void drain() { beat_.notify(); }
+
+  /// The store says that the lease is lost.
+  void lose() {
+    if (node_.lost || leaving_) return;
+    node_.lost = true;
+    ++node_.counters.lost_leases;
+    node_.log(log_level::error, "the lease of node ", node_.settings.name, " is lost: running jobs are told to stop");
+    if (on_lost_lease) on_lost_lease();
+    beat_.notify();
+  }
+
+  /// Stops renewing and leaves.
+  task<> leave() {
+    leaving_ = true;
+    beat_.notify();
+    watch_.notify();
+    while (running_ != 0) co_await done_.wait_for(std::chrono::seconds{1});
+    try {
+      co_await node_.kept.leave(node_.lease);
+    } catch (std::exception const& failure) {
+      node_.log(log_level::warning, "leaving: ", failure.what());
+    }
+  }
+
+ private:
+  task<> join_once() {
+    join_request request;
+    request.node = node_.settings.name;
+    request.address = node_.identity.text();
+    request.slots = node_.slots();
+    request.version = version_text;
+    request.ttl = node_.settings.lease_ttl;
+    request.exclusive = node_.settings.exclusive;
+    auto const asked = node_.clock.elapsed();
+    node_.lease = co_await node_.kept.join(std::move(request));
+    trusted_until_ = asked + node_.settings.lease_ttl;
+    node_.lost = false;
+  }
+
+  /// False when another node got in first.
+  task<bool> try_join() {
+    try {
+      co_await join_once();
+    } catch (error const& failure) {
+      if (failure.kind() != condition::lease_held) throw;
+      co_return false;
+    }
+    co_return true;
+  }
+
+  /// A live node that this one cannot be beside: where one of the two is exclusive, any; always one of the same name.
+  task<std::optional<node_record>> find_rival(instant now) {
+    auto const nodes = co_await node_.kept.nodes();
+    for (auto const& other : nodes) {
+      bool const same_name = other.name == node_.settings.name;
+      if (other.state == node_state::offline || other.lease_until <= now || other.address == node_.identity.text()) continue;
+      if (same_name || other.exclusive || node_.settings.exclusive) co_return other;
+    }
+    co_return std::nullopt;
+  }
+
+  /// Whether the other one's process would be visible from here.
+  bool shares_processes_with(node_record const& other) const {
+    auto const ours = node_.identity.text();
+    return other.address.starts_with(node_.identity.host + " ") && other.address.ends_with(ours.substr(ours.find(" boot ")));
+  }
+
+  task<> beat() {
+    failure_pause pause;
+    duration wait = node_.settings.heartbeat_interval;
+    while (!leaving_) {
+      co_await beat_.wait_for(wait);
+      if (leaving_) break;
+      std::string trouble;
+      try {
+        if (node_.lost) {
+          co_await join_once();
+          node_.log(log_level::info, "node ", node_.settings.name, " is back under epoch ", node_.lease.epoch);
+          if (on_joined) on_joined();
+        } else {
+          auto const asked = node_.clock.elapsed();
+          auto const held = node_.lease;  // the member may change while the store reads it
+          auto const state = node_.draining ? node_state::draining : node_state::online;
+          node_.lease = co_await node_.kept.renew(held, node_.settings.lease_ttl, state);
+          trusted_until_ = asked + node_.settings.lease_ttl;
+        }
+        watch_.notify();
+        if (!node_.settings.exclusive) {
+          auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
+          report(recovered);
+        }
+        pause.reset();
+        wait = node_.settings.heartbeat_interval;
+      } catch (error const& failure) {
+        if (failure.kind() == condition::lease_lost) lose();
+        trouble = failure.what();
+      } catch (std::exception const& failure) {
+        trouble = failure.what();
+      }
+      if (!trouble.empty()) {
+        node_.log(log_level::warning, "heartbeat: ", trouble);
+        wait = std::min(pause.next(), node_.settings.heartbeat_interval);
+      }
+    }
+  }
+
+  /// A renewal that is not confirmed in time counts as lost, even while one is still on its way.
+  task<> watch() {
+    while (!leaving_) {
+      auto const left = trusted_until_ - node_.clock.elapsed();
+      if (left <= duration{0}) {
+        lose();
+        co_await watch_.wait_for(node_.settings.heartbeat_interval);
+      } else {
+        co_await watch_.wait_for(left);
+      }
+    }
+  }
+
+  task<> sleep(duration length) {
+    typename Clock::timer timer{node_.strand, node_.clock};
+    auto const end = node_.clock.elapsed() + length;
+    while (node_.clock.elapsed() < end) {
+      auto wait = timer.async_wait_for(end - node_.clock.elapsed(), boost::asio::use_awaitable);
+      co_await std::move(wait);
+    }
+  }
+
+  void report(std::vector<recovery> const& recovered) {
+    for (auto const& lapsed : recovered)
+      node_.log(log_level::warning, "took over from node ", lapsed.node, " (epoch ", lapsed.epoch, "): ", lapsed.requeued.size(),
+                " jobs run again, ", lapsed.dead.size(), " had used up their attempts");
+    if (!recovered.empty() && on_joined) on_joined();
+  }
+
+  node<Store, Clock>& node_;
+  signal<Clock> beat_;
+  signal<Clock> watch_;
+  signal<Clock> done_;
+  duration trusted_until_{};  ///< by `elapsed()`
+  bool leaving_ = false;
+  int running_ = 0;
+};
+
+}  // namespace visor::detail
+
+#endif

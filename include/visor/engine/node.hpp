@@ -1,0 +1,106 @@
+#ifndef VISOR_ENGINE_NODE_HPP
+#define VISOR_ENGINE_NODE_HPP
+
+#include "visor/base/clock.hpp"
+#include "visor/base/error.hpp"
+#include "visor/base/log.hpp"
+#include "visor/engine/node_settings.hpp"
+#include "visor/engine/process.hpp"
+#include "visor/store/store.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace visor {
+
+/// What a node did since it started.
+struct engine_counters {
+  std::uint64_t fires = 0;  ///< planned instants that this node acted on
+  std::uint64_t claimed = 0;
+  std::uint64_t completed = 0;
+  std::uint64_t retried = 0;
+  std::uint64_t ended_badly = 0;  ///< failed, dead or cancelled
+  std::uint64_t refused = 0;      ///< results that came after the lease was lost
+  std::uint64_t returned = 0;     ///< jobs given back unrun
+  std::uint64_t lost_leases = 0;
+};
+
+namespace detail {
+
+/// What the parts of one engine share. Everything that changes is touched on the strand only.
+template <store Store, timekeeper Clock>
+struct node {
+  node(boost::asio::any_io_executor on, Store& with, node_settings set, Clock time, log_sink sink)
+      : executor(std::move(on)), strand(boost::asio::make_strand(executor)), kept(with), settings(std::move(set)), clock(std::move(time)),
+        sink_(std::move(sink)), random_(std::random_device()()) {
+    settings.check();
+    identity = process_identity::current();
+    if (settings.name.empty()) settings.name = identity.host + "-" + std::to_string(identity.pid);
+  }
+
+  /// Writes one line made of the parts: texts, numbers, instants, durations. Costs nothing when nobody listens.
+  template <class... Parts>
+  void log(log_level level, Parts const&... parts) const {
+    if (!sink_) return;
+    std::string line;
+    (append(line, parts), ...);
+    sink_(level, line);
+  }
+
+  /// Uniform in [0, 1).
+  double random() { return std::uniform_real_distribution<double>()(random_); }
+
+  int slots() const {
+    int all = 0;
+    for (auto const& queue : settings.queues) all += queue.slots;
+    return all;
+  }
+
+  boost::asio::any_io_executor executor;
+  boost::asio::strand<boost::asio::any_io_executor> strand;
+  Store& kept;
+  node_settings settings;
+  Clock clock;
+  process_identity identity;
+  node_lease lease;
+  bool draining = false;
+  bool lost = false;  ///< the lease: no claims and no fires until the node is back
+  engine_counters counters;
+
+ private:
+  static void append(std::string& line, std::string_view part) { line += part; }
+  static void append(std::string& line, std::integral auto number) { line += std::to_string(number); }
+  static void append(std::string& line, instant when) { line += to_string(when); }
+  static void append(std::string& line, duration length) { line += to_string(length); }
+
+  log_sink sink_;
+  std::mt19937_64 random_;
+};
+
+/// Waits a little longer after each failure in a row, so that a store that is away is not hammered.
+class failure_pause {
+ public:
+  duration next() {
+    auto const length = pause_;
+    pause_ = std::min<duration>(pause_ * 2, std::chrono::seconds{2});
+    return length;
+  }
+  void reset() { pause_ = first; }
+
+ private:
+  static constexpr duration first{std::chrono::milliseconds{50}};
+  duration pause_{first};
+};
+
+}  // namespace detail
+}  // namespace visor
+
+#endif

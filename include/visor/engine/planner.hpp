@@ -1,0 +1,70 @@
+#ifndef VISOR_ENGINE_PLANNER_HPP
+#define VISOR_ENGINE_PLANNER_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/store/records.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <vector>
+
+namespace visor {
+
+/// What a due schedule fires now, and when it is due again.
+struct fire_plan {
+  std::vector<instant> planned;  ///< oldest first
+  std::optional<instant> next_at;
+  schedule_state state = schedule_state::active;
+};
+
+/// How late an instant may be acted on under the policies `skip` and `window` without counting as missed: half the time to the
+/// instant after it, at most this. So a nightly job is not lost to a restart or a busy minute, and every node decides alike.
+inline constexpr std::chrono::minutes longest_lateness{1};
+
+/// How many instants of one schedule are made up for at most, whatever its policy; older ones are dropped.
+inline constexpr int most_fires_at_once = 1000;
+
+/// Decides what to do about the instants of a schedule up to `now`. Depends on nothing but its arguments, so every node comes to the
+/// same answer. Walks back from `now`, so that its time depends on what is fired and not on how long nobody looked.
+/// \param schedule due: `next_at` is set and not after `now`
+/// \param next the first planned instant after another, if there is one; ignored for a single instant (empty expression)
+/// \param previous the last planned instant before another, if there is one; ignored likewise
+template <class Next, class Previous>
+fire_plan plan_fires(schedule_record const& schedule, instant now, Next const& next, Previous const& previous) {
+  fire_plan plan;
+  instant const first = *schedule.next_at;
+  bool const once = schedule.expression.empty();
+  if (!once) plan.next_at = next(now);
+  if (!plan.next_at) plan.state = schedule_state::completed;
+
+  std::optional<instant> latest = first;
+  if (!once)
+    if (auto const found = previous(now + duration{1}); found && *found > first) latest = found;
+
+  auto const lateness_allowed = [&](instant planned) -> duration {
+    auto const following = once ? std::optional<instant>() : next(planned);
+    return following ? std::min<duration>(longest_lateness, (*following - planned) / 2) : longest_lateness;
+  };
+  auto const oldest_kept = [&]() -> instant {
+    switch (schedule.misfire) {
+      case misfire::skip: return std::max(*latest, now - lateness_allowed(*latest));
+      case misfire::latest: return *latest;
+      case misfire::all: return first;
+      case misfire::window: return now - std::max(schedule.misfire_window, lateness_allowed(*latest));
+    }
+    return first;
+  }();
+  int const most = schedule.misfire == misfire::all ? std::clamp(schedule.misfire_limit, 1, most_fires_at_once) : most_fires_at_once;
+
+  for (auto at = latest; at && *at >= first && *at >= oldest_kept && static_cast<int>(plan.planned.size()) < most;) {
+    plan.planned.push_back(*at);
+    at = once ? std::optional<instant>() : previous(*at);
+  }
+  std::reverse(plan.planned.begin(), plan.planned.end());
+  return plan;
+}
+
+}  // namespace visor
+
+#endif

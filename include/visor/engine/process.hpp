@@ -1,0 +1,81 @@
+#ifndef VISOR_ENGINE_PROCESS_HPP
+#define VISOR_ENGINE_PROCESS_HPP
+
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+#include <unistd.h>
+
+namespace visor {
+
+/// Who a process is, precisely enough that another one on the same machine can tell whether it is still alive: a process id alone is
+/// used again, so its start time, the boot and the process namespace go with it. Linux.
+struct process_identity {
+  std::string host;
+  long pid = 0;
+  std::string start;  ///< clock ticks since boot
+  std::string boot;   ///< id of the boot
+  std::string space;  ///< of process ids: containers have their own
+
+  static process_identity current() {
+    process_identity self;
+    char name[256] = "";
+    if (::gethostname(name, sizeof name - 1) == 0) self.host = name;
+    self.pid = static_cast<long>(::getpid());
+    self.start = start_of(self.pid);
+    std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), self.boot);
+    self.space = current_space();
+    return self;
+  }
+
+  /// As it is kept in the node's `address`.
+  std::string text() const { return host + " pid " + std::to_string(pid) + " start " + start + " boot " + boot + " space " + space; }
+
+  /// Whether the process that wrote `address` is certainly gone. False also when this machine cannot tell.
+  static bool is_gone(std::string_view address) {
+    auto const field = [address](std::string_view name) -> std::string_view {
+      auto const at = address.find(name);
+      if (at == std::string_view::npos) return {};
+      auto const rest = address.substr(at + name.size());
+      return rest.substr(0, rest.find(' '));
+    };
+    process_identity const self = current();
+    if (address.substr(0, address.find(' ')) != self.host || self.boot.empty() || self.space.empty()) return false;
+    if (field(" boot ") != self.boot) return !field(" boot ").empty();
+    if (field(" space ") != self.space) return false;
+    long pid = 0;
+    for (char const digit : field(" pid ")) {
+      if (digit < '0' || digit > '9' || pid > 1'000'000'000) return false;
+      pid = pid * 10 + (digit - '0');
+    }
+    if (pid == 0) return false;
+    if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) return true;
+    return start_of(pid) != field(" start ");
+  }
+
+ private:
+  static std::string current_space() {
+    char link[64] = "";
+    auto const length = ::readlink("/proc/self/ns/pid", link, sizeof link - 1);
+    return length > 0 ? std::string(link, static_cast<std::size_t>(length)) : std::string();
+  }
+
+  /// Field 22 of /proc/PID/stat (proc(5)); the second one, the name, may hold anything and ends with the last parenthesis. Empty for
+  /// a process that has ended and only waits to be reaped.
+  static std::string start_of(long pid) {
+    std::string line;
+    std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/stat"), line);
+    std::size_t at = line.rfind(')');
+    if (at != std::string::npos && (line.compare(at + 1, 2, " Z") == 0 || line.compare(at + 1, 2, " X") == 0)) return {};
+    for (int field = 2; at != std::string::npos && field < 22; ++field) at = line.find(' ', at + 1);
+    if (at == std::string::npos) return {};
+    return line.substr(at + 1, line.find(' ', at + 1) - at - 1);
+  }
+};
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,64 @@
+#ifndef VISOR_ENGINE_RETRY_HPP
+#define VISOR_ENGINE_RETRY_HPP
+
+#include "visor/engine/job_type.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace visor {
+
+/// The pause before attempt `failed + 1`, after attempt `failed` (from 1) ended badly.
+/// Exponential with full jitter: uniform between zero and min(cap, base·2^(failed-1)). That spreads the retries of jobs that failed
+/// together better than jitter around a fixed pause does (M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
+/// \param random uniform in [0, 1]
+inline duration retry_delay(backoff const& policy, int failed, double random) {
+  if (policy.kind == backoff_kind::fixed) return policy.base;
+  std::int64_t const cap = policy.cap.count();
+  std::int64_t ceiling = std::min(policy.base.count(), cap);
+  for (int i = 1; i < failed && ceiling < cap && ceiling > 0; ++i) ceiling = ceiling > cap / 2 ? cap : ceiling * 2;
+  return duration{static_cast<std::int64_t>(static_cast<double>(ceiling) * random)};
+}
+
+/// How the code of one attempt ended.
+struct ending {
+  bool returned = true;           ///< it returned; otherwise it threw
+  bool permanent = false;         ///< it threw `permanent_failure`
+  stop_reason stopped = stop_reason::none;  ///< what it had been asked to stop for, if anything
+};
+
+/// What follows from it for the job. `keep` is false where nothing is to be recorded: the lease is gone, or the job is given back.
+struct verdict {
+  bool keep = true;
+  visor::outcome outcome = visor::outcome::completed;
+  bool retry = false;
+  job_state state = job_state::completed;  ///< if there is no retry
+};
+
+/// Decides what an ended attempt means. Work that was done counts as done, also when it was asked to stop meanwhile; only a lost
+/// lease voids it, since by then another node may have the job.
+inline verdict judge(ending const& end, int attempt, int max_attempts) {
+  verdict result;
+  if (end.stopped == stop_reason::lease_lost) {
+    result.keep = false;
+    return result;
+  }
+  if (end.returned) return result;
+  if (end.stopped == stop_reason::shutdown) {
+    result.keep = false;
+    return result;
+  }
+  if (end.stopped == stop_reason::cancelled) {
+    result.outcome = outcome::cancelled;
+    result.state = job_state::cancelled;
+    return result;
+  }
+  result.outcome = end.stopped == stop_reason::timed_out ? outcome::timed_out : outcome::failed;
+  result.retry = !end.permanent && attempt < max_attempts;
+  result.state = end.permanent ? job_state::failed : job_state::dead;
+  return result;
+}
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,407 @@
+#ifndef VISOR_ENGINE_RUNNER_HPP
+#define VISOR_ENGINE_RUNNER_HPP
+
+#include "visor/base/text.hpp"
+#include "visor/engine/job_context.hpp"
+#include "visor/engine/job_type.hpp"
+#include "visor/engine/node.hpp"
+#include "visor/engine/retry.hpp"
+#include "visor/engine/signal.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/describe/enum_to_string.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace visor::detail {
+
+/// Claims jobs while slots are free, runs their handlers, and reports how they ended. Results are gathered for a moment and travel
+/// with the next claim: one transaction for both.
+template <store Store, timekeeper Clock>
+class runner {
+ public:
+  explicit runner(node<Store, Clock>& shared)
+      : node_(shared), work_(shared.strand, shared.clock), gather_(shared.strand, shared.clock), cancels_(shared.strand, shared.clock),
+        done_(shared.strand, shared.clock) {
+    for (auto const& queue : node_.settings.queues) queues_.push_back(queue_state{queue, 0, true});
+  }
+
+  std::function<void()> on_lost_lease;
+
+  void add(job_type type) {
+    if (type.name.empty() || !type.run) throw error(condition::invalid_argument, "a job type needs a name and a handler");
+    auto name = type.name;
+    if (!types_.emplace(name, std::make_shared<job_type const>(std::move(type))).second)
+      throw error(condition::already_exists, "job type " + name + " is registered already");
+  }
+
+  /// Made when it is first asked for: a program without blocking handlers has no threads.
+  boost::asio::any_io_executor blocking_executor() {
+    if (!threads_) {
+      int const wanted = node_.settings.threads != 0 ? node_.settings.threads : std::min(node_.slots(), 64);
+      threads_ = std::make_unique<boost::asio::thread_pool>(static_cast<std::size_t>(wanted));
+    }
+    return threads_->get_executor();
+  }
+
+  /// There may be work in any queue.
+  void wake() {
+    for (auto& queue : queues_) queue.maybe = true;
+    work_.notify();
+    cancels_.notify();
+  }
+
+  /// Takes no more work; `run` ends when nothing runs, or when waiting was long enough.
+  void drain() {
+    drain_began_ = node_.clock.elapsed();
+    work_.notify();
+    gather_.notify();
+  }
+
+  /// Waits for handlers no longer.
+  void abandon() {
+    node_.log(log_level::warning, "stopping at once: ", running_.size(), " jobs are told to stop");
+    abandoned_ = true;
+    stop_all(stop_reason::shutdown);
+    work_.notify();
+  }
+
+  /// What runs may run elsewhere by now, and this node may get the same jobs again: what comes of these does not count.
+  void lease_lost() {
+    stop_all(stop_reason::lease_lost);
+    for (auto& [_, job] : running_) disowned_.push_back(job);
+    running_.clear();
+    node_.counters.refused += ended_.size();
+    ended_.clear();
+    back_.clear();
+  }
+
+  /// The loop: until draining, and then until everything is reported.
+  task<> run() {
+    boost::asio::co_spawn(node_.strand, watch_cancels(), [this](std::exception_ptr) {
+      watching_ = false;
+      done_.notify();
+    });
+    failure_pause pause;
+    while (!(node_.draining && settled())) {
+      if (node_.draining) hurry();
+      co_await wait_for_company();
+      auto const wanted = wants();
+      if (ended_.empty() && back_.empty() && wanted.empty()) {
+        if (!co_await work_.wait_for(idle_wait())) look_again();
+        continue;
+      }
+      std::string trouble;
+      bool unknown = false;
+      auto const done = std::exchange(ended_, {});
+      auto const back = std::exchange(back_, {});
+      auto const held = node_.lease;  // the member may change while the store reads it
+      try {
+        auto result = co_await node_.kept.exchange(held, done, back, wanted);
+        take(std::move(result), wanted);
+        pause.reset();
+      } catch (error const& failure) {
+        trouble = failure.what();
+        unknown = failure.kind() == condition::outcome_unknown;
+      } catch (std::exception const& failure) {
+        trouble = failure.what();
+      }
+      if (trouble.empty()) continue;
+      node_.log(log_level::warning, "claiming and completing jobs: ", trouble);
+      // A completion that was written already is accepted again; a claim of which nobody knows is only safe under a new epoch.
+      if (unknown && !wanted.empty()) {
+        if (on_lost_lease) on_lost_lease();
+      } else if (held.epoch == node_.lease.epoch && !node_.lost) {
+        ended_.insert(ended_.begin(), done.begin(), done.end());
+        back_.insert(back_.begin(), back.begin(), back.end());
+      }
+      if (node_.draining && out_of_patience()) break;
+      co_await work_.wait_for(pause.next());
+    }
+    cancels_.notify();
+    while (watching_) co_await done_.wait_for(std::chrono::seconds{1});
+  }
+
+ private:
+  struct queue_state {
+    queue_settings settings;
+    int busy;    ///< jobs that run or wait to be reported
+    bool maybe;  ///< the last claim was full, or somebody said that there is work
+  };
+
+  struct running_job {
+    running_job(claimed_job job, node<Store, Clock>& on, boost::asio::strand<boost::asio::any_io_executor> at, lease_id from)
+        : strand(at), context(std::move(job), on.settings.name, on.lease.epoch, at, on.settings.output_limit), lease(from),
+          deadline(on.strand, on.clock), started_at(on.clock.now()), started(on.clock.elapsed()) {}
+
+    boost::asio::strand<boost::asio::any_io_executor> strand;
+    job_context context;
+    lease_id lease;
+    std::shared_ptr<job_type const> type;
+    typename Clock::timer deadline;
+    instant started_at;
+    duration started;
+    boost::asio::cancellation_signal interrupt;
+  };
+  using running_ptr = std::shared_ptr<running_job>;
+
+  // --- claiming -------------------------------------------------------------------------------------------------------------------
+
+  std::vector<claim_request> wants() const {
+    std::vector<claim_request> wanted;
+    if (node_.draining || node_.lost) return wanted;
+    for (auto const& queue : queues_)
+      if (int const room = queue.settings.slots - queue.busy; queue.maybe && room > 0)
+        wanted.emplace_back(queue.settings.name, static_cast<std::size_t>(room));
+    return wanted;
+  }
+
+  void look_again() {
+    for (auto& queue : queues_) queue.maybe = true;
+  }
+
+  /// Results wait a moment for others that are about to end, unless nothing else runs or the claim is what is waited for.
+  task<> wait_for_company() {
+    if (ended_.empty() || running_.empty() || node_.settings.completion_delay == duration{0} || node_.draining) co_return;
+    if (ended_.size() >= running_.size()) co_return;
+    co_await gather_.wait_for(node_.settings.completion_delay);
+  }
+
+  duration idle_wait() const {
+    if (!node_.draining) return node_.settings.poll_interval;
+    auto const since = node_.clock.elapsed() - drain_began_;
+    return std::max<duration>(std::min(node_.settings.drain_timeout - since, node_.settings.poll_interval), std::chrono::milliseconds{5});
+  }
+
+  void take(exchange_result result, std::vector<claim_request> const& wanted) {
+    node_.counters.refused += result.refused.size();
+    for (auto const id : result.refused)
+      node_.log(log_level::warning, "job ", id, ": its lease was lost, the result is refused");
+    if (!result.lease_current) {
+      if (on_lost_lease) on_lost_lease();
+      return;
+    }
+    for (auto const& request : wanted) {
+      auto& queue = queue_named(request.queue);
+      std::size_t got = 0;
+      for (auto const& claimed : result.claims)
+        if (!claimed.jobs.empty() && claimed.jobs.front().queue == request.queue) got = claimed.jobs.size();
+      queue.maybe = got == request.limit;
+    }
+    for (auto& claimed : result.claims) {
+      node_.counters.claimed += claimed.jobs.size();
+      for (auto& job : claimed.jobs) start(claimed.lease, std::move(job));
+    }
+  }
+
+  queue_state& queue_named(std::string const& name) {
+    return *std::find_if(queues_.begin(), queues_.end(), [&](auto const& queue) { return queue.settings.name == name; });
+  }
+
+  // --- running --------------------------------------------------------------------------------------------------------------------
+
+  void start(lease_id lease, claimed_job claimed) {
+    auto const type = types_.find(claimed.type);
+    if (type == types_.end()) {
+      node_.log(log_level::warning, "job ", claimed.id, " is of type ", claimed.type, ", which this node does not know: given back for ",
+                duration{unknown_type_delay});
+      back_.emplace_back(lease, claimed.id, unknown_type_delay);
+      work_.notify();
+      return;
+    }
+    ++queue_named(claimed.queue).busy;
+    auto const id = claimed.id;
+    auto job = std::make_shared<running_job>(std::move(claimed), node_, boost::asio::make_strand(node_.executor), lease);
+    job->type = type->second;
+    running_.emplace(id, job);
+    if (running_.size() == 1) cancels_.notify();
+    node_.log(log_level::info, "job ", id, " ", job->type->name, " started, attempt ", job->context.attempt());
+    if (auto const limit = job->type->options.timeout; limit > duration{0}) arm(job, job->started + limit);
+    // A handler that ignores everything may outlive the engine.
+    auto report_end = [this, job, alive = std::weak_ptr(alive_)](std::exception_ptr failure) {
+      if (auto const still = alive.lock())
+        boost::asio::post(node_.strand, [this, job, failure, alive] {
+          if (alive.lock()) ended(job, failure);
+        });
+    };
+    boost::asio::co_spawn(job->strand, invoke(job), boost::asio::bind_cancellation_slot(job->interrupt.slot(), std::move(report_end)));
+  }
+
+  /// Keeps the job alive while its handler runs.
+  static task<> invoke(running_ptr job) { co_await job->type->run(job->context); }
+
+  void arm(running_ptr const& job, duration until) {
+    job->deadline.async_wait_for(until - node_.clock.elapsed(), [this, weak = std::weak_ptr(job), until](boost::system::error_code failure) {
+      auto const still = weak.lock();
+      if (failure || !still) return;
+      if (node_.clock.elapsed() < until) return arm(still, until);  // waits may end early
+      stop(still, stop_reason::timed_out);
+    });
+  }
+
+  void stop(running_ptr const& job, stop_reason why) {
+    job->context.request_stop(why);
+    boost::asio::post(job->strand, [job] { job->interrupt.emit(boost::asio::cancellation_type::terminal); });
+  }
+
+  void stop_all(stop_reason why) {
+    for (auto const& [_, job] : running_) stop(job, why);
+  }
+
+  void ended(running_ptr const& job, std::exception_ptr const& failure) {
+    auto const& context = job->context;
+    job->deadline.cancel();
+    --queue_named(context.queue()).busy;
+    bool const disowned = std::erase(disowned_, job) != 0;
+    if (!disowned) running_.erase(context.id());
+    ending end;
+    end.stopped = context.why_stopped();
+    std::string reason;
+    if (failure) {
+      end.returned = false;
+      try {
+        std::rethrow_exception(failure);
+      } catch (permanent_failure const& thrown) {
+        end.permanent = true;
+        reason = thrown.what();
+      } catch (std::exception const& thrown) {
+        reason = thrown.what();
+      } catch (...) {
+        reason = "the handler threw something that is not a std::exception";
+      }
+    }
+    if (disowned) end.stopped = stop_reason::lease_lost;
+    auto const decided = judge(end, context.attempt(), context.max_attempts());
+    if (decided.keep) {
+      report(*job, decided, std::move(reason));
+    } else if (disowned) {
+      ++node_.counters.refused;
+      node_.log(log_level::warning, "job ", context.id(), " ", context.type(), " ended after its lease was lost: its result does not count");
+    } else {
+      ++node_.counters.returned;
+      back_.emplace_back(job->lease, context.id());
+      node_.log(log_level::warning, "job ", context.id(), " ", context.type(), " was stopped by the shutdown and is given back");
+    }
+    work_.notify();
+    if (ended_.size() >= running_.size()) gather_.notify();
+  }
+
+  void report(running_job& job, verdict const& decided, std::string reason) {
+    auto& context = job.context;
+    completion done;
+    done.lease = job.lease;
+    done.job = context.id();
+    done.attempt = context.attempt();
+    done.started_at = job.started_at;
+    done.finished_at = node_.clock.now();
+    done.outcome = decided.outcome;
+    done.state = decided.state;
+    done.schedule = context.schedule();
+    if (decided.retry) done.retry_after = retry_delay(job.type->options.backoff, context.attempt(), node_.random());
+    if (decided.outcome == outcome::timed_out) reason = "stopped after its timeout of " + to_string(job.type->options.timeout);
+    if (decided.outcome == outcome::cancelled) reason = "cancelled while running";
+    if (decided.outcome != outcome::completed) done.error = to_storable_text(std::move(reason));
+    if (auto output = context.take_output(); !output.empty()) done.output = to_storable_text(std::move(output));
+
+    duration const took = std::chrono::round<std::chrono::milliseconds>(node_.clock.elapsed() - job.started);
+    if (decided.outcome == outcome::completed) {
+      ++node_.counters.completed;
+      node_.log(log_level::info, "job ", done.job, " ", context.type(), " completed after ", took);
+    } else if (decided.retry) {
+      ++node_.counters.retried;
+      node_.log(log_level::warning, "job ", done.job, " ", context.type(), " failed after ", took, ", attempt ", done.attempt, " of ",
+                context.max_attempts(), ", again in ", *done.retry_after, ": ", *done.error);
+    } else {
+      ++node_.counters.ended_badly;
+      bool const cancelled = decided.outcome == outcome::cancelled;
+      node_.log(cancelled ? log_level::info : log_level::error, "job ", done.job, " ", context.type(), " is ",
+                boost::describe::enum_to_string(done.state, "?"), " after ", took, ": ", *done.error);
+    }
+    ended_.push_back(std::move(done));
+  }
+
+  // --- cancelling -----------------------------------------------------------------------------------------------------------------
+
+  /// While something runs, asks once in a poll interval, and whenever the store changed, whether it shall stop.
+  task<> watch_cancels() {
+    while (!(node_.draining && settled())) {
+      if (running_.empty()) {
+        co_await cancels_.wait_for(std::chrono::hours{1});
+        continue;
+      }
+      try {
+        auto const wanted = co_await node_.kept.cancel_requests();
+        for (auto const id : wanted)
+          if (auto const found = running_.find(id); found != running_.end()) stop(found->second, stop_reason::cancelled);
+      } catch (std::exception const& failure) {
+        node_.log(log_level::warning, "looking for cancelled jobs: ", failure.what());
+      }
+      co_await cancels_.wait_for(node_.settings.poll_interval);
+    }
+  }
+
+  // --- draining -------------------------------------------------------------------------------------------------------------------
+
+  bool settled() const { return ((running_.empty() && disowned_.empty()) || gave_up_) && ended_.empty() && back_.empty(); }
+
+  bool out_of_patience() const {
+    return node_.clock.elapsed() - drain_began_ >= node_.settings.drain_timeout + node_.settings.stop_grace;
+  }
+
+  /// Told to stop when the time for ending by themselves is over; left behind when they ignore that too.
+  void hurry() {
+    auto const since = node_.clock.elapsed() - drain_began_;
+    if (!running_.empty() && since >= node_.settings.drain_timeout && !abandoned_) {
+      node_.log(log_level::warning, running_.size(), " jobs did not end within ", node_.settings.drain_timeout, " and are told to stop");
+      abandoned_ = true;
+      stop_all(stop_reason::shutdown);
+    }
+    if (abandoned_ && !told_) {
+      told_ = true;
+      told_at_ = node_.clock.elapsed();
+    }
+    if (told_ && !gave_up_ && node_.clock.elapsed() - told_at_ >= node_.settings.stop_grace) {
+      node_.log(log_level::error, running_.size() + disowned_.size(), " jobs ignore that they are told to stop and are left behind");
+      gave_up_ = true;
+    }
+  }
+
+  static constexpr std::chrono::seconds unknown_type_delay{30};
+
+  node<Store, Clock>& node_;
+  std::vector<queue_state> queues_;
+  std::unordered_map<std::string, std::shared_ptr<job_type const>> types_;
+  std::unordered_map<job_id, running_ptr> running_;
+  std::vector<running_ptr> disowned_;  ///< run on although their lease was lost
+  std::vector<completion> ended_;
+  std::vector<give_back> back_;
+  signal<Clock> work_;
+  signal<Clock> gather_;
+  signal<Clock> cancels_;
+  signal<Clock> done_;
+  std::unique_ptr<boost::asio::thread_pool> threads_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
+  duration drain_began_{};
+  duration told_at_{};
+  bool abandoned_ = false;
+  bool told_ = false;
+  bool gave_up_ = false;
+  bool watching_ = true;
+};
+
+}  // namespace visor::detail
+
+#endif
