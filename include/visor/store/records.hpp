@@ -47,7 +47,7 @@ struct job_record {
   job_id id = 0;
   std::string type;
   std::string queue;
-  int priority = 100;  ///< lower runs first
+  int priority = 100;   ///< lower runs first
   std::string payload;  ///< JSON
   int max_attempts = 1;
   std::optional<std::string> schedule;
@@ -116,8 +116,7 @@ struct attempt_record {
   std::optional<std::string> output;
   friend bool operator==(attempt_record const&, attempt_record const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(attempt_record, (),
-                      (job, number, lease, node, epoch, started_at, finished_at, outcome, final_state, error, output))
+BOOST_DESCRIBE_STRUCT(attempt_record, (), (job, number, lease, node, epoch, started_at, finished_at, outcome, final_state, error, output))
 
 /// A job that used up its attempts, until it is tried again by hand or purged.
 struct dead_record {

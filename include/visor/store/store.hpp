@@ -59,15 +59,14 @@ struct completion {
   instant started_at{};
   instant finished_at{};
   visor::outcome outcome = visor::outcome::completed;
-  std::optional<duration> retry_after;  ///< try again after this, by the store's clock; none: the job ends as `state`
+  std::optional<duration> retry_after;     ///< try again after this, by the store's clock; none: the job ends as `state`
   job_state state = job_state::completed;  ///< completed, failed, cancelled or dead
   std::optional<std::string> error;
   std::optional<std::string> output;
   std::optional<std::string> schedule;  ///< as claimed
   completion() = default;
 };
-BOOST_DESCRIBE_STRUCT(completion, (),
-                      (lease, job, attempt, started_at, finished_at, outcome, retry_after, state, error, output, schedule))
+BOOST_DESCRIBE_STRUCT(completion, (), (lease, job, attempt, started_at, finished_at, outcome, retry_after, state, error, output, schedule))
 
 /// Jobs that come back unrun: their attempts are not used up.
 struct give_back {
@@ -101,7 +100,8 @@ struct claimed_job {
   instant created_at{};
   claimed_job() = default;
 };
-BOOST_DESCRIBE_STRUCT(claimed_job, (), (id, attempt, type, queue, priority, payload, max_attempts, schedule, planned_at, run_at, created_at))
+BOOST_DESCRIBE_STRUCT(claimed_job, (),
+                      (id, attempt, type, queue, priority, payload, max_attempts, schedule, planned_at, run_at, created_at))
 
 /// What one request for work brought: jobs of one queue in claim order, under one lease.
 struct claim {
@@ -112,9 +112,9 @@ struct claim {
 
 /// What one exchange did.
 struct exchange_result {
-  bool lease_current = true;  ///< false: this node's lease is lost; nothing was claimed
+  bool lease_current = true;    ///< false: this node's lease is lost; nothing was claimed
   std::vector<job_id> refused;  ///< completions and returns whose lease was gone: nothing was written for them
-  std::vector<claim> claims;  ///< only non-empty ones
+  std::vector<claim> claims;    ///< only non-empty ones
 };
 
 /// What `promote` did.
@@ -125,19 +125,19 @@ struct promotion {
 
 /// What `due` found.
 struct due_schedules {
-  instant now{};  ///< by the store's clock
+  instant now{};                           ///< by the store's clock
   std::vector<schedule_record> schedules;  ///< active ones with `next_at` not after `now`, the oldest first
-  std::optional<instant> next_at;  ///< the earliest `next_at` of the active ones that are not due
+  std::optional<instant> next_at;          ///< the earliest `next_at` of the active ones that are not due
 };
 
 /// One schedule's due instants, as the engine decided them.
 struct fire_order {
   std::string schedule;
-  std::int64_t version = 1;  ///< as read: a schedule that a user changed since is left alone
-  std::optional<instant> expected_next;  ///< as read: only one node gets past this
-  std::vector<instant> planned;  ///< what to fire, oldest first; may be empty (all missed, policy `skip`)
-  std::vector<job_id> ids;  ///< one for each planned instant
-  std::optional<instant> next_at;  ///< the new one
+  std::int64_t version = 1;                       ///< as read: a schedule that a user changed since is left alone
+  std::optional<instant> expected_next;           ///< as read: only one node gets past this
+  std::vector<instant> planned;                   ///< what to fire, oldest first; may be empty (all missed, policy `skip`)
+  std::vector<job_id> ids;                        ///< one for each planned instant
+  std::optional<instant> next_at;                 ///< the new one
   schedule_state state = schedule_state::active;  ///< `completed` after the only instant of a one-time schedule
   fire_order() = default;
 };
@@ -213,33 +213,63 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 /// References passed in must live until completion. Decisions about time use the store's clock: the database's, or the one that
 /// the store was made with where the database is a file or memory.
 ///
-/// | operation | what it does |
-/// |---|---|
-/// | `open()` | connects and makes the schema as the settings say; repeatable. |
-/// | `close()` | waits for what runs and disconnects; later calls fail with `closed`, as do those before `open()`. A store can be opened again. Whoever made a store closes it: engines that share one do not. |
-/// | `now()` | the store's clock. |
-/// | `on_change(f)` | `f` is called, from any thread and without a lock, after every commit that may give some node something to do (work added or put back, schedules changed, cancelling asked for): in this process at once, by others as soon as the driver can tell (which may be never). It should only post. Any number of listeners; each is removed with its `subscription`. Not a coroutine; also before `open()`. |
-/// | `join(request)` | enters a node as online under the next epoch (1 for a new name) and returns its lease. What an earlier epoch of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is exclusive; the message names that node. Live is a node whose lease is current. |
-/// | `renew(lease, ttl, state)` | extends to now + ttl and sets the state (online or draining); returns the new lease. `lease_lost` unless the lease is current. |
-/// | `leave(lease)` | marks the node offline and ends its lease. What it still holds is put back as by a give_back without delay. Does nothing when the epoch is another, or the node offline, already. |
-/// | `recover(evict)` | for every node, not offline, whose lease ran out, and for leases of old epochs: an attempt `lost` (started when claimed, ended now, error `lease_ran_out`) for each open job, which goes back to ready, or, its attempts used up (number not below `max_attempts`), becomes dead, or, where cancelling was asked for, ends as cancelled; the node goes offline and its epoch grows. `evict`, a lease as read from `nodes()`, is treated as run out if its epoch is still the same. One entry for each lapsed node, by name, also when it held nothing. |
-/// | `nodes()` | all nodes, by name. |
-/// | `reserve_ids(n)` | the first of n consecutive ids that nobody else gets; n from 1 to 1,000,000. |
-/// | `enqueue(jobs)` | adds them all: ready, or scheduled when `run_at` is later than now. A job whose id exists (also earlier in `jobs`) is left alone. Returns how many were added. |
-/// | `exchange(lease, done, back, wanted)` | first the completions, in order: each is accepted if its job is open with that attempt in a lease row of this node and epoch (whether or not its time ran out), or if that attempt of that lease was accepted before (a repetition changes nothing); a lost one was not. The attempt is inserted and the job is retried or ends; one that is to be retried though cancelling was asked for ends as cancelled. Then the returns, likewise: such a job keeps its attempt number and goes back to ready, or to scheduled if there is a delay; where cancelling was asked for it ends as cancelled. A lease with no open job left is deleted. Then, if the node's lease is current, the claims: up to `limit` jobs from the front of the queue by (priority, run_at, id), none of them taken by anybody else, each wish under a lease of its own. |
-/// | `promote(limit)` | moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be due when there were more. |
-/// | `due(limit)` | active schedules that are due. |
-/// | `fire(lease, orders)` | for each order, if the schedule is active and its version and `next_at` are as read, and this node's lease is current: a fire record and (as the overlap policy says, see below) a job for each planned instant, and the new `next_at` and state; `last_at` and `last_job` follow, `run_count` grows with each job. The job is made from the schedule as stored, with `run_at` = the planned instant. An instant that has a fire record already gets nothing. `invalid_argument` when there is not one id for each instant. |
-/// | `replace_schedules(origin, all)` | makes the schedules of one origin (config or code) exactly these: adds (as `add_schedule`), changes, removes. One whose definition (`expression` to `output` in the record) is unchanged keeps everything else; a changed one keeps counters and state and takes the given `next_at`, its version grows; one that was completed also takes the given state. `already_exists` when an id belongs to another origin, `invalid_argument` for an id twice: then nothing changes. |
-/// | `add_schedule(record)` | writes it as given, with version 1, `updated_at` now, and `created_at` now where it is not set (the epoch). `already_exists` if the id is taken. |
-/// | `update_schedule(record)` | writes all but id, origin, `created_at` and counters if the stored version is `record.version`, and adds one to it; `updated_at` is now; returns the new record. A failed schedule that becomes active starts with a `failure_count` of 0. `conflict` if the version is another, `not_found`. |
-/// | `remove_schedule(id)` | true if it existed. Its fires and jobs stay. |
-/// | `find_schedule(id)`, `schedules(filter)` | reads. |
-/// | `fires(schedule, limit)` | the newest fires of a schedule, newest first. |
-/// | `find_job(id)`, `jobs(filter)`, `attempts(id)` | reads; attempts by number. |
-/// | `cancel_job(id)` | ends a job that is not running as cancelled (an attempt with the next number, outcome cancelled, and nothing else but its end), or asks the node that runs it to stop. |
-/// | `cancel_requests()` | ids of running jobs that somebody wants stopped, ascending. |
-/// | `retry_job(id)` | puts a job that ended back to ready, `run_at` now, for one more attempt, whatever `max_attempts` says; `conflict` when it has not ended, `not_found`. |
+/// - `open()`: connects and makes the schema as the settings say; repeatable.
+/// - `close()`: waits for what runs and disconnects; later calls fail with `closed`, as do those before `open()`. A store can be
+///   opened again. Whoever made a store closes it: engines that share one do not.
+/// - `now()`: the store's clock.
+/// - `on_change(f)`: `f` is called, from any thread and without a lock, after every commit that may give some node something to do
+///   (work added or put back, schedules changed, cancelling asked for): in this process at once, by others as soon as the driver
+///   can tell (which may be never). It should only post. Any number of listeners; each is removed with its `subscription`. Not a
+///   coroutine; also before `open()`.
+/// - `join(request)`: enters a node as online under the next epoch (1 for a new name) and returns its lease. What an earlier epoch
+///   of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is exclusive; the
+///   message names that node. Live is a node whose lease is current.
+/// - `renew(lease, ttl, state)`: extends to now + ttl and sets the state (online or draining); returns the new lease. `lease_lost`
+///   unless the lease is current.
+/// - `leave(lease)`: marks the node offline and ends its lease. What it still holds is put back as by a give_back without delay.
+///   Does nothing when the epoch is another, or the node offline, already.
+/// - `recover(evict)`: for every node, not offline, whose lease ran out, and for leases of old epochs: an attempt `lost` (started
+///   when claimed, ended now, error `lease_ran_out`) for each open job, which goes back to ready, or, its attempts used up (number
+///   not below `max_attempts`), becomes dead, or, where cancelling was asked for, ends as cancelled; the node goes offline and its
+///   epoch grows. `evict`, a lease as read from `nodes()`, is treated as run out if its epoch is still the same. One entry for each
+///   lapsed node, by name, also when it held nothing.
+/// - `nodes()`: all nodes, by name.
+/// - `reserve_ids(n)`: the first of n consecutive ids that nobody else gets; n from 1 to 1,000,000.
+/// - `enqueue(jobs)`: adds them all: ready, or scheduled when `run_at` is later than now. A job whose id exists (also earlier in
+///   `jobs`) is left alone. Returns how many were added.
+/// - `exchange(lease, done, back, wanted)`: first the completions, in order: each is accepted if its job is open with that attempt
+///   in a lease row of this node and epoch (whether or not its time ran out), or if that attempt of that lease was accepted before
+///   (a repetition changes nothing); a lost one was not. The attempt is inserted and the job is retried or ends; one that is to be
+///   retried though cancelling was asked for ends as cancelled. Then the returns, likewise: such a job keeps its attempt number and
+///   goes back to ready, or to scheduled if there is a delay; where cancelling was asked for it ends as cancelled. A lease with no
+///   open job left is deleted. Then, if the node's lease is current, the claims: up to `limit` jobs from the front of the queue by
+///   (priority, run_at, id), none of them taken by anybody else, each wish under a lease of its own.
+/// - `promote(limit)`: moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be
+///   due when there were more.
+/// - `due(limit)`: active schedules that are due.
+/// - `fire(lease, orders)`: for each order, if the schedule is active and its version and `next_at` are as read, and this node's
+///   lease is current: a fire record and (as the overlap policy says, see below) a job for each planned instant, and the new
+///   `next_at` and state; `last_at` and `last_job` follow, `run_count` grows with each job. The job is made from the schedule as
+///   stored, with `run_at` = the planned instant. An instant that has a fire record already gets nothing. `invalid_argument` when
+///   there is not one id for each instant.
+/// - `replace_schedules(origin, all)`: makes the schedules of one origin (config or code) exactly these: adds (as `add_schedule`),
+///   changes, removes. One whose definition (`expression` to `output` in the record) is unchanged keeps everything else; a changed
+///   one keeps counters and state and takes the given `next_at`, its version grows; one that was completed also takes the given
+///   state. `already_exists` when an id belongs to another origin, `invalid_argument` for an id twice: then nothing changes.
+/// - `add_schedule(record)`: writes it as given, with version 1, `updated_at` now, and `created_at` now where it is not set (the
+///   epoch). `already_exists` if the id is taken.
+/// - `update_schedule(record)`: writes all but id, origin, `created_at` and counters if the stored version is `record.version`, and
+///   adds one to it; `updated_at` is now; returns the new record. A failed schedule that becomes active starts with a
+///   `failure_count` of 0. `conflict` if the version is another, `not_found`.
+/// - `remove_schedule(id)`: true if it existed. Its fires and jobs stay.
+/// - `find_schedule(id)`, `schedules(filter)`: reads.
+/// - `fires(schedule, limit)`: the newest fires of a schedule, newest first.
+/// - `find_job(id)`, `jobs(filter)`, `attempts(id)`: reads; attempts by number.
+/// - `cancel_job(id)`: ends a job that is not running as cancelled (an attempt with the next number, outcome cancelled, and nothing
+///   else but its end), or asks the node that runs it to stop.
+/// - `cancel_requests()`: ids of running jobs that somebody wants stopped, ascending.
+/// - `retry_job(id)`: puts a job that ended back to ready, `run_at` now, for one more attempt, whatever `max_attempts` says;
+///   `conflict` when it has not ended, `not_found`.
 ///
 /// All text that is to be stored must be UTF-8 without NUL: else `invalid_argument`, which names what and the field, and nothing is
 /// done (`visor/store/check_text.hpp`).

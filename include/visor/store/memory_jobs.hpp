@@ -1,0 +1,386 @@
+#ifndef VISOR_STORE_MEMORY_JOBS_HPP
+#define VISOR_STORE_MEMORY_JOBS_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/store/memory_schedules.hpp"
+#include "visor/store/store.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace visor::detail {
+
+/// The jobs of a `memory_store`, where each of them is, and who holds them. Not thread-safe: the store locks.
+class memory_jobs {
+ public:
+  /// \param schedules follow the ends of their jobs
+  explicit memory_jobs(memory_schedules& schedules) : schedules_(schedules) {}
+
+  std::optional<job_state> state_of(job_id id) const {
+    auto const* job = find(id);
+    return job == nullptr ? std::nullopt : std::optional(job->state);
+  }
+
+  /// What a waiting job waits for.
+  job_id blocker_of(job_id id) const { return jobs_.at(id).blocker; }
+
+  /// Whether a node may have got something to do since this was last asked.
+  bool take_news() { return std::exchange(news_, false); }
+
+  /// False if the id exists. O(log n), O(1) for a job that comes behind all others of its queue.
+  /// \param blocker the job to wait for; 0 for none
+  bool add(job_record record, instant now, job_id blocker = 0) {
+    auto const [at, added] = jobs_.try_emplace(record.id);
+    if (!added) return false;
+    entry& job = at->second;
+    job.record = std::move(record);
+    job.run_at = job.record.run_at;
+    job.blocker = blocker;
+    if (blocker == 0) {
+      place(job, now);
+    } else {
+      job.state = job_state::waiting;
+      waiting_.emplace(blocker, job.record.id);
+    }
+    return true;
+  }
+
+  /// Takes up to `wish.limit` jobs from the front of a queue. O(log n) a job.
+  claim take(node_lease const& by, claim_request const& wish, instant now) {
+    claim result;
+    auto const at = ready_.find(wish.queue);
+    if (at == ready_.end() || at->second.empty() || wish.limit == 0) return result;
+    result.lease = ++last_lease_;
+    result.taken_at = now;
+    auto& queue = at->second;
+    held taken{by.node, by.epoch, now, {}, 0};
+    taken.open = std::min(wish.limit, queue.size());
+    taken.jobs.reserve(taken.open);
+    result.jobs.reserve(taken.open);
+    while (taken.jobs.size() < taken.open) {
+      job_id const id = std::get<job_id>(*queue.begin());
+      queue.erase(queue.begin());
+      entry& job = jobs_.at(id);
+      job.state = job_state::running;
+      job.lease = result.lease;
+      taken.jobs.push_back(id);
+      result.jobs.push_back(as_claimed(job));
+    }
+    leases_.emplace(result.lease, std::move(taken));
+    return result;
+  }
+
+  /// False when it is refused.
+  bool complete(node_lease const& by, completion const& done, instant now) {
+    auto const at = jobs_.find(done.job);
+    if (at == jobs_.end()) return false;
+    entry& job = at->second;
+    if (!is_held(job, by, done.lease) || done.attempt != next_attempt(job)) return was_accepted(job, done);
+    job.attempts.push_back(as_attempt(by, done));
+    if (done.retry_after && !cancelling_.contains(done.job)) {
+      job.run_at = now + *done.retry_after;
+      place(job, now);
+    } else {
+      end(job, done.retry_after ? job_state::cancelled : done.state, now);
+    }
+    release(done.lease);
+    return true;
+  }
+
+  /// False when it is refused.
+  bool give_back(node_lease const& by, visor::give_back const& back, instant now) {
+    auto const at = jobs_.find(back.job);
+    if (at == jobs_.end() || !is_held(at->second, by, back.lease)) return false;
+    put_back(at->second, back.delay, now);
+    release(back.lease);
+    return true;
+  }
+
+  /// Puts back all that a node held under an epoch.
+  void put_back_all(node_lease const& by, instant now) {
+    for (auto const& [id, _] : take_leases_of(by)) put_back(jobs_.at(id), duration{0}, now);
+  }
+
+  /// Records the open attempts of a lapsed lease as lost, and decides each job's future.
+  recovery recover(node_lease const& lapsed, instant now) {
+    recovery result;
+    result.node = lapsed.node;
+    result.epoch = lapsed.epoch;
+    for (auto const& [id, taken_at] : take_leases_of(lapsed)) {
+      entry& job = jobs_.at(id);
+      job.attempts.push_back(lost_attempt(job, lapsed, taken_at, now));
+      if (cancelling_.contains(id)) {
+        end(job, job_state::cancelled, now);
+        result.cancelled.push_back(id);
+      } else if (job.attempts.back().number >= job.record.max_attempts) {
+        end(job, job_state::dead, now);
+        result.dead.push_back(id);
+      } else {
+        make_ready(job, job.record.run_at);
+        result.requeued.push_back(id);
+      }
+    }
+    return result;
+  }
+
+  /// O(log n) a job.
+  promotion promote(instant now, std::size_t limit) {
+    promotion result;
+    while (result.moved < limit && !scheduled_.empty() && scheduled_.begin()->first <= now) {
+      entry& job = jobs_.at(scheduled_.begin()->second);
+      scheduled_.erase(scheduled_.begin());
+      make_ready(job, job.run_at);
+      ++result.moved;
+    }
+    if (!scheduled_.empty()) result.next_at = scheduled_.begin()->first;
+    return result;
+  }
+
+  cancel_result cancel(job_id id, instant now) {
+    auto const at = jobs_.find(id);
+    if (at == jobs_.end()) return cancel_result::not_found;
+    entry& job = at->second;
+    switch (job.state) {
+      case job_state::running:
+        cancelling_.insert(id);
+        news_ = true;
+        return cancel_result::requested;
+      case job_state::ready: ready_[job.record.queue].erase(place_of(job)); break;
+      case job_state::scheduled: scheduled_.erase(std::pair(job.run_at, id)); break;
+      case job_state::waiting: waiting_.erase(std::pair(job.blocker, id)); break;
+      default: return cancel_result::finished;
+    }
+    end_unrun(job, now);
+    return cancel_result::cancelled;
+  }
+
+  std::vector<job_id> cancel_requests() const { return {cancelling_.begin(), cancelling_.end()}; }
+
+  void retry(job_id id, instant now) {
+    auto const at = jobs_.find(id);
+    if (at == jobs_.end()) throw error(condition::not_found, "there is no job " + std::to_string(id));
+    if (!has_ended(at->second.state))
+      throw error(condition::conflict, "job " + std::to_string(id) + " has not ended: only one that has can be tried again");
+    make_ready(at->second, now);
+  }
+
+  std::optional<job_view> view(job_id id) const {
+    auto const* job = find(id);
+    return job == nullptr ? std::nullopt : std::optional(as_view(*job));
+  }
+
+  std::vector<attempt_record> attempts(job_id id) const {
+    auto const* job = find(id);
+    return job == nullptr ? std::vector<attempt_record>() : job->attempts;
+  }
+
+  /// O(all jobs).
+  std::vector<job_view> list(job_filter const& filter) const {
+    std::vector<entry const*> found;
+    for (auto const& [id, job] : jobs_) {
+      if (filter.before && id >= *filter.before) continue;
+      if (filter.state && job.state != *filter.state) continue;
+      if (filter.type && job.record.type != *filter.type) continue;
+      if (filter.schedule && job.record.schedule != *filter.schedule) continue;
+      found.push_back(&job);
+    }
+    auto const end = found.begin() + static_cast<std::ptrdiff_t>(std::min(filter.limit, found.size()));
+    std::partial_sort(found.begin(), end, found.end(), [](entry const* a, entry const* b) { return a->record.id > b->record.id; });
+    std::vector<job_view> result;
+    for (auto at = found.begin(); at != end; ++at) result.push_back(as_view(**at));
+    return result;
+  }
+
+ private:
+  struct entry {
+    job_record record;
+    job_state state = job_state::ready;
+    instant run_at{};    // its place while ready or scheduled
+    lease_id lease = 0;  // while running
+    job_id blocker = 0;  // while waiting
+    std::vector<attempt_record> attempts;
+  };
+  struct held {
+    std::string node;
+    std::int64_t epoch = 0;
+    instant taken_at{};
+    std::vector<job_id> jobs;
+    std::size_t open = 0;
+  };
+  using place_in_queue = std::tuple<int, instant, job_id>;  // priority first: the order of claims
+
+  static bool has_ended(job_state state) {
+    return state == job_state::completed || state == job_state::failed || state == job_state::cancelled || state == job_state::dead;
+  }
+  static int next_attempt(entry const& job) { return job.attempts.empty() ? 1 : job.attempts.back().number + 1; }
+  static place_in_queue place_of(entry const& job) { return {job.record.priority, job.run_at, job.record.id}; }
+
+  entry const* find(job_id id) const {
+    auto const at = jobs_.find(id);
+    return at == jobs_.end() ? nullptr : &at->second;
+  }
+
+  void make_ready(entry& job, instant run_at) {
+    job.state = job_state::ready;
+    job.run_at = run_at;
+    auto& queue = ready_[job.record.queue];
+    queue.emplace_hint(queue.end(), place_of(job));
+    news_ = true;
+  }
+
+  /// Ready, or scheduled if its time is still to come.
+  void place(entry& job, instant now) {
+    if (job.run_at <= now) return make_ready(job, job.run_at);
+    job.state = job_state::scheduled;
+    scheduled_.emplace(job.run_at, job.record.id);
+    news_ = true;
+  }
+
+  void put_back(entry& job, duration delay, instant now) {
+    if (cancelling_.contains(job.record.id)) return end_unrun(job, now);
+    if (delay <= duration{0}) return make_ready(job, job.record.run_at);
+    job.run_at = now + delay;
+    place(job, now);
+  }
+
+  /// Ends a job whose last attempt is recorded already.
+  void end(entry& job, job_state how, instant now) {
+    job.state = how;
+    job.attempts.back().final_state = how;
+    job_id const id = job.record.id;
+    cancelling_.erase(id);
+    schedules_.job_ended(job.record, how, job.attempts.back().error);
+    auto const first = waiting_.lower_bound(std::pair(id, job_id{0}));
+    auto const last = waiting_.lower_bound(std::pair(id + 1, job_id{0}));
+    for (auto at = first; at != last; ++at) place(jobs_.at(at->second), now);
+    waiting_.erase(first, last);
+  }
+
+  void end_unrun(entry& job, instant now) {
+    attempt_record attempt;
+    attempt.job = job.record.id;
+    attempt.number = next_attempt(job);
+    attempt.finished_at = now;
+    attempt.outcome = outcome::cancelled;
+    job.attempts.push_back(std::move(attempt));
+    end(job, job_state::cancelled, now);
+  }
+
+  bool is_held(entry const& job, node_lease const& by, lease_id lease) const {
+    if (job.state != job_state::running || job.lease != lease) return false;
+    auto const& holder = leases_.at(lease);
+    return holder.node == by.node && holder.epoch == by.epoch;
+  }
+
+  static bool was_accepted(entry const& job, completion const& done) {
+    return std::any_of(job.attempts.begin(), job.attempts.end(), [&](attempt_record const& attempt) {
+      return attempt.lease == done.lease && attempt.number == done.attempt && attempt.outcome != outcome::lost;
+    });
+  }
+
+  /// One job of the lease is open no longer.
+  void release(lease_id lease) {
+    auto const at = leases_.find(lease);
+    if (--at->second.open == 0) leases_.erase(at);
+  }
+
+  /// Drops the leases that a node has under an epoch. Returns their open jobs, ascending, and when each was taken.
+  std::map<job_id, instant> take_leases_of(node_lease const& by) {
+    std::map<job_id, instant> open;
+    for (auto at = leases_.begin(); at != leases_.end();) {
+      auto const& [id, lease] = *at;
+      bool const theirs = lease.node == by.node && lease.epoch == by.epoch;
+      for (job_id const job : lease.jobs)
+        if (theirs && jobs_.at(job).state == job_state::running && jobs_.at(job).lease == id) open.emplace(job, lease.taken_at);
+      at = theirs ? leases_.erase(at) : std::next(at);
+    }
+    return open;
+  }
+
+  static claimed_job as_claimed(entry const& job) {
+    claimed_job result;
+    result.id = job.record.id;
+    result.attempt = next_attempt(job);
+    result.type = job.record.type;
+    result.queue = job.record.queue;
+    result.priority = job.record.priority;
+    result.payload = job.record.payload;
+    result.max_attempts = job.record.max_attempts;
+    result.schedule = job.record.schedule;
+    result.planned_at = job.record.planned_at;
+    result.run_at = job.run_at;
+    result.created_at = job.record.created_at;
+    return result;
+  }
+
+  static attempt_record as_attempt(node_lease const& by, completion const& done) {
+    attempt_record attempt;
+    attempt.job = done.job;
+    attempt.number = done.attempt;
+    attempt.lease = done.lease;
+    attempt.node = by.node;
+    attempt.epoch = by.epoch;
+    attempt.started_at = done.started_at;
+    attempt.finished_at = done.finished_at;
+    attempt.outcome = done.outcome;
+    attempt.error = done.error;
+    attempt.output = done.output;
+    return attempt;
+  }
+
+  static attempt_record lost_attempt(entry const& job, node_lease const& lapsed, instant taken_at, instant now) {
+    attempt_record attempt;
+    attempt.job = job.record.id;
+    attempt.number = next_attempt(job);
+    attempt.lease = job.lease;
+    attempt.node = lapsed.node;
+    attempt.epoch = lapsed.epoch;
+    attempt.started_at = taken_at;
+    attempt.finished_at = now;
+    attempt.outcome = outcome::lost;
+    attempt.error = lease_ran_out;
+    return attempt;
+  }
+
+  job_view as_view(entry const& job) const {
+    job_view view;
+    view.job = job.record;
+    view.state = job.state;
+    if (job.state == job_state::running) {
+      auto const& lease = leases_.at(job.lease);
+      view.attempts = next_attempt(job);
+      view.started_at = lease.taken_at;
+      view.node = lease.node;
+    } else if (!job.attempts.empty()) {
+      auto const& last = job.attempts.back();
+      view.attempts = last.number;
+      view.started_at = last.started_at;
+      view.finished_at = last.finished_at;
+      view.node = last.node;
+      view.error = last.error;
+      view.output = last.output;
+    }
+    return view;
+  }
+
+  memory_schedules& schedules_;
+  std::unordered_map<job_id, entry> jobs_;
+  std::unordered_map<std::string, std::set<place_in_queue>> ready_;  // by queue
+  std::set<std::pair<instant, job_id>> scheduled_;                   // by run_at
+  std::set<std::pair<job_id, job_id>> waiting_;                      // blocker, job
+  std::map<lease_id, held> leases_;
+  std::set<job_id> cancelling_;
+  lease_id last_lease_ = 0;
+  bool news_ = false;
+};
+
+}  // namespace visor::detail
+
+#endif

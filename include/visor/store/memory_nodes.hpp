@@ -1,0 +1,87 @@
+#ifndef VISOR_STORE_MEMORY_NODES_HPP
+#define VISOR_STORE_MEMORY_NODES_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/store/store.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace visor::detail {
+
+/// The nodes of a `memory_store`. Not thread-safe: the store locks.
+class memory_nodes {
+ public:
+  bool is_current(node_lease const& lease, instant now) const {
+    auto const at = nodes_.find(lease.node);
+    return at != nodes_.end() && at->second.epoch == lease.epoch && is_live(at->second, now);
+  }
+
+  /// Enters the node under its next epoch.
+  node_lease join(join_request const& request, instant now) {
+    for (auto const& [name, other] : nodes_)
+      if (name != request.node && is_live(other, now) && (other.exclusive || request.exclusive))
+        throw error(condition::lease_held, "node " + name + " (" + other.address + ") is at work on this store until " +
+                                               to_string(other.lease_until) + ", and there can be only one: stop it first");
+    node_record& node = nodes_[request.node];
+    node.name = request.node;
+    node.address = request.address;
+    node.state = node_state::online;
+    ++node.epoch;
+    node.lease_until = now + request.ttl;
+    node.exclusive = request.exclusive;
+    node.slots = request.slots;
+    node.started_at = now;
+    node.version = request.version;
+    return {node.name, node.epoch, node.lease_until};
+  }
+
+  node_lease renew(node_lease const& lease, duration ttl, node_state state, instant now) {
+    if (!is_current(lease, now))
+      throw error(condition::lease_lost, "the lease of node " + lease.node + " under epoch " + std::to_string(lease.epoch) +
+                                             " has run out or was taken over: join again");
+    node_record& node = nodes_.at(lease.node);
+    node.state = state;
+    node.lease_until = now + ttl;
+    return {node.name, node.epoch, node.lease_until};
+  }
+
+  /// False when the lease had ended before.
+  bool leave(node_lease const& lease, instant now) {
+    auto const at = nodes_.find(lease.node);
+    if (at == nodes_.end() || at->second.epoch != lease.epoch || at->second.state == node_state::offline) return false;
+    at->second.state = node_state::offline;
+    at->second.lease_until = now;
+    return true;
+  }
+
+  /// Ends the leases that ran out, and the evicted one. Returns them by name.
+  std::vector<node_lease> lapse(std::optional<node_lease> const& evict, instant now) {
+    std::vector<node_lease> result;
+    for (auto& [name, node] : nodes_) {
+      bool const evicted = evict && evict->node == name && evict->epoch == node.epoch;
+      if (node.state == node_state::offline || (is_live(node, now) && !evicted)) continue;
+      result.emplace_back(name, node.epoch, node.lease_until);
+      node.state = node_state::offline;
+      ++node.epoch;
+    }
+    return result;
+  }
+
+  std::vector<node_record> list() const {
+    std::vector<node_record> result;
+    for (auto const& [_, node] : nodes_) result.push_back(node);
+    return result;
+  }
+
+ private:
+  static bool is_live(node_record const& node, instant now) { return node.state != node_state::offline && now < node.lease_until; }
+
+  std::map<std::string, node_record> nodes_;
+};
+
+}  // namespace visor::detail
+
+#endif
