@@ -168,6 +168,7 @@ class memory_jobs {
     if (at == jobs_.end()) throw error(condition::not_found, "there is no job " + std::to_string(id));
     if (!has_ended(at->second.state))
       throw error(condition::conflict, "job " + std::to_string(id) + " has not ended: only one that has can be tried again");
+    at->second.attempts.back().final_state.reset();
     make_ready(at->second, now);
   }
 

@@ -268,8 +268,8 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 /// - `cancel_job(id)`: ends a job that is not running as cancelled (an attempt with the next number, outcome cancelled, and nothing
 ///   else but its end), or asks the node that runs it to stop.
 /// - `cancel_requests()`: ids of running jobs that somebody wants stopped, ascending.
-/// - `retry_job(id)`: puts a job that ended back to ready, `run_at` now, for one more attempt, whatever `max_attempts` says;
-///   `conflict` when it has not ended, `not_found`.
+/// - `retry_job(id)`: puts a job that ended back to ready, `run_at` now, for one more attempt, whatever `max_attempts` says; its last
+///   attempt loses its `final_state`. `conflict` when it has not ended, `not_found`.
 ///
 /// All text that is to be stored must be UTF-8 without NUL: else `invalid_argument`, which names what and the field, and nothing is
 /// done (`visor/store/check_text.hpp`).
