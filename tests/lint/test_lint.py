@@ -32,6 +32,7 @@ class CoAwait(unittest.TestCase):
         for text in (
             "co_await g(options{});",
             "co_await g({});",
+            "co_await g(chrono::seconds, {});",
             "co_await g({.limit = 3});",
             "co_await g(1, {2, 3});",
             "co_await g(a, visor::options{.limit = 3});",
@@ -102,6 +103,8 @@ class CoAwait(unittest.TestCase):
             "/* co_await */ auto o = options{};",
             "do { co_await g(); } while (x);",
             "{ co_await g(); }",
+            "while (running_) co_await done_.wait_for(std::chrono::seconds{1});",
+            "co_await sleep(then - now + visor::duration{1});",
             "co_await g(); {}",
             "for (;;) { co_await g(); }",
         ):
