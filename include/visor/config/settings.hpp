@@ -33,16 +33,16 @@ BOOST_DEFINE_ENUM_CLASS(synchronous_mode, full, normal)
 struct ssl_settings {
   bool enabled = true;
   bool reject_unauthorized = true;  ///< whether the certificate's chain and host name must be right
-  std::string ca;  ///< path of the CA certificates, PEM; empty: the system's
-  std::string cert;  ///< path of the client's certificate, PEM
-  std::string key;  ///< path of the client's key, PEM
+  std::string ca;                   ///< path of the CA certificates, PEM; empty: the system's
+  std::string cert;                 ///< path of the client's certificate, PEM
+  std::string key;                  ///< path of the client's key, PEM
   friend bool operator==(ssl_settings const&, ssl_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(ssl_settings, (), (enabled, reject_unauthorized, ca, cert, key))
 
 /// How many connections to a database server are kept.
 struct pool_limits {
-  int min = 0;  ///< kept open when idle; 0 to `max`
+  int min = 0;   ///< kept open when idle; 0 to `max`
   int max = 10;  ///< 1 to 10,000
   friend bool operator==(pool_limits const&, pool_limits const&) = default;
 };
@@ -53,17 +53,16 @@ struct connection_settings {
   std::string filename = ".visor/schedules.db";  ///< relative to the working directory
   synchronous_mode synchronous = synchronous_mode::full;
   std::string host = "localhost";  ///< a name, an address, or a folder of Unix sockets if it starts with `/`
-  std::optional<int> port;  ///< 1 to 65535; none: the driver's own
+  std::optional<int> port;         ///< 1 to 65535; none: the driver's own
   std::string database = "visor";
   std::string user = "visor";
   secret password;
-  secret connection_string;  ///< a URL; where it is set, host, port, database, user and password are ignored
+  secret connection_string;         ///< a URL; where it is set, host, port, database, user and password are ignored
   std::optional<ssl_settings> ssl;  ///< none: no TLS
   pool_limits pool;
   friend bool operator==(connection_settings const&, connection_settings const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(connection_settings, (),
-                      (filename, synchronous, host, port, database, user, password, connection_string, ssl, pool))
+BOOST_DESCRIBE_STRUCT(connection_settings, (), (filename, synchronous, host, port, database, user, password, connection_string, ssl, pool))
 
 /// Which database, and who makes its tables.
 struct storage_settings {
@@ -78,7 +77,7 @@ BOOST_DESCRIBE_STRUCT(storage_settings, (), (driver, auto_init, connection, path
 /// Several nodes on one database. Reading a file copies these to `settings::node`, which is what the engine obeys.
 struct ha_settings {
   bool enabled = false;
-  std::string node_id;  ///< unique among the nodes; empty: host name and process id. Used without `enabled` too
+  std::string node_id;                          ///< unique among the nodes; empty: host name and process id. Used without `enabled` too
   duration lock_ttl{std::chrono::seconds{60}};  ///< a plain number is seconds; 1 s to 1 h
   duration heartbeat_interval{std::chrono::seconds{15}};  ///< a plain number is seconds; at most a half of `lock_ttl`
   friend bool operator==(ha_settings const&, ha_settings const&) = default;
@@ -105,7 +104,7 @@ BOOST_DESCRIBE_STRUCT(output_settings, (), (type, target, thread_id))
 /// What to do about planned instants that passed while nobody could fire them.
 struct misfire_settings {
   visor::misfire policy = visor::misfire::latest;
-  int limit = 100;  ///< of `all`: so many at most, the latest ones; 1 to 100,000
+  int limit = 100;    ///< of `all`: so many at most, the latest ones; 1 to 100,000
   duration within{};  ///< of `window`: not older than this
   friend bool operator==(misfire_settings const&, misfire_settings const&) = default;
 };
@@ -114,17 +113,17 @@ BOOST_DESCRIBE_STRUCT(misfire_settings, (), (policy, limit, within))
 /// One schedule of the file.
 struct cron_entry {
   std::string name;
-  source where;  ///< of the name
+  source where;          ///< of the name
   std::string schedule;  ///< cron expression or interval
   std::string workflow;  ///< empty: `inputs` has a `text`
-  json_text inputs;  ///< an object
+  json_text inputs;      ///< an object
   output_settings output;
   std::string description;
   bool enabled = true;
   std::string timezone;  ///< after reading a file never empty: the default is filled in
   misfire_settings misfire;
   visor::overlap overlap = visor::overlap::allow;
-  std::optional<int> priority;  ///< none: the workflow's; lower runs first; -32768 to 32767
+  std::optional<int> priority;       ///< none: the workflow's; lower runs first; -32768 to 32767
   std::optional<std::string> queue;  ///< none: the workflow's
   friend bool operator==(cron_entry const&, cron_entry const&) = default;
 };
@@ -146,11 +145,11 @@ BOOST_DESCRIBE_STRUCT(webhook_settings, (), (method, url, headers, body))
 /// One kind of work of the file: a command or a webhook, and what every job type has.
 struct workflow : job_type_options {
   std::string name;
-  source where;  ///< of the name
+  source where;                      ///< of the name
   std::vector<std::string> command;  ///< program and arguments; with `shell` one element, the text for `/bin/sh -c`
   bool shell = false;
-  std::map<std::string, secret> env;  ///< added to the environment of the command
-  std::string working_directory;  ///< empty: that of visor
+  std::map<std::string, secret> env;        ///< added to the environment of the command
+  std::string working_directory;            ///< empty: that of visor
   std::optional<webhook_settings> webhook;  ///< in place of a command
   std::optional<std::size_t> output_limit;  ///< bytes kept of an attempt's output; none: the node's; at most 16 MiB
   workflow() = default;

@@ -23,9 +23,9 @@ inline environment process_environment() {
 
 /// Where a value came from.
 struct source {
-  std::string file;  ///< empty: not from a file
-  int line = 0;  ///< from 1
-  int column = 0;  ///< from 1, in characters
+  std::string file;                    ///< empty: not from a file
+  int line = 0;                        ///< from 1
+  int column = 0;                      ///< from 1, in characters
   std::vector<std::string> variables;  ///< of the environment, that the value was made of
   std::string written;  ///< of a text that was made of variables: what the file says, so that it can be shown in the text's place
   friend bool operator==(source const&, source const&) = default;

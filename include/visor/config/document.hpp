@@ -1,0 +1,76 @@
+#ifndef VISOR_CONFIG_DOCUMENT_HPP
+#define VISOR_CONFIG_DOCUMENT_HPP
+
+#include "visor/config/error.hpp"
+#include "visor/config/source.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// A document as a tree, whatever its syntax was, with the place of every part. `config/yaml.hpp` makes one from YAML.
+namespace visor::detail {
+
+struct place {
+  int line = 0;
+  int column = 0;
+};
+
+struct node {
+  enum class kind { null, scalar, sequence, mapping };
+
+  kind what = kind::null;
+  place at;
+  std::string text;                    ///< of a scalar, its variables replaced
+  bool quoted = false;                 ///< a scalar that is text whatever it looks like
+  std::string written;                 ///< of a scalar with variables: before they were replaced
+  std::vector<std::string> variables;  ///< those whose values are in `text`
+  int inset = 0;                       ///< characters between `at` and the text itself
+  bool refused = false;                ///< reported already: to be read no further
+  std::size_t exact = 0;               ///< so many bytes of the text stand in the file as they are, on one line
+  std::string key;                     ///< within a mapping
+  place key_at;
+  std::vector<node> children;  ///< of a sequence or mapping
+
+  /// Whether the text may not be repeated in a message.
+  bool from_environment() const noexcept { return !variables.empty(); }
+
+  /// Where a byte of the text stands, or as near to it as is known.
+  place position(std::size_t offset) const {
+    if (offset > exact || from_environment()) return at;
+    auto const characters = std::count_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size())),
+                                          [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+    return {at.line, at.column + inset + static_cast<int>(characters)};
+  }
+
+  node const* find(std::string_view name) const noexcept {
+    for (auto const& child : children)
+      if (child.key == name) return &child;
+    return nullptr;
+  }
+};
+
+/// What a user would call it.
+inline std::string_view name_of(node::kind kind) noexcept {
+  switch (kind) {
+    case node::kind::null: return "nothing";
+    case node::kind::scalar: return "a single value";
+    case node::kind::sequence: return "a list";
+    case node::kind::mapping: return "a group of keys";
+  }
+  return {};
+}
+
+/// Bounds that no honest file meets and that keep a hostile one from taking time or memory.
+struct document_limits {
+  static constexpr std::size_t bytes = 16 * 1024 * 1024;       ///< of the file
+  static constexpr std::size_t values = 1'000'000;             ///< after aliases were followed
+  static constexpr std::size_t text_bytes = 64 * 1024 * 1024;  ///< of all texts together, variables replaced
+  static constexpr std::size_t depth = 30;                     ///< a payload nested in it is still read by every JSON parser
+};
+
+}  // namespace visor::detail
+
+#endif

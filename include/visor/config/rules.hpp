@@ -1,0 +1,187 @@
+#ifndef VISOR_CONFIG_RULES_HPP
+#define VISOR_CONFIG_RULES_HPP
+
+#include "visor/config/settings.hpp"
+
+#include <boost/describe/members.hpp>
+#include <boost/mp11/algorithm.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+/// What the structs cannot say about their keys: ranges, units, and which keys must be there. A member without a rule is a key of
+/// its own name, optional, without a range.
+namespace visor::detail {
+
+/// What a number without a unit means, as a length of time.
+enum class bare_number : std::uint8_t { refused, seconds, milliseconds };
+
+struct key_rule {
+  std::string_view member;
+  bool hidden = false;    ///< no key: the value follows from other keys
+  bool required = false;  ///< there is no default
+  bool one_text = false;  ///< a list that may also be written as a single text
+  bare_number bare = bare_number::refused;
+  /// A number, the microseconds of a length of time, or the bytes of a text.
+  std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+};
+
+inline constexpr std::int64_t us_per_ms = 1'000;
+inline constexpr std::int64_t us_per_s = 1'000'000;
+inline constexpr std::int64_t us_per_hour = 3'600 * us_per_s;
+inline constexpr std::int64_t us_per_day = 24 * us_per_hour;
+
+template <class T>
+inline constexpr std::array<key_rule, 0> rules{};
+
+template <>
+inline constexpr auto rules<pool_limits> = std::to_array<key_rule>({
+    {.member = "min", .least = 0, .most = 10'000},
+    {.member = "max", .least = 1, .most = 10'000},
+});
+
+template <>
+inline constexpr auto rules<connection_settings> = std::to_array<key_rule>({
+    {.member = "filename", .least = 1},
+    {.member = "host", .least = 1},
+    {.member = "port", .least = 1, .most = 65'535},
+    {.member = "database", .least = 1},
+    {.member = "user", .least = 1},
+});
+
+template <>
+inline constexpr auto rules<ha_settings> = std::to_array<key_rule>({
+    {.member = "node_id", .most = 200},
+    {.member = "lock_ttl", .bare = bare_number::seconds, .least = us_per_s, .most = us_per_hour},
+    {.member = "heartbeat_interval", .bare = bare_number::seconds, .least = 10 * us_per_ms, .most = us_per_hour},
+});
+
+// The ranges are those of `node_settings::check`.
+template <>
+inline constexpr auto rules<node_settings> = std::to_array<key_rule>({
+    {.member = "name", .hidden = true},
+    {.member = "exclusive", .hidden = true},
+    {.member = "lease_ttl", .hidden = true},
+    {.member = "heartbeat_interval", .hidden = true},
+    {.member = "poll_interval", .hidden = true},
+    {.member = "completion_delay", .least = 0, .most = us_per_s},
+    {.member = "drain_timeout", .least = 0, .most = us_per_day},
+    {.member = "stop_grace", .least = 0, .most = us_per_hour},
+    {.member = "output_limit", .least = 0, .most = 16 * 1024 * 1024},
+    {.member = "threads", .least = 0, .most = 1'024},
+});
+
+template <>
+inline constexpr auto rules<queue_settings> = std::to_array<key_rule>({
+    {.member = "slots", .least = 1, .most = 100'000},
+});
+
+template <>
+inline constexpr auto rules<scheduler_settings> = std::to_array<key_rule>({
+    {.member = "check_interval_ms", .bare = bare_number::milliseconds, .least = 10 * us_per_ms, .most = us_per_hour},
+});
+
+template <>
+inline constexpr auto rules<misfire_settings> = std::to_array<key_rule>({
+    {.member = "limit", .least = 1, .most = 100'000},
+    {.member = "within", .least = us_per_s},
+});
+
+template <>
+inline constexpr auto rules<cron_entry> = std::to_array<key_rule>({
+    {.member = "schedule", .required = true},
+    {.member = "priority", .least = -32'768, .most = 32'767},
+    {.member = "queue", .least = 1, .most = 200},
+    {.member = "timezone", .least = 1},
+});
+
+template <>
+inline constexpr auto rules<backoff> = std::to_array<key_rule>({
+    {.member = "base", .least = 0},
+    {.member = "cap", .least = 0},
+});
+
+template <>
+inline constexpr auto rules<webhook_settings> = std::to_array<key_rule>({
+    {.member = "url", .required = true},
+});
+
+template <>
+inline constexpr auto rules<workflow> = std::to_array<key_rule>({
+    {.member = "command", .one_text = true},
+    {.member = "output_limit", .least = 0, .most = 16 * 1024 * 1024},
+    {.member = "queue", .least = 1, .most = 200},
+    {.member = "priority", .least = -32'768, .most = 32'767},
+    {.member = "max_attempts", .least = 1, .most = 1'000'000},
+    {.member = "timeout", .least = 0},
+});
+
+/// The member that is meant when a single value stands where a group of keys could: `ssl: true`, `misfire: latest`. Empty: none.
+template <class T>
+inline constexpr std::string_view single_value = {};
+template <>
+inline constexpr std::string_view single_value<ssl_settings> = "enabled";
+template <>
+inline constexpr std::string_view single_value<misfire_settings> = "policy";
+template <>
+inline constexpr std::string_view single_value<queue_settings> = "slots";
+
+template <class T>
+using described_members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
+
+/// A group of keys: a described struct.
+template <class T>
+concept key_group = std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
+
+/// A group of keys that is one of many, called by its key in the group above.
+template <class T>
+concept named_group = key_group<T> && requires(T& value) { value.name = std::string{}; };
+
+template <class T>
+consteval bool rules_name_members() {
+  for (auto const& rule : rules<T>) {
+    bool found = false;
+    boost::mp11::mp_for_each<described_members<T>>([&](auto member) { found = found || rule.member == member.name; });
+    if (!found) return false;
+  }
+  return true;
+}
+
+/// The rule of a member.
+template <class T>
+constexpr key_rule rule_of_key(std::string_view member) {
+  for (auto const& rule : rules<T>)
+    if (rule.member == member) return rule;
+  return {.member = member};
+}
+
+/// Calls `f(rule, member)` for each key of a group, in the order of their description.
+template <key_group T, class Object, class F>
+void for_each_key(Object& object, F&& f) {
+  static_assert(rules_name_members<T>(), "a rule names a member that does not exist");
+  boost::mp11::mp_for_each<described_members<T>>([&](auto member) {
+    constexpr std::string_view name = decltype(member)::name;
+    if constexpr (named_group<T>)
+      if (name == "name") return;  // the key of the whole group
+    key_rule const rule = rule_of_key<T>(name);
+    if (!rule.hidden) f(rule, object.*member.pointer);
+  });
+}
+
+/// Calls `f(path, group)` for each part of the settings that is a key at the top of the file.
+template <class Settings, class F>
+void for_each_root(Settings& all, F&& f) {
+  using base = std::conditional_t<std::is_const_v<Settings>, scheduler_settings const, scheduler_settings>;
+  f(std::string_view{"scheduler"}, static_cast<base&>(all));
+  f(std::string_view{"workflows"}, all.workflows);
+}
+
+}  // namespace visor::detail
+
+#endif
