@@ -108,7 +108,8 @@ class iana_zones {
 };
 
 inline bool const iana_zones_are_known = [] {
-  set_zone_database({[](std::string_view name) { return iana_zones::instance().find(name); }, [] { return iana_zones::instance().names(); }});
+  set_zone_database(
+      {[](std::string_view name) { return iana_zones::instance().find(name); }, [] { return iana_zones::instance().names(); }});
   return true;
 }();
 

@@ -44,9 +44,7 @@ class cron_expression {
   static constexpr parsed_cron try_parse(std::string_view text) noexcept;
 
   /// The shortest text that parses to an equal value. Names and nicknames become numbers; `@every` stays.
-  std::string to_string() const {
-    return period_ == duration{0} ? detail::write_fields(fields_) : "@every " + visor::to_string(period_);
-  }
+  std::string to_string() const { return period_ == duration{0} ? detail::write_fields(fields_) : "@every " + visor::to_string(period_); }
 
   /// Whether this is `@every`: an interval in real time, without relation to a calendar.
   constexpr bool is_interval() const noexcept { return period_ != duration{0}; }

@@ -65,8 +65,8 @@ inline std::string shown(std::string_view text, std::size_t longest = 60) {
   return result;
 }
 
-inline constexpr std::array<std::string_view, 8> cron_nicknames{"@yearly",   "@annually", "@monthly", "@weekly",
-                                                                "@daily", "@midnight", "@hourly", "@every"};
+inline constexpr std::array<std::string_view, 8> cron_nicknames{"@yearly", "@annually", "@monthly", "@weekly",
+                                                                "@daily",  "@midnight", "@hourly",  "@every"};
 
 template <std::size_t N>
 std::string listed(std::array<std::string_view, N> const& words) {
@@ -123,7 +123,8 @@ class cron_error : public error {
  public:
   /// \param text what was to be parsed
   /// \param failure where and why it failed
-  cron_error(std::string_view text, parse_failure const& failure) : error(condition::invalid_argument, message(text, failure)), failure_(failure) {}
+  cron_error(std::string_view text, parse_failure const& failure)
+      : error(condition::invalid_argument, message(text, failure)), failure_(failure) {}
 
   /// Bytes before the wrong place, from 0.
   std::size_t position() const noexcept { return failure_.position; }
@@ -134,7 +135,8 @@ class cron_error : public error {
  private:
   static std::string message(std::string_view text, parse_failure const& failure) {
     std::string result = "cron expression \"" + detail::shown(text) + "\"";
-    if (failure.field != 0) result += ", field " + std::to_string(failure.field) + " (" + std::string{detail::rule_of(failure.where).name} + ")";
+    if (failure.field != 0)
+      result += ", field " + std::to_string(failure.field) + " (" + std::string{detail::rule_of(failure.where).name} + ")";
     result += ", column " + std::to_string(failure.position + 1) + ": ";
     return result + detail::describe(text, failure);
   }

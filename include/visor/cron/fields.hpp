@@ -44,14 +44,14 @@ struct cron_fields {
   std::uint64_t seconds = 1;
   std::uint64_t minutes = 0;
   std::uint32_t hours = 0;
-  std::uint32_t days = 0;           ///< bits 1 to 31
-  std::uint32_t days_from_end = 0;  ///< bit n: `L-n`, bit 0: `L`
-  std::uint32_t near_days = 0;      ///< bit n: `nW`, bit 0: `LW`
-  std::uint64_t nth_weekdays = 0;   ///< bit 7(k-1)+n: `n#k`
+  std::uint32_t days = 0;                ///< bits 1 to 31
+  std::uint32_t days_from_end = 0;       ///< bit n: `L-n`, bit 0: `L`
+  std::uint32_t near_days = 0;           ///< bit n: `nW`, bit 0: `LW`
+  std::uint64_t nth_weekdays = 0;        ///< bit 7(k-1)+n: `n#k`
   std::array<std::uint64_t, 4> years{};  ///< from 1970; all zero: every year
-  std::uint16_t months = 0;         ///< bits 1 to 12
-  std::uint8_t weekdays = 0;        ///< bits 0 (Sunday) to 6
-  std::uint8_t last_weekdays = 0;   ///< bit n: `nL`
+  std::uint16_t months = 0;              ///< bits 1 to 12
+  std::uint8_t weekdays = 0;             ///< bits 0 (Sunday) to 6
+  std::uint8_t last_weekdays = 0;        ///< bit n: `nL`
   bool minute_star = false;
   bool hour_star = false;
   bool day_star = false;

@@ -52,7 +52,9 @@ class recurrence {
   cron_options const& options() const noexcept { return options_; }
 
   /// The first instant after `after`, exclusive; nothing when there is none. Does not allocate.
-  std::optional<instant> next(time_zone const& zone, instant after) const noexcept { return visor::next(expression_, zone, after, options_); }
+  std::optional<instant> next(time_zone const& zone, instant after) const noexcept {
+    return visor::next(expression_, zone, after, options_);
+  }
   /// The last instant before `before`, exclusive; nothing when there is none. Does not allocate.
   std::optional<instant> previous(time_zone const& zone, instant before) const noexcept {
     return visor::previous(expression_, zone, before, options_);
@@ -61,7 +63,8 @@ class recurrence {
   /// One sentence, without a full stop, that says why `next` gives nothing; empty when it gives something.
   std::string why_never(time_zone const& zone, instant after) const {
     if (next(zone, after)) return {};
-    if (after >= detail::search_end_instant - std::chrono::days{366}) return "the calendar ends with the year " + std::to_string(detail::highest_year);
+    if (after >= detail::search_end_instant - std::chrono::days{366})
+      return "the calendar ends with the year " + std::to_string(detail::highest_year);
     auto const& fields = expression_.fields();
     if (!expression_.is_interval() && !fields.any_year()) {
       int const last = detail::previous_year(fields, detail::rule_of(cron_field::year).high, detail::rule_of(cron_field::year).low);

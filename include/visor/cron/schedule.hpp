@@ -88,7 +88,8 @@ inline constexpr instant search_end_instant{std::chrono::seconds{search_end}};
 /// The first instant after `after` (exclusive) at which an expression fires.
 /// Without allocation, thread-safe. A search takes at most one step per named month of 400 years, and for `*/5 * * * *` one.
 /// \return nothing when there is none within 400 years, so never, or before the year 10000
-inline std::optional<instant> next(cron_expression const& expression, time_zone const& zone, instant after, cron_options const& options = {}) noexcept {
+inline std::optional<instant> next(cron_expression const& expression, time_zone const& zone, instant after,
+                                   cron_options const& options = {}) noexcept {
   using namespace std::chrono;
   if (expression.is_interval()) return detail::next_period(expression.period(), options.anchor, after);
   if (after >= detail::search_end_instant) return std::nullopt;
@@ -123,7 +124,8 @@ inline std::optional<instant> next(cron_expression const& expression, time_zone 
 }
 
 /// The last instant before `before` (exclusive) at which an expression fires; otherwise as `next`.
-inline std::optional<instant> previous(cron_expression const& expression, time_zone const& zone, instant before, cron_options const& options = {}) noexcept {
+inline std::optional<instant> previous(cron_expression const& expression, time_zone const& zone, instant before,
+                                       cron_options const& options = {}) noexcept {
   using namespace std::chrono;
   if (expression.is_interval()) return detail::previous_period(expression.period(), options.anchor, before);
   if (before <= detail::search_begin_instant) return std::nullopt;

@@ -60,7 +60,9 @@ struct cron_list {
     add_values(rule, set);
   }
 
-  void add_either(bool starred, cron_field_rule const& rule, std::uint64_t set) { starred ? add_starred(rule, set) : add_values(rule, set); }
+  void add_either(bool starred, cron_field_rule const& rule, std::uint64_t set) {
+    starred ? add_starred(rule, set) : add_values(rule, set);
+  }
 };
 
 inline std::string write_seconds(cron_fields const& fields) {
@@ -118,7 +120,8 @@ inline std::string write_fields(cron_fields const& fields) {
   std::string text;
   bool const years = !fields.any_year();
   if (years || fields.seconds != 1) text += write_seconds(fields) + ' ';
-  text += write_minutes(fields) + ' ' + write_hours(fields) + ' ' + write_days(fields) + ' ' + write_months(fields) + ' ' + write_weekdays(fields);
+  text += write_minutes(fields) + ' ' + write_hours(fields) + ' ' + write_days(fields) + ' ' + write_months(fields) + ' ' +
+          write_weekdays(fields);
   if (years) text += ' ' + write_years(fields);
   return text;
 }

@@ -30,7 +30,9 @@ struct zone_span {
   static constexpr std::chrono::sys_seconds last{std::chrono::seconds{std::int64_t{1} << 60}};
 
   /// The wall clock when the span begins and when it ends.
-  constexpr std::chrono::local_seconds local_begin() const noexcept { return std::chrono::local_seconds{begin.time_since_epoch() + offset}; }
+  constexpr std::chrono::local_seconds local_begin() const noexcept {
+    return std::chrono::local_seconds{begin.time_since_epoch() + offset};
+  }
   constexpr std::chrono::local_seconds local_end() const noexcept { return std::chrono::local_seconds{end.time_since_epoch() + offset}; }
 };
 

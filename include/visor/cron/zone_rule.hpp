@@ -19,9 +19,9 @@ struct zone_rule_date {
   enum class kind { month_week_day, day_without_leap, day_with_leap };
   kind what = kind::month_week_day;
   int month = 1;
-  int week = 1;     ///< 5: the last
-  int weekday = 0;  ///< 0 = Sunday
-  int day = 0;      ///< of the year, for the other two kinds: `Jn` from 1, `n` from 0
+  int week = 1;                                       ///< 5: the last
+  int weekday = 0;                                    ///< 0 = Sunday
+  int day = 0;                                        ///< of the year, for the other two kinds: `Jn` from 1, `n` from 0
   std::chrono::seconds time = std::chrono::hours{2};  ///< on the wall clock before the change; -167 h to 167 h
 
   std::chrono::local_seconds in(std::chrono::year year) const noexcept {
@@ -129,7 +129,8 @@ class zone_rule_parser {
 
 /// The transitions of a rule in a range of years, appended in order of time. Those at or before the last one that is there are
 /// left out.
-inline void append_transitions(std::vector<zone_transition>& transitions, zone_rule const& rule, std::chrono::year first, std::chrono::year last) {
+inline void append_transitions(std::vector<zone_transition>& transitions, zone_rule const& rule, std::chrono::year first,
+                               std::chrono::year last) {
   using namespace std::chrono;
   for (year y = first; y <= last; ++y) {
     std::array<zone_transition, 2> changes{{{sys_seconds{rule.to_summer.in(y).time_since_epoch() - rule.standard}, rule.summer},
