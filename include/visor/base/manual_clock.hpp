@@ -138,12 +138,14 @@ class manual_clock::timer {
     return boost::asio::async_initiate<Token, void(boost::system::error_code)>(
         [this](auto completion, std::optional<instant> until, duration during) {
           cancel();
-          if (auto slot = boost::asio::get_associated_cancellation_slot(completion); slot.is_connected())
+          // The slot of the erased handler: erasing it takes over the slot that it had.
+          boost::asio::any_completion_handler<void(boost::system::error_code)> done{std::move(completion)};
+          if (auto slot = boost::asio::get_associated_cancellation_slot(done); slot.is_connected())
             slot.assign([this](boost::asio::cancellation_type) { cancel(); });
           std::list<waiter> entry;
           std::unique_lock lock{state_->mutex};
           entry.push_back(waiter{this, boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked),
-                                 std::move(completion), until, state_->elapsed + during});
+                                 std::move(done), until, state_->elapsed + during});
           if (state_->left(entry.front()) > duration{0}) {
             state_->waiters.splice(state_->waiters.end(), entry);
             return;

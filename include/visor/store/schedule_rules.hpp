@@ -31,7 +31,8 @@ inline schedule_record as_added(schedule_record given, instant now) {
   return given;
 }
 
-/// What is stored after a user's change: `given` with the identity, history and counters of `stored`.
+/// What is stored after a user's change: `given` with the identity, history and counters of `stored`. The error is given: whoever
+/// pauses a schedule says why there.
 inline schedule_record as_updated(schedule_record const& stored, schedule_record given, instant now) {
   bool const revived = stored.state == schedule_state::failed && given.state == schedule_state::active;
   given.id = stored.id;
@@ -41,7 +42,6 @@ inline schedule_record as_updated(schedule_record const& stored, schedule_record
   given.last_job = stored.last_job;
   given.run_count = stored.run_count;
   given.failure_count = revived ? 0 : stored.failure_count;
-  given.last_error = stored.last_error;
   given.version = stored.version + 1;
   given.updated_at = now;
   return given;
