@@ -1,0 +1,92 @@
+#include "world.hpp"
+
+using namespace visor_test;
+using visor::job_context;
+using visor::job_state;
+
+TEST_CASE("an idle node stops at once") {
+  world w;
+  auto& node = w.add();
+  w.start(node);
+  node.engine->stop();
+  w.pass(100ms);
+  CHECK(node.ended);
+  CHECK(w.run_now(w.store.nodes()).at(0).state == visor::node_state::offline);
+}
+
+TEST_CASE("draining lets a running job finish and takes no other") {
+  world w;
+  auto settings = world::settings();
+  settings.queues = {visor::queue_settings("default", 1)};
+  auto& node = w.add(settings);
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 10s)));
+  w.start(node);
+  auto const running = w.enqueue("work");
+  auto const waiting = w.enqueue("work");
+  w.pass(1s);
+  node.engine->stop();
+  w.pass(5s);
+  CHECK_FALSE(node.ended);
+  CHECK(w.run_now(w.store.nodes()).at(0).state == visor::node_state::draining);
+  w.pass(5s);
+  CHECK(node.ended);
+  CHECK(w.state(running) == job_state::completed);
+  CHECK(w.state(waiting) == job_state::ready);
+}
+
+TEST_CASE("a job that does not end in time is told to stop and given back with all its attempts") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
+  w.start(node);
+  auto const id = w.enqueue("work");
+  w.pass(1s);
+  node.engine->stop();
+  w.pass(29s);
+  CHECK_FALSE(node.ended);
+  w.pass(2s);
+  CHECK(node.ended);
+  CHECK(w.state(id) == job_state::ready);
+  CHECK(w.attempts(id).empty());
+  CHECK(node.engine->counters().returned == 1);
+}
+
+TEST_CASE("a second stop waits for nobody") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
+  w.start(node);
+  auto const id = w.enqueue("work");
+  w.pass(1s);
+  node.engine->stop();
+  w.pass(1s);
+  node.engine->stop();
+  w.pass(100ms);
+  CHECK(node.ended);
+  CHECK(w.state(id) == job_state::ready);
+}
+
+TEST_CASE("a job that ignores everything is left behind, and what it says later does not count") {
+  world w;
+  auto& node = w.add();
+  std::unique_ptr<visor::manual_clock::timer> deaf;
+  auto const clock = w.clock;
+  node.engine->add(visor::job_type("deaf", [&, clock](job_context& job) -> visor::task<> {
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+    deaf = std::make_unique<visor::manual_clock::timer>(job.executor(), clock);
+    auto wait = deaf->async_wait_for(1h, boost::asio::use_awaitable);
+    co_await std::move(wait);
+  }));
+  w.start(node);
+  auto const id = w.enqueue("deaf");
+  w.pass(1s);
+  node.engine->stop();
+  w.pass(36s);
+  CHECK(node.ended);
+  CHECK(node.logged("left behind"));
+  CHECK(w.state(id) == job_state::ready);
+  node.engine.reset();
+  w.pass(2h);
+  CHECK(w.state(id) == job_state::ready);
+  CHECK(w.attempts(id).empty());
+}

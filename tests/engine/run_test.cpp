@@ -1,0 +1,252 @@
+#include "world.hpp"
+
+using namespace visor_test;
+using visor::job_context;
+using visor::job_state;
+using visor::outcome;
+
+TEST_CASE("an enqueued job runs at once, once, and is recorded") {
+  world w;
+  auto& node = w.add();
+  int runs = 0;
+  node.engine->add(visor::job_type("hello", [&](job_context& job) -> visor::task<> {
+    ++runs;
+    job.log("hi");
+    co_return;
+  }));
+  w.start(node);
+  auto const id = w.enqueue("hello");
+  w.pass(10ms);
+  CHECK(runs == 1);
+  CHECK(w.state(id) == job_state::completed);
+  auto const tries = w.attempts(id);
+  REQUIRE(tries.size() == 1);
+  CHECK(tries[0].output == "hi\n");
+  CHECK(tries[0].node == "one");
+  CHECK(tries[0].epoch == 1);
+  CHECK(tries[0].outcome == outcome::completed);
+  w.stop_all();
+}
+
+TEST_CASE("a job that was there before the node starts too") {
+  world w;
+  auto const id = w.enqueue("hello");
+  auto& node = w.add();
+  node.engine->add(visor::job_type("hello", [](job_context&) -> visor::task<> { co_return; }));
+  w.start(node);
+  w.pass(10ms);
+  CHECK(w.state(id) == job_state::completed);
+  w.stop_all();
+}
+
+TEST_CASE("a failing job is tried again after its pause and then dead") {
+  world w;
+  auto& node = w.add();
+  visor::job_type_options options;
+  options.backoff = visor::backoff(visor::backoff_kind::fixed, 10s, 10s);
+  node.engine->add(visor::job_type("bad", [](job_context& job) -> visor::task<> {
+    throw std::runtime_error("try " + std::to_string(job.attempt()));
+    co_return;
+  }, options));
+  w.start(node);
+  auto const id = w.enqueue("bad", 3);
+  w.pass(100ms);
+  CHECK(w.state(id) == job_state::scheduled);
+  CHECK(w.attempts(id).size() == 1);
+  w.pass(9s);
+  CHECK(w.attempts(id).size() == 1);
+  w.pass(1s);
+  CHECK(w.attempts(id).size() == 2);
+  w.pass(11s);
+  CHECK(w.state(id) == job_state::dead);
+  auto const tries = w.attempts(id);
+  REQUIRE(tries.size() == 3);
+  CHECK(tries[0].error == "try 1");
+  CHECK(tries[2].error == "try 3");
+  CHECK(tries[2].final_state == job_state::dead);
+  w.stop_all();
+}
+
+TEST_CASE("a permanent failure ends the job whatever attempts are left") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("bad", [](job_context&) -> visor::task<> {
+    throw visor::permanent_failure("no such report");
+    co_return;
+  }));
+  w.start(node);
+  auto const id = w.enqueue("bad", 5);
+  w.pass(1s);
+  CHECK(w.state(id) == job_state::failed);
+  CHECK(w.attempts(id).size() == 1);
+  w.stop_all();
+}
+
+TEST_CASE("what is thrown need not be an exception, nor its text UTF-8") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("number", [](job_context&) -> visor::task<> {
+    throw 7;
+    co_return;
+  }));
+  node.engine->add(visor::job_type("bytes", [](job_context& job) -> visor::task<> {
+    job.log(std::string("a\0b", 3));
+    throw std::runtime_error("\xff oops");
+    co_return;
+  }));
+  w.start(node);
+  auto const number = w.enqueue("number");
+  auto const bytes = w.enqueue("bytes");
+  w.pass(1s);
+  CHECK(w.attempts(number).at(0).error == "the handler threw something that is not a std::exception");
+  CHECK(w.attempts(bytes).at(0).error == "\xEF\xBF\xBD oops");
+  CHECK(w.attempts(bytes).at(0).output == "a\xEF\xBF\xBD" "b\n");
+  w.stop_all();
+}
+
+TEST_CASE("a job runs no longer than its timeout") {
+  world w;
+  auto& node = w.add();
+  visor::job_type_options options;
+  options.timeout = 1min;
+  node.engine->add(visor::job_type("slow", sleeper(w.clock, 1h), options));
+  w.start(node);
+  auto const id = w.enqueue("slow");
+  w.pass(59s);
+  CHECK(w.state(id) == job_state::running);
+  w.pass(2s);
+  CHECK(w.state(id) == job_state::dead);
+  auto const tries = w.attempts(id);
+  REQUIRE(tries.size() == 1);
+  CHECK(tries[0].outcome == outcome::timed_out);
+  CHECK(tries[0].error == "stopped after its timeout of 1m");
+  w.stop_all();
+}
+
+TEST_CASE("a running job is cancelled on request") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("slow", sleeper(w.clock, 1h)));
+  w.start(node);
+  auto const id = w.enqueue("slow", 5);
+  w.pass(1s);
+  CHECK(w.run_now(w.store.cancel_job(id)) == visor::cancel_result::requested);
+  w.pass(3s);
+  CHECK(w.state(id) == job_state::cancelled);
+  CHECK(w.run_now(w.store.cancel_requests()).empty());
+  w.stop_all();
+}
+
+TEST_CASE("a queue runs no more jobs than it has slots, and the others in order of priority") {
+  world w;
+  auto settings = world::settings();
+  settings.queues = {visor::queue_settings("default", 2)};
+  auto& node = w.add(settings);
+  int running = 0;
+  int most = 0;
+  std::vector<int> order;
+  auto const clock = w.clock;
+  node.engine->add(visor::job_type("work", [&, clock](job_context& job) -> visor::task<> {
+    most = std::max(most, ++running);
+    order.push_back(static_cast<int>(job.id()));
+    visor::manual_clock::timer timer{job.executor(), clock};
+    auto wait = timer.async_wait_for(1s, boost::asio::use_awaitable);
+    co_await std::move(wait);
+    --running;
+  }));
+  auto const late = w.enqueue("work", 1, 200);
+  auto const normal = w.enqueue("work", 1, 100);
+  auto const first = w.enqueue("work", 1, 50);
+  auto const second = w.enqueue("work", 1, 50);
+  w.start(node);
+  w.pass(10s);
+  CHECK(most == 2);
+  CHECK(order == std::vector<int>{static_cast<int>(first), static_cast<int>(second), static_cast<int>(normal), static_cast<int>(late)});
+  w.stop_all();
+}
+
+TEST_CASE("queues do not take each other's slots") {
+  world w;
+  auto settings = world::settings();
+  settings.queues = {visor::queue_settings("slow", 1), visor::queue_settings("fast", 1)};
+  auto& node = w.add(settings);
+  node.engine->add(visor::job_type("sleep", sleeper(w.clock, 1h)));
+  int runs = 0;
+  node.engine->add(visor::job_type("quick", [&](job_context&) -> visor::task<> {
+    ++runs;
+    co_return;
+  }));
+  w.start(node);
+  auto const first = w.run_now(w.store.reserve_ids(20));
+  std::vector<visor::new_job> jobs(20);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].id = first + static_cast<visor::job_id>(i);
+    jobs[i].queue = i < 10 ? "slow" : "fast";
+    jobs[i].type = i < 10 ? "sleep" : "quick";
+  }
+  w.run_now(w.store.enqueue(jobs));
+  w.pass(1s);
+  CHECK(runs == 10);
+  node.engine->stop();
+  w.pass(2min);
+  CHECK(node.ended);
+}
+
+TEST_CASE("a job of a type that the node does not know is given back, not failed") {
+  world w;
+  auto& node = w.add();
+  w.start(node);
+  auto const id = w.enqueue("unheard-of");
+  w.pass(1s);
+  CHECK(w.state(id) == job_state::scheduled);
+  CHECK(w.attempts(id).empty());
+  CHECK(node.logged("which this node does not know"));
+  w.stop_all();
+}
+
+TEST_CASE("a burst larger than the slots is worked off without waiting for a poll") {
+  world w;
+  auto settings = world::settings();
+  settings.poll_interval = 1h;
+  auto& node = w.add(settings);
+  int runs = 0;
+  node.engine->add(visor::job_type("quick", [&](job_context&) -> visor::task<> {
+    ++runs;
+    co_return;
+  }));
+  w.start(node);
+  auto const first = w.run_now(w.store.reserve_ids(1000));
+  std::vector<visor::new_job> jobs(1000);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].id = first + static_cast<visor::job_id>(i);
+    jobs[i].type = "quick";
+  }
+  w.run_now(w.store.enqueue(jobs));
+  w.pass(1s);
+  CHECK(runs == 1000);
+  CHECK(node.engine->counters().completed == 1000);
+  w.stop_all();
+}
+
+TEST_CASE("two job types cannot have one name") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("hello", sleeper(w.clock, 1s)));
+  CHECK_THROWS_AS(node.engine->add(visor::job_type("hello", sleeper(w.clock, 1s))), visor::error);
+  CHECK_THROWS_AS(node.engine->add(visor::job_type("", sleeper(w.clock, 1s))), visor::error);
+}
+
+TEST_CASE("settings out of range are refused by name") {
+  world w;
+  auto wrong = [&](auto change, char const* text) {
+    auto settings = world::settings();
+    change(settings);
+    CHECK_THROWS_WITH(w.add(settings), Contains(text));
+  };
+  wrong([](auto& s) { s.lease_ttl = 10ms; }, "lease_ttl");
+  wrong([](auto& s) { s.heartbeat_interval = s.lease_ttl; }, "heartbeat_interval");
+  wrong([](auto& s) { s.queues.clear(); }, "queues");
+  wrong([](auto& s) { s.queues[0].slots = 0; }, "slots of queue default");
+  wrong([](auto& s) { s.threads = -1; }, "threads");
+  wrong([](auto& s) { s.poll_interval = 0s; }, "poll_interval");
+}

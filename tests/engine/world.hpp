@@ -1,0 +1,150 @@
+#ifndef VISOR_TESTS_ENGINE_WORLD_HPP
+#define VISOR_TESTS_ENGINE_WORLD_HPP
+
+#include "support/catch.hpp"
+#include "support/run.hpp"
+
+#include "visor/base/manual_clock.hpp"
+#include "visor/engine/engine.hpp"
+#include "visor/store/memory_store.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace visor_test {
+
+using namespace std::chrono_literals;
+using store_type = visor::memory_store<visor::manual_clock>;
+using engine_type = visor::engine<store_type, visor::manual_clock>;
+
+}  // namespace visor_test
+
+// Compiled once, in engine.cpp.
+extern template class visor::engine<visor_test::store_type, visor::manual_clock>;
+
+namespace visor_test {
+
+/// A store and any number of nodes in one thread, under a clock that moves only when told to. Nothing sleeps.
+class world {
+ public:
+  world() { run_now(store.open()); }
+
+  struct node {
+    std::unique_ptr<engine_type> engine;
+    bool ended = false;
+    std::string failure;  ///< what `run` threw
+    std::vector<std::string> lines;
+    bool logged(std::string const& text) const {
+      for (auto const& line : lines)
+        if (line.find(text) != std::string::npos) return true;
+      return false;
+    }
+  };
+
+  static visor::node_settings settings(std::string name = "one") {
+    visor::node_settings result;
+    result.name = std::move(name);
+    return result;
+  }
+
+  node& add(visor::node_settings how = settings()) {
+    nodes_.push_back(std::make_unique<node>());
+    auto* const made = nodes_.back().get();
+    made->engine = std::make_unique<engine_type>(io.get_executor(), store, std::move(how), clock, [made](visor::log_level, std::string_view line) {
+      made->lines.emplace_back(line);
+    });
+    return *made;
+  }
+
+  void start(node& which) {
+    boost::asio::co_spawn(io, which.engine->run(), [&which](std::exception_ptr thrown) {
+      which.ended = true;
+      try {
+        if (thrown) std::rethrow_exception(thrown);
+      } catch (std::exception const& failure) {
+        which.failure = failure.what();
+      }
+    });
+    settle();
+  }
+
+  /// Runs all that can run without time passing.
+  void settle() {
+    io.restart();
+    while (io.poll() != 0) io.restart();
+  }
+
+  /// Lets time pass, stopping at every instant that something waits for.
+  void pass(visor::duration length) {
+    settle();
+    while (length > visor::duration{0}) {
+      auto const next = clock.until_next_wait();
+      auto const step = next && *next < length ? std::max(*next, visor::duration{1}) : length;
+      clock.advance(step);
+      length -= step;
+      settle();
+    }
+  }
+
+  /// Drains every node and waits for the end.
+  void stop_all() {
+    for (auto const& each : nodes_)
+      if (!each->ended) each->engine->stop();
+    pass(2min);
+    for (auto const& each : nodes_) REQUIRE(each->ended);
+  }
+
+  template <class T>
+  T run_now(visor::task<T> work) {
+    return run(io, std::move(work));
+  }
+
+  visor::job_id enqueue(std::string type, int max_attempts = 1, int priority = 100) {
+    auto const id = run_now(store.reserve_ids(1));
+    std::vector<visor::new_job> jobs(1);
+    jobs[0].id = id;
+    jobs[0].type = std::move(type);
+    jobs[0].max_attempts = max_attempts;
+    jobs[0].priority = priority;
+    CHECK(run_now(store.enqueue(jobs)) == 1);
+    settle();
+    return id;
+  }
+
+  visor::job_state state(visor::job_id id) { return run_now(store.find_job(id)).value().state; }
+  std::vector<visor::attempt_record> attempts(visor::job_id id) { return run_now(store.attempts(id)); }
+
+  boost::asio::io_context io{1};
+  visor::manual_clock clock;
+  store_type store{clock};
+
+ private:
+  std::vector<std::unique_ptr<node>> nodes_;
+};
+
+/// A schedule of the program.
+inline visor::schedule_record schedule(std::string id, std::string expression, std::string type) {
+  visor::schedule_record record;
+  record.id = std::move(id);
+  record.origin = visor::origin::code;
+  record.expression = std::move(expression);
+  record.type = std::move(type);
+  return record;
+}
+
+/// A handler that runs until its job is asked to stop or `length` has passed.
+inline visor::handler sleeper(visor::manual_clock clock, visor::duration length) {
+  return [clock, length](visor::job_context& job) -> visor::task<> {
+    visor::manual_clock::timer timer{job.executor(), clock};
+    auto wait = timer.async_wait_for(length, boost::asio::use_awaitable);
+    co_await std::move(wait);
+  };
+}
+
+}  // namespace visor_test
+
+#endif
