@@ -1,0 +1,269 @@
+#ifndef VISOR_HANDLER_COMMAND_HPP
+#define VISOR_HANDLER_COMMAND_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/task.hpp"
+#include "visor/engine/job_context.hpp"
+#include "visor/handler/child_process.hpp"
+#include "visor/handler/command_plan.hpp"
+#include "visor/handler/one_line.hpp"
+#include "visor/handler/run_on.hpp"
+#include "visor/handler/stopped.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+namespace visor {
+namespace detail {
+
+/// The thread that starts programs, one for each execution context and as long as that. Children are told to die with the thread
+/// that made them, so it must be neither a thread of a pool that may shrink nor one of the user's; and making a child blocks.
+class launcher : public boost::asio::execution_context::service {
+ public:
+  using key_type = launcher;
+  static inline boost::asio::execution_context::id id;
+  explicit launcher(boost::asio::execution_context& owner) : service(owner) {}
+
+  static boost::asio::any_io_executor of(boost::asio::any_io_executor const& executor) {
+    auto& context = boost::asio::query(executor, boost::asio::execution::context);
+    return boost::asio::use_service<launcher>(context).thread_.get_executor();
+  }
+
+ private:
+  void shutdown() override {
+    thread_.stop();
+    thread_.join();
+  }
+  boost::asio::thread_pool thread_{1};
+};
+
+/// One run of a command. All members belong to one strand.
+struct command_run {
+  boost::asio::any_io_executor strand;
+  child_process child;
+  boost::asio::posix::stream_descriptor output;
+  boost::asio::posix::stream_descriptor watch;
+  boost::asio::steady_timer changed;  ///< cancelled whenever one of the flags below has changed
+  job_context* job;                   ///< not to be touched once `closed`
+  last_line last;
+  std::array<char, 16 * 1024> chunk{};
+  bool exited = false;
+  bool output_ended = false;
+  bool stop = false;
+  bool closed = false;
+
+  command_run(boost::asio::any_io_executor on, child_process started, job_context& of)
+      : strand(std::move(on)),
+        child(std::move(started)),
+        output(strand, child.release_output()),
+        watch(strand, child.release_watch()),
+        changed(strand),
+        job(&of) {}
+
+  void set(bool command_run::* flag) {
+    this->*flag = true;
+    changed.cancel();
+  }
+
+  void close() {
+    boost::system::error_code ignored;
+    closed = true;
+    output.close(ignored);
+    watch.close(ignored);
+  }
+
+  static bool ended_or_stopped(command_run const& run) { return run.exited || run.stop; }
+  static bool ended(command_run const& run) { return run.exited; }
+  static bool silent(command_run const& run) { return run.output_ended; }
+};
+
+inline task<> read_output(std::shared_ptr<command_run> run) {
+  boost::system::error_code failed;
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
+  while (!failed) {
+    std::size_t const size = co_await run->output.async_read_some(boost::asio::buffer(run->chunk), token);
+    if (run->closed) co_return;
+    std::string_view const text(run->chunk.data(), size);
+    run->job->append(text);
+    run->last.add(text);
+  }
+  run->set(&command_run::output_ended);
+}
+
+inline task<> watch_leader(std::shared_ptr<command_run> run) {
+  boost::system::error_code failed;
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
+  co_await run->watch.async_wait(boost::asio::posix::stream_descriptor::wait_read, token);
+  if (!failed) run->set(&command_run::exited);
+}
+
+/// Waits until the condition holds, at most for `most`.
+inline task<> wait_until(std::shared_ptr<command_run> run, bool (*holds)(command_run const&), std::chrono::steady_clock::duration most) {
+  using clock = std::chrono::steady_clock;
+  auto const now = clock::now();
+  auto const deadline = most >= clock::time_point::max() - now ? clock::time_point::max() : now + most;
+  boost::system::error_code ignored;
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, ignored);
+  while (!holds(*run) && clock::now() < deadline) {
+    run->changed.expires_at(deadline);
+    co_await run->changed.async_wait(token);
+  }
+}
+
+inline std::string signal_name(int number) {
+  char const* const name = ::sigabbrev_np(number);
+  std::string const text = name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(number);
+  char const* const meaning = ::sigdescr_np(number);
+  return meaning == nullptr ? text : text + " (" + meaning + ")";
+}
+
+inline constexpr char const* status_was_lost = "its exit status was lost: this program ignores SIGCHLD or waits for all of its children";
+
+/// \throws visor::error `handler_failed` unless the status is that of success
+inline void check_status(int status, std::string const& last_words) {
+  std::string what;
+  if (status == child_process::status_unknown)
+    what = status_was_lost;
+  else if (WIFSIGNALED(status))
+    what = "killed by " + signal_name(WTERMSIG(status));
+  else if (WEXITSTATUS(status) != 0)
+    what = "exited with code " + std::to_string(WEXITSTATUS(status));
+  if (what.empty()) return;
+  if (!last_words.empty()) what += ": " + last_words;
+  throw error(condition::handler_failed, what);
+}
+
+/// Starts the program of a plan for a job. Blocks.
+/// \throws visor::error that names the program or the directory
+inline child_process start(command_plan const& plan, job_context const& job) {
+  plan.check_directory();
+  std::string const program = plan.program();
+  auto const environment = plan.environment_of(job);
+  auto const input = file_of(job.payload());
+  spawn_result result = start_process(program, plan.options().working_directory, plan.arguments(), environment, input);
+  auto const& [at, number] = result.failure;
+  std::string const why = std::strerror(number);
+  switch (at) {
+    case spawn_failure::none: break;
+    case spawn_failure::directory: throw error(condition::not_found, "directory " + plan.options().working_directory + ": " + why);
+    case spawn_failure::prepare:
+      if (number == ESRCH) throw error(condition::handler_failed, status_was_lost);  // gone before it could be watched
+      throw error(condition::handler_failed, "command " + program + " could not be started: " + why);
+    case spawn_failure::program:
+      if (number == ENOENT)
+        throw error(condition::not_found, "command " + program + " names an interpreter in its first line that does not exist");
+      if (number == ENOEXEC)
+        throw error(condition::not_found, "command " + program + " is no program: a script starts with a line such as #!/bin/sh");
+      throw error(condition::not_found, "command " + program + " could not be started: " + why);
+  }
+  return std::move(result.child);
+}
+
+/// On a strand, with cancellation off.
+inline task<> supervise(std::shared_ptr<command_plan const> plan, job_context& job) {
+  using namespace std::chrono_literals;
+  // What writes on after the leader has ended (`exec > >(tee log)`) may finish, what only holds the pipe open must not hold the job.
+  constexpr auto output_wait = 1s;
+  constexpr auto last_wait = 100ms;
+  constexpr auto kill_wait = 5s;
+
+  auto const strand = co_await boost::asio::this_coro::executor;
+  auto const launch = [&plan, &job] { return start(*plan, job); };
+  auto starting = run_on(launcher::of(strand), launch);
+  child_process child = co_await std::move(starting);
+  auto const run = std::make_shared<command_run>(strand, std::move(child), job);
+  std::stop_callback const on_stop(job.stop_token(), [run] { boost::asio::post(run->strand, [run] { run->set(&command_run::stop); }); });
+  boost::asio::co_spawn(strand, read_output(run), boost::asio::detached);
+  boost::asio::co_spawn(strand, watch_leader(run), boost::asio::detached);
+
+  co_await wait_until(run, &command_run::ended_or_stopped, std::chrono::steady_clock::duration::max());
+  std::string how;
+  if (!run->exited) {
+    // Whoever lost the lease may already run elsewhere: then there is no time for a grace.
+    if (job.why_stopped() != stop_reason::lease_lost && plan->options().stop_grace > duration{0}) {
+      how = "the command was ended with SIGTERM";
+      run->child.signal_group(SIGTERM);
+      run->child.signal_group(SIGCONT);
+      co_await wait_until(run, &command_run::ended, plan->options().stop_grace);
+    }
+    if (!run->exited) {
+      how = "the command was killed";
+      run->child.signal_group(SIGKILL);
+      co_await wait_until(run, &command_run::ended, kill_wait);
+    }
+  }
+  co_await wait_until(run, &command_run::silent, output_wait);
+  run->child.signal_group(SIGKILL);
+  co_await wait_until(run, &command_run::silent, last_wait);
+  run->close();
+  auto const status = run->child.reap();
+  if (!how.empty()) throw stopped(job, how);
+  check_status(status.value_or(child_process::status_unknown), run->last.text());
+}
+
+inline task<> run_command(std::shared_ptr<command_plan const> plan, job_context& job) {
+  // The stop token is what ends a command, in order; cancellation at an await would skip the rest.
+  co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+  if (job.stop_requested()) throw stopped(job, "the command was not started");
+  auto const executor = co_await boost::asio::this_coro::executor;
+  auto supervising = boost::asio::co_spawn(boost::asio::make_strand(executor), supervise(std::move(plan), job), boost::asio::use_awaitable);
+  co_await std::move(supervising);
+}
+
+}  // namespace detail
+
+/// A handler that runs a program (Linux 5.3 or newer).
+///
+/// It is given the payload on its standard input, as a file that it may read, read twice or ignore, and in its environment, beside
+/// what visor was started with and `options.env`: `VISOR_JOB_ID`, `VISOR_ATTEMPT`, `VISOR_NODE`, `VISOR_EPOCH`; for a job of
+/// a schedule also `VISOR_SCHEDULE` and `VISOR_PLANNED_AT` (RFC 3339, UTC); and `VISOR_INPUT_<NAME>` for each field at the top of the
+/// payload that is a text, number or boolean: the name in capitals, every other character than a letter or digit as `_`. Texts that
+/// are longer than 32 KiB or hold NUL, what goes beyond 256 KiB in all, and a field whose name is taken by one before it, are on
+/// standard input only. The environment is that of the moment when the handler is made.
+///
+/// Standard output and error, in the order of writing, become the attempt's output. It runs in a session and process group of its
+/// own, without a terminal, without any of visor's descriptors, with all signals at their defaults; it is killed when visor dies.
+///
+/// Exit code 0 is success. Anything else throws `visor::error` `handler_failed`: `exited with code 3: <last line of the output>`
+/// or `killed by SIGSEGV (Segmentation fault)`. A program or directory that is not there, or may not be run, is `not_found`, and is
+/// tried again like any failure, since another node may have it. When the program has ended, what it left running in its process
+/// group is given a second to finish its output and is then killed.
+///
+/// When the job is asked to stop, the whole process group gets SIGTERM and, after `stop_grace`, SIGKILL; at once SIGKILL when this
+/// node's lease is lost. The handler comes back when it has ended, and throws `timeout`, `lease_lost` or `cancelled`. A process that
+/// is stuck in the kernel is left behind after 5 s.
+///
+/// \param options what to run; checked here, but for the files it names, which are looked for at each run
+/// \throws visor::error `invalid_argument` that names the field
+/// Thread-safe: one handler may run any number of jobs at the same time.
+inline handler command(command_options options) {
+  return [plan = std::make_shared<detail::command_plan const>(std::move(options))](job_context& job) {
+    return detail::run_command(plan, job);
+  };
+}
+
+}  // namespace visor
+
+#endif

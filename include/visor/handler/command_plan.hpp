@@ -1,0 +1,214 @@
+#ifndef VISOR_HANDLER_COMMAND_PLAN_HPP
+#define VISOR_HANDLER_COMMAND_PLAN_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/secret.hpp"
+#include "visor/base/time.hpp"
+#include "visor/engine/job_context.hpp"
+#include "visor/handler/context_fields.hpp"
+
+#include <boost/describe/class.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace visor {
+
+/// A program that a job runs.
+struct command_options {
+  /// The program and its arguments, passed on as they are. A name without a slash is looked for in `PATH`; a path that is not
+  /// absolute starts at `working_directory`. With `shell`: exactly one text.
+  std::vector<std::string> argv;
+  bool shell = false;  ///< run the text with `/bin/sh -c`
+  /// Variables beside those that visor itself was started with. Names that start with `VISOR_INPUT_` and those that visor sets
+  /// for every job are refused.
+  std::map<std::string, secret> env;
+  std::string working_directory;                 ///< where it runs; empty: where visor runs
+  duration stop_grace{std::chrono::seconds{3}};  ///< between SIGTERM and SIGKILL, for a job that is stopped; 0 to 1 h
+
+  command_options() = default;
+  explicit command_options(std::vector<std::string> program_and_arguments) : argv(std::move(program_and_arguments)) {}
+  friend bool operator==(command_options const&, command_options const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(command_options, (), (argv, shell, env, working_directory, stop_grace))
+
+namespace detail {
+
+inline std::string upper_case(std::string_view name) {
+  std::string result(name);
+  for (char& c : result) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return result;
+}
+
+/// Adds `VISOR_INPUT_<NAME>` for the text, number and boolean fields at the top of a payload; see `command`.
+inline void add_inputs(std::string const& payload, std::vector<std::string>& environment) {
+  // A kernel takes 128 KiB in one variable and, with the usual stack limit, 2 MiB in all.
+  constexpr std::size_t longest = 32 * 1024;
+  std::size_t room = 256 * 1024;
+  boost::system::error_code failed;
+  boost::json::value const root = boost::json::parse(payload, failed);
+  if (failed || !root.is_object()) return;
+  auto const first = environment.size();
+  for (auto const& [key, value] : root.get_object()) {
+    std::string variable = "VISOR_INPUT_";
+    for (char const c : upper_case(key)) variable += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+    variable += '=';
+    bool const taken = std::any_of(environment.begin() + static_cast<std::ptrdiff_t>(first), environment.end(),
+                                   [&](std::string const& other) { return other.starts_with(variable); });
+    if (key.empty() || taken) continue;
+    if (auto const* text = value.if_string()) {
+      if (text->size() > longest || text->find('\0') != text->npos) continue;
+      variable.append(text->data(), text->size());
+    } else if (auto const* truth = value.if_bool()) {
+      variable += *truth ? "true" : "false";
+    } else if (value.is_number()) {
+      std::array<char, 64> digits{};
+      auto const write = [&](auto number) { return std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr; };
+      char const* const end = value.is_double()  ? write(value.get_double())
+                              : value.is_int64() ? write(value.get_int64())
+                                                 : write(value.get_uint64());
+      variable.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
+    } else {
+      continue;
+    }
+    if (variable.size() > room) continue;
+    room -= variable.size();
+    environment.push_back(std::move(variable));
+  }
+}
+
+/// A command made ready once, for all of its runs. Never changed afterwards.
+class command_plan {
+ public:
+  /// \throws visor::error `invalid_argument`
+  explicit command_plan(command_options options) : options_(std::move(options)) {
+    check();
+    if (!options_.working_directory.empty()) options_.working_directory = std::filesystem::absolute(options_.working_directory).string();
+    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+      std::string_view const name = std::string_view(*entry).substr(0, std::string_view(*entry).find('='));
+      if (!options_.env.contains(std::string(name)) && !is_ours(name)) environment_.emplace_back(*entry);
+    }
+    for (auto const& [name, value] : options_.env) environment_.push_back(name + "=" + value.reveal());
+    for (auto const& entry : environment_)
+      if (entry.starts_with("PATH=")) path_ = entry.substr(5);
+  }
+
+  command_options const& options() const noexcept { return options_; }
+
+  std::vector<std::string> arguments() const {
+    if (options_.shell) return {"/bin/sh", "-c", options_.argv[0]};
+    return options_.argv;
+  }
+
+  std::vector<std::string> environment_of(job_context const& job) const {
+    auto result = environment_;
+    for (auto const& field : context_fields)
+      // A NUL would end the text; what follows it is not passed on.
+      if (auto const value = field.value(job)) result.push_back("VISOR_" + upper_case(field.name) + "=" + *value);
+    add_inputs(job.payload(), result);
+    return result;
+  }
+
+  /// The file to run.
+  /// \throws visor::error `not_found` that says where it was looked for, or what keeps it from being run
+  std::string program() const {
+    if (options_.shell) return "/bin/sh";
+    std::string const& name = options_.argv[0];
+    if (name.find('/') != name.npos) {
+      std::string const file = in_directory(name);
+      if (std::string const why = why_not(file); !why.empty()) throw error(condition::not_found, "command " + file + " " + why);
+      return file;
+    }
+    std::string near_miss;
+    std::string_view rest = path_;
+    for (bool more = true; more;) {
+      auto const end = rest.find(':');
+      more = end != rest.npos;
+      std::string const folder(rest.substr(0, end));
+      rest.remove_prefix(more ? end + 1 : rest.size());
+      std::string const file = in_directory((folder.empty() ? "." : folder) + "/" + name);
+      std::string const why = why_not(file);
+      if (why.empty()) return file;
+      if (near_miss.empty() && why != missing) near_miss = "command " + file + " " + why;
+    }
+    if (!near_miss.empty()) throw error(condition::not_found, near_miss);
+    throw error(condition::not_found, "command " + name + " is in no folder of PATH (" + path_ + "): give its full path or change PATH");
+  }
+
+  /// \throws visor::error `not_found` that names the directory
+  void check_directory() const {
+    struct stat about{};
+    if (options_.working_directory.empty()) return;
+    if (::stat(options_.working_directory.c_str(), &about) != 0)
+      throw error(condition::not_found,
+                  "directory " + options_.working_directory + " of command " + options_.argv[0] + ": " + std::strerror(errno));
+    if (!S_ISDIR(about.st_mode))
+      throw error(condition::not_found,
+                  "directory " + options_.working_directory + " of command " + options_.argv[0] + " is not a directory");
+  }
+
+ private:
+  static constexpr std::string_view missing = "does not exist";
+
+  static bool is_ours(std::string_view name) {
+    if (name.starts_with("VISOR_INPUT_")) return true;
+    return std::ranges::any_of(context_fields, [&](context_field const& field) { return name == "VISOR_" + upper_case(field.name); });
+  }
+
+  std::string in_directory(std::string const& file) const {
+    return file.starts_with('/') || options_.working_directory.empty() ? file : options_.working_directory + "/" + file;
+  }
+
+  /// Empty when it can be run.
+  static std::string why_not(std::string const& file) {
+    struct stat about{};
+    if (::stat(file.c_str(), &about) != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return std::string(missing);
+      return std::string("cannot be reached: ") + std::strerror(errno);
+    }
+    if (S_ISDIR(about.st_mode)) return "is a directory";
+    if (::faccessat(AT_FDCWD, file.c_str(), X_OK, AT_EACCESS) != 0) return "is not executable for this user: try chmod +x";
+    return {};
+  }
+
+  void check() const {
+    auto const refuse = [](std::string const& why) { throw error(condition::invalid_argument, "command: " + why); };
+    auto const& argv = options_.argv;
+    if (argv.empty() || argv[0].empty()) refuse("argv is empty: give the program and its arguments");
+    if (options_.shell && argv.size() != 1) refuse("with shell, argv is exactly one text, found " + std::to_string(argv.size()));
+    for (std::size_t i = 0; i < argv.size(); ++i)
+      if (argv[i].find('\0') != std::string::npos) refuse("argv[" + std::to_string(i) + "] holds a NUL byte");
+    for (auto const& [name, value] : options_.env) {
+      if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos)
+        refuse("env: a name must not be empty and not hold '=' or NUL");
+      if (is_ours(name)) refuse("env: " + name + " is set by visor itself: choose another name");
+      if (value.reveal().find('\0') != std::string::npos) refuse("env: the value of " + name + " holds a NUL byte");
+    }
+    if (options_.working_directory.find('\0') != std::string::npos) refuse("working_directory holds a NUL byte");
+    if (options_.stop_grace < duration{0} || options_.stop_grace > std::chrono::hours{1})
+      refuse("stop_grace is " + to_string(options_.stop_grace) + ": allowed is 0s to 1h");
+  }
+
+  command_options options_;
+  std::vector<std::string> environment_;
+  std::string path_ = "/usr/local/bin:/usr/bin:/bin";
+};
+
+}  // namespace detail
+}  // namespace visor
+
+#endif

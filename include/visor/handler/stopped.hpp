@@ -1,0 +1,25 @@
+#ifndef VISOR_HANDLER_STOPPED_HPP
+#define VISOR_HANDLER_STOPPED_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/engine/job_context.hpp"
+
+#include <string>
+
+namespace visor::detail {
+
+/// What a handler throws that ended because its job was asked to stop: why, and how it ended.
+inline error stopped(job_context const& job, std::string const& how) {
+  switch (job.why_stopped()) {
+    case stop_reason::timed_out: return {condition::timeout, "timed out: " + how};
+    case stop_reason::lease_lost: return {condition::lease_lost, "this node's lease was lost: " + how};
+    case stop_reason::shutdown: return {condition::cancelled, "this node shuts down: " + how};
+    case stop_reason::none:
+    case stop_reason::cancelled: break;
+  }
+  return {condition::cancelled, "cancelled: " + how};
+}
+
+}  // namespace visor::detail
+
+#endif

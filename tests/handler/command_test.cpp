@@ -1,0 +1,444 @@
+#include "visor/handler/command.hpp"
+
+#include "handler/runner.hpp"
+#include "support/catch.hpp"
+
+#include <sstream>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+using namespace std::chrono_literals;
+using namespace visor_test;
+using visor::command;
+using visor::command_options;
+using visor::condition;
+using visor::stop_reason;
+
+namespace {
+
+command_options shell(std::string text) {
+  command_options options({std::move(text)});
+  options.shell = true;
+  return options;
+}
+
+outcome run(command_options const& options, std::string payload = "{}") {
+  return run_handler(command(options), job_with(std::move(payload)));
+}
+
+/// Stops the job once the command has made the file `ready`.
+outcome run_and_stop(command_options const& options, scratch const& folder, stop_reason why = stop_reason::cancelled,
+                     bool cancel_too = true) {
+  stop_order stop;
+  stop.why = why;
+  stop.cancel_too = cancel_too;
+  stop.when = [&] { return folder.has("ready"); };
+  return run_handler(command(options), job_with("{}"), stop);
+}
+
+bool no_children() { return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD; }
+
+std::string refusal(command_options const& options) {
+  try {
+    command(options);
+  } catch (visor::error const& failure) {
+    CHECK(failure.kind() == condition::invalid_argument);
+    return failure.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("A command gets its arguments as they are, without a shell") {
+  auto const result = run(command_options({"printf", "[%s]", "a b", "$HOME", "*", ""}));
+  CHECK(result.good);
+  CHECK(result.output == "[a b][$HOME][*][]");
+  CHECK(no_children());
+}
+
+TEST_CASE("A command's output and error are kept in the order of writing, up to the limit, and always read to the end") {
+  CHECK(run(shell("echo one; echo two >&2; echo three")).output == "one\ntwo\nthree\n");
+  auto const result =
+      run_handler(command(shell("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo last; exit 1")), job_with("{}"), {}, 1, 1000);
+  CHECK(result.message == "exited with code 1: last");
+  CHECK(result.output.substr(0, 1000) == std::string(1000, 'x'));
+  CHECK_THAT(result.output, EndsWith("[2999006 bytes more were not kept]\n"));
+}
+
+TEST_CASE("A command's exit code decides") {
+  CHECK(run(shell("exit 0")).good);
+  auto const three = run(shell("echo first; echo 'cannot open x' >&2; echo; exit 3"));
+  CHECK_FALSE(three.good);
+  CHECK(three.kind == condition::handler_failed);
+  CHECK_FALSE(three.permanent);
+  CHECK(three.message == "exited with code 3: cannot open x");
+  CHECK(run(shell("exit 255")).message == "exited with code 255");
+  CHECK(run(shell("ulimit -c 0; kill -SEGV $$")).message == "killed by SIGSEGV (Segmentation fault)");
+  CHECK(run(shell("echo half done; kill -KILL $$")).message == "killed by SIGKILL (Killed): half done");
+}
+
+TEST_CASE("The last words of a command are made fit for one line") {
+  auto const result = run(shell(R"(printf 'a\001b\377c\303\244\n'; exit 1)"));
+  CHECK(result.message ==
+        "exited with code 1: a b\xEF\xBF\xBD"
+        "c\xC3\xA4");
+  auto const longer = run(shell("head -c 5000 /dev/zero | tr '\\0' x; exit 1"));
+  CHECK(longer.message == "exited with code 1: " + std::string(200, 'x') + "...");
+  CHECK(run(shell(R"(printf 'done 1%%\rdone 2%%\r'; exit 1)")).message == "exited with code 1: done 2%");
+}
+
+TEST_CASE("A command reads the payload from its standard input") {
+  CHECK(run(command_options({"cat"}), R"({"a":[1,2]})").output == R"({"a":[1,2]})");
+  CHECK(run(command_options({"cat", "/dev/stdin"}), R"({"b":1})").output == R"({"b":1})");
+  CHECK(run(command_options({"cat"}), "").output.empty());
+
+  std::string const big = "{\"text\":\"" + std::string(10 * 1024 * 1024, 'x') + "\"}";
+  CHECK(run(command_options({"wc", "-c"}), big).output == std::to_string(big.size()) + "\n");
+  CHECK(run(command_options({"true"}), big).good);
+  CHECK(run(shell("exec <&-; sleep 0.05; echo fine"), big).output == "fine\n");
+  auto const echoed = run_handler(command(command_options({"cat"})), job_with(big), {}, 1, big.size());
+  CHECK(echoed.output == big);
+  CHECK_FALSE(run(shell("echo x >&0")).good);
+}
+
+TEST_CASE("A command is told about its job in the environment") {
+  ::setenv("VISOR_SCHEDULE", "stale", 1);
+  ::setenv("VISOR_INPUT_STALE", "1", 1);
+  ::setenv("VISOR_TEST_INHERITED", "kept", 1);
+  ::setenv("VISOR_TEST_REPLACED", "old", 1);
+  command_options options({"env"});
+  options.env.emplace("VISOR_TEST_REPLACED", visor::secret("new"));
+  options.env.emplace("EMPTY", visor::secret());
+  auto const handler = command(options);
+  ::unsetenv("VISOR_SCHEDULE");
+  ::unsetenv("VISOR_INPUT_STALE");
+  ::unsetenv("VISOR_TEST_INHERITED");
+  ::unsetenv("VISOR_TEST_REPLACED");
+
+  auto const plain = "\n" + run_handler(handler, job_with("{}")).output;
+  for (auto const* line : {"VISOR_JOB_ID=42", "VISOR_ATTEMPT=2", "VISOR_NODE=node-1", "VISOR_EPOCH=7", "VISOR_TEST_INHERITED=kept",
+                           "VISOR_TEST_REPLACED=new", "EMPTY="})
+    CHECK_THAT(plain, Contains("\n" + std::string(line) + "\n"));
+  for (auto const* name : {"VISOR_SCHEDULE", "VISOR_PLANNED_AT", "VISOR_INPUT_", "=old"}) CHECK_THAT(plain, !Contains(name));
+
+  auto job = job_with("{}");
+  job.schedule = "nightly report";
+  job.planned_at = visor::instant{std::chrono::sys_days{std::chrono::year{2026} / 11 / 21}} + 14h;
+  auto const fired = run_handler(handler, job).output;
+  CHECK_THAT(fired, Contains("VISOR_SCHEDULE=nightly report\n"));
+  CHECK_THAT(fired, Contains("VISOR_PLANNED_AT=2026-11-21T14:00:00Z\n"));
+}
+
+TEST_CASE("A command finds plain fields of the payload in the environment") {
+  auto const inputs = [](std::string payload) {
+    auto const result = run(shell("env | grep ^VISOR_INPUT_ | sort"), std::move(payload));
+    return result.output;
+  };
+  CHECK(inputs(R"({"team":"platform","pages":3,"ratio":0.25,"big":18446744073709551615,"neg":-1,"on":true,"off":false})") ==
+        "VISOR_INPUT_BIG=18446744073709551615\nVISOR_INPUT_NEG=-1\nVISOR_INPUT_OFF=false\nVISOR_INPUT_ON=true\nVISOR_INPUT_PAGES=3\n"
+        "VISOR_INPUT_RATIO=0.25\nVISOR_INPUT_TEAM=platform\n");
+  CHECK(inputs(R"({"list":[1],"object":{"a":1},"none":null})").empty());
+  CHECK(inputs(R"({"team-name":"a","team.name":"b","":"c"})") == "VISOR_INPUT_TEAM_NAME=a\n");
+  CHECK(inputs(R"({"nul":"a\u0000b","x":"1"})") == "VISOR_INPUT_X=1\n");
+  CHECK(inputs(R"({"long":")" + std::string(40'000, 'x') + R"(","x":"1"})") == "VISOR_INPUT_X=1\n");
+  CHECK(inputs("[1,2]").empty());
+  CHECK(inputs("not json").empty());
+  std::string many = "{\"first\":1";
+  for (int i = 0; i < 100; ++i) many += ",\"f" + std::to_string(i) + "\":\"" + std::string(30'000, 'x') + "\"";
+  CHECK_THAT(inputs(many + "}"), StartsWith("VISOR_INPUT_F0=x"));
+}
+
+TEST_CASE("A command runs in its directory") {
+  scratch const folder;
+  auto options = shell("pwd -P; echo here > file");
+  options.working_directory = folder.path();
+  CHECK(run(options).output == std::filesystem::canonical(folder.path()).string() + "\n");
+  CHECK(folder.read("file") == "here\n");
+
+  folder.write("tool", "#!/bin/sh\necho tool in $PWD\n");
+  std::filesystem::permissions(folder / "tool", std::filesystem::perms::owner_all);
+  command_options relative({"./tool"});
+  relative.working_directory = folder.path();
+  CHECK_THAT(run(relative).output, StartsWith("tool in "));
+}
+
+TEST_CASE("A command that cannot be started says what and why") {
+  scratch const folder;
+  auto const plain = folder.write("plain", "#!/bin/sh\n");
+  std::filesystem::permissions(plain, std::filesystem::perms::owner_read);
+  auto const orphan = folder.write("orphan", "#!/no/such/interpreter\n");
+  std::filesystem::permissions(orphan, std::filesystem::perms::owner_all);
+  auto const garbage = folder.write("garbage", "neither\n");
+  std::filesystem::permissions(garbage, std::filesystem::perms::owner_all);
+  auto const failure = [](command_options const& options) {
+    auto const result = run(options);
+    CHECK_FALSE(result.good);
+    CHECK_FALSE(result.permanent);
+    CHECK(result.kind == condition::not_found);
+    return result.message;
+  };
+  CHECK(failure(command_options({"/no/such/program"})) == "command /no/such/program does not exist");
+  CHECK(failure(command_options({plain + "/x"})) == "command " + plain + "/x does not exist");
+  CHECK(failure(command_options({folder.path() + "/"})) == "command " + folder.path() + "/ is a directory");
+  CHECK(failure(command_options({plain})) == "command " + plain + " is not executable for this user: try chmod +x");
+  CHECK(failure(command_options({orphan})) == "command " + orphan + " names an interpreter in its first line that does not exist");
+  CHECK(failure(command_options({garbage})) == "command " + garbage + " is no program: a script starts with a line such as #!/bin/sh");
+
+  command_options by_name({"plain"});
+  by_name.env.emplace("PATH", visor::secret("/no/such:" + folder.path()));
+  CHECK(failure(by_name) == "command " + plain + " is not executable for this user: try chmod +x");
+  by_name.argv[0] = "absent";
+  CHECK(failure(by_name) == "command absent is in no folder of PATH (/no/such:" + folder.path() + "): give its full path or change PATH");
+
+  auto nowhere = shell("pwd");
+  nowhere.working_directory = "/no/such/folder";
+  CHECK(failure(nowhere) == "directory /no/such/folder of command pwd: No such file or directory");
+  nowhere.working_directory = plain;
+  CHECK(failure(nowhere) == "directory " + plain + " of command pwd is not a directory");
+  CHECK(no_children());
+}
+
+TEST_CASE("Arguments too long for the system are said to be so") {
+  auto const result = run(command_options({"echo", std::string(3'000'000, 'x')}));
+  CHECK_THAT(result.message, EndsWith("/echo could not be started: Argument list too long"));
+  CHECK(no_children());
+}
+
+TEST_CASE("Options of a command that make no sense are refused") {
+  CHECK(refusal(command_options()) == "command: argv is empty: give the program and its arguments");
+  CHECK(refusal(command_options({""})) == "command: argv is empty: give the program and its arguments");
+  CHECK(refusal(command_options({"a", std::string("b\0c", 3)})) == "command: argv[1] holds a NUL byte");
+  auto two = shell("a");
+  two.argv.push_back("b");
+  CHECK(refusal(two) == "command: with shell, argv is exactly one text, found 2");
+  auto const with = [](std::string const& name, std::string const& value) {
+    command_options options({"true"});
+    options.env.emplace(name, visor::secret(value));
+    return refusal(options);
+  };
+  CHECK(with("VISOR_JOB_ID", "1") == "command: env: VISOR_JOB_ID is set by visor itself: choose another name");
+  CHECK(with("VISOR_INPUT_X", "1") == "command: env: VISOR_INPUT_X is set by visor itself: choose another name");
+  CHECK(with("A=B", "1") == "command: env: a name must not be empty and not hold '=' or NUL");
+  CHECK(with("", "1") == "command: env: a name must not be empty and not hold '=' or NUL");
+  CHECK(with("TOKEN", std::string("s3\0cret", 7)) == "command: env: the value of TOKEN holds a NUL byte");
+  command_options slow({"true"});
+  slow.stop_grace = 2h;
+  CHECK(refusal(slow) == "command: stop_grace is 2h: allowed is 0s to 1h");
+  slow.stop_grace = -1s;
+  CHECK(refusal(slow) == "command: stop_grace is -1s: allowed is 0s to 1h");
+  command_options odd({"true"});
+  odd.working_directory = std::string("a\0b", 3);
+  CHECK(refusal(odd) == "command: working_directory holds a NUL byte");
+}
+
+TEST_CASE("A stopped command's whole process group gets SIGTERM") {
+  scratch const folder;
+  bool const cancel_too = GENERATE(true, false);
+  auto options = shell("sleep 100 & echo $! > child; trap 'echo bye; exit 0' TERM; touch ready; wait");
+  options.working_directory = folder.path();
+  auto const result = run_and_stop(options, folder, stop_reason::cancelled, cancel_too);
+  CHECK(result.kind == condition::cancelled);
+  CHECK(result.message == "cancelled: the command was ended with SIGTERM");
+  CHECK(result.output == "bye\n");
+  CHECK(result.took < 2900ms);
+  CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
+  CHECK(no_children());
+}
+
+TEST_CASE("A command that ignores SIGTERM is killed after the grace, with its group") {
+  scratch const folder;
+  auto options = shell("trap '' TERM; sleep 100 & echo $! > child; touch ready; wait; sleep 100");
+  options.working_directory = folder.path();
+  options.stop_grace = 200ms;
+  auto const result = run_and_stop(options, folder, stop_reason::timed_out);
+  CHECK(result.kind == condition::timeout);
+  CHECK(result.message == "timed out: the command was killed");
+  CHECK(result.took >= 200ms);
+  CHECK(result.took < 5s);
+  CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
+  CHECK(no_children());
+}
+
+TEST_CASE("A suspended command is ended too") {
+  scratch const folder;
+  auto options = shell("touch ready; kill -STOP $$; sleep 100");
+  options.working_directory = folder.path();
+  auto const result = run_and_stop(options, folder, stop_reason::shutdown);
+  CHECK(result.message == "this node shuts down: the command was ended with SIGTERM");
+  CHECK(result.kind == condition::cancelled);
+  CHECK(result.took < 2900ms);
+}
+
+TEST_CASE("A command whose node lost its lease is killed at once") {
+  scratch const folder;
+  auto options = shell("trap 'sleep 1' TERM; touch ready; while :; do sleep 0.01; done");
+  options.working_directory = folder.path();
+  auto const result = run_and_stop(options, folder, stop_reason::lease_lost);
+  CHECK(result.kind == condition::lease_lost);
+  CHECK(result.message == "this node's lease was lost: the command was killed");
+  CHECK(result.took < 900ms);
+}
+
+TEST_CASE("A command whose job is stopped before it starts does not start") {
+  scratch const folder;
+  boost::asio::io_context io;
+  visor::job_context job(job_with("{}"), "node-1", 7, io.get_executor());
+  job.request_stop(stop_reason::cancelled);
+  std::string message;
+  auto const handler = command(command_options({"touch", folder / "started"}));
+  boost::asio::co_spawn(io, handler(job), [&](std::exception_ptr thrown) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (visor::error const& failure) {
+      message = failure.what();
+    }
+  });
+  io.run();
+  CHECK(message == "cancelled: the command was not started");
+  CHECK_FALSE(folder.has("started"));
+}
+
+TEST_CASE("What a command leaves running in its group is killed and does not hold the job") {
+  scratch const folder;
+  auto options = shell("sleep 100 & echo $! > child; echo started");
+  options.working_directory = folder.path();
+  auto const result = run(options);
+  CHECK(result.good);
+  CHECK(result.output == "started\n");
+  CHECK(result.took < 3s);
+  CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
+
+  auto quiet = shell("sleep 100 >/dev/null 2>&1 & echo $! > child");
+  quiet.working_directory = folder.path();
+  CHECK(run(quiet).took < 900ms);
+  CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
+}
+
+TEST_CASE("A process that left the group and keeps the pipe open does not hold the job") {
+  scratch const folder;
+  auto options = shell("setsid sh -c 'echo $$ > child; exec sleep 100' & while ! test -s child; do sleep 0.01; done; echo started");
+  options.working_directory = folder.path();
+  auto const result = run(options);
+  CHECK(result.good);
+  CHECK(result.output == "started\n");
+  CHECK(result.took < 5s);
+  ::kill(static_cast<pid_t>(std::stol(folder.read("child"))), SIGKILL);
+}
+
+TEST_CASE("Output written shortly after the command has ended is kept") {
+  CHECK(run(shell("(sleep 0.2; echo late) & echo early")).output == "early\nlate\n");
+}
+
+TEST_CASE("A command starts from a clean state") {
+  int const leaked = ::open("/dev/null", O_RDONLY);  // without O_CLOEXEC, as a careless library would
+  ::signal(SIGUSR1, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t blocked, before;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGUSR2);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  auto const descriptors = run(command_options({"ls", "/proc/self/fd"}));
+  auto const status = run(command_options({"cat", "/proc/self/status", "/proc/self/stat"}));
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::signal(SIGUSR1, SIG_DFL);
+  ::signal(SIGPIPE, SIG_DFL);
+  ::close(leaked);
+  CHECK(descriptors.output == "0\n1\n2\n3\n");  // 3 is the folder that ls itself reads
+  CHECK_THAT(status.output, Contains("SigBlk:\t0000000000000000"));
+  CHECK_THAT(status.output, Contains("SigIgn:\t0000000000000000"));
+  std::istringstream stat(status.output.substr(status.output.find("(cat)")));
+  std::string name, state, parent, group, session, terminal;
+  stat >> name >> state >> parent >> group >> session >> terminal;
+  CHECK(parent == std::to_string(::getpid()));
+  CHECK(group == session);
+  CHECK(session != std::to_string(::getsid(0)));
+  CHECK(terminal == "0");
+}
+
+TEST_CASE("Commands run side by side on several threads, and leave nothing behind") {
+  auto const handler = command(shell("cat; echo $VISOR_JOB_ID"));
+  run_handler(handler, job_with("{}"));
+  auto const descriptors = open_descriptors();
+  constexpr int count = 60;
+  {
+    boost::asio::io_context io{3};
+    std::vector<std::unique_ptr<visor::job_context>> jobs;
+    std::atomic<int> good{0};
+    for (int i = 0; i < count; ++i) {
+      auto job = job_with("\"" + std::to_string(i) + "\"");
+      job.id = i;
+      jobs.push_back(std::make_unique<visor::job_context>(std::move(job), "node-1", 7, io.get_executor()));
+      boost::asio::co_spawn(io, handler(*jobs.back()), [&](std::exception_ptr thrown) { good += thrown == nullptr; });
+    }
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) threads.emplace_back([&] { io.run(); });
+    for (auto& thread : threads) thread.join();
+    CHECK(good == count);
+    for (int i = 0; i < count; ++i) {
+      auto const number = std::to_string(i);
+      CHECK(jobs[static_cast<std::size_t>(i)]->take_output() == "\"" + number + "\"" + number + "\n");
+    }
+  }
+  CHECK(open_descriptors() == descriptors);
+  CHECK(no_children());
+}
+
+TEST_CASE("A context that is destroyed while a command runs takes the command with it") {
+  scratch const folder;
+  auto options = shell("echo $$ > pid; exec sleep 100");
+  options.working_directory = folder.path();
+  auto const descriptors = open_descriptors();
+  {
+    auto io = std::make_unique<boost::asio::io_context>();
+    visor::job_context job(job_with("{}"), "node-1", 7, io->get_executor());
+    boost::asio::co_spawn(*io, command(options)(job), [](std::exception_ptr) {});
+    auto const until = std::chrono::steady_clock::now() + 10s;
+    while (folder.read("pid").empty() && std::chrono::steady_clock::now() < until) io->run_for(5ms);
+    io.reset();
+  }
+  CHECK_FALSE(alive(std::stol(folder.read("pid"))));
+  CHECK(open_descriptors() == descriptors);
+  CHECK(no_children());
+}
+
+TEST_CASE("A command dies when visor is killed") {
+  scratch const folder;
+  pid_t const visor = ::fork();
+  if (visor == 0) {
+    auto options = shell("echo $$ > pid; exec sleep 100");
+    options.working_directory = folder.path();
+    run(options);
+    ::_exit(0);
+  }
+  REQUIRE(eventually([&] { return folder.read("pid").ends_with('\n'); }));
+  auto const id = std::stol(folder.read("pid"));
+  CHECK(alive(id));
+  ::kill(visor, SIGKILL);
+  ::waitpid(visor, nullptr, 0);
+  CHECK(eventually([&] { return !alive(id); }));
+}
+
+TEST_CASE("A program that has no descriptors left says so and goes on") {
+  run(command_options({"true"}));
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(open_descriptors() + 6);
+  outcome result;
+  ::setrlimit(RLIMIT_NOFILE, &tight);
+  for (int i = 0; i < 3; ++i) result = run(command_options({"true"}));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK_FALSE(result.good);
+  CHECK_THAT(result.message, Contains("Too many open files"));
+  CHECK(run(command_options({"true"})).good);
+  CHECK(no_children());
+}
+
+TEST_CASE("A program that ignores SIGCHLD is told why exit codes are lost") {
+  ::signal(SIGCHLD, SIG_IGN);
+  auto const result = run(shell("sleep 0.05; exit 3"));
+  ::signal(SIGCHLD, SIG_DFL);
+  CHECK(result.message == "its exit status was lost: this program ignores SIGCHLD or waits for all of its children");
+}
