@@ -144,14 +144,13 @@ class runner {
 
   struct running_job {
     running_job(claimed_job job, node<Store, Clock>& on, boost::asio::strand<boost::asio::any_io_executor> at, lease_id from)
-        : strand(at), context(std::move(job), on.settings.name, on.lease.epoch, at, on.settings.output_limit), lease(from),
-          deadline(on.strand, on.clock), started_at(on.clock.now()), started(on.clock.elapsed()) {}
+        : strand(at), context(std::move(job), on.settings.name, on.lease.epoch, at, on.settings.output_limit), lease(from), started_at(on.clock.now()), started(on.clock.elapsed()) {}
 
     boost::asio::strand<boost::asio::any_io_executor> strand;
     job_context context;
     lease_id lease;
     std::shared_ptr<job_type const> type;
-    typename Clock::timer deadline;
+    std::optional<typename Clock::timer> deadline;  ///< where the type has a timeout
     instant started_at;
     duration started;
     boost::asio::cancellation_signal interrupt;
@@ -229,7 +228,10 @@ class runner {
     running_.emplace(id, job);
     if (running_.size() == 1) cancels_.notify();
     node_.log(log_level::info, "job ", id, " ", job->type->name, " started, attempt ", job->context.attempt());
-    if (auto const limit = job->type->options.timeout; limit > duration{0}) arm(job, job->started + limit);
+    if (auto const limit = job->type->options.timeout; limit > duration{0}) {
+      job->deadline.emplace(node_.strand, node_.clock);
+      arm(job, job->started + limit);
+    }
     // A handler that ignores everything may outlive the engine.
     auto report_end = [this, job, alive = std::weak_ptr(alive_)](std::exception_ptr failure) {
       if (auto const still = alive.lock())
@@ -244,12 +246,13 @@ class runner {
   static task<> invoke(running_ptr job) { co_await job->type->run(job->context); }
 
   void arm(running_ptr const& job, duration until) {
-    job->deadline.async_wait_for(until - node_.clock.elapsed(), [this, weak = std::weak_ptr(job), until](boost::system::error_code failure) {
+    auto expired = [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(job), until](boost::system::error_code failure) {
       auto const still = weak.lock();
-      if (failure || !still) return;
+      if (failure || !still || !alive.lock()) return;
       if (node_.clock.elapsed() < until) return arm(still, until);  // waits may end early
       stop(still, stop_reason::timed_out);
-    });
+    };
+    job->deadline->async_wait_for(until - node_.clock.elapsed(), std::move(expired));
   }
 
   void stop(running_ptr const& job, stop_reason why) {
@@ -263,7 +266,7 @@ class runner {
 
   void ended(running_ptr const& job, std::exception_ptr const& failure) {
     auto const& context = job->context;
-    job->deadline.cancel();
+    job->deadline.reset();
     --queue_named(context.queue()).busy;
     bool const disowned = std::erase(disowned_, job) != 0;
     if (!disowned) running_.erase(context.id());
