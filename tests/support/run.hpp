@@ -9,7 +9,6 @@
 #include <exception>
 #include <optional>
 #include <stdexcept>
-#include <type_traits>
 #include <utility>
 
 namespace visor_test {
@@ -17,33 +16,35 @@ namespace visor_test {
 /// Runs a task to its end on `io`, with whatever else is pending there, and gives its value or throws what it threw. The context
 /// is restarted first, so it may be used again and again; work that the task left behind stays pending.
 /// \throws std::logic_error when the context ran out of work before the task ended: it waits for something that nobody will do
-template <class T>
-T run(boost::asio::io_context& io, visor::task<T> work) {
+inline void run(boost::asio::io_context& io, visor::task<> work) {
   std::exception_ptr failure;
   bool ended = false;
   io.restart();
-  if constexpr (std::is_void_v<T>) {
-    boost::asio::co_spawn(io, std::move(work), [&](std::exception_ptr thrown) {
-      failure = std::move(thrown);
-      ended = true;
-    });
-    while (!ended && io.run_one() != 0) {
-    }
-    if (!ended) throw std::logic_error("the task never ended");
-    if (failure) std::rethrow_exception(failure);
-  } else {
-    std::optional<T> value;
-    boost::asio::co_spawn(io, std::move(work), [&](std::exception_ptr thrown, T result) {
-      failure = std::move(thrown);
-      if (!failure) value.emplace(std::move(result));
-      ended = true;
-    });
-    while (!ended && io.run_one() != 0) {
-    }
-    if (!ended) throw std::logic_error("the task never ended");
-    if (failure) std::rethrow_exception(failure);
-    return std::move(*value);
+  boost::asio::co_spawn(io, std::move(work), [&](std::exception_ptr thrown) {
+    failure = std::move(thrown);
+    ended = true;
+  });
+  while (!ended && io.run_one() != 0) {
   }
+  if (!ended) throw std::logic_error("the task never ended");
+  if (failure) std::rethrow_exception(failure);
+}
+
+namespace detail {
+
+// So that `co_spawn`, which is slow to compile, is there once and not for every type of result.
+template <class T>
+visor::task<> keep(visor::task<T> work, std::optional<T>& value) {
+  value.emplace(co_await std::move(work));
+}
+
+}  // namespace detail
+
+template <class T>
+T run(boost::asio::io_context& io, visor::task<T> work) {
+  std::optional<T> value;
+  run(io, detail::keep(std::move(work), value));
+  return std::move(*value);
 }
 
 /// The same on a context of its own.

@@ -50,6 +50,7 @@ inline schedule_record as_updated(schedule_record const& stored, schedule_record
 /// What is stored when a configuration brings another definition of a schedule: its state stays, unless it had come to its end.
 inline schedule_record as_replaced(schedule_record const& stored, schedule_record given, instant now) {
   if (stored.state != schedule_state::completed) given.state = stored.state;
+  given.last_error = stored.last_error;
   return as_updated(stored, std::move(given), now);
 }
 

@@ -258,9 +258,9 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   state. `already_exists` when an id belongs to another origin, `invalid_argument` for an id twice: then nothing changes.
 /// - `add_schedule(record)`: writes it as given, with version 1, `updated_at` now, and `created_at` now where it is not set (the
 ///   epoch). `already_exists` if the id is taken.
-/// - `update_schedule(record)`: writes all but id, origin, `created_at` and counters if the stored version is `record.version`, and
-///   adds one to it; `updated_at` is now; returns the new record. A failed schedule that becomes active starts with a
-///   `failure_count` of 0. `conflict` if the version is another, `not_found`.
+/// - `update_schedule(record)`: writes all but id, origin, `created_at`, counters, `last_at` and `last_job` if the stored version is
+///   `record.version`, and adds one to it; `updated_at` is now; returns the new record. A failed schedule that becomes active starts
+///   with a `failure_count` of 0. `conflict` if the version is another, `not_found`.
 /// - `remove_schedule(id)`: true if it existed. Its fires and jobs stay.
 /// - `find_schedule(id)`, `schedules(filter)`: reads.
 /// - `fires(schedule, limit)`: the newest fires of a schedule, newest first.

@@ -1,0 +1,88 @@
+#ifndef VISOR_TESTS_STORE_CONTRACT_ADAPT_HPP
+#define VISOR_TESTS_STORE_CONTRACT_ADAPT_HPP
+
+#include "contract/subject.hpp"
+#include "support/run.hpp"
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace visor_test {
+
+/// Makes a subject of any store.
+/// \tparam Clock has a member `advance(duration)`; it moves the time of the stores that `make` returns
+template <visor::store Store, class Clock>
+class adapted final : public subject {
+ public:
+  /// \param make a store on the data of this test, not yet open; each call gives one on the same data
+  adapted(Clock clock, std::function<std::shared_ptr<Store>()> make) : clock_(std::move(clock)), make_(std::move(make)), store_(make_()) {
+    adapted::open();
+  }
+  ~adapted() override {
+    try {
+      adapted::close();
+    } catch (std::exception const&) {
+    }
+  }
+
+  void open() override { run(store_->open()); }
+  void close() override { run(store_->close()); }
+  visor::instant now() override { return run(store_->now()); }
+  visor::subscription on_change(std::function<void()> callback) override { return store_->on_change(std::move(callback)); }
+  visor::node_lease join(visor::join_request request) override { return run(store_->join(std::move(request))); }
+  visor::node_lease renew(visor::node_lease const& lease, visor::duration ttl, visor::node_state state) override {
+    return run(store_->renew(lease, ttl, state));
+  }
+  void leave(visor::node_lease const& lease) override { run(store_->leave(lease)); }
+  std::vector<visor::recovery> recover(std::optional<visor::node_lease> evict) override { return run(store_->recover(std::move(evict))); }
+  std::vector<visor::node_record> nodes() override { return run(store_->nodes()); }
+  std::int64_t reserve_ids(std::size_t count) override { return run(store_->reserve_ids(count)); }
+  std::size_t enqueue(std::span<visor::new_job const> jobs) override { return run(store_->enqueue(jobs)); }
+  visor::exchange_result exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
+                                  std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) override {
+    return run(store_->exchange(lease, done, back, wanted));
+  }
+  visor::promotion promote(std::size_t limit) override { return run(store_->promote(limit)); }
+  visor::due_schedules due(std::size_t limit) override { return run(store_->due(limit)); }
+  std::vector<visor::fired> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) override {
+    return run(store_->fire(lease, orders));
+  }
+  visor::schedule_changes replace_schedules(visor::origin whose, std::span<visor::schedule_record const> all) override {
+    return run(store_->replace_schedules(whose, all));
+  }
+  void add_schedule(visor::schedule_record record) override { run(store_->add_schedule(std::move(record))); }
+  visor::schedule_record update_schedule(visor::schedule_record record) override { return run(store_->update_schedule(std::move(record))); }
+  bool remove_schedule(std::string const& id) override { return run(store_->remove_schedule(id)); }
+  std::optional<visor::schedule_record> find_schedule(std::string const& id) override { return run(store_->find_schedule(id)); }
+  std::vector<visor::schedule_record> schedules(visor::schedule_filter filter) override {
+    return run(store_->schedules(std::move(filter)));
+  }
+  std::vector<visor::fire_record> fires(std::string const& schedule, std::size_t limit) override {
+    return run(store_->fires(schedule, limit));
+  }
+  std::optional<visor::job_view> find_job(visor::job_id id) override { return run(store_->find_job(id)); }
+  std::vector<visor::job_view> jobs(visor::job_filter filter) override { return run(store_->jobs(std::move(filter))); }
+  std::vector<visor::attempt_record> attempts(visor::job_id id) override { return run(store_->attempts(id)); }
+  visor::cancel_result cancel_job(visor::job_id id) override { return run(store_->cancel_job(id)); }
+  std::vector<visor::job_id> cancel_requests() override { return run(store_->cancel_requests()); }
+  void retry_job(visor::job_id id) override { run(store_->retry_job(id)); }
+
+  void advance(visor::duration by) override { clock_.advance(by); }
+
+  void reopen() override {
+    close();
+    store_.reset();
+    store_ = make_();
+    open();
+  }
+
+ private:
+  Clock clock_;
+  std::function<std::shared_ptr<Store>()> make_;
+  std::shared_ptr<Store> store_;
+};
+
+}  // namespace visor_test
+
+#endif

@@ -1,0 +1,215 @@
+#ifndef VISOR_TESTS_STORE_CONTRACT_GIVEN_HPP
+#define VISOR_TESTS_STORE_CONTRACT_GIVEN_HPP
+
+#include "contract/subject.hpp"
+#include "support/catch.hpp"
+
+#include "visor/base/error.hpp"
+
+#include <boost/describe/enum_to_string.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// What the tests of the contract say in one word.
+namespace visor_test {
+
+using namespace std::chrono_literals;
+using ids = std::vector<visor::job_id>;
+
+/// The name of an enumerator.
+template <class E>
+std::string text(E value) {
+  return boost::describe::enum_to_string(value, "?");
+}
+
+/// What a call was refused with, in the words of the condition; empty if it was not.
+template <class Call>
+std::string refusal(Call&& call) {
+  try {
+    call();
+  } catch (visor::error const& failure) {
+    return failure.code().message();
+  }
+  return {};
+}
+
+/// What a refusal says.
+template <class Call>
+std::string message(Call&& call) {
+  try {
+    call();
+  } catch (visor::error const& failure) {
+    return failure.what();
+  }
+  return {};
+}
+
+/// A store, and shorthand for talking to it.
+class scene {
+ public:
+  subject& store() { return *store_; }
+  subject* operator->() { return store_.get(); }
+
+  visor::node_lease join(std::string name, visor::duration ttl = 60s, bool exclusive = false) {
+    visor::join_request request;
+    request.node = std::move(name);
+    request.address = "host " + request.node;
+    request.slots = 3;
+    request.version = "1.2.3";
+    request.ttl = ttl;
+    request.exclusive = exclusive;
+    return store_->join(std::move(request));
+  }
+
+  static visor::new_job job(visor::job_id id, int priority = 100, std::string queue = "default") {
+    visor::new_job made;
+    made.id = id;
+    made.type = "report";
+    made.priority = priority;
+    made.queue = std::move(queue);
+    made.payload = "{\"id\":" + std::to_string(id) + "}";
+    made.max_attempts = 3;
+    return made;
+  }
+
+  /// Adds one job that may run now, or after `delay`.
+  void add(visor::job_id id, visor::duration delay = 0s, int max_attempts = 3) {
+    auto made = job(id);
+    made.max_attempts = max_attempts;
+    if (delay != 0s) made.run_at = store_->now() + delay;
+    add(made);
+  }
+  std::size_t add(visor::new_job const& made) { return store_->enqueue(std::span(&made, 1)); }
+
+  visor::exchange_result exchange(visor::node_lease const& lease, std::vector<visor::completion> const& done,
+                                  std::vector<visor::give_back> const& back = {}, std::vector<visor::claim_request> const& wanted = {}) {
+    return store_->exchange(lease, done, back, wanted);
+  }
+
+  /// Claims from one queue.
+  visor::claim claim(visor::node_lease const& lease, std::size_t limit = 1, std::string queue = "default") {
+    auto result = exchange(lease, {}, {}, {visor::claim_request(std::move(queue), limit)});
+    if (result.claims.empty()) return {};
+    REQUIRE(result.claims.size() == 1);
+    return std::move(result.claims.front());
+  }
+
+  /// The result of the `index`-th job of a claim.
+  visor::completion done(visor::claim const& claimed, std::size_t index = 0, visor::job_state state = visor::job_state::completed) {
+    visor::completion result;
+    result.lease = claimed.lease;
+    result.job = claimed.jobs.at(index).id;
+    result.attempt = claimed.jobs.at(index).attempt;
+    result.started_at = claimed.taken_at;
+    result.finished_at = store_->now();
+    result.state = state;
+    result.schedule = claimed.jobs.at(index).schedule;
+    result.outcome = state == visor::job_state::completed   ? visor::outcome::completed
+                     : state == visor::job_state::cancelled ? visor::outcome::cancelled
+                                                            : visor::outcome::failed;
+    if (state == visor::job_state::failed || state == visor::job_state::dead) result.error = "it broke";
+    return result;
+  }
+
+  visor::completion retried(visor::claim const& claimed, visor::duration after, std::size_t index = 0) {
+    auto result = done(claimed, index, visor::job_state::failed);
+    result.retry_after = after;
+    return result;
+  }
+
+  /// Claims the next job and ends it at once. Its id.
+  visor::job_id work_off(visor::node_lease const& lease, visor::job_state state = visor::job_state::completed) {
+    auto const claimed = claim(lease);
+    REQUIRE(claimed.jobs.size() == 1);
+    REQUIRE(exchange(lease, {done(claimed, 0, state)}).refused.empty());
+    return claimed.jobs[0].id;
+  }
+
+  std::string state(visor::job_id id) {
+    auto const view = store_->find_job(id);
+    return view ? text(view->state) : "none";
+  }
+
+  /// Outcomes of a job's attempts, with the final state where there is one: `failed completed:completed`.
+  std::string history(visor::job_id id) {
+    std::string result;
+    int number = 0;
+    for (auto const& attempt : store_->attempts(id)) {
+      CHECK(attempt.job == id);
+      CHECK(attempt.number == ++number);
+      result += (result.empty() ? "" : " ") + text(attempt.outcome);
+      if (attempt.final_state) result += ":" + text(*attempt.final_state);
+    }
+    return result;
+  }
+
+  /// An active schedule that is due now.
+  visor::schedule_record schedule(std::string id, visor::overlap overlap = visor::overlap::allow) {
+    visor::schedule_record made;
+    made.id = std::move(id);
+    made.expression = "* * * * *";
+    made.type = "tick";
+    made.payload = "{\"team\":\"platform\"}";
+    made.max_attempts = 2;
+    made.overlap = overlap;
+    made.owner = "ann";
+    made.next_at = store_->now();
+    return made;
+  }
+
+  /// An order for what a schedule has due, as read, and the instant after it.
+  visor::fire_order order(std::string const& id, visor::job_id job) {
+    auto const read = store_->find_schedule(id);
+    REQUIRE(read);
+    visor::fire_order made;
+    made.schedule = id;
+    made.version = read->version;
+    made.expected_next = read->next_at;
+    made.planned = {read->next_at.value()};
+    made.ids = {job};
+    made.next_at = *read->next_at + 1min;
+    return made;
+  }
+
+  visor::fired fire(visor::node_lease const& lease, visor::fire_order const& order) {
+    auto results = store_->fire(lease, std::span(&order, 1));
+    REQUIRE(results.size() == 1);
+    CHECK(results[0].schedule == order.schedule);
+    return results[0];
+  }
+
+  /// Fires what is due of a schedule, and moves the time to the next instant. True if a job was made of it.
+  bool fire(visor::node_lease const& lease, std::string const& id, visor::job_id job) {
+    auto const result = fire(lease, order(id, job));
+    REQUIRE(result.accepted);
+    REQUIRE(result.fires.size() == 1);
+    store_->advance(1min);
+    return result.fires[0].result == visor::fire_result::fired;
+  }
+
+ private:
+  std::unique_ptr<subject> store_ = make_subject();
+};
+
+inline ids ids_of(visor::claim const& claimed) {
+  ids result;
+  for (auto const& job : claimed.jobs) result.push_back(job.id);
+  return result;
+}
+
+template <class Views>
+ids ids_of_views(Views const& views) {
+  ids result;
+  for (auto const& view : views) result.push_back(view.job.id);
+  return result;
+}
+
+}  // namespace visor_test
+
+#endif

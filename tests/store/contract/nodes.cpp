@@ -1,0 +1,325 @@
+#include "contract/given.hpp"
+
+/// Nodes, their leases, and what becomes of the jobs of a node that is gone.
+namespace visor_test {
+
+TEST_CASE("a node is kept as it joined", "[contract]") {
+  scene s;
+  auto const lease = s.join("b", 30s);
+  CHECK(lease.node == "b");
+  CHECK(lease.epoch == 1);
+  CHECK(lease.until == s->now() + 30s);
+  visor::node_record expected;
+  expected.name = "b";
+  expected.address = "host b";
+  expected.state = visor::node_state::online;
+  expected.epoch = 1;
+  expected.lease_until = lease.until;
+  expected.slots = 3;
+  expected.started_at = s->now();
+  expected.version = "1.2.3";
+  REQUIRE(s->nodes().size() == 1);
+  CHECK(s->nodes()[0] == expected);
+
+  s.join("B");
+  s.join("\xc3\xa4");
+  s.join("a", 1h, false);
+  std::vector<std::string> names;
+  for (auto const& node : s->nodes()) names.push_back(node.name);
+  CHECK(names == std::vector<std::string>{"B", "a", "b", "\xc3\xa4"});
+}
+
+TEST_CASE("an exclusive node tolerates no other and is tolerated by none", "[contract]") {
+  scene s;
+  SECTION("it was there first") {
+    auto const first = s.join("a", 10s, true);
+    auto const second = [&] { s.join("b"); };
+    CHECK(refusal(second) == "lease held by another node");
+    CHECK_THAT(message(second), Contains("node a"));
+    CHECK(refusal([&] { s.join("b", 10s, true); }) == "lease held by another node");
+    CHECK(s->nodes().size() == 1);
+    SECTION("until its time is up") {
+      s->advance(10s - 1us);
+      CHECK(refusal(second) != "");
+      s->advance(1us);
+      CHECK(refusal(second) == "");
+    }
+    SECTION("until it leaves") {
+      s->leave(first);
+      CHECK(refusal(second) == "");
+    }
+    SECTION("until it is evicted") {
+      s->recover(first);
+      CHECK(refusal(second) == "");
+    }
+    SECTION("as long as it renews") {
+      s->advance(9s);
+      s->renew(first, 10s, visor::node_state::draining);
+      s->advance(9s);
+      CHECK(refusal(second) != "");
+    }
+  }
+  SECTION("another was there first") {
+    auto const first = s.join("a", 10s);
+    auto const second = [&] { s.join("b", 10s, true); };
+    CHECK(refusal(second) == "lease held by another node");
+    CHECK(s.join("c", 10s).epoch == 1);
+    s->advance(10s);
+    CHECK(refusal(second) == "");
+    CHECK(s->nodes().size() == 3);
+  }
+  SECTION("it may join again itself") {
+    s.join("a", 10s, true);
+    CHECK(s.join("a", 10s, true).epoch == 2);
+    CHECK(s.join("a", 10s, false).epoch == 3);
+    CHECK(s.join("b").epoch == 1);
+  }
+}
+
+TEST_CASE("who joins again has the next epoch and what was held before is recovered", "[contract]") {
+  scene s;
+  auto const first = s.join("a");
+  s.add(1);
+  s.add(2, 0s, 1);
+  s.add(3);
+  s.claim(first, 2);
+  s.claim(first, 1);
+  s->cancel_job(3);
+  s->advance(5s);
+  auto const second = s.join("a", 20s);
+  CHECK(second.epoch == 2);
+  CHECK(second.until == s->now() + 20s);
+  CHECK(s.history(1) == "lost");
+  CHECK(s.history(2) == "lost:dead");
+  CHECK(s.history(3) == "lost:cancelled");
+  CHECK(s.claim(second, 10).jobs.at(0).attempt == 2);
+  REQUIRE(s->nodes().size() == 1);
+  CHECK(s->nodes()[0].epoch == 2);
+  CHECK(s->nodes()[0].started_at == s->now());
+
+  SECTION("also after its lease was recovered") {
+    s->advance(1min);
+    CHECK(s->recover().size() == 1);
+    auto const epoch = s->nodes()[0].epoch;
+    CHECK(epoch > 2);
+    CHECK(s.join("a").epoch == epoch + 1);
+    CHECK(s.history(1) == "lost lost");
+  }
+  SECTION("also after it left") {
+    s->leave(second);
+    CHECK(s.join("a").epoch > 2);
+    CHECK(s.history(1) == "lost");
+  }
+}
+
+TEST_CASE("a lease is renewed from now on", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s);
+  s->advance(9s);
+  auto const renewed = s->renew(lease, 20s, visor::node_state::draining);
+  CHECK(renewed == visor::node_lease("a", 1, s->now() + 20s));
+  CHECK(s->nodes().at(0).lease_until == renewed.until);
+  CHECK(s->nodes().at(0).state == visor::node_state::draining);
+  s->advance(19s);
+  CHECK(s.exchange(lease, {}).lease_current);
+  CHECK(s->renew(lease, 1s, visor::node_state::online).until == s->now() + 1s);
+  CHECK(s->nodes().at(0).state == visor::node_state::online);
+}
+
+TEST_CASE("a lease that is lost cannot be renewed", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s);
+  auto const renew = [&] { s->renew(lease, 10s, visor::node_state::online); };
+  SECTION("its time is up, though nobody noticed") {
+    s->advance(10s - 1us);
+    CHECK(refusal(renew) == "");
+    s->advance(10s);
+  }
+  SECTION("it joined again") { s.join("a"); }
+  SECTION("it was evicted") { s->recover(lease); }
+  SECTION("it left") { s->leave(lease); }
+  SECTION("it left, and the clock went back") {
+    s->leave(lease);
+    s->advance(-1s);
+  }
+  auto const before = s->nodes();
+  CHECK(refusal(renew) == "lease lost");
+  CHECK_THAT(message(renew), Contains("node a"));
+  CHECK(s->nodes() == before);
+  CHECK(refusal([&] { s->renew(visor::node_lease("nobody", 1, lease.until), 10s, visor::node_state::online); }) == "lease lost");
+}
+
+TEST_CASE("a node that leaves gives all back without using up attempts", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  auto const other = s.join("b");
+  s.add(1, 0s, 1);
+  s.add(2);
+  s.add(3);
+  auto const claimed = s.claim(lease, 2);
+  s.claim(other, 1);
+  CHECK(s.exchange(lease, {s.done(claimed, 1)}).refused.empty());
+  s->leave(lease);
+  CHECK(s->nodes().at(0).state == visor::node_state::offline);
+  CHECK(s.state(1) == "ready");
+  CHECK(s->attempts(1).empty());
+  CHECK(s.state(2) == "completed");
+  CHECK(s.state(3) == "running");
+  CHECK(s.claim(other).jobs.at(0).attempt == 1);
+
+  auto const before = s->nodes();
+  s->leave(lease);
+  CHECK(s->nodes() == before);
+  s->leave(visor::node_lease("nobody", 1, s->now()));
+  s->advance(1h);
+  CHECK(s->recover().size() == 1);  // only the other
+}
+
+TEST_CASE("an old lease cannot make its successor leave", "[contract]") {
+  scene s;
+  auto const old = s.join("a");
+  auto const lease = s.join("a");
+  s.add(1);
+  s.claim(lease);
+  s->leave(old);
+  CHECK(s.state(1) == "running");
+  CHECK(s.exchange(lease, {}).lease_current);
+}
+
+TEST_CASE("what a lapsed node held goes on elsewhere", "[contract]") {
+  scene s;
+  auto const gone = s.join("gone", 10s);
+  auto const alive = s.join("alive", 1h);
+  s.add(1);
+  s.add(2, 0s, 1);
+  s.add(3);
+  s.add(4);
+  s.add(5);
+  s.add(6, 0s, 2);
+  s.claim(alive, 0);
+  auto const first = s.claim(gone, 4);
+  auto const theirs = s.claim(alive, 1);
+  REQUIRE(ids_of(theirs) == ids{5});
+  s->cancel_job(3);
+  CHECK(s.exchange(gone, {s.done(first, 3)}).refused.empty());
+  auto const taken_at = first.taken_at;
+
+  s->advance(10s - 1us);
+  CHECK(s->recover().empty());
+  s->advance(1us);
+  auto const recovered = s->recover();
+  REQUIRE(recovered.size() == 1);
+  CHECK(recovered[0].node == "gone");
+  CHECK(recovered[0].epoch == gone.epoch);
+  CHECK(recovered[0].requeued == ids{1});
+  CHECK(recovered[0].dead == ids{2});
+  CHECK(recovered[0].cancelled == ids{3});
+
+  visor::attempt_record lost;
+  lost.job = 1;
+  lost.number = 1;
+  lost.lease = first.lease;
+  lost.node = "gone";
+  lost.epoch = gone.epoch;
+  lost.started_at = taken_at;
+  lost.finished_at = s->now();
+  lost.outcome = visor::outcome::lost;
+  lost.error = visor::lease_ran_out;
+  CHECK(s->attempts(1) == std::vector{lost});
+  CHECK(s.state(1) == "ready");
+  CHECK(s.history(2) == "lost:dead");
+  CHECK(s.state(2) == "dead");
+  CHECK(s->find_job(2)->error == visor::lease_ran_out);
+  CHECK(s.history(3) == "lost:cancelled");
+  CHECK(s->cancel_requests().empty());
+  CHECK(s.history(4) == "completed:completed");
+  CHECK(s.state(5) == "running");
+  CHECK(s.state(6) == "ready");
+  auto const node = s->nodes().at(1);
+  CHECK(node.name == "gone");
+  CHECK(node.state == visor::node_state::offline);
+  CHECK(node.epoch == gone.epoch + 1);
+  CHECK(s->nodes().at(0).state == visor::node_state::online);
+
+  CHECK(s->recover().empty());
+  CHECK(s.history(1) == "lost");
+  auto const again = s.claim(alive, 10);
+  CHECK(ids_of(again) == ids{1, 6});  // its old place
+  CHECK(again.jobs.at(0).attempt == 2);
+  CHECK(s.exchange(alive, {s.done(theirs)}).refused.empty());
+}
+
+TEST_CASE("attempts run out by leases too", "[contract]") {
+  scene s;
+  s.add(1, 0s, 2);
+  for (int round = 0; round < 2; ++round) {
+    auto const lease = s.join("a", 10s);
+    REQUIRE(s.claim(lease).jobs.size() == 1);
+    s->advance(10s);
+    s->recover();
+  }
+  CHECK(s.history(1) == "lost lost:dead");
+  CHECK(s.claim(s.join("a")).jobs.empty());
+}
+
+TEST_CASE("a node that lapsed with nothing in its hands is reported all the same, once", "[contract]") {
+  scene s;
+  s.join("a", 10s);
+  s.join("b", 10s);
+  s->advance(1min);
+  auto const recovered = s->recover();
+  REQUIRE(recovered.size() == 2);
+  CHECK(recovered[0].node == "a");
+  CHECK(recovered[1].node == "b");
+  CHECK(recovered[0].requeued.empty());
+  CHECK(s->recover().empty());
+}
+
+TEST_CASE("a node can be evicted by the lease that was read, and by no older one", "[contract]") {
+  scene s;
+  auto const old = s.join("a", 1h);
+  auto const lease = s.join("a", 1h);
+  auto const other = s.join("b", 1h);
+  s.add(1);
+  s.claim(lease);
+  CHECK(s->recover(old).empty());
+  CHECK(s->recover(visor::node_lease("nobody", 1, s->now())).empty());
+  CHECK(s->recover(visor::node_lease("a", lease.epoch + 1, lease.until)).empty());
+  CHECK(s.state(1) == "running");
+  CHECK(s.exchange(lease, {}).lease_current);
+
+  auto const read = s->nodes().at(0);
+  auto const recovered = s->recover(visor::node_lease(read.name, read.epoch, read.lease_until));
+  REQUIRE(recovered.size() == 1);
+  CHECK(recovered[0].requeued == ids{1});
+  CHECK(s->recover(visor::node_lease(read.name, read.epoch, read.lease_until)).empty());
+  CHECK_FALSE(s.exchange(lease, {}).lease_current);
+  CHECK(s.exchange(other, {}).lease_current);
+  CHECK(s->nodes().at(0).state == visor::node_state::offline);
+}
+
+TEST_CASE("a renewed lease is safe from recovery", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s);
+  s.add(1);
+  s.claim(lease);
+  for (int beat = 0; beat < 5; ++beat) {
+    s->advance(9s);
+    s->renew(lease, 10s, visor::node_state::online);
+    CHECK(s->recover().empty());
+  }
+  CHECK(s.state(1) == "running");
+}
+
+TEST_CASE("a node's text must be storable", "[contract]") {
+  scene s;
+  visor::join_request request;
+  request.node = "a";
+  SECTION("name") { request.node = "a\xff"; }
+  SECTION("address") { request.address = std::string("x\0y", 3); }
+  SECTION("version") { request.version = "\xc0\x80"; }
+  CHECK(refusal([&] { s->join(request); }) == "invalid argument");
+  CHECK(s->nodes().empty());
+}
+
+}  // namespace visor_test

@@ -1,0 +1,15 @@
+#include "contract/adapt.hpp"
+
+#include "visor/base/manual_clock.hpp"
+#include "visor/memory.hpp"
+
+namespace visor_test {
+
+std::unique_ptr<subject> make_reference() {
+  using store = visor::memory_store<visor::manual_clock>;
+  visor::manual_clock const clock;
+  auto const kept = std::make_shared<store>(clock);
+  return std::make_unique<adapted<store, visor::manual_clock>>(clock, [kept] { return kept; });
+}
+
+}  // namespace visor_test
