@@ -1,0 +1,18 @@
+#include "commands.hpp"
+
+namespace visor_program {
+
+std::span<command_group const> command_groups() {
+  static constexpr command_group groups[] = {
+      {"run", "Runs schedules and jobs until it is told to stop", run_commands},
+      {"schedule", "Shows and changes schedules", schedule_commands},
+      {"job", "Shows, adds and changes jobs", job_commands},
+      {"cron", "Tells what a cron expression or a phrase means", cron_commands},
+      {"config", "Checks and shows the configuration", config_commands},
+      {"drivers", "Lists the databases that this program can use", drivers_commands},
+      {"completion", "Prints a script that completes commands in a shell", completion_commands},
+  };
+  return groups;
+}
+
+}  // namespace visor_program

@@ -1,0 +1,19 @@
+#ifndef VISOR_TOOLS_COMMANDS_HPP
+#define VISOR_TOOLS_COMMANDS_HPP
+
+#include "command.hpp"
+
+namespace visor_program {
+
+// One table for each group, in the file of that group.
+extern command const run_commands[1];
+extern command const schedule_commands[7];
+extern command const job_commands[5];
+extern command const cron_commands[3];
+extern command const config_commands[2];
+extern command const drivers_commands[1];
+extern command const completion_commands[1];
+
+}  // namespace visor_program
+
+#endif

@@ -1,0 +1,64 @@
+#include "commands.hpp"
+#include "configuration.hpp"
+#include "drivers.hpp"
+#include "report.hpp"
+
+#include "visor/config/commands.hpp"
+#include "visor/config/describe.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <iostream>
+
+namespace visor_program {
+namespace {
+
+constexpr argument file_argument[] = {{"file", false}};
+constexpr option check_options[] = {config_option};
+constexpr option show_options[] = {config_option, {"changed", "", "only what is not a default"}, json_option};
+
+int check(invocation const& given) {
+  invocation named = given;
+  if (!given.arguments.empty()) {
+    if (given.has("config")) throw usage_error("<file> and --config cannot be given together");
+    named.options["config"] = {given.argument(0)};
+  }
+  auto const config = read_configuration(named);
+  find_driver(config.settings.storage.driver);
+  auto errors = visor::check_commands(config.settings);
+  if (!errors.empty()) throw visor::config_failure(std::move(errors));
+  auto const count = [](std::size_t number, std::string const& what) { return std::to_string(number) + " " + what + (number == 1 ? "" : "s"); };
+  std::cout << (config.file.empty() ? "no configuration here, the defaults" : escaped(config.file)) << ": valid, "
+            << count(config.settings.cron.size(), "schedule") << ", " << count(config.settings.workflows.size(), "workflow") << '\n';
+  return 0;
+}
+
+int show(invocation const& given) {
+  auto const config = read_configuration(given);
+  table rows({"KEY", "VALUE", "SOURCE"});
+  boost::json::array all;
+  for (auto const& setting : visor::describe(config.settings)) {
+    auto const from = visor::to_string(setting.from);
+    if (given.has("changed") && from == "default") continue;
+    rows.add({setting.path, setting.value, {from, from == "default" ? colour::faint : colour::none}});
+    all.emplace_back(boost::json::object{{"key", setting.path}, {"value", setting.value}, {"source", from}});
+  }
+  if (given.has("json"))
+    print_json(std::cout, all);
+  else
+    rows.print(std::cout);
+  return 0;
+}
+
+}  // namespace
+
+constinit command const config_commands[2] = {
+    {"check", "Reads the configuration and says everything that is wrong with it",
+     "Commands and working directories are looked for on this machine too. Without a file that of --config is\n"
+     "checked, or the one that the other commands would use.",
+     "visor config check visor.yaml", file_argument, check_options, check},
+    {"show", "Shows every value in force and where it comes from", "Secrets are masked.", "visor config show --config visor.yaml --changed", {},
+     show_options, show},
+};
+
+}  // namespace visor_program

@@ -1,0 +1,39 @@
+#ifndef VISOR_TOOLS_CONFIGURATION_HPP
+#define VISOR_TOOLS_CONFIGURATION_HPP
+
+#include "command.hpp"
+
+#include "visor/config/settings.hpp"
+
+#include <memory>
+#include <string>
+
+namespace visor_program {
+
+class storage;
+
+struct configuration {
+  visor::settings settings;
+  std::string file;  ///< empty: there is none, these are the defaults
+};
+
+/// Reads the configuration that a command is to use: the file of `--config`, else of `$VISOR_CONFIG`, else `.visor.yaml` or
+/// `visor.yaml` in the working directory, else none. \throws visor::error with a line for everything that is wrong
+configuration read_configuration(invocation const& given);
+
+/// The workflow of a name. \throws failure with the nearest name, or what to do when there are no workflows at all
+visor::workflow const& find_workflow(configuration const& from, std::string const& name);
+
+/// The store of a configuration, for commands that look at it or change it from outside of `visor run`.
+/// \throws visor::error when the driver is not part of this program, keeps nothing, or fails
+std::unique_ptr<storage> open_storage(configuration const& from);
+
+/// The same for commands that only look: null, with a note on standard error, when there is no database yet.
+std::unique_ptr<storage> look_at_storage(configuration const& from);
+
+/// `name=value` words as a JSON object of texts. \throws usage_error
+std::string inputs_as_json(std::vector<std::string> const& words);
+
+}  // namespace visor_program
+
+#endif

@@ -1,0 +1,25 @@
+#include "drivers.hpp"
+#include "node_run.hpp"
+
+#include "visor/memory.hpp"
+
+namespace visor_program {
+
+driver_entry const& memory_driver() {
+  static driver_entry const entry{
+      .name = visor::memory::name,
+      .library = [] { return std::string("built in"); },
+      .facts = {{"lasts", "no"}, {"nodes", "1"}, {"transport security", "not needed"}},
+      .open = nullptr,
+      .is_missing = nullptr,
+      .tables = nullptr,
+      .run =
+          [](node_plan plan) {
+            visor::memory_store<> store;
+            run_node(store, std::move(plan));
+          },
+  };
+  return entry;
+}
+
+}  // namespace visor_program

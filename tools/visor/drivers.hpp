@@ -1,0 +1,79 @@
+#ifndef VISOR_TOOLS_DRIVERS_HPP
+#define VISOR_TOOLS_DRIVERS_HPP
+
+#include "storage.hpp"
+
+#include "visor/base/log.hpp"
+#include "visor/config/settings.hpp"
+#include "visor/engine/job_type.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// The databases that this program was built with: each is one file, `driver_<name>.cpp`, where all that depends on its types is
+/// instantiated.
+namespace visor_program {
+
+/// What `visor run` runs, whatever the database.
+struct node_plan {
+  visor::settings settings;
+  std::vector<visor::job_type> types;
+  std::vector<visor::schedule_record> schedules;
+  visor::log_sink log;
+  std::optional<visor::duration> length;  ///< none: until a signal
+};
+
+/// What state the tables are in.
+struct database_status {
+  bool initialized = false;
+  int version = 0;   ///< of the tables
+  int newest = 0;    ///< that this program knows
+  std::vector<std::string> tables;  ///< sorted
+};
+
+/// The tables of a database, for `visor db`. Nothing is made by opening it.
+class schema {
+ public:
+  schema() = default;
+  schema(schema const&) = delete;
+  schema& operator=(schema const&) = delete;
+  virtual ~schema() = default;
+
+  virtual database_status status() = 0;
+  /// Makes or updates the tables. \returns what was done, one migration a line; empty when there was nothing to do
+  virtual std::vector<std::string> migrate() = 0;
+  /// Takes back migrations until that version. \returns what was done
+  virtual std::vector<std::string> roll_back(int version) = 0;
+  /// What differs between the tables and what they should be; empty when nothing does.
+  virtual std::vector<std::string> validate() = 0;
+  virtual void reset() = 0;
+};
+
+struct driver_entry {
+  std::string_view name;
+  std::string (*library)();  ///< with its version
+  std::vector<std::pair<std::string, std::string>> facts;  ///< for `visor drivers`
+  std::unique_ptr<storage> (*open)(visor::settings const&);   ///< null: nothing lasts
+  bool (*is_missing)(visor::settings const&);  ///< whether there certainly is no database yet; null: cannot be told
+  std::unique_ptr<schema> (*tables)(visor::settings const&);  ///< null: there are none
+  void (*run)(node_plan);  ///< until the plan's end or a signal
+};
+
+/// All of them, by name.
+std::span<driver_entry const* const> drivers();
+
+/// \throws failure when it was not built in: which are, and how to build it
+driver_entry const& find_driver(visor::storage_driver which);
+
+/// The names of those that keep data, separated by commas.
+std::string lasting_drivers();
+
+}  // namespace visor_program
+
+#endif

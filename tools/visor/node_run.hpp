@@ -1,0 +1,61 @@
+#ifndef VISOR_TOOLS_NODE_RUN_HPP
+#define VISOR_TOOLS_NODE_RUN_HPP
+
+#include "drivers.hpp"
+#include "storage_of.hpp"
+
+#include "visor/engine/engine.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <csignal>
+#include <exception>
+#include <utility>
+
+namespace visor_program {
+
+/// Runs a node on a store until the plan's time is over or SIGINT or SIGTERM comes, then drains. A second signal ends the waiting for
+/// running jobs, a third one the process.
+/// \throws visor::error when the node cannot start
+template <visor::store Store>
+void run_node(Store& store, node_plan plan) {
+  boost::asio::io_context io{1};
+  visor::engine<Store> node{io.get_executor(), store, plan.settings.node, visor::wall_clock(), plan.log};
+  for (auto& type : plan.types) node.add(std::move(type));
+  node.owns_schedules_of(visor::origin::config);
+  for (auto& schedule : plan.schedules) node.add(std::move(schedule));
+
+  boost::asio::signal_set signals{io, SIGINT, SIGTERM};
+  boost::asio::steady_timer end{io};
+  int asked = 0;
+  std::function<void(boost::system::error_code, int)> stop = [&](boost::system::error_code failed, int) {
+    if (failed) return;
+    node.stop();
+    if (++asked < 2) signals.async_wait(stop);
+    else signals.clear();
+  };
+  signals.async_wait(stop);
+  if (plan.length) {
+    end.expires_after(*plan.length);
+    end.async_wait([&](boost::system::error_code failed) {
+      if (!failed && asked++ == 0) node.stop();
+    });
+  }
+
+  std::exception_ptr thrown;
+  boost::asio::co_spawn(io, node.run(), [&](std::exception_ptr failed) {
+    thrown = std::move(failed);
+    signals.cancel();
+    end.cancel();
+  });
+  io.run();
+  run_to_end(io, store.close());
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+}  // namespace visor_program
+
+#endif

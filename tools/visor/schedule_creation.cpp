@@ -1,0 +1,119 @@
+#include "schedule_creation.hpp"
+
+#include "configuration.hpp"
+#include "report.hpp"
+#include "storage.hpp"
+
+#include "visor/base/error.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <random>
+
+namespace visor_program {
+namespace {
+
+/// How many jobs in a row may fail before a schedule that a user made stops.
+constexpr int most_failures = 3;
+
+[[noreturn]] void refuse_misfire(std::string const& text) {
+  throw usage_error("--misfire cannot be " + in_quotes(text) + ": skip, latest, all, all:N (N from 1 to 100000) or window:LENGTH (such as window:1h) is wanted");
+}
+
+visor::misfire_settings read_misfire(std::string const& text) {
+  auto const colon = text.find(':');
+  auto const policy = text.substr(0, colon);
+  auto const rest = colon == std::string::npos ? std::string() : text.substr(colon + 1);
+  visor::misfire_settings result;
+  if (std::ranges::find(words_of<visor::misfire>, policy) == words_of<visor::misfire>.end()) refuse_misfire(text);
+  result.policy = value_of<visor::misfire>(policy);
+  if (result.policy == visor::misfire::window) {
+    auto const within = visor::parse_duration(rest);
+    if (!within || *within < std::chrono::seconds(1)) refuse_misfire(text);
+    result.within = *within;
+  } else if (result.policy == visor::misfire::all && colon != std::string::npos) {
+    auto const [end, failed] = std::from_chars(rest.data(), rest.data() + rest.size(), result.limit);
+    if (failed != std::errc{} || end != rest.data() + rest.size() || result.limit < 1 || result.limit > 100'000) refuse_misfire(text);
+  } else if (colon != std::string::npos) {
+    refuse_misfire(text);
+  }
+  return result;
+}
+
+/// Short enough to be typed, long enough not to meet another one: 50 bits. Without letters that look like digits.
+std::string made_up_id() {
+  constexpr std::string_view letters = "23456789abcdefghjkmnpqrstuvwxyz0";
+  std::random_device random;
+  std::uniform_int_distribution<std::size_t> pick(0, letters.size() - 1);
+  std::string id;
+  for (int i = 0; i < 10; ++i) id += letters[pick(random)];
+  return id;
+}
+
+std::string checked_id(std::string const& name) {
+  bool const plain = escaped(name) == name && name.find_first_of(" /\\'\"") == std::string::npos;
+  if (name.empty() || name.size() > 200 || name.front() == '-' || !plain)
+    throw usage_error("--name cannot be " + in_quotes(name) + ": 1 to 200 characters without spaces, quotes and slashes are wanted");
+  return name;
+}
+
+}  // namespace
+
+creation read_creation(invocation const& given) {
+  creation plan;
+  auto const at = given.text("at");
+  if (!at) throw usage_error("--at is missing: it says when, such as --at 'every weekday at 9am'; see 'visor schedule create --help'");
+  plan.at = *at;
+  if (auto const name = given.text("name")) plan.name = checked_id(*name);
+  plan.zone = given.text("zone");
+  plan.payload = inputs_as_json(given.all("inputs"));
+  plan.description = given.text("description");
+  auto const type = given.text("output-type"), target = given.text("output-target");
+  if (target && !type) throw usage_error("--output-target needs --output-type");
+  if (type) {
+    boost::json::object output{{"type", *type}};
+    if (target) output["target"] = *target;
+    plan.output = boost::json::serialize(output);
+  }
+  if (auto const misfire = given.text("misfire")) plan.misfire = read_misfire(*misfire);
+  if (auto const overlap = given.text("overlap")) plan.overlap = value_of<visor::overlap>(*overlap);
+  return plan;
+}
+
+visor::schedule_record schedule_of(creation const& plan, visor::workflow const& runs) {
+  visor::schedule_record schedule;
+  schedule.origin = visor::origin::user;
+  schedule.type = runs.name;
+  schedule.queue = runs.queue;
+  schedule.priority = runs.priority;
+  schedule.max_attempts = runs.max_attempts;
+  schedule.payload = plan.payload;
+  schedule.output = plan.output;
+  schedule.description = plan.description;
+  schedule.misfire = plan.misfire.policy;
+  schedule.misfire_limit = plan.misfire.limit;
+  schedule.misfire_window = plan.misfire.within;
+  schedule.overlap = plan.overlap;
+  schedule.max_failures = most_failures;
+  schedule.owner = user_name();
+  return schedule;
+}
+
+void add_with_id(storage& store, visor::schedule_record& schedule, std::optional<std::string> const& id) {
+  for (int attempt = 0;; ++attempt) {
+    schedule.id = id.value_or(made_up_id());
+    try {
+      store.add_schedule(schedule);
+      return;
+    } catch (visor::error const& refused) {
+      if (refused.kind() != visor::condition::already_exists) throw;
+      if (id) throw failure("there is a schedule " + in_quotes(*id) + " already: choose another --name, or cancel that one first");
+      if (attempt == 3) throw;
+    }
+  }
+}
+
+}  // namespace visor_program

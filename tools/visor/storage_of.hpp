@@ -1,0 +1,84 @@
+#ifndef VISOR_TOOLS_STORAGE_OF_HPP
+#define VISOR_TOOLS_STORAGE_OF_HPP
+
+#include "storage.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace visor_program {
+
+/// Runs a task to its end on a context that nothing else uses.
+template <class T>
+T run_to_end(boost::asio::io_context& context, visor::task<T> work) {
+  std::exception_ptr thrown;
+  context.restart();
+  if constexpr (std::is_void_v<T>) {
+    boost::asio::co_spawn(context, std::move(work), [&](std::exception_ptr failed) { thrown = std::move(failed); });
+    context.run();
+    if (thrown) std::rethrow_exception(thrown);
+  } else {
+    std::optional<T> value;
+    boost::asio::co_spawn(context, std::move(work), [&](std::exception_ptr failed, T result) {
+      thrown = std::move(failed);
+      if (!thrown) value.emplace(std::move(result));
+    });
+    context.run();
+    if (thrown) std::rethrow_exception(thrown);
+    return std::move(*value);
+  }
+}
+
+/// The storage of one kind of store. Opened here, closed in the end.
+template <visor::store Store>
+class storage_of final : public storage {
+ public:
+  template <class... Arguments>
+  explicit storage_of(Arguments&&... arguments) : store_(std::forward<Arguments>(arguments)...) {
+    run(store_.open());
+  }
+  ~storage_of() override {
+    try {
+      run(store_.close());
+    } catch (std::exception const&) {
+      // Everything that was asked for has been done and acknowledged.
+    }
+  }
+
+  visor::instant now() override { return run(store_.now()); }
+  std::vector<visor::schedule_record> schedules(visor::schedule_filter const& filter) override { return run(store_.schedules(filter)); }
+  std::optional<visor::schedule_record> find_schedule(std::string const& id) override { return run(store_.find_schedule(id)); }
+  void add_schedule(visor::schedule_record const& schedule) override { run(store_.add_schedule(schedule)); }
+  visor::schedule_record update_schedule(visor::schedule_record const& schedule) override { return run(store_.update_schedule(schedule)); }
+  bool remove_schedule(std::string const& id) override { return run(store_.remove_schedule(id)); }
+  std::vector<visor::fire_record> fires(std::string const& schedule, std::size_t limit) override { return run(store_.fires(schedule, limit)); }
+  std::vector<visor::job_view> jobs(visor::job_filter const& filter) override { return run(store_.jobs(filter)); }
+  std::optional<visor::job_view> find_job(visor::job_id id) override { return run(store_.find_job(id)); }
+  std::vector<visor::attempt_record> attempts(visor::job_id id) override { return run(store_.attempts(id)); }
+  visor::job_id enqueue(visor::new_job job) override {
+    job.id = run(store_.reserve_ids(1));
+    run(store_.enqueue(std::span<visor::new_job const>(&job, 1)));
+    return job.id;
+  }
+  visor::cancel_result cancel_job(visor::job_id id) override { return run(store_.cancel_job(id)); }
+  void retry_job(visor::job_id id) override { run(store_.retry_job(id)); }
+  std::vector<visor::node_record> nodes() override { return run(store_.nodes()); }
+
+ private:
+  template <class T>
+  T run(visor::task<T> work) {
+    return run_to_end(context_, std::move(work));
+  }
+
+  boost::asio::io_context context_{1};
+  Store store_;
+};
+
+}  // namespace visor_program
+
+#endif

@@ -1,0 +1,43 @@
+#ifndef VISOR_TOOLS_WHEN_HPP
+#define VISOR_TOOLS_WHEN_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/cron/recurrence.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace visor_program {
+
+/// What a user wrote to say when.
+struct moment {
+  std::variant<visor::instant, visor::recurrence> when;
+  visor::time_zone zone;
+  std::string understood;  ///< the same in visor's own words
+  bool is_phrase = false;  ///< neither an instant nor a cron expression
+
+  visor::recurrence const* recurring() const { return std::get_if<visor::recurrence>(&when); }
+
+  /// The first instant after another one, exclusive.
+  std::optional<visor::instant> next(visor::instant after) const;
+
+  /// Up to `count` of them.
+  std::vector<visor::instant> next(visor::instant after, std::size_t count) const;
+
+  /// Why there is none: one sentence.
+  std::string why_never(visor::instant after) const;
+};
+
+/// Understands what a user wrote, or refuses it.
+/// \param text an RFC 3339 instant, a cron expression, or a phrase such as "every weekday at 9am"
+/// \param zone an IANA name
+/// \param now from where phrases such as "in 2 hours" count
+/// \throws visor::error that says what is wrong and what is allowed
+moment read_moment(std::string const& text, std::string const& zone, visor::instant now);
+
+}  // namespace visor_program
+
+#endif

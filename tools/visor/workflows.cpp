@@ -1,0 +1,79 @@
+#include "workflows.hpp"
+
+#include "command.hpp"
+#include "words.hpp"
+
+#include "visor/handler/command.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace visor_program {
+namespace {
+
+/// The job type of schedules that name no workflow: their text is their output. No workflow can have this name, it has a slash.
+constexpr char const* text_type = "visor/text";
+
+visor::task<> say_text(visor::job_context& job) {
+  auto const inputs = boost::json::parse(job.payload());
+  job.log(std::string_view(inputs.at("text").as_string()));
+  co_return;
+}
+
+visor::handler handler_of(visor::workflow const& workflow, visor::settings const& settings) {
+  visor::command_options options{workflow.command};
+  options.shell = workflow.shell;
+  options.env = workflow.env;
+  options.working_directory = workflow.working_directory;
+  options.stop_grace = settings.node.stop_grace;
+  return visor::command(std::move(options));
+}
+
+std::optional<std::string> output_of(visor::cron_entry const& entry) {
+  if (entry.output.type == visor::output_kind::none) return std::nullopt;
+  boost::json::object output{{"type", word(entry.output.type)}};
+  if (!entry.output.target.empty()) output["target"] = entry.output.target;
+  if (!entry.output.thread_id.empty()) output["thread_id"] = entry.output.thread_id;
+  return boost::json::serialize(output);
+}
+
+}  // namespace
+
+std::vector<visor::job_type> job_types_of(visor::settings const& settings) {
+  std::vector<visor::job_type> types;
+  for (auto const& workflow : settings.workflows) types.emplace_back(workflow.name, handler_of(workflow, settings), workflow);
+  types.emplace_back(text_type, say_text);
+  return types;
+}
+
+std::vector<visor::schedule_record> schedules_of(visor::settings const& settings) {
+  std::vector<visor::schedule_record> schedules;
+  for (auto const& entry : settings.cron) {
+    if (!entry.enabled) continue;
+    visor::schedule_record schedule;
+    schedule.id = entry.name;
+    schedule.origin = visor::origin::config;
+    schedule.expression = entry.schedule;
+    schedule.zone = entry.timezone;
+    schedule.type = entry.workflow.empty() ? text_type : entry.workflow;
+    schedule.payload = entry.inputs.text;
+    if (auto const* const workflow = settings.find_workflow(entry.workflow)) {
+      schedule.queue = workflow->queue;
+      schedule.priority = workflow->priority;
+      schedule.max_attempts = workflow->max_attempts;
+    }
+    if (entry.queue) schedule.queue = *entry.queue;
+    if (entry.priority) schedule.priority = *entry.priority;
+    schedule.misfire = entry.misfire.policy;
+    schedule.misfire_limit = entry.misfire.limit;
+    schedule.misfire_window = entry.misfire.within;
+    schedule.overlap = entry.overlap;
+    if (!entry.description.empty()) schedule.description = entry.description;
+    schedule.output = output_of(entry);
+    schedules.push_back(std::move(schedule));
+  }
+  return schedules;
+}
+
+}  // namespace visor_program
