@@ -49,6 +49,3 @@ visor_pkg_config(visor-yaml "visor's files of schedules" "visor yaml-cpp" "")
 visor_pkg_config(visor-webhook "visor's webhooks" "visor openssl" "")
 
 install(FILES LICENSE TYPE DOC COMPONENT visor_library)
-if(TARGET visor)
-  install(TARGETS visor RUNTIME COMPONENT visor_program)
-endif()
