@@ -4,9 +4,12 @@
 /// \file
 /// A store in memory: `visor::memory_store`. Nothing is left of it when the process ends.
 
+#include "visor/config/settings.hpp"
 #include "visor/store/memory_store.hpp"
 
+#include <memory>
 #include <string_view>
+#include <utility>
 
 namespace visor {
 
@@ -14,6 +17,12 @@ namespace visor {
 struct memory {
   static constexpr std::string_view name = "memory";
 };
+
+/// Makes the store that a configuration asks for, of the kind that the tag names.
+template <timekeeper Clock>
+std::unique_ptr<memory_store<Clock>> make_store(memory, storage_settings const&, Clock clock) {
+  return std::make_unique<memory_store<Clock>>(std::move(clock));
+}
 
 }  // namespace visor
 

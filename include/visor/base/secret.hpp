@@ -1,7 +1,7 @@
 #ifndef VISOR_BASE_SECRET_HPP
 #define VISOR_BASE_SECRET_HPP
 
-#include <ostream>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <utility>

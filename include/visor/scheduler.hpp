@@ -1,0 +1,238 @@
+#ifndef VISOR_SCHEDULER_HPP
+#define VISOR_SCHEDULER_HPP
+
+#include "visor/base/clock.hpp"
+#include "visor/base/log.hpp"
+#include "visor/config/settings.hpp"
+#include "visor/cron/recurrence.hpp"
+#include "visor/engine/engine.hpp"
+#include "visor/handler/payload.hpp"
+#include "visor/handler/typed.hpp"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <csignal>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <typeindex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace visor {
+
+/// What may be said of one schedule.
+struct schedule_options {
+  time_zone zone = time_zone::utc();
+  visor::misfire misfire = visor::misfire::latest;
+  int misfire_limit = 100;     ///< of `misfire::all`: so many at most
+  duration misfire_window{};   ///< of `misfire::window`: not older than this
+  visor::overlap overlap = visor::overlap::allow;
+  std::string description;
+  schedule_options() = default;
+  schedule_options(time_zone where) : zone(std::move(where)) {}
+};
+
+/// What may be said of one job. What is not said follows its type.
+struct enqueue_options {
+  std::optional<instant> run_at;  ///< not before this; now if none
+  std::optional<int> priority;    ///< lower runs first; -32768 to 32767
+  std::optional<int> max_attempts;  ///< from 1
+  std::optional<std::string> queue;
+  enqueue_options() = default;
+};
+
+/// Durable cron and jobs in one object: a store, a node on it, and the program's job types and schedules.
+///
+/// \tparam Driver a type that names a database: `visor::sqlite` (`visor/sqlite.hpp`), `visor::memory` (`visor/memory.hpp`)
+/// \tparam Clock tests give a `manual_clock`
+/// Thread-safety: `async_enqueue` and `stop` may be called from any thread once `run` or `async_run` was; the rest before.
+template <class Driver, timekeeper Clock = wall_clock>
+class scheduler {
+ public:
+  using store_type = typename decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>()))::element_type;
+
+  /// Does not connect yet.
+  /// \param io where everything runs; it must outlive the scheduler
+  /// \throws visor::error `invalid_argument` when a setting is out of range
+  explicit scheduler(boost::asio::io_context& io, settings how = settings::from_environment(), Clock clock = Clock(), log_sink log = {})
+      : io_(io), store_(make_store(Driver(), how.storage, clock)), engine_(io.get_executor(), *store_, how.node, clock, std::move(log)) {
+    engine_.owns_schedules_of(origin::code);
+  }
+
+  /// Makes a job type known: a name, the type of its payload, and the code.
+  /// \tparam Payload a described struct; one C++ type belongs to one job type
+  /// \param run a coroutine that returns `visor::task<>`, or a function that returns `void`, may block, and runs on threads of its own;
+  ///   called with `(job_context&, Payload const&)` or `(Payload const&)`. Throwing is failure.
+  /// \throws visor::error `already_exists` when the name or the payload type is taken
+  template <class Payload, class Function>
+  void on(std::string type, Function run, job_type_options options = job_type_options()) {
+    auto code = detail_handler<Payload>(std::move(run));
+    engine_.add(job_type(type, std::move(code), options));
+    if (!names_.emplace(std::type_index(typeid(Payload)), known_type(std::move(type), std::move(options))).second)
+      throw error(condition::already_exists, "the payload type of job type " + type + " belongs to another job type already");
+  }
+
+  /// Makes a job type known whose payload is nothing, or is left to the handler.
+  template <class Function>
+  void on(std::string type, Function run, job_type_options options = job_type_options()) {
+    auto code = detail_handler<void>(std::move(run));
+    engine_.add(job_type(type, std::move(code), options));
+  }
+
+  /// A schedule by a cron expression: `"0 2 * * *"_cron`. The schedules of a program, all together, replace those that it had when it
+  /// ran last; one that is as before goes on where it was, and what it missed follows its misfire policy.
+  /// \param id unique; what its fires are kept under
+  /// \throws visor::error `not_found` when no job type has this payload
+  template <class Payload>
+  void at(std::string id, cron_expression const& when, schedule_options options, Payload const& payload) {
+    auto record = describe(std::move(id), options, payload);
+    record.expression = recurrence(when).to_string();
+    engine_.add(std::move(record));
+  }
+  template <class Payload>
+  void at(std::string id, cron_expression const& when, Payload const& payload) {
+    at(std::move(id), when, schedule_options(), payload);
+  }
+
+  /// A schedule with one instant.
+  template <class Payload>
+  void at(std::string id, instant when, Payload const& payload, schedule_options options = schedule_options()) {
+    auto record = describe(std::move(id), options, payload);
+    record.next_at = when;
+    engine_.add(std::move(record));
+  }
+
+  /// Adds a job. Once this has completed the job will reach exactly one final state, whatever happens to this process.
+  /// \param token completes with `void(std::exception_ptr, job_id)`; the error is a `visor::error`, `not_found` when no job type has this
+  ///   payload. On `outcome_unknown` the job may be there.
+  template <class Payload, class Token>
+  auto async_enqueue(Payload const& payload, enqueue_options options, Token&& token) {
+    return boost::asio::co_spawn(io_, enqueue(make_job(payload, options)), std::forward<Token>(token));
+  }
+  template <class Payload, class Token>
+  auto async_enqueue(Payload const& payload, Token&& token) {
+    return async_enqueue(payload, enqueue_options(), std::forward<Token>(token));
+  }
+
+  /// Runs the node until `stop()`, then drains. \param token completes with `void(std::exception_ptr)`
+  template <class Token>
+  auto async_run(Token&& token) {
+    return boost::asio::co_spawn(io_, work(), std::forward<Token>(token));
+  }
+
+  /// Runs the node, and the `io_context`, on this thread until SIGINT, SIGTERM or `stop()`, then drains; a second signal waits for no
+  /// handler any more. \throws visor::error when the node cannot start
+  void run() {
+    boost::asio::signal_set signals{io_, SIGINT, SIGTERM};
+    int seen = 0;
+    std::function<void(boost::system::error_code, int)> stop_on_signal = [&](boost::system::error_code failure, int) {
+      if (failure) return;
+      stop();
+      if (++seen < 2) signals.async_wait(stop_on_signal);
+    };
+    signals.async_wait(stop_on_signal);
+    std::exception_ptr failure;
+    async_run([&](std::exception_ptr thrown) {
+      failure = std::move(thrown);
+      signals.cancel();
+    });
+    io_.run();
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  /// Begins to drain; a second call waits for no handler any more.
+  void stop() { engine_.stop(); }
+
+  /// The store, for all that this class does not offer. It is open from the start of `run` on.
+  store_type& kept() noexcept { return *store_; }
+
+ private:
+  struct known_type {
+    std::string name;
+    job_type_options options;
+    known_type(std::string called, job_type_options with) : name(std::move(called)), options(std::move(with)) {}
+  };
+
+  template <class Payload, class Function>
+  handler detail_handler(Function run) {
+    if constexpr (std::is_same_v<typename detail::user_function<Function, Payload>::result, task<>>)
+      return make_handler<Payload>(std::move(run));
+    else
+      return make_handler<Payload>(std::move(run), engine_.blocking_executor());
+  }
+
+  template <class Payload>
+  known_type const& type_of() const {
+    auto const found = names_.find(std::type_index(typeid(Payload)));
+    if (found == names_.end())
+      throw error(condition::not_found, std::string("no job type has the payload ") + typeid(Payload).name() + ": call on<...>() first");
+    return found->second;
+  }
+
+  template <class Payload>
+  schedule_record describe(std::string id, schedule_options const& options, Payload const& payload) const {
+    auto const& type = type_of<Payload>();
+    schedule_record record;
+    record.id = std::move(id);
+    record.origin = origin::code;
+    record.zone = std::string(options.zone.name());
+    record.type = type.name;
+    record.payload = to_payload(payload);
+    record.queue = type.options.queue;
+    record.priority = type.options.priority;
+    record.max_attempts = type.options.max_attempts;
+    record.misfire = options.misfire;
+    record.misfire_limit = options.misfire_limit;
+    record.misfire_window = options.misfire_window;
+    record.overlap = options.overlap;
+    if (!options.description.empty()) record.description = options.description;
+    return record;
+  }
+
+  template <class Payload>
+  new_job make_job(Payload const& payload, enqueue_options const& options) const {
+    auto const& type = type_of<Payload>();
+    new_job job;
+    job.type = type.name;
+    job.payload = to_payload(payload);
+    job.queue = options.queue.value_or(type.options.queue);
+    job.priority = options.priority.value_or(type.options.priority);
+    job.max_attempts = options.max_attempts.value_or(type.options.max_attempts);
+    job.run_at = options.run_at;
+    return job;
+  }
+
+  task<job_id> enqueue(new_job job) {
+    job.id = co_await store_->reserve_ids(1);
+    auto const one = std::span<new_job const>(&job, 1);
+    co_await store_->enqueue(one);
+    co_return job.id;
+  }
+
+  task<> work() {
+    std::exception_ptr failure;
+    try {
+      co_await engine_.run();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    co_await store_->close();
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  boost::asio::io_context& io_;
+  decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>())) store_;
+  engine<store_type, Clock> engine_;
+  std::unordered_map<std::type_index, known_type> names_;
+};
+
+}  // namespace visor
+
+#endif
