@@ -3,8 +3,8 @@
 
 /// \file
 /// All of visor but what needs a library besides Boost. Add a database, `visor/sqlite.hpp` or `visor/memory.hpp`, and, as needed:
-/// `visor/zone.hpp` for time zones, `visor/command.hpp` and `visor/webhook.hpp` for jobs that are no C++, `visor/yaml.hpp` for
-/// configuration files.
+/// `visor/zone.hpp` for time zones, `visor/handler/command.hpp` and `visor/handler/webhook.hpp` for jobs that are no C++,
+/// `visor/config/yaml.hpp` for configuration files.
 
 #include "visor/base/time.hpp"
 #include "visor/config/settings.hpp"
