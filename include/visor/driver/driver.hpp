@@ -1,0 +1,118 @@
+#ifndef VISOR_DRIVER_DRIVER_HPP
+#define VISOR_DRIVER_DRIVER_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/task.hpp"
+#include "visor/sql/dialect.hpp"
+#include "visor/sql/statement.hpp"
+
+#include <boost/describe/class.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What visor asks of a database. A driver is a stateless type that names its parts; everything else, from the tables to the last
+/// statement, is generated or written once above it.
+namespace visor {
+
+/// Facts about a database that decide between algorithms. Code asks for a fact, never for a database.
+struct driver_capabilities {
+  bool server_clock;   ///< the session has `now()`, the database's clock, which then is the store's clock
+  bool single_writer;  ///< no other transaction can write while one that writes runs
+};
+
+namespace detail {
+
+struct any_record {
+  std::int64_t id = 0;
+};
+BOOST_DESCRIBE_STRUCT(any_record, (), (id))
+
+struct any_statement : sql::statement_defaults {
+  static constexpr std::string_view name = "any";
+  using params = any_record;
+  using row = any_record;
+  using used = sql::tables<>;
+  static constexpr void write(auto& out) { out("SELECT :id AS [id]"); }
+};
+
+}  // namespace detail
+
+/// What a transaction sees. It lives for one call of an operation.
+///
+/// `S::async<T>` is the coroutine type that operations over this session return: `asio::awaitable<T>` for a driver that never
+/// blocks, `visor::immediate<T>` for one whose operations run on the driver's own threads. Every call below is awaited at once.
+///
+/// | expression | awaits to |
+/// |---|---|
+/// | `s.query(statement, params)` | all its rows, as `std::vector<Row>` |
+/// | `s.find(statement, params)` | its first row, as `std::optional<Row>` |
+/// | `s.execute(statement, params)` | the number of rows that it inserted, changed or deleted |
+/// | `s.execute_many(statement, range, affected)` | the sum over one execution for each `Params` of the input range, in order; where the span is not empty it gets the number of each |
+/// | `s.run(text)` | nothing: a statement that is run once, such as one of the schema |
+/// | `s.lock_schema()` | nothing: until the transaction ends no other process is past this line |
+/// | `s.now()` | with `server_clock` only: the database's clock |
+///
+/// `params` may be left out where the statement has none. Parameters are referenced, not copied, until the awaited call is over.
+/// All throw `visor::error`; after that the operation may not go on with the session. A failed transaction leaves nothing behind.
+template <class S>
+concept driver_session = requires(S& s, detail::any_statement statement, detail::any_record const& params,
+                                  std::span<detail::any_record const> many, std::span<std::size_t> affected, std::string_view text) {
+  typename S::template async<int>;
+  s.query(statement, params);
+  s.find(statement, params);
+  s.execute(statement, params);
+  s.execute_many(statement, many, affected);
+  s.run(text);
+  s.lock_schema();
+};
+
+/// A driver.
+///
+/// | member | meaning |
+/// |---|---|
+/// | `D::name` | as users write it in a configuration |
+/// | `D::dialect` | satisfies `sql::dialect` |
+/// | `D::capabilities` | a constexpr `driver_capabilities` |
+/// | `D::settings` | a described struct: how to reach the database; it has `std::optional<bool> auto_init`, and `place()`, which names the database in messages |
+/// | `D::session` | satisfies `driver_session` |
+/// | `D::database(settings)` | owns connections and threads; does nothing yet |
+/// | `database.open()` | connects; repeatable. Throws as `transact` does |
+/// | `database.close()` | lets what was asked for finish, then disconnects; later calls fail with `closed`, until it is opened again |
+/// | `database.transact(op)` | calls `op(session)` in a transaction that may write, and commits; completes with what `op` returned. `op` may be called again after a failure that asks for it, and must live until completion |
+/// | `database.read(op)` | the same for an operation that only reads: it sees one state of the database |
+/// | `database.watch(f)` | `f` is called, from any thread, when somebody else may have committed, as far as the driver can tell. An empty one ends that |
+/// | `D::classify(code)` | the portable condition of one of the database's own error codes |
+///
+/// `transact` and `read` throw `visor::error` as `op` threw it, or with the condition of what failed: `connection_lost` means that
+/// nothing was written, `outcome_unknown` that a commit was sent and its answer never came. Cancelling (terminal) gives up what has
+/// not begun; what has begun is waited for, since it refers to its caller's values. All are safe to call from any thread, and
+/// complete on the caller's executor.
+template <class D>
+concept driver = driver_session<typename D::session> && sql::dialect<typename D::dialect> &&
+                 std::constructible_from<typename D::database, typename D::settings> &&
+                 requires(typename D::database& database, typename D::settings settings, int code) {
+                   { D::name } -> std::convertible_to<std::string_view>;
+                   { D::capabilities } -> std::convertible_to<driver_capabilities>;
+                   { settings.place() } -> std::convertible_to<std::string>;
+                   { settings.auto_init } -> std::convertible_to<std::optional<bool>>;
+                   { database.open() } -> std::same_as<task<>>;
+                   { database.close() } -> std::same_as<task<>>;
+                   database.watch(std::function<void()>{});
+                   { D::classify(code) } -> std::same_as<condition>;
+                 };
+
+/// The coroutine type of operations over a session.
+template <class Session, class T = void>
+using async = typename Session::template async<T>;
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,65 @@
+#ifndef VISOR_DRIVER_SQLITE_CLASSIFY_HPP
+#define VISOR_DRIVER_SQLITE_CLASSIFY_HPP
+
+#include "visor/base/error.hpp"
+
+#include <sqlite3.h>
+
+#include <string>
+
+namespace visor::sqlite_driver {
+
+/// The portable condition of a primary or extended result code of SQLite.
+inline condition classify(int code) noexcept {
+  switch (code) {
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_ROWID: return condition::unique_violation;
+    case SQLITE_IOERR_FSYNC:
+    case SQLITE_IOERR_DIR_FSYNC: return condition::outcome_unknown;  // it may have reached the disk
+  }
+  switch (code & 0xFF) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: return condition::busy;
+    case SQLITE_READONLY:
+    case SQLITE_PERM: return condition::read_only;
+    case SQLITE_FULL: return condition::disk_full;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return condition::corrupt;
+    case SQLITE_CANTOPEN:
+    case SQLITE_AUTH: return condition::connection_failed;
+    case SQLITE_IOERR: return condition::connection_lost;
+    case SQLITE_INTERRUPT: return condition::cancelled;
+    case SQLITE_TOOBIG: return condition::invalid_argument;
+    default: return condition::internal;
+  }
+}
+
+/// Whether the connection is of no more use after this.
+inline bool is_fatal(condition what) noexcept {
+  return what == condition::connection_lost || what == condition::outcome_unknown || what == condition::corrupt ||
+         what == condition::connection_failed;
+}
+
+/// One line that names the file, what is wrong and what to do about it.
+inline std::string describe(condition what, std::string const& filename) {
+  std::string const file = "'" + filename + "'";
+  switch (what) {
+    case condition::busy: return "the database " + file + " is locked by another process; try again, or stop that process";
+    case condition::read_only: return "cannot write the database " + file + ": make the file and its folder writable, or name another file";
+    case condition::disk_full: return "no room for the database " + file + ": free some space and try again; nothing was written";
+    case condition::corrupt: return "the file " + file + " is not an SQLite database, or is damaged: name another file, or restore a backup";
+    case condition::connection_failed: return "cannot open the database " + file + ": look at its folder's permissions, or name another file";
+    case condition::connection_lost: return "cannot read or write the database " + file + ": look at the disk it is on; nothing was written";
+    case condition::outcome_unknown: return "the disk did not confirm a commit to the database " + file;
+    case condition::unique_violation: return "a unique key is taken in the database " + file;
+    case condition::cancelled: return "the operation on the database " + file + " was given up";
+    case condition::invalid_argument: return "a value is too big for the database " + file;
+    default: return "the database " + file + " refused a statement";
+  }
+}
+
+}  // namespace visor::sqlite_driver
+
+#endif

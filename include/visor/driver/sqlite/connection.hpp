@@ -1,0 +1,267 @@
+#ifndef VISOR_DRIVER_SQLITE_CONNECTION_HPP
+#define VISOR_DRIVER_SQLITE_CONNECTION_HPP
+
+#include "visor/driver/sqlite/classify.hpp"
+#include "visor/driver/sqlite/dialect.hpp"
+#include "visor/driver/sqlite/file.hpp"
+#include "visor/driver/sqlite/settings.hpp"
+#include "visor/sql/statement.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace visor::sqlite_driver {
+
+/// A small number for each statement of the program: the place of its prepared form in a connection.
+class statement_number {
+ public:
+  template <class Definition>
+  static std::size_t of() {
+    static std::size_t const number = next()++;
+    return number;
+  }
+
+ private:
+  static std::atomic<std::size_t>& next() {
+    static std::atomic<std::size_t> count{0};
+    return count;
+  }
+};
+
+/// Binds parameters by reference: they stay where they are until the statement has run.
+class parameter_binder {
+ public:
+  explicit parameter_binder(sqlite3_stmt* prepared) : prepared_(prepared) {}
+  void bind(int index, std::int64_t value) { note(sqlite3_bind_int64(prepared_, index + 1, value)); }
+  void bind(int index, bool value) { note(sqlite3_bind_int(prepared_, index + 1, value ? 1 : 0)); }
+  void bind(int index, instant value) { bind(index, std::int64_t{value.time_since_epoch().count()}); }
+  void bind(int index, std::string_view value) {
+    // A view of nothing has no pointer, which would be NULL rather than empty text.
+    note(sqlite3_bind_text64(prepared_, index + 1, value.data() == nullptr ? "" : value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8));
+  }
+  void bind_null(int index) { note(sqlite3_bind_null(prepared_, index + 1)); }
+  int result() const { return result_; }
+
+ private:
+  void note(int code) {
+    if (code != SQLITE_OK) result_ = code;
+  }
+  sqlite3_stmt* prepared_;
+  int result_ = SQLITE_OK;
+};
+
+/// The current row.
+class row_cursor {
+ public:
+  explicit row_cursor(sqlite3_stmt* prepared) : prepared_(prepared) {}
+  bool is_null(int column) const { return sqlite3_column_type(prepared_, column) == SQLITE_NULL; }
+  std::int64_t integer(int column) const { return sqlite3_column_int64(prepared_, column); }
+  bool boolean(int column) const { return integer(column) != 0; }
+  instant when(int column) const { return instant{duration{integer(column)}}; }
+  std::string_view text(int column) const {
+    auto const* characters = reinterpret_cast<char const*>(sqlite3_column_text(prepared_, column));
+    return {characters == nullptr ? "" : characters, static_cast<std::size_t>(sqlite3_column_bytes(prepared_, column))};
+  }
+
+ private:
+  sqlite3_stmt* prepared_;
+};
+
+/// One connection with its prepared statements. It belongs to one thread; only `interrupt` may be called from others.
+class connection {
+ public:
+  enum class role { writer, reader };
+
+  /// Opens the file; the writer makes it, and its folder, where they are missing.
+  /// \param stopping while waiting for another process: give up once this is true
+  /// \throws visor::error with one line that names the file and the remedy
+  connection(sqlite_settings const& settings, role as, std::atomic<bool> const& stopping)
+      : filename_(settings.filename), busy_timeout_(settings.busy_timeout), stopping_(stopping) {
+    prepare_file(filename_, as == role::writer);
+    sqlite3* opened = nullptr;
+    int const code = sqlite3_open_v2(filename_.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+    handle_.reset(opened);
+    check(code);
+    sqlite3_busy_handler(opened, &connection::wait_while_busy, this);
+    // A misspelt column in double quotes must not pass for text.
+    sqlite3_db_config(opened, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+    sqlite3_db_config(opened, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+    if (as == role::writer) become_writer(settings);
+    run(as == role::writer ? "PRAGMA cache_size = -16384" : "PRAGMA query_only = 1");
+    run("PRAGMA temp_store = MEMORY");
+  }
+
+  connection(connection const&) = delete;
+  connection& operator=(connection const&) = delete;
+
+  /// The prepared form of a statement: made at its first use and kept.
+  template <sql::statement Definition>
+  sqlite3_stmt* prepared() {
+    return prepared(statement_number::of<Definition>(), sql::text_in<sqlite_dialect, Definition>);
+  }
+
+  template <sql::statement Definition>
+  sqlite3_stmt* bound(typename Definition::params const& params) {
+    sqlite3_stmt* const statement = prepared<Definition>();
+    bind<Definition>(statement, params);
+    return statement;
+  }
+
+  template <sql::statement Definition>
+  void bind(sqlite3_stmt* statement, typename Definition::params const& params) {
+    parameter_binder binder(statement);
+    sql::bind_all<sql::spelled<sqlite_dialect, Definition>>(binder, params);
+    check(binder.result());
+  }
+
+  /// True while there is a row.
+  bool step(sqlite3_stmt* statement) {
+    int const code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) fail(code);
+    return false;
+  }
+
+  /// Runs a statement that returns nothing, to its end.
+  std::size_t execute(sqlite3_stmt* statement) {
+    reset_guard const guard(statement);
+    while (step(statement)) {
+    }
+    return static_cast<std::size_t>(sqlite3_changes64(handle_.get()));
+  }
+
+  /// Runs text that is not kept.
+  void run(std::string_view text) {
+    std::string const whole(text);
+    check(sqlite3_exec(handle_.get(), whole.c_str(), nullptr, nullptr, nullptr));
+  }
+
+  void begin_immediate() { control("BEGIN IMMEDIATE", begin_immediate_); }
+  void begin() { control("BEGIN", begin_); }
+  void commit() { control("COMMIT", commit_); }
+  void savepoint() { control("SAVEPOINT visor", savepoint_); }
+  void release() { control("RELEASE visor", release_); }
+  void rollback_to() { control("ROLLBACK TO visor", rollback_to_); }
+
+  /// Leaves the transaction, if there still is one. Some failures have ended it already.
+  void rollback() noexcept {
+    if (in_transaction()) sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+
+  bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_.get()) == 0; }
+
+  /// A number that differs from the one before when another connection has committed since.
+  std::int64_t data_version() {
+    sqlite3_stmt* const statement = keep("PRAGMA data_version", data_version_);
+    reset_guard const guard(statement);
+    return step(statement) ? sqlite3_column_int64(statement, 0) : 0;
+  }
+
+  /// Ends the statement that runs now with SQLITE_INTERRUPT. From any thread, while the connection exists.
+  void interrupt() noexcept { sqlite3_interrupt(handle_.get()); }
+
+  struct reset_guard {
+    explicit reset_guard(sqlite3_stmt* used) : statement(used) {}
+    reset_guard(reset_guard const&) = delete;
+    reset_guard& operator=(reset_guard const&) = delete;
+    ~reset_guard() { sqlite3_reset(statement); }
+    sqlite3_stmt* statement;
+  };
+
+ private:
+  struct closer {
+    void operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
+  };
+  struct finalizer {
+    void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+  };
+  using statement_ptr = std::unique_ptr<sqlite3_stmt, finalizer>;
+
+  [[noreturn]] void fail(int code) {
+    // The connection remembers more than a primary code says.
+    int const extended = handle_ != nullptr && (sqlite3_extended_errcode(handle_.get()) & 0xFF) == (code & 0xFF)
+                             ? sqlite3_extended_errcode(handle_.get())
+                             : code;
+    condition const what = classify(extended);
+    throw error(what, describe(what, filename_), handle_ != nullptr ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code));
+  }
+
+  void check(int code) {
+    if (code != SQLITE_OK) fail(code);
+  }
+
+  void become_writer(sqlite_settings const& settings) {
+    if (sqlite3_db_readonly(handle_.get(), "main") == 1) throw error(condition::read_only, describe(condition::read_only, filename_));
+    enter_wal();
+    run(settings.synchronous == sqlite_synchronous::full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+    // What one huge transaction needed is given back at the next checkpoint.
+    run("PRAGMA journal_size_limit = 67108864");
+  }
+
+  /// Changing the journal mode needs the file alone for a moment, and does not wait for it by itself.
+  void enter_wal() {
+    statement_ptr const statement = prepare("PRAGMA journal_mode = WAL", 0);
+    for (int tries = 0;; ++tries) {
+      int const code = sqlite3_step(statement.get());
+      if (code == SQLITE_ROW) break;
+      sqlite3_reset(statement.get());
+      if ((code & 0xFF) != SQLITE_BUSY || wait_while_busy(this, tries) == 0) fail(code);
+    }
+    std::string const mode = reinterpret_cast<char const*>(sqlite3_column_text(statement.get(), 0));
+    if (mode != "wal")
+      throw error(condition::unsupported, "cannot keep a write-ahead log beside the database '" + filename_ + "' (journal mode '" + mode +
+                                              "'): its file system, perhaps a network one, does not allow it; use a local disk");
+  }
+
+  statement_ptr prepare(std::string_view text, unsigned flags) {
+    sqlite3_stmt* statement = nullptr;
+    check(sqlite3_prepare_v3(handle_.get(), text.data(), static_cast<int>(text.size()), flags, &statement, nullptr));
+    return statement_ptr(statement);
+  }
+
+  sqlite3_stmt* prepared(std::size_t number, std::string_view text) {
+    if (number >= statements_.size()) statements_.resize(number + 1);
+    return keep(text, statements_[number]);
+  }
+
+  sqlite3_stmt* keep(std::string_view text, statement_ptr& place) {
+    if (!place) place = prepare(text, SQLITE_PREPARE_PERSISTENT);
+    return place.get();
+  }
+
+  void control(std::string_view text, statement_ptr& place) { execute(keep(text, place)); }
+
+  /// Sleeps from 1 to 20 ms, more with each try and never the same, until the timeout or the end of the program.
+  static int wait_while_busy(void* self, int tries) {
+    auto& that = *static_cast<connection*>(self);
+    auto const now = std::chrono::steady_clock::now();
+    if (tries == 0) that.busy_until_ = now + that.busy_timeout_;
+    if (now >= that.busy_until_ || that.stopping_.load(std::memory_order_relaxed)) return 0;
+    thread_local std::minstd_rand random{std::random_device{}()};
+    auto const most = std::min(20, 1 + tries);
+    std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution<int>(500, most * 1000)(random)));
+    return 1;
+  }
+
+  std::string filename_;
+  duration busy_timeout_;
+  std::atomic<bool> const& stopping_;
+  std::chrono::steady_clock::time_point busy_until_{};
+  std::unique_ptr<sqlite3, closer> handle_;  // outlives its statements, which are declared below it
+  std::vector<statement_ptr> statements_;
+  statement_ptr begin_immediate_, begin_, commit_, savepoint_, release_, rollback_to_, data_version_;
+};
+
+}  // namespace visor::sqlite_driver
+
+#endif

@@ -1,0 +1,229 @@
+#ifndef VISOR_DRIVER_SQLITE_DATABASE_HPP
+#define VISOR_DRIVER_SQLITE_DATABASE_HPP
+
+#include "visor/driver/sqlite/work.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace visor::sqlite_driver {
+
+/// The file with its threads: one connection that writes, and a few that read.
+///
+/// *Group commit.* The writer's thread takes all transactions that wait, runs them one after another inside one transaction of the
+/// file, each in a savepoint so that one which fails takes only its own changes back, and commits once. Nobody is told of success
+/// before that commit. While it flushes the disk the next group gathers, so the flushes a second, not the transactions, are what
+/// the disk limits.
+///
+/// A connection is made at the first use and again after a failure that ended it: when the disk is back, so are we.
+/// Thread-safe, but for `open`, `close` and the destructor among each other.
+class database {
+ public:
+  explicit database(sqlite_settings settings) : settings_(std::move(settings)) {}
+  database(database const&) = delete;
+  database& operator=(database const&) = delete;
+  ~database() {
+    if (closer_.joinable()) closer_.join();
+    stop();
+  }
+
+  /// \throws visor::error `invalid_argument` for a setting out of its range; `closed` after `close`; as `transact`
+  task<> open() {
+    settings_.check();
+    start();
+    auto const look = [](session& on) -> immediate<> { return ask_for_anything(on); };
+    co_await transact(look);
+    co_await read(look);
+  }
+
+  task<> close() {
+    if (threads_.empty()) co_return;
+    auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void()>(
+        [](auto handler, database* that) {
+          // Ending the threads takes as long as what they do, and the last one out folds the log into the file.
+          that->closer_ = std::thread([that, back = way_back(std::move(handler))]() mutable {
+            that->stop();
+            back.go();
+          });
+        },
+        boost::asio::use_awaitable, this);
+    co_await std::move(waiting);
+  }
+
+  template <class Op>
+  task<result_of<Op>> transact(Op& op) {
+    return perform(writes_, op);
+  }
+
+  template <class Op>
+  task<result_of<Op>> read(Op& op) {
+    return perform(reads_, op);
+  }
+
+  void watch(std::function<void()> f) {
+    {
+      std::scoped_lock const lock(watch_mutex_);
+      watcher_ = std::move(f);
+      watching_ = watcher_ != nullptr;
+    }
+    writes_->wake();
+  }
+
+ private:
+  static constexpr std::size_t longest_group = 256;
+  static constexpr int reading_threads = 2;  // one long list for a person must not keep the engine waiting
+  static constexpr std::chrono::milliseconds watch_interval{100};
+
+  static immediate<> ask_for_anything(session& on) {
+    co_await on.run("SELECT count(*) FROM sqlite_schema");
+  }
+
+  void start() {
+    if (!threads_.empty()) return;
+    if (closer_.joinable()) closer_.join();
+    stopping_ = false;
+    writes_->open();
+    reads_->open();
+    threads_.emplace_back([this] { write(); });
+    for (int i = 0; i < reading_threads; ++i) threads_.emplace_back([this] { read_on(); });
+  }
+
+  void stop() {
+    stopping_ = true;
+    writes_->close();
+    reads_->close();
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  void write() {
+    std::optional<connection> file;
+    std::int64_t version = 0;
+    auto look_at = work_queue::clock::time_point::max();
+    while (!writes_->closed()) {
+      if (!watching_)
+        look_at = work_queue::clock::time_point::max();
+      else if (look_at == work_queue::clock::time_point::max())
+        look_at = work_queue::clock::now();
+      auto const group = writes_->take(longest_group, look_at);
+      if (!group.empty()) commit_together(group, file);
+      if (watching_ && work_queue::clock::now() >= look_at) {
+        look_at = work_queue::clock::now() + watch_interval;
+        look_for_others(file, version);
+      }
+    }
+  }
+
+  /// Calls the watcher when the file was changed by another process, or by another store in this one.
+  void look_for_others(std::optional<connection>& file, std::int64_t& version) noexcept {
+    try {
+      if (!file) return;
+      std::int64_t const now = file->data_version();
+      if (std::exchange(version, now) == now) return;
+      std::function<void()> watcher;
+      {
+        std::scoped_lock const lock(watch_mutex_);
+        watcher = watcher_;
+      }
+      if (watcher) watcher();
+    } catch (...) {  // the next operation meets the same, and has somebody to tell
+    }
+  }
+
+  void commit_together(std::vector<std::shared_ptr<work>> const& group, std::optional<connection>& file) noexcept {
+    std::size_t begun = 0;  // those before it are finished, one way or the other
+    while (begun < group.size()) begun = commit_from(group, begun, file);
+    for (auto const& one : group) one->complete();
+  }
+
+  /// Runs what it can of the group in one transaction of the file. Returns where the rest, if any, begins.
+  std::size_t commit_from(std::vector<std::shared_ptr<work>> const& group, std::size_t first, std::optional<connection>& file) noexcept {
+    std::size_t next = first;
+    try {
+      if (!file) file.emplace(settings_, connection::role::writer, stopping_);
+      bool const alone = group.size() - first == 1;
+      session on(*file);
+      file->begin_immediate();
+      while (next < group.size()) {
+        work& one = *group[next];
+        if (!alone) file->savepoint();
+        ++next;
+        one.run(on);
+        if (one.failure() == nullptr) {
+          if (!alone) file->release();
+          continue;
+        }
+        if (alone || !file->in_transaction()) std::rethrow_exception(one.failure());
+        file->rollback_to();
+        file->release();
+      }
+      file->commit();
+    } catch (...) {
+      if (file) file->rollback();
+      auto const failure = std::current_exception();
+      if (next == first) next = group.size();  // not even begun: the others would fare no better
+      for (std::size_t i = first; i < next; ++i)
+        if (group[i]->failure() == nullptr) group[i]->fail(failure);
+      if (is_fatal(condition_of(failure))) file.reset();
+    }
+    return next;
+  }
+
+  void read_on() {
+    std::optional<connection> file;
+    while (!reads_->closed()) {
+      for (auto const& one : reads_->take(1, work_queue::clock::time_point::max())) {
+        try {
+          if (!file) file.emplace(settings_, connection::role::reader, stopping_);
+          read_one(*one, *file);
+        } catch (...) {
+          if (one->failure() == nullptr) one->fail(std::current_exception());
+        }
+        if (file) file->rollback();
+        if (one->failure() != nullptr && is_fatal(condition_of(one->failure()))) file.reset();
+        one->complete();
+      }
+    }
+  }
+
+  void read_one(work& one, connection& file) {
+    file.begin();
+    reads_->begin_interruptible(one, file);
+    session on(file);
+    one.run(on);
+    reads_->end_interruptible(one);
+    if (one.failure() == nullptr) file.commit();
+  }
+
+  static condition condition_of(std::exception_ptr const& failure) noexcept {
+    try {
+      std::rethrow_exception(failure);
+    } catch (error const& known) {
+      return known.kind();
+    } catch (...) {
+      return condition::internal;
+    }
+  }
+
+  sqlite_settings settings_;
+  std::shared_ptr<work_queue> writes_ = std::make_shared<work_queue>();
+  std::shared_ptr<work_queue> reads_ = std::make_shared<work_queue>();
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> watching_{false};
+  std::mutex watch_mutex_;
+  std::function<void()> watcher_;
+  std::vector<std::thread> threads_;
+  std::thread closer_;
+};
+
+}  // namespace visor::sqlite_driver
+
+#endif

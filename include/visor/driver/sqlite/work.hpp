@@ -1,0 +1,264 @@
+#ifndef VISOR_DRIVER_SQLITE_WORK_HPP
+#define VISOR_DRIVER_SQLITE_WORK_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/task.hpp"
+#include "visor/driver/sqlite/session.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace visor::sqlite_driver {
+
+/// What an operation does on a connection's thread. It lives in the frame of whoever waits for it.
+class body {
+ public:
+  virtual void run(session& on) = 0;
+
+ protected:
+  ~body() = default;
+};
+
+/// Brings a completion back to its caller's executor. The executor has work to do until then, and this thread leaves it alone as
+/// soon as the completion is there: its context may be gone the moment after.
+template <class Handler>
+class way_back {
+ public:
+  explicit way_back(Handler handler)
+      : executor_(boost::asio::get_associated_executor(handler)),
+        waiting_(boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked)),
+        handler_(std::move(handler)) {}
+
+  /// Once.
+  template <class... Args>
+  void go(Args... args) {
+    executor const to = std::move(executor_);
+    boost::asio::post(to, [waiting = std::move(waiting_), handler = std::move(handler_), ... args = std::move(args)]() mutable {
+      if (auto slot = boost::asio::get_associated_cancellation_slot(handler); slot.is_connected()) slot.clear();
+      std::move(handler)(std::move(args)...);
+    });
+  }
+
+ private:
+  using executor = boost::asio::associated_executor_t<Handler>;
+  using tracked =
+      std::decay_t<decltype(boost::asio::prefer(std::declval<executor const&>(), boost::asio::execution::outstanding_work.tracked))>;
+
+  executor executor_;
+  tracked waiting_;
+  Handler handler_;
+};
+
+/// One operation on its way to a connection's thread and back. It is not a template, so that Asio's part of it is compiled once.
+class work {
+ public:
+  using handler = boost::asio::async_result<std::decay_t<boost::asio::use_awaitable_t<> const>, void(std::exception_ptr)>::handler_type;
+
+  work(body& what, handler completion) : body_(what), back_(std::move(completion)) {}
+
+  /// Calls the operation and keeps what it threw.
+  void run(session& on) noexcept {
+    try {
+      body_.run(on);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
+
+  /// Tells whoever waits, on their executor. Once.
+  void complete() noexcept { back_.go(std::move(failure_)); }
+
+  std::exception_ptr const& failure() const noexcept { return failure_; }
+  void fail(std::exception_ptr why) noexcept { failure_ = std::move(why); }
+
+ private:
+  friend class work_queue;
+
+  body& body_;
+  way_back<handler> back_;
+  std::exception_ptr failure_;
+  enum class state { fresh, queued, running, done } state_ = state::fresh;  // guarded by the queue's mutex
+  connection* interruptible_ = nullptr;                                     // the same
+};
+
+/// What waits for the threads of one kind of connection. Thread-safe.
+class work_queue {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  /// Refused work is completed with `closed`.
+  void push(std::shared_ptr<work> one) {
+    {
+      std::scoped_lock const lock(mutex_);
+      if (open_) {
+        one->state_ = work::state::queued;
+        waiting_.push_back(std::move(one));
+      }
+    }
+    if (one == nullptr) {
+      arrived_.notify_one();
+      return;
+    }
+    one->fail(std::make_exception_ptr(error(condition::closed, "the database is not open: call open() first, and nothing after close()")));
+    one->complete();
+  }
+
+  /// Waits for work, at most until `until`, and takes up to `most` of it. Empty when the time is up, or when the queue is closed
+  /// and everything is taken: then `closed()`.
+  std::vector<std::shared_ptr<work>> take(std::size_t most, clock::time_point until) {
+    std::unique_lock lock(mutex_);
+    auto const ready = [this] { return !waiting_.empty() || !open_; };
+    if (until == clock::time_point::max())
+      arrived_.wait(lock, ready);
+    else
+      arrived_.wait_until(lock, until, [&] { return ready() || woken_; });
+    woken_ = false;
+    std::vector<std::shared_ptr<work>> taken;
+    while (!waiting_.empty() && taken.size() < most) {
+      taken.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+      taken.back()->state_ = work::state::running;
+    }
+    return taken;
+  }
+
+  /// From here to `finish`, giving up the work interrupts the connection.
+  void begin_interruptible(work& one, connection& on) {
+    std::scoped_lock const lock(mutex_);
+    one.interruptible_ = &on;
+  }
+
+  void end_interruptible(work& one) {
+    std::scoped_lock const lock(mutex_);
+    one.interruptible_ = nullptr;
+  }
+
+  /// The caller has no more interest: what has not begun never will, and a read that runs is interrupted.
+  void give_up(std::shared_ptr<work> const& one) {
+    {
+      std::scoped_lock const lock(mutex_);
+      if (one->interruptible_ != nullptr) one->interruptible_->interrupt();
+      if (one->state_ != work::state::queued) return;
+      one->state_ = work::state::done;
+      std::erase(waiting_, one);
+    }
+    one->fail(std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)));
+    one->complete();
+  }
+
+  /// Ends a wait, so that a thread looks at its settings again.
+  void wake() {
+    {
+      std::scoped_lock const lock(mutex_);
+      woken_ = true;
+    }
+    arrived_.notify_all();
+  }
+
+  void open() {
+    std::scoped_lock const lock(mutex_);
+    open_ = true;
+  }
+
+  /// Refuses new work; what is there is still done.
+  void close() {
+    {
+      std::scoped_lock const lock(mutex_);
+      open_ = false;
+    }
+    arrived_.notify_all();
+  }
+
+  bool closed() const {
+    std::scoped_lock const lock(mutex_);
+    return !open_ && waiting_.empty();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<std::shared_ptr<work>> waiting_;
+  bool open_ = false;
+  bool woken_ = false;
+};
+
+/// What an operation returns when it is over.
+template <class Op>
+using result_of = typename std::invoke_result_t<Op&, session&>::value_type;
+
+namespace detail {
+
+struct submit {
+  void operator()(work::handler handler, std::shared_ptr<work_queue> queue, body* what) const {
+    auto slot = boost::asio::get_associated_cancellation_slot(handler);
+    auto one = std::make_shared<work>(*what, std::move(handler));
+    if (slot.is_connected()) {
+      slot.assign([queue, weak = std::weak_ptr<work>(one)](boost::asio::cancellation_type) {
+        if (auto const still = weak.lock()) queue->give_up(still);
+      });
+    }
+    queue->push(std::move(one));
+  }
+};
+
+/// An operation, and room for what it returns.
+template <class Op>
+class call final : public body {
+ public:
+  explicit call(Op& op) : op_(op) {}
+  void run(session& on) override { result_.emplace(op_(on).get()); }
+  result_of<Op> take() { return std::move(*result_); }
+
+ private:
+  Op& op_;
+  std::optional<result_of<Op>> result_;
+};
+
+template <class Op>
+  requires std::is_void_v<result_of<Op>>
+class call<Op> final : public body {
+ public:
+  explicit call(Op& op) : op_(op) {}
+  void run(session& on) override { op_(on).get(); }
+  void take() {}
+
+ private:
+  Op& op_;
+};
+
+inline task<> perform_body(std::shared_ptr<work_queue> queue, body& what) {
+  auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr)>(
+      detail::submit(), boost::asio::use_awaitable, std::move(queue), &what);
+  return waiting;
+}
+
+}  // namespace detail
+
+/// Runs `op(session)` on a thread of the queue and completes with its result on the caller's executor.
+template <class Op>
+task<result_of<Op>> perform(std::shared_ptr<work_queue> queue, Op& op) {
+  detail::call<Op> what(op);
+  co_await detail::perform_body(std::move(queue), what);
+  co_return what.take();
+}
+
+}  // namespace visor::sqlite_driver
+
+#endif

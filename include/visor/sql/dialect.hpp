@@ -1,0 +1,51 @@
+#ifndef VISOR_SQL_DIALECT_HPP
+#define VISOR_SQL_DIALECT_HPP
+
+#include <concepts>
+#include <cstddef>
+#include <string_view>
+
+namespace visor::sql {
+
+/// How a database spells the n-th parameter: `?`, `$n` or `@Pn`.
+enum class placeholder_style { question, dollar, at };
+
+/// How a database spells what the others spell differently. A dialect is a type with nothing but constants; statements are written
+/// once, in the pattern language of `statement.hpp`, and these are put in its places. What no dialect spells differently is no
+/// constant here.
+///
+/// | constant | meaning |
+/// |---|---|
+/// | `name` | of the dialect, for golden files and messages |
+/// | `quote_open`, `quote_close` | around an identifier |
+/// | `placeholder` | a `placeholder_style` |
+/// | `integer`, `boolean`, `instant`, `text` | column types: signed 64 bits; true or false; microseconds UTC; UTF-8 of any length |
+/// | `table_end`, `clustered_end` | what follows the columns of a table; of one whose rows lie in the order of its key |
+/// | `limit` | at most `:limit` rows, at the end of an ordered query |
+/// | `ignore` | after VALUES: a row whose key exists is left alone |
+/// | `each_job`, `each_job_value` | a table of the ids in the JSON array `l.[jobs]`, and its value column, a 64-bit integer |
+/// | `catalog` | a query without parameters for (table_name, column_name) of each table whose name starts with `visor_` |
+/// | `longest_identifier` | in bytes |
+template <class D>
+concept dialect = requires {
+  { D::name } -> std::convertible_to<std::string_view>;
+  { D::quote_open } -> std::convertible_to<char>;
+  { D::quote_close } -> std::convertible_to<char>;
+  { D::placeholder } -> std::convertible_to<placeholder_style>;
+  { D::integer } -> std::convertible_to<std::string_view>;
+  { D::boolean } -> std::convertible_to<std::string_view>;
+  { D::instant } -> std::convertible_to<std::string_view>;
+  { D::text } -> std::convertible_to<std::string_view>;
+  { D::table_end } -> std::convertible_to<std::string_view>;
+  { D::clustered_end } -> std::convertible_to<std::string_view>;
+  { D::limit } -> std::convertible_to<std::string_view>;
+  { D::ignore } -> std::convertible_to<std::string_view>;
+  { D::each_job } -> std::convertible_to<std::string_view>;
+  { D::each_job_value } -> std::convertible_to<std::string_view>;
+  { D::catalog } -> std::convertible_to<std::string_view>;
+  { D::longest_identifier } -> std::convertible_to<std::size_t>;
+};
+
+}  // namespace visor::sql
+
+#endif

@@ -1,0 +1,191 @@
+#ifndef VISOR_SQL_MIGRATION_HPP
+#define VISOR_SQL_MIGRATION_HPP
+
+#include "visor/sql/statement.hpp"
+
+#include <boost/mp11/algorithm.hpp>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// The schema as a chain of versions. Version n is made from the records alone: the tables whose `since` is n, and the columns that
+/// came to older tables with n. A later version never changes the text of an earlier one, which its checksum guards.
+namespace visor::sql {
+
+namespace detail {
+
+/// What a column of a record is in a dialect.
+template <class Dialect, class T>
+constexpr std::string_view column_type() {
+  switch (kind_of<T>) {
+    case kind::integer: return Dialect::integer;
+    case kind::boolean: return Dialect::boolean;
+    case kind::instant: return Dialect::instant;
+    case kind::text: return Dialect::text;
+  }
+}
+
+template <class Dialect, class Record, class Sink>
+using schema_writer = writer<Dialect, none, none, tables<Record>, Sink>;
+
+template <class Dialect, class Descriptor, class Out>
+constexpr void column_definition(Out& out, std::string_view value) {
+  using type = type_of<Descriptor>;
+  out.column(Descriptor::name);
+  out(" ").raw(column_type<Dialect, type>());
+  if constexpr (!is_optional<type>::value) out(" NOT NULL");
+  if (!value.empty()) out(" DEFAULT ").raw(value);
+}
+
+/// CREATE TABLE, as it was in the version that brought the table.
+template <class Dialect, class Record>
+struct create_table {
+  template <class Sink>
+  static constexpr void write(Sink& sink) {
+    schema_writer<Dialect, Record, Sink> out(sink);
+    out("CREATE TABLE ").quoted(table_prefix, table<Record>::name);
+    out(" (\n");
+    boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
+      if (column_since<Record>(Descriptor::name) != table<Record>::since) return;
+      out("  ");
+      column_definition<Dialect, Descriptor>(out, {});
+      out(",\n");
+    });
+    out("  PRIMARY KEY (")(table<Record>::key)(")\n)");
+    out.raw(table<Record>::clustered ? Dialect::clustered_end : Dialect::table_end);
+  }
+};
+
+template <class Dialect, class Record>
+struct drop_table {
+  template <class Sink>
+  static constexpr void write(Sink& sink) {
+    schema_writer<Dialect, Record, Sink> out(sink);
+    out("DROP TABLE ").quoted(table_prefix, table<Record>::name);
+  }
+};
+
+template <class Dialect, class Record, std::size_t Index>
+struct create_index {
+  template <class Sink>
+  static constexpr void write(Sink& sink) {
+    constexpr index what = table<Record>::indexes[Index];
+    schema_writer<Dialect, Record, Sink> out(sink);
+    out("CREATE INDEX ").quoted(table_prefix, what.name);
+    out(" ON ").quoted(table_prefix, table<Record>::name);
+    out(" (")(what.columns)(")");
+    if (!what.where.empty()) out(" WHERE ")(what.where);
+  }
+};
+
+template <class Dialect, class Record, std::size_t Added>
+struct add_column {
+  template <class Sink>
+  static constexpr void write(Sink& sink) {
+    constexpr added_column what = table<Record>::added[Added];
+    schema_writer<Dialect, Record, Sink> out(sink);
+    out("ALTER TABLE ").quoted(table_prefix, table<Record>::name);
+    out(" ADD COLUMN ");
+    boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
+      if (what.column == Descriptor::name) column_definition<Dialect, Descriptor>(out, what.value);
+    });
+  }
+};
+
+template <class Dialect, class Record, std::size_t Added>
+struct drop_column {
+  template <class Sink>
+  static constexpr void write(Sink& sink) {
+    schema_writer<Dialect, Record, Sink> out(sink);
+    out("ALTER TABLE ").quoted(table_prefix, table<Record>::name);
+    out(" DROP COLUMN ");
+    out.column(table<Record>::added[Added].column);
+  }
+};
+
+/// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/. It tells an edited text from the applied one; it is no signature.
+constexpr std::uint64_t fnv1a(std::string_view text, std::uint64_t hash) {
+  for (char const c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001B3;
+  }
+  return hash;
+}
+
+template <class Dialect, class Record>
+void append_up(int version, std::vector<std::string_view>& to) {
+  if (table<Record>::since == version) {
+    to.push_back(text_of<create_table<Dialect, Record>>.view());
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (to.push_back(text_of<create_index<Dialect, Record, I>>.view()), ...);
+    }(std::make_index_sequence<table<Record>::indexes.size()>{});
+  }
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto const add = [&](int since, std::string_view text) {
+      if (since == version) to.push_back(text);
+    };
+    (add(table<Record>::added[I].since, text_of<add_column<Dialect, Record, I>>.view()), ...);
+    (void)add;
+  }(std::make_index_sequence<table<Record>::added.size()>{});
+}
+
+template <class Dialect, class Record>
+void append_down(int version, std::vector<std::string_view>& to) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto const drop = [&](int since, std::string_view text) {
+      if (since == version) to.push_back(text);
+    };
+    (drop(table<Record>::added[I].since, text_of<drop_column<Dialect, Record, I>>.view()), ...);
+    (void)drop;
+  }(std::make_index_sequence<table<Record>::added.size()>{});
+  if (table<Record>::since == version) to.push_back(text_of<drop_table<Dialect, Record>>.view());
+}
+
+}  // namespace detail
+
+/// One version of the schema.
+struct migration {
+  int version = 0;
+  std::string_view name;
+  std::vector<std::string_view> up;
+  std::vector<std::string_view> down;
+
+  /// Of what `up` does, in hexadecimal.
+  std::string checksum() const {
+    std::uint64_t hash = 0xCBF29CE484222325;
+    for (std::string_view const text : up) hash = detail::fnv1a(";", detail::fnv1a(text, hash));
+    std::string text(16, '0');
+    for (std::size_t i = 16; i-- > 0; hash >>= 4) text[i] = "0123456789abcdef"[hash & 0xF];
+    return text;
+  }
+};
+
+/// The chain of a schema in a dialect, oldest first.
+/// \tparam Records all records, in the order in which their tables are made
+/// \param names what each version is called, the first one first; there are as many versions as names
+template <dialect Dialect, class Records, std::size_t N>
+std::vector<migration> migrations_of(std::array<std::string_view, N> const& names) {
+  std::vector<migration> chain;
+  for (std::size_t i = 0; i < N; ++i) {
+    migration one;
+    one.version = static_cast<int>(i) + 1;
+    one.name = names[i];
+    boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, Records>>(
+        [&]<class Record>(boost::mp11::mp_identity<Record>) { detail::append_up<Dialect, Record>(one.version, one.up); });
+    boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, boost::mp11::mp_reverse<Records>>>(
+        [&]<class Record>(boost::mp11::mp_identity<Record>) { detail::append_down<Dialect, Record>(one.version, one.down); });
+    chain.push_back(std::move(one));
+  }
+  return chain;
+}
+
+/// The table that remembers which versions were applied.
+template <dialect Dialect, class Record>
+inline constexpr std::string_view create_table_text = text_of<detail::create_table<Dialect, Record>>.view();
+
+}  // namespace visor::sql
+
+#endif

@@ -1,0 +1,268 @@
+#ifndef VISOR_SQL_STATEMENT_HPP
+#define VISOR_SQL_STATEMENT_HPP
+
+#include "visor/sql/codec.hpp"
+#include "visor/sql/dialect.hpp"
+#include "visor/sql/table.hpp"
+#include "visor/sql/text.hpp"
+
+#include <boost/describe/class.hpp>
+
+#include <cstddef>
+#include <string_view>
+#include <type_traits>
+
+namespace visor::sql {
+
+/// The parameters of a statement without parameters; the row of one that returns none.
+struct none {};
+BOOST_DESCRIBE_STRUCT(none, (), ())
+
+/// What a statement definition starts from.
+struct statement_defaults {
+  using params = none;
+  using row = none;
+};
+
+/// A statement, written once for every database: a type with
+///
+/// | member | meaning |
+/// |---|---|
+/// | `name` | for golden files and messages |
+/// | `params` | a described struct: what the statement is given |
+/// | `row` | a described struct: what it returns; its members are the columns, in their order |
+/// | `used` | `tables<...>`: the records whose tables and columns it names |
+/// | `write(out)` | static, constexpr: writes the text, see `writer` |
+template <class S>
+concept statement = std::is_empty_v<S> && requires {
+  { S::name } -> std::convertible_to<std::string_view>;
+  typename S::params;
+  typename S::row;
+  typename S::used;
+};
+
+namespace detail {
+
+constexpr bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
+
+}  // namespace detail
+
+/// What a definition writes its text to. `out("...")` copies a pattern in which
+///
+/// | in the pattern | becomes |
+/// |---|---|
+/// | `{job}` | the quoted name of that table |
+/// | `[type]` | the quoted name of that column, or of a member of the row |
+/// | `:limit` | a placeholder for that member of the parameters; it may stand more than once |
+/// | `{*}` | the members of the row, quoted, with commas between |
+/// | `{limit}`, `{ignore}`, `{each_job}`, `{each_job_value}`, `{catalog}` | the dialect's spelling |
+///
+/// and `out(value)` writes an enumerator as it is stored. A name that does not exist is a compile error.
+template <dialect Dialect, class Params, class Row, class Used, class Sink>
+class writer {
+ public:
+  constexpr explicit writer(Sink& sink) : sink_(sink) {}
+
+  constexpr writer& operator()(std::string_view pattern) {
+    std::size_t i = 0;
+    while (i < pattern.size()) {
+      char const c = pattern[i];
+      if (c == '[') {
+        column(take(pattern, i, ']'));
+      } else if (c == '{') {
+        place(take(pattern, i, '}'));
+      } else if (c == ':' && i + 1 < pattern.size() && detail::is_word(pattern[i + 1])) {
+        std::size_t end = i + 1;
+        while (end < pattern.size() && detail::is_word(pattern[end])) ++end;
+        parameter(pattern.substr(i + 1, end - i - 1));
+        i = end;
+      } else {
+        sink_.text(pattern.substr(i, 1));
+        ++i;
+      }
+    }
+    return *this;
+  }
+
+  template <class Enum>
+    requires std::is_enum_v<Enum>
+  constexpr writer& operator()(Enum value) {
+    sink_.text("'");
+    sink_.text(enum_name(value));
+    sink_.text("'");
+    return *this;
+  }
+
+  /// Copies text as it is.
+  constexpr writer& raw(std::string_view text) {
+    sink_.text(text);
+    return *this;
+  }
+
+  constexpr void quoted(std::string_view prefix, std::string_view name) {
+    if (prefix.size() + name.size() > Dialect::longest_identifier) throw "the database allows no identifier of this length";
+    char const open[]{Dialect::quote_open};
+    char const close[]{Dialect::quote_close};
+    sink_.text({open, 1});
+    sink_.text(prefix);
+    sink_.text(name);
+    sink_.text({close, 1});
+  }
+
+  constexpr void column(std::string_view name) {
+    if (!Used::has_column(name) && member_index<Row>(name) == member_count<Row>) throw "no table of this statement has this column";
+    quoted({}, name);
+  }
+
+  constexpr void parameter(std::string_view name) {
+    std::size_t const member = member_index<Params>(name);
+    if (member == member_count<Params>) throw "the parameters of this statement have no member of this name";
+    sink_.parameter(member);
+    if constexpr (Dialect::placeholder == placeholder_style::question) {
+      sink_.text("?");
+    } else {
+      sink_.text(Dialect::placeholder == placeholder_style::dollar ? "$" : "@P");
+      number(sink_.parameters_so_far());
+    }
+  }
+
+ private:
+  static constexpr std::string_view take(std::string_view pattern, std::size_t& at, char close) {
+    std::size_t const end = pattern.find(close, at);
+    if (end == std::string_view::npos) throw "a bracket of the pattern is not closed";
+    std::string_view const inside = pattern.substr(at + 1, end - at - 1);
+    at = end + 1;
+    return inside;
+  }
+
+  constexpr void place(std::string_view name) {
+    if (name == "*")
+      row_columns();
+    else if (name == "limit")
+      (*this)(Dialect::limit);
+    else if (name == "ignore")
+      (*this)(Dialect::ignore);
+    else if (name == "each_job")
+      (*this)(Dialect::each_job);
+    else if (name == "each_job_value")
+      (*this)(Dialect::each_job_value);
+    else if (name == "catalog")
+      sink_.text(Dialect::catalog);
+    else if (Used::has_table(name))
+      quoted(table_prefix, name);
+    else
+      throw "this statement uses no table of this name";
+  }
+
+  constexpr void row_columns() {
+    for (std::size_t i = 0; i < member_count<Row>; ++i) {
+      if (i != 0) sink_.text(", ");
+      column(member_names<Row>[i]);
+    }
+  }
+
+  constexpr void number(std::size_t value) {
+    if (value >= 10) number(value / 10);
+    char const digit[]{static_cast<char>('0' + value % 10)};
+    sink_.text({digit, 1});
+  }
+
+  Sink& sink_;
+};
+
+/// A definition in one dialect: the source of its text.
+template <dialect Dialect, statement Definition>
+struct spelled {
+  template <class Sink>
+  static constexpr void write(Sink& sink) {
+    writer<Dialect, typename Definition::params, typename Definition::row, typename Definition::used, Sink> out(sink);
+    Definition::write(out);
+  }
+};
+
+/// The text of a statement in a dialect.
+template <dialect Dialect, statement Definition>
+inline constexpr std::string_view text_in = text_of<spelled<Dialect, Definition>>.view();
+
+namespace detail {
+
+template <class Record>
+struct insert_name {
+  static constexpr void write(auto& sink) {
+    sink.text("insert_");
+    sink.text(table<Record>::name);
+  }
+};
+
+template <class Record>
+struct update_name {
+  static constexpr void write(auto& sink) {
+    sink.text("update_");
+    sink.text(table<Record>::name);
+  }
+};
+
+}  // namespace detail
+
+/// INSERT of one row: the members of `Params` are columns of the record's table.
+/// \tparam Ignore a row whose key exists is left alone, and not counted as affected
+template <class Record, class Params = Record, bool Ignore = false>
+struct insert : statement_defaults {
+  static constexpr std::string_view name = text_of<detail::insert_name<Record>>.view();
+  using params = Params;
+  using used = tables<Record>;
+  static constexpr void write(auto& out) {
+    out("INSERT INTO ").quoted(table_prefix, table<Record>::name);
+    out(" (");
+    for (std::size_t i = 0; i < member_count<Params>; ++i) {
+      if (i != 0) out(", ");
+      out.column(member_names<Params>[i]);
+    }
+    out(") VALUES (");
+    for (std::size_t i = 0; i < member_count<Params>; ++i) {
+      if (i != 0) out(", ");
+      out.parameter(member_names<Params>[i]);
+    }
+    out(")");
+    if constexpr (Ignore) out(" {ignore}");
+  }
+};
+
+namespace detail {
+
+/// Whether the pattern has `[name]`.
+constexpr bool pattern_has(std::string_view pattern, std::string_view name) {
+  for (std::size_t at = pattern.find(name); at != std::string_view::npos; at = pattern.find(name, at + 1))
+    if (at > 0 && pattern[at - 1] == '[' && pattern.substr(at + name.size()).starts_with(']')) return true;
+  return false;
+}
+
+}  // namespace detail
+
+/// UPDATE of one row by its key: the other members of `Params` are written.
+template <class Record, class Params = Record>
+struct update : statement_defaults {
+  static constexpr std::string_view name = text_of<detail::update_name<Record>>.view();
+  using params = Params;
+  using used = tables<Record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE ").quoted(table_prefix, table<Record>::name);
+    list(out, " SET ", ", ", false);
+    list(out, " WHERE ", " AND ", true);
+  }
+
+ private:
+  static constexpr void list(auto& out, std::string_view before, std::string_view between, bool of_key) {
+    for (std::string_view const column : member_names<Params>) {
+      if (detail::pattern_has(table<Record>::key, column) != of_key) continue;
+      out(before);
+      out.column(column);
+      out(" = ").parameter(column);
+      before = between;
+    }
+  }
+};
+
+}  // namespace visor::sql
+
+#endif

@@ -1,0 +1,67 @@
+#ifndef VISOR_SQL_TABLE_HPP
+#define VISOR_SQL_TABLE_HPP
+
+#include "visor/sql/described.hpp"
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace visor::sql {
+
+/// What every table's name starts with, so that ours are told from the user's in the same database.
+inline constexpr std::string_view table_prefix = "visor_";
+
+/// An index beside the key. `columns` and `where` are patterns (`[column], [column]`); an empty `where` indexes every row.
+struct index {
+  std::string_view name;
+  std::string_view columns;
+  std::string_view where = {};
+};
+
+/// A column that came after its table: with which version of the schema, and what rows from before have (SQL; empty: NULL).
+struct added_column {
+  std::string_view column;
+  int since;
+  std::string_view value = {};
+};
+
+/// How a record is kept. The columns are its described members; a specialisation says the rest.
+///
+/// | constant | meaning |
+/// |---|---|
+/// | `name` | of the table, without the prefix |
+/// | `key` | the columns of the primary key, as a pattern: `[job], [number]` |
+/// | `clustered` | the rows lie in the order of the key. False for a table that has an integer key and is only appended to |
+/// | `since` | the version of the schema that brought the table |
+/// | `indexes` | an array of `index` |
+/// | `added` | an array of `added_column` |
+template <class Record>
+struct table;
+
+/// What the specialisations start from.
+struct table_defaults {
+  static constexpr bool clustered = true;
+  static constexpr int since = 1;
+  static constexpr std::array<index, 0> indexes{};
+  static constexpr std::array<added_column, 0> added{};
+};
+
+/// The tables that a statement may name. A column that none of them has does not compile.
+template <class... Records>
+struct tables {
+  static constexpr bool has_table([[maybe_unused]] std::string_view name) { return ((table<Records>::name == name) || ...); }
+  static constexpr bool has_column([[maybe_unused]] std::string_view name) { return ((member_index<Records>(name) < member_count<Records>) || ...); }
+};
+
+/// The version of the schema that brought a column.
+template <class Record>
+constexpr int column_since(std::string_view name) {
+  for (added_column const& column : table<Record>::added)
+    if (column.column == name) return column.since;
+  return table<Record>::since;
+}
+
+}  // namespace visor::sql
+
+#endif

@@ -1,0 +1,36 @@
+#ifndef VISOR_SQLITE_HPP
+#define VISOR_SQLITE_HPP
+
+/// \file
+/// The embedded database: the driver `visor::sqlite`, and `visor::sqlite_store` on it. Needs the library sqlite3, 3.38 or newer.
+
+#include "visor/config/settings.hpp"
+#include "visor/driver/sqlite/sqlite.hpp"
+#include "visor/store/sql_store.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace visor {
+
+/// A store in one SQLite file.
+template <timekeeper Clock = wall_clock>
+using sqlite_store = sql_store<sqlite, Clock>;
+
+/// What a configuration says, as the driver takes it.
+inline sqlite_settings driver_settings(sqlite, storage_settings const& storage) {
+  sqlite_settings result{storage.connection.filename};
+  result.synchronous = storage.connection.synchronous == synchronous_mode::full ? sqlite_synchronous::full : sqlite_synchronous::normal;
+  result.auto_init = storage.auto_init;
+  return result;
+}
+
+/// Makes the store that a configuration asks for, of the kind that the tag names. It does not connect yet.
+template <timekeeper Clock>
+std::unique_ptr<sqlite_store<Clock>> make_store(sqlite tag, storage_settings const& storage, Clock clock) {
+  return std::make_unique<sqlite_store<Clock>>(driver_settings(tag, storage), std::move(clock));
+}
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,38 @@
+#ifndef VISOR_STORE_SCHEMA_HPP
+#define VISOR_STORE_SCHEMA_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/store/tables.hpp"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace visor {
+
+/// What each version of the schema is called. A change of the tables adds one here, and says `since` or `added` in `tables.hpp`;
+/// what is here already never changes.
+inline constexpr std::array<std::string_view, 1> schema_versions{"jobs, schedules and nodes"};
+
+/// One version of the schema, and whether the database has it.
+struct schema_version {
+  int version = 0;
+  std::string name;
+  std::optional<instant> applied_at;  ///< none if it was not applied
+  bool is_known = true;               ///< false: a newer program applied it
+  bool is_altered = false;            ///< it was applied with another text than this program's
+};
+
+/// What a database has of the schema.
+struct schema_status {
+  bool has_tables = false;  ///< any table of ours is there
+  int current = 0;          ///< the highest version that was applied; 0 for none
+  int latest = static_cast<int>(schema_versions.size());
+  std::vector<schema_version> versions;
+};
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,315 @@
+#ifndef VISOR_STORE_SQL_JOB_STATEMENTS_HPP
+#define VISOR_STORE_SQL_JOB_STATEMENTS_HPP
+
+#include "visor/sql/statement.hpp"
+#include "visor/store/store.hpp"
+#include "visor/store/tables.hpp"
+
+#include <boost/describe/class.hpp>
+#include <boost/mp11/list.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+/// Every statement about jobs, from their enqueue to their claim. Parameters refer to the caller's text.
+namespace visor::statements {
+
+struct new_job_row {
+  job_id id = 0;
+  std::string_view type;
+  std::string_view queue;
+  int priority = 100;
+  std::string_view payload;
+  int max_attempts = 1;
+  std::optional<std::string_view> schedule;
+  std::optional<instant> planned_at;
+  std::optional<std::string_view> owner;
+  instant run_at{};
+  instant created_at{};
+};
+BOOST_DESCRIBE_STRUCT(new_job_row, (), (id, type, queue, priority, payload, max_attempts, schedule, planned_at, owner, run_at, created_at))
+
+struct ready_row {
+  std::string_view queue;
+  int priority = 100;
+  instant run_at{};
+  job_id job = 0;
+  int attempt = 1;
+};
+BOOST_DESCRIBE_STRUCT(ready_row, (), (queue, priority, run_at, job, attempt))
+
+struct scheduled_row {
+  instant run_at{};
+  job_id job = 0;
+  std::string_view queue;
+  int priority = 100;
+  int attempt = 1;
+};
+BOOST_DESCRIBE_STRUCT(scheduled_row, (), (run_at, job, queue, priority, attempt))
+
+struct waiting_row {
+  job_id blocker = 0;
+  job_id job = 0;
+  std::string_view queue;
+  int priority = 100;
+  instant run_at{};
+  int attempt = 1;
+};
+BOOST_DESCRIBE_STRUCT(waiting_row, (), (blocker, job, queue, priority, run_at, attempt))
+
+using insert_job = sql::insert<job_record, new_job_row, true>;
+using insert_ready = sql::insert<ready_record, ready_row>;
+using insert_scheduled = sql::insert<scheduled_record, scheduled_row>;
+using insert_waiting = sql::insert<waiting_record, waiting_row>;
+using insert_dead = sql::insert<dead_record>;
+using insert_cancel = sql::insert<cancel_record, cancel_record, true>;
+
+struct of_job {
+  job_id job = 0;
+};
+BOOST_DESCRIBE_STRUCT(of_job, (), (job))
+
+struct at_most {
+  std::int64_t limit = 1;
+};
+BOOST_DESCRIBE_STRUCT(at_most, (), (limit))
+
+// The front of a queue.
+
+struct front_params {
+  std::string_view queue;
+  std::int64_t limit = 1;
+};
+BOOST_DESCRIBE_STRUCT(front_params, (), (queue, limit))
+
+struct front_of_queue : sql::statement_defaults {
+  static constexpr std::string_view name = "front_of_queue";
+  using params = front_params;
+  using row = claimed_job;
+  using used = sql::tables<ready_record, job_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], j.[payload], j.[max_attempts], j.[schedule], j.[planned_at], "
+        "r.[run_at], j.[created_at] FROM {ready} r JOIN {job} j ON j.[id] = r.[job] "
+        "WHERE r.[queue] = :queue ORDER BY r.[priority], r.[run_at], r.[job] {limit}");
+  }
+};
+
+struct place_in_queue {
+  std::string_view queue;
+  int priority = 100;
+  instant run_at{};
+  job_id job = 0;
+};
+BOOST_DESCRIBE_STRUCT(place_in_queue, (), (queue, priority, run_at, job))
+
+/// Takes everything up to a place: what `front_of_queue` has read, where nobody else writes meanwhile.
+struct remove_front : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_front";
+  using params = place_in_queue;
+  using used = sql::tables<ready_record>;
+  static constexpr void write(auto& out) {
+    out("DELETE FROM {ready} WHERE [queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)");
+  }
+};
+
+// From one place to another.
+
+struct remove_ready : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_ready";
+  using params = place_in_queue;
+  using used = sql::tables<ready_record>;
+  static constexpr void write(auto& out) {
+    out("DELETE FROM {ready} WHERE [queue] = :queue AND [priority] = :priority AND [run_at] = :run_at AND [job] = :job");
+  }
+};
+
+struct job_in_queue {
+  std::string_view queue;
+  int priority = 100;
+  job_id job = 0;
+};
+BOOST_DESCRIBE_STRUCT(job_in_queue, (), (queue, priority, job))
+
+/// Of a job that was tried before, whose `run_at` in the queue is not its own: reads all of its priority.
+struct remove_retried_ready : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_retried_ready";
+  using params = job_in_queue;
+  using used = sql::tables<ready_record>;
+  static constexpr void write(auto& out) {
+    out("DELETE FROM {ready} WHERE [queue] = :queue AND [priority] = :priority AND [job] = :job");
+  }
+};
+
+struct remove_scheduled : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_scheduled";
+  using params = of_job;
+  using used = sql::tables<scheduled_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {scheduled} WHERE [job] = :job"); }
+};
+
+struct remove_waiting : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_waiting";
+  using params = of_job;
+  using used = sql::tables<waiting_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {waiting} WHERE [job] = :job"); }
+};
+
+struct remove_dead : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_dead";
+  using params = of_job;
+  using used = sql::tables<dead_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {dead} WHERE [job] = :job"); }
+};
+
+struct remove_cancel : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_cancel";
+  using params = of_job;
+  using used = sql::tables<cancel_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {cancel} WHERE [job] = :job"); }
+};
+
+struct put_params {
+  job_id job = 0;
+  std::optional<instant> run_at;  ///< the job's own if none
+  int attempt = 1;
+};
+BOOST_DESCRIBE_STRUCT(put_params, (), (job, run_at, attempt))
+
+struct put_ready : sql::statement_defaults {
+  static constexpr std::string_view name = "put_ready";
+  using params = put_params;
+  using used = sql::tables<ready_record, job_record>;
+  static constexpr void write(auto& out) {
+    out("INSERT INTO {ready} ([queue], [priority], [run_at], [job], [attempt]) "
+        "SELECT [queue], [priority], coalesce(:run_at, [run_at]), [id], :attempt FROM {job} WHERE [id] = :job");
+  }
+};
+
+struct put_scheduled : sql::statement_defaults {
+  static constexpr std::string_view name = "put_scheduled";
+  using params = put_params;
+  using used = sql::tables<scheduled_record, job_record>;
+  static constexpr void write(auto& out) {
+    out("INSERT INTO {scheduled} ([run_at], [job], [queue], [priority], [attempt]) "
+        "SELECT coalesce(:run_at, [run_at]), [id], [queue], [priority], :attempt FROM {job} WHERE [id] = :job");
+  }
+};
+
+/// What decides about a job's future.
+struct job_facts {
+  std::string queue;
+  int priority = 100;
+  instant run_at{};
+  int max_attempts = 1;
+  std::optional<std::string> schedule;
+};
+BOOST_DESCRIBE_STRUCT(job_facts, (), (queue, priority, run_at, max_attempts, schedule))
+
+struct find_facts : sql::statement_defaults {
+  static constexpr std::string_view name = "find_facts";
+  using params = of_job;
+  using row = job_facts;
+  using used = sql::tables<job_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {job} WHERE [id] = :job"); }
+};
+
+struct due_params {
+  instant now{};
+  std::int64_t limit = 1;
+};
+BOOST_DESCRIBE_STRUCT(due_params, (), (now, limit))
+
+struct due_jobs : sql::statement_defaults {
+  static constexpr std::string_view name = "due_jobs";
+  using params = due_params;
+  using row = scheduled_record;
+  using used = sql::tables<scheduled_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {scheduled} WHERE [run_at] <= :now ORDER BY [run_at], [job] {limit}"); }
+};
+
+struct scheduled_place {
+  instant run_at{};
+  job_id job = 0;
+};
+BOOST_DESCRIBE_STRUCT(scheduled_place, (), (run_at, job))
+
+struct remove_due : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_due";
+  using params = scheduled_place;
+  using used = sql::tables<scheduled_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {scheduled} WHERE [run_at] = :run_at AND [job] = :job"); }
+};
+
+struct one_instant {
+  std::optional<instant> run_at;
+};
+BOOST_DESCRIBE_STRUCT(one_instant, (), (run_at))
+
+struct next_scheduled : sql::statement_defaults {
+  static constexpr std::string_view name = "next_scheduled";
+  using params = at_most;
+  using row = one_instant;
+  using used = sql::tables<scheduled_record>;
+  static constexpr void write(auto& out) { out("SELECT [run_at] FROM {scheduled} ORDER BY [run_at], [job] {limit}"); }
+};
+
+// Jobs that wait for another, and wishes to stop one.
+
+struct any_waiting : sql::statement_defaults {
+  static constexpr std::string_view name = "any_waiting";
+  using params = at_most;
+  using row = of_job;
+  using used = sql::tables<waiting_record>;
+  static constexpr void write(auto& out) { out("SELECT [job] FROM {waiting} ORDER BY [blocker], [job] {limit}"); }
+};
+
+struct waiting_behind : sql::statement_defaults {
+  static constexpr std::string_view name = "waiting_behind";
+  using params = of_job;
+  using row = waiting_record;
+  using used = sql::tables<waiting_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {waiting} WHERE [blocker] = :job ORDER BY [job]"); }
+};
+
+struct remove_waiting_behind : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_waiting_behind";
+  using params = of_job;
+  using used = sql::tables<waiting_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {waiting} WHERE [blocker] = :job"); }
+};
+
+struct find_waiting : sql::statement_defaults {
+  static constexpr std::string_view name = "find_waiting";
+  using params = of_job;
+  using row = waiting_record;
+  using used = sql::tables<waiting_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {waiting} WHERE [job] = :job"); }
+};
+
+struct cancels : sql::statement_defaults {
+  static constexpr std::string_view name = "cancels";
+  using params = at_most;
+  using row = of_job;
+  using used = sql::tables<cancel_record>;
+  static constexpr void write(auto& out) { out("SELECT [job] FROM {cancel} ORDER BY [job] {limit}"); }
+};
+
+struct find_cancel : sql::statement_defaults {
+  static constexpr std::string_view name = "find_cancel";
+  using params = of_job;
+  using row = of_job;
+  using used = sql::tables<cancel_record>;
+  static constexpr void write(auto& out) { out("SELECT [job] FROM {cancel} WHERE [job] = :job"); }
+};
+
+using all_of_jobs =
+    boost::mp11::mp_list<insert_job, insert_ready, insert_scheduled, insert_waiting, insert_dead, insert_cancel, front_of_queue, remove_front,
+                         remove_ready, remove_retried_ready, remove_scheduled, remove_waiting, remove_dead, remove_cancel, put_ready,
+                         put_scheduled, find_facts, due_jobs, remove_due, next_scheduled, any_waiting, waiting_behind, remove_waiting_behind,
+                         find_waiting, cancels, find_cancel>;
+
+}  // namespace visor::statements
+
+#endif

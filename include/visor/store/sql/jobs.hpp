@@ -1,0 +1,240 @@
+#ifndef VISOR_STORE_SQL_JOBS_HPP
+#define VISOR_STORE_SQL_JOBS_HPP
+
+#include "visor/driver/driver.hpp"
+#include "visor/store/sql/lease_book.hpp"
+#include "visor/store/sql/lease_statements.hpp"
+#include "visor/store/sql/schedule_statements.hpp"
+#include "visor/store/sql/view_statements.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// What becomes of jobs, as operations inside a transaction. They are written once: over a driver that never blocks each `co_await`
+/// is a round trip, over a blocking one it is a call.
+namespace visor::detail {
+
+/// One transaction of the store.
+template <class Session>
+struct transaction {
+  Session& session;
+  instant now;
+  lease_book& leases;
+  bool news = false;  ///< it gave some node something to do
+};
+
+/// A job that came to its end with the attempt that is already recorded.
+struct ended_job {
+  job_id job = 0;
+  int attempt = 1;
+  job_state state = job_state::completed;
+  std::optional<std::string_view> schedule;
+  std::optional<std::string_view> error;
+};
+
+inline statements::new_job_row as_row(new_job const& given, instant now) {
+  statements::new_job_row row;
+  row.id = given.id;
+  row.type = given.type;
+  row.queue = given.queue;
+  row.priority = given.priority;
+  row.payload = given.payload;
+  row.max_attempts = given.max_attempts;
+  if (given.owner) row.owner = *given.owner;
+  row.run_at = given.run_at.value_or(now);
+  row.created_at = now;
+  return row;
+}
+
+/// Lets jobs that are stored already wait for their turn: now, or at their `run_at`.
+template <class Session>
+async<Session> place_jobs(transaction<Session>& t, std::span<statements::ready_row const> jobs) {
+  std::vector<statements::ready_row> ready;
+  std::vector<statements::scheduled_row> scheduled;
+  ready.reserve(jobs.size());
+  for (auto const& job : jobs) {
+    if (job.run_at <= t.now)
+      ready.push_back(job);
+    else
+      scheduled.push_back({job.run_at, job.job, job.queue, job.priority, job.attempt});
+  }
+  if (!ready.empty()) co_await t.session.execute_many(statements::insert_ready(), ready);
+  if (!scheduled.empty()) co_await t.session.execute_many(statements::insert_scheduled(), scheduled);
+  t.news = t.news || !jobs.empty();
+}
+
+template <class Session>
+async<Session, std::size_t> enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
+  std::vector<statements::new_job_row> rows;
+  rows.reserve(jobs.size());
+  for (auto const& job : jobs) rows.push_back(as_row(job, t.now));
+  std::vector<std::size_t> affected(jobs.size());
+  std::size_t const added = co_await t.session.execute_many(statements::insert_job(), rows, affected);
+  std::vector<statements::ready_row> places;
+  places.reserve(added);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (affected[i] != 0) places.push_back({rows[i].queue, rows[i].priority, rows[i].run_at, rows[i].id, 1});
+  co_await place_jobs(t, places);
+  co_return added;
+}
+
+/// Puts a job back with its own `run_at`, or at another instant.
+template <class Session>
+async<Session> put_job(transaction<Session>& t, job_id job, int attempt, std::optional<instant> run_at) {
+  statements::put_params const where{job, run_at, attempt};
+  if (run_at && *run_at > t.now)
+    co_await t.session.execute(statements::put_scheduled(), where);
+  else
+    co_await t.session.execute(statements::put_ready(), where);
+  t.news = true;
+}
+
+/// What follows from the ends of jobs: dead letters, their schedules' counters, the jobs behind them, wishes to stop them.
+template <class Session>
+async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> ended) {
+  if (ended.empty()) co_return;
+  statements::at_most const one{1};
+  for (auto const& job : ended) {
+    if (job.state == job_state::dead) {
+      dead_record const letter{job.job, t.now, job.attempt, job.error ? std::optional<std::string>(*job.error) : std::nullopt};
+      co_await t.session.execute(statements::insert_dead(), letter);
+    }
+    if (!job.schedule) continue;
+    if (job.state == job_state::completed) {
+      statements::of_schedule const which{*job.schedule};
+      co_await t.session.execute(statements::job_completed(), which);
+    } else if (job.state == job_state::failed || job.state == job_state::dead) {
+      statements::failure_params const failure{*job.schedule, job.error};
+      co_await t.session.execute(statements::job_failed(), failure);
+    }
+  }
+  auto const waits = co_await t.session.find(statements::any_waiting(), one);
+  if (waits) {
+    for (auto const& job : ended) {
+      statements::of_job const which{job.job};
+      auto const behind = co_await t.session.query(statements::waiting_behind(), which);
+      if (behind.empty()) continue;
+      std::vector<statements::ready_row> places;
+      for (auto const& next : behind) places.push_back({next.queue, next.priority, next.run_at, next.job, next.attempt});
+      co_await t.session.execute(statements::remove_waiting_behind(), which);
+      co_await place_jobs(t, places);
+    }
+  }
+  auto const cancels = co_await t.session.find(statements::cancels(), one);
+  if (cancels) {
+    for (auto const& job : ended) {
+      statements::of_job const which{job.job};
+      co_await t.session.execute(statements::remove_cancel(), which);
+    }
+  }
+}
+
+template <class Session>
+async<Session, bool> is_cancel_wanted(transaction<Session>& t, job_id job) {
+  statements::of_job const which{job};
+  auto const found = co_await t.session.find(statements::find_cancel(), which);
+  co_return found.has_value();
+}
+
+/// Ends a job that is in no table of places any more, and did not run.
+template <class Session>
+async<Session> end_unrun(transaction<Session>& t, job_id job, int attempt) {
+  statements::attempt_row row;
+  row.job = job;
+  row.number = attempt;
+  row.finished_at = t.now;
+  row.outcome = outcome::cancelled;
+  row.final_state = job_state::cancelled;
+  co_await t.session.execute(statements::insert_attempt(), row);
+  ended_job const ended{job, attempt, job_state::cancelled, std::nullopt, std::nullopt};
+  co_await follow_ends<Session>(t, std::span(&ended, 1));
+}
+
+template <class Session>
+async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
+  promotion result;
+  statements::due_params const wanted{t.now, static_cast<std::int64_t>(limit)};
+  statements::at_most const one{1};
+  auto const due = co_await t.session.query(statements::due_jobs(), wanted);
+  if (!due.empty()) {
+    std::vector<statements::scheduled_place> places;
+    std::vector<statements::ready_row> ready;
+    for (auto const& job : due) {
+      places.push_back({job.run_at, job.job});
+      ready.push_back({job.queue, job.priority, job.run_at, job.job, job.attempt});
+    }
+    co_await t.session.execute_many(statements::remove_due(), places);
+    co_await t.session.execute_many(statements::insert_ready(), ready);
+    result.moved = due.size();
+    t.news = true;
+  }
+  auto const next = co_await t.session.find(statements::next_scheduled(), one);
+  if (next) result.next_at = next->run_at;
+  co_return result;
+}
+
+/// The state of a job; none if there is no such job.
+template <class Session>
+async<Session, std::optional<job_state>> state_of(transaction<Session>& t, job_id job) {
+  statements::of_job const which{job};
+  auto const found = co_await t.session.find(statements::find_job(), which);
+  if (!found) co_return std::nullopt;
+  if (found->is_waiting) co_return job_state::waiting;
+  if (found->is_scheduled) co_return job_state::scheduled;
+  if (found->final_state) co_return *found->final_state;
+  auto const running = co_await t.session.find(statements::find_running(), which);
+  if (running) co_return job_state::running;
+  co_return job_state::ready;
+}
+
+template <class Session>
+async<Session, cancel_result> cancel_job(transaction<Session>& t, job_id job) {
+  statements::of_job const which{job};
+  auto const state = co_await state_of(t, job);
+  if (!state) co_return cancel_result::not_found;
+  switch (*state) {
+    case job_state::running: {
+      cancel_record const wish{job, t.now};
+      co_await t.session.execute(statements::insert_cancel(), wish);
+      t.news = true;
+      co_return cancel_result::requested;
+    }
+    case job_state::scheduled: co_await t.session.execute(statements::remove_scheduled(), which); break;
+    case job_state::waiting: co_await t.session.execute(statements::remove_waiting(), which); break;
+    case job_state::ready: {
+      auto const facts = co_await t.session.find(statements::find_facts(), which);
+      statements::place_in_queue const place{facts->queue, facts->priority, facts->run_at, job};
+      std::size_t const removed = co_await t.session.execute(statements::remove_ready(), place);
+      if (removed != 0) break;
+      statements::job_in_queue const anywhere{facts->queue, facts->priority, job};
+      co_await t.session.execute(statements::remove_retried_ready(), anywhere);
+      break;
+    }
+    default: co_return cancel_result::finished;
+  }
+  auto const next = co_await t.session.find(statements::next_attempt_number(), which);
+  co_await end_unrun(t, job, next->number);
+  co_return cancel_result::cancelled;
+}
+
+template <class Session>
+async<Session> retry_job(transaction<Session>& t, job_id job) {
+  statements::of_job const which{job};
+  std::size_t const reopened = co_await t.session.execute(statements::reopen_job(), which);
+  if (reopened == 0) {
+    auto const found = co_await t.session.find(statements::find_facts(), which);
+    if (!found) throw error(condition::not_found, "there is no job " + std::to_string(job));
+    throw error(condition::conflict, "job " + std::to_string(job) + " has not ended: only one that has can be tried again");
+  }
+  co_await t.session.execute(statements::remove_dead(), which);
+  auto const next = co_await t.session.find(statements::next_attempt_number(), which);
+  co_await put_job(t, job, next->number, std::optional<instant>(t.now));
+}
+
+}  // namespace visor::detail
+
+#endif

@@ -1,0 +1,288 @@
+#ifndef VISOR_STORE_SQL_LEASE_STATEMENTS_HPP
+#define VISOR_STORE_SQL_LEASE_STATEMENTS_HPP
+
+#include "visor/store/sql/job_statements.hpp"
+
+/// Every statement about attempts, leases and nodes.
+namespace visor::statements {
+
+struct attempt_row {
+  job_id job = 0;
+  int number = 1;
+  std::optional<lease_id> lease;
+  std::optional<std::string_view> node;
+  std::optional<std::int64_t> epoch;
+  std::optional<instant> started_at;
+  instant finished_at{};
+  visor::outcome outcome = visor::outcome::completed;
+  std::optional<job_state> final_state;
+  std::optional<std::string_view> error;
+  std::optional<std::string_view> output;
+};
+BOOST_DESCRIBE_STRUCT(attempt_row, (), (job, number, lease, node, epoch, started_at, finished_at, outcome, final_state, error, output))
+
+struct lease_row {
+  lease_id id = 0;
+  std::string_view node;
+  std::int64_t epoch = 0;
+  instant taken_at{};
+  std::string_view jobs;
+};
+BOOST_DESCRIBE_STRUCT(lease_row, (), (id, node, epoch, taken_at, jobs))
+
+/// An attempt that is there already is left alone: then it is a repetition.
+using insert_attempt = sql::insert<attempt_record, attempt_row, true>;
+using insert_lease = sql::insert<lease_record, lease_row>;
+
+struct numbered_attempt {
+  job_id job = 0;
+  int number = 1;
+};
+BOOST_DESCRIBE_STRUCT(numbered_attempt, (), (job, number))
+
+struct attempts_of : sql::statement_defaults {
+  static constexpr std::string_view name = "attempts_of";
+  using params = of_job;
+  using row = attempt_record;
+  using used = sql::tables<attempt_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {attempt} WHERE [job] = :job ORDER BY [number]"); }
+};
+
+struct accepted_params {
+  job_id job = 0;
+  int number = 1;
+  lease_id lease = 0;
+};
+BOOST_DESCRIBE_STRUCT(accepted_params, (), (job, number, lease))
+
+struct accepted_before : sql::statement_defaults {
+  static constexpr std::string_view name = "accepted_before";
+  using params = accepted_params;
+  using row = of_job;
+  using used = sql::tables<attempt_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT [job] FROM {attempt} WHERE [job] = :job AND [number] = :number AND [lease] = :lease AND [outcome] <> ")(outcome::lost);
+  }
+};
+
+struct next_number {
+  int number = 1;
+};
+BOOST_DESCRIBE_STRUCT(next_number, (), (number))
+
+struct next_attempt_number : sql::statement_defaults {
+  static constexpr std::string_view name = "next_attempt_number";
+  using params = of_job;
+  using row = next_number;
+  using used = sql::tables<attempt_record>;
+  static constexpr void write(auto& out) { out("SELECT coalesce(max([number]), 0) + 1 AS [number] FROM {attempt} WHERE [job] = :job"); }
+};
+
+struct reopen_job : sql::statement_defaults {
+  static constexpr std::string_view name = "reopen_job";
+  using params = of_job;
+  using used = sql::tables<attempt_record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE {attempt} SET [final_state] = NULL WHERE [job] = :job AND [final_state] IS NOT NULL");
+  }
+};
+
+// Leases.
+
+struct lease_params {
+  lease_id id = 0;
+  std::string_view node;
+  std::int64_t epoch = 0;
+};
+BOOST_DESCRIBE_STRUCT(lease_params, (), (id, node, epoch))
+
+struct of_lease {
+  lease_id id = 0;
+};
+BOOST_DESCRIBE_STRUCT(of_lease, (), (id))
+
+struct find_lease : sql::statement_defaults {
+  static constexpr std::string_view name = "find_lease";
+  using params = lease_params;
+  using row = of_lease;
+  using used = sql::tables<lease_record>;
+  static constexpr void write(auto& out) { out("SELECT [id] FROM {lease} WHERE [id] = :id AND [node] = :node AND [epoch] = :epoch"); }
+};
+
+/// The jobs of a lease that have no attempt which names it, each with the number of the attempt that runs.
+struct open_jobs : sql::statement_defaults {
+  static constexpr std::string_view name = "open_jobs";
+  using params = of_lease;
+  using row = numbered_attempt;
+  using used = sql::tables<lease_record, attempt_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT {each_job_value} AS [job], "
+        "(SELECT coalesce(max(a.[number]), 0) + 1 FROM {attempt} a WHERE a.[job] = {each_job_value}) AS [number] "
+        "FROM {lease} l, {each_job} WHERE l.[id] = :id "
+        "AND NOT EXISTS (SELECT 1 FROM {attempt} a WHERE a.[job] = {each_job_value} AND a.[lease] = l.[id]) ORDER BY 1");
+  }
+};
+
+struct lease_jobs_params {
+  lease_id id = 0;
+  std::string_view jobs;
+};
+BOOST_DESCRIBE_STRUCT(lease_jobs_params, (), (id, jobs))
+
+struct narrow_lease : sql::statement_defaults {
+  static constexpr std::string_view name = "narrow_lease";
+  using params = lease_jobs_params;
+  using used = sql::tables<lease_record>;
+  static constexpr void write(auto& out) { out("UPDATE {lease} SET [jobs] = :jobs WHERE [id] = :id"); }
+};
+
+struct remove_lease : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_lease";
+  using params = of_lease;
+  using used = sql::tables<lease_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {lease} WHERE [id] = :id"); }
+};
+
+struct node_epoch {
+  std::string_view node;
+  std::int64_t epoch = 0;
+};
+BOOST_DESCRIBE_STRUCT(node_epoch, (), (node, epoch))
+
+struct taken_lease {
+  lease_id id = 0;
+  std::int64_t epoch = 0;
+  instant taken_at{};
+};
+BOOST_DESCRIBE_STRUCT(taken_lease, (), (id, epoch, taken_at))
+
+/// What a node holds under an epoch and those before it.
+struct leases_of_node : sql::statement_defaults {
+  static constexpr std::string_view name = "leases_of_node";
+  using params = node_epoch;
+  using row = taken_lease;
+  using used = sql::tables<lease_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {lease} WHERE [node] = :node AND [epoch] <= :epoch ORDER BY [id]"); }
+};
+
+// Nodes.
+
+struct of_node {
+  std::string_view name;
+};
+BOOST_DESCRIBE_STRUCT(of_node, (), (name))
+
+using insert_node = sql::insert<node_record>;
+using update_node = sql::update<node_record>;
+
+struct all_nodes : sql::statement_defaults {
+  static constexpr std::string_view name = "all_nodes";
+  using row = node_record;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {node} ORDER BY [name]"); }
+};
+
+struct current_params {
+  std::string_view name;
+  std::int64_t epoch = 0;
+  instant now{};
+};
+BOOST_DESCRIBE_STRUCT(current_params, (), (name, epoch, now))
+
+struct node_name {
+  std::string name;
+};
+BOOST_DESCRIBE_STRUCT(node_name, (), (name))
+
+struct current_node : sql::statement_defaults {
+  static constexpr std::string_view name = "current_node";
+  using params = current_params;
+  using row = node_name;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT {*} FROM {node} WHERE [name] = :name AND [epoch] = :epoch AND [lease_until] > :now AND [state] <> ")(node_state::offline);
+  }
+};
+
+struct renew_params {
+  std::string_view name;
+  std::int64_t epoch = 0;
+  instant now{};
+  instant lease_until{};
+  node_state state = node_state::online;
+};
+BOOST_DESCRIBE_STRUCT(renew_params, (), (name, epoch, now, lease_until, state))
+
+struct renew_node : sql::statement_defaults {
+  static constexpr std::string_view name = "renew_node";
+  using params = renew_params;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE {node} SET [lease_until] = :lease_until, [state] = :state "
+        "WHERE [name] = :name AND [epoch] = :epoch AND [lease_until] > :now AND [state] <> ")(node_state::offline);
+  }
+};
+
+struct leave_node : sql::statement_defaults {
+  static constexpr std::string_view name = "leave_node";
+  using params = current_params;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE {node} SET [lease_until] = :now, [state] = ")(node_state::offline)(
+        " WHERE [name] = :name AND [epoch] = :epoch AND [state] <> ")(node_state::offline);
+  }
+};
+
+struct lapse_params {
+  std::string_view name;
+  std::int64_t epoch = 0;
+};
+BOOST_DESCRIBE_STRUCT(lapse_params, (), (name, epoch))
+
+struct lapse_node : sql::statement_defaults {
+  static constexpr std::string_view name = "lapse_node";
+  using params = lapse_params;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE {node} SET [epoch] = [epoch] + 1, [state] = ")(node_state::offline)(" WHERE [name] = :name AND [epoch] = :epoch");
+  }
+};
+
+// Blocks of ids.
+
+struct sequence_params {
+  std::string_view name;
+  std::int64_t count = 1;
+};
+BOOST_DESCRIBE_STRUCT(sequence_params, (), (name, count))
+
+struct sequence_value {
+  std::int64_t next = 1;
+};
+BOOST_DESCRIBE_STRUCT(sequence_value, (), (next))
+
+using insert_sequence = sql::insert<sequence_record>;
+
+struct advance_sequence : sql::statement_defaults {
+  static constexpr std::string_view name = "advance_sequence";
+  using params = sequence_params;
+  using used = sql::tables<sequence_record>;
+  static constexpr void write(auto& out) { out("UPDATE {sequence} SET [next] = [next] + :count WHERE [name] = :name"); }
+};
+
+struct read_sequence : sql::statement_defaults {
+  static constexpr std::string_view name = "read_sequence";
+  using params = of_node;
+  using row = sequence_value;
+  using used = sql::tables<sequence_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {sequence} WHERE [name] = :name"); }
+};
+
+using all_of_leases =
+    boost::mp11::mp_list<insert_attempt, insert_lease, attempts_of, accepted_before, next_attempt_number, reopen_job, find_lease, open_jobs,
+                         narrow_lease, remove_lease, leases_of_node, insert_node, update_node, all_nodes, current_node, renew_node,
+                         leave_node, lapse_node, insert_sequence, advance_sequence, read_sequence>;
+
+}  // namespace visor::statements
+
+#endif

@@ -1,0 +1,268 @@
+#ifndef VISOR_STORE_SQL_LEASES_HPP
+#define VISOR_STORE_SQL_LEASES_HPP
+
+#include "visor/store/sql/jobs.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// Claims, completions and returns.
+namespace visor::detail {
+
+/// A lease that this transaction works on.
+struct held_lease {
+  lease_id id = 0;
+  bool exists = false;    ///< under the caller's node and epoch
+  bool is_fresh = false;  ///< `jobs` was read in this transaction, not remembered
+  bool is_narrowed = false;
+  std::size_t ended_here = 0;
+  open_lease jobs;
+};
+
+inline held_lease* find_held(std::vector<held_lease>& held, lease_id id) {
+  auto const at = std::ranges::find(held, id, &held_lease::id);
+  return at == held.end() ? nullptr : &*at;
+}
+
+/// Reads what of a lease is open.
+template <class Session>
+async<Session, open_lease> read_open(transaction<Session>& t, lease_id id) {
+  statements::of_lease const which{id};
+  auto const rows = co_await t.session.query(statements::open_jobs(), which);
+  std::vector<open_lease::job> jobs;
+  jobs.reserve(rows.size());
+  for (auto const& row : rows) jobs.push_back({row.job, row.number, true});
+  co_return open_lease(std::move(jobs));
+}
+
+/// Adds a lease to those that this transaction works on.
+template <class Session>
+async<Session> hold(transaction<Session>& t, node_lease const& by, lease_id id, std::vector<held_lease>& held) {
+  statements::lease_params const which{id, by.node, by.epoch};
+  auto const found = co_await t.session.find(statements::find_lease(), which);
+  held_lease one;
+  one.id = id;
+  one.exists = found.has_value();
+  auto known = t.leases.take(id);
+  if (one.exists && known) {
+    one.jobs = std::move(*known);
+  } else if (one.exists) {
+    one.jobs = co_await read_open(t, id);
+    one.is_fresh = true;
+  }
+  held.push_back(std::move(one));
+}
+
+/// Looks at what is stored, before a job is refused.
+template <class Session>
+async<Session> look_again(transaction<Session>& t, held_lease& held) {
+  held.jobs = co_await read_open(t, held.id);
+  held.is_fresh = true;
+}
+
+template <class Session>
+async<Session, bool> was_accepted(transaction<Session>& t, completion const& done) {
+  statements::accepted_params const which{done.job, done.attempt, done.lease};
+  auto const found = co_await t.session.find(statements::accepted_before(), which);
+  co_return found.has_value();
+}
+
+inline statements::attempt_row as_row(node_lease const& by, completion const& done, std::optional<job_state> final_state) {
+  statements::attempt_row row;
+  row.job = done.job;
+  row.number = done.attempt;
+  row.lease = done.lease;
+  row.node = by.node;
+  row.epoch = by.epoch;
+  row.started_at = done.started_at;
+  row.finished_at = done.finished_at;
+  row.outcome = done.outcome;
+  row.final_state = final_state;
+  if (done.error) row.error = *done.error;
+  if (done.output) row.output = *done.output;
+  return row;
+}
+
+/// Records results. Per job it costs one statement, and two more if it is tried again.
+template <class Session>
+async<Session> complete(transaction<Session>& t, node_lease const& by, std::span<completion const> done, std::vector<held_lease>& held,
+                        std::vector<job_id>& refused) {
+  statements::at_most const one{1};
+  auto const cancels = co_await t.session.find(statements::cancels(), one);
+  std::vector<statements::attempt_row> rows;
+  std::vector<std::size_t> whose;
+  std::vector<bool> is_refused(done.size());
+  rows.reserve(done.size());
+  whose.reserve(done.size());
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    completion const& result = done[i];
+    held_lease* lease = find_held(held, result.lease);
+    if (lease == nullptr) {
+      co_await hold(t, by, result.lease, held);
+      lease = &held.back();
+    }
+    auto* job = lease->jobs.find(result.job);
+    if (job == nullptr && lease->exists && !lease->is_fresh) {
+      co_await look_again(t, *lease);
+      job = lease->jobs.find(result.job);
+    }
+    if (job == nullptr || job->attempt != result.attempt) {
+      bool const repeated = co_await was_accepted(t, result);
+      // The same result twice in one call: the first is not written yet.
+      bool const twice = std::ranges::any_of(rows, [&](statements::attempt_row const& row) {
+        return row.job == result.job && row.number == result.attempt && row.lease == result.lease;
+      });
+      is_refused[i] = !repeated && !twice;
+      continue;
+    }
+    std::optional<job_state> final_state = result.state;
+    if (result.retry_after) {
+      final_state.reset();
+      if (cancels) {
+        bool const unwanted = co_await is_cancel_wanted(t, result.job);
+        if (unwanted) final_state = job_state::cancelled;
+      }
+    }
+    lease->jobs.end(*job);
+    ++lease->ended_here;
+    rows.push_back(as_row(by, result, final_state));
+    whose.push_back(i);
+  }
+
+  std::vector<std::size_t> affected(rows.size());
+  co_await t.session.execute_many(statements::insert_attempt(), rows, affected);
+  std::vector<ended_job> ended;
+  ended.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    completion const& result = done[whose[i]];
+    if (affected[i] == 0) {
+      bool const repeated = co_await was_accepted(t, result);
+      is_refused[whose[i]] = !repeated;
+    } else if (rows[i].final_state) {
+      ended_job end{result.job, result.attempt, *rows[i].final_state, std::nullopt, rows[i].error};
+      if (result.schedule) end.schedule = *result.schedule;
+      ended.push_back(end);
+    } else {
+      co_await put_job(t, result.job, result.attempt + 1, std::optional<instant>(t.now + *result.retry_after));
+    }
+  }
+  co_await follow_ends<Session>(t, ended);
+  for (std::size_t i = 0; i < done.size(); ++i)
+    if (is_refused[i]) refused.push_back(done[i].job);
+}
+
+/// A job comes back unrun, with the attempt it had.
+template <class Session>
+async<Session> put_back(transaction<Session>& t, job_id job, int attempt, duration delay) {
+  bool const unwanted = co_await is_cancel_wanted(t, job);
+  if (unwanted) {
+    co_await end_unrun(t, job, attempt);
+    co_return;
+  }
+  std::optional<instant> run_at;
+  if (delay > duration{0}) run_at = t.now + delay;
+  co_await put_job(t, job, attempt, run_at);
+}
+
+template <class Session>
+async<Session> take_back(transaction<Session>& t, node_lease const& by, std::span<give_back const> back, std::vector<held_lease>& held,
+                         std::vector<job_id>& refused) {
+  for (auto const& each : back) {
+    held_lease* lease = find_held(held, each.lease);
+    if (lease == nullptr) {
+      co_await hold(t, by, each.lease, held);
+      lease = &held.back();
+    }
+    auto* job = lease->jobs.find(each.job);
+    if (job == nullptr && lease->exists && !lease->is_fresh) {
+      co_await look_again(t, *lease);
+      job = lease->jobs.find(each.job);
+    }
+    if (job == nullptr) {
+      refused.push_back(each.job);
+      continue;
+    }
+    lease->jobs.end(*job);
+    ++lease->ended_here;
+    lease->is_narrowed = true;
+    co_await put_back(t, each.job, job->attempt, each.delay);
+  }
+}
+
+/// Deletes the leases that are done, and remembers the others.
+template <class Session>
+async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& held) {
+  for (auto& lease : held) {
+    if (!lease.exists) continue;
+    statements::of_lease const which{lease.id};
+    bool const is_certain = lease.is_fresh || lease.ended_here == lease.jobs.size();
+    if (lease.jobs.open() == 0 && !is_certain) lease.jobs = co_await read_open(t, lease.id);
+    if (lease.jobs.open() == 0) {
+      co_await t.session.execute(statements::remove_lease(), which);
+      continue;
+    }
+    if (lease.is_narrowed) {
+      std::string const ids = lease.jobs.ids();
+      statements::lease_jobs_params const rest{lease.id, ids};
+      co_await t.session.execute(statements::narrow_lease(), rest);
+    }
+    t.leases.put(lease.id, std::move(lease.jobs));
+  }
+}
+
+template <class Session>
+async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& wish, lease_id id) {
+  claim result;
+  statements::front_params const front{wish.queue, static_cast<std::int64_t>(wish.limit)};
+  result.jobs = co_await t.session.query(statements::front_of_queue(), front);
+  if (result.jobs.empty()) co_return result;
+  claimed_job const& last = result.jobs.back();
+  statements::place_in_queue const up_to{wish.queue, last.priority, last.run_at, last.id};
+  co_await t.session.execute(statements::remove_front(), up_to);
+  result.lease = id;
+  result.taken_at = t.now;
+  std::vector<open_lease::job> jobs;
+  jobs.reserve(result.jobs.size());
+  for (auto const& job : result.jobs) jobs.push_back({job.id, job.attempt, true});
+  open_lease taken(std::move(jobs));
+  std::string const ids = taken.ids();
+  statements::lease_row const row{id, by.node, by.epoch, t.now, ids};
+  co_await t.session.execute(statements::insert_lease(), row);
+  t.leases.put(id, std::move(taken));
+  co_return result;
+}
+
+template <class Session>
+async<Session, bool> is_current(transaction<Session>& t, node_lease const& lease) {
+  statements::current_params const which{lease.node, lease.epoch, t.now};
+  auto const found = co_await t.session.find(statements::current_node(), which);
+  co_return found.has_value();
+}
+
+/// \param first_id of as many unused lease ids as there are wishes
+template <class Session>
+async<Session, exchange_result> exchange(transaction<Session>& t, node_lease const& by, std::span<completion const> done,
+                                         std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {
+  exchange_result result;
+  std::vector<held_lease> held;
+  if (!done.empty()) co_await complete(t, by, done, held, result.refused);
+  if (!back.empty()) co_await take_back(t, by, back, held, result.refused);
+  co_await close_leases(t, held);
+  result.lease_current = co_await is_current(t, by);
+  if (!result.lease_current) co_return result;
+  for (auto const& wish : wanted) {
+    lease_id const id = first_id++;
+    if (wish.limit == 0) continue;
+    auto taken = co_await take_jobs(t, by, wish, id);
+    if (!taken.jobs.empty()) result.claims.push_back(std::move(taken));
+  }
+  co_return result;
+}
+
+}  // namespace visor::detail
+
+#endif

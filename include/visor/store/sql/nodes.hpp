@@ -1,0 +1,167 @@
+#ifndef VISOR_STORE_SQL_NODES_HPP
+#define VISOR_STORE_SQL_NODES_HPP
+
+#include "visor/store/sql/leases.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// Nodes: who is there, and what becomes of the jobs of those that are not.
+namespace visor::detail {
+
+inline bool is_live(node_record const& node, instant now) { return node.state != node_state::offline && now < node.lease_until; }
+
+template <class Session>
+async<Session, std::vector<node_record>> list_nodes(transaction<Session>& t) {
+  co_return co_await t.session.query(statements::all_nodes());
+}
+
+/// Puts back all that a node holds, unrun.
+template <class Session>
+async<Session> put_back_all(transaction<Session>& t, node_lease const& by) {
+  statements::node_epoch const whose{by.node, by.epoch};
+  auto const leases = co_await t.session.query(statements::leases_of_node(), whose);
+  for (auto const& lease : leases) {
+    statements::of_lease const which{lease.id};
+    auto const open = co_await t.session.query(statements::open_jobs(), which);
+    co_await t.session.execute(statements::remove_lease(), which);
+    for (auto const& job : open) co_await put_back(t, job.job, job.number, duration{0});
+  }
+}
+
+/// Records the open attempts of a lapsed node as lost, and decides each job's future.
+template <class Session>
+async<Session, recovery> recover_jobs(transaction<Session>& t, std::string const& node, std::int64_t epoch) {
+  recovery result;
+  result.node = node;
+  result.epoch = epoch;
+  statements::node_epoch const whose{node, epoch};
+  auto const leases = co_await t.session.query(statements::leases_of_node(), whose);
+  std::vector<statements::attempt_row> lost;
+  for (auto const& lease : leases) {
+    statements::of_lease const which{lease.id};
+    auto const open = co_await t.session.query(statements::open_jobs(), which);
+    co_await t.session.execute(statements::remove_lease(), which);
+    for (auto const& job : open) {
+      statements::attempt_row row;
+      row.job = job.job;
+      row.number = job.number;
+      row.lease = lease.id;
+      row.node = node;
+      row.epoch = lease.epoch;
+      row.started_at = lease.taken_at;
+      row.finished_at = t.now;
+      row.outcome = outcome::lost;
+      row.error = lease_ran_out;
+      lost.push_back(row);
+    }
+  }
+  std::ranges::sort(lost, {}, &statements::attempt_row::job);
+  for (auto& row : lost) {
+    statements::of_job const which{row.job};
+    auto const facts = co_await t.session.find(statements::find_facts(), which);
+    if (!facts) continue;
+    bool const unwanted = co_await is_cancel_wanted(t, row.job);
+    if (unwanted)
+      row.final_state = job_state::cancelled;
+    else if (row.number >= facts->max_attempts)
+      row.final_state = job_state::dead;
+    co_await t.session.execute(statements::insert_attempt(), row);
+    if (!row.final_state) {
+      co_await put_job(t, row.job, row.number + 1, std::optional<instant>());
+      result.requeued.push_back(row.job);
+      continue;
+    }
+    (unwanted ? result.cancelled : result.dead).push_back(row.job);
+    ended_job end{row.job, row.number, *row.final_state, std::nullopt, row.error};
+    if (facts->schedule) end.schedule = *facts->schedule;
+    co_await follow_ends<Session>(t, std::span<ended_job const>(&end, 1));
+  }
+  co_return result;
+}
+
+template <class Session>
+async<Session, node_lease> join(transaction<Session>& t, join_request const& request) {
+  auto const others = co_await t.session.query(statements::all_nodes());
+  node_record node;
+  bool is_new = true;
+  for (auto const& other : others) {
+    if (other.name == request.node) {
+      node.epoch = other.epoch;
+      is_new = false;
+    } else if (is_live(other, t.now) && (other.exclusive || request.exclusive)) {
+      throw error(condition::lease_held, "node " + other.name + " (" + other.address + ") is at work on this store until " +
+                                             to_string(other.lease_until) + ", and there can be only one: stop it first");
+    }
+  }
+  std::int64_t const before = node.epoch;
+  node.name = request.node;
+  node.address = request.address;
+  node.state = node_state::online;
+  ++node.epoch;
+  node.lease_until = t.now + request.ttl;
+  node.exclusive = request.exclusive;
+  node.slots = request.slots;
+  node.started_at = t.now;
+  node.version = request.version;
+  if (is_new)
+    co_await t.session.execute(statements::insert_node(), node);
+  else
+    co_await t.session.execute(statements::update_node(), node);
+  co_await recover_jobs(t, node.name, before);
+  co_return node_lease(node.name, node.epoch, node.lease_until);
+}
+
+template <class Session>
+async<Session, node_lease> renew(transaction<Session>& t, node_lease const& lease, duration ttl, node_state state) {
+  statements::renew_params const wanted{lease.node, lease.epoch, t.now, t.now + ttl, state};
+  std::size_t const renewed = co_await t.session.execute(statements::renew_node(), wanted);
+  if (renewed == 0)
+    throw error(condition::lease_lost, "the lease of node " + lease.node + " under epoch " + std::to_string(lease.epoch) +
+                                           " has run out or was taken over: join again");
+  co_return node_lease(lease.node, lease.epoch, wanted.lease_until);
+}
+
+template <class Session>
+async<Session> leave(transaction<Session>& t, node_lease const& lease) {
+  statements::current_params const which{lease.node, lease.epoch, t.now};
+  std::size_t const left = co_await t.session.execute(statements::leave_node(), which);
+  if (left != 0) co_await put_back_all(t, lease);
+}
+
+template <class Session>
+async<Session, std::vector<recovery>> recover(transaction<Session>& t, std::optional<node_lease> const& evict) {
+  std::vector<recovery> result;
+  auto const nodes = co_await t.session.query(statements::all_nodes());
+  for (auto const& node : nodes) {
+    bool const evicted = evict && evict->node == node.name && evict->epoch == node.epoch;
+    if (node.state == node_state::offline || (is_live(node, t.now) && !evicted)) continue;
+    statements::lapse_params const which{node.name, node.epoch};
+    co_await t.session.execute(statements::lapse_node(), which);
+    auto recovered = co_await recover_jobs(t, node.name, node.epoch);
+    result.push_back(std::move(recovered));
+  }
+  co_return result;
+}
+
+/// The first of a block of consecutive numbers.
+template <class Session>
+async<Session, std::int64_t> reserve(transaction<Session>& t, std::string_view sequence, std::int64_t count) {
+  statements::sequence_params const block{sequence, count};
+  statements::of_node const which{sequence};
+  std::size_t const advanced = co_await t.session.execute(statements::advance_sequence(), block);
+  if (advanced == 0) {
+    sequence_record const first{std::string(sequence), 1 + count};
+    co_await t.session.execute(statements::insert_sequence(), first);
+    co_return 1;
+  }
+  auto const after = co_await t.session.find(statements::read_sequence(), which);
+  co_return after->next - count;
+}
+
+}  // namespace visor::detail
+
+#endif

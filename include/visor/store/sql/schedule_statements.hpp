@@ -1,0 +1,192 @@
+#ifndef VISOR_STORE_SQL_SCHEDULE_STATEMENTS_HPP
+#define VISOR_STORE_SQL_SCHEDULE_STATEMENTS_HPP
+
+#include "visor/store/sql/job_statements.hpp"
+
+#include <string>
+
+/// Every statement about schedules and fires.
+namespace visor::statements {
+
+using insert_schedule = sql::insert<schedule_record, schedule_record, true>;
+using update_schedule = sql::update<schedule_record>;
+
+struct of_schedule {
+  std::string_view id;
+};
+BOOST_DESCRIBE_STRUCT(of_schedule, (), (id))
+
+struct find_schedule : sql::statement_defaults {
+  static constexpr std::string_view name = "find_schedule";
+  using params = of_schedule;
+  using row = schedule_record;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {schedule} WHERE [id] = :id"); }
+};
+
+struct remove_schedule : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_schedule";
+  using params = of_schedule;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {schedule} WHERE [id] = :id"); }
+};
+
+struct due_schedules_now : sql::statement_defaults {
+  static constexpr std::string_view name = "due_schedules";
+  using params = due_params;
+  using row = schedule_record;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT {*} FROM {schedule} WHERE [state] = ")(schedule_state::active)(" AND [next_at] <= :now ORDER BY [next_at], [id] {limit}");
+  }
+};
+
+struct next_instant {
+  std::optional<instant> next_at;
+};
+BOOST_DESCRIBE_STRUCT(next_instant, (), (next_at))
+
+struct next_due_schedule : sql::statement_defaults {
+  static constexpr std::string_view name = "next_due_schedule";
+  using params = due_params;
+  using row = next_instant;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT [next_at] FROM {schedule} WHERE [state] = ")(schedule_state::active)(" AND [next_at] > :now ORDER BY [next_at], [id] {limit}");
+  }
+};
+
+struct of_origin {
+  visor::origin origin = visor::origin::config;
+};
+BOOST_DESCRIBE_STRUCT(of_origin, (), (origin))
+
+struct schedules_of_origin : sql::statement_defaults {
+  static constexpr std::string_view name = "schedules_of_origin";
+  using params = of_origin;
+  using row = schedule_record;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {schedule} WHERE [origin] = :origin"); }
+};
+
+struct list_schedules_params {
+  std::string from;                  ///< ids from this
+  std::optional<std::string> until;  ///< and below this
+  std::optional<schedule_state> state;
+  std::optional<schedule_state> hidden;
+  std::optional<std::string> owner;
+  std::int64_t limit = 1;
+};
+BOOST_DESCRIBE_STRUCT(list_schedules_params, (), (from, until, state, hidden, owner, limit))
+
+struct list_schedules : sql::statement_defaults {
+  static constexpr std::string_view name = "list_schedules";
+  using params = list_schedules_params;
+  using row = schedule_record;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT {*} FROM {schedule} WHERE [id] >= :from AND (:until IS NULL OR [id] < :until) AND (:state IS NULL OR [state] = :state) "
+        "AND (:hidden IS NULL OR [state] <> :hidden) AND (:owner IS NULL OR [owner] = :owner) ORDER BY [id] {limit}");
+  }
+};
+
+// How a schedule follows its fires and its jobs.
+
+struct fired_params {
+  std::string_view id;
+  std::optional<instant> next_at;
+  schedule_state state = schedule_state::active;
+  std::optional<instant> last_at;
+  std::optional<job_id> last_job;
+  std::int64_t fired = 0;
+};
+BOOST_DESCRIBE_STRUCT(fired_params, (), (id, next_at, state, last_at, last_job, fired))
+
+struct advance_schedule : sql::statement_defaults {
+  static constexpr std::string_view name = "advance_schedule";
+  using params = fired_params;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE {schedule} SET [next_at] = :next_at, [state] = :state, [last_at] = :last_at, [last_job] = :last_job, "
+        "[run_count] = [run_count] + :fired WHERE [id] = :id");
+  }
+};
+
+struct job_completed : sql::statement_defaults {
+  static constexpr std::string_view name = "job_completed";
+  using params = of_schedule;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) { out("UPDATE {schedule} SET [failure_count] = 0 WHERE [id] = :id AND [failure_count] <> 0"); }
+};
+
+struct failure_params {
+  std::string_view id;
+  std::optional<std::string_view> error;
+};
+BOOST_DESCRIBE_STRUCT(failure_params, (), (id, error))
+
+struct job_failed : sql::statement_defaults {
+  static constexpr std::string_view name = "job_failed";
+  using params = failure_params;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE {schedule} SET [failure_count] = [failure_count] + 1, [last_error] = :error, [state] = CASE WHEN [state] = ")(
+        schedule_state::active)(" AND [max_failures] > 0 AND [failure_count] + 1 >= [max_failures] THEN ")(schedule_state::failed)(
+        " ELSE [state] END WHERE [id] = :id");
+  }
+};
+
+// Fires.
+
+struct fire_row {
+  std::string_view schedule;
+  instant planned_at{};
+  instant fired_at{};
+  std::string_view node;
+  fire_result result = fire_result::fired;
+  std::optional<job_id> job;
+};
+BOOST_DESCRIBE_STRUCT(fire_row, (), (schedule, planned_at, fired_at, node, result, job))
+
+using insert_fire = sql::insert<fire_record, fire_row>;
+
+struct planned_fire {
+  std::string_view schedule;
+  instant planned_at{};
+};
+BOOST_DESCRIBE_STRUCT(planned_fire, (), (schedule, planned_at))
+
+struct planned_instant {
+  instant planned_at{};
+};
+BOOST_DESCRIBE_STRUCT(planned_instant, (), (planned_at))
+
+struct find_fire : sql::statement_defaults {
+  static constexpr std::string_view name = "find_fire";
+  using params = planned_fire;
+  using row = planned_instant;
+  using used = sql::tables<fire_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule AND [planned_at] = :planned_at"); }
+};
+
+struct fires_params {
+  std::string_view schedule;
+  std::int64_t limit = 1;
+};
+BOOST_DESCRIBE_STRUCT(fires_params, (), (schedule, limit))
+
+struct fires_of : sql::statement_defaults {
+  static constexpr std::string_view name = "fires_of";
+  using params = fires_params;
+  using row = fire_record;
+  using used = sql::tables<fire_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule ORDER BY [planned_at] DESC {limit}"); }
+};
+
+using all_of_schedules =
+    boost::mp11::mp_list<insert_schedule, update_schedule, find_schedule, remove_schedule, due_schedules_now, next_due_schedule,
+                         schedules_of_origin, list_schedules, advance_schedule, job_completed, job_failed, insert_fire, find_fire, fires_of>;
+
+}  // namespace visor::statements
+
+#endif

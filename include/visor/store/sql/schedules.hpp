@@ -1,0 +1,239 @@
+#ifndef VISOR_STORE_SQL_SCHEDULES_HPP
+#define VISOR_STORE_SQL_SCHEDULES_HPP
+
+#include "visor/store/schedule_rules.hpp"
+#include "visor/store/sql/leases.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+/// Schedules and their fires.
+namespace visor::detail {
+
+template <class Session>
+async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit) {
+  due_schedules result;
+  result.now = t.now;
+  statements::due_params const wanted{t.now, static_cast<std::int64_t>(limit)};
+  statements::due_params const next{t.now, 1};
+  result.schedules = co_await t.session.query(statements::due_schedules_now(), wanted);
+  auto const later = co_await t.session.find(statements::next_due_schedule(), next);
+  if (later) result.next_at = later->next_at;
+  co_return result;
+}
+
+/// Adds the job of a fire as the overlap policy says. False when it says no.
+template <class Session>
+async<Session, bool> start(transaction<Session>& t, schedule_record const& schedule, instant planned, job_id id) {
+  job_id const last = schedule.last_job.value_or(0);
+  job_id blocker = 0;
+  if (schedule.last_job && schedule.overlap != overlap::allow) {
+    auto const state = co_await state_of(t, last);
+    switch (decide_fire(schedule.overlap, state)) {
+      case fire_action::add: break;
+      case fire_action::skip: co_return false;
+      case fire_action::wait: blocker = last; break;
+      case fire_action::stop_and_wait:
+        co_await cancel_job(t, last);
+        blocker = last;
+        break;
+      case fire_action::replace_and_wait: {
+        statements::of_job const which{last};
+        auto const waits = co_await t.session.find(statements::find_waiting(), which);
+        blocker = waits->blocker;
+        co_await cancel_job(t, last);
+        break;
+      }
+      case fire_action::replace_and_add: co_await cancel_job(t, last); break;
+    }
+  }
+  statements::new_job_row job;
+  job.id = id;
+  job.type = schedule.type;
+  job.queue = schedule.queue;
+  job.priority = schedule.priority;
+  job.payload = schedule.payload;
+  job.max_attempts = schedule.max_attempts;
+  job.schedule = schedule.id;
+  job.planned_at = planned;
+  if (schedule.owner) job.owner = *schedule.owner;
+  job.run_at = planned;
+  job.created_at = t.now;
+  std::size_t const added = co_await t.session.execute(statements::insert_job(), job);
+  if (added == 0) co_return false;
+  if (blocker != 0) {
+    statements::waiting_row const place{blocker, id, job.queue, job.priority, planned, 1};
+    co_await t.session.execute(statements::insert_waiting(), place);
+  } else {
+    statements::ready_row const place{job.queue, job.priority, planned, id, 1};
+    co_await place_jobs<Session>(t, std::span(&place, 1));
+  }
+  co_return true;
+}
+
+template <class Session>
+async<Session, fired> fire(transaction<Session>& t, node_lease const& by, fire_order const& order) {
+  fired result;
+  result.schedule = order.schedule;
+  statements::of_schedule const which{order.schedule};
+  auto schedule = co_await t.session.find(statements::find_schedule(), which);
+  result.accepted = schedule && schedule->state == schedule_state::active && schedule->version == order.version &&
+                    schedule->next_at == order.expected_next;
+  if (!result.accepted) co_return result;
+  statements::fired_params after;
+  for (std::size_t i = 0; i < order.planned.size(); ++i) {
+    instant const planned = order.planned[i];
+    statements::planned_fire const key{order.schedule, planned};
+    auto const before = co_await t.session.find(statements::find_fire(), key);
+    if (before) continue;
+    bool const started = co_await start(t, *schedule, planned, order.ids[i]);
+    fire_record record;
+    record.schedule = order.schedule;
+    record.planned_at = planned;
+    record.fired_at = t.now;
+    record.node = by.node;
+    if (started) {
+      record.job = order.ids[i];
+      schedule->last_at = planned;
+      schedule->last_job = order.ids[i];
+      ++after.fired;
+    } else {
+      record.result = fire_result::skipped;
+    }
+    statements::fire_row const row{record.schedule, planned, t.now, record.node, record.result, record.job};
+    co_await t.session.execute(statements::insert_fire(), row);
+    result.fires.push_back(std::move(record));
+  }
+  after.id = order.schedule;
+  after.next_at = order.next_at;
+  after.state = order.state;
+  after.last_at = schedule->last_at;
+  after.last_job = schedule->last_job;
+  co_await t.session.execute(statements::advance_schedule(), after);
+  co_return result;
+}
+
+template <class Session>
+async<Session, std::vector<fired>> fire_all(transaction<Session>& t, node_lease const& by, std::span<fire_order const> orders) {
+  std::vector<fired> results;
+  results.reserve(orders.size());
+  bool const current = co_await is_current(t, by);
+  for (auto const& order : orders) {
+    if (current) {
+      auto one = co_await fire(t, by, order);
+      results.push_back(std::move(one));
+    } else {
+      results.emplace_back().schedule = order.schedule;
+    }
+  }
+  co_return results;
+}
+
+[[noreturn]] inline void throw_taken(std::string const& id, char const* where) {
+  throw error(condition::already_exists, "schedule " + id + " exists already" + where + ": choose another id");
+}
+
+template <class Session>
+async<Session> add_schedule(transaction<Session>& t, schedule_record const& given) {
+  schedule_record const record = as_added(given, t.now);
+  std::size_t const added = co_await t.session.execute(statements::insert_schedule(), record);
+  if (added == 0) throw_taken(given.id, "");
+  t.news = true;
+}
+
+template <class Session>
+async<Session, schedule_record> update_schedule(transaction<Session>& t, schedule_record const& given) {
+  statements::of_schedule const which{given.id};
+  auto const stored = co_await t.session.find(statements::find_schedule(), which);
+  if (!stored) throw error(condition::not_found, "there is no schedule " + given.id);
+  if (stored->version != given.version)
+    throw error(condition::conflict, "schedule " + given.id + " was changed meanwhile: read it again and repeat the change");
+  schedule_record changed = as_updated(*stored, given, t.now);
+  co_await t.session.execute(statements::update_schedule(), changed);
+  t.news = true;
+  co_return changed;
+}
+
+template <class Session>
+async<Session, bool> remove_schedule(transaction<Session>& t, std::string const& id) {
+  statements::of_schedule const which{id};
+  std::size_t const removed = co_await t.session.execute(statements::remove_schedule(), which);
+  t.news = removed != 0;
+  co_return removed != 0;
+}
+
+template <class Session>
+async<Session, schedule_changes> replace_schedules(transaction<Session>& t, origin whose, std::span<schedule_record const> all) {
+  schedule_changes changes;
+  statements::of_origin const same{whose};
+  auto rows = co_await t.session.query(statements::schedules_of_origin(), same);
+  std::unordered_map<std::string, schedule_record> stored;
+  stored.reserve(rows.size());
+  for (auto& row : rows) stored.try_emplace(row.id, std::move(row));
+  std::unordered_map<std::string_view, bool> seen;
+  seen.reserve(all.size());
+  for (auto const& given : all) {
+    if (!seen.try_emplace(given.id, true).second) throw error(condition::invalid_argument, "schedule " + given.id + " is given twice");
+    auto const at = stored.find(given.id);
+    if (at == stored.end()) {
+      schedule_record record = as_added(given, t.now);
+      record.origin = whose;
+      std::size_t const added = co_await t.session.execute(statements::insert_schedule(), record);
+      if (added == 0) throw_taken(given.id, ", made elsewhere");
+      ++changes.added;
+    } else if (same_definition(at->second, given)) {
+      ++changes.unchanged;
+    } else {
+      schedule_record const record = as_replaced(at->second, given, t.now);
+      co_await t.session.execute(statements::update_schedule(), record);
+      ++changes.changed;
+    }
+  }
+  for (auto const& [id, record] : stored) {
+    if (seen.contains(id)) continue;
+    statements::of_schedule const which{id};
+    co_await t.session.execute(statements::remove_schedule(), which);
+    ++changes.removed;
+  }
+  t.news = changes.added + changes.changed + changes.removed != 0;
+  co_return changes;
+}
+
+inline statements::list_schedules_params as_params(schedule_filter const& filter) {
+  statements::list_schedules_params result;
+  if (filter.id_prefix) {
+    result.from = *filter.id_prefix;
+    result.until = *filter.id_prefix + "\xF4\x8F\xBF\xBF";  // U+10FFFF, behind which no text comes
+  }
+  result.state = filter.state;
+  if (filter.hide_completed) result.hidden = schedule_state::completed;
+  result.owner = filter.owner;
+  result.limit = static_cast<std::int64_t>(filter.limit);
+  return result;
+}
+
+template <class Session>
+async<Session, std::vector<schedule_record>> list_schedules(transaction<Session>& t, schedule_filter const& filter) {
+  auto const params = as_params(filter);
+  co_return co_await t.session.query(statements::list_schedules(), params);
+}
+
+template <class Session>
+async<Session, std::optional<schedule_record>> find_schedule(transaction<Session>& t, std::string const& id) {
+  statements::of_schedule const which{id};
+  co_return co_await t.session.find(statements::find_schedule(), which);
+}
+
+template <class Session>
+async<Session, std::vector<fire_record>> list_fires(transaction<Session>& t, std::string const& schedule, std::size_t limit) {
+  statements::fires_params const wanted{schedule, static_cast<std::int64_t>(limit)};
+  co_return co_await t.session.query(statements::fires_of(), wanted);
+}
+
+}  // namespace visor::detail
+
+#endif

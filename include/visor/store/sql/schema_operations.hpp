@@ -1,0 +1,196 @@
+#ifndef VISOR_STORE_SQL_SCHEMA_OPERATIONS_HPP
+#define VISOR_STORE_SQL_SCHEMA_OPERATIONS_HPP
+
+#include "visor/sql/migration.hpp"
+#include "visor/store/schema.hpp"
+#include "visor/store/sql/jobs.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+/// The schema of a database: what it has, what it lacks, and the way from one to the other.
+namespace visor::statements {
+
+using insert_migration = sql::insert<migration_record>;
+
+struct all_migrations : sql::statement_defaults {
+  static constexpr std::string_view name = "all_migrations";
+  using row = migration_record;
+  using used = sql::tables<migration_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {migration} ORDER BY [version]"); }
+};
+
+struct of_version {
+  int version = 0;
+};
+BOOST_DESCRIBE_STRUCT(of_version, (), (version))
+
+struct remove_migration : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_migration";
+  using params = of_version;
+  using used = sql::tables<migration_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {migration} WHERE [version] = :version"); }
+};
+
+struct catalog_row {
+  std::string table_name;
+  std::string column_name;
+};
+BOOST_DESCRIBE_STRUCT(catalog_row, (), (table_name, column_name))
+
+struct catalog : sql::statement_defaults {
+  static constexpr std::string_view name = "catalog";
+  using row = catalog_row;
+  using used = sql::tables<>;
+  static constexpr void write(auto& out) { out("{catalog}"); }
+};
+
+using all_of_schema = boost::mp11::mp_list<insert_migration, all_migrations, remove_migration, catalog>;
+
+}  // namespace visor::statements
+
+namespace visor::detail {
+
+using columns_by_table = std::map<std::string, std::set<std::string>>;
+
+/// The columns that the records say.
+inline columns_by_table wanted_columns() {
+  columns_by_table result;
+  boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, boost::mp11::mp_push_back<all_records, migration_record>>>(
+      [&]<class Record>(boost::mp11::mp_identity<Record>) {
+        auto& columns = result[std::string(sql::table_prefix) + std::string(sql::table<Record>::name)];
+        for (std::string_view const name : sql::member_names<Record>) columns.emplace(name);
+      });
+  return result;
+}
+
+template <class Session>
+async<Session, columns_by_table> stored_columns(Session& session) {
+  columns_by_table result;
+  auto const rows = co_await session.query(statements::catalog());
+  for (auto const& row : rows) result[row.table_name].insert(row.column_name);
+  co_return result;
+}
+
+inline std::string migration_table() { return std::string(sql::table_prefix) + std::string(sql::table<migration_record>::name); }
+
+template <class Dialect>
+std::vector<sql::migration> const& migrations() {
+  static auto const chain = sql::migrations_of<Dialect, all_records>(schema_versions);
+  return chain;
+}
+
+template <class Dialect, class Session>
+async<Session, schema_status> read_status(Session& session) {
+  schema_status status;
+  auto const stored = co_await stored_columns(session);
+  for (auto const& [table, _] : wanted_columns()) status.has_tables = status.has_tables || stored.contains(table);
+  std::vector<migration_record> applied;
+  if (stored.contains(migration_table())) applied = co_await session.query(statements::all_migrations());
+  for (auto const& known : migrations<Dialect>()) {
+    schema_version one;
+    one.version = known.version;
+    one.name = known.name;
+    auto const at = std::ranges::find(applied, known.version, &migration_record::version);
+    if (at != applied.end()) {
+      one.applied_at = at->applied_at;
+      one.is_altered = at->checksum != known.checksum();
+      status.current = known.version;
+    }
+    status.versions.push_back(std::move(one));
+  }
+  for (auto const& row : applied) {
+    if (row.version <= status.latest) continue;
+    status.current = row.version;
+    status.versions.push_back({row.version, row.name, row.applied_at, false, false});
+  }
+  co_return status;
+}
+
+/// Brings the schema to a version, up or down. Returns the number of steps.
+template <class Dialect, class Session>
+async<Session, int> move_schema(Session& session, int target, instant now) {
+  auto const stored = co_await stored_columns(session);
+  if (!stored.contains(migration_table())) co_await session.run(sql::create_table_text<Dialect, migration_record>);
+  auto const status = co_await read_status<Dialect>(session);
+  int steps = 0;
+  for (int version = status.current + 1; version <= target; ++version, ++steps) {
+    auto const& step = migrations<Dialect>()[static_cast<std::size_t>(version - 1)];
+    for (std::string_view const text : step.up) co_await session.run(text);
+    migration_record const record{step.version, std::string(step.name), step.checksum(), now};
+    co_await session.execute(statements::insert_migration(), record);
+  }
+  for (int version = status.current; version > target; --version, ++steps) {
+    auto const& step = migrations<Dialect>()[static_cast<std::size_t>(version - 1)];
+    for (std::string_view const text : step.down) co_await session.run(text);
+    statements::of_version const which{version};
+    co_await session.execute(statements::remove_migration(), which);
+  }
+  co_return steps;
+}
+
+/// Why these tables cannot be used by this program; empty if they can.
+/// \param place names the database
+inline std::string mismatch(schema_status const& status, std::string const& place) {
+  if (status.current > status.latest)
+    return "the tables in " + place + " are of version " + std::to_string(status.current) + ", newer than this program, which knows " +
+           std::to_string(status.latest) + ": use a newer program, or the newer one's `visor db rollback`";
+  for (auto const& version : status.versions)
+    if (version.is_altered)
+      return "version " + std::to_string(version.version) + " of the tables in " + place +
+             " was made with other statements than this program's: `visor db validate` tells what differs";
+  if (status.current == 0)
+    return "there are tables named visor_... in " + place + " that visor did not make, or not to the end: `visor db validate` tells which";
+  if (status.current < status.latest)
+    return "the tables in " + place + " are of version " + std::to_string(status.current) + ", and this program needs " +
+           std::to_string(status.latest) + ": run `visor db migrate`";
+  return {};
+}
+
+/// What differs between the tables that are there and those that should be, one line each.
+template <class Dialect, class Session>
+async<Session, std::vector<std::string>> find_drift(Session& session, std::string place) {
+  std::vector<std::string> lines;
+  auto const status = co_await read_status<Dialect>(session);
+  if (!status.has_tables) {
+    lines.push_back("there are no tables of visor in " + place + ": run `visor db init`");
+    co_return lines;
+  }
+  if (std::string line = mismatch(status, place); !line.empty()) lines.push_back(std::move(line));
+  auto const stored = co_await stored_columns(session);
+  for (auto const& [table, columns] : wanted_columns()) {
+    auto const at = stored.find(table);
+    if (at == stored.end()) {
+      lines.push_back("table " + table + " is missing");
+      continue;
+    }
+    for (auto const& column : columns)
+      if (!at->second.contains(column)) lines.push_back("table " + table + " lacks the column " + column);
+    for (auto const& column : at->second)
+      if (!columns.contains(column)) lines.push_back("table " + table + " has a column " + column + " that is not ours");
+  }
+  co_return lines;
+}
+
+/// Drops every table of ours, whatever version made it, and makes them anew.
+template <class Dialect, class Session>
+async<Session> reset_schema(Session& session, instant now) {
+  auto const stored = co_await stored_columns(session);
+  for (auto const& [table, _] : wanted_columns()) {
+    if (!stored.contains(table)) continue;
+    std::string text = "DROP TABLE ";
+    text += Dialect::quote_open;
+    text += table;
+    text += Dialect::quote_close;
+    co_await session.run(text);
+  }
+  co_await move_schema<Dialect>(session, static_cast<int>(schema_versions.size()), now);
+}
+
+}  // namespace visor::detail
+
+#endif

@@ -1,0 +1,115 @@
+#ifndef VISOR_STORE_TABLES_HPP
+#define VISOR_STORE_TABLES_HPP
+
+#include "visor/sql/table.hpp"
+#include "visor/store/records.hpp"
+
+#include <boost/mp11/list.hpp>
+
+#include <array>
+#include <string_view>
+
+/// How each record is kept: its table's name, its key, its indexes. A table has an index only where somebody reads by it.
+namespace visor::sql {
+
+/// Appended to and read by id; no index, so that adding a job costs one entry.
+template <>
+struct table<job_record> : table_defaults {
+  static constexpr std::string_view name = "job";
+  static constexpr std::string_view key = "[id]";
+  static constexpr bool clustered = false;
+};
+
+/// The order of the key is the order of claims: the front of a queue is the start of a range.
+template <>
+struct table<ready_record> : table_defaults {
+  static constexpr std::string_view name = "ready";
+  static constexpr std::string_view key = "[queue], [priority], [run_at], [job]";
+};
+
+template <>
+struct table<scheduled_record> : table_defaults {
+  static constexpr std::string_view name = "scheduled";
+  static constexpr std::string_view key = "[run_at], [job]";
+  static constexpr std::array indexes{index{"scheduled_job", "[job]"}};
+};
+
+template <>
+struct table<waiting_record> : table_defaults {
+  static constexpr std::string_view name = "waiting";
+  static constexpr std::string_view key = "[blocker], [job]";
+  static constexpr std::array indexes{index{"waiting_job", "[job]"}};
+};
+
+template <>
+struct table<lease_record> : table_defaults {
+  static constexpr std::string_view name = "lease";
+  static constexpr std::string_view key = "[id]";
+  static constexpr bool clustered = false;
+};
+
+/// Almost every job ends as completed; the index holds only those that people look for.
+template <>
+struct table<attempt_record> : table_defaults {
+  static constexpr std::string_view name = "attempt";
+  static constexpr std::string_view key = "[job], [number]";
+  static constexpr std::array indexes{index{"attempt_ended", "[final_state], [job]", "[final_state] IN ('failed', 'cancelled')"}};
+};
+
+template <>
+struct table<dead_record> : table_defaults {
+  static constexpr std::string_view name = "dead";
+  static constexpr std::string_view key = "[job]";
+  static constexpr bool clustered = false;
+};
+
+template <>
+struct table<cancel_record> : table_defaults {
+  static constexpr std::string_view name = "cancel";
+  static constexpr std::string_view key = "[job]";
+  static constexpr bool clustered = false;
+};
+
+template <>
+struct table<node_record> : table_defaults {
+  static constexpr std::string_view name = "node";
+  static constexpr std::string_view key = "[name]";
+};
+
+template <>
+struct table<schedule_record> : table_defaults {
+  static constexpr std::string_view name = "schedule";
+  static constexpr std::string_view key = "[id]";
+  static constexpr std::array indexes{index{"schedule_due", "[state], [next_at], [id]"}, index{"schedule_origin", "[origin]"}};
+};
+
+template <>
+struct table<fire_record> : table_defaults {
+  static constexpr std::string_view name = "fire";
+  static constexpr std::string_view key = "[schedule], [planned_at]";
+};
+
+template <>
+struct table<sequence_record> : table_defaults {
+  static constexpr std::string_view name = "sequence";
+  static constexpr std::string_view key = "[name]";
+};
+
+template <>
+struct table<migration_record> : table_defaults {
+  static constexpr std::string_view name = "migration";
+  static constexpr std::string_view key = "[version]";
+  static constexpr bool clustered = false;
+};
+
+}  // namespace visor::sql
+
+namespace visor {
+
+/// All tables, in the order in which they are made.
+using all_records = boost::mp11::mp_list<job_record, ready_record, scheduled_record, waiting_record, lease_record, attempt_record, dead_record,
+                                         cancel_record, node_record, schedule_record, fire_record, sequence_record>;
+
+}  // namespace visor
+
+#endif
