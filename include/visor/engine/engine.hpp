@@ -132,7 +132,7 @@ class engine {
     co_await membership_.leave();
   }
 
-  detail::node<Store, Clock> shared_;
+  detail::shared_node<Store, Clock> shared_;
   detail::membership<Store, Clock> membership_;
   detail::runner<Store, Clock> runner_;
   detail::fire_loop<Store, Clock> fires_;

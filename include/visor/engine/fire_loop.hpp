@@ -25,7 +25,7 @@ namespace visor::detail {
 template <store Store, timekeeper Clock>
 class fire_loop {
  public:
-  explicit fire_loop(node<Store, Clock>& shared)
+  explicit fire_loop(shared_node<Store, Clock>& shared)
       : node_(shared), due_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
 
   std::function<void()> on_new_work;  ///< jobs became ready
@@ -201,7 +201,7 @@ class fire_loop {
     }
   }
 
-  node<Store, Clock>& node_;
+  shared_node<Store, Clock>& node_;
   signal<Clock> due_;
   signal<Clock> done_;
   std::map<origin, std::vector<schedule_record>> own_;

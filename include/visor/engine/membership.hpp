@@ -22,7 +22,7 @@ namespace visor::detail {
 template <store Store, timekeeper Clock>
 class membership {
  public:
-  explicit membership(node<Store, Clock>& shared)
+  explicit membership(shared_node<Store, Clock>& shared)
       : node_(shared), beat_(shared.strand, shared.clock), watch_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
 
   std::function<void()> on_lost_lease;  ///< handlers must stop: others may have their jobs
@@ -205,7 +205,7 @@ class membership {
     if (!recovered.empty() && on_joined) on_joined();
   }
 
-  node<Store, Clock>& node_;
+  shared_node<Store, Clock>& node_;
   signal<Clock> beat_;
   signal<Clock> watch_;
   signal<Clock> done_;

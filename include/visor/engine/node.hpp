@@ -37,8 +37,8 @@ namespace detail {
 
 /// What the parts of one engine share. Everything that changes is touched on the strand only.
 template <store Store, timekeeper Clock>
-struct node {
-  node(boost::asio::any_io_executor on, Store& with, node_settings set, Clock time, log_sink sink)
+struct shared_node {
+  shared_node(boost::asio::any_io_executor on, Store& with, node_settings set, Clock time, log_sink sink)
       : executor(std::move(on)), strand(boost::asio::make_strand(executor)), kept(with), settings(std::move(set)), clock(std::move(time)),
         sink_(std::move(sink)), random_(std::random_device()()) {
     settings.check();

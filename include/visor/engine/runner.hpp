@@ -33,7 +33,7 @@ namespace visor::detail {
 template <store Store, timekeeper Clock>
 class runner {
  public:
-  explicit runner(node<Store, Clock>& shared)
+  explicit runner(shared_node<Store, Clock>& shared)
       : node_(shared), work_(shared.strand, shared.clock), gather_(shared.strand, shared.clock), cancels_(shared.strand, shared.clock),
         done_(shared.strand, shared.clock) {
     for (auto const& queue : node_.settings.queues) queues_.push_back(queue_state{queue, 0, true});
@@ -143,7 +143,7 @@ class runner {
   };
 
   struct running_job {
-    running_job(claimed_job job, node<Store, Clock>& on, boost::asio::strand<boost::asio::any_io_executor> at, lease_id from)
+    running_job(claimed_job job, shared_node<Store, Clock>& on, boost::asio::strand<boost::asio::any_io_executor> at, lease_id from)
         : strand(at), context(std::move(job), on.settings.name, on.lease.epoch, at, on.settings.output_limit), lease(from), started_at(on.clock.now()), started(on.clock.elapsed()) {}
 
     boost::asio::strand<boost::asio::any_io_executor> strand;
@@ -384,7 +384,7 @@ class runner {
 
   static constexpr std::chrono::seconds unknown_type_delay{30};
 
-  node<Store, Clock>& node_;
+  shared_node<Store, Clock>& node_;
   std::vector<queue_state> queues_;
   std::unordered_map<std::string, std::shared_ptr<job_type const>> types_;
   std::unordered_map<job_id, running_ptr> running_;
