@@ -11,6 +11,9 @@
 #include "visor/cron/zone.hpp"
 
 #include <boost/describe/enum_to_string.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <algorithm>
 #include <array>
@@ -163,10 +166,13 @@ class checker {
     std::string const path = join_path("scheduler.cron", entry.name);
     schedule(path + ".schedule", entry);
     if (!entry.timezone.empty() && entry.timezone != all_.default_timezone) zone(path + ".timezone", entry.timezone);
-    if (entry.workflow.empty()) {
-      node const* const inputs = find(path + ".inputs");
-      node const* const text = inputs == nullptr ? nullptr : inputs->find("text");
-      if (text == nullptr || text->what != node::kind::scalar || text->text.empty())
+    boost::system::error_code broken;
+    boost::json::value const inputs = boost::json::parse(entry.inputs.text, broken);
+    if (broken || !inputs.is_object()) {
+      fail(path + ".inputs", "is no JSON object");
+    } else if (entry.workflow.empty()) {
+      auto const* const text = inputs.get_object().if_contains("text");
+      if (text == nullptr || !text->is_string() || text->get_string().empty())
         fail(path + ".workflow", at_or(path + ".workflow", entry.where), "is missing: name a workflow, or give a text in inputs.text");
     } else if (all_.find_workflow(entry.workflow) == nullptr) {
       std::vector<std::string_view> known;

@@ -77,12 +77,13 @@ class yaml_document final : private YAML::EventHandler {
   void broken(YAML::Exception const& wrong) {
     std::size_t const offset = offset_of(wrong.mark);
     if (auto const tab = text_.tab_in_line(offset)) return fail_tab(*tab);
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> words{{
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> words{{
         {"illegal map value", "unexpected \":\"; check the indentation of this line and the one above, or quote the text"},
         {"end of map not found", "the indentation fits no line above"},
         {"end of sequence not found", "the indentation fits no line above"},
         {"end of map flow not found", "\"}\" is missing, or a text between { and } needs quotes"},
         {"end of sequence flow not found", "\"]\" is missing, or a text between [ and ] needs quotes"},
+        {"illegal flow end", "a bracket closes that was not opened, or quotes are missing"},
         {"unknown token", "this character cannot begin a text; quote the text"},
     }};
     auto const found = std::find_if(words.begin(), words.end(), [&](auto const& each) { return each.first == wrong.msg; });

@@ -1,0 +1,54 @@
+// Whatever the bytes are, reading them ends, soon, with settings or with errors that name the file and hold nothing of the
+// environment.
+
+#include "visor/config/describe.hpp"
+#include "visor/config/yaml.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace {
+
+constexpr std::string_view secret = "hunter2";
+
+void require(bool held, char const* what) {
+  if (held) return;
+  std::fprintf(stderr, "broken: %s\n", what);
+  std::abort();
+}
+
+std::optional<std::string> lookup(std::string const& name) {
+  if (name == "S") return std::string{secret};
+  if (name == "N") return "7";
+  return std::nullopt;
+}
+
+bool one_line(std::string_view text) { return text.find_first_of(std::string_view{"\n\r\0\x1b", 4}) == std::string_view::npos; }
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  std::string_view const text{reinterpret_cast<char const*>(data), size};
+  bool const written_by_hand = text.find(secret) != std::string_view::npos;
+  auto const result = visor::read_settings(text, "f", lookup);
+  for (auto const& each : result.errors) {
+    std::string const line = to_string(each);
+    require(one_line(line), "an error is one line");
+    require(each.file == "f" && each.line >= 0 && each.column >= 0 && !each.message.empty(), "an error has a place and a message");
+    require(written_by_hand || line.find(secret) == std::string::npos, "an error repeats what came from a variable");
+    require(visor::is_storable_text(line), "an error is valid text");
+  }
+  if (!result.errors.empty()) return 0;
+  result.value.node.check();
+  for (auto const& each : visor::describe(result.value)) {
+    require(visor::is_storable_text(each.value) && visor::is_storable_text(each.path), "a value is valid text");
+    require(written_by_hand || each.value.find(secret) == std::string::npos, "a description repeats what came from a variable");
+  }
+  require(visor::check_settings(result.value).empty(), "settings of a file pass the checks");
+  return 0;
+}

@@ -1,0 +1,133 @@
+#include "reading.hpp"
+#include "support/catch.hpp"
+#include "visor/config/check.hpp"
+
+#include <chrono>
+
+using namespace visor_test;
+using namespace std::chrono_literals;
+
+TEST_CASE("errors of a cron expression point into it") {
+  auto const schedule = [](std::string const& value) {
+    return wrong("scheduler:\n  cron:\n    a:\n      workflow: w\n      schedule: " + value + "\nworkflows:\n  w: {command: [x]}\n");
+  };
+  CHECK(schedule("0 24 * * *") == "visor.yaml:5:19: scheduler.cron.a.schedule: field 2 (hour): 24 is above 23\n");
+  CHECK(schedule("\"0 24 * * *\"") == "visor.yaml:5:20: scheduler.cron.a.schedule: field 2 (hour): 24 is above 23\n");
+  CHECK(schedule("'0 2 * foo *'") ==
+        "visor.yaml:5:24: scheduler.cron.a.schedule: field 4 (month): \"foo\" is no month (JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV "
+        "DEC)\n");
+  CHECK(schedule("\"99 * * * *\"") == "visor.yaml:5:18: scheduler.cron.a.schedule: field 1 (minute): 99 is above 59\n");
+  CHECK_THAT(schedule("0 0 31 2 *"), StartsWith("visor.yaml:5:21: scheduler.cron.a.schedule: field 3 (day of month): "));
+  CHECK_THAT(schedule("0 0 31 2 *"), EndsWith("it never fires: no year has such a day\n"));
+  CHECK(schedule("''") ==
+        "visor.yaml:5:18: scheduler.cron.a.schedule: it is empty; write five fields: minute, hour, day of month, month, day of week\n");
+  // From where the text is not in the file as it is, its beginning is near enough.
+  CHECK(schedule("\"0 \\u0032\\u0034 * * *\"") == "visor.yaml:5:20: scheduler.cron.a.schedule: field 2 (hour): 24 is above 23\n");
+  CHECK(schedule("\"\\u0030 24 * * *\"") == "visor.yaml:5:17: scheduler.cron.a.schedule: field 2 (hour): 24 is above 23\n");
+}
+
+TEST_CASE("zones exist") {
+  CHECK(wrong("scheduler: {default_timezone: Europe/Berln}") ==
+        "visor.yaml:1:31: scheduler.default_timezone: unknown time zone \"Europe/Berln\"; did you mean Europe/Berlin?\n");
+  CHECK_THAT(wrong(with_entry("timezone: Mars/Olympus")),
+             StartsWith("visor.yaml:6:17: scheduler.cron.nightly.timezone: unknown time zone \"Mars/Olympus\""));
+  CHECK(wrong(with_entry("timezone: Asia/Tokyo")) == "");
+}
+
+TEST_CASE("a schedule has something to run") {
+  CHECK(wrong("scheduler: {cron: {a: {schedule: '@daily'}}}") ==
+        "visor.yaml:1:20: scheduler.cron.a.workflow: is missing: name a workflow, or give a text in inputs.text\n");
+  CHECK(wrong("scheduler: {cron: {a: {schedule: '@daily', inputs: {text: ''}}}}") ==
+        "visor.yaml:1:20: scheduler.cron.a.workflow: is missing: name a workflow, or give a text in inputs.text\n");
+  CHECK(wrong("scheduler: {cron: {a: {schedule: '@daily', inputs: {text: remember}}}}") == "");
+  CHECK(wrong("scheduler: {cron: {a: {schedule: '@daily', workflow: reprot}}}\nworkflows: {report: {command: [x]}}") ==
+        "visor.yaml:1:54: scheduler.cron.a.workflow: no workflow has the name \"reprot\"; did you mean \"report\"?\n");
+  CHECK(wrong("scheduler: {cron: {a: {schedule: '@daily', workflow: reprot}}}") ==
+        "visor.yaml:1:54: scheduler.cron.a.workflow: no workflow has the name \"reprot\"; add it below \"workflows:\"\n");
+  CHECK(wrong("scheduler: {cron: {a: , 'b c': {workflow: w}}}\nworkflows: {w: {command: [x]}}") ==
+        "visor.yaml:1:20: scheduler.cron.a.schedule: is missing\n"
+        "visor.yaml:1:20: scheduler.cron.a.workflow: is missing: name a workflow, or give a text in inputs.text\n"
+        "visor.yaml:1:25: scheduler.cron.\"b c\".schedule: is missing\n");
+}
+
+TEST_CASE("misfire settings fit their policy") {
+  CHECK(wrong(with_entry("misfire: window")) ==
+        "visor.yaml:6:16: scheduler.cron.nightly.misfire.within: is missing: the policy \"window\" needs it, such as 1h\n");
+  CHECK(wrong(with_entry("misfire: {policy: window, within: 500ms}")) ==
+        "visor.yaml:6:41: scheduler.cron.nightly.misfire.within: \"500ms\" is out of range: allowed is 1s or more\n");
+  CHECK(wrong(with_entry("misfire: {limit: 3}")) ==
+        "visor.yaml:6:24: scheduler.cron.nightly.misfire.limit: belongs to the policy \"all\"\n");
+  CHECK(wrong(with_entry("misfire: {policy: skip, within: 1h}")) ==
+        "visor.yaml:6:39: scheduler.cron.nightly.misfire.within: belongs to the policy \"window\"\n");
+  CHECK(wrong(with_entry("misfire: {policy: all, limit: 3}")) == "");
+}
+
+TEST_CASE("a workflow is a command or a webhook") {
+  CHECK(wrong(with_workflow("")) == "visor.yaml:2:3: workflows.report: has nothing to do: give it a command or a webhook\n");
+  CHECK(wrong(with_workflow("command: [x], webhook: {url: 'http://h'}")) ==
+        "visor.yaml:2:3: workflows.report: has both command and webhook: one workflow does one of them\n");
+  CHECK(wrong(with_workflow("webhook: {}")) == "visor.yaml:2:12: workflows.report.webhook.url: is missing\n");
+  CHECK(wrong(with_workflow("webhook: {url: 'http://h'}, env: {A: b}, shell: true, working_directory: /")) ==
+        "visor.yaml:2:45: workflows.report.env: belongs to a command\n"
+        "visor.yaml:2:60: workflows.report.shell: belongs to a command\n"
+        "visor.yaml:2:85: workflows.report.working_directory: belongs to a command\n");
+  CHECK(wrong(with_workflow("command: []")) == "visor.yaml:2:21: workflows.report.command: names no program\n");
+  CHECK(wrong(with_workflow("command: ['']")) == "visor.yaml:2:21: workflows.report.command: names no program\n");
+  CHECK(wrong(with_workflow("command: ls -l")) ==
+        "visor.yaml:2:21: workflows.report.command: is a text: write a list such as [\"/usr/bin/program\", \"--flag\"], or add \"shell: "
+        "true\"\n");
+  CHECK(wrong(with_workflow("command: [ls, -l], shell: true")) ==
+        "visor.yaml:2:21: workflows.report.command: must be a single text, because of \"shell: true\"\n");
+  CHECK(wrong(with_workflow("command: [x], env: {'A=B': c}")) ==
+        "visor.yaml:2:39: workflows.report.env.\"A=B\": a variable's name cannot hold \"=\"\n");
+  CHECK(wrong(with_workflow("command: [x], backoff: {base: 10m}")) ==
+        "visor.yaml:2:42: workflows.report.backoff.base: base 10m is above cap 5m\n");
+  CHECK(wrong(with_workflow("webhook: {url: 'http://h/a b'}")) ==
+        "visor.yaml:2:38: workflows.report.webhook.url: has a character that must be written as a percent escape such as %20\n");
+  CHECK(wrong(with_workflow("webhook: {url: 'http://h', headers: {'a b': c}}")) ==
+        "visor.yaml:2:56: workflows.report.webhook.headers.\"a b\": is no name of an HTTP header\n");
+}
+
+TEST_CASE("a queue is served by someone") {
+  CHECK(wrong(with_entry("queue: defalt")) ==
+        "visor.yaml:6:14: scheduler.cron.nightly.queue: no queue has the name \"defalt\"; did you mean \"default\"?\n");
+  CHECK(wrong(with_workflow("command: [x], queue: mail")) ==
+        "visor.yaml:2:33: workflows.report.queue: no queue has the name \"mail\"; add it to scheduler.node.queues\n");
+  CHECK(wrong("scheduler: {node: {queues: {mail: 1}}}\n" + with_workflow("command: [x]")) ==
+        "visor.yaml:3:3: workflows.report.queue: no queue has the name \"default\"; add it to scheduler.node.queues\n");
+  CHECK(wrong("scheduler: {node: {queues: {}}}") == "visor.yaml:1:28: scheduler.node.queues: 0 queues: allowed is 1 to 1000\n");
+  CHECK(wrong("scheduler: {storage: {driver: mysql}, ha: {enabled: true}}\n" + with_workflow("command: [x], queue: elsewhere")) == "");
+}
+
+TEST_CASE("settings made by a program are checked too, without places") {
+  visor::settings all;
+  CHECK(check_settings(all).empty());
+  visor::cron_entry reminder;
+  reminder.name = "reminder";
+  reminder.schedule = "@daily";
+  reminder.inputs.text = "{\"text\":\"remember\"}";
+  all.cron.push_back(reminder);
+  CHECK(check_settings(all).empty());
+  all.cron[0].inputs.text = "[1]";
+  CHECK(to_string(check_settings(all).at(0)) == "scheduler.cron.reminder.inputs: is no JSON object");
+  all.cron.clear();
+  visor::cron_entry entry;
+  entry.name = "a";
+  entry.schedule = "61 * * * *";
+  entry.workflow = "w";
+  entry.timezone = "Nowhere/Town";
+  all.cron.push_back(entry);
+  visor::workflow work;
+  work.name = "x";
+  work.webhook.emplace();
+  all.workflows.push_back(work);
+  all.ha.enabled = true;
+  std::string lines;
+  for (auto const& each : check_settings(all)) lines += to_string(each) + "\n";
+  CHECK(lines ==
+        "scheduler.ha.enabled: sqlite allows a single node: set scheduler.storage.driver to postgresql, mysql or mssql, or turn ha off\n"
+        "scheduler.cron.a.schedule: field 1 (minute): 61 is above 59\n"
+        "scheduler.cron.a.timezone: unknown time zone \"Nowhere/Town\"; names are such as Europe/Berlin or UTC\n"
+        "scheduler.cron.a.workflow: no workflow has the name \"w\"; add it below \"workflows:\"\n"
+        "workflows.x.webhook.url: must begin with https:// or http://\n");
+}

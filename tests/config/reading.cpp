@@ -1,0 +1,16 @@
+#include "reading.hpp"
+
+#include "visor/config/yaml.hpp"
+#include "visor/zone.hpp"
+
+namespace visor_test {
+
+visor::settings read(std::string_view text, visor::environment const& lookup) { return visor::parse_settings(text, "visor.yaml", lookup); }
+
+std::string wrong(std::string_view text, visor::environment const& lookup) {
+  std::string lines;
+  for (auto const& each : visor::read_settings(text, "visor.yaml", lookup).errors) lines += to_string(each) + "\n";
+  return lines;
+}
+
+}  // namespace visor_test

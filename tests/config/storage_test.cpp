@@ -1,0 +1,110 @@
+#include "reading.hpp"
+#include "support/catch.hpp"
+
+#include <chrono>
+
+using namespace visor_test;
+
+namespace {
+
+visor::settings stored(std::string const& storage) {
+  return read("scheduler:\n  storage: " + storage + "\n", variables({{"DB_PASSWORD", "s3cret"}}));
+}
+
+}  // namespace
+
+TEST_CASE("every driver can be described") {
+  auto const full =
+      stored(R"({driver: postgresql, connection: {host: pg.internal, port: 6432, database: jobs, user: app@pg, password: "${DB_PASSWORD}",
+    ssl: {reject_unauthorized: false, ca: /etc/ca.pem, cert: /etc/me.pem, key: /etc/me.key}, pool: {min: 2, max: 20}}})");
+  auto const& pg = full.storage.connection;
+  CHECK(full.storage.driver == visor::storage_driver::postgresql);
+  CHECK(pg.host == "pg.internal");
+  CHECK(pg.port == 6432);
+  CHECK(pg.database == "jobs");
+  CHECK(pg.user == "app@pg");
+  CHECK(pg.password.reveal() == "s3cret");
+  REQUIRE(pg.ssl);
+  CHECK(pg.ssl->enabled);
+  CHECK_FALSE(pg.ssl->reject_unauthorized);
+  CHECK(pg.ssl->ca == "/etc/ca.pem");
+  CHECK(pg.ssl->cert == "/etc/me.pem");
+  CHECK(pg.ssl->key == "/etc/me.key");
+  CHECK(pg.pool.min == 2);
+  CHECK(pg.pool.max == 20);
+
+  auto const mysql = stored("{driver: mysql, connection: {host: localhost, ssl: true}}").storage.connection;
+  CHECK_FALSE(mysql.port.has_value());
+  CHECK(mysql.user == "visor");
+  CHECK(mysql.database == "visor");
+  CHECK(mysql.pool.min == 0);
+  CHECK(mysql.pool.max == 10);
+  CHECK(mysql.ssl == visor::ssl_settings());
+
+  CHECK(stored("{driver: mssql, connection: {user: sa, ssl: {reject_unauthorized: true}}}").storage.connection.ssl ==
+        visor::ssl_settings());
+  CHECK_FALSE(stored("{driver: mssql, connection: {ssl: false}}").storage.connection.ssl->enabled);
+  CHECK_FALSE(stored("{driver: mssql, connection: {ssl: }}").storage.connection.ssl.has_value());
+  CHECK(stored("{driver: postgresql, connection: {host: \"/cloudsql/project:region:instance\"}}").storage.connection.host ==
+        "/cloudsql/project:region:instance");
+  CHECK(stored("{driver: memory}").storage.driver == visor::storage_driver::memory);
+  CHECK(stored("{path: .visor/schedules.json}").storage.path == ".visor/schedules.json");
+  CHECK(stored("{auto_init: true}").storage.auto_init == true);
+}
+
+TEST_CASE("a connection string fits its driver") {
+  for (auto const* const each :
+       {"{driver: postgresql, connection: {connection_string: 'postgresql://visor:x@db:5432/visor?sslmode=require'}}",
+        "{driver: postgresql, connection: {connection_string: 'postgres://db/visor'}}",
+        "{driver: mysql, connection: {connection_string: 'mysql://db'}}",
+        "{driver: mysql, connection: {connection_string: 'mariadb://db'}}",
+        "{driver: mssql, connection: {connection_string: 'mssql://db'}}",
+        "{driver: mssql, connection: {connection_string: 'sqlserver://db'}}"})
+    CHECK_FALSE(stored(each).storage.connection.connection_string.empty());
+  CHECK(wrong("scheduler: {storage: {driver: postgresql, connection: {connection_string: 'mysql://u:hunter2@h'}}}") ==
+        "visor.yaml:1:75: scheduler.storage.connection.connection_string: must begin with one of postgresql://, postgres:// for the driver "
+        "postgresql\n");
+}
+
+TEST_CASE("what a driver does not know is refused, not ignored") {
+  CHECK(wrong("scheduler: {storage: {connection: {host: db}}}") ==
+        "visor.yaml:1:42: scheduler.storage.connection.host: has no meaning for sqlite: set scheduler.storage.driver to postgresql, mysql "
+        "or mssql\n");
+  CHECK(wrong("scheduler: {storage: {driver: memory, connection: {pool: {max: 3}}}}") ==
+        "visor.yaml:1:58: scheduler.storage.connection.pool: has no meaning for memory: set scheduler.storage.driver to postgresql, mysql "
+        "or mssql\n");
+  // So that a file moves to a server by one line.
+  CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {filename: a.db}}}") == "");
+}
+
+TEST_CASE("values that belong together") {
+  CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {pool: {min: 5, max: 2}}}}") ==
+        "visor.yaml:1:63: scheduler.storage.connection.pool.min: pool.min 5 is above pool.max 2\n");
+  CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {pool: {min: 15}}}}") ==
+        "visor.yaml:1:63: scheduler.storage.connection.pool.min: pool.min 15 is above pool.max 10\n");
+  CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {ssl: {cert: a.pem}}}}") ==
+        "visor.yaml:1:63: scheduler.storage.connection.ssl.cert: cert and key belong together: set both or none\n");
+}
+
+TEST_CASE("several nodes need a server") {
+  for (std::string const driver : {"sqlite", "memory"})
+    CHECK(wrong("scheduler:\n  storage: {driver: " + driver + "}\n  ha:\n    enabled: true\n") ==
+          "visor.yaml:4:14: scheduler.ha.enabled: " + driver +
+              " allows a single node: set scheduler.storage.driver to postgresql, mysql or mssql, or turn ha off\n");
+  for (std::string const driver : {"postgresql", "mysql", "mssql"}) {
+    auto const all = read("scheduler:\n  storage: {driver: " + driver +
+                          "}\n  ha: {enabled: true, node_id: node-1, lock_ttl: 60, heartbeat_interval: 15}\n");
+    CHECK(all.ha.enabled);
+    CHECK_FALSE(all.node.exclusive);
+    CHECK(all.node.name == "node-1");
+    CHECK(all.node.lease_ttl == std::chrono::seconds{60});
+  }
+}
+
+TEST_CASE("the heartbeat is well below the lease") {
+  CHECK(wrong("scheduler: {ha: {lock_ttl: 60, heartbeat_interval: 60}}") ==
+        "visor.yaml:1:52: scheduler.ha.heartbeat_interval: heartbeat_interval 1m must be at most a half of lock_ttl 1m, which is 30s\n");
+  CHECK(wrong("scheduler: {ha: {lock_ttl: 20}}") ==
+        "visor.yaml:1:28: scheduler.ha.lock_ttl: heartbeat_interval 15s must be at most a half of lock_ttl 20s, which is 10s\n");
+  CHECK(wrong("scheduler: {ha: {lock_ttl: 60, heartbeat_interval: 30}}") == "");
+}

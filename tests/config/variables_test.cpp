@@ -1,0 +1,140 @@
+#include "visor/config/variables.hpp"
+#include "reading.hpp"
+#include "support/catch.hpp"
+
+using namespace visor_test;
+
+namespace {
+
+std::string expanded(std::string const& written,
+                     visor::environment const& lookup = variables({{"A", "one"}, {"B", "two ${A}"}, {"EMPTY", ""}})) {
+  auto const result = visor::detail::expand(written, lookup, 1000);
+  CHECK(result.faults.empty());
+  return result.text;
+}
+
+}  // namespace
+
+TEST_CASE("variables are replaced once, and a plain dollar is left alone") {
+  CHECK(expanded("${A}") == "one");
+  CHECK(expanded("x${A}y${A}") == "xoneyone");
+  CHECK(expanded("${B}") == "two ${A}");
+  CHECK(expanded("${EMPTY}") == "");
+  CHECK(expanded("${EMPTY:-d}") == "d");
+  CHECK(expanded("${NO:-}") == "");
+  CHECK(expanded("${NO:-a b:-c}") == "a b:-c");
+  CHECK(expanded("${A:-d}") == "one");
+  CHECK(expanded("$A $ $$ {A} $(A) 5$") == "$A $ $$ {A} $(A) 5$");
+  CHECK(expanded("$${A}") == "${A}");
+  CHECK(expanded("$$${A}") == "$${A}");
+  CHECK(expanded("$${A}${A}") == "${A}one");
+}
+
+TEST_CASE("variables work in any value") {
+  auto const all = read(
+      R"(
+scheduler:
+  enabled: ${ON}
+  storage: {driver: "${DRIVER:-postgresql}", connection: {host: "${HOST}", port: "${PORT}", password: "${PASSWORD}"}}
+  ha: {enabled: "${ON}", lock_ttl: "${TTL}"}
+  cron:
+    a: {schedule: "${WHEN}", workflow: "w${N}", inputs: {n: "${PORT}", m: [x, "$${A}"]}}
+workflows:
+  w1:
+    command: [/bin/echo, "$HOME", "${N}", "$${N}"]
+    env: {TOKEN: "${PASSWORD}"}
+)",
+      variables({{"ON", "true"}, {"HOST", "db"}, {"PORT", "0815"}, {"PASSWORD", "x: {y"}, {"TTL", "90"}, {"WHEN", "@daily"}, {"N", "1"}}));
+  CHECK(all.enabled);
+  CHECK(all.storage.driver == visor::storage_driver::postgresql);
+  CHECK(all.storage.connection.host == "db");
+  CHECK(all.storage.connection.port == 815);
+  CHECK(all.storage.connection.password.reveal() == "x: {y");
+  CHECK(all.ha.lock_ttl == std::chrono::seconds{90});
+  CHECK(all.cron[0].workflow == "w1");
+  CHECK(all.cron[0].inputs.text == "{\"n\":\"0815\",\"m\":[\"x\",\"${A}\"]}");
+  CHECK(all.workflows[0].command == std::vector<std::string>{"/bin/echo", "$HOME", "1", "${N}"});
+  CHECK(all.workflows[0].env.at("TOKEN").reveal() == "x: {y");
+}
+
+TEST_CASE("what is wrong with a variable is told at its place") {
+  CHECK(wrong("scheduler:\n  storage:\n    driver: mysql\n    connection:\n      password: ${VISOR_DB_PASSWORD}\n") ==
+        "visor.yaml:5:17: scheduler.storage.connection.password: the variable VISOR_DB_PASSWORD is not set; set it, or write "
+        "${VISOR_DB_PASSWORD:-default}\n");
+  CHECK(wrong(with_workflow("command: [x, \"a \xC3\xA9 ${ONE} ${TWO}\"]")) ==
+        "visor.yaml:2:30: workflows.report.command[1]: the variable ONE is not set; set it, or write ${ONE:-default}\n"
+        "visor.yaml:2:37: workflows.report.command[1]: the variable TWO is not set; set it, or write ${TWO:-default}\n");
+  CHECK(wrong(with_workflow("command: [x, 'a ${ONE']")) ==
+        "visor.yaml:2:28: workflows.report.command[1]: \"${\" has no \"}\"; write $${ for a literal ${\n");
+  for (char const* const name : {"", "A B", "A-B", "9A", "A:+x", "#A", "{ env.A }", " A", "\xC3\xA9"}) {
+    CAPTURE(name);
+    CHECK_THAT(
+        wrong(with_workflow("command: [x, '${" + std::string(name) + "}']")),
+        StartsWith("visor.yaml:2:26: workflows.report.command[1]: \"${...}\" holds no name of a variable: letters, digits and _; write $${ "
+                   "for a literal ${\n"));
+  }
+  CHECK(wrong(with_workflow("command: [x, '${A:-${B}}']")) ==
+        "visor.yaml:2:26: workflows.report.command[1]: a default cannot hold another variable\n");
+  CHECK(wrong(with_workflow("command: [x, '${A}']"), variables({{"A", "\xFF"}})) ==
+        "visor.yaml:2:26: workflows.report.command[1]: the variable A is not valid UTF-8\n");
+  CHECK(wrong(with_workflow("command: ['${A}']")) ==
+        "visor.yaml:2:23: workflows.report.command[0]: the variable A is not set; set it, or write ${A:-default}\n");
+}
+
+TEST_CASE("a message never repeats what came from a variable") {
+  auto const secret = [](std::string const& text) {
+    std::string const lines = wrong(text, variables({{"S", "hunter2"}, {"URL", "ftp://u:hunter2@h"}, {"T", "hunter2\n"}}));
+    INFO(lines);
+    CHECK_FALSE(lines.empty());
+    CHECK(lines.find("hunter2") == std::string::npos);
+    CHECK(lines.find("hunter") == std::string::npos);
+    return lines;
+  };
+  CHECK(secret("scheduler: {enabled: \"${S}\"}") ==
+        "visor.yaml:1:22: scheduler.enabled: the value of \"${S}\" is not allowed: write true or false\n");
+  CHECK(secret("scheduler: {check_interval_ms: \"${S}\"}") ==
+        "visor.yaml:1:32: scheduler.check_interval_ms: the value of \"${S}\" is not a length of time: write one such as 250ms, 90s or "
+        "1h30m\n");
+  CHECK(secret("scheduler: {storage: {driver: \"x${S}\"}}") ==
+        "visor.yaml:1:31: scheduler.storage.driver: the value of \"x${S}\" is not allowed (sqlite, memory, postgresql, mysql, mssql)\n");
+  CHECK(secret("scheduler: {storage: {driver: mysql, connection: {port: \"${S}\"}}}") ==
+        "visor.yaml:1:57: scheduler.storage.connection.port: the value of \"${S}\" is not a whole number\n");
+  CHECK(secret("scheduler: {default_timezone: \"${S}\"}") ==
+        "visor.yaml:1:31: scheduler.default_timezone: the value of \"${S}\" is no time zone\n");
+  CHECK(secret(with_entry("timezone: \"${S}\"")) ==
+        "visor.yaml:6:17: scheduler.cron.nightly.timezone: the value of \"${S}\" is no time zone\n");
+  CHECK(secret(with_entry("queue: \"${S}\"")) ==
+        "visor.yaml:6:14: scheduler.cron.nightly.queue: no queue has the name that \"${S}\" gives\n");
+  CHECK(secret("scheduler: {cron: {a: {schedule: \"${S} * * * *\", workflow: \"${S}\"}}}") ==
+        "visor.yaml:1:34: scheduler.cron.a.schedule: the value of \"${S} * * * *\" is no cron expression\n"
+        "visor.yaml:1:60: scheduler.cron.a.workflow: no workflow has the name that \"${S}\" gives\n");
+  secret(with_workflow("webhook: {url: \"${URL}\", headers: {A: \"${T}\"}}"));
+  secret("scheduler: {storage: {driver: mysql, connection: {connection_string: \"${URL}\"}}}");
+  secret(with_workflow("command: [x], queue: \"${S}\""));
+  // A default is written in the file.
+  CHECK(wrong("scheduler: {enabled: \"${NO:-yes}\"}") ==
+        "visor.yaml:1:22: scheduler.enabled: \"yes\" is not allowed: write true or false\n");
+}
+
+TEST_CASE("a secret of the file is not repeated either") {
+  CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {password: [hunter2], connection_string: \"http://hunter2\"}}}") ==
+        "visor.yaml:1:61: scheduler.storage.connection.password: must be a text, not a list\n"
+        "visor.yaml:1:91: scheduler.storage.connection.connection_string: must begin with one of mysql://, mariadb:// for the driver "
+        "mysql\n");
+  CHECK(wrong(with_workflow("webhook: {url: 'http://h', headers: {A: \"hunter2\\n\"}}")) ==
+        "visor.yaml:2:52: workflows.report.webhook.headers.A: the value of an HTTP header is one line without control characters\n");
+}
+
+TEST_CASE("VISOR_DB and VISOR_NODE_NAME go before the file") {
+  auto const lookup = variables({{"VISOR_DB", "/data/x.db"}, {"VISOR_NODE_NAME", "n7"}});
+  auto const from_environment = visor::settings::from_environment(lookup);
+  CHECK(from_environment.storage.connection.filename == "/data/x.db");
+  CHECK(from_environment.node.name == "n7");
+  CHECK(to_string(from_environment.sources.at("scheduler.ha.node_id")) == "environment VISOR_NODE_NAME");
+  auto const all = read("scheduler: {storage: {connection: {filename: a.db}}, ha: {node_id: n1}}", lookup);
+  CHECK(all.storage.connection.filename == "/data/x.db");
+  CHECK(all.ha.node_id == "n7");
+  CHECK(all.node.name == "n7");
+  CHECK(visor::settings::from_environment(variables({{"VISOR_DB", ""}})) == visor::settings());
+  CHECK(read("scheduler: {storage: {driver: memory}}", lookup).storage.connection.filename == ".visor/schedules.db");
+}
