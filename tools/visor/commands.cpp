@@ -9,6 +9,7 @@ std::span<command_group const> command_groups() {
       {"job", "Shows, adds and changes jobs", job_commands},
       {"cron", "Tells what a cron expression or a phrase means", cron_commands},
       {"config", "Checks and shows the configuration", config_commands},
+      {"db", "Makes, checks and removes the tables in the database", db_commands},
       {"drivers", "Lists the databases that this program can use", drivers_commands},
       {"completion", "Prints a script that completes commands in a shell", completion_commands},
   };

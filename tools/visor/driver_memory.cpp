@@ -9,7 +9,7 @@ driver_entry const& memory_driver() {
   static driver_entry const entry{
       .name = visor::memory::name,
       .library = [] { return std::string("built in"); },
-      .facts = {{"lasts", "no"}, {"nodes", "1"}, {"transport security", "not needed"}},
+      .facts = {{"lasts", "no"}, {"nodes", "1"}, {"tls", "not needed"}},
       .open = nullptr,
       .is_missing = nullptr,
       .tables = nullptr,

@@ -6,6 +6,7 @@
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/engine/job_type.hpp"
+#include "visor/store/schema.hpp"
 
 #include <functional>
 #include <memory>
@@ -29,14 +30,6 @@ struct node_plan {
   std::optional<visor::duration> length;  ///< none: until a signal
 };
 
-/// What state the tables are in.
-struct database_status {
-  bool initialized = false;
-  int version = 0;   ///< of the tables
-  int newest = 0;    ///< that this program knows
-  std::vector<std::string> tables;  ///< sorted
-};
-
 /// The tables of a database, for `visor db`. Nothing is made by opening it.
 class schema {
  public:
@@ -45,11 +38,13 @@ class schema {
   schema& operator=(schema const&) = delete;
   virtual ~schema() = default;
 
-  virtual database_status status() = 0;
-  /// Makes or updates the tables. \returns what was done, one migration a line; empty when there was nothing to do
-  virtual std::vector<std::string> migrate() = 0;
-  /// Takes back migrations until that version. \returns what was done
-  virtual std::vector<std::string> roll_back(int version) = 0;
+  virtual visor::schema_status status() = 0;
+  /// The names of the tables of a version, sorted.
+  virtual std::vector<std::string> tables(int version) = 0;
+  /// Makes or updates the tables. \returns how many versions were applied
+  virtual int migrate() = 0;
+  /// Takes back the latest versions. \returns how many that were
+  virtual int roll_back(int steps) = 0;
   /// What differs between the tables and what they should be; empty when nothing does.
   virtual std::vector<std::string> validate() = 0;
   virtual void reset() = 0;

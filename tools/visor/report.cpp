@@ -138,15 +138,19 @@ void table::print(std::ostream& out) const {
       widths.at(i) = std::max(widths[i], columns_of(line.back()));
     }
   }
-  auto const padding = [&](std::size_t column, std::string_view text) {
-    return column + 1 == header_.size() ? std::string() : std::string(widths[column] + 2 - columns_of(text), ' ');
-  };
-  for (std::size_t i = 0; i < header_.size(); ++i) out << painted(header_[i], colour::strong) << padding(i, header_[i]);
-  out << '\n';
-  for (std::size_t r = 0; r < shown.size(); ++r) {
-    for (std::size_t i = 0; i < shown[r].size(); ++i) out << painted(shown[r][i], rows_[r][i].with) << padding(i, shown[r][i]);
+  // Spaces are written before a cell that has text, so that no line ends with them.
+  auto const write = [&](auto const& cell_text, auto const& cell_colour) {
+    std::size_t owed = 0;
+    for (std::size_t i = 0; i < header_.size(); ++i) {
+      std::string const& text = cell_text(i);
+      if (!text.empty()) out << std::string(std::exchange(owed, 0), ' ') << painted(text, cell_colour(i));
+      owed += widths[i] + 2 - columns_of(text);
+    }
     out << '\n';
-  }
+  };
+  write([&](std::size_t i) -> std::string const& { return header_[i]; }, [](std::size_t) { return colour::strong; });
+  for (std::size_t r = 0; r < shown.size(); ++r)
+    write([&](std::size_t i) -> std::string const& { return shown[r][i]; }, [&](std::size_t i) { return rows_[r][i].with; });
 }
 
 void fields::print(std::ostream& out) const {
@@ -184,6 +188,7 @@ boost::json::value json_of(std::optional<std::string> const& text) {
 std::string to_seconds(visor::instant when) { return visor::to_string(std::chrono::floor<std::chrono::seconds>(when)); }
 
 std::string to_seconds_text(visor::duration length) {
+  if (length < std::chrono::seconds(1)) return std::to_string(std::chrono::round<std::chrono::milliseconds>(length).count()) + "ms";
   std::array<char, 32> text{};
   auto const seconds = static_cast<double>(length.count()) / 1e6;
   if (seconds >= 100) return visor::to_string(visor::duration(std::chrono::round<std::chrono::seconds>(length)));

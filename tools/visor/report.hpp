@@ -82,7 +82,7 @@ boost::json::value json_of(std::optional<std::string> const& text);
 /// An instant in a table: whole seconds.
 std::string to_seconds(visor::instant when);
 
-/// A length of time for a table: `1.25s`.
+/// A length of time for a table: `40ms`, `1.25s`, `2m5s`.
 std::string to_seconds_text(visor::duration length);
 
 /// Who runs this program: the owner of what it makes.

@@ -1,0 +1,151 @@
+#include "commands.hpp"
+#include "configuration.hpp"
+#include "drivers.hpp"
+#include "report.hpp"
+
+#include "visor/engine/process.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <iostream>
+
+namespace visor_program {
+namespace {
+
+constexpr option config_options[] = {config_option};
+constexpr option status_options[] = {config_option, json_option};
+constexpr option yes_option{"yes", "", "do it, with all data that goes"};
+constexpr option rollback_options[] = {config_option, {"steps", "N", "how many versions; default 1"}, yes_option};
+constexpr option reset_options[] = {config_option, yes_option};
+
+struct database {
+  configuration config;
+  driver_entry const& driver;
+  std::unique_ptr<schema> tables;  ///< null: there is no database yet, and it was only to be looked at
+
+  std::string place() const {
+    auto const& storage = config.settings.storage;
+    return std::string(driver.name) + (storage.driver == visor::storage_driver::sqlite ? " " + storage.connection.filename : "");
+  }
+};
+
+enum class purpose { look, change };
+
+database open(invocation const& given, purpose why) {
+  auto config = read_configuration(given);
+  auto const& driver = find_driver(config.settings.storage.driver);
+  if (driver.tables == nullptr)
+    throw failure("the driver " + std::string(driver.name) + " has no tables; set scheduler.storage.driver to one of: " + lasting_drivers());
+  bool const missing = why == purpose::look && driver.is_missing != nullptr && driver.is_missing(config.settings);
+  auto tables = missing ? nullptr : driver.tables(config.settings);
+  return {std::move(config), driver, std::move(tables)};
+}
+
+std::string versions_text(int count) { return std::to_string(count) + (count == 1 ? " version" : " versions"); }
+
+/// \throws failure when a `visor run` works on the database
+void check_nobody_runs(database const& of) {
+  auto const status = of.tables->status();
+  if (!status.has_tables || status.current != status.latest) return;
+  auto const store = of.driver.open(of.config.settings);
+  auto const now = store->now();
+  for (auto const& node : store->nodes())
+    if (node.state != visor::node_state::offline && node.lease_until > now && !visor::process_identity::is_gone(node.address))
+      throw failure("the node " + in_quotes(node.name) + " (" + in_quotes(node.address) + ") works on this database: stop that 'visor run' first");
+}
+
+int init(invocation const& given) {
+  auto const db = open(given, purpose::change);
+  auto const before = db.tables->status();
+  if (before.has_tables && before.current == before.latest) {
+    std::cout << "initialized already: " << escaped(db.place()) << " has version " << before.current << '\n';
+    return 0;
+  }
+  db.tables->migrate();
+  auto const after = db.tables->status();
+  std::cout << "initialized: " << escaped(db.place()) << " has version " << after.current << ", " << db.tables->tables(after.current).size()
+            << " tables\n";
+  return 0;
+}
+
+int print_status(invocation const& given) {
+  auto const db = open(given, purpose::look);
+  auto const status = db.tables ? db.tables->status() : visor::schema_status();
+  bool const initialized = status.current > 0;
+  auto const tables = db.tables ? db.tables->tables(std::min(status.current, status.latest)) : std::vector<std::string>();
+  if (given.has("json")) {
+    boost::json::object all{{"database", db.place()}, {"initialized", initialized}, {"version", status.current}, {"newest", status.latest}};
+    auto& names = all["tables"].emplace_array();
+    for (auto const& name : tables) names.emplace_back(name);
+    std::cout << boost::json::serialize(all) << '\n';
+    return 0;
+  }
+  std::cout << painted("Database Status", colour::strong) << "\nDatabase: " << escaped(db.place())
+            << "\nInitialized: " << (initialized ? painted("✓ Yes", colour::good) : painted("✗ No", colour::bad)) << '\n';
+  if (!initialized && status.has_tables) std::cout << "There are tables that visor did not make: 'visor db validate' tells which\n";
+  if (initialized) std::cout << "Version: " << status.current << " of " << status.latest << '\n';
+  std::cout << "Tables (" << tables.size() << "):\n";
+  for (auto const& name : tables) std::cout << "  • " << name << '\n';
+  return 0;
+}
+
+int migrate(invocation const& given) {
+  auto const db = open(given, purpose::change);
+  int const applied = db.tables->migrate();
+  int const version = db.tables->status().current;
+  std::cout << (applied == 0 ? std::string("up to date") : versions_text(applied) + " applied") << ": " << escaped(db.place()) << " has version "
+            << version << '\n';
+  return 0;
+}
+
+int roll_back(invocation const& given) {
+  auto const steps = static_cast<int>(given.number("steps", 1, 1'000'000).value_or(1));
+  auto const db = open(given, purpose::look);
+  if (!db.tables) throw failure("there is no database yet: " + db.place());
+  auto const status = db.tables->status();
+  if (status.current == 0) throw failure("there is nothing to take back: " + db.place() + " has no tables of visor");
+  if (status.current <= steps && !given.has("yes"))
+    throw failure("this drops every table of " + db.place() + " with all schedules, jobs and their history: --yes does it");
+  check_nobody_runs(db);
+  int const taken = db.tables->roll_back(steps);
+  std::cout << versions_text(taken) << " taken back: " << escaped(db.place()) << " has version " << db.tables->status().current << '\n';
+  return 0;
+}
+
+int validate(invocation const& given) {
+  auto const db = open(given, purpose::look);
+  if (!db.tables) throw failure("there is no database yet: " + db.place() + "; 'visor db init' makes it");
+  std::string lines;
+  for (auto const& line : db.tables->validate()) lines += (lines.empty() ? "" : "\n") + line;
+  if (!lines.empty()) throw failure(lines);
+  std::cout << "valid: " << escaped(db.place()) << " has every table and column of version " << db.tables->status().current << '\n';
+  return 0;
+}
+
+int reset(invocation const& given) {
+  if (!given.has("yes")) throw failure("this drops every table with all schedules, jobs and their history, and makes them anew: --yes does it");
+  auto const db = open(given, purpose::change);
+  check_nobody_runs(db);
+  std::cerr << "visor: warning: all schedules, jobs and their history in " << escaped(db.place()) << " are being removed\n";
+  db.tables->reset();
+  std::cout << "reset: " << escaped(db.place()) << " has version " << db.tables->status().current << ", without data\n";
+  return 0;
+}
+
+}  // namespace
+
+constinit command const db_commands[6] = {
+    {"init", "Makes the tables where there are none", "May be repeated: it does nothing where they are there.", "visor db init --config visor.yaml",
+     {}, config_options, init},
+    {"status", "Says whether the tables are there, and which", "", "visor db status --json", {}, status_options, print_status},
+    {"migrate", "Brings the tables to the version of this program", "", "visor db migrate", {}, config_options, migrate},
+    {"rollback", "Takes the latest versions of the tables back, with all that they hold", "Refused while a 'visor run' works on the database.",
+     "visor db rollback --steps 1", {}, rollback_options, roll_back},
+    {"validate", "Compares the tables with what they should be", "Exit code 1 when something differs, with a line for each difference.",
+     "visor db validate", {}, config_options, validate},
+    {"reset", "Removes all tables with all data, and makes them anew", "Refused without --yes, and while a 'visor run' works on the database.",
+     "visor db reset --yes", {}, reset_options, reset},
+};
+
+}  // namespace visor_program
