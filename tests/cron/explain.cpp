@@ -1,0 +1,48 @@
+#include "visor/cron/explain.hpp"
+
+#include "support.hpp"
+
+using namespace visor;
+
+TEST_CASE("expressions in English") {
+  auto const [text, meaning] = GENERATE(table<std::string, std::string>({
+      {"0 2 * * *", "at 02:00 every day"},
+      {"0 2 * * 1-5", "at 02:00 on every weekday"},
+      {"0 10 * * SAT,SUN", "at 10:00 on every Saturday and Sunday"},
+      {"0 9 * * MON,WED,FRI", "at 09:00 on every Monday, Wednesday and Friday"},
+      {"30 0 2 * * *", "at 02:00:30 every day"},
+      {"0 9,17 * * *", "at 09:00 and 17:00 every day"},
+      {"*/5 * * * *", "every 5 minutes"},
+      {"* * * * *", "every minute"},
+      {"* * * * * *", "every second"},
+      {"*/5 * * * * *", "every 5 seconds"},
+      {"*/5 9-17 * * 1-5", "every 5 minutes from 09:00 to 17:59 on every weekday"},
+      {"*/10 */2 * * *", "every 10 minutes in every 2nd hour from 00:00"},
+      {"0 * * * *", "at the start of every hour"},
+      {"0 */2 * * *", "every 2 hours from 00:00"},
+      {"0 8-18 * * *", "every hour from 08:00 to 18:00"},
+      {"15,45 * * * *", "at minute 15 and 45 of every hour"},
+      {"0 1-3,8-12 * * *", "at minute 0 of the hours 1 to 3 and 8 to 12 every day"},
+      {"10,40 * * * * *", "at second 10 and 40 of every minute"},
+      {"*/5 30 2 * * *", "every 5 seconds in the minute 02:30"},
+      {"0 0 1,15 * *", "at 00:00 on the 1st and the 15th of the month"},
+      {"0 0 1-3,22 * *", "at 00:00 on the 1st to the 3rd and the 22nd of the month"},
+      {"0 0 L * *", "at 00:00 on the last day of the month"},
+      {"0 0 L-3 2 *", "at 00:00 on the day 3 days before the last of the month in February"},
+      {"0 0 LW,15W * *", "at 00:00 on the last weekday and the weekday nearest to the 15th of the month"},
+      {"0 8 ? * 1#2", "at 08:00 on the second Monday of the month"},
+      {"0 8 ? * FRIL", "at 08:00 on the last Friday of the month"},
+      {"0 0 13 * 5", "at 00:00 on the 13th of the month, and also on every Friday"},
+      {"0 0 13 * +5", "at 00:00 on the 13th of the month, when that is also a Friday"},
+      {"0 0 */5 * 1", "at 00:00 on every 5th day from the 1st of the month, when that is also a Monday"},
+      {"0 0 1 1-3,7 *", "at 00:00 on the 1st of the month in January to March and July"},
+      {"0 0 0 1 1 * 2027-2029", "at 00:00 on the 1st of the month in January of 2027-2029"},
+      {"0 0 2 * * * 2027", "at 02:00 every day in 2027"},
+      {"@every 90s", "every 1 minute and 30 seconds"},
+      {"@every 1h", "every hour"},
+      {"@every 1d", "every 24 hours"},
+      {"@every 2d from 2026-06-04T07:00:00Z", "every 2 days, counted from 2026-06-04T07:00:00Z"},
+  }));
+  CAPTURE(text);
+  CHECK(explain(recurrence::parse(text)) == meaning);
+}

@@ -1,0 +1,101 @@
+#include "visor/cron/recurrence.hpp"
+
+#include "support.hpp"
+
+#include "visor/zone.hpp"
+
+using namespace visor;
+using cron_test::at;
+using cron_test::shown;
+using visor_test::Contains;
+
+TEST_CASE("an interval counts from its anchor, on every node alike") {
+  auto const utc = time_zone::utc();
+  auto const every_45 = recurrence::parse("@every 45m");
+  CHECK(shown(every_45.next(utc, at("2026-06-03T10:20:30Z"))) == "2026-06-03T10:30:00Z");
+  CHECK(shown(every_45.next(utc, at("2026-06-03T10:30:00Z"))) == "2026-06-03T11:15:00Z");
+  CHECK(shown(every_45.previous(utc, at("2026-06-03T10:30:00Z"))) == "2026-06-03T09:45:00Z");
+  CHECK(shown(every_45.previous(utc, at("2026-06-03T10:30:00.000001Z"))) == "2026-06-03T10:30:00Z");
+  CHECK(shown(every_45.next(utc, at("1969-12-31T23:59:59Z"))) == "1970-01-01T00:00:00Z");
+  CHECK(shown(every_45.next(utc, at("1969-12-31T23:15:00Z"))) == "1970-01-01T00:00:00Z");
+  CHECK(shown(every_45.next(zone("Asia/Tokyo"), at("2026-06-03T10:20:30Z"))) == "2026-06-03T10:30:00Z");
+
+  auto const anchored = recurrence::parse("@every 2d from 2026-06-04T07:00:00Z");
+  CHECK(shown(anchored.next(utc, at("2026-06-04T07:00:00Z"))) == "2026-06-06T07:00:00Z");
+  CHECK(shown(anchored.next(utc, at("2026-06-01T00:00:00Z"))) == "2026-06-02T07:00:00Z");
+  CHECK(shown(anchored.previous(utc, at("2026-06-04T07:00:00Z"))) == "2026-06-02T07:00:00Z");
+}
+
+TEST_CASE("intervals at the ends of time do not overflow") {
+  auto const utc = time_zone::utc();
+  auto const century = recurrence::parse("@every 36500d");
+  CHECK(century.next(utc, instant::max()) == std::nullopt);
+  CHECK(century.previous(utc, instant::min() + duration{1}) == std::nullopt);
+  CHECK(century.next(utc, instant::min()) > instant::min());
+  recurrence const far{cron_expression::parse("@every 1s"), {dst_policy::once, instant::min()}};
+  CHECK(far.next(utc, at("2026-01-01T00:00:00Z")) <= at("2026-01-01T00:00:01Z"));
+  CHECK(far.previous(utc, at("2026-01-01T00:00:00Z")) >= at("2025-12-31T23:59:59Z"));
+  recurrence const late{cron_expression::parse("@every 1s"), {dst_policy::once, instant::max()}};
+  CHECK(late.next(utc, at("2026-01-01T00:00:00Z")) <= at("2026-01-01T00:00:01Z"));
+  CHECK(late.previous(utc, instant::max()) < instant::max());
+}
+
+TEST_CASE("text of a recurrence") {
+  auto const [text, canonical] = GENERATE(table<std::string, std::string>({
+      {"0 2 * * MON", "0 2 * * 1"},
+      {"@every 90s", "@every 1m30s"},
+      {"@every 90s from 1970-01-01T00:00:00Z", "@every 1m30s"},
+      {"@EVERY 2d from 2026-06-04T09:00:00+02:00", "@every 2d from 2026-06-04T07:00:00Z"},
+      {" @every 2d  from 2026-06-04T07:00:00Z ", "@every 2d from 2026-06-04T07:00:00Z"},
+  }));
+  auto const parsed = recurrence::parse(text);
+  CHECK(parsed.to_string() == canonical);
+  CHECK(recurrence::parse(canonical) == parsed);
+}
+
+TEST_CASE("wrong texts of a recurrence") {
+  struct wrong {
+    std::string text;
+    std::size_t position;
+    std::string part;
+  };
+  auto const each = GENERATE(values<wrong>({{"@every 90s from", 7, "length of time"},
+                                            {"@every 90s from ", 16, "'from' needs an instant"},
+                                            {"@every 90s from now", 16, "'from' needs an instant"},
+                                            {"@every 90s from 2026-02-30T00:00:00Z", 16, "'from' needs an instant"},
+                                            {"@daily from 2026-01-01T00:00:00Z", 7, "unexpected 'f'"},
+                                            {"0 2 * * * from 2026-01-01T00:00:00Z", 10, "unknown"},
+                                            {"@every x from 2026-01-01T00:00:00Z", 7, "length of time"}}));
+  CAPTURE(each.text);
+  try {
+    auto const parsed = recurrence::parse(each.text);
+    FAIL("accepted as " << parsed.to_string());
+  } catch (cron_error const& refused) {
+    CAPTURE(refused.what());
+    if (each.part != "unknown") {
+      CHECK(refused.position() == each.position);
+      CHECK_THAT(refused.what(), Contains(each.part));
+    }
+  }
+}
+
+TEST_CASE("why there is no next") {
+  auto const berlin = zone("Europe/Berlin");
+  instant const now = at("2026-06-03T00:00:00Z");
+  CHECK(recurrence::parse("0 2 * * *").why_never(berlin, now).empty());
+  CHECK(recurrence::parse("0 0 0 1 1 * 2005").why_never(berlin, now) == "its last year, 2005, is over");
+  CHECK(recurrence::parse("0 0 0 1 1 * 2026").why_never(berlin, now) == "the last date that it names, in 2026, is over");
+  CHECK_THAT(recurrence::parse("0 30 2 ? 3 SUNL", dst_policy::skip).why_never(berlin, now), Contains("the clocks skip every time"));
+  CHECK_THAT(recurrence::parse("0 30 2 29 3 * 2026", dst_policy::skip).why_never(berlin, at("2026-01-01T00:00:00Z")),
+             Contains("the clocks skip"));
+  CHECK_THAT(recurrence::parse("0 0 * * *").why_never(berlin, at("9999-12-31T23:00:00Z")), Contains("calendar ends"));
+}
+
+TEST_CASE("a recurrence carries its policy") {
+  auto const berlin = zone("Europe/Berlin");
+  instant const before = at("2026-03-28T12:00:00Z");
+  CHECK(shown(recurrence::parse("30 2 * * *").next(berlin, before)) == "2026-03-29T01:00:00Z");
+  CHECK(shown(recurrence::parse("30 2 * * *", dst_policy::skip).next(berlin, before)) == "2026-03-30T00:30:00Z");
+  CHECK_FALSE(recurrence::parse("30 2 * * *") == recurrence::parse("30 2 * * *", dst_policy::skip));
+  CHECK(recurrence{"30 2 * * *"_cron} == recurrence::parse("30 2 * * *"));
+}
