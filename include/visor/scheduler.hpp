@@ -13,15 +13,15 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/type_index.hpp>
 
 #include <csignal>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <typeindex>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -75,7 +75,7 @@ class scheduler {
   void on(std::string type, Function run, job_type_options options = job_type_options()) {
     auto code = detail_handler<Payload>(std::move(run));
     engine_.add(job_type(type, std::move(code), options));
-    if (!names_.emplace(std::type_index(typeid(Payload)), known_type(std::move(type), std::move(options))).second)
+    if (!names_.emplace(boost::typeindex::type_id<Payload>(), known_type(std::move(type), std::move(options))).second)
       throw error(condition::already_exists, "the payload type of job type " + type + " belongs to another job type already");
   }
 
@@ -170,9 +170,9 @@ class scheduler {
 
   template <class Payload>
   known_type const& type_of() const {
-    auto const found = names_.find(std::type_index(typeid(Payload)));
+    auto const found = names_.find(boost::typeindex::type_id<Payload>());
     if (found == names_.end())
-      throw error(condition::not_found, std::string("no job type has the payload ") + typeid(Payload).name() + ": call on<...>() first");
+      throw error(condition::not_found, "no job type has the payload " + boost::typeindex::type_id<Payload>().pretty_name() + ": call on<...>() first");
     return found->second;
   }
 
@@ -230,7 +230,7 @@ class scheduler {
   boost::asio::io_context& io_;
   decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>())) store_;
   engine<store_type, Clock> engine_;
-  std::unordered_map<std::type_index, known_type> names_;
+  std::map<boost::typeindex::type_index, known_type> names_;
 };
 
 }  // namespace visor
