@@ -73,7 +73,7 @@ class scheduler {
   /// \throws visor::error `already_exists` when the name or the payload type is taken
   template <class Payload, class Function>
   void on(std::string type, Function run, job_type_options options = job_type_options()) {
-    auto code = detail_handler<Payload>(std::move(run));
+    auto code = handler_of<Payload>(std::move(run));
     engine_.add(job_type(type, std::move(code), options));
     if (!names_.emplace(boost::typeindex::type_id<Payload>(), known_type(std::move(type), std::move(options))).second)
       throw error(condition::already_exists, "the payload type of job type " + type + " belongs to another job type already");
@@ -160,12 +160,17 @@ class scheduler {
     known_type(std::string called, job_type_options with) : name(std::move(called)), options(std::move(with)) {}
   };
 
+  /// Only functions that may block need threads, so only those make the engine start some.
   template <class Payload, class Function>
-  handler detail_handler(Function run) {
-    if constexpr (std::is_same_v<typename detail::user_function<Function, Payload>::result, task<>>)
-      return make_handler<Payload>(std::move(run));
-    else
-      return make_handler<Payload>(std::move(run), engine_.blocking_executor());
+  handler handler_of(Function run) {
+    if constexpr (detail::user_function<Function, Payload>::fits) {
+      if constexpr (std::is_void_v<detail::user_result<Function, Payload>>)
+        return make_handler<Payload>(std::move(run), engine_.blocking_executor());
+      else
+        return make_handler<Payload>(std::move(run));
+    } else {
+      return make_handler<Payload>(std::move(run));  // says what it would be called with
+    }
   }
 
   template <class Payload>
