@@ -64,6 +64,9 @@ TEST_CASE("a key is one text and is given once") {
   CHECK(wrong("? {a: b}\n: 1\n") == "visor.yaml:1:3: a key must be a single text, not a group of keys\n");
   CHECK(wrong("~: 1\n") == "visor.yaml:1:1: a key is missing before \":\"\n");
   CHECK(wrong("workflows:\n  \"\": {command: [x]}\n") == "visor.yaml:2:3: workflows.\"\": a name has 1 to 200 characters\n");
+  CHECK(wrong("workflows:\n  a/b: {command: [x]}\n") ==
+        "visor.yaml:2:3: workflows.\"a/b\": a name cannot hold \"/\" nor begin with \"-\"\n");
+  CHECK(wrong("workflows:\n  -a: {command: [x]}\n") == "visor.yaml:2:3: workflows.-a: a name cannot hold \"/\" nor begin with \"-\"\n");
   CHECK(wrong("workflows:\n  \"a\\nb\": {command: [x]}\n") ==
         "visor.yaml:2:3: workflows.\"a\\nb\": a name cannot hold control characters\n");
 }

@@ -144,6 +144,8 @@ class reader {
     for (auto const& child : from.children) {
       std::string const below = join_path(path, child.key);
       check_name(child, below);
+      if (child.key.find('/') != std::string::npos || child.key.starts_with('-'))
+        fail(child.key_at, below, "a name cannot hold \"/\" nor begin with \"-\"");
       T value;
       value.name = child.key;
       if constexpr (requires { value.where; }) value.where = {file_, child.key_at.line, child.key_at.column, {}, {}};
