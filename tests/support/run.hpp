@@ -47,10 +47,11 @@ T run(boost::asio::io_context& io, visor::task<T> work) {
   return std::move(*value);
 }
 
-/// The same on a context of its own.
+/// The same on a context that the thread keeps: whoever completed the task from another thread may still be on the way out of that
+/// context when the task has ended. Not from inside a task that this runs.
 template <class T>
 T run(visor::task<T> work) {
-  boost::asio::io_context io{1};
+  thread_local boost::asio::io_context io{1};
   return run(io, std::move(work));
 }
 

@@ -4,9 +4,13 @@
 #include "contract/subject.hpp"
 #include "support/run.hpp"
 
+#include <boost/asio/io_context.hpp>
+
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 namespace visor_test {
 
@@ -70,6 +74,12 @@ class adapted final : public subject {
 
   void advance(visor::duration by) override { clock_.advance(by); }
 
+  std::shared_ptr<subject> another() override {
+    auto made = make_();
+    if (made == store_) return std::shared_ptr<subject>(this, [](subject*) {});
+    return std::make_shared<adapted>(clock_, make_);
+  }
+
   void reopen() override {
     close();
     store_.reset();
@@ -78,6 +88,33 @@ class adapted final : public subject {
   }
 
  private:
+  /// On a context that lives longer than the store, whose threads may still be leaving it when a task has ended.
+  template <class T>
+  T run(visor::task<T> work) {
+    std::unique_ptr<boost::asio::io_context> context;
+    {
+      std::scoped_lock const lock{mutex_};
+      if (!contexts_.empty()) {
+        context = std::move(contexts_.back());
+        contexts_.pop_back();
+      }
+    }
+    if (!context) context = std::make_unique<boost::asio::io_context>(1);
+    give_back const after{*this, context};
+    return visor_test::run(*context, std::move(work));
+  }
+
+  struct give_back {
+    adapted& to;
+    std::unique_ptr<boost::asio::io_context>& context;
+    ~give_back() {
+      std::scoped_lock const lock{to.mutex_};
+      to.contexts_.push_back(std::move(context));
+    }
+  };
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<boost::asio::io_context>> contexts_;
   Clock clock_;
   std::function<std::shared_ptr<Store>()> make_;
   std::shared_ptr<Store> store_;

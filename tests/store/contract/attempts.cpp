@@ -231,6 +231,40 @@ TEST_CASE("results, returns and claims travel together and in that order", "[con
   CHECK(s.state(4) == "running");
 }
 
+TEST_CASE("what is refused leaves what came before it in the same exchange as it was", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s);
+  auto const other = s.join("b", 1h);
+  for (visor::job_id id = 1; id <= 3; ++id) s.add(id);
+  auto const claimed = s.claim(lease, 3);
+  auto unknown = s.done(claimed, 0);
+  unknown.job = 99;
+  visor::give_back const first(claimed.lease, 1);
+  visor::give_back const nothing(claimed.lease, 99);
+  SECTION("a return that is sent twice") {
+    CHECK(s.exchange(lease, {}, {first, first}).refused == ids{1});
+    CHECK(s.state(1) == "ready");
+  }
+  SECTION("a return before an unknown one") { CHECK(s.exchange(lease, {}, {first, nothing}).refused == ids{99}); }
+  SECTION("a result before an unknown one, and a return") {
+    CHECK(s.exchange(lease, {s.retried(claimed, 0s, 0), unknown}, {nothing}).refused == ids{99, 99});
+    CHECK(s.history(1) == "failed");
+  }
+  SECTION("two results of one job, of which the first counts") {
+    CHECK(s.exchange(lease, {s.retried(claimed, 0s, 0), s.done(claimed, 0)}).refused.empty());
+    CHECK(s.history(1) == "failed");
+  }
+  CHECK(s.state(1) == "ready");
+  auto const theirs = s.claim(other);
+  REQUIRE(ids_of(theirs) == ids{1});
+  CHECK(s.exchange(lease, {s.done(claimed, 1)}).refused.empty());
+  s->advance(10s);
+  CHECK(s->recover().at(0).requeued == ids{3});
+  CHECK(s.state(1) == "running");
+  CHECK(s.exchange(other, {s.done(theirs)}).refused.empty());
+  CHECK(s.state(1) == "completed");
+}
+
 TEST_CASE("a returned job has its old place and all its attempts", "[contract]") {
   scene s;
   auto const lease = s.join("a");

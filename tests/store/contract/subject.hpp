@@ -53,6 +53,9 @@ class subject {
 
   /// Closes the store and opens what it kept again, through a new object where it is kept outside of the process.
   virtual void reopen() = 0;
+
+  /// A second store on the same data and time, as another process has it; this one again where data are not shared that way.
+  virtual std::shared_ptr<subject> another() = 0;
 };
 
 /// A new, empty, open store. Each test program defines it for the store that it tests.

@@ -19,8 +19,14 @@ struct held_lease {
   bool exists = false;    ///< under the caller's node and epoch
   bool is_fresh = false;  ///< `jobs` was read in this transaction, not remembered
   bool is_narrowed = false;
-  std::size_t ended_here = 0;
+  std::vector<job_id> ended_here;
   open_lease jobs;
+
+  /// A job is open no longer, though what is stored may say so until this transaction has written it.
+  void end(open_lease::job& job) {
+    ended_here.push_back(job.id);
+    jobs.end(job);
+  }
 };
 
 inline held_lease* find_held(std::vector<held_lease>& held, lease_id id) {
@@ -62,6 +68,8 @@ template <class Session>
 async<Session> look_again(transaction<Session>& t, held_lease& held) {
   held.jobs = co_await read_open(t, held.id);
   held.is_fresh = true;
+  for (job_id const id : held.ended_here)
+    if (auto* job = held.jobs.find(id)) held.jobs.end(*job);
 }
 
 template <class Session>
@@ -127,8 +135,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
         if (unwanted) final_state = job_state::cancelled;
       }
     }
-    lease->jobs.end(*job);
-    ++lease->ended_here;
+    lease->end(*job);
     rows.push_back(as_row(by, result, final_state));
     whose.push_back(i);
   }
@@ -186,8 +193,7 @@ async<Session> take_back(transaction<Session>& t, node_lease const& by, std::spa
       refused.push_back(each.job);
       continue;
     }
-    lease->jobs.end(*job);
-    ++lease->ended_here;
+    lease->end(*job);
     lease->is_narrowed = true;
     co_await put_back(t, each.job, job->attempt, each.delay);
   }
@@ -199,7 +205,7 @@ async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& he
   for (auto& lease : held) {
     if (!lease.exists) continue;
     statements::of_lease const which{lease.id};
-    bool const is_certain = lease.is_fresh || lease.ended_here == lease.jobs.size();
+    bool const is_certain = lease.is_fresh || lease.ended_here.size() == lease.jobs.size();
     if (lease.jobs.open() == 0 && !is_certain) lease.jobs = co_await read_open(t, lease.id);
     if (lease.jobs.open() == 0) {
       co_await t.session.execute(statements::remove_lease(), which);
