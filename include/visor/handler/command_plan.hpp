@@ -6,6 +6,7 @@
 #include "visor/base/time.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/context_fields.hpp"
+#include "visor/handler/scalar_text.hpp"
 
 #include <boost/describe/class.hpp>
 #include <boost/json/parse.hpp>
@@ -15,9 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -70,21 +69,9 @@ inline void add_inputs(std::string const& payload, std::vector<std::string>& env
     bool const taken = std::any_of(environment.begin() + static_cast<std::ptrdiff_t>(first), environment.end(),
                                    [&](std::string const& other) { return other.starts_with(variable); });
     if (key.empty() || taken) continue;
-    if (auto const* text = value.if_string()) {
-      if (text->size() > longest || text->find('\0') != text->npos) continue;
-      variable.append(text->data(), text->size());
-    } else if (auto const* truth = value.if_bool()) {
-      variable += *truth ? "true" : "false";
-    } else if (value.is_number()) {
-      std::array<char, 64> digits{};
-      auto const write = [&](auto number) { return std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr; };
-      char const* const end = value.is_double()  ? write(value.get_double())
-                              : value.is_int64() ? write(value.get_int64())
-                                                 : write(value.get_uint64());
-      variable.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
-    } else {
-      continue;
-    }
+    auto const text = scalar_text(value);
+    if (!text || text->size() > longest || text->find('\0') != text->npos) continue;
+    variable += *text;
     if (variable.size() > room) continue;
     room -= variable.size();
     environment.push_back(std::move(variable));

@@ -1,0 +1,352 @@
+#ifndef VISOR_HANDLER_WEBHOOK_HPP
+#define VISOR_HANDLER_WEBHOOK_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/task.hpp"
+#include "visor/engine/job_context.hpp"
+#include "visor/handler/one_line.hpp"
+#include "visor/handler/stopped.hpp"
+#include "visor/handler/webhook_plan.hpp"
+#include "visor/version.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+namespace visor {
+namespace detail {
+
+namespace http = boost::beast::http;
+using boost::asio::ip::tcp;
+
+/// The plan, and what it trusts.
+struct webhook_target : webhook_plan {
+  mutable boost::asio::ssl::context tls{boost::asio::ssl::context::tls_client};  // mutable: making a connection asks for it so
+
+  /// \throws visor::error `invalid_argument` when the file of certificates cannot be used
+  explicit webhook_target(webhook_options options) : webhook_plan(std::move(options)) {
+    if (!url().tls) return;
+    boost::system::error_code failed;
+    tls.set_verify_mode(boost::asio::ssl::verify_peer);
+    SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
+    std::string const& file = this->options().ca_file;
+    if (file.empty())
+      tls.set_default_verify_paths(failed);
+    else
+      tls.load_verify_file(file, failed);
+    if (failed)
+      throw error(condition::invalid_argument,
+                  "webhook: " + (file.empty() ? "the system's certificates" : "ca_file " + file) + " cannot be used: " + failed.message());
+  }
+};
+
+/// One run of a webhook. All members belong to one strand.
+struct webhook_call {
+  std::shared_ptr<webhook_target const> target;
+  job_context& job;
+  boost::asio::any_io_executor strand;
+  tcp::resolver resolver;
+  boost::asio::steady_timer changed;
+  tcp::resolver::results_type addresses;
+  boost::system::error_code resolve_error;
+  boost::beast::tcp_stream* stream = nullptr;  ///< while there is one
+  bool resolved = false;
+  bool stop = false;
+
+  webhook_call(std::shared_ptr<webhook_target const> to, job_context& of, boost::asio::any_io_executor on)
+      : target(std::move(to)), job(of), strand(std::move(on)), resolver(strand), changed(strand) {}
+
+  void request_stop() {
+    stop = true;
+    changed.cancel();
+    if (stream != nullptr) stream->close();
+  }
+
+  auto stage_timeout() const { return target->options().stage_timeout; }
+
+  /// Before and after everything that waits.
+  void check_stop() const {
+    if (stop) throw stopped(job, target->name() + " was given up");
+  }
+
+  [[noreturn]] void fail(condition what, std::string const& why) const { throw error(what, target->name() + ": " + why); }
+
+  /// Throws when the step failed: because of a stop, of time, or of what `why` says.
+  void check(boost::system::error_code failed, condition what, std::string const& why, std::string const& nothing_within) const {
+    check_stop();
+    if (failed == boost::beast::error::timeout) fail(what, nothing_within + " within " + to_string(stage_timeout()));
+    if (failed) fail(what, why + ": " + one_line(failed.message()));
+  }
+};
+
+/// What came back.
+struct webhook_answer {
+  http::response_header<> header;
+  std::string body;
+  boost::system::error_code broke_off;  ///< the body is not whole
+  webhook_answer() = default;
+};
+
+/// A body of which more than this is not read.
+inline constexpr std::size_t longest_answer = 1024 * 1024;
+
+/// Asks for the addresses and waits for them no longer than a stage may take: a resolver cannot be interrupted.
+inline task<> resolve(std::shared_ptr<webhook_call> call) {
+  auto const& url = call->target->url();
+  call->resolver.async_resolve(url.host, url.port, [call](boost::system::error_code failed, tcp::resolver::results_type found) {
+    call->resolve_error = failed;
+    call->addresses = std::move(found);
+    call->resolved = true;
+    call->changed.cancel();
+  });
+  auto const deadline = std::chrono::steady_clock::now() + call->stage_timeout();
+  boost::system::error_code ignored;
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, ignored);
+  while (!call->resolved && !call->stop && std::chrono::steady_clock::now() < deadline) {
+    call->changed.expires_at(deadline);
+    co_await call->changed.async_wait(token);
+  }
+  call->check_stop();
+  if (!call->resolved) {
+    call->resolver.cancel();
+    call->fail(condition::connection_failed, "the name of the host was not resolved within " + to_string(call->stage_timeout()));
+  }
+  call->check(call->resolve_error, condition::connection_failed, "the name of the host is not known", {});
+}
+
+inline http::request<http::string_body> make_request(webhook_target const& target, job_context const& job) {
+  http::request<http::string_body> request(http::string_to_verb(target.options().method), target.url().target, 11);
+  request.set(http::field::host, target.url().authority);
+  request.set(http::field::user_agent, "visor/" + std::string(version_text));
+  request.keep_alive(false);
+  for (auto const& [name, value] : target.context_headers(job)) request.set(name, value);
+  auto body = target.body_for(job);
+  if (body) request.set(http::field::content_type, "application/json");
+  for (auto const& [name, value] : target.options().headers) request.set(name, value.reveal());
+  if (body) request.body() = std::move(*body);
+  if (body) request.prepare_payload();
+  return request;
+}
+
+/// Reads an answer to its end, or as much of its body as is worth keeping. `failed` is set when not even its header came.
+template <class Stream>
+task<> read_answer(std::shared_ptr<webhook_call> call, Stream& stream, webhook_answer& answer, boost::system::error_code& failed) {
+  boost::beast::flat_buffer buffer;
+  std::array<char, 16 * 1024> chunk;
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
+  for (bool informational = true; informational;) {
+    http::response_parser<http::buffer_body> parser;
+    parser.body_limit(boost::none);
+    parser.header_limit(64 * 1024);
+    call->stream->expires_after(call->stage_timeout());
+    co_await http::async_read_header(stream, buffer, parser, token);
+    call->check_stop();
+    if (failed) co_return;
+    answer.header = parser.get().base();
+    informational = answer.header.result_int() / 100 == 1;
+    call->stream->expires_after(call->stage_timeout());
+    while (!parser.is_done() && !failed && answer.body.size() < longest_answer) {
+      parser.get().body().data = chunk.data();
+      parser.get().body().size = chunk.size();
+      co_await http::async_read(stream, buffer, parser, token);
+      call->check_stop();
+      answer.body.append(chunk.data(), chunk.size() - parser.get().body().size);
+      if (failed == http::error::need_buffer) failed.clear();
+    }
+    // Without a length the end of the connection ends the body, and few servers say goodbye in TLS.
+    bool const ended = parser.need_eof() && failed == boost::asio::ssl::error::stream_truncated;
+    if (!ended) answer.broke_off = failed;
+    if (answer.body.size() >= longest_answer && !parser.is_done()) answer.broke_off = http::error::body_limit;
+    failed.clear();
+  }
+}
+
+/// Sends the request over a stream that is ready, and reads the answer.
+template <class Stream>
+task<> exchange(std::shared_ptr<webhook_call> call, Stream& stream, webhook_answer& answer) {
+  boost::system::error_code unsent, unread;
+  auto const request = make_request(*call->target, call->job);
+  call->check_stop();
+  call->stream->expires_after(call->stage_timeout());
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, unsent);
+  co_await http::async_write(stream, request, token);
+  call->check_stop();
+  if (unsent == boost::beast::error::timeout) call->check(unsent, condition::connection_lost, {}, "the request could not be sent");
+  // Also when the request did not go out whole: a server may refuse it before its end.
+  co_await read_answer(call, stream, answer, unread);
+  if (!unread) co_return;
+  if (unsent) call->check(unsent, condition::connection_lost, "the request could not be sent", {});
+  if (unread == http::error::end_of_stream || unread == boost::asio::error::eof || unread == boost::asio::error::connection_reset ||
+      unread == boost::asio::ssl::error::stream_truncated)
+    call->fail(condition::connection_lost, "the connection was closed without an answer");
+  bool const not_http = unread.category() == make_error_code(http::error::bad_version).category();
+  call->check(unread, condition::connection_lost, not_http ? "the answer is not HTTP" : "no answer", "no answer");
+}
+
+/// Where a stop finds the stream.
+class stream_in_use {
+ public:
+  stream_in_use(webhook_call& call, boost::beast::tcp_stream& stream) : call_(call) { call_.stream = &stream; }
+  stream_in_use(stream_in_use const&) = delete;
+  stream_in_use& operator=(stream_in_use const&) = delete;
+  ~stream_in_use() { call_.stream = nullptr; }
+
+ private:
+  webhook_call& call_;
+};
+
+inline task<> connect(std::shared_ptr<webhook_call> call) {
+  boost::system::error_code failed;
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
+  call->stream->expires_after(call->stage_timeout());
+  co_await call->stream->async_connect(call->addresses, token);
+  call->check(failed, condition::connection_failed, "no connection", "no connection");
+}
+
+using tls_stream = boost::asio::ssl::stream<boost::beast::tcp_stream>;
+
+/// Asks for the certificate of the host in the URL. OpenSSL checks the name itself, so that it can say what was wrong.
+inline void expect_host(tls_stream& stream, std::string const& host) {
+  boost::system::error_code not_an_address;
+  boost::asio::ip::make_address(host, not_an_address);
+  SSL* const handle = stream.native_handle();
+  if (!not_an_address) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(handle), host.c_str());
+    return;
+  }
+  SSL_set_hostflags(handle, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  SSL_set1_host(handle, host.c_str());
+  SSL_ctrl(handle, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()));
+}
+
+inline task<> handshake(std::shared_ptr<webhook_call> call, tls_stream& stream) {
+  boost::system::error_code failed;
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
+  call->stream->expires_after(call->stage_timeout());
+  co_await stream.async_handshake(tls_stream::client, token);
+  call->check_stop();
+  auto const verdict = SSL_get_verify_result(stream.native_handle());
+  if (failed && verdict == X509_V_ERR_HOSTNAME_MISMATCH) call->fail(condition::tls_failed, "its certificate is not for this host");
+  if (failed && verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) call->fail(condition::tls_failed, "its certificate is not for this address");
+  if (failed && verdict != X509_V_OK)
+    call->fail(condition::tls_failed, "its certificate is not trusted: " + std::string(X509_verify_cert_error_string(verdict)));
+  call->check(failed, condition::tls_failed, "no TLS", "no TLS handshake");
+}
+
+/// Throws unless the status is one of success.
+inline void check_status(webhook_plan const& plan, http::response_header<> const& answer, std::string const& body) {
+  unsigned const status = answer.result_int();
+  if (status / 100 == 2) return;
+  std::string what = plan.name() + " answered " + std::to_string(status);
+  auto const reason = answer.reason().empty() ? http::obsolete_reason(answer.result()) : answer.reason();
+  if (!reason.empty()) what += " " + one_line(std::string_view(reason.data(), reason.size()), 60);
+  if (status / 100 == 3) {
+    auto const location = answer[http::field::location];
+    std::string_view const to(location.data(), location.size());
+    what += ": redirects are not followed";
+    if (check_url(to).message.empty()) what += "; it points to " + url_parts(to).origin();
+    throw permanent_failure(what);
+  }
+  if (std::string const line = one_line(body.substr(0, body.find('\n'))); !line.empty()) what += ": " + line;
+  bool const again = status / 100 != 4 || status == 408 || status == 425 || status == 429;
+  if (again) throw error(condition::handler_failed, what);
+  throw permanent_failure(what);
+}
+
+/// On a strand, with cancellation off.
+inline task<> call_webhook(std::shared_ptr<webhook_target const> target, job_context& job) {
+  auto const strand = co_await boost::asio::this_coro::executor;
+  auto const call = std::make_shared<webhook_call>(target, job, strand);
+  std::stop_callback const on_stop(job.stop_token(), [call] { boost::asio::post(call->strand, [call] { call->request_stop(); }); });
+  co_await resolve(call);
+  webhook_answer answer;
+  if (target->url().tls) {
+    tls_stream stream(strand, target->tls);
+    stream_in_use const use(*call, stream.next_layer());
+    expect_host(stream, target->url().host);
+    co_await connect(call);
+    co_await handshake(call, stream);
+    co_await exchange(call, stream, answer);
+  } else {
+    boost::beast::tcp_stream stream(strand);
+    stream_in_use const use(*call, stream);
+    co_await connect(call);
+    co_await exchange(call, stream, answer);
+  }
+  std::string const body = target->redact(std::move(answer.body));
+  job.append(body);
+  if (answer.broke_off) job.log("\n[the answer is not whole: " + one_line(answer.broke_off.message()) + "]");
+  check_status(*target, answer.header, body);
+}
+
+inline task<> run_webhook(std::shared_ptr<webhook_target const> target, job_context& job) {
+  // The stop token ends the call; cancellation at an await would hide why.
+  co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+  if (job.stop_requested()) throw stopped(job, target->name() + " was not called");
+  auto const executor = co_await boost::asio::this_coro::executor;
+  auto calling =
+      boost::asio::co_spawn(boost::asio::make_strand(executor), call_webhook(std::move(target), job), boost::asio::use_awaitable);
+  co_await std::move(calling);
+}
+
+}  // namespace detail
+
+/// A handler that makes an HTTP request. Needs OpenSSL.
+///
+/// The body is the payload, with `Content-Type: application/json`, or what `options.body` makes of it: `{{payload}}` stands for the
+/// payload; `{{payload.NAME}}` for a field at its top; `{{type}}`, `{{job_id}}`, `{{attempt}}`, `{{schedule}}`, `{{planned_at}}`,
+/// `{{node}}` and `{{epoch}}` for facts of the job. They are inserted as inside a JSON string (`{"text": "{{payload.text}}"}`), arrays
+/// and objects as JSON, what there is none of as nothing. The same facts are in the headers `Visor-Job-Id`, `Visor-Attempt`,
+/// `Visor-Node`, `Visor-Epoch` and, for a job of a schedule, `Visor-Schedule` and `Visor-Planned-At`, percent-encoded where they are
+/// not visible ASCII. A job that is tried again sends the same `Visor-Job-Id`, by which the other side can tell.
+///
+/// Over HTTPS, TLS 1.2 or newer, the certificate must be valid, trusted, and for the host of the URL.
+///
+/// Status 2xx is success. 408, 425, 429, 5xx, and everything that kept an answer from coming, is a failure that is tried again
+/// (`Retry-After` is not looked at); other 4xx and redirects, which are not followed, end the job (`permanent_failure`). Up to 1 MiB of
+/// the answer's body becomes the attempt's output; values of our headers that come back in it are hidden.
+///
+/// When the job is asked to stop, the connection is closed and the handler throws `timeout`, `lease_lost` or `cancelled`. Errors name
+/// scheme, host and port of the URL only, since the rest of it and the headers may be secret.
+///
+/// \param options what to call; checked here
+/// \throws visor::error `invalid_argument` that names the field
+/// Thread-safe: one handler may run any number of jobs at the same time.
+inline handler webhook(webhook_options options) {
+  return [target = std::make_shared<detail::webhook_target const>(std::move(options))](job_context& job) {
+    return detail::run_webhook(target, job);
+  };
+}
+
+}  // namespace visor
+
+#endif

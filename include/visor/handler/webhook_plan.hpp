@@ -1,0 +1,175 @@
+#ifndef VISOR_HANDLER_WEBHOOK_PLAN_HPP
+#define VISOR_HANDLER_WEBHOOK_PLAN_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/secret.hpp"
+#include "visor/base/text.hpp"
+#include "visor/base/time.hpp"
+#include "visor/config/url.hpp"
+#include "visor/engine/job_context.hpp"
+#include "visor/handler/body_template.hpp"
+#include "visor/handler/context_fields.hpp"
+
+#include <boost/describe/class.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace visor {
+
+/// A call over HTTP or HTTPS that a job makes.
+struct webhook_options {
+  std::string method = "POST";  ///< GET, POST, PUT, PATCH or DELETE
+  std::string url;              ///< absolute, `https` or `http`, without user and password
+  /// Sent as they are. `Content-Type` and `User-Agent` replace ours; `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and
+  /// names that start with `Visor-` are refused.
+  std::map<std::string, secret> headers;
+  /// A template, see `webhook`; none: the payload, but for GET, which then has no body.
+  std::optional<std::string> body;
+  std::string ca_file;                               ///< certificates in PEM form that are trusted; empty: those of the system
+  duration stage_timeout{std::chrono::seconds{30}};  ///< for each of: name, connection, TLS, sending, answer; 1 ms to 1 h
+
+  webhook_options() = default;
+  explicit webhook_options(std::string to) : url(std::move(to)) {}
+  friend bool operator==(webhook_options const&, webhook_options const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(webhook_options, (), (method, url, headers, body, ca_file, stage_timeout))
+
+namespace detail {
+
+/// The parts of a URL that `check_url` has accepted.
+struct url_parts {
+  bool tls = false;
+  std::string authority;  ///< host and port as written
+  std::string host;       ///< without brackets
+  std::string port;
+  std::string target = "/";
+
+  explicit url_parts(std::string_view url) {
+    tls = (url[4] | 0x20) == 's';
+    url.remove_prefix(url.find("://") + 3);
+    auto const end = std::min(url.find_first_of("/?#"), url.size());
+    authority = url.substr(0, end);
+    std::string_view path = url.substr(end);
+    path = path.substr(0, path.find('#'));
+    if (path.starts_with('/')) target.clear();
+    target += path;
+    bool const bracketed = authority.starts_with('[');
+    auto const host_end = bracketed ? authority.find(']') : std::min(authority.find(':'), authority.size());
+    host = bracketed ? authority.substr(1, host_end - 1) : authority.substr(0, host_end);
+    auto const colon = authority.find(':', host_end);
+    port = colon == authority.npos ? (tls ? "443" : "80") : authority.substr(colon + 1);
+  }
+
+  /// What may be shown of it: paths and queries hold tokens.
+  std::string origin() const { return (tls ? "https://" : "http://") + authority; }
+};
+
+inline bool same_header(std::string_view a, std::string_view b) noexcept {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    auto const lower = [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : +c; };
+    return lower(x) == lower(y);
+  });
+}
+
+/// A webhook made ready once, for all of its runs. Never changed afterwards.
+class webhook_plan {
+ public:
+  /// \throws visor::error `invalid_argument`
+  explicit webhook_plan(webhook_options options) : options_(checked(std::move(options))), url_(options_.url) {
+    if (options_.body) body_.emplace(*options_.body);
+  }
+
+  webhook_options const& options() const noexcept { return options_; }
+  url_parts const& url() const noexcept { return url_; }
+  std::string name() const { return "webhook " + url_.origin(); }
+
+  std::optional<std::string> body_for(job_context const& job) const {
+    if (body_) return body_->fill(job);
+    if (options_.method == "GET") return std::nullopt;
+    return job.payload();
+  }
+
+  /// `Visor-Job-Id` and so on. A value is visible ASCII and spaces; other bytes and `%` are percent-encoded.
+  static std::vector<std::pair<std::string, std::string>> context_headers(job_context const& job) {
+    std::vector<std::pair<std::string, std::string>> headers;
+    for (auto const& field : context_fields) {
+      auto const value = field.value(job);
+      if (!value) continue;
+      std::string name = "Visor-";
+      for (bool first = true; char const c : field.name) {
+        name += c == '_' ? '-' : first ? static_cast<char>(c - 'a' + 'A') : c;
+        first = c == '_';
+      }
+      std::string text;
+      for (char const c : *value) {
+        constexpr std::string_view digits = "0123456789ABCDEF";
+        auto const byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte < 0x7F && c != '%')
+          text += c;
+        else
+          ((text += '%') += digits[byte >> 4]) += digits[byte & 15];
+      }
+      headers.emplace_back(std::move(name), std::move(text));
+    }
+    return headers;
+  }
+
+  /// Text of the other side, without the values of our headers, should it send them back.
+  std::string redact(std::string text) const {
+    auto const hide = [&text](std::string_view value) {
+      if (value.size() < 4) return;
+      for (auto at = text.find(value); at != text.npos; at = text.find(value, at + masked.size())) text.replace(at, value.size(), masked);
+    };
+    for (auto const& [name, value] : options_.headers) {
+      std::string_view const whole = value.reveal();
+      hide(whole);
+      if (auto const space = whole.rfind(' '); space != whole.npos) hide(whole.substr(space + 1));
+    }
+    return text;
+  }
+
+ private:
+  static webhook_options checked(webhook_options options) {
+    auto const refuse = [](std::string const& why) { throw error(condition::invalid_argument, "webhook: " + why); };
+    static constexpr std::array<std::string_view, 5> methods{"GET", "POST", "PUT", "PATCH", "DELETE"};
+    if (std::find(methods.begin(), methods.end(), options.method) == methods.end())
+      refuse("method \"" + one_line(options.method, 20) + "\" is not known: there are GET, POST, PUT, PATCH and DELETE");
+    if (auto const fault = check_url(options.url); !fault.message.empty())
+      refuse("url " + std::string(fault.message) + " (at byte " + std::to_string(fault.offset + 1) + ")");
+    for (auto const& [name, value] : options.headers) {
+      bool const token = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+      });
+      std::string const shown = "header \"" + one_line(name, 60) + "\"";
+      if (!token) refuse(shown + " is no name of a header");
+      for (auto const* ours : {"Host", "Content-Length", "Transfer-Encoding", "Connection"})
+        if (same_header(name, ours)) refuse(shown + " is set by visor itself");
+      if (same_header(std::string_view(name).substr(0, 6), "Visor-"))
+        refuse(shown + " is set by visor itself: choose a name without Visor-");
+      if (std::any_of(value.reveal().begin(), value.reveal().end(),
+                      [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }))
+        refuse(shown + " has a value with a line break or another control character");
+    }
+    if (options.stage_timeout < std::chrono::milliseconds{1} || options.stage_timeout > std::chrono::hours{1})
+      refuse("stage_timeout is " + to_string(options.stage_timeout) + ": allowed is 1ms to 1h");
+    return options;
+  }
+
+  webhook_options options_;
+  url_parts url_;
+  std::optional<body_template> body_;
+};
+
+}  // namespace detail
+}  // namespace visor
+
+#endif

@@ -1,0 +1,452 @@
+#include "visor/webhook.hpp"
+
+#include "handler/http_server.hpp"
+#include "handler/runner.hpp"
+#include "support/catch.hpp"
+
+#include <boost/json/parse.hpp>
+
+using namespace std::chrono_literals;
+using namespace visor_test;
+using visor::condition;
+using visor::stop_reason;
+using visor::webhook;
+using visor::webhook_options;
+
+namespace {
+
+outcome call(webhook_options const& options, std::string payload = "{}") {
+  return run_handler(webhook(options), job_with(std::move(payload)));
+}
+
+http_server::behaviour answering(std::string bytes) {
+  http_server::behaviour how;
+  how.answer = std::move(bytes);
+  return how;
+}
+
+std::string status_answer(std::string const& status, std::string const& body = {}) {
+  return "HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+std::string refusal(webhook_options const& options) {
+  try {
+    webhook(options);
+  } catch (visor::error const& failure) {
+    CHECK(failure.kind() == condition::invalid_argument);
+    return failure.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("A webhook posts the payload and tells about the job") {
+  http_server const server({});
+  webhook_options options(server.url("/hook?a=1#part"));
+  options.headers.emplace("Authorization", visor::secret("Bearer t0ken"));
+  auto job = job_with(R"({"pages":3})");
+  job.schedule = "100% n\xC3\xA4htlich";
+  job.planned_at = visor::instant{std::chrono::sys_days{std::chrono::year{2026} / 11 / 21}} + 14h;
+  auto const result = run_handler(webhook(options), job);
+  CHECK(result.good);
+  CHECK(result.output == "ok\n");
+  auto const request = server.last();
+  CHECK(request.method_string() == "POST");
+  CHECK(request.target() == "/hook?a=1");
+  CHECK(request.body() == R"({"pages":3})");
+  CHECK(request["Host"] == "127.0.0.1:" + server.port());
+  CHECK(request["Content-Type"] == "application/json");
+  CHECK(request["Authorization"] == "Bearer t0ken");
+  CHECK(request["User-Agent"] == "visor/" + std::string(visor::version_text));
+  CHECK(request["Visor-Job-Id"] == "42");
+  CHECK(request["Visor-Attempt"] == "2");
+  CHECK(request["Visor-Node"] == "node-1");
+  CHECK(request["Visor-Epoch"] == "7");
+  CHECK(request["Visor-Schedule"] == "100%25 n%C3%A4htlich");
+  CHECK(request["Visor-Planned-At"] == "2026-11-21T14:00:00Z");
+  CHECK(call(options).good);
+  CHECK(server.last().count("Visor-Schedule") == 0);
+  CHECK(server.last().count("Visor-Planned-At") == 0);
+}
+
+TEST_CASE("A webhook uses the method and headers it is given") {
+  http_server const server({});
+  webhook_options options(server.url(""));
+  options.method = GENERATE("GET", "PUT", "PATCH", "DELETE");
+  options.headers.emplace("content-type", visor::secret("text/plain"));
+  CHECK(call(options).good);
+  auto const request = server.last();
+  CHECK(request.method_string() == options.method);
+  CHECK(request.target() == "/");
+  CHECK(request.body() == (options.method == "GET" ? "" : "{}"));
+  CHECK(request["Content-Type"] == "text/plain");
+  CHECK(request.count("Content-Type") == 1);
+}
+
+TEST_CASE("A webhook's body may be a template") {
+  http_server const server({});
+  webhook_options options(server.url("?q"));
+  options.body =
+      R"({"text":"{{payload.text}} {{ payload.n }}{{payload.none}}","all":{{payload}},"list":{{payload.list}},"job":{{job_id}},)"
+      R"("try":{{attempt}},"type":"{{type}}","schedule":"{{schedule}}","at":"{{planned_at}}","node":"{{node}}","epoch":{{epoch}}})";
+  auto job = job_with(R"({"text":"say \"hi\"\n","n":1.5,"list":[1,true],"none":null})", "greet");
+  job.schedule = "a\"b";
+  CHECK(run_handler(webhook(options), job).good);
+  CHECK(server.last().target() == "/?q");
+  CHECK(server.last().body() ==
+        R"({"text":"say \"hi\"\n 1.5","all":{"text":"say \"hi\"\n","n":1.5,"list":[1,true],"none":null},"list":[1,true],"job":42,)"
+        R"("try":2,"type":"greet","schedule":"a\"b","at":"","node":"node-1","epoch":7})");
+  CHECK(call(options, "junk").good);
+
+  auto const fault = [&](std::string const& text) {
+    options.body = text;
+    return refusal(options);
+  };
+  CHECK(fault("{{job_ids}}") == "webhook: body: \"{{job_ids}}\" is not known; did you mean \"{{job_id}}\"?");
+  CHECK_THAT(fault("{{something}}"),
+             StartsWith("webhook: body: \"{{something}}\" is not known; there are: payload.NAME, payload, type, job_id"));
+  CHECK_THAT(fault("{{payload.}}"), StartsWith("webhook: body: \"{{payload.}}\" is not known"));
+  CHECK(fault("{{}}").starts_with("webhook: body: \"{{}}\" is not known"));
+  CHECK(fault("a {{payload") == "webhook: body: \"{{payload\" has no closing \"}}\"");
+}
+
+TEST_CASE("A webhook's status decides") {
+  struct expectation {
+    std::string status;
+    bool good, permanent;
+  };
+  auto const expected = GENERATE(values<expectation>({{"200 OK", true, false},
+                                                      {"201 Created", true, false},
+                                                      {"204 No Content", true, false},
+                                                      {"299 Odd", true, false},
+                                                      {"300 Multiple Choices", false, true},
+                                                      {"304 Not Modified", false, true},
+                                                      {"400 Bad Request", false, true},
+                                                      {"401 Unauthorized", false, true},
+                                                      {"404 Not Found", false, true},
+                                                      {"408 Request Timeout", false, false},
+                                                      {"410 Gone", false, true},
+                                                      {"425 Too Early", false, false},
+                                                      {"429 Too Many Requests", false, false},
+                                                      {"500 Internal Server Error", false, false},
+                                                      {"503 Service Unavailable", false, false},
+                                                      {"600 Odd", false, false}}));
+  bool const no_body = expected.status[0] == '2' || expected.status[0] == '3';
+  http_server const server(answering(status_answer(expected.status, no_body ? "" : "  why it\r\nfailed")));
+  auto const result = call(webhook_options(server.url("/secret-path")));
+  CAPTURE(expected.status);
+  CHECK(result.good == expected.good);
+  CHECK(result.permanent == expected.permanent);
+  if (!no_body) {
+    CHECK(result.kind == condition::handler_failed);
+    CHECK(result.message == "webhook http://127.0.0.1:" + server.port() + " answered " + expected.status + ": why it");
+    CHECK(result.output == "  why it\r\nfailed");
+  }
+}
+
+TEST_CASE("A webhook does not follow redirects and says where they point, without what may be secret") {
+  http_server const server(answering("HTTP/1.1 301 Moved\r\nLocation: https://elsewhere.example/x?token=1\r\nContent-Length: 0\r\n\r\n"));
+  auto const result = call(webhook_options(server.url()));
+  CHECK(result.permanent);
+  CHECK(result.message == "webhook http://127.0.0.1:" + server.port() +
+                              " answered 301 Moved: redirects are not followed; it points to https://elsewhere.example");
+  http_server const relative(answering("HTTP/1.1 302 \r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"));
+  CHECK_THAT(call(webhook_options(relative.url())).message, EndsWith("answered 302 Found: redirects are not followed"));
+}
+
+TEST_CASE("A webhook that gets no answer says why, and is tried again") {
+  auto const failure = [](webhook_options const& options, condition kind) {
+    auto const result = call(options);
+    CHECK_FALSE(result.good);
+    CHECK_FALSE(result.permanent);
+    CHECK(result.kind == kind);
+    CHECK(result.took < 10s);
+    return result.message;
+  };
+  SECTION("nobody listens") {
+    std::string url;
+    {
+      http_server const server({});
+      url = server.url();
+    }
+    CHECK(failure(webhook_options(url), condition::connection_failed) ==
+          "webhook " + url.substr(0, url.size() - 1) + ": no connection: Connection refused");
+  }
+  SECTION("there is no such host") {
+    CHECK_THAT(failure(webhook_options("https://no-such-host.invalid/x"), condition::connection_failed),
+               StartsWith("webhook https://no-such-host.invalid: the name of the host is not known: "));
+  }
+  SECTION("it accepts and says nothing") {
+    http_server::behaviour how = answering("");
+    how.wait = true;
+    http_server const server(how);
+    webhook_options options(server.url());
+    options.stage_timeout = 100ms;
+    CHECK(failure(options, condition::connection_lost) == "webhook http://127.0.0.1:" + server.port() + ": no answer within 100ms");
+  }
+  SECTION("it closes") {
+    http_server const server(answering(""));
+    CHECK(failure(webhook_options(server.url()), condition::connection_lost) ==
+          "webhook http://127.0.0.1:" + server.port() + ": the connection was closed without an answer");
+  }
+  SECTION("it closes in the middle of the header") {
+    http_server const server(answering("HTTP/1.1 200 O"));
+    CHECK_THAT(failure(webhook_options(server.url()), condition::connection_lost), Contains("the answer is not HTTP: partial message"));
+  }
+  SECTION("it is something else") {
+    http_server const server(answering("220 mail.example ESMTP\r\n"));
+    CHECK_THAT(failure(webhook_options(server.url()), condition::connection_lost), Contains("the answer is not HTTP: bad version"));
+  }
+  SECTION("its header never ends") {
+    http_server const server(answering("HTTP/1.1 200 OK\r\nX: " + std::string(100'000, 'x')));
+    CHECK_THAT(failure(webhook_options(server.url()), condition::connection_lost),
+               Contains("the answer is not HTTP: header limit exceeded"));
+  }
+}
+
+TEST_CASE("Large bodies go both ways") {
+  http_server::behaviour how;
+  how.reply = [](http_server::request const& request) { return status_answer("200 OK", std::to_string(request.body().size())); };
+  http_server const server(how);
+  std::string const big = "\"" + std::string(10 * 1024 * 1024, 'x') + "\"";
+  CHECK(call(webhook_options(server.url()), big).output == std::to_string(big.size()));
+
+  std::string const answer(5 * 1024 * 1024, 'y');
+  http_server const generous(answering(status_answer("200 OK", answer)));
+  auto const result = run_handler(webhook(webhook_options(generous.url())), job_with("{}"), {}, 1, answer.size());
+  CHECK(result.good);
+  CHECK_THAT(result.output, EndsWith("y\n[the answer is not whole: body limit exceeded]\n"));
+  CHECK(result.output.size() > 1024 * 1024);
+  CHECK(result.output.size() < 1200 * 1024);
+
+  http_server const chunked(answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"));
+  CHECK(call(webhook_options(chunked.url())).output == "abcde");
+  http_server const until_closed(answering("HTTP/1.1 200 OK\r\n\r\nto the end"));
+  CHECK(call(webhook_options(until_closed.url())).output == "to the end");
+}
+
+TEST_CASE("An answer that comes before the request was read whole is heard") {
+  http_server::behaviour how = answering(status_answer("413 Payload Too Large", "too much"));
+  how.read_request = false;
+  how.wait = true;
+  http_server const server(how);
+  auto const result = call(webhook_options(server.url()), "\"" + std::string(10 * 1024 * 1024, 'x') + "\"");
+  CHECK(result.permanent);
+  CHECK_THAT(result.message, EndsWith("answered 413 Payload Too Large: too much"));
+}
+
+TEST_CASE("Informational answers are passed over") {
+  http_server const server(
+      answering("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + status_answer("200 OK", "x")));
+  auto const result = call(webhook_options(server.url()));
+  CHECK(result.good);
+  CHECK(result.output == "x");
+}
+
+TEST_CASE("A success whose body breaks off is a success, and says so in the output") {
+  http_server const server(answering("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"));
+  auto const result = call(webhook_options(server.url()));
+  CHECK(result.good);
+  CHECK(result.output == "half\n[the answer is not whole: partial message]\n");
+
+  http_server::behaviour stuck = answering("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+  stuck.wait = true;
+  http_server const slow(stuck);
+  webhook_options options(slow.url());
+  options.stage_timeout = 100ms;
+  CHECK_THAT(call(options).output, StartsWith("half\n[the answer is not whole: "));
+}
+
+TEST_CASE("What is secret does not come back in output or errors") {
+  http_server::behaviour how;
+  how.reply = [](http_server::request const& request) {
+    return status_answer("500 " + std::string("Bad"),
+                         std::string(request["Authorization"]) + " or t0ken-abc, k3y-def " + std::string(request.target()));
+  };
+  http_server const server(how);
+  webhook_options options(server.url("/T000/secret"));
+  options.headers.emplace("Authorization", visor::secret("Bearer t0ken-abc"));
+  options.headers.emplace("X-Key", visor::secret("k3y-def"));
+  auto const result = call(options);
+  for (auto const& text : {result.output, result.message}) {
+    CHECK_THAT(text, !Contains("t0ken-abc"));
+    CHECK_THAT(text, !Contains("k3y-def"));
+    CHECK_THAT(text, Contains("******** or ********, ********"));
+  }
+}
+
+TEST_CASE("A stopped webhook ends at once and says why") {
+  http_server::behaviour how = answering("");
+  how.wait = true;
+  certificate const own("localhost", "DNS:localhost", nullptr);
+  bool const tls = GENERATE(false, true);
+  bool const cancel_too = GENERATE(false, true);
+  how.tls = tls ? &own : nullptr;
+  how.handshake = false;
+  http_server const server(how);
+  stop_order stop;
+  stop.why = stop_reason::timed_out;
+  stop.cancel_too = cancel_too;
+  stop.when = [&] { return server.connected(); };
+  auto const result = run_handler(webhook(webhook_options(server.url())), job_with("{}"), stop);
+  CHECK(result.kind == condition::timeout);
+  CHECK_THAT(result.message, StartsWith("timed out: webhook http"));
+  CHECK_THAT(result.message, EndsWith(server.port() + " was given up"));
+  CHECK(result.took < 5s);
+}
+
+TEST_CASE("A webhook whose job is stopped before it starts is not called") {
+  http_server const server({});
+  boost::asio::io_context io;
+  visor::job_context job(job_with("{}"), "node-1", 7, io.get_executor());
+  job.request_stop(stop_reason::lease_lost);
+  std::string message;
+  boost::asio::co_spawn(io, webhook(webhook_options(server.url()))(job), [&](std::exception_ptr thrown) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (visor::error const& failure) {
+      message = failure.what();
+    }
+  });
+  io.run();
+  CHECK(message == "this node's lease was lost: webhook http://127.0.0.1:" + server.port() + " was not called");
+  CHECK_FALSE(server.connected());
+}
+
+TEST_CASE("A certificate must be trusted, valid, and for the host") {
+  scratch const folder;
+  certificate const authority("Test CA", "", nullptr);
+  certificate const stranger("Other CA", "", nullptr);
+  auto const trusted = folder.write("ca.pem", authority.pem());
+  auto const try_with = [&](certificate const& shown, std::string const& host, std::string const& ca_file) {
+    http_server::behaviour how;
+    how.tls = &shown;
+    http_server const server(how);
+    webhook_options options(server.url("/", host));
+    options.ca_file = ca_file;
+    auto result = call(options);
+    if (!result.good) {
+      CHECK(result.kind == condition::tls_failed);
+      CHECK_FALSE(result.permanent);
+      CHECK(result.message.starts_with("webhook " + server.url("", host) + ": "));
+      return result.message.substr(server.url("", host).size() + 10);
+    }
+    return "good, asked for \"" + server.server_name() + "\"";
+  };
+  certificate const good("x", "DNS:localhost,IP:127.0.0.1", &authority);
+  CHECK(try_with(good, "localhost", trusted) == "good, asked for \"localhost\"");
+  CHECK(try_with(good, "127.0.0.1", trusted) == "good, asked for \"\"");
+
+  CHECK(try_with(good, "localhost", folder.write("other.pem", stranger.pem())) ==
+        "its certificate is not trusted: unable to get local issuer certificate");
+  CHECK(try_with(good, "localhost", "") == "its certificate is not trusted: unable to get local issuer certificate");
+  ::setenv("SSL_CERT_FILE", trusted.c_str(), 1);
+  CHECK(try_with(good, "localhost", "") == "good, asked for \"localhost\"");
+  ::unsetenv("SSL_CERT_FILE");
+
+  CHECK(try_with(certificate("localhost", "DNS:other.example", &authority), "localhost", trusted) ==
+        "its certificate is not for this host");
+  CHECK(try_with(certificate("127.0.0.1", "DNS:localhost", &authority), "127.0.0.1", trusted) == "its certificate is not for this address");
+  CHECK(try_with(certificate("localhost", "DNS:localhost", &authority, -7200, -60), "localhost", trusted) ==
+        "its certificate is not trusted: certificate has expired");
+  CHECK(try_with(certificate("localhost", "DNS:localhost", &authority, 60), "localhost", trusted) ==
+        "its certificate is not trusted: certificate is not yet valid");
+  CHECK(try_with(certificate("localhost", "DNS:localhost", nullptr), "localhost", trusted) ==
+        "its certificate is not trusted: self-signed certificate");
+}
+
+TEST_CASE("HTTPS bodies go both ways, and servers that do not say goodbye are understood") {
+  scratch const folder;
+  certificate const authority("Test CA", "", nullptr);
+  certificate const good("x", "DNS:localhost", &authority);
+  http_server::behaviour how;
+  how.tls = &good;
+  how.reply = [](http_server::request const& request) { return "HTTP/1.1 200 OK\r\n\r\n" + std::to_string(request.body().size()); };
+  http_server const server(how);
+  webhook_options options(server.url("/", "localhost"));
+  options.ca_file = folder.write("ca.pem", authority.pem());
+  std::string const big = "\"" + std::string(3 * 1024 * 1024, 'x') + "\"";
+  auto const result = call(options, big);
+  CHECK(result.good);
+  CHECK(result.output == std::to_string(big.size()));
+}
+
+TEST_CASE("A server without TLS, or one that is silent in it, is told so") {
+  http_server::behaviour how = answering(status_answer("400 Bad Request"));
+  how.read_request = false;
+  http_server const plain(how);
+  auto const result = call(webhook_options("https://127.0.0.1:" + plain.port()));
+  CHECK(result.kind == condition::tls_failed);
+  CHECK_THAT(result.message, StartsWith("webhook https://127.0.0.1:" + plain.port() + ": no TLS: "));
+
+  certificate const own("localhost", "DNS:localhost", nullptr);
+  http_server::behaviour mute;
+  mute.tls = &own;
+  mute.handshake = false;
+  http_server const silent(mute);
+  webhook_options options(silent.url());
+  options.stage_timeout = 100ms;
+  CHECK(call(options).message == "webhook https://127.0.0.1:" + silent.port() + ": no TLS handshake within 100ms");
+}
+
+TEST_CASE("Options of a webhook that make no sense are refused, without what may be secret") {
+  CHECK(refusal(webhook_options("ftp://x")) == "webhook: url must begin with https:// or http:// (at byte 1)");
+  CHECK(refusal(webhook_options("https://me:pw@x/")) ==
+        "webhook: url cannot hold user and password: use the header Authorization (at byte 9)");
+  CHECK(refusal(webhook_options("http://x:0/")) == "webhook: url has a wrong port: allowed is 1 to 65535 (at byte 10)");
+  CHECK(refusal(webhook_options("http:///")) == "webhook: url names no host (at byte 8)");
+  CHECK(refusal(webhook_options("http://x/\r\n")).starts_with("webhook: url has a character"));
+  webhook_options options("http://x");
+  options.method = "TRACE";
+  CHECK(refusal(options) == "webhook: method \"TRACE\" is not known: there are GET, POST, PUT, PATCH and DELETE");
+  auto const with = [](std::string const& name, std::string const& value) {
+    webhook_options changed("http://x");
+    changed.headers.emplace(name, visor::secret(value));
+    return refusal(changed);
+  };
+  CHECK(with("content-length", "1") == "webhook: header \"content-length\" is set by visor itself");
+  CHECK(with("visor-job-id", "1") == "webhook: header \"visor-job-id\" is set by visor itself: choose a name without Visor-");
+  CHECK(with("a b", "1") == "webhook: header \"a b\" is no name of a header");
+  CHECK(with("", "1") == "webhook: header \"\" is no name of a header");
+  CHECK(with("X", "s3cret\r\nY: 1") == "webhook: header \"X\" has a value with a line break or another control character");
+  webhook_options slow("http://x");
+  slow.stage_timeout = 0s;
+  CHECK(refusal(slow) == "webhook: stage_timeout is 0s: allowed is 1ms to 1h");
+  webhook_options no_ca("https://x");
+  no_ca.ca_file = "/no/such/ca.pem";
+  CHECK_THAT(refusal(no_ca), StartsWith("webhook: ca_file /no/such/ca.pem cannot be used: "));
+}
+
+TEST_CASE("A webhook is called from several jobs at once and leaves nothing behind") {
+  certificate const authority("Test CA", "", nullptr);
+  certificate const good("x", "DNS:localhost", &authority);
+  scratch const folder;
+  http_server::behaviour how;
+  how.tls = &good;
+  how.reply = [](http_server::request const& request) { return status_answer("200 OK", std::string(request["Visor-Job-Id"])); };
+  http_server const server(how);
+  webhook_options options(server.url("/", "localhost"));
+  options.ca_file = folder.write("ca.pem", authority.pem());
+  auto const handler = webhook(options);
+  run_handler(handler, job_with("{}"));
+  auto const descriptors = open_descriptors();
+  constexpr int count = 40;
+  {
+    boost::asio::io_context io{3};
+    std::vector<std::unique_ptr<visor::job_context>> jobs;
+    std::atomic<int> done{0};
+    for (int i = 0; i < count; ++i) {
+      auto job = job_with("{}");
+      job.id = i;
+      jobs.push_back(std::make_unique<visor::job_context>(std::move(job), "node-1", 7, io.get_executor()));
+      boost::asio::co_spawn(io, handler(*jobs.back()), [&](std::exception_ptr thrown) { done += thrown == nullptr; });
+    }
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) threads.emplace_back([&] { io.run(); });
+    for (auto& thread : threads) thread.join();
+    CHECK(done == count);
+    for (int i = 0; i < count; ++i) CHECK(jobs[static_cast<std::size_t>(i)]->take_output() == std::to_string(i));
+  }
+  CHECK(open_descriptors() <= descriptors + 1);
+}
