@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// The schema as a chain of versions. Version n is made from the records alone: the tables whose `since` is n, and the columns that
@@ -115,33 +116,49 @@ constexpr std::uint64_t fnv1a(std::string_view text, std::uint64_t hash) {
   return hash;
 }
 
-template <class Dialect, class Record>
-void append_up(int version, std::vector<std::string_view>& to) {
-  if (table<Record>::since == version) {
-    to.push_back(text_of<create_table<Dialect, Record>>.view());
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (to.push_back(text_of<create_index<Dialect, Record, I>>.view()), ...);
-    }(std::make_index_sequence<table<Record>::indexes.size()>{});
+template <class Dialect, class Record, std::size_t Index>
+struct drop_index {
+  template <class Sink>
+  static constexpr void write(Sink& sink) {
+    schema_writer<Dialect, Record, Sink> out(sink);
+    out("DROP INDEX ").quoted(table_prefix, table<Record>::indexes[Index].name);
   }
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    auto const add = [&](int since, std::string_view text) {
-      if (since == version) to.push_back(text);
-    };
-    (add(table<Record>::added[I].since, text_of<add_column<Dialect, Record, I>>.view()), ...);
-    (void)add;
-  }(std::make_index_sequence<table<Record>::added.size()>{});
+};
+
+/// Texts, each with the version that it belongs to.
+using versioned_texts = std::vector<std::pair<int, std::string_view>>;
+
+template <class Record>
+constexpr int index_since(index const& what) {
+  return what.since == 0 ? table<Record>::since : what.since;
 }
 
+/// Everything that was ever done for a record, in the order in which it can be done.
 template <class Dialect, class Record>
-void append_down(int version, std::vector<std::string_view>& to) {
+void append_ups(versioned_texts& to) {
+  to.emplace_back(table<Record>::since, text_of<create_table<Dialect, Record>>.view());
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    auto const drop = [&](int since, std::string_view text) {
-      if (since == version) to.push_back(text);
-    };
-    (drop(table<Record>::added[I].since, text_of<drop_column<Dialect, Record, I>>.view()), ...);
-    (void)drop;
+    (to.emplace_back(table<Record>::added[I].since, text_of<add_column<Dialect, Record, I>>.view()), ...);
   }(std::make_index_sequence<table<Record>::added.size()>{});
-  if (table<Record>::since == version) to.push_back(text_of<drop_table<Dialect, Record>>.view());
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (to.emplace_back(index_since<Record>(table<Record>::indexes[I]), text_of<create_index<Dialect, Record, I>>.view()), ...);
+  }(std::make_index_sequence<table<Record>::indexes.size()>{});
+}
+
+/// The way back. What came with its table goes with it.
+template <class Dialect, class Record>
+void append_downs(versioned_texts& to) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto const drop = [&](index const& what, std::string_view text) {
+      if (index_since<Record>(what) != table<Record>::since) to.emplace_back(what.since, text);
+    };
+    (drop(table<Record>::indexes[I], text_of<drop_index<Dialect, Record, I>>.view()), ...);
+    (void)drop;
+  }(std::make_index_sequence<table<Record>::indexes.size()>{});
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (to.emplace_back(table<Record>::added[I].since, text_of<drop_column<Dialect, Record, I>>.view()), ...);
+  }(std::make_index_sequence<table<Record>::added.size()>{});
+  to.emplace_back(table<Record>::since, text_of<drop_table<Dialect, Record>>.view());
 }
 
 }  // namespace detail
@@ -168,15 +185,21 @@ struct migration {
 /// \param names what each version is called, the first one first; there are as many versions as names
 template <dialect Dialect, class Records, std::size_t N>
 std::vector<migration> migrations_of(std::array<std::string_view, N> const& names) {
+  detail::versioned_texts ups;
+  detail::versioned_texts downs;
+  boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, Records>>(
+      [&]<class Record>(boost::mp11::mp_identity<Record>) { detail::append_ups<Dialect, Record>(ups); });
+  boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, boost::mp11::mp_reverse<Records>>>(
+      [&]<class Record>(boost::mp11::mp_identity<Record>) { detail::append_downs<Dialect, Record>(downs); });
   std::vector<migration> chain;
   for (std::size_t i = 0; i < N; ++i) {
     migration one;
     one.version = static_cast<int>(i) + 1;
     one.name = names[i];
-    boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, Records>>(
-        [&]<class Record>(boost::mp11::mp_identity<Record>) { detail::append_up<Dialect, Record>(one.version, one.up); });
-    boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, boost::mp11::mp_reverse<Records>>>(
-        [&]<class Record>(boost::mp11::mp_identity<Record>) { detail::append_down<Dialect, Record>(one.version, one.down); });
+    for (auto const& [since, text] : ups)
+      if (since == one.version) one.up.push_back(text);
+    for (auto const& [since, text] : downs)
+      if (since == one.version) one.down.push_back(text);
     chain.push_back(std::move(one));
   }
   return chain;

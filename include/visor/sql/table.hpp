@@ -12,11 +12,13 @@ namespace visor::sql {
 /// What every table's name starts with, so that ours are told from the user's in the same database.
 inline constexpr std::string_view table_prefix = "visor_";
 
-/// An index beside the key. `columns` and `where` are patterns (`[column], [column]`); an empty `where` indexes every row.
+/// An index beside the key. `columns` and `where` are patterns (`[column], [column]`); an empty `where` indexes every row. `since` is
+/// the version of the schema that brought it, 0 for that of its table.
 struct index {
   std::string_view name;
   std::string_view columns;
   std::string_view where = {};
+  int since = 0;
 };
 
 /// A column that came after its table: with which version of the schema, and what rows from before have (SQL; empty: NULL).

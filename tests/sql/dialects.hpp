@@ -1,0 +1,41 @@
+#ifndef VISOR_TESTS_SQL_DIALECTS_HPP
+#define VISOR_TESTS_SQL_DIALECTS_HPP
+
+#include "visor/sql/dialect.hpp"
+
+/// Dialects that differ in every point that a dialect may, to see that each is looked at.
+namespace visor_test {
+
+struct plain_dialect {
+  static constexpr std::string_view name = "plain";
+  static constexpr char quote_open = '"';
+  static constexpr char quote_close = '"';
+  static constexpr visor::sql::placeholder_style placeholder = visor::sql::placeholder_style::question;
+  static constexpr std::string_view integer = "BIGINT";
+  static constexpr std::string_view boolean = "BOOLEAN";
+  static constexpr std::string_view instant = "TIMESTAMP";
+  static constexpr std::string_view text = "TEXT";
+  static constexpr std::string_view table_end = "";
+  static constexpr std::string_view clustered_end = " CLUSTERED";
+  static constexpr std::string_view limit = "LIMIT :limit";
+  static constexpr std::string_view ignore = "IGNORE";
+  static constexpr std::string_view each_job = "each(l.[jobs]) e";
+  static constexpr std::string_view each_job_value = "e.v";
+  static constexpr std::string_view catalog = "SELECT 'c:d', '[x]', '{y}'";
+  static constexpr std::size_t longest_identifier = 63;
+};
+
+struct dollar_dialect : plain_dialect {
+  static constexpr visor::sql::placeholder_style placeholder = visor::sql::placeholder_style::dollar;
+};
+
+struct bracket_dialect : plain_dialect {
+  static constexpr char quote_open = '[';
+  static constexpr char quote_close = ']';
+  static constexpr visor::sql::placeholder_style placeholder = visor::sql::placeholder_style::at;
+  static constexpr std::string_view limit = "OFFSET 0 ROWS FETCH NEXT :limit ROWS ONLY";
+};
+
+}  // namespace visor_test
+
+#endif

@@ -1,0 +1,73 @@
+#include "all_statements.hpp"
+
+#include "visor/driver/sqlite/dialect.hpp"
+#include "visor/sql/migration.hpp"
+#include "visor/store/schema.hpp"
+
+#include "support/catch.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+// The exact text of every statement, so that a change of what reaches a database is seen in a review. After an intended change run
+// this test with VISOR_UPDATE_GOLDEN=1 and look at the difference.
+namespace visor_test {
+namespace {
+
+void compare(std::string const& file, std::string const& text) {
+  std::filesystem::path const path = std::filesystem::path(VISOR_GOLDEN_FOLDER) / file;
+  if (char const* update = std::getenv("VISOR_UPDATE_GOLDEN"); update != nullptr && std::string(update) == "1") {
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << text;
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream kept;
+  kept << in.rdbuf();
+  INFO(path.string() << " differs; VISOR_UPDATE_GOLDEN=1 rewrites it");
+  CHECK(kept.str() == text);
+}
+
+template <class Dialect, class List>
+std::string texts_of() {
+  std::string text;
+  for_each_statement<List>([&]<class Statement>(Statement) {
+    text += "-- " + std::string(Statement::name) + "\n" + std::string(visor::sql::text_in<Dialect, Statement>) + ";\n\n";
+  });
+  return text;
+}
+
+template <class Dialect>
+void compare_all() {
+  std::string const folder = std::string(Dialect::name) + "/";
+  compare(folder + "jobs.sql", texts_of<Dialect, visor::statements::all_of_jobs>());
+  compare(folder + "leases.sql", texts_of<Dialect, visor::statements::all_of_leases>());
+  compare(folder + "schedules.sql", texts_of<Dialect, visor::statements::all_of_schedules>());
+  compare(folder + "views.sql", texts_of<Dialect, visor::statements::all_of_views>());
+  std::string schema = texts_of<Dialect, visor::statements::all_of_schema>();
+  schema += std::string(visor::sql::create_table_text<Dialect, visor::migration_record>) + ";\n\n";
+  for (auto const& step : visor::detail::migrations<Dialect>()) {
+    schema += "-- up " + std::to_string(step.version) + ": " + std::string(step.name) + ", checksum " + step.checksum() + "\n";
+    for (auto const text : step.up) schema += std::string(text) + ";\n";
+    schema += "-- down " + std::to_string(step.version) + "\n";
+    for (auto const text : step.down) schema += std::string(text) + ";\n";
+  }
+  compare(folder + "schema.sql", schema);
+}
+
+}  // namespace
+
+TEST_CASE("the statements of SQLite are these", "[sql][golden]") { compare_all<visor::sqlite_dialect>(); }
+
+TEST_CASE("no two statements have one name", "[sql][golden]") {
+  std::set<std::string> names;
+  for_each_statement([&]<class Statement>(Statement) {
+    INFO(Statement::name);
+    CHECK(names.emplace(Statement::name).second);
+  });
+}
+
+}  // namespace visor_test

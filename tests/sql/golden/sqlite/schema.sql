@@ -1,0 +1,169 @@
+-- insert_migration
+INSERT INTO "visor_migration" ("version", "name", "checksum", "applied_at") VALUES (?, ?, ?, ?);
+
+-- all_migrations
+SELECT "version", "name", "checksum", "applied_at" FROM "visor_migration" ORDER BY "version";
+
+-- remove_migration
+DELETE FROM "visor_migration" WHERE "version" = ?;
+
+-- catalog
+SELECT m.name AS table_name, c.name AS column_name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name LIKE 'visor!_%' ESCAPE '!' ORDER BY 1, 2;
+
+CREATE TABLE "visor_migration" (
+  "version" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "checksum" TEXT NOT NULL,
+  "applied_at" INTEGER NOT NULL,
+  PRIMARY KEY ("version")
+) STRICT;
+
+-- up 1: jobs, schedules and nodes, checksum 5515f59f2d3b5ebf
+CREATE TABLE "visor_job" (
+  "id" INTEGER NOT NULL,
+  "type" TEXT NOT NULL,
+  "queue" TEXT NOT NULL,
+  "priority" INTEGER NOT NULL,
+  "payload" TEXT NOT NULL,
+  "max_attempts" INTEGER NOT NULL,
+  "schedule" TEXT,
+  "planned_at" INTEGER,
+  "owner" TEXT,
+  "run_at" INTEGER NOT NULL,
+  "created_at" INTEGER NOT NULL,
+  PRIMARY KEY ("id")
+) STRICT;
+CREATE TABLE "visor_ready" (
+  "queue" TEXT NOT NULL,
+  "priority" INTEGER NOT NULL,
+  "run_at" INTEGER NOT NULL,
+  "job" INTEGER NOT NULL,
+  "attempt" INTEGER NOT NULL,
+  PRIMARY KEY ("queue", "priority", "run_at", "job")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "visor_scheduled" (
+  "run_at" INTEGER NOT NULL,
+  "job" INTEGER NOT NULL,
+  "queue" TEXT NOT NULL,
+  "priority" INTEGER NOT NULL,
+  "attempt" INTEGER NOT NULL,
+  PRIMARY KEY ("run_at", "job")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "visor_scheduled_job" ON "visor_scheduled" ("job");
+CREATE TABLE "visor_waiting" (
+  "blocker" INTEGER NOT NULL,
+  "job" INTEGER NOT NULL,
+  "queue" TEXT NOT NULL,
+  "priority" INTEGER NOT NULL,
+  "run_at" INTEGER NOT NULL,
+  "attempt" INTEGER NOT NULL,
+  PRIMARY KEY ("blocker", "job")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "visor_waiting_job" ON "visor_waiting" ("job");
+CREATE TABLE "visor_lease" (
+  "id" INTEGER NOT NULL,
+  "node" TEXT NOT NULL,
+  "epoch" INTEGER NOT NULL,
+  "taken_at" INTEGER NOT NULL,
+  "jobs" TEXT NOT NULL,
+  PRIMARY KEY ("id")
+) STRICT;
+CREATE TABLE "visor_attempt" (
+  "job" INTEGER NOT NULL,
+  "number" INTEGER NOT NULL,
+  "lease" INTEGER,
+  "node" TEXT,
+  "epoch" INTEGER,
+  "started_at" INTEGER,
+  "finished_at" INTEGER NOT NULL,
+  "outcome" TEXT NOT NULL,
+  "final_state" TEXT,
+  "error" TEXT,
+  "output" TEXT,
+  PRIMARY KEY ("job", "number")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "visor_attempt_ended" ON "visor_attempt" ("final_state", "job") WHERE "final_state" IN ('failed', 'cancelled');
+CREATE TABLE "visor_dead" (
+  "job" INTEGER NOT NULL,
+  "died_at" INTEGER NOT NULL,
+  "attempts" INTEGER NOT NULL,
+  "error" TEXT,
+  PRIMARY KEY ("job")
+) STRICT;
+CREATE TABLE "visor_cancel" (
+  "job" INTEGER NOT NULL,
+  "requested_at" INTEGER NOT NULL,
+  PRIMARY KEY ("job")
+) STRICT;
+CREATE TABLE "visor_node" (
+  "name" TEXT NOT NULL,
+  "address" TEXT NOT NULL,
+  "state" TEXT NOT NULL,
+  "epoch" INTEGER NOT NULL,
+  "lease_until" INTEGER NOT NULL,
+  "exclusive" INTEGER NOT NULL,
+  "slots" INTEGER NOT NULL,
+  "started_at" INTEGER NOT NULL,
+  "version" TEXT NOT NULL,
+  PRIMARY KEY ("name")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "visor_schedule" (
+  "id" TEXT NOT NULL,
+  "origin" TEXT NOT NULL,
+  "expression" TEXT NOT NULL,
+  "zone" TEXT NOT NULL,
+  "type" TEXT NOT NULL,
+  "payload" TEXT NOT NULL,
+  "queue" TEXT NOT NULL,
+  "priority" INTEGER NOT NULL,
+  "max_attempts" INTEGER NOT NULL,
+  "misfire" TEXT NOT NULL,
+  "misfire_limit" INTEGER NOT NULL,
+  "misfire_window" INTEGER NOT NULL,
+  "overlap" TEXT NOT NULL,
+  "max_failures" INTEGER NOT NULL,
+  "owner" TEXT,
+  "description" TEXT,
+  "phrase" TEXT,
+  "output" TEXT,
+  "state" TEXT NOT NULL,
+  "next_at" INTEGER,
+  "last_at" INTEGER,
+  "last_job" INTEGER,
+  "run_count" INTEGER NOT NULL,
+  "failure_count" INTEGER NOT NULL,
+  "last_error" TEXT,
+  "created_at" INTEGER NOT NULL,
+  "updated_at" INTEGER NOT NULL,
+  "version" INTEGER NOT NULL,
+  PRIMARY KEY ("id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "visor_schedule_due" ON "visor_schedule" ("state", "next_at", "id");
+CREATE INDEX "visor_schedule_origin" ON "visor_schedule" ("origin");
+CREATE TABLE "visor_fire" (
+  "schedule" TEXT NOT NULL,
+  "planned_at" INTEGER NOT NULL,
+  "fired_at" INTEGER NOT NULL,
+  "node" TEXT NOT NULL,
+  "result" TEXT NOT NULL,
+  "job" INTEGER,
+  PRIMARY KEY ("schedule", "planned_at")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "visor_sequence" (
+  "name" TEXT NOT NULL,
+  "next" INTEGER NOT NULL,
+  PRIMARY KEY ("name")
+) STRICT, WITHOUT ROWID;
+-- down 1
+DROP TABLE "visor_sequence";
+DROP TABLE "visor_fire";
+DROP TABLE "visor_schedule";
+DROP TABLE "visor_node";
+DROP TABLE "visor_cancel";
+DROP TABLE "visor_dead";
+DROP TABLE "visor_attempt";
+DROP TABLE "visor_lease";
+DROP TABLE "visor_waiting";
+DROP TABLE "visor_scheduled";
+DROP TABLE "visor_ready";
+DROP TABLE "visor_job";

@@ -1,0 +1,103 @@
+#include "visor/sql/migration.hpp"
+
+#include "dialects.hpp"
+#include "support/catch.hpp"
+
+#include <boost/describe/class.hpp>
+#include <boost/mp11/list.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace visor_test {
+
+struct tree {
+  std::int64_t id = 0;
+  std::string kind;
+  visor::instant planted_at{};
+  std::optional<int> height;
+  bool is_felled = false;
+};
+BOOST_DESCRIBE_STRUCT(tree, (), (id, kind, planted_at, height, is_felled))
+
+struct leaf {
+  std::int64_t tree = 0;
+  int number = 0;
+};
+BOOST_DESCRIBE_STRUCT(leaf, (), (tree, number))
+
+}  // namespace visor_test
+
+template <>
+struct visor::sql::table<visor_test::tree> : visor::sql::table_defaults {
+  static constexpr std::string_view name = "tree";
+  static constexpr std::string_view key = "[id]";
+  static constexpr bool clustered = false;
+  static constexpr std::array indexes{visor::sql::index{"tree_kind", "[kind], [planted_at]"},
+                                      visor::sql::index{"tree_felled", "[id]", "[is_felled]", 3}};
+  static constexpr std::array added{visor::sql::added_column{"height", 2}, visor::sql::added_column{"is_felled", 3, "FALSE"}};
+};
+
+template <>
+struct visor::sql::table<visor_test::leaf> : visor::sql::table_defaults {
+  static constexpr std::string_view name = "leaf";
+  static constexpr std::string_view key = "[tree], [number]";
+  static constexpr int since = 2;
+};
+
+namespace visor_test {
+namespace {
+
+constexpr std::array<std::string_view, 3> versions{"trees", "leaves", "felling"};
+
+std::vector<visor::sql::migration> chain() {
+  return visor::sql::migrations_of<plain_dialect, boost::mp11::mp_list<tree, leaf>>(versions);
+}
+
+}  // namespace
+
+TEST_CASE("a version is what came with it, and no more", "[sql]") {
+  auto const steps = chain();
+  REQUIRE(steps.size() == 3);
+  CHECK(steps[0].version == 1);
+  CHECK(steps[0].name == "trees");
+  REQUIRE(steps[0].up.size() == 2);
+  CHECK(steps[0].up[0] ==
+        "CREATE TABLE \"visor_tree\" (\n  \"id\" BIGINT NOT NULL,\n  \"kind\" TEXT NOT NULL,\n  \"planted_at\" TIMESTAMP NOT NULL,\n"
+        "  PRIMARY KEY (\"id\")\n)");
+  CHECK(steps[0].up[1] == "CREATE INDEX \"visor_tree_kind\" ON \"visor_tree\" (\"kind\", \"planted_at\")");
+  REQUIRE(steps[1].up.size() == 2);
+  CHECK(steps[1].up[0] == "ALTER TABLE \"visor_tree\" ADD COLUMN \"height\" BIGINT");
+  CHECK(steps[1].up[1] ==
+        "CREATE TABLE \"visor_leaf\" (\n  \"tree\" BIGINT NOT NULL,\n  \"number\" BIGINT NOT NULL,\n  PRIMARY KEY (\"tree\", \"number\")\n) CLUSTERED");
+  REQUIRE(steps[2].up.size() == 2);
+  CHECK(steps[2].up[0] == "ALTER TABLE \"visor_tree\" ADD COLUMN \"is_felled\" BOOLEAN NOT NULL DEFAULT FALSE");
+  CHECK(steps[2].up[1] == "CREATE INDEX \"visor_tree_felled\" ON \"visor_tree\" (\"id\") WHERE \"is_felled\"");
+}
+
+TEST_CASE("the way down undoes the way up, backwards", "[sql]") {
+  auto const steps = chain();
+  CHECK(steps[2].down == std::vector<std::string_view>{"DROP INDEX \"visor_tree_felled\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"is_felled\""});
+  CHECK(steps[1].down == std::vector<std::string_view>{"DROP TABLE \"visor_leaf\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"height\""});
+  CHECK(steps[0].down == std::vector<std::string_view>{"DROP TABLE \"visor_tree\""});
+}
+
+TEST_CASE("a checksum tells texts apart", "[sql]") {
+  auto steps = chain();
+  std::set<std::string> sums;
+  for (auto const& step : steps) {
+    CHECK(step.checksum().size() == 16);
+    sums.insert(step.checksum());
+  }
+  CHECK(sums.size() == 3);
+  // FNV-1a of the single byte 'a', from the published test vectors; ours ends every statement with ';'.
+  CHECK(visor::sql::detail::fnv1a("a", 0xCBF29CE484222325) == 0xAF63DC4C8601EC8C);
+  auto const before = steps[0].checksum();
+  steps[0].up.pop_back();
+  CHECK(steps[0].checksum() != before);
+}
+
+}  // namespace visor_test
