@@ -12,8 +12,10 @@
 #endif
 #include <date/tz.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -22,6 +24,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // Time zones of the system's tz database, read by Howard Hinnant's date library. Link it: -ldate-tz. Including this header makes

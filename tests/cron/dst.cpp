@@ -92,6 +92,10 @@ TEST_CASE("previous gives the same instants backwards") {
   CHECK(shown(previous(fixed, berlin, at("2026-10-25T12:00:00Z"), every_match)) == "2026-10-25T01:30:00Z");
   CHECK(shown(previous(fixed, berlin, at("2026-10-25T01:30:00Z"), every_match)) == "2026-10-25T00:30:00Z");
   CHECK(shown(previous(fixed, berlin, at("2026-10-25T01:15:00Z"))) == "2026-10-25T00:30:00Z");
+  // From two changes of the clocks later: the second of the two for an interval, the first for a fixed time.
+  CHECK(shown(previous(cron_expression::parse("*/30 2 25 10 *"), berlin, at("2027-06-01T00:00:00Z"))) == "2026-10-25T01:30:00Z");
+  CHECK(shown(previous(cron_expression::parse("30 2 25 10 *"), berlin, at("2027-06-01T00:00:00Z"))) == "2026-10-25T00:30:00Z");
+  CHECK(shown(previous(cron_expression::parse("30 2 29 3 *"), berlin, at("2026-12-01T00:00:00Z"))) == "2026-03-29T01:00:00Z");
 }
 
 TEST_CASE("a fixed time that every year skips: never, and quickly") {

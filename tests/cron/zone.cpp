@@ -23,7 +23,7 @@ TEST_CASE("spans of one offset") {
   CHECK(berlin.at(at("1850-01-01T00:00:00Z")).offset == seconds{3208});
   CHECK(berlin.at(instant::max()).offset >= hours{1});
   CHECK(berlin.at(instant::min()).begin == zone_span::first);
-  auto const utc = time_zone::utc().at(at("2026-07-01T00:00:00Z"));
+  auto const utc = visor::time_zone::utc().at(at("2026-07-01T00:00:00Z"));
   CHECK(utc.begin == zone_span::first);
   CHECK(utc.end == zone_span::last);
 }
@@ -142,17 +142,17 @@ TEST_CASE("a zone that does not exist is refused with the nearest name") {
 }
 
 TEST_CASE("zones are values") {
-  CHECK(zone("UTC") == time_zone::utc());
-  CHECK(zone("Etc/UTC") == time_zone{});
+  CHECK(zone("UTC") == visor::time_zone::utc());
+  CHECK(zone("Etc/UTC") == visor::time_zone{});
   CHECK(zone("Europe/Berlin") == find_zone("Europe/Berlin"));
   CHECK_FALSE(zone("Europe/Berlin") == zone("Europe/Paris"));
   CHECK(zone("Europe/Berlin").name() == "Europe/Berlin");
-  CHECK(time_zone{}.name() == "UTC");
+  CHECK(visor::time_zone{}.name() == "UTC");
 }
 
 TEST_CASE("a program may bring its own zones") {
   static zone_table const shifted{"Test/Shifted", hours{1}, {{sys_days{2026y / 1 / 1}, hours{3}}, {sys_days{2026y / 2 / 1}, hours{3}}}};
-  time_zone const mine{shifted};
+  visor::time_zone const mine{shifted};
   CHECK(mine.at(at("2025-12-31T23:59:59Z")).offset == hours{1});
   CHECK(mine.at(at("2026-01-01T00:00:00Z")).offset == hours{3});
   CHECK(mine.at(at("2026-01-01T00:00:00Z")).end == zone_span::last);  // the second change changes nothing

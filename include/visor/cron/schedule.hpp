@@ -151,7 +151,7 @@ inline std::optional<instant> previous(cron_expression const& expression, time_z
     local_lookup const found = zone.at(*match);
     if (found.what != local_lookup::kind::skipped) return real_time ? found.later : found.earlier;
     auto const gap = found.later - found.earlier;
-    if (!real_time && options.dst == dst_policy::once && gap <= longest_dst_gap && found.transition <= latest) return found.transition;
+    if (!real_time && options.dst == dst_policy::once && gap <= longest_dst_gap) return found.transition;
     zone_span const ahead = zone.at(found.transition - seconds{1});
     match = detail::previous_local(fields, ahead.local_end() - seconds{1});
   }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // The rule for the years after the last transition of a time zone file: the TZ text of POSIX with the extensions of RFC 8536,
