@@ -28,11 +28,11 @@ class failure : public std::runtime_error {
 };
 
 struct option {
-  std::string_view name;     ///< without the dashes
-  std::string_view value;    ///< what stands for its value in the help; empty: a flag
+  std::string_view name;   ///< without the dashes
+  std::string_view value;  ///< what stands for its value in the help; empty: a flag
   std::string_view summary;
   std::span<std::string_view const> choices = {};  ///< all values that are allowed; empty: any
-  bool many = false;         ///< takes several values, and may be repeated
+  bool many = false;                               ///< takes several values, and may be repeated
 };
 
 struct argument {

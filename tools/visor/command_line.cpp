@@ -91,7 +91,8 @@ void print_help(std::ostream& out) {
 
 void check_choice(std::string_view what, std::string const& value, std::span<std::string_view const> choices) {
   if (choices.empty() || std::ranges::find(choices, value) != choices.end()) return;
-  throw usage_error(std::string(what) + " cannot be " + in_quotes(value) + suggestion(value, choices) + " (allowed: " + join(choices) + ")");
+  throw usage_error(std::string(what) + " cannot be " + in_quotes(value) + suggestion(value, choices) + " (allowed: " + join(choices) +
+                    ")");
 }
 
 [[noreturn]] void refuse_value(std::string_view option, std::string const& value, std::string const& allowed) {

@@ -54,7 +54,8 @@ void bash(std::ostream& out) {
   std::string groups;
   for (auto const& group : command_groups())
     if (!is_single(group)) groups += (groups.empty() ? "" : "|") + std::string(group.name);
-  out << groups << ") if [ \"$COMP_CWORD\" -gt 2 ]; then command=\"$command ${COMP_WORDS[2]}\"; fi ;;\n  esac\n"
+  out << groups
+      << ") if [ \"$COMP_CWORD\" -gt 2 ]; then command=\"$command ${COMP_WORDS[2]}\"; fi ;;\n  esac\n"
          "  if [ \"$COMP_CWORD\" -eq 1 ]; then words='"
       << words(command_groups(), [](command_group const& group) { return std::string(group.name); })
       << " --help --version'\n"
@@ -172,9 +173,13 @@ int print_completion(invocation const& given) {
 
 }  // namespace
 
-constinit command const completion_commands[1] = {{"", "Prints a script that completes commands and options in a shell", "",
-                                      "eval \"$(visor completion bash)\"\nvisor completion zsh > ~/.zfunc/_visor\n"
-                                      "visor completion fish > ~/.config/fish/completions/visor.fish",
-                                      completion_arguments, {}, print_completion}};
+constinit command const completion_commands[1] = {{"",
+                                                   "Prints a script that completes commands and options in a shell",
+                                                   "",
+                                                   "eval \"$(visor completion bash)\"\nvisor completion zsh > ~/.zfunc/_visor\n"
+                                                   "visor completion fish > ~/.config/fish/completions/visor.fish",
+                                                   completion_arguments,
+                                                   {},
+                                                   print_completion}};
 
 }  // namespace visor_program

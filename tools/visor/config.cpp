@@ -27,7 +27,9 @@ int check(invocation const& given) {
   find_driver(config.settings.storage.driver);
   auto errors = visor::check_commands(config.settings);
   if (!errors.empty()) throw visor::config_failure(std::move(errors));
-  auto const count = [](std::size_t number, std::string const& what) { return std::to_string(number) + " " + what + (number == 1 ? "" : "s"); };
+  auto const count = [](std::size_t number, std::string const& what) {
+    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+  };
   std::cout << (config.file.empty() ? "no configuration here, the defaults" : escaped(config.file)) << ": valid, "
             << count(config.settings.cron.size(), "schedule") << ", " << count(config.settings.workflows.size(), "workflow") << '\n';
   return 0;
@@ -57,8 +59,13 @@ constinit command const config_commands[2] = {
      "Commands and working directories are looked for on this machine too. Without a file that of --config is\n"
      "checked, or the one that the other commands would use.",
      "visor config check visor.yaml", file_argument, check_options, check},
-    {"show", "Shows every value in force and where it comes from", "Secrets are masked.", "visor config show --config visor.yaml --changed", {},
-     show_options, show},
+    {"show",
+     "Shows every value in force and where it comes from",
+     "Secrets are masked.",
+     "visor config show --config visor.yaml --changed",
+     {},
+     show_options,
+     show},
 };
 
 }  // namespace visor_program

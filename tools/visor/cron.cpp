@@ -91,7 +91,8 @@ int print_explanation(invocation const& given) {
 
 constinit command const cron_commands[3] = {
     {"next", "Prints the next instants of an expression, in UTC, one a line", what_is_allowed,
-     "visor cron next '0 9 * * 1-5' --zone America/New_York --from 2026-11-21T00:00:00Z --count 3", cron_arguments, next_options, print_next},
+     "visor cron next '0 9 * * 1-5' --zone America/New_York --from 2026-11-21T00:00:00Z --count 3", cron_arguments, next_options,
+     print_next},
     {"check", "Says whether an expression is valid, and if not, why", what_is_allowed, "visor cron check '0 0 31 2 *'", cron_arguments,
      check_options, check},
     {"explain", "Says in words what an expression means, with its next three instants", what_is_allowed,

@@ -36,7 +36,8 @@ database open(invocation const& given, purpose why) {
   auto config = read_configuration(given);
   auto const& driver = find_driver(config.settings.storage.driver);
   if (driver.tables == nullptr)
-    throw failure("the driver " + std::string(driver.name) + " has no tables; set scheduler.storage.driver to one of: " + lasting_drivers());
+    throw failure("the driver " + std::string(driver.name) +
+                  " has no tables; set scheduler.storage.driver to one of: " + lasting_drivers());
   bool const missing = why == purpose::look && driver.is_missing != nullptr && driver.is_missing(config.settings);
   auto tables = missing ? nullptr : driver.tables(config.settings);
   return {std::move(config), driver, std::move(tables)};
@@ -52,7 +53,8 @@ void check_nobody_runs(database const& of) {
   auto const now = store->now();
   for (auto const& node : store->nodes())
     if (node.state != visor::node_state::offline && node.lease_until > now && !visor::process_identity::is_gone(node.address))
-      throw failure("the node " + in_quotes(node.name) + " (" + in_quotes(node.address) + ") works on this database: stop that 'visor run' first");
+      throw failure("the node " + in_quotes(node.name) + " (" + in_quotes(node.address) +
+                    ") works on this database: stop that 'visor run' first");
 }
 
 int init(invocation const& given) {
@@ -94,8 +96,8 @@ int migrate(invocation const& given) {
   auto const db = open(given, purpose::change);
   int const applied = db.tables->migrate();
   int const version = db.tables->status().current;
-  std::cout << (applied == 0 ? std::string("up to date") : versions_text(applied) + " applied") << ": " << escaped(db.place()) << " has version "
-            << version << '\n';
+  std::cout << (applied == 0 ? std::string("up to date") : versions_text(applied) + " applied") << ": " << escaped(db.place())
+            << " has version " << version << '\n';
   return 0;
 }
 
@@ -124,7 +126,8 @@ int validate(invocation const& given) {
 }
 
 int reset(invocation const& given) {
-  if (!given.has("yes")) throw failure("this drops every table with all schedules, jobs and their history, and makes them anew: --yes does it");
+  if (!given.has("yes"))
+    throw failure("this drops every table with all schedules, jobs and their history, and makes them anew: --yes does it");
   auto const db = open(given, purpose::change);
   check_nobody_runs(db);
   std::cerr << "visor: warning: all schedules, jobs and their history in " << escaped(db.place()) << " are being removed\n";
@@ -136,16 +139,36 @@ int reset(invocation const& given) {
 }  // namespace
 
 constinit command const db_commands[6] = {
-    {"init", "Makes the tables where there are none", "May be repeated: it does nothing where they are there.", "visor db init --config visor.yaml",
-     {}, config_options, init},
+    {"init",
+     "Makes the tables where there are none",
+     "May be repeated: it does nothing where they are there.",
+     "visor db init --config visor.yaml",
+     {},
+     config_options,
+     init},
     {"status", "Says whether the tables are there, and which", "", "visor db status --json", {}, status_options, print_status},
     {"migrate", "Brings the tables to the version of this program", "", "visor db migrate", {}, config_options, migrate},
-    {"rollback", "Takes the latest versions of the tables back, with all that they hold", "Refused while a 'visor run' works on the database.",
-     "visor db rollback --steps 1", {}, rollback_options, roll_back},
-    {"validate", "Compares the tables with what they should be", "Exit code 1 when something differs, with a line for each difference.",
-     "visor db validate", {}, config_options, validate},
-    {"reset", "Removes all tables with all data, and makes them anew", "Refused without --yes, and while a 'visor run' works on the database.",
-     "visor db reset --yes", {}, reset_options, reset},
+    {"rollback",
+     "Takes the latest versions of the tables back, with all that they hold",
+     "Refused while a 'visor run' works on the database.",
+     "visor db rollback --steps 1",
+     {},
+     rollback_options,
+     roll_back},
+    {"validate",
+     "Compares the tables with what they should be",
+     "Exit code 1 when something differs, with a line for each difference.",
+     "visor db validate",
+     {},
+     config_options,
+     validate},
+    {"reset",
+     "Removes all tables with all data, and makes them anew",
+     "Refused without --yes, and while a 'visor run' works on the database.",
+     "visor db reset --yes",
+     {},
+     reset_options,
+     reset},
 };
 
 }  // namespace visor_program

@@ -13,13 +13,7 @@ namespace {
 
 using store = visor::sqlite_store<>;
 
-visor::sqlite_settings settings_of(visor::settings const& from) {
-  visor::sqlite_settings settings{from.storage.connection.filename};
-  settings.synchronous =
-      from.storage.connection.synchronous == visor::synchronous_mode::full ? visor::sqlite_synchronous::full : visor::sqlite_synchronous::normal;
-  settings.auto_init = from.storage.auto_init;
-  return settings;
-}
+visor::sqlite_settings settings_of(visor::settings const& from) { return driver_settings(visor::sqlite(), from.storage); }
 
 }  // namespace
 
@@ -28,19 +22,20 @@ driver_entry const& sqlite_driver() {
       .name = visor::sqlite::name,
       .library = [] { return std::string("SQLite ") + ::sqlite3_libversion(); },
       .facts = {{"lasts", "yes"}, {"nodes", "1"}, {"tls", "not needed"}},
-      .open = [](visor::settings const& from) -> std::unique_ptr<storage> { return std::make_unique<storage_of<store>>(settings_of(from)); },
+      .open = [](visor::settings const& from) -> std::unique_ptr<storage> {
+        return std::make_unique<storage_of<store>>(settings_of(from));
+      },
       .is_missing =
           [](visor::settings const& from) {
             std::error_code problem;
             auto const status = std::filesystem::symlink_status(from.storage.connection.filename, problem);
             return status.type() == std::filesystem::file_type::not_found;
           },
-      .tables =
-          [](visor::settings const& from) -> std::unique_ptr<schema> {
-            auto settings = settings_of(from);
-            settings.auto_init = true;  // asked for by name: the file may be made
-            return std::make_unique<schema_of<store>>(std::move(settings));
-          },
+      .tables = [](visor::settings const& from) -> std::unique_ptr<schema> {
+        auto settings = settings_of(from);
+        settings.auto_init = true;  // asked for by name: the file may be made
+        return std::make_unique<schema_of<store>>(std::move(settings));
+      },
       .run =
           [](node_plan plan) {
             store kept{settings_of(plan.settings)};

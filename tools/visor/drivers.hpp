@@ -52,12 +52,12 @@ class schema {
 
 struct driver_entry {
   std::string_view name;
-  std::string (*library)();  ///< with its version
-  std::vector<std::pair<std::string, std::string>> facts;  ///< for `visor drivers`
+  std::string (*library)();                                   ///< with its version
+  std::vector<std::pair<std::string, std::string>> facts;     ///< for `visor drivers`
   std::unique_ptr<storage> (*open)(visor::settings const&);   ///< null: nothing lasts
-  bool (*is_missing)(visor::settings const&);  ///< whether there certainly is no database yet; null: cannot be told
+  bool (*is_missing)(visor::settings const&);                 ///< whether there certainly is no database yet; null: cannot be told
   std::unique_ptr<schema> (*tables)(visor::settings const&);  ///< null: there are none
-  void (*run)(node_plan);  ///< until the plan's end or a signal
+  void (*run)(node_plan);                                     ///< until the plan's end or a signal
 };
 
 /// All of them, by name.

@@ -39,7 +39,12 @@ int list(invocation const& given) {
 
 }  // namespace
 
-constinit command const drivers_commands[1] = {
-    {"", "Lists the databases that this program can use", "The one in use is set by scheduler.storage.driver in the configuration.", "visor drivers --json", {}, list_options, list}};
+constinit command const drivers_commands[1] = {{"",
+                                                "Lists the databases that this program can use",
+                                                "The one in use is set by scheduler.storage.driver in the configuration.",
+                                                "visor drivers --json",
+                                                {},
+                                                list_options,
+                                                list}};
 
 }  // namespace visor_program

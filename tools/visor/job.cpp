@@ -122,9 +122,15 @@ int list(invocation const& given) {
   table rows({"ID", "TYPE", "STATE", "TRIES", "SCHEDULE", "PLANNED", "STARTED", "TOOK", "NODE", "ERROR"});
   for (auto const& view : found) {
     auto const took = view.started_at && view.finished_at ? to_seconds_text(*view.finished_at - *view.started_at) : "-";
-    rows.add({std::to_string(view.job.id), view.job.type, {std::string(word(view.state)), colour_of(view.state)},
-              std::to_string(view.attempts) + "/" + std::to_string(view.job.max_attempts), view.job.schedule.value_or("-"),
-              view.job.planned_at ? view.job.planned_at : view.job.run_at, view.started_at, took, view.node.value_or("-"),
+    rows.add({std::to_string(view.job.id),
+              view.job.type,
+              {std::string(word(view.state)), colour_of(view.state)},
+              std::to_string(view.attempts) + "/" + std::to_string(view.job.max_attempts),
+              view.job.schedule.value_or("-"),
+              view.job.planned_at ? view.job.planned_at : view.job.run_at,
+              view.started_at,
+              took,
+              view.node.value_or("-"),
               {view.error.value_or(""), colour::faint}});
   }
   if (rows.empty())
@@ -164,7 +170,8 @@ int show(invocation const& given) {
     shown.add("", std::to_string(view->attempts) + ": running on " + view->node.value_or("-") + " since " +
                       (view->started_at ? visor::to_string(*view->started_at) : "-"));
   for (auto const& attempt : attempts) {
-    std::string line = std::to_string(attempt.number) + ": " + std::string(word(attempt.outcome)) + " at " + visor::to_string(attempt.finished_at);
+    std::string line =
+        std::to_string(attempt.number) + ": " + std::string(word(attempt.outcome)) + " at " + visor::to_string(attempt.finished_at);
     if (attempt.started_at) line += " after " + to_seconds_text(attempt.finished_at - *attempt.started_at);
     if (attempt.node) line += " on " + *attempt.node;
     shown.add("", line);
@@ -201,7 +208,8 @@ std::string payload_of(invocation const& given) {
   boost::json::parse_options allowed;
   allowed.max_depth = 200;
   boost::json::parse(text, failed, {}, allowed);
-  if (failed) throw failure("the payload is not JSON (" + failed.message() + "): nothing was stored; an object is such as '{\"to\": \"ops\"}'");
+  if (failed)
+    throw failure("the payload is not JSON (" + failed.message() + "): nothing was stored; an object is such as '{\"to\": \"ops\"}'");
   return text;
 }
 
@@ -226,7 +234,8 @@ int enqueue(invocation const& given) {
   if (given.has("json"))
     std::cout << boost::json::serialize(boost::json::object{{"id", id}}) << '\n';
   else
-    std::cout << "job " << id << " enqueued: " << escaped(job.type) << (job.run_at ? ", not before " + visor::to_string(*job.run_at) : "") << '\n';
+    std::cout << "job " << id << " enqueued: " << escaped(job.type) << (job.run_at ? ", not before " + visor::to_string(*job.run_at) : "")
+              << '\n';
   return 0;
 }
 
@@ -249,7 +258,8 @@ int retry(invocation const& given) {
     store->retry_job(id);
   } catch (visor::error const& refused) {
     if (refused.kind() == visor::condition::not_found) no_such_job(id);
-    if (refused.kind() == visor::condition::conflict) throw failure("job " + std::to_string(id) + " has not ended yet: it cannot be tried again");
+    if (refused.kind() == visor::condition::conflict)
+      throw failure("job " + std::to_string(id) + " has not ended yet: it cannot be tried again");
     throw;
   }
   std::cout << "job " << id << " will be tried once more\n";
@@ -264,11 +274,16 @@ constinit command const job_commands[5] = {
      "visor job enqueue report --inputs team=platform day=monday --priority high\n"
      "echo '{\"rows\": 3}' | visor job enqueue report --payload - --in 10m",
      workflow_argument, enqueue_options, enqueue},
-    {"list", "Lists jobs, the newest first", "", "visor job list --state failed --limit 20\nvisor job list --schedule nightly-report --json", {},
-     list_options, list},
+    {"list",
+     "Lists jobs, the newest first",
+     "",
+     "visor job list --state failed --limit 20\nvisor job list --schedule nightly-report --json",
+     {},
+     list_options,
+     list},
     {"show", "Shows one job with its attempts and its last output", "", "visor job show 42", id_argument, show_options, show},
-    {"cancel", "Cancels a job: one that waits will not run, one that runs is stopped", "", "visor job cancel 42", id_argument, change_options,
-     cancel},
+    {"cancel", "Cancels a job: one that waits will not run, one that runs is stopped", "", "visor job cancel 42", id_argument,
+     change_options, cancel},
     {"retry", "Runs a job that has ended once more", "", "visor job retry 42", id_argument, change_options, retry},
 };
 

@@ -34,8 +34,10 @@ void run_node(Store& store, node_plan plan) {
   std::function<void(boost::system::error_code, int)> stop = [&](boost::system::error_code failed, int) {
     if (failed) return;
     node.stop();
-    if (++asked < 2) signals.async_wait(stop);
-    else signals.clear();
+    if (++asked < 2)
+      signals.async_wait(stop);
+    else
+      signals.clear();
   };
   signals.async_wait(stop);
   if (plan.length) {

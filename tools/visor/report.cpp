@@ -46,8 +46,16 @@ bool is_in(std::array<range, N> const& ranges, char32_t value) {
 
 // The bulk of East Asian Width "W" and "F" and of the combining marks (Unicode Standard Annex 11); an odd script may still be off
 // by a column, which only costs alignment.
-constexpr std::array<range, 11> wide{{{0x1100, 0x115F}, {0x2E80, 0x303E}, {0x3041, 0xA4CF}, {0xAC00, 0xD7A3}, {0xF900, 0xFAFF},
-                                      {0xFE30, 0xFE6F}, {0xFF00, 0xFF60}, {0xFFE0, 0xFFE6}, {0x1F300, 0x1F64F}, {0x1F900, 0x1F9FF},
+constexpr std::array<range, 11> wide{{{0x1100, 0x115F},
+                                      {0x2E80, 0x303E},
+                                      {0x3041, 0xA4CF},
+                                      {0xAC00, 0xD7A3},
+                                      {0xF900, 0xFAFF},
+                                      {0xFE30, 0xFE6F},
+                                      {0xFF00, 0xFF60},
+                                      {0xFFE0, 0xFFE6},
+                                      {0x1F300, 0x1F64F},
+                                      {0x1F900, 0x1F9FF},
                                       {0x20000, 0x3FFFD}}};
 constexpr std::array<range, 6> without_width{
     {{0x300, 0x36F}, {0x483, 0x489}, {0x591, 0x5BD}, {0x200B, 0x200D}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}}};
@@ -157,7 +165,8 @@ void fields::print(std::ostream& out) const {
   std::size_t width = 0;
   for (auto const& [label, _] : rows_) width = std::max(width, columns_of(label));
   for (auto const& [label, value] : rows_)
-    out << painted(label, colour::strong) << std::string(width + 2 - columns_of(label), ' ') << painted(escaped(value.text), value.with) << '\n';
+    out << painted(label, colour::strong) << std::string(width + 2 - columns_of(label), ' ') << painted(escaped(value.text), value.with)
+        << '\n';
 }
 
 void print_text(std::ostream& out, std::string_view title, std::string_view text) {

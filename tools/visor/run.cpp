@@ -72,9 +72,9 @@ int run(invocation const& given) {
   plan.schedules = schedules_of(config.settings);
   plan.log = log_to_stderr(least);
   plan.length = length;
-  plan.log(visor::log_level::info, "visor " + std::string(visor::version_text) + ", " + (config.file.empty() ? "no configuration, defaults" : config.file) +
-                                       ", " + std::string(driver.name) +
-                                       (driver.name == "sqlite" ? " " + config.settings.storage.connection.filename : ""));
+  plan.log(visor::log_level::info,
+           "visor " + std::string(visor::version_text) + ", " + (config.file.empty() ? "no configuration, defaults" : config.file) + ", " +
+               std::string(driver.name) + (driver.name == "sqlite" ? " " + config.settings.storage.connection.filename : ""));
   if (!config.settings.enabled) {
     plan.log(visor::log_level::warning, "scheduler.enabled is false: nothing is run");
     return 0;
@@ -87,9 +87,13 @@ int run(invocation const& given) {
 }  // namespace
 
 constinit command const run_commands[1] = {
-    {"", "Runs schedules and jobs until it is told to stop",
+    {"",
+     "Runs schedules and jobs until it is told to stop",
      "SIGINT or SIGTERM, or the end of --for: no new work is taken, running jobs may finish within\n"
      "scheduler.node.drain_timeout, and the rest goes back unharmed. A second signal stops running jobs at once.",
-     "visor run --config visor.yaml\nvisor run --for 30s --log-level debug", {}, run_options, run}};
+     "visor run --config visor.yaml\nvisor run --for 30s --log-level debug",
+     {},
+     run_options,
+     run}};
 
 }  // namespace visor_program

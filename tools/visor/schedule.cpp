@@ -99,11 +99,13 @@ schedule_record find(storage& store, std::string const& id) {
     std::vector<std::string> ids;
     for (auto const& each : store.schedules(visor::schedule_filter())) ids.push_back(each.id);
     std::vector<std::string_view> const known(ids.begin(), ids.end());
-    throw failure("there is no schedule " + in_quotes(id) + suggestion(id, known) + "; 'visor schedule list --all' shows those that there are");
+    throw failure("there is no schedule " + in_quotes(id) + suggestion(id, known) +
+                  "; 'visor schedule list --all' shows those that there are");
   }
   std::string candidates;
   for (std::size_t i = 0; i < std::min<std::size_t>(found.size(), 5); ++i) (candidates += i == 0 ? "" : ", ") += found[i].id;
-  throw failure(in_quotes(id) + " begins the ids of several schedules: " + candidates + (found.size() > 5 ? ", ..." : "") + "; give more of the id");
+  throw failure(in_quotes(id) + " begins the ids of several schedules: " + candidates + (found.size() > 5 ? ", ..." : "") +
+                "; give more of the id");
 }
 
 /// \throws failure when somebody else made it and `--force` is not given
@@ -144,8 +146,16 @@ int list(invocation const& given) {
   }
   table rows({"ID", "STATUS", "WORKFLOW", "WHEN", "ZONE", "NEXT", "LAST", "RUNS", "FAILED", "OWNER"});
   for (auto const& each : found)
-    rows.add({each.id, {std::string(word(each.state)), colour_of(each.state)}, each.type, when_text(each), each.zone, each.next_at, each.last_at,
-              std::to_string(each.run_count), std::to_string(each.failure_count), each.owner.value_or("(" + std::string(word(each.origin)) + ")")});
+    rows.add({each.id,
+              {std::string(word(each.state)), colour_of(each.state)},
+              each.type,
+              when_text(each),
+              each.zone,
+              each.next_at,
+              each.last_at,
+              std::to_string(each.run_count),
+              std::to_string(each.failure_count),
+              each.owner.value_or("(" + std::string(word(each.origin)) + ")")});
   if (rows.empty())
     std::cout << "no schedules\n";
   else
@@ -190,8 +200,9 @@ int show(invocation const& given) {
   if (schedule.last_error) shown.add("last error", {*schedule.last_error, colour::bad});
   for (std::size_t i = 0; i < fires.size(); ++i)
     shown.add(i == 0 ? "last fires" : "",
-              visor::to_string(fires[i].planned_at) + (fires[i].job ? " job " + std::to_string(*fires[i].job) : " " + std::string(word(fires[i].result))) +
-                  " on " + fires[i].node);
+              visor::to_string(fires[i].planned_at) +
+                  (fires[i].job ? " job " + std::to_string(*fires[i].job) : " " + std::string(word(fires[i].result))) + " on " +
+                  fires[i].node);
   shown.print(std::cout);
   return 0;
 }
@@ -230,7 +241,8 @@ int pause(invocation const& given) {
   auto const store = open_storage(read_configuration(given));
   auto const paused = change(given, *store, [](schedule_record& schedule) {
     if (schedule.state != schedule_state::active)
-      throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) + ": only an active one can be paused");
+      throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) +
+                    ": only an active one can be paused");
     schedule.state = schedule_state::paused;
   });
   std::cout << "schedule " << escaped(paused.id) << " paused; what it fired already still runs\n";
@@ -263,9 +275,11 @@ int cancel(invocation const& given) {
   auto const schedule = find(*store, given.argument(0));
   if (schedule.origin == visor::origin::config)
     throw failure("schedule " + in_quotes(schedule.id) + " stands in the configuration: remove it or set 'enabled: false' in " +
-                  (config.file.empty() ? "that file" : escaped(config.file)) + " and start 'visor run' again; 'visor schedule pause' stops it for now");
+                  (config.file.empty() ? "that file" : escaped(config.file)) +
+                  " and start 'visor run' again; 'visor schedule pause' stops it for now");
   if (schedule.origin == visor::origin::code)
-    throw failure("schedule " + in_quotes(schedule.id) + " is made by a C++ program: remove it there; 'visor schedule pause' stops it for now");
+    throw failure("schedule " + in_quotes(schedule.id) +
+                  " is made by a C++ program: remove it there; 'visor schedule pause' stops it for now");
   check_owner(given, schedule);
   if (!store->remove_schedule(schedule.id)) throw failure("schedule " + in_quotes(schedule.id) + " is gone already");
   std::cout << "schedule " << escaped(schedule.id) << " cancelled; its jobs stay\n";
@@ -288,7 +302,8 @@ int print_next(invocation const& given) {
     if (!store) throw failure("there is no schedule " + in_quotes(given.argument(0)));
     auto const schedule = find(*store, given.argument(0));
     add(schedule);
-    if (found.empty()) throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) + ": it will not fire");
+    if (found.empty())
+      throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) + ": it will not fire");
   } else if (store) {
     visor::schedule_filter filter;
     filter.state = schedule_state::active;
@@ -316,7 +331,13 @@ constexpr std::string_view id_details = "The id may be shortened as long as no o
 }  // namespace
 
 constinit command const schedule_commands[7] = {
-    {"list", "Lists schedules by id", "", "visor schedule list --status active\nvisor schedule list --user anna --all --json", {}, list_options, list},
+    {"list",
+     "Lists schedules by id",
+     "",
+     "visor schedule list --status active\nvisor schedule list --user anna --all --json",
+     {},
+     list_options,
+     list},
     {"show", "Shows one schedule with its last fires", id_details, "visor schedule show nightly-report", id_argument, show_options, show},
     {"create", "Creates a schedule that lives in the database",
      "WHEN is a phrase, a cron expression or an instant: 'every weekday at 9am', '0 9 * * 1-5', 'in 2 hours',\n"
@@ -328,7 +349,8 @@ constinit command const schedule_commands[7] = {
      change_options, pause},
     {"resume", "Lets a paused or failed schedule fire again, from its next instant on", id_details, "visor schedule resume nightly-report",
      id_argument, change_options, resume},
-    {"cancel", "Removes a schedule that was made with 'create'", id_details, "visor schedule cancel 4k8zq", id_argument, change_options, cancel},
+    {"cancel", "Removes a schedule that was made with 'create'", id_details, "visor schedule cancel 4k8zq", id_argument, change_options,
+     cancel},
     {"next", "Prints the next instants of one schedule, or of all", id_details, "visor schedule next nightly-report --count 10",
      optional_id_argument, next_options, print_next},
 };

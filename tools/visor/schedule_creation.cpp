@@ -20,7 +20,8 @@ namespace {
 constexpr int most_failures = 3;
 
 [[noreturn]] void refuse_misfire(std::string const& text) {
-  throw usage_error("--misfire cannot be " + in_quotes(text) + ": skip, latest, all, all:N (N from 1 to 100000) or window:LENGTH (such as window:1h) is wanted");
+  throw usage_error("--misfire cannot be " + in_quotes(text) +
+                    ": skip, latest, all, all:N (N from 1 to 100000) or window:LENGTH (such as window:1h) is wanted");
 }
 
 visor::misfire_settings read_misfire(std::string const& text) {

@@ -34,10 +34,11 @@ class schema_of final : public schema {
     std::vector<std::string> names;
     if (version == 0) return names;
     using records = boost::mp11::mp_push_back<visor::all_records, visor::migration_record>;
-    boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, records>>([&]<class Record>(boost::mp11::mp_identity<Record>) {
-      using table = visor::sql::table<Record>;
-      if (table::since <= version) names.push_back(std::string(visor::sql::table_prefix) + std::string(table::name));
-    });
+    boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, records>>(
+        [&]<class Record>(boost::mp11::mp_identity<Record>) {
+          using table = visor::sql::table<Record>;
+          if (table::since <= version) names.push_back(std::string(visor::sql::table_prefix) + std::string(table::name));
+        });
     std::ranges::sort(names);
     return names;
   }

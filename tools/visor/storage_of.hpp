@@ -56,7 +56,9 @@ class storage_of final : public storage {
   void add_schedule(visor::schedule_record const& schedule) override { run(store_.add_schedule(schedule)); }
   visor::schedule_record update_schedule(visor::schedule_record const& schedule) override { return run(store_.update_schedule(schedule)); }
   bool remove_schedule(std::string const& id) override { return run(store_.remove_schedule(id)); }
-  std::vector<visor::fire_record> fires(std::string const& schedule, std::size_t limit) override { return run(store_.fires(schedule, limit)); }
+  std::vector<visor::fire_record> fires(std::string const& schedule, std::size_t limit) override {
+    return run(store_.fires(schedule, limit));
+  }
   std::vector<visor::job_view> jobs(visor::job_filter const& filter) override { return run(store_.jobs(filter)); }
   std::optional<visor::job_view> find_job(visor::job_id id) override { return run(store_.find_job(id)); }
   std::vector<visor::attempt_record> attempts(visor::job_id id) override { return run(store_.attempts(id)); }

@@ -1,12 +1,12 @@
 #include "workflows.hpp"
 
-#include "command.hpp"
 #include "words.hpp"
 
 #include "visor/handler/command.hpp"
+#include "visor/handler/text.hpp"
+#include "visor/handler/webhook.hpp"
 
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 namespace visor_program {
@@ -15,13 +15,14 @@ namespace {
 /// The job type of schedules that name no workflow: their text is their output. No workflow can have this name, it has a slash.
 constexpr char const* text_type = "visor/text";
 
-visor::task<> say_text(visor::job_context& job) {
-  auto const inputs = boost::json::parse(job.payload());
-  job.log(std::string_view(inputs.at("text").as_string()));
-  co_return;
-}
-
 visor::handler handler_of(visor::workflow const& workflow, visor::settings const& settings) {
+  if (workflow.webhook) {
+    visor::webhook_options options{workflow.webhook->url};
+    options.method = word(workflow.webhook->method);
+    options.headers = workflow.webhook->headers;
+    options.body = workflow.webhook->body;
+    return visor::webhook(std::move(options));
+  }
   visor::command_options options{workflow.command};
   options.shell = workflow.shell;
   options.env = workflow.env;
@@ -43,7 +44,7 @@ std::optional<std::string> output_of(visor::cron_entry const& entry) {
 std::vector<visor::job_type> job_types_of(visor::settings const& settings) {
   std::vector<visor::job_type> types;
   for (auto const& workflow : settings.workflows) types.emplace_back(workflow.name, handler_of(workflow, settings), workflow);
-  types.emplace_back(text_type, say_text);
+  types.emplace_back(text_type, visor::write_text());
   return types;
 }
 

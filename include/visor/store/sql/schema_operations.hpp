@@ -130,6 +130,8 @@ async<Session, int> move_schema(Session& session, int target, instant now) {
     statements::of_version const which{version};
     co_await session.execute(statements::remove_migration(), which);
   }
+  // What remembers the versions goes with the last of them, so that the database is as if we had never been there.
+  if (target == 0) co_await session.run(sql::text_of<sql::detail::drop_table<Dialect, migration_record>>.view());
   co_return steps;
 }
 
