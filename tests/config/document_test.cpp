@@ -138,5 +138,24 @@ TEST_CASE("a small file cannot take much time or memory") {
   for (int i = 0; i < 200; ++i) stairs += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
   CHECK(wrong(stairs).find("nested more than 30 levels deep") != std::string::npos);
   CHECK(wrong(std::string(17 * 1024 * 1024, '\n')) == "visor.yaml: the file is larger than 16 MiB\n");
+  // Places on one long line, with blanks in front.
+  std::string line = "a: [" + std::string(3'000'000, ' ');
+  for (int i = 0; i < 100'000; ++i) line += "\xC3\xA9,";
+  CHECK(wrong(line + "]\nb: 1\n") ==
+        "visor.yaml:1:1: a: unknown key (scheduler, workflows)\nvisor.yaml:2:1: b: unknown key (scheduler, workflows)\n");
+  CHECK_THAT(wrong(line + "!x y]"), Contains("visor.yaml:1:3200005: a[100000]: the tag \"!x\" is not known\n"));
+  // Mistakes without number.
+  std::string keys;
+  for (int i = 0; i < 50'000; ++i) keys += "schedule" + std::to_string(i) + ":\n";
+  CHECK(visor_test::count(wrong(keys), '\n') == 1'000);
+  std::string faults = "a: \"";
+  for (int i = 0; i < 100'000; ++i) faults += "${}";
+  CHECK(visor_test::count(wrong(faults + "\""), '\n') == 21);
+  std::string entries = "scheduler:\n  cron:\n";
+  for (int i = 0; i < 5'000; ++i)
+    entries += "    a" + std::to_string(i) + ": {schedule: '* * * * *', workflow: b" + std::to_string(i) + "}\n";
+  entries += "workflows:\n";
+  for (int i = 0; i < 5'000; ++i) entries += "  c" + std::to_string(i) + ": {command: [x]}\n";
+  CHECK(visor_test::count(wrong(entries), '\n') == 1'000);
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{60});
 }

@@ -4,6 +4,8 @@
 #include "visor/config/error.hpp"
 #include "visor/config/settings.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +29,10 @@ visor::settings read(std::string_view text, visor::environment const& lookup = v
 
 /// Every error, one line each with a line feed at its end; nothing where the text is right.
 std::string wrong(std::string_view text, visor::environment const& lookup = variables());
+
+inline std::size_t count(std::string_view text, char wanted) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), wanted));
+}
 
 /// A schedule and its workflow around one more line below the schedule.
 inline std::string with_entry(std::string const& line) {

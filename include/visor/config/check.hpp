@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,19 +35,26 @@ class checker {
  public:
   /// \param nodes the parts of the document by their paths; empty where there is no document: then errors have no place
   checker(settings const& all, std::string file, std::map<std::string, node const*, std::less<>> const& nodes)
-      : all_(all), file_(std::move(file)), nodes_(nodes) {}
+      : all_(all), file_(std::move(file)), nodes_(nodes) {
+    for (auto const& each : all_.workflows) workflows_.insert(each.name);
+    for (auto const& each : all_.node.queues) queues_.insert(each.name);
+  }
 
   std::vector<config_error> run() {
     storage();
     ha();
     queues();
     zone("scheduler.default_timezone", all_.default_timezone);
-    for (auto const& entry : all_.cron) cron(entry);
-    for (auto const& each : all_.workflows) work(each);
+    for (auto const& entry : all_.cron)
+      if (!is_full()) cron(entry);
+    for (auto const& each : all_.workflows)
+      if (!is_full()) work(each);
     return std::move(errors_);
   }
 
  private:
+  bool is_full() const noexcept { return errors_.size() >= document_limits::errors; }
+
   node const* find(std::string_view path) const {
     auto const found = nodes_.find(path);
     return found == nodes_.end() ? nullptr : found->second;
@@ -141,13 +149,11 @@ class checker {
   /// A queue that no node serves would keep its jobs for ever. With several nodes another one may serve it.
   void queue(std::string const& path, std::string const& name, source const& where) {
     if (all_.ha.enabled) return;
-    std::vector<std::string_view> known;
-    for (auto const& each : all_.node.queues) known.push_back(each.name);
-    if (std::find(known.begin(), known.end(), name) == known.end())
-      fail(path, at_or(path, where), unknown(path, "no queue ", name, known, "; add it to scheduler.node.queues"));
+    if (queues_.count(name) == 0)
+      fail(path, at_or(path, where), unknown(path, "no queue ", name, queues_, "; add it to scheduler.node.queues"));
   }
 
-  std::string unknown(std::string_view path, std::string const& what, std::string_view name, std::vector<std::string_view> const& known,
+  std::string unknown(std::string_view path, std::string const& what, std::string_view name, std::set<std::string_view> const& known,
                       std::string const& otherwise) const {
     if (from_environment(path)) return what + "has the name that " + in_quotes(find(path)->written) + " gives";
     auto const near = nearest(name, known);
@@ -174,10 +180,8 @@ class checker {
       auto const* const text = inputs.get_object().if_contains("text");
       if (text == nullptr || !text->is_string() || text->get_string().empty())
         fail(path + ".workflow", at_or(path + ".workflow", entry.where), "is missing: name a workflow, or give a text in inputs.text");
-    } else if (all_.find_workflow(entry.workflow) == nullptr) {
-      std::vector<std::string_view> known;
-      for (auto const& each : all_.workflows) known.push_back(each.name);
-      fail(path + ".workflow", unknown(path + ".workflow", "no workflow ", entry.workflow, known, "; add it below \"workflows:\""));
+    } else if (workflows_.count(entry.workflow) == 0) {
+      fail(path + ".workflow", unknown(path + ".workflow", "no workflow ", entry.workflow, workflows_, "; add it below \"workflows:\""));
     }
     if (entry.queue) queue(path + ".queue", *entry.queue, entry.where);
     misfire(path + ".misfire", entry);
@@ -254,6 +258,8 @@ class checker {
   settings const& all_;
   std::string file_;
   std::map<std::string, node const*, std::less<>> const& nodes_;
+  std::set<std::string_view> workflows_;
+  std::set<std::string_view> queues_;
   std::vector<config_error> errors_;
 };
 

@@ -68,6 +68,7 @@ struct document_limits {
   static constexpr std::size_t bytes = 16 * 1024 * 1024;       ///< of the file
   static constexpr std::size_t values = 1'000'000;             ///< after aliases were followed
   static constexpr std::size_t text_bytes = 64 * 1024 * 1024;  ///< of all texts together, variables replaced
+  static constexpr std::size_t errors = 1'000;                 ///< reported; whoever made more made the same one again and again
   static constexpr std::size_t depth = 30;                     ///< a payload nested in it is still read by every JSON parser
 };
 

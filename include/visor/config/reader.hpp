@@ -51,8 +51,12 @@ class reader {
   std::map<std::string, node const*, std::less<>> nodes;  ///< every part by its path; the document must outlive the reader
 
   void fail(place at, std::string path, std::string message) {
+    if (is_full()) return;
     errors.push_back({file_, at.line, at.column, std::move(path), std::move(message)});
   }
+
+  /// Whether so much is wrong that looking for more only takes time.
+  bool is_full() const noexcept { return errors.size() >= document_limits::errors; }
 
   /// Reads the whole document. An empty one is a group without keys.
   void read_root(node const& root, settings& out) {
@@ -124,6 +128,7 @@ class reader {
 
   void refuse_unknown(node const& from, std::string const& path, std::vector<std::string_view> const& known) {
     for (auto const& child : from.children) {
+      if (is_full()) return;
       if (std::find(known.begin(), known.end(), child.key) != known.end()) continue;
       fail(child.key_at, join_path(path, child.key), "unknown key" + suggestion(child.key, known));
     }
@@ -170,7 +175,7 @@ class reader {
                   std::string{rule.one_text ? "must be a list or a text, not " : "must be a list, not "} + std::string{name_of(from.what)});
     out.clear();
     std::string written;
-    source from_where{file_, from.at.line, from.at.column, {}, {}};
+    source where{file_, from.at.line, from.at.column, variables_of(from), {}};
     for (std::size_t i = 0; i < from.children.size(); ++i) {
       auto const& child = from.children[i];
       std::string const item = path + "[" + std::to_string(i) + "]";
@@ -183,11 +188,10 @@ class reader {
       } else {
         out.push_back(child.text);
         written += (written.empty() ? "" : ", ") + json_string(child.from_environment() ? child.written : child.text);
-        from_where.variables.insert(from_where.variables.end(), child.variables.begin(), child.variables.end());
       }
     }
-    if (!from_where.variables.empty()) from_where.written = "[" + written + "]";
-    sources[path] = std::move(from_where);
+    if (!where.variables.empty()) where.written = "[" + written + "]";
+    sources[path] = std::move(where);
   }
 
   void read_secrets(node const& from, std::string const& path, std::map<std::string, secret>& out) {

@@ -25,38 +25,61 @@ class text_map {
 
   std::string_view text() const noexcept { return text_; }
 
-  /// The line and the column, in characters, of a byte. O(log lines + length of the line).
-  place at(std::size_t offset) const {
+  /// The line and the column, in characters, of a byte. Near the last byte that was asked for it is fast, however long the line.
+  place at(std::size_t offset) {
     offset = std::min(offset, text_.size());
-    auto const line = std::upper_bound(lines_.begin(), lines_.end(), offset) - 1;
-    std::string_view const before = text_.substr(*line, offset - *line);
-    auto const characters =
-        std::count_if(before.begin(), before.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-    return {static_cast<int>(line - lines_.begin()) + 1, static_cast<int>(characters) + 1};
-  }
-
-  /// The tab among the blanks that a line begins with, when there is nothing but blanks between the beginning and `offset`.
-  std::optional<std::size_t> tab_before(std::size_t offset) const {
-    offset = std::min(offset, text_.size());
-    std::size_t const begin = *(std::upper_bound(lines_.begin(), lines_.end(), offset) - 1);
-    std::optional<std::size_t> tab;
-    for (std::size_t i = begin; i < offset; ++i) {
-      if (text_[i] != ' ' && text_[i] != '\t') return std::nullopt;
-      if (text_[i] == '\t' && !tab) tab = i;
+    std::size_t const line = line_of(offset);
+    if (line != last_line_) {
+      last_line_ = line;
+      last_offset_ = lines_[line];
+      last_column_ = 0;
     }
-    return tab;
+    auto const characters = [&](std::size_t from, std::size_t to) {
+      std::string_view const part = text_.substr(from, to - from);
+      return std::count_if(part.begin(), part.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+    };
+    if (offset >= last_offset_)
+      last_column_ += characters(last_offset_, offset);
+    else
+      last_column_ -= characters(offset, last_offset_);
+    last_offset_ = offset;
+    return {static_cast<int>(line) + 1, static_cast<int>(last_column_) + 1};
   }
 
-  /// The tab in the indentation of the line of a byte.
-  std::optional<std::size_t> tab_in_line(std::size_t offset) const {
+  /// The first tab in the indentation of the line of a byte, if the indentation ends at that byte.
+  std::optional<std::size_t> tab_before(std::size_t offset) {
     offset = std::min(offset, text_.size());
-    std::size_t const begin = *(std::upper_bound(lines_.begin(), lines_.end(), offset) - 1);
-    return tab_before(std::min(text_.find_first_not_of(" \t", begin), text_.size()));
+    auto const tab = tab_in_line(offset);
+    return tab && indent_end_ >= offset && *tab < offset ? tab : std::nullopt;
+  }
+
+  /// The first tab in the indentation of the line of a byte.
+  std::optional<std::size_t> tab_in_line(std::size_t offset) {
+    if (std::size_t const line = line_of(std::min(offset, text_.size())); line != indent_line_) {
+      indent_line_ = line;
+      indent_end_ = std::min(text_.find_first_not_of(" \t", lines_[line]), text_.size());
+      std::string_view const indentation = text_.substr(lines_[line], indent_end_ - lines_[line]);
+      indent_tab_.reset();
+      if (auto const tab = indentation.find('\t'); tab != std::string_view::npos) indent_tab_ = lines_[line] + tab;
+    }
+    return indent_tab_;
   }
 
  private:
+  std::size_t line_of(std::size_t offset) const {
+    return static_cast<std::size_t>(std::upper_bound(lines_.begin(), lines_.end(), offset) - lines_.begin()) - 1;
+  }
+
+  static constexpr std::size_t no_line = static_cast<std::size_t>(-1);
+
   std::string_view text_;
   std::vector<std::size_t> lines_{0};
+  std::size_t last_line_ = no_line;
+  std::size_t last_offset_ = 0;
+  std::ptrdiff_t last_column_ = 0;
+  std::size_t indent_line_ = no_line;
+  std::size_t indent_end_ = 0;
+  std::optional<std::size_t> indent_tab_;
 };
 
 /// The first byte that no configuration file holds, and what it is.

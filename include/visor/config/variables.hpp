@@ -36,10 +36,12 @@ inline bool is_variable_name(std::string_view name) noexcept {
 /// \param longest when the result gets longer than this, it is cut and a fault says so
 inline expansion expand(std::string_view written, environment const& lookup, std::size_t longest) {
   static constexpr std::string_view remedy = "; write $${ for a literal ${";
+  static constexpr std::size_t most_faults = 20;
   expansion result;
   std::size_t i = 0;
   auto const fault = [&](std::string message) { result.faults.push_back({i, std::move(message)}); };
   while (i < written.size()) {
+    if (result.faults.size() >= most_faults) break;
     if (written.compare(i, 3, "$${") == 0) {
       result.text += "${";
       result.changed = true;

@@ -100,6 +100,7 @@ class yaml_document final : private YAML::EventHandler {
 
   void fail(place at, std::string where, std::string message) {
     errors.push_back({file_, at.line, at.column, std::move(where), std::move(message)});
+    if (errors.size() >= document_limits::errors) throw stop{};
   }
 
   void refuse(node& made, place at, std::string message) {
