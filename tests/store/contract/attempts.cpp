@@ -346,6 +346,24 @@ TEST_CASE("a job that was returned is open in its old lease no longer", "[contra
   CHECK(s.exchange(other, {s.done(theirs)}).refused.empty());
 }
 
+TEST_CASE("a lease ends with the return of its last open job", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s);
+  auto const other = s.join("b", 1h);
+  for (visor::job_id id = 1; id <= 3; ++id) s.add(id);
+  auto const claimed = s.claim(lease, 3);
+  CHECK(s.exchange(lease, {s.done(claimed, 0)}).refused.empty());
+  CHECK(s.exchange(lease, {s.retried(claimed, 1h, 1)}).refused.empty());
+  CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease, 3)}).refused.empty());
+  auto const theirs = s.claim(other);
+  REQUIRE(ids_of(theirs) == ids{3});
+  CHECK(s->find_job(3)->node == "b");
+  CHECK(s.exchange(lease, {s.done(claimed, 2)}).refused == ids{3});
+  s->advance(10s);
+  CHECK(s->recover().at(0).requeued.empty());
+  CHECK(s.state(3) == "running");
+}
+
 TEST_CASE("a job that its node claims again is not ended by the result of the first time", "[contract]") {
   scene s;
   auto const lease = s.join("a");

@@ -255,7 +255,7 @@ TEST_CASE("100,000 jobs are each claimed once, in order", "[contract]") {
       in_order = in_order && result.claims[0].jobs[i].id == expected;
       expected += 3;
       if (expected > total) expected = expected % 3 + 1;
-      done.push_back(s.done(result.claims[0], i));
+      done.push_back(s.success(result.claims[0], i));
     }
     CHECK(in_order);
     count += done.size();

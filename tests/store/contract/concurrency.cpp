@@ -34,6 +34,13 @@ void in_threads(int count, std::function<void(int)> const& work) {
   CHECK(failures == "");
 }
 
+/// The same store, and others on its data: as many processes would see it.
+std::vector<std::shared_ptr<subject>> stores_of(scene& s, int count) {
+  std::vector<std::shared_ptr<subject>> result;
+  for (int i = 0; i < count; ++i) result.push_back(s->another());
+  return result;
+}
+
 /// Counts in memory, since assertions are for one thread only.
 struct tally {
   std::mutex mutex;
@@ -53,10 +60,12 @@ TEST_CASE("ids are unique among threads", "[contract]") {
   std::mutex mutex;
   std::set<std::int64_t> seen;
   std::atomic<int> doubles = 0;
+  auto const stores = stores_of(s, 4);
   in_threads(8, [&](int number) {
+    auto& store = *stores[static_cast<std::size_t>(number % 4)];
     for (int i = 0; i < 20; ++i) {
       std::size_t const count = static_cast<std::size_t>(number + 1);
-      auto const first = s->reserve_ids(count);
+      auto const first = store.reserve_ids(count);
       std::scoped_lock const lock{mutex};
       for (std::size_t k = 0; k < count; ++k) doubles += seen.insert(first + static_cast<std::int64_t>(k)).second ? 0 : 1;
     }
@@ -74,8 +83,10 @@ TEST_CASE("eight threads never get one job twice", "[contract]") {
   tally claimed;
   std::atomic<visor::job_id> added = 0;
   std::atomic<int> refused = 0;
+  auto const stores = stores_of(s, 4);
   in_threads(8, [&](int number) {
     auto const& lease = leases[static_cast<std::size_t>(number)];
+    auto& store = *stores[static_cast<std::size_t>(number % 4)];
     std::size_t empty = 0;
     std::vector<visor::completion> done;
     while (empty < 3 || added < total) {
@@ -83,18 +94,18 @@ TEST_CASE("eight threads never get one job twice", "[contract]") {
         std::vector<visor::new_job> more;
         for (int i = 0; i < 25; ++i)
           if (auto const id = ++added; id <= total) more.push_back(scene::job(id, static_cast<int>(id % 5)));
-        s->enqueue(more);
+        store.enqueue(more);
       }
-      auto const result = s->exchange(lease, done, {}, wish(7));
+      auto const result = store.exchange(lease, done, {}, wish(7));
       refused += static_cast<int>(result.refused.size());
       done.clear();
       empty = result.claims.empty() ? empty + 1 : 0;
       for (auto const& each : result.claims) {
         claimed.add(each);
-        for (std::size_t i = 0; i < each.jobs.size(); ++i) done.push_back(s.done(each, i));
+        for (std::size_t i = 0; i < each.jobs.size(); ++i) done.push_back(scene::success(each, i));
       }
     }
-    s->exchange(lease, done, {}, {});
+    store.exchange(lease, done, {}, {});
   });
   auto const rest = s.claim(leases[0], 10'000);
   claimed.add(rest);
@@ -108,8 +119,9 @@ TEST_CASE("the same enqueue from many threads adds each job once", "[contract]")
   std::vector<visor::new_job> jobs;
   for (visor::job_id id = 1; id <= 50; ++id) jobs.push_back(scene::job(id));
   std::atomic<std::size_t> added = 0;
-  in_threads(4, [&](int) {
-    for (int i = 0; i < 5; ++i) added += s->enqueue(jobs);
+  auto const stores = stores_of(s, 4);
+  in_threads(4, [&](int number) {
+    for (int i = 0; i < 5; ++i) added += stores[static_cast<std::size_t>(number)]->enqueue(jobs);
   });
   CHECK(added == 50);
   CHECK(s.claim(s.join("a"), 1000).jobs.size() == 50);
@@ -129,10 +141,12 @@ TEST_CASE("four nodes fire each instant once", "[contract]") {
   std::atomic<visor::job_id> next_id = 0;
   std::atomic<int> accepted = 0;
   std::atomic<int> too_late = 0;
+  auto const stores = stores_of(s, 4);
   in_threads(4, [&](int number) {
+    auto& store = *stores[static_cast<std::size_t>(number)];
     std::mt19937 random{seed + static_cast<unsigned>(number)};
     for (;;) {
-      auto const due = s->due(static_cast<std::size_t>(random() % schedules + 1));
+      auto const due = store.due(static_cast<std::size_t>(random() % schedules + 1));
       if (due.schedules.empty()) return;
       std::vector<visor::fire_order> orders;
       for (auto const& schedule : due.schedules) {
@@ -147,7 +161,7 @@ TEST_CASE("four nodes fire each instant once", "[contract]") {
         }
         order.next_at = order.planned.back() + 1min;
       }
-      for (auto const& result : s->fire(leases[static_cast<std::size_t>(number)], orders)) {
+      for (auto const& result : store.fire(leases[static_cast<std::size_t>(number)], orders)) {
         if (result.accepted)
           accepted += static_cast<int>(result.fires.size());
         else
@@ -170,6 +184,7 @@ TEST_CASE("four nodes fire each instant once", "[contract]") {
 
 TEST_CASE("completing and recovering at once end a job once", "[contract]") {
   scene s;
+  auto const stores = stores_of(s, 3);
   for (int round = 0; round < 30; ++round) {
     auto const doomed = s.join("doomed", 10s);
     visor::job_id const first = round * 10 + 1;
@@ -181,7 +196,7 @@ TEST_CASE("completing and recovering at once end a job once", "[contract]") {
     std::vector<visor::recovery> recovered[2];
     in_threads(3, [&](int number) {
       if (number > 0) {
-        recovered[number - 1] = s->recover();
+        recovered[number - 1] = stores[static_cast<std::size_t>(number)]->recover();
         return;
       }
       for (std::size_t i = 0; i < 10; ++i) {
@@ -208,17 +223,19 @@ TEST_CASE("only one of many changes at once gets through", "[contract]") {
   std::atomic<int> won = 0;
   std::atomic<int> lost = 0;
   std::atomic<int> added = 0;
+  auto const stores = stores_of(s, 4);
   in_threads(8, [&](int number) {
     auto mine = read;
+    auto& store = *stores[static_cast<std::size_t>(number % 4)];
     mine.payload = std::to_string(number);
     try {
-      s->update_schedule(mine);
+      store.update_schedule(mine);
       ++won;
     } catch (visor::error const& failure) {
       lost += failure.kind() == visor::condition::conflict ? 1 : 0;
     }
     try {
-      s->add_schedule(s.schedule("new"));
+      store.add_schedule(s.schedule("new"));
       ++added;
     } catch (visor::error const& failure) {
       lost += failure.kind() == visor::condition::already_exists ? 1 : 0;
@@ -234,9 +251,13 @@ TEST_CASE("of many exclusive nodes one gets in", "[contract]") {
   scene s;
   std::atomic<int> in = 0;
   std::atomic<int> out = 0;
+  auto const stores = stores_of(s, 4);
   in_threads(8, [&](int number) {
+    visor::join_request request;
+    request.node = "n" + std::to_string(number);
+    request.exclusive = true;
     try {
-      s.join("n" + std::to_string(number), 1h, true);
+      stores[static_cast<std::size_t>(number % 4)]->join(request);
       ++in;
     } catch (visor::error const& failure) {
       out += failure.kind() == visor::condition::lease_held ? 1 : 0;
@@ -255,13 +276,14 @@ TEST_CASE("cancelling races with claiming and leaves no job in between", "[contr
   s->enqueue(jobs);
   tally claimed;
   std::vector<std::string> answers(total + 1);
+  auto const stores = stores_of(s, 2);
   in_threads(2, [&](int number) {
     if (number == 0) {
-      for (visor::job_id id = total; id >= 1; --id) answers[static_cast<std::size_t>(id)] = text(s->cancel_job(id));
+      for (visor::job_id id = total; id >= 1; --id) answers[static_cast<std::size_t>(id)] = text(stores[0]->cancel_job(id));
       return;
     }
     for (;;) {
-      auto const result = s->exchange(lease, {}, {}, wish(1));
+      auto const result = stores[1]->exchange(lease, {}, {}, wish(1));
       if (result.claims.empty()) return;
       claimed.add(result.claims[0]);
     }

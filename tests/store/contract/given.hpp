@@ -100,16 +100,23 @@ class scene {
     return std::move(result.claims.front());
   }
 
-  /// The result of the `index`-th job of a claim.
-  visor::completion done(visor::claim const& claimed, std::size_t index = 0, visor::job_state state = visor::job_state::completed) {
+  /// Success of the `index`-th job of a claim, at the instant of the claim.
+  static visor::completion success(visor::claim const& claimed, std::size_t index) {
     visor::completion result;
     result.lease = claimed.lease;
     result.job = claimed.jobs.at(index).id;
     result.attempt = claimed.jobs.at(index).attempt;
     result.started_at = claimed.taken_at;
+    result.finished_at = claimed.taken_at;
+    result.schedule = claimed.jobs.at(index).schedule;
+    return result;
+  }
+
+  /// The result of the `index`-th job of a claim, now.
+  visor::completion done(visor::claim const& claimed, std::size_t index = 0, visor::job_state state = visor::job_state::completed) {
+    auto result = success(claimed, index);
     result.finished_at = store_->now();
     result.state = state;
-    result.schedule = claimed.jobs.at(index).schedule;
     result.outcome = state == visor::job_state::completed   ? visor::outcome::completed
                      : state == visor::job_state::cancelled ? visor::outcome::cancelled
                                                             : visor::outcome::failed;

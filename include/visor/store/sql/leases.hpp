@@ -206,7 +206,7 @@ async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& he
     if (!lease.exists) continue;
     statements::of_lease const which{lease.id};
     bool const is_certain = lease.is_fresh || lease.ended_here.size() == lease.jobs.size();
-    if (lease.jobs.open() == 0 && !is_certain) lease.jobs = co_await read_open(t, lease.id);
+    if (lease.jobs.open() == 0 && !is_certain) co_await look_again(t, lease);
     if (lease.jobs.open() == 0) {
       co_await t.session.execute(statements::remove_lease(), which);
       continue;
