@@ -1,0 +1,169 @@
+"""visor config, and everything that a configuration can have wrong."""
+
+import os
+import unittest
+
+from program import CONFIG, SOURCE, ProgramTest, main
+
+
+class Files(ProgramTest):
+    def test_none_at_all_gives_the_defaults(self):
+        self.assertIn("the defaults: valid, 0 schedules, 0 workflows", self.accepts("config", "check"))
+        shown = {each["key"]: each for each in self.accepts_json("config", "show")}
+        self.assertEqual(shown["scheduler.storage.driver"], {"key": "scheduler.storage.driver", "value": "sqlite", "source": "default"})
+        self.assertEqual(shown["scheduler.storage.connection.filename"]["value"], ".visor/schedules.db")
+
+    def test_where_it_is_looked_for(self):
+        def zone(*words, environment=None):
+            shown = self.accepts_json("config", "show", *words, environment=environment)
+            return next(each["value"] for each in shown if each["key"] == "scheduler.default_timezone")
+
+        for name, value in (("visor.yaml", "Asia/Tokyo"), ("named.yaml", "Europe/Paris"), ("other.yaml", "Europe/Rome")):
+            self.write(f"scheduler: {{default_timezone: {value}}}\n", name)
+        self.assertEqual(zone(), "Asia/Tokyo")
+        self.write("scheduler: {default_timezone: Europe/Oslo}\n", ".visor.yaml")
+        self.assertEqual(zone(), "Europe/Oslo")
+        self.assertEqual(zone(environment={"VISOR_CONFIG": "named.yaml"}), "Europe/Paris")
+        self.assertEqual(zone("--config", "other.yaml", environment={"VISOR_CONFIG": "named.yaml"}), "Europe/Rome")
+
+    def test_a_file_that_cannot_be_read(self):
+        self.refuses("config", "check", "--config", "none.yaml", says=["none.yaml", "No such file"])
+        self.refuses("job", "list", environment={"VISOR_CONFIG": "none.yaml"}, says="none.yaml")
+        self.refuses("config", "check", "--config", ".", says="directory")
+        self.refuses("config", "check", "a.yaml", "--config", "b.yaml", code=2, says="together")
+
+    def test_the_quickstart_is_valid(self):
+        self.assertIn("valid, 4 schedules, 4 workflows", self.accepts("config", "check", str(SOURCE / "examples/quickstart/visor.yaml")))
+
+
+class Show(ProgramTest):
+    def test_every_value_has_its_source(self):
+        self.write("scheduler:\n  ha:\n    lock_ttl: 90\n  storage:\n    connection: {filename: '${DB_FILE}'}\n")
+        text = self.accepts("config", "show", environment={"DB_FILE": "there.db", "VISOR_NODE_NAME": "one"})
+        self.assertRegex(text, r"scheduler\.ha\.lock_ttl +1m30s +visor\.yaml:3:\d+")
+        self.assertRegex(text, r"scheduler\.ha\.node_id +one +environment VISOR_NODE_NAME")
+        self.assertRegex(text, r"scheduler\.storage\.connection\.filename +\$\{DB_FILE\} +visor\.yaml:5:\d+, environment DB_FILE")
+        self.assertRegex(text, r"scheduler\.storage\.driver +sqlite +default")
+
+    def test_only_what_was_changed(self):
+        self.write("scheduler: {default_timezone: Asia/Tokyo}\n")
+        self.assertEqual([each["key"] for each in self.accepts_json("config", "show", "--changed")], ["scheduler.default_timezone"])
+
+    def test_secrets_are_masked(self):
+        self.write('workflows:\n  a:\n    webhook: {url: "https://example.com/x", headers: {Authorization: "Bearer ${TOKEN}"}}\n'
+                   '  b:\n    command: ["true"]\n    env: {PASSWORD: hunter2}\n')
+        for words in (["config", "show"], ["config", "show", "--json"], ["config", "check"]):
+            text = self.accepts(*words, environment={"TOKEN": "s3cr3t"})
+            self.assertNotIn("s3cr3t", text)
+            self.assertNotIn("hunter2", text)
+        self.assertIn("********", self.accepts("config", "show", environment={"TOKEN": "s3cr3t"}))
+
+
+class Bad(ProgramTest):
+    def wrong(self, text, *says, lines=1, environment=None):
+        self.write(text)
+        for words in (["config", "check"], ["run", "--for", "0s"], ["job", "list"]):
+            self.refuses(*words, says=says, lines=lines, environment=environment)
+        self.assertFalse((self.folder / ".visor").exists(), "something was stored")
+
+    def test_broken_yaml(self):
+        self.wrong("scheduler: [1, 2\n", "visor.yaml:")
+        self.wrong("scheduler:\n\tcron: {}\n", "visor.yaml:2", "tab")
+        self.wrong("a: b: c\n", "visor.yaml:1")
+        self.wrong("- a\n", "visor.yaml:1")
+        self.wrong("scheduler: {}\nscheduler: {}\n", "visor.yaml:2")
+
+    def test_bytes_that_are_no_text(self):
+        self.wrong(b"scheduler:\n  default_timezone: \xff\xfe\n", "UTF-8")
+        self.wrong(b"scheduler:\n  default_timezone: a\x00b\n", "visor.yaml")
+        self.wrong(b"\x00" * 100, "visor.yaml")
+
+    def test_a_file_that_is_far_too_big(self):
+        self.wrong("# " + "x" * (20 << 20) + "\n", "visor.yaml")
+
+    def test_unknown_keys(self):
+        self.wrong("sheduler: {}\n", "visor.yaml:1:1", "sheduler", "scheduler")
+        self.wrong("scheduler:\n  storage: {drivr: sqlite}\n", "scheduler.storage.drivr", "driver")
+        self.wrong(CONFIG + "  last: {comand: [a]}\n", "workflows.last", lines=2)
+
+    def test_wrong_types(self):
+        self.wrong("scheduler: 5\n", "scheduler")
+        self.wrong("scheduler: {ha: {enabled: maybe}}\n", "scheduler.ha.enabled", "true or false")
+        self.wrong("scheduler: {node: {drain_timeout: 30}}\n", "scheduler.node.drain_timeout", "unit")
+        self.wrong("scheduler: {storage: {driver: sqlit}}\n", "scheduler.storage.driver", "sqlite")
+        self.wrong("workflows: {a: {command: {x: 1}}}\n", "workflows.a.command")
+        self.wrong("workflows: {a: {command: [a], max_attempts: 0}}\n", "workflows.a.max_attempts")
+
+    def test_every_error_is_told_at_once(self):
+        self.wrong("scheduler:\n  default_timezone: Nowhere\n  cron:\n    a: {schedule: '0 24 * * *', workflow: greet}\n" + CONFIG,
+                   "visor.yaml:2", "Nowhere", "visor.yaml:4", "24 is above 23", lines=2)
+
+    def test_unset_variables(self):
+        self.wrong("scheduler: {default_timezone: '${NOT_SET_AT_ALL}'}\n", "NOT_SET_AT_ALL", "scheduler.default_timezone")
+
+    def test_a_variable_is_not_repeated(self):
+        self.write("scheduler: {default_timezone: '${SECRET_ZONE}'}\n")
+        said = self.refuses("config", "check", environment={"SECRET_ZONE": "s3cr3t"}, says="scheduler.default_timezone")
+        self.assertNotIn("s3cr3t", said)
+
+    def cron(self, entry):
+        return "scheduler:\n  cron:\n    one: " + entry + "\n" + CONFIG
+
+    def test_schedules(self):
+        self.wrong(self.cron("{schedule: '0 0 31 2 *', workflow: greet}"), "scheduler.cron.one.schedule", "never fires")
+        self.wrong(self.cron("{schedule: '0 0 * * *', workflow: gret}"), "scheduler.cron.one.workflow", "greet")
+        self.wrong(self.cron("{workflow: greet}"), "scheduler.cron.one.schedule", "missing")
+        self.wrong(self.cron("{schedule: '@daily'}"), "workflow")
+        self.wrong(self.cron("{schedule: '@daily', workflow: greet, timezone: Europe/Berlim}"), "Europe/Berlin")
+        self.wrong(self.cron("{schedule: '@daily', workflow: greet, misfire: {policy: sometimes}}"), "misfire.policy", "latest")
+        self.wrong(self.cron("{schedule: '@daily', workflow: greet, overlap: wait}"), "overlap")
+
+    def test_several_nodes_on_one_file(self):
+        self.wrong("scheduler: {ha: {enabled: true}}\n", "scheduler.ha.enabled", "postgresql")
+
+    def test_a_driver_that_is_not_built_in(self):
+        self.write("scheduler: {storage: {driver: postgresql}}\n")
+        for words in (["config", "check"], ["run"], ["job", "list"], ["db", "status"], ["db", "init"]):
+            self.refuses(*words, says=["postgresql was not built into this program", "sqlite", "-DVISOR_DRIVERS="])
+
+    def test_memory_lasts_no_longer_than_a_run(self):
+        self.write("scheduler: {storage: {driver: memory}}\n")
+        self.accepts("config", "check")
+        self.refuses("job", "list", says=["memory", "sqlite"])
+        self.refuses("db", "init", says=["memory", "sqlite"])
+
+
+class Commands(ProgramTest):
+    def wrong(self, workflow, *says):
+        self.write("workflows:\n  one: " + workflow + "\n")
+        for words in (["config", "check"], ["run", "--for", "0s"]):
+            self.refuses(*words, says=["visor.yaml:2:", "workflows.one", *says])
+        self.assertFalse((self.folder / ".visor").exists(), "something was stored")
+
+    def test_commands_are_looked_for_before_anything_starts(self):
+        self.wrong('{command: ["/nowhere/at/all"]}', "/nowhere/at/all", "does not exist")
+        self.wrong('{command: ["no-such-program-here"]}', "no-such-program-here", "PATH")
+        self.wrong('{command: ["/tmp"]}', "folder")
+        self.wrong('{command: ["true"], working_directory: /nowhere}', "working_directory", "/nowhere")
+        self.wrong('{command: []}', "command")
+        self.wrong('{command: [""]}', "command")
+        self.wrong('{}', "command")
+        script = self.write("#!/bin/sh\n", "script.sh")
+        script.chmod(0o644)
+        self.wrong(f'{{command: ["{script}"]}}', "chmod +x")
+
+    def test_a_relative_command_starts_at_its_folder(self):
+        (self.folder / "below").mkdir()
+        script = self.write("#!/bin/sh\n", "below/script.sh")
+        script.chmod(0o755)
+        self.write('workflows: {a: {command: ["./script.sh"], working_directory: below}}\n')
+        self.accepts("config", "check")
+
+    @unittest.skipIf(os.geteuid() == 0, "root may enter every folder")
+    def test_a_folder_that_may_not_be_entered(self):
+        (self.folder / "closed").mkdir(mode=0)
+        self.wrong('{command: ["true"], working_directory: closed}', "closed")
+
+
+if __name__ == "__main__":
+    main()
