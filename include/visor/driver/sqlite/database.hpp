@@ -106,7 +106,7 @@ class database {
 
   void write() {
     std::optional<connection> file;
-    std::int64_t version = 0;
+    std::optional<std::int64_t> version;
     auto look_at = work_queue::clock::time_point::max();
     while (!writes_->closed()) {
       if (!watching_)
@@ -123,11 +123,12 @@ class database {
   }
 
   /// Calls the watcher when the file was changed by another process, or by another store in this one.
-  void look_for_others(std::optional<connection>& file, std::int64_t& version) noexcept {
+  void look_for_others(std::optional<connection>& file, std::optional<std::int64_t>& version) noexcept {
     try {
       if (!file) return;
       std::int64_t const now = file->data_version();
-      if (std::exchange(version, now) == now) return;
+      auto const before = std::exchange(version, now);
+      if (!before || *before == now) return;
       std::function<void()> watcher;
       {
         std::scoped_lock const lock(watch_mutex_);

@@ -120,15 +120,15 @@ class work_queue {
     one->complete();
   }
 
-  /// Waits for work, at most until `until`, and takes up to `most` of it. Empty when the time is up, or when the queue is closed
-  /// and everything is taken: then `closed()`.
+  /// Waits for work, at most until `until`, and takes up to `most` of it. Empty when the time is up, after `wake()`, or when the
+  /// queue is closed and everything is taken: then `closed()`.
   std::vector<std::shared_ptr<work>> take(std::size_t most, clock::time_point until) {
     std::unique_lock lock(mutex_);
-    auto const ready = [this] { return !waiting_.empty() || !open_; };
+    auto const ready = [this] { return !waiting_.empty() || !open_ || woken_; };
     if (until == clock::time_point::max())
       arrived_.wait(lock, ready);
     else
-      arrived_.wait_until(lock, until, [&] { return ready() || woken_; });
+      arrived_.wait_until(lock, until, ready);
     woken_ = false;
     std::vector<std::shared_ptr<work>> taken;
     while (!waiting_.empty() && taken.size() < most) {

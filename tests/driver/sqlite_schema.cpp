@@ -1,0 +1,199 @@
+#include "sqlite_scene.hpp"
+
+#include "visor/base/manual_clock.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace visor_test {
+namespace {
+
+using store = visor::sqlite_store<visor::manual_clock>;
+
+struct stored {
+  explicit stored(visor::sqlite_settings settings) : kept(std::move(settings), clock) {}
+  template <class T>
+  T wait(visor::task<T> work) {
+    return run(io, std::move(work));
+  }
+  void wait(visor::task<> work) { run(io, std::move(work)); }
+  refused opening() {
+    return refusal_of([&] { wait(kept.open()); });
+  }
+
+  boost::asio::io_context io;
+  visor::manual_clock clock;
+  store kept;
+};
+
+visor::sqlite_settings with_init(std::string const& filename, std::optional<bool> init) {
+  auto settings = quick(filename);
+  settings.auto_init = init;
+  return settings;
+}
+
+/// A database with our tables, and nobody in it.
+void make(temporary_folder const& folder) {
+  stored made(quick(folder.file()));
+  made.wait(made.kept.open());
+}
+
+std::string count_of_tables(temporary_folder const& folder) {
+  return other_connection(folder.file()).value("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE 'visor\\_%' ESCAPE '\\'");
+}
+
+}  // namespace
+
+TEST_CASE("tables are made where there are none, unless that is forbidden", "[driver][schema]") {
+  temporary_folder const folder;
+  SECTION("unset") {
+    stored s(with_init(folder.file(), std::nullopt));
+    CHECK_FALSE(s.opening().was);
+    CHECK(count_of_tables(folder) == "13");
+  }
+  SECTION("true") {
+    stored s(with_init(folder.file(), true));
+    CHECK_FALSE(s.opening().was);
+  }
+  SECTION("false") {
+    stored s(with_init(folder.file(), false));
+    auto const no = s.opening();
+    CHECK(no.kind == visor::condition::schema_mismatch);
+    CHECK(no.text == "there are no tables of visor in the database '" + folder.file() + "', and auto_init is false: run `visor db init`");
+    CHECK(count_of_tables(folder) == "0");
+    CHECK(refusal_of([&] { s.wait(s.kept.nodes()); }).kind == visor::condition::closed);
+    s.wait(s.kept.schema().migrate());
+    CHECK_FALSE(s.opening().was);
+  }
+}
+
+TEST_CASE("opening again is no matter, and tables stay", "[driver][schema]") {
+  temporary_folder const folder;
+  make(folder);
+  stored s(with_init(folder.file(), false));
+  CHECK_FALSE(s.opening().was);
+  CHECK_FALSE(s.opening().was);
+}
+
+TEST_CASE("the user's own tables are left alone", "[driver][schema]") {
+  temporary_folder const folder;
+  other_connection(folder.file()).run("CREATE TABLE invoices (id INTEGER); INSERT INTO invoices VALUES (7)");
+  stored s(quick(folder.file()));
+  CHECK_FALSE(s.opening().was);
+  CHECK(s.wait(s.kept.schema().validate()).empty());
+  s.wait(s.kept.schema().reset());
+  CHECK(other_connection(folder.file()).value("SELECT id FROM invoices") == "7");
+}
+
+TEST_CASE("a database that a newer program made is refused", "[driver][schema]") {
+  temporary_folder const folder;
+  make(folder);
+  other_connection(folder.file()).run("INSERT INTO visor_migration VALUES (99, 'from the future', 'x', 0)");
+  for (auto const init : {std::optional<bool>(), std::optional<bool>(true)}) {
+    stored s(with_init(folder.file(), init));
+    auto const no = s.opening();
+    CHECK(no.kind == visor::condition::schema_mismatch);
+    CHECK_THAT(no.text, Contains("are of version 99, newer than this program, which knows 1"));
+    CHECK(refusal_of([&] { s.wait(s.kept.schema().migrate()); }).kind == visor::condition::schema_mismatch);
+    CHECK(refusal_of([&] { s.wait(s.kept.schema().rollback(1)); }).kind == visor::condition::schema_mismatch);
+    auto const status = s.wait(s.kept.schema().status());
+    CHECK(status.current == 99);
+    REQUIRE(status.versions.size() == 2);
+    CHECK(status.versions[1].name == "from the future");
+    CHECK_FALSE(status.versions[1].is_known);
+  }
+}
+
+TEST_CASE("tables made with other statements are refused", "[driver][schema]") {
+  temporary_folder const folder;
+  make(folder);
+  other_connection(folder.file()).run("UPDATE visor_migration SET checksum = '0123456789abcdef'");
+  stored s(with_init(folder.file(), true));
+  auto const no = s.opening();
+  CHECK(no.kind == visor::condition::schema_mismatch);
+  CHECK_THAT(no.text, Contains("version 1 of the tables"));
+  CHECK_THAT(no.text, Contains("`visor db validate`"));
+  auto const status = s.wait(s.kept.schema().status());
+  CHECK(status.versions[0].is_altered);
+}
+
+TEST_CASE("somebody else's tables of our names are not touched", "[driver][schema]") {
+  temporary_folder const folder;
+  other_connection(folder.file()).run("CREATE TABLE visor_job (x)");
+  stored s(with_init(folder.file(), true));
+  auto const no = s.opening();
+  CHECK(no.kind == visor::condition::schema_mismatch);
+  CHECK_THAT(no.text, Contains("visor did not make"));
+  CHECK(refusal_of([&] { s.wait(s.kept.schema().migrate()); }).kind == visor::condition::schema_mismatch);
+  CHECK(count_of_tables(folder) == "1");
+}
+
+TEST_CASE("validation names what differs", "[driver][schema]") {
+  temporary_folder const folder;
+  make(folder);
+  stored s(quick(folder.file()));
+  CHECK(s.wait(s.kept.schema().validate()).empty());
+  other_connection other(folder.file());
+  other.run("DROP TABLE visor_fire");
+  other.run("ALTER TABLE visor_node ADD COLUMN colour TEXT");
+  other.run("ALTER TABLE visor_dead DROP COLUMN error");
+  auto const lines = s.wait(s.kept.schema().validate());
+  CHECK(lines == std::vector<std::string>{"table visor_dead lacks the column error", "table visor_fire is missing",
+                                          "table visor_node has a column colour that is not ours"});
+}
+
+TEST_CASE("validation of an empty database says what to do", "[driver][schema]") {
+  temporary_folder const folder;
+  stored s(quick(folder.file()));
+  auto const lines = s.wait(s.kept.schema().validate());
+  REQUIRE(lines.size() == 1);
+  CHECK_THAT(lines[0], Contains("`visor db init`"));
+}
+
+TEST_CASE("versions go up and down", "[driver][schema]") {
+  temporary_folder const folder;
+  stored s(quick(folder.file()));
+  auto status = s.wait(s.kept.schema().status());
+  CHECK_FALSE(status.has_tables);
+  CHECK(status.current == 0);
+  REQUIRE(status.versions.size() == 1);
+  CHECK_FALSE(status.versions[0].applied_at);
+  CHECK(s.wait(s.kept.schema().migrate()) == 1);
+  CHECK(s.wait(s.kept.schema().migrate()) == 0);
+  status = s.wait(s.kept.schema().status());
+  CHECK(status.has_tables);
+  CHECK(status.current == status.latest);
+  CHECK(status.versions[0].applied_at == s.clock.now());
+  CHECK(s.wait(s.kept.schema().rollback(5)) == 1);
+  CHECK(count_of_tables(folder) == "0");
+  CHECK(s.wait(s.kept.schema().migrate()) == 1);
+  CHECK(s.wait(s.kept.schema().validate()).empty());
+}
+
+TEST_CASE("a reset leaves empty tables", "[driver][schema]") {
+  temporary_folder const folder;
+  stored s(quick(folder.file()));
+  s.wait(s.kept.open());
+  std::vector<visor::new_job> jobs(1);
+  jobs[0].id = 1;
+  jobs[0].type = "x";
+  CHECK(s.wait(s.kept.enqueue(jobs)) == 1);
+  s.wait(s.kept.schema().reset());
+  CHECK(s.wait(s.kept.jobs({})).empty());
+  CHECK(s.wait(s.kept.schema().validate()).empty());
+  CHECK(s.wait(s.kept.enqueue(jobs)) == 1);
+}
+
+TEST_CASE("a migration that fails leaves nothing behind", "[driver][schema]") {
+  temporary_folder const folder;
+  // Not one of our tables, so that we begin; but the name of one of our indexes, so that we fail on the way.
+  other_connection(folder.file()).run("CREATE TABLE mine (a); CREATE INDEX visor_schedule_due ON mine (a)");
+  stored s(quick(folder.file()));
+  CHECK(s.opening().was);
+  CHECK(count_of_tables(folder) == "0");
+  other_connection(folder.file()).run("DROP INDEX visor_schedule_due");
+  CHECK_FALSE(s.opening().was);
+}
+
+}  // namespace visor_test
