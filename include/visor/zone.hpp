@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -78,6 +79,8 @@ class iana_zones {
   static zone_table load(std::string name) {
     using namespace std::chrono;
     try {
+      // The library ends the program over a file that is none.
+      std::string const rule_text = USE_OS_TZDB ? rule_of_file(folder + name) : std::string{};
       date::time_zone const& zone = *date::locate_zone(name);
       auto info = zone.get_info(sys_seconds{sys_days{year{1800} / 1 / 1}});
       seconds const initial = offset_of(info);
@@ -86,7 +89,7 @@ class iana_zones {
         info = zone.get_info(info.end);
         transitions.push_back({info.begin, offset_of(info)});
       }
-      auto const rule = zone_rule_parser{last_line(folder + name)}.parse();
+      auto const rule = zone_rule_parser{rule_text}.parse();
       if (!rule || !rule->changes) return {std::move(name), initial, transitions};
       // The library knows the transitions that the file lists, mostly up to 2037, and not the rule for the years after them.
       year const listed = transitions.empty() ? year{1970} : year_month_day{floor<days>(transitions.back().at)}.year();
@@ -98,11 +101,12 @@ class iana_zones {
     }
   }
 
-  static std::string last_line(std::string const& path) {
+  /// The last line of a time zone file.
+  static std::string rule_of_file(std::string const& path) {
     std::ifstream file{path, std::ios::binary};
     std::string const bytes{std::istreambuf_iterator<char>{file}, {}};
-    if (bytes.size() < 2 || bytes.back() != '\n') return {};
-    std::size_t const begin = bytes.rfind('\n', bytes.size() - 2);
+    if (!bytes.starts_with("TZif")) throw std::runtime_error{path + " is no time zone file"};
+    std::size_t const begin = bytes.back() == '\n' ? bytes.rfind('\n', bytes.size() - 2) : std::string::npos;
     return begin == std::string::npos ? std::string{} : bytes.substr(begin + 1, bytes.size() - begin - 2);
   }
 
