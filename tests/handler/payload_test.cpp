@@ -222,6 +222,5 @@ TEST_CASE("A payload may hold itself") {
   CHECK(from_payload<tree>(to_payload(root)).children[1].children[0].value == 3);
   CHECK(refusal<tree>(R"({"children":[{"children":[{"value":true}]}]})") ==
         R"(field "children[0].children[0].value": expected a number, found true)");
-  std::string deep(100'000, '[');
-  CHECK(refusal<tree>(deep).starts_with("not JSON: "));
+  CHECK(refusal<tree>(std::string(1000, '[') + std::string(1000, ']')) == "not JSON: too deep");
 }

@@ -221,21 +221,26 @@ TEST_CASE("A plain function that is told to stop is waited for, and one that wai
   boost::asio::post(pool, [&] {
     while (!release) std::this_thread::sleep_for(1ms);
   });
-  stop.when = [&] { return release = true; };
   auto const late = make_handler([&] { called = true; }, pool.get_executor());
   boost::asio::io_context io;
   job_context job(job_with("{}"), "node-1", 1, io.get_executor());
   std::string message;
-  boost::asio::co_spawn(io, late(job), [&](std::exception_ptr thrown) {
+  boost::asio::cancellation_signal cancel;
+  auto const ended = [&](std::exception_ptr thrown) {
     try {
       if (thrown) std::rethrow_exception(thrown);
     } catch (visor::error const& failure) {
       CHECK(failure.kind() == condition::timeout);
       message = failure.what();
+    } catch (std::exception const& failure) {
+      message = failure.what();
     }
-  });
-  io.poll();
+  };
+  boost::asio::co_spawn(io, late(job), boost::asio::bind_cancellation_slot(cancel.slot(), ended));
+  bool const queued = GENERATE(true, false);  // or cancelled before its first step
+  if (queued) io.poll();
   job.request_stop(stop_reason::timed_out);
+  cancel.emit(boost::asio::cancellation_type::terminal);
   release = true;
   io.run();
   CHECK(message == "timed out: the function was not started");
