@@ -105,16 +105,16 @@ bool wants_help(std::vector<std::string> const& words) {
 }
 
 /// Finds a word among the names of a table, or refuses it with the nearest.
-template <class Table>
-auto const& find(Table const& table, std::string const& name, std::string const& prefix) {
+template <class Entry>
+Entry const& find(std::span<Entry const> table, std::string const& name, std::string_view prefix) {
   std::vector<std::string_view> names;
   for (auto const& each : table) {
     if (each.name == name) return each;
     names.push_back(each.name);
   }
   bool const is_option = name.starts_with('-');
-  throw usage_error((is_option ? "unknown option " : "unknown command ") + in_quotes(prefix + name) +
-                    (is_option ? "" : suggestion(name, names)) + "; 'visor " + prefix + "--help' lists what there is");
+  throw usage_error((is_option ? "unknown option " : "unknown command ") + in_quotes(std::string(prefix) + name) +
+                    (is_option ? "" : suggestion(name, names)) + "; 'visor " + std::string(prefix) + "--help' lists what there is");
 }
 
 int run(std::string const& title, command const& which, std::vector<std::string> const& words) {
