@@ -59,7 +59,9 @@ struct all_notes : visor::sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {note} ORDER BY [id]"); }
 };
 
-visor::immediate<> make_table(session& on) { co_await on.run("CREATE TABLE visor_note (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"); }
+visor::immediate<> make_table(session& on) {
+  co_await on.run("CREATE TABLE visor_note (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT");
+}
 
 visor::immediate<std::size_t> add(session& on, std::int64_t id, std::string text = "text") {
   note const one{id, std::move(text)};
@@ -109,8 +111,7 @@ class together {
     boost::asio::co_spawn(on_.io, on_.database.transact(hold), [](std::exception_ptr) {});
     on_.io.restart();
     while (!entered.try_wait()) on_.io.poll();
-    for (std::size_t i = 0; i < work_.size(); ++i)
-      boost::asio::co_spawn(on_.io, work_[i](i), [](std::exception_ptr) {});
+    for (std::size_t i = 0; i < work_.size(); ++i) boost::asio::co_spawn(on_.io, work_[i](i), [](std::exception_ptr) {});
     on_.io.poll();  // all of them are in the queue now
     leave.count_down();
     on_.io.run();
@@ -236,6 +237,7 @@ TEST_CASE("a full database fails what does not fit, and nothing is half done", "
 }
 
 TEST_CASE("a read sees one state of the database", "[driver][sqlite]") {
+  boost::asio::io_context another;
   temporary_folder const folder;
   notes db(folder);
   db.transact([](session& on) { return add(on, 1); });
@@ -252,7 +254,6 @@ TEST_CASE("a read sees one state of the database", "[driver][sqlite]") {
   boost::asio::co_spawn(db.io, db.database.read(twice), [&](std::exception_ptr, std::size_t count) { seen = count; });
   db.io.restart();
   while (!looked.try_wait()) db.io.poll();
-  boost::asio::io_context another;
   auto write = [](session& on) { return add(on, 2); };
   run(another, db.database.transact(write));
   written.count_down();
@@ -277,9 +278,9 @@ struct giving_up {
   bool over = false;
   void spawn(boost::asio::io_context& io, visor::task<> work) {
     boost::asio::co_spawn(io, std::move(work), boost::asio::bind_cancellation_slot(signal.slot(), [this](std::exception_ptr thrown) {
-      failure = thrown;
-      over = true;
-    }));
+                            failure = thrown;
+                            over = true;
+                          }));
   }
   void give_up() { signal.emit(boost::asio::cancellation_type::terminal); }
   bool was_aborted() const {
@@ -366,8 +367,7 @@ TEST_CASE("work that is still queued when the database goes is told so, or done"
     visor::sqlite::database database(quick(folder.file()));
     run(io, database.open());
     auto const write = [](session& on) { return make_table(on); };
-    for (int i = 0; i < 3; ++i)
-      boost::asio::co_spawn(io, database.transact(write), [&](std::exception_ptr) { ++told; });
+    for (int i = 0; i < 3; ++i) boost::asio::co_spawn(io, database.transact(write), [&](std::exception_ptr) { ++told; });
     io.restart();
     io.poll();
   }

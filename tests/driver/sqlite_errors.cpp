@@ -165,7 +165,9 @@ TEST_CASE("closing does not wait for somebody else's lock", "[driver][sqlite][er
   db.io.poll();
   db.close();
   db.io.run();
-  CHECK(refusal_of([&] { if (failure) std::rethrow_exception(failure); }).kind == visor::condition::busy);
+  CHECK(refusal_of([&] {
+          if (failure) std::rethrow_exception(failure);
+        }).kind == visor::condition::busy);
 }
 
 TEST_CASE("a damaged database is told from a busy one", "[driver][sqlite][errors]") {

@@ -40,7 +40,8 @@ void make(temporary_folder const& folder) {
 }
 
 std::string count_of_tables(temporary_folder const& folder) {
-  return other_connection(folder.file()).value("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE 'visor\\_%' ESCAPE '\\'");
+  return other_connection(folder.file())
+      .value("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE 'visor\\_%' ESCAPE '\\'");
 }
 
 }  // namespace

@@ -49,9 +49,12 @@ inline std::string describe(condition what, std::string const& filename) {
     case condition::busy: return "the database " + file + " is locked by another process; try again, or stop that process";
     case condition::read_only: return "cannot write the database " + file + ": make the file and its folder writable, or name another file";
     case condition::disk_full: return "no room for the database " + file + ": free some space and try again; nothing was written";
-    case condition::corrupt: return "the file " + file + " is not an SQLite database, or is damaged: name another file, or restore a backup";
-    case condition::connection_failed: return "cannot open the database " + file + ": look at its folder's permissions, or name another file";
-    case condition::connection_lost: return "cannot read or write the database " + file + ": look at the disk it is on; nothing was written";
+    case condition::corrupt:
+      return "the file " + file + " is not an SQLite database, or is damaged: name another file, or restore a backup";
+    case condition::connection_failed:
+      return "cannot open the database " + file + ": look at its folder's permissions, or name another file";
+    case condition::connection_lost:
+      return "cannot read or write the database " + file + ": look at the disk it is on; nothing was written";
     case condition::outcome_unknown: return "the disk did not confirm a commit to the database " + file;
     case condition::unique_violation: return "a unique key is taken in the database " + file;
     case condition::cancelled: return "the operation on the database " + file + " was given up";

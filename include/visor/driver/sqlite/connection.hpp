@@ -89,7 +89,8 @@ class connection {
       : filename_(settings.filename), busy_timeout_(settings.busy_timeout), stopping_(stopping) {
     prepare_file(filename_, as == role::writer);
     sqlite3* opened = nullptr;
-    int const code = sqlite3_open_v2(filename_.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+    int const code =
+        sqlite3_open_v2(filename_.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
     handle_.reset(opened);
     check(code);
     sqlite3_busy_handler(opened, &connection::wait_while_busy, this);

@@ -82,9 +82,7 @@ class database {
   static constexpr int reading_threads = 2;  // one long list for a person must not keep the engine waiting
   static constexpr std::chrono::milliseconds watch_interval{100};
 
-  static immediate<> ask_for_anything(session& on) {
-    co_await on.run("SELECT count(*) FROM sqlite_schema");
-  }
+  static immediate<> ask_for_anything(session& on) { co_await on.run("SELECT count(*) FROM sqlite_schema"); }
 
   void start() {
     if (!threads_.empty()) return;

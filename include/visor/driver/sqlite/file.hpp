@@ -42,8 +42,11 @@ inline void prepare_file(std::string const& filename, bool create) {
   int const file = ::open(filename.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   if (file < 0) {
     int const reason = errno;
-    throw error(reason == EROFS || reason == EACCES ? condition::read_only : reason == ENOSPC ? condition::disk_full : condition::connection_failed,
-                "cannot make the database '" + filename + "': " + std::strerror(reason) + "; make its folder writable, or name another file");
+    throw error(
+        reason == EROFS || reason == EACCES ? condition::read_only
+        : reason == ENOSPC                  ? condition::disk_full
+                                            : condition::connection_failed,
+        "cannot make the database '" + filename + "': " + std::strerror(reason) + "; make its folder writable, or name another file");
   }
   ::close(file);
 }
