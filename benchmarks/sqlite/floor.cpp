@@ -77,8 +77,8 @@ sqlite_floor::sqlite_floor(std::string const& filename, bool full) {
 }
 
 sqlite_floor::~sqlite_floor() {
-  for (auto* each : {&begin_, &commit_, &insert_job_, &insert_ready_, &cancels_, &find_lease_, &insert_attempt_, &any_waiting_, &remove_lease_,
-                     &current_node_, &front_, &remove_front_, &insert_lease_})
+  for (auto* each : {&begin_, &commit_, &insert_job_, &insert_ready_, &cancels_, &find_lease_, &insert_attempt_, &any_waiting_,
+                     &remove_lease_, &current_node_, &front_, &remove_front_, &insert_lease_})
     each->reset();
   sqlite3_close(handle_);
 }

@@ -30,8 +30,8 @@ class sqlite_floor {
  private:
   struct statement;
   sqlite3* handle_ = nullptr;
-  std::unique_ptr<statement> begin_, commit_, insert_job_, insert_ready_, cancels_, find_lease_, insert_attempt_, any_waiting_, remove_lease_,
-      current_node_, front_, remove_front_, insert_lease_;
+  std::unique_ptr<statement> begin_, commit_, insert_job_, insert_ready_, cancels_, find_lease_, insert_attempt_, any_waiting_,
+      remove_lease_, current_node_, front_, remove_front_, insert_lease_;
   std::vector<job> claimed_;
   std::int64_t lease_ = 1'000'000;
 };

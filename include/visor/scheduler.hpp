@@ -31,8 +31,8 @@ namespace visor {
 struct schedule_options {
   time_zone zone = time_zone::utc();
   visor::misfire misfire = visor::misfire::latest;
-  int misfire_limit = 100;     ///< of `misfire::all`: so many at most
-  duration misfire_window{};   ///< of `misfire::window`: not older than this
+  int misfire_limit = 100;    ///< of `misfire::all`: so many at most
+  duration misfire_window{};  ///< of `misfire::window`: not older than this
   visor::overlap overlap = visor::overlap::allow;
   std::string description;
   schedule_options() = default;
@@ -41,8 +41,8 @@ struct schedule_options {
 
 /// What may be said of one job. What is not said follows its type.
 struct enqueue_options {
-  std::optional<instant> run_at;  ///< not before this; now if none
-  std::optional<int> priority;    ///< lower runs first; -32768 to 32767
+  std::optional<instant> run_at;    ///< not before this; now if none
+  std::optional<int> priority;      ///< lower runs first; -32768 to 32767
   std::optional<int> max_attempts;  ///< from 1
   std::optional<std::string> queue;
   enqueue_options() = default;
@@ -177,7 +177,8 @@ class scheduler {
   known_type const& type_of() const {
     auto const found = names_.find(boost::typeindex::type_id<Payload>());
     if (found == names_.end())
-      throw error(condition::not_found, "no job type has the payload " + boost::typeindex::type_id<Payload>().pretty_name() + ": call on<...>() first");
+      throw error(condition::not_found,
+                  "no job type has the payload " + boost::typeindex::type_id<Payload>().pretty_name() + ": call on<...>() first");
     return found->second;
   }
 

@@ -24,6 +24,7 @@ TEST_CASE("errors of a cron expression point into it") {
   // From where the text is not in the file as it is, its beginning is near enough.
   CHECK(schedule("\"0 \\u0032\\u0034 * * *\"") == "visor.yaml:5:20: scheduler.cron.a.schedule: field 2 (hour): 24 is above 23\n");
   CHECK(schedule("\"\\u0030 24 * * *\"") == "visor.yaml:5:17: scheduler.cron.a.schedule: field 2 (hour): 24 is above 23\n");
+  CHECK(schedule("\"${NO:-1 99 * * *}\"") == "visor.yaml:5:17: scheduler.cron.a.schedule: field 2 (hour): 99 is above 23\n");
 }
 
 TEST_CASE("zones exist") {

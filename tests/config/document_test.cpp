@@ -16,7 +16,7 @@ TEST_CASE("broken YAML has its place and a remedy") {
   CHECK(wrong("a: @x\n") == "visor.yaml:1:4: a: broken YAML: this character cannot begin a text; quote the text\n");
   CHECK(wrong("a: \"\\q\"\n") == "visor.yaml:1:7: a: broken YAML: unknown escape character: q\n");
   CHECK(wrong("a: \"\\uD800\"\n") == "visor.yaml:1:11: a: broken YAML: invalid unicode: 55296\n");
-  CHECK(wrong("a: *nobody\n") == "visor.yaml:1:4: a: broken YAML: the referenced anchor is not defined\n");
+  CHECK(wrong("a: *nobody\n") == "visor.yaml:1:4: a: broken YAML: the alias names no anchor above it\n");
   CHECK(wrong("workflows: {a: {env: {X: ${Y}}}}") ==
         "visor.yaml:1:27: workflows.a.env: broken YAML: \"}\" is missing, or a text between { and } needs quotes; between { and } a text "
         "with ${...} needs quotes\n");
@@ -99,13 +99,16 @@ workflows:
   CHECK(all.workflows[2].max_attempts == 2);
   CHECK(all.workflows[2].priority == 1);
   CHECK(all.workflows[3].command == all.workflows[0].command);
+  auto const merged = read("workflows: {a: {command: [x], env: &e {A: 1, B: 2}}, b: {command: [x], env: {A: 3, <<: *e}}}");
+  CHECK(merged.workflows[1].env.at("A").reveal() == "3");
+  CHECK(merged.workflows[1].env.at("B").reveal() == "2");
   CHECK(wrong("workflows:\n  a: {<<: 5, command: [x]}\n") ==
         "visor.yaml:2:11: workflows.a.\"<<\": \"<<\" takes a group of keys or a list of them, not a single value\n");
   CHECK(wrong("a: &r [*r]\n") == "visor.yaml:1:8: a[0]: the alias stands within what it names\n");
 }
 
+// What takes the square of the size here runs into the time limit of the test.
 TEST_CASE("a small file cannot take much time or memory") {
-  auto const begin = std::chrono::steady_clock::now();
   std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 12; ++i) {
     std::string const last = "*a" + std::to_string(i - 1);
@@ -157,5 +160,4 @@ TEST_CASE("a small file cannot take much time or memory") {
   entries += "workflows:\n";
   for (int i = 0; i < 5'000; ++i) entries += "  c" + std::to_string(i) + ": {command: [x]}\n";
   CHECK(visor_test::count(wrong(entries), '\n') == 1'000);
-  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{60});
 }

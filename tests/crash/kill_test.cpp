@@ -169,9 +169,11 @@ workflows:
   CHECK(db.number("SELECT count(*) FROM visor_job WHERE id NOT IN (SELECT job FROM visor_fire)") == 0);
 
   // Each job ended once, completed, and its attempts are numbered without a gap; nothing is left anywhere.
-  CHECK(db.number("SELECT count(*) FROM visor_job j WHERE (SELECT count(*) FROM visor_attempt a WHERE a.job = j.id AND a.final_state IS NOT NULL) <> 1") == 0);
+  CHECK(db.number("SELECT count(*) FROM visor_job j WHERE (SELECT count(*) FROM visor_attempt a WHERE a.job = j.id AND a.final_state IS "
+                  "NOT NULL) <> 1") == 0);
   CHECK(db.number("SELECT count(*) FROM visor_attempt WHERE final_state IS NOT NULL AND final_state <> 'completed'") == 0);
-  CHECK(db.number("SELECT count(*) FROM (SELECT job, max(number) AS last, count(*) AS n FROM visor_attempt GROUP BY job) WHERE last <> n") == 0);
+  CHECK(db.number(
+            "SELECT count(*) FROM (SELECT job, max(number) AS last, count(*) AS n FROM visor_attempt GROUP BY job) WHERE last <> n") == 0);
   for (auto const* const table : {"visor_ready", "visor_scheduled", "visor_waiting", "visor_lease", "visor_dead"})
     CHECK(db.number(std::string("SELECT count(*) FROM ") + table) == 0);
 

@@ -22,8 +22,8 @@ visor::fire_plan plan(visor::schedule_record const& schedule, instant now) {
   }
   auto const when = visor::recurrence::parse(schedule.expression);
   auto const utc = visor::time_zone::utc();
-  return visor::plan_fires(schedule, now, [&](instant after) { return when.next(utc, after); },
-                           [&](instant before) { return when.previous(utc, before); });
+  return visor::plan_fires(
+      schedule, now, [&](instant after) { return when.next(utc, after); }, [&](instant before) { return when.previous(utc, before); });
 }
 
 visor::schedule_record hourly(misfire policy, char const* next_at) {

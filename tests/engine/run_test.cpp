@@ -44,10 +44,13 @@ TEST_CASE("a failing job is tried again after its pause and then dead") {
   auto& node = w.add();
   visor::job_type_options options;
   options.backoff = visor::backoff(visor::backoff_kind::fixed, 10s, 10s);
-  node.engine->add(visor::job_type("bad", [](job_context& job) -> visor::task<> {
-    throw std::runtime_error("try " + std::to_string(job.attempt()));
-    co_return;
-  }, options));
+  node.engine->add(visor::job_type(
+      "bad",
+      [](job_context& job) -> visor::task<> {
+        throw std::runtime_error("try " + std::to_string(job.attempt()));
+        co_return;
+      },
+      options));
   w.start(node);
   auto const id = w.enqueue("bad", 3);
   w.pass(100ms);
@@ -100,7 +103,9 @@ TEST_CASE("what is thrown need not be an exception, nor its text UTF-8") {
   w.pass(1s);
   CHECK(w.attempts(number).at(0).error == "the handler threw something that is not a std::exception");
   CHECK(w.attempts(bytes).at(0).error == "\xEF\xBF\xBD oops");
-  CHECK(w.attempts(bytes).at(0).output == "a\xEF\xBF\xBD" "b\n");
+  CHECK(w.attempts(bytes).at(0).output ==
+        "a\xEF\xBF\xBD"
+        "b\n");
   w.stop_all();
 }
 

@@ -54,9 +54,8 @@ class world {
   node& add(visor::node_settings how = settings()) {
     nodes_.push_back(std::make_unique<node>());
     auto* const made = nodes_.back().get();
-    made->engine = std::make_unique<engine_type>(io.get_executor(), store, std::move(how), clock, [made](visor::log_level, std::string_view line) {
-      made->lines.emplace_back(line);
-    });
+    made->engine = std::make_unique<engine_type>(io.get_executor(), store, std::move(how), clock,
+                                                 [made](visor::log_level, std::string_view line) { made->lines.emplace_back(line); });
     return *made;
   }
 

@@ -53,9 +53,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> versions{"trees", "leaves", "felling"};
 
-std::vector<visor::sql::migration> chain() {
-  return visor::sql::migrations_of<plain_dialect, boost::mp11::mp_list<tree, leaf>>(versions);
-}
+std::vector<visor::sql::migration> chain() { return visor::sql::migrations_of<plain_dialect, boost::mp11::mp_list<tree, leaf>>(versions); }
 
 }  // namespace
 
@@ -72,7 +70,8 @@ TEST_CASE("a version is what came with it, and no more", "[sql]") {
   REQUIRE(steps[1].up.size() == 2);
   CHECK(steps[1].up[0] == "ALTER TABLE \"visor_tree\" ADD COLUMN \"height\" BIGINT");
   CHECK(steps[1].up[1] ==
-        "CREATE TABLE \"visor_leaf\" (\n  \"tree\" BIGINT NOT NULL,\n  \"number\" BIGINT NOT NULL,\n  PRIMARY KEY (\"tree\", \"number\")\n) CLUSTERED");
+        "CREATE TABLE \"visor_leaf\" (\n  \"tree\" BIGINT NOT NULL,\n  \"number\" BIGINT NOT NULL,\n  PRIMARY KEY (\"tree\", "
+        "\"number\")\n) CLUSTERED");
   REQUIRE(steps[2].up.size() == 2);
   CHECK(steps[2].up[0] == "ALTER TABLE \"visor_tree\" ADD COLUMN \"is_felled\" BOOLEAN NOT NULL DEFAULT FALSE");
   CHECK(steps[2].up[1] == "CREATE INDEX \"visor_tree_felled\" ON \"visor_tree\" (\"id\") WHERE \"is_felled\"");
@@ -80,7 +79,8 @@ TEST_CASE("a version is what came with it, and no more", "[sql]") {
 
 TEST_CASE("the way down undoes the way up, backwards", "[sql]") {
   auto const steps = chain();
-  CHECK(steps[2].down == std::vector<std::string_view>{"DROP INDEX \"visor_tree_felled\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"is_felled\""});
+  CHECK(steps[2].down ==
+        std::vector<std::string_view>{"DROP INDEX \"visor_tree_felled\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"is_felled\""});
   CHECK(steps[1].down == std::vector<std::string_view>{"DROP TABLE \"visor_leaf\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"height\""});
   CHECK(steps[0].down == std::vector<std::string_view>{"DROP TABLE \"visor_tree\""});
 }

@@ -119,20 +119,20 @@ TEST_CASE("what runs often uses an index, and sorts and scans nothing", "[sql][s
 
 TEST_CASE("lists of jobs go down an index", "[sql][sqlite]") {
   check_plans<st::find_job, st::find_running, st::list_jobs<st::from_all>, st::list_jobs<st::from_completed>,
-              st::list_jobs<st::from_scheduled>, st::list_jobs<st::from_waiting>, st::list_jobs<st::from_dead>, st::list_jobs<st::from_failed>,
-              st::list_jobs<st::from_cancelled>>();
+              st::list_jobs<st::from_scheduled>, st::list_jobs<st::from_waiting>, st::list_jobs<st::from_dead>,
+              st::list_jobs<st::from_failed>, st::list_jobs<st::from_cancelled>>();
 }
 
 TEST_CASE("the claim goes down the key of ready, to the place where it stops", "[sql][sqlite]") {
-  CHECK(plan_of<st::front_of_queue>() ==
-        "SEARCH r USING PRIMARY KEY (queue=?)\nSEARCH j USING INTEGER PRIMARY KEY (rowid=?)\n");
+  CHECK(plan_of<st::front_of_queue>() == "SEARCH r USING PRIMARY KEY (queue=?)\nSEARCH j USING INTEGER PRIMARY KEY (rowid=?)\n");
   CHECK(plan_of<st::remove_front>() == "SEARCH visor_ready USING PRIMARY KEY (queue=? AND (priority,run_at,job)<(?,?,?))\n");
   CHECK(plan_of<st::due_jobs>() == "SEARCH visor_scheduled USING PRIMARY KEY (run_at<?)\n");
   CHECK(plan_of<st::due_schedules_now>() == "SEARCH visor_schedule USING INDEX visor_schedule_due (state=? AND next_at<?)\n");
 }
 
 TEST_CASE("a search for failed jobs uses the index that holds no others", "[sql][sqlite]") {
-  CHECK_THAT(plan_of<st::list_jobs<st::from_failed>>(), StartsWith("SEARCH d USING COVERING INDEX visor_attempt_ended (final_state=? AND job<?)"));
+  CHECK_THAT(plan_of<st::list_jobs<st::from_failed>>(),
+             StartsWith("SEARCH d USING COVERING INDEX visor_attempt_ended (final_state=? AND job<?)"));
 }
 
 }  // namespace visor_test

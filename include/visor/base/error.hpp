@@ -11,31 +11,31 @@ namespace visor {
 
 /// What went wrong, in words that hold for every database. User code compares with these, never with a vendor's numbers.
 enum class condition {
-  invalid_argument = 1,    ///< the caller's value is not allowed; nothing was done
-  not_found,               ///< what was named does not exist
-  already_exists,          ///< what was to be made exists
-  conflict,                ///< it has changed, or its state does not allow this
-  lease_lost,              ///< this node's lease ran out or was taken over: nothing was written
-  lease_held,              ///< another node holds what only one may hold
-  connection_failed,       ///< no connection could be made
-  connection_lost,         ///< the connection broke; nothing was written
-  outcome_unknown,         ///< the connection broke while committing: written or not, only a look can tell
-  timeout,                 ///< the deadline passed
-  cancelled,               ///< the caller gave up
-  busy,                    ///< locked by another process for longer than we wait
-  serialization_failure,   ///< the database asks to repeat the transaction
-  deadlock,                ///< the database ended the transaction to free another
-  unique_violation,        ///< a unique key is taken
-  read_only,               ///< the database or its file cannot be written
-  disk_full,               ///< no room
-  corrupt,                 ///< not a database, or a damaged one
-  schema_mismatch,         ///< the tables are of another version
-  authentication_failed,   ///< the server refused user or password
-  tls_failed,              ///< no TLS as it was asked for
-  unsupported,             ///< this driver cannot do that
-  closed,                  ///< used after it was closed
-  handler_failed,          ///< the job's own code failed
-  internal,                ///< a fault of visor
+  invalid_argument = 1,   ///< the caller's value is not allowed; nothing was done
+  not_found,              ///< what was named does not exist
+  already_exists,         ///< what was to be made exists
+  conflict,               ///< it has changed, or its state does not allow this
+  lease_lost,             ///< this node's lease ran out or was taken over: nothing was written
+  lease_held,             ///< another node holds what only one may hold
+  connection_failed,      ///< no connection could be made
+  connection_lost,        ///< the connection broke; nothing was written
+  outcome_unknown,        ///< the connection broke while committing: written or not, only a look can tell
+  timeout,                ///< the deadline passed
+  cancelled,              ///< the caller gave up
+  busy,                   ///< locked by another process for longer than we wait
+  serialization_failure,  ///< the database asks to repeat the transaction
+  deadlock,               ///< the database ended the transaction to free another
+  unique_violation,       ///< a unique key is taken
+  read_only,              ///< the database or its file cannot be written
+  disk_full,              ///< no room
+  corrupt,                ///< not a database, or a damaged one
+  schema_mismatch,        ///< the tables are of another version
+  authentication_failed,  ///< the server refused user or password
+  tls_failed,             ///< no TLS as it was asked for
+  unsupported,            ///< this driver cannot do that
+  closed,                 ///< used after it was closed
+  handler_failed,         ///< the job's own code failed
+  internal,               ///< a fault of visor
 };
 
 namespace detail {

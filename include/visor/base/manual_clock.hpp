@@ -144,8 +144,8 @@ class manual_clock::timer {
             slot.assign([this](boost::asio::cancellation_type) { cancel(); });
           std::list<waiter> entry;
           std::unique_lock lock{state_->mutex};
-          entry.push_back(waiter{this, boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked),
-                                 std::move(done), until, state_->elapsed + during});
+          entry.push_back(waiter{this, boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked), std::move(done),
+                                 until, state_->elapsed + during});
           if (state_->left(entry.front()) > duration{0}) {
             state_->waiters.splice(state_->waiters.end(), entry);
             return;

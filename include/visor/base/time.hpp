@@ -105,13 +105,8 @@ constexpr std::optional<duration> parse_duration(std::string_view text) noexcept
     std::string_view name;
     std::int64_t microseconds;
   };
-  constexpr std::array<unit, 7> units{{{"us", 1},
-                                       {"ms", 1'000},
-                                       {"s", 1'000'000},
-                                       {"m", 60'000'000},
-                                       {"h", 3'600'000'000},
-                                       {"d", 86'400'000'000},
-                                       {"w", 604'800'000'000}}};
+  constexpr std::array<unit, 7> units{
+      {{"us", 1}, {"ms", 1'000}, {"s", 1'000'000}, {"m", 60'000'000}, {"h", 3'600'000'000}, {"d", 86'400'000'000}, {"w", 604'800'000'000}}};
   constexpr std::int64_t longest = 100LL * 366 * 86'400'000'000;
   std::int64_t total = 0;
   std::int64_t previous = INT64_MAX;

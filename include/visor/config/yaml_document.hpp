@@ -77,16 +77,17 @@ class yaml_document final : private YAML::EventHandler {
   void broken(YAML::Exception const& wrong) {
     std::size_t const offset = offset_of(wrong.mark);
     if (auto const tab = text_.tab_in_line(offset)) return fail_tab(*tab);
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> words{{
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 8> words{{
         {"illegal map value", "unexpected \":\"; check the indentation of this line and the one above, or quote the text"},
         {"end of map not found", "the indentation fits no line above"},
         {"end of sequence not found", "the indentation fits no line above"},
         {"end of map flow not found", "\"}\" is missing, or a text between { and } needs quotes"},
         {"end of sequence flow not found", "\"]\" is missing, or a text between [ and ] needs quotes"},
         {"illegal flow end", "a bracket closes that was not opened, or quotes are missing"},
+        {"the referenced anchor is not defined", "the alias names no anchor above it"},
         {"unknown token", "this character cannot begin a text; quote the text"},
     }};
-    auto const found = std::find_if(words.begin(), words.end(), [&](auto const& each) { return each.first == wrong.msg; });
+    auto const found = std::find_if(words.begin(), words.end(), [&](auto const& each) { return wrong.msg.starts_with(each.first); });
     std::string message = "broken YAML: " + (found == words.end() ? printable(wrong.msg, 200) : std::string{found->second});
     if (std::size_t const begin = offset < 3 ? 0 : offset - 3;
         text_.text().substr(begin, offset - begin + 1).find("${") != std::string_view::npos)

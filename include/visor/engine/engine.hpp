@@ -7,9 +7,9 @@
 #include "visor/engine/fire_loop.hpp"
 #include "visor/engine/job_type.hpp"
 #include "visor/engine/membership.hpp"
+#include "visor/engine/node.hpp"
 #include "visor/engine/node_settings.hpp"
 #include "visor/engine/runner.hpp"
-#include "visor/engine/node.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

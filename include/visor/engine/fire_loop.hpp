@@ -153,8 +153,9 @@ class fire_loop {
       take(result, plan_fires(schedule, now, never, never));
     } else {
       auto const when = occurrences(schedule);
-      take(result, plan_fires(schedule, now, [&](instant after) { return when.next(after); },
-                              [&](instant before) { return when.previous(before); }));
+      take(result,
+           plan_fires(
+               schedule, now, [&](instant after) { return when.next(after); }, [&](instant before) { return when.previous(before); }));
     }
     return result;
   }

@@ -20,7 +20,7 @@ BOOST_DEFINE_ENUM_CLASS(backoff_kind, fixed, exponential)
 struct backoff {
   backoff_kind kind = backoff_kind::exponential;
   duration base{std::chrono::seconds{1}};  ///< from 0
-  duration cap{std::chrono::minutes{5}};  ///< not below `base`
+  duration cap{std::chrono::minutes{5}};   ///< not below `base`
   backoff() = default;
   backoff(backoff_kind how, duration first, duration most) : kind(how), base(first), cap(most) {}
   friend bool operator==(backoff const&, backoff const&) = default;
@@ -30,9 +30,9 @@ BOOST_DESCRIBE_STRUCT(backoff, (), (kind, base, cap))
 /// What every job of one type has in common. Values of a job or schedule, where they are given, go before these.
 struct job_type_options {
   std::string queue = "default";
-  int priority = 100;  ///< lower runs first; -32768 to 32767
+  int priority = 100;    ///< lower runs first; -32768 to 32767
   int max_attempts = 1;  ///< from 1
-  duration timeout{};  ///< of one attempt; 0 = none
+  duration timeout{};    ///< of one attempt; 0 = none
   visor::backoff backoff;
   job_type_options() = default;
   friend bool operator==(job_type_options const&, job_type_options const&) = default;
@@ -45,7 +45,8 @@ struct job_type {
   handler run;
   job_type_options options;
   job_type() = default;
-  job_type(std::string called, handler code, job_type_options with = job_type_options()) : name(std::move(called)), run(std::move(code)), options(std::move(with)) {}
+  job_type(std::string called, handler code, job_type_options with = job_type_options())
+      : name(std::move(called)), run(std::move(code)), options(std::move(with)) {}
 };
 
 }  // namespace visor

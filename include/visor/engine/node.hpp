@@ -39,8 +39,13 @@ namespace detail {
 template <store Store, timekeeper Clock>
 struct shared_node {
   shared_node(boost::asio::any_io_executor on, Store& with, node_settings set, Clock time, log_sink sink)
-      : executor(std::move(on)), strand(boost::asio::make_strand(executor)), kept(with), settings(std::move(set)), clock(std::move(time)),
-        sink_(std::move(sink)), random_(std::random_device()()) {
+      : executor(std::move(on)),
+        strand(boost::asio::make_strand(executor)),
+        kept(with),
+        settings(std::move(set)),
+        clock(std::move(time)),
+        sink_(std::move(sink)),
+        random_(std::random_device()()) {
     settings.check();
     identity = process_identity::current();
     if (settings.name.empty()) settings.name = identity.host + "-" + std::to_string(identity.pid);

@@ -24,17 +24,17 @@ BOOST_DESCRIBE_STRUCT(queue_settings, (), (name, slots))
 
 /// How a node behaves. `check()` names the field that is out of range.
 struct node_settings {
-  std::string name;  ///< unique among the nodes of a store; empty: host name and process id
-  bool exclusive = true;  ///< the only node of its store; always so on SQLite and memory
-  duration lease_ttl{std::chrono::seconds{60}};  ///< after so long without a heartbeat others take its jobs; 1 s to 1 h
-  duration heartbeat_interval{std::chrono::seconds{15}};  ///< at most a half of `lease_ttl`
-  duration poll_interval{std::chrono::seconds{2}};  ///< looks for work of others at least so often; 10 ms to 1 h
+  std::string name;                                         ///< unique among the nodes of a store; empty: host name and process id
+  bool exclusive = true;                                    ///< the only node of its store; always so on SQLite and memory
+  duration lease_ttl{std::chrono::seconds{60}};             ///< after so long without a heartbeat others take its jobs; 1 s to 1 h
+  duration heartbeat_interval{std::chrono::seconds{15}};    ///< at most a half of `lease_ttl`
+  duration poll_interval{std::chrono::seconds{2}};          ///< looks for work of others at least so often; 10 ms to 1 h
   duration completion_delay{std::chrono::milliseconds{2}};  ///< results are gathered for so long; 0 to 1 s
-  duration drain_timeout{std::chrono::seconds{30}};  ///< how long shutdown lets handlers finish; 0 to 24 h
-  duration stop_grace{std::chrono::seconds{5}};  ///< how long a handler that was told to stop is waited for; 0 to 1 h
+  duration drain_timeout{std::chrono::seconds{30}};         ///< how long shutdown lets handlers finish; 0 to 24 h
+  duration stop_grace{std::chrono::seconds{5}};             ///< how long a handler that was told to stop is waited for; 0 to 1 h
   std::vector<queue_settings> queues{queue_settings()};
   std::size_t output_limit = 64 * 1024;  ///< bytes of output kept of an attempt; at most 16 MiB
-  int threads = 0;  ///< for handlers that are plain functions; 0: as many as there are slots, at most 64
+  int threads = 0;                       ///< for handlers that are plain functions; 0: as many as there are slots, at most 64
   node_settings() = default;
   friend bool operator==(node_settings const&, node_settings const&) = default;
 
@@ -63,7 +63,9 @@ struct node_settings {
     for (auto const& queue : queues) count("slots of queue " + queue.name, static_cast<std::size_t>(queue.slots), 1, 100'000);
   }
 };
-BOOST_DESCRIBE_STRUCT(node_settings, (), (name, exclusive, lease_ttl, heartbeat_interval, poll_interval, completion_delay, drain_timeout, stop_grace, queues, output_limit, threads))
+BOOST_DESCRIBE_STRUCT(node_settings, (),
+                      (name, exclusive, lease_ttl, heartbeat_interval, poll_interval, completion_delay, drain_timeout, stop_grace, queues,
+                       output_limit, threads))
 
 }  // namespace visor
 

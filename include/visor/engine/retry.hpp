@@ -22,8 +22,8 @@ inline duration retry_delay(backoff const& policy, int failed, double random) {
 
 /// How the code of one attempt ended.
 struct ending {
-  bool returned = true;           ///< it returned; otherwise it threw
-  bool permanent = false;         ///< it threw `permanent_failure`
+  bool returned = true;                     ///< it returned; otherwise it threw
+  bool permanent = false;                   ///< it threw `permanent_failure`
   stop_reason stopped = stop_reason::none;  ///< what it had been asked to stop for, if anything
 };
 

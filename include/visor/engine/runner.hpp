@@ -34,7 +34,10 @@ template <store Store, timekeeper Clock>
 class runner {
  public:
   explicit runner(shared_node<Store, Clock>& shared)
-      : node_(shared), work_(shared.strand, shared.clock), gather_(shared.strand, shared.clock), cancels_(shared.strand, shared.clock),
+      : node_(shared),
+        work_(shared.strand, shared.clock),
+        gather_(shared.strand, shared.clock),
+        cancels_(shared.strand, shared.clock),
         done_(shared.strand, shared.clock) {
     for (auto const& queue : node_.settings.queues) queues_.push_back(queue_state{queue, 0, true});
   }
@@ -144,7 +147,11 @@ class runner {
 
   struct running_job {
     running_job(claimed_job job, shared_node<Store, Clock>& on, boost::asio::strand<boost::asio::any_io_executor> at, lease_id from)
-        : strand(at), context(std::move(job), on.settings.name, on.lease.epoch, at, on.settings.output_limit), lease(from), started_at(on.clock.now()), started(on.clock.elapsed()) {}
+        : strand(at),
+          context(std::move(job), on.settings.name, on.lease.epoch, at, on.settings.output_limit),
+          lease(from),
+          started_at(on.clock.now()),
+          started(on.clock.elapsed()) {}
 
     boost::asio::strand<boost::asio::any_io_executor> strand;
     job_context context;
@@ -187,8 +194,7 @@ class runner {
 
   void take(exchange_result result, std::vector<claim_request> const& wanted) {
     node_.counters.refused += result.refused.size();
-    for (auto const id : result.refused)
-      node_.log(log_level::warning, "job ", id, ": its lease was lost, the result is refused");
+    for (auto const id : result.refused) node_.log(log_level::warning, "job ", id, ": its lease was lost, the result is refused");
     if (!result.lease_current) {
       if (on_lost_lease) on_lost_lease();
       return;
@@ -292,7 +298,8 @@ class runner {
       report(*job, decided, std::move(reason));
     } else if (disowned) {
       ++node_.counters.refused;
-      node_.log(log_level::warning, "job ", context.id(), " ", context.type(), " ended after its lease was lost: its result does not count");
+      node_.log(log_level::warning, "job ", context.id(), " ", context.type(),
+                " ended after its lease was lost: its result does not count");
     } else {
       ++node_.counters.returned;
       back_.emplace_back(job->lease, context.id());
@@ -360,9 +367,7 @@ class runner {
 
   bool settled() const { return ((running_.empty() && disowned_.empty()) || gave_up_) && ended_.empty() && back_.empty(); }
 
-  bool out_of_patience() const {
-    return node_.clock.elapsed() - drain_began_ >= node_.settings.drain_timeout + node_.settings.stop_grace;
-  }
+  bool out_of_patience() const { return node_.clock.elapsed() - drain_began_ >= node_.settings.drain_timeout + node_.settings.stop_grace; }
 
   /// Told to stop when the time for ending by themselves is over; left behind when they ignore that too.
   void hurry() {

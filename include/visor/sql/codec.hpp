@@ -100,7 +100,8 @@ void read_value(Cursor const& from, int column, char const* name, T& value) {
   } else if constexpr (std::is_enum_v<T>) {
     auto const text = from.text(column);
     auto const known = enum_value<T>(text);
-    if (!known) throw error(condition::corrupt, std::string("column ") + name + " holds '" + std::string(text) + "', which is none of its values");
+    if (!known)
+      throw error(condition::corrupt, std::string("column ") + name + " holds '" + std::string(text) + "', which is none of its values");
     value = *known;
   } else if constexpr (std::is_same_v<T, bool>) {
     value = from.boolean(column);
@@ -124,16 +125,14 @@ namespace detail {
 template <class Source, class Params, std::size_t... Placeholder, class Binder>
 void bind_in_order(Binder& to, Params const& params, std::index_sequence<Placeholder...>) {
   using list = members_of<Params>;
-  (bind_value(to, static_cast<int>(Placeholder),
-              params.*(boost::mp11::mp_at_c<list, text_of<Source>.parameters[Placeholder]>::pointer)),
+  (bind_value(to, static_cast<int>(Placeholder), params.*(boost::mp11::mp_at_c<list, text_of<Source>.parameters[Placeholder]>::pointer)),
    ...);
 }
 
 template <class Row, std::size_t... Column, class Cursor>
 void read_columns(Cursor const& from, Row& row, std::index_sequence<Column...>) {
   using list = members_of<Row>;
-  (read_value(from, static_cast<int>(Column), boost::mp11::mp_at_c<list, Column>::name,
-              row.*(boost::mp11::mp_at_c<list, Column>::pointer)),
+  (read_value(from, static_cast<int>(Column), boost::mp11::mp_at_c<list, Column>::name, row.*(boost::mp11::mp_at_c<list, Column>::pointer)),
    ...);
 }
 

@@ -53,7 +53,9 @@ struct table_defaults {
 template <class... Records>
 struct tables {
   static constexpr bool has_table([[maybe_unused]] std::string_view name) { return ((table<Records>::name == name) || ...); }
-  static constexpr bool has_column([[maybe_unused]] std::string_view name) { return ((member_index<Records>(name) < member_count<Records>) || ...); }
+  static constexpr bool has_column([[maybe_unused]] std::string_view name) {
+    return ((member_index<Records>(name) < member_count<Records>) || ...);
+  }
 };
 
 /// The version of the schema that brought a column.

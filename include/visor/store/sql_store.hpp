@@ -58,7 +58,8 @@ class sql_store {
       status = co_await database_.read(look);
     }
     if (!status.has_tables)
-      throw error(condition::schema_mismatch, "there are no tables of visor in " + place() + ", and auto_init is false: run `visor db init`");
+      throw error(condition::schema_mismatch,
+                  "there are no tables of visor in " + place() + ", and auto_init is false: run `visor db init`");
     if (std::string line = detail::mismatch(status, place()); !line.empty()) throw error(condition::schema_mismatch, std::move(line));
     is_open_ = true;
   }
@@ -369,7 +370,7 @@ class sql_store {
   detail::lease_book leases_;
   std::mutex lease_ids_mutex_;
   lease_id next_lease_id_ = 0;
-  lease_id last_lease_id_ = 0;  // behind the block
+  lease_id last_lease_id_ = 0;          // behind the block
   typename Driver::database database_;  // its threads end before the rest is gone
 };
 

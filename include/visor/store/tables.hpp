@@ -107,8 +107,8 @@ struct table<migration_record> : table_defaults {
 namespace visor {
 
 /// All tables, in the order in which they are made.
-using all_records = boost::mp11::mp_list<job_record, ready_record, scheduled_record, waiting_record, lease_record, attempt_record, dead_record,
-                                         cancel_record, node_record, schedule_record, fire_record, sequence_record>;
+using all_records = boost::mp11::mp_list<job_record, ready_record, scheduled_record, waiting_record, lease_record, attempt_record,
+                                         dead_record, cancel_record, node_record, schedule_record, fire_record, sequence_record>;
 
 }  // namespace visor
 

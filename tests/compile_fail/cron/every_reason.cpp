@@ -1,4 +1,4 @@
-// expect: literal: .*it is empty.*there must be 5 fields, or 6 with seconds first, or 7 with the year last.*unexpected character.*a value is missing.*a value is above the maximum of its field.*a value is below the minimum of its field.*unknown name.*a step must be at least 1.*a step is longer than its field.*the years run backwards.*L needs its day of the week.*needs a number from 1 to 5.*it never fires, no year has such a day.*unknown nickname.*@every needs a length of time
+// expect: empty.*5 fields.*unexpected.*missing.*above.*below.*name.*least 1.*longer.*backwards.*such as 5L.*1 to 5.*never.*nickname.*@every
 // Each of these is refused with its reason, in this order.
 #include "visor/cron/expression.hpp"
 

@@ -1,4 +1,4 @@
-// expect: (Field = 2. int Column = 3|value_above, 2, 3>).*a value is above the maximum|a value is above the maximum.*(Field = 2. int Column = 3|value_above, 2, 3>)
+// expect: (Field = 2. int Column = 3.*a value is above|a value is above.*value_above, 2, 3>)
 // The compiler names the field and the column: 2 and 3.
 #include "visor/cron/expression.hpp"
 

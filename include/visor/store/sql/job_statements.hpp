@@ -137,9 +137,7 @@ struct remove_retried_ready : sql::statement_defaults {
   static constexpr std::string_view name = "remove_retried_ready";
   using params = job_in_queue;
   using used = sql::tables<ready_record>;
-  static constexpr void write(auto& out) {
-    out("DELETE FROM {ready} WHERE [queue] = :queue AND [priority] = :priority AND [job] = :job");
-  }
+  static constexpr void write(auto& out) { out("DELETE FROM {ready} WHERE [queue] = :queue AND [priority] = :priority AND [job] = :job"); }
 };
 
 struct remove_scheduled : sql::statement_defaults {
@@ -305,10 +303,10 @@ struct find_cancel : sql::statement_defaults {
 };
 
 using all_of_jobs =
-    boost::mp11::mp_list<insert_job, insert_ready, insert_scheduled, insert_waiting, insert_dead, insert_cancel, front_of_queue, remove_front,
-                         remove_ready, remove_retried_ready, remove_scheduled, remove_waiting, remove_dead, remove_cancel, put_ready,
-                         put_scheduled, find_facts, due_jobs, remove_due, next_scheduled, any_waiting, waiting_behind, remove_waiting_behind,
-                         find_waiting, cancels, find_cancel>;
+    boost::mp11::mp_list<insert_job, insert_ready, insert_scheduled, insert_waiting, insert_dead, insert_cancel, front_of_queue,
+                         remove_front, remove_ready, remove_retried_ready, remove_scheduled, remove_waiting, remove_dead, remove_cancel,
+                         put_ready, put_scheduled, find_facts, due_jobs, remove_due, next_scheduled, any_waiting, waiting_behind,
+                         remove_waiting_behind, find_waiting, cancels, find_cancel>;
 
 }  // namespace visor::statements
 

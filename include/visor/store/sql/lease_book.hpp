@@ -4,8 +4,8 @@
 #include "visor/store/records.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <mutex>
 #include <optional>
@@ -26,9 +26,7 @@ class open_lease {
   };
 
   open_lease() = default;
-  explicit open_lease(std::vector<job> jobs) : jobs_(std::move(jobs)), open_(jobs_.size()) {
-    std::ranges::sort(jobs_, {}, &job::id);
-  }
+  explicit open_lease(std::vector<job> jobs) : jobs_(std::move(jobs)), open_(jobs_.size()) { std::ranges::sort(jobs_, {}, &job::id); }
 
   std::size_t size() const { return jobs_.size(); }
   std::size_t open() const { return open_; }

@@ -52,7 +52,8 @@ struct next_due_schedule : sql::statement_defaults {
   using row = next_instant;
   using used = sql::tables<schedule_record>;
   static constexpr void write(auto& out) {
-    out("SELECT [next_at] FROM {schedule} WHERE [state] = ")(schedule_state::active)(" AND [next_at] > :now ORDER BY [next_at], [id] {limit}");
+    out("SELECT [next_at] FROM {schedule} WHERE [state] = ")(schedule_state::active)(
+        " AND [next_at] > :now ORDER BY [next_at], [id] {limit}");
   }
 };
 
@@ -183,9 +184,9 @@ struct fires_of : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule ORDER BY [planned_at] DESC {limit}"); }
 };
 
-using all_of_schedules =
-    boost::mp11::mp_list<insert_schedule, update_schedule, find_schedule, remove_schedule, due_schedules_now, next_due_schedule,
-                         schedules_of_origin, list_schedules, advance_schedule, job_completed, job_failed, insert_fire, find_fire, fires_of>;
+using all_of_schedules = boost::mp11::mp_list<insert_schedule, update_schedule, find_schedule, remove_schedule, due_schedules_now,
+                                              next_due_schedule, schedules_of_origin, list_schedules, advance_schedule, job_completed,
+                                              job_failed, insert_fire, find_fire, fires_of>;
 
 }  // namespace visor::statements
 

@@ -68,9 +68,9 @@ struct list_jobs : sql::statement_defaults {
   using used = detail::job_tables;
   static constexpr void write(auto& out) {
     detail::select_jobs(out, Source::from);
-    out(" WHERE ")(Source::id)(" < :before")(Source::where)(" AND (:type IS NULL OR j.[type] = :type) "
-                                                            "AND (:schedule IS NULL OR j.[schedule] = :schedule) ORDER BY ")(Source::id)(
-        " DESC {limit}");
+    out(" WHERE ")(Source::id)(" < :before")(Source::where)(
+        " AND (:type IS NULL OR j.[type] = :type) "
+        "AND (:schedule IS NULL OR j.[schedule] = :schedule) ORDER BY ")(Source::id)(" DESC {limit}");
   }
 };
 
@@ -88,7 +88,8 @@ struct from_scheduled {
                                     where = "";
 };
 struct from_waiting {
-  static constexpr std::string_view name = "list_waiting", from = "{waiting} d JOIN {job} j ON j.[id] = d.[job]", id = "d.[job]", where = "";
+  static constexpr std::string_view name = "list_waiting", from = "{waiting} d JOIN {job} j ON j.[id] = d.[job]", id = "d.[job]",
+                                    where = "";
 };
 struct from_dead {
   static constexpr std::string_view name = "list_dead", from = "{dead} d JOIN {job} j ON j.[id] = d.[job]", id = "d.[job]", where = "";
@@ -141,10 +142,9 @@ struct find_running : sql::statement_defaults {
   }
 };
 
-using all_of_views =
-    boost::mp11::mp_list<find_job, list_jobs<from_all>, list_jobs<from_completed>, list_jobs<from_ready>, list_jobs<from_scheduled>,
-                         list_jobs<from_waiting>, list_jobs<from_dead>, list_jobs<from_failed>, list_jobs<from_cancelled>, running_jobs,
-                         find_running>;
+using all_of_views = boost::mp11::mp_list<find_job, list_jobs<from_all>, list_jobs<from_completed>, list_jobs<from_ready>,
+                                          list_jobs<from_scheduled>, list_jobs<from_waiting>, list_jobs<from_dead>, list_jobs<from_failed>,
+                                          list_jobs<from_cancelled>, running_jobs, find_running>;
 
 }  // namespace visor::statements
 
