@@ -106,6 +106,7 @@ class scheduler {
   void at(std::string id, instant when, Payload const& payload, schedule_options options = schedule_options()) {
     auto record = describe(std::move(id), options, payload);
     record.next_at = when;
+    record.phrase = to_string(when);  // part of the definition, so that another instant is another schedule
     engine_.add(std::move(record));
   }
 
