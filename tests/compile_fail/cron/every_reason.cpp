@@ -1,4 +1,4 @@
-// expect: empty.*5 fields.*unexpected.*missing.*above.*below.*name.*least 1.*longer.*backwards.*such as 5L.*1 to 5.*never.*nickname.*@every
+// expect: empty.*be 5 fields.*unexpected.*missing.*above.*below.*name.*at least 1.*longer.*backwards.*as 5L.*1 to 5.*never.*nick.*@every
 // Each of these is refused with its reason, in this order.
 #include "visor/cron/expression.hpp"
 
