@@ -36,6 +36,7 @@ class Cron(ProgramTest):
         self.refuses("cron", "next", "0 0 31 2 *", says=["0 0 31 2 *", "never fires"])
         self.refuses("cron", "next", "0 0 0 1 1 * 2020", *FROM, says="2020")
         self.refuses("cron", "next", "2020-01-01T00:00:00Z", *FROM, says="is not after 2026-11-21T00:00:00Z")
+        self.refuses("cron", "next", FROM[1], *FROM, says="is not after 2026-11-21T00:00:00Z")
         self.refuses("cron", "check", "0 0 0 1 1 * 2020", says="2020")
 
     def test_json(self):

@@ -13,6 +13,7 @@
 
 #include <csignal>
 #include <exception>
+#include <functional>
 #include <utility>
 
 namespace visor_program {
