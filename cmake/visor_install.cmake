@@ -43,7 +43,7 @@ endfunction()
 
 visor_pkg_config(visor "${PROJECT_DESCRIPTION}" "" "-lboost_json -pthread")
 visor_pkg_config(visor-memory "visor without a database" "visor" "")
-visor_pkg_config(visor-sqlite "visor on SQLite" "visor sqlite3 >= 3.35" "")
+visor_pkg_config(visor-sqlite "visor on SQLite" "visor sqlite3 >= 3.38" "")
 visor_pkg_config(visor-zone "visor's time zones" "visor" "-ldate-tz")
 visor_pkg_config(visor-yaml "visor's files of schedules" "visor yaml-cpp" "")
 visor_pkg_config(visor-webhook "visor's webhooks" "visor openssl" "")
