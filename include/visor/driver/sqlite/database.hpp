@@ -59,13 +59,13 @@ class database {
   }
 
   template <class Op>
-  task<> transact(Op& op) {
-    return perform(writes_, body::of(op));
+  task<result_of<Op>> transact(Op& op) {
+    return perform(writes_, op);
   }
 
   template <class Op>
-  task<> read(Op& op) {
-    return perform(reads_, body::of(op));
+  task<result_of<Op>> read(Op& op) {
+    return perform(reads_, op);
   }
 
   void watch(std::function<void()> f) {
