@@ -98,6 +98,7 @@ class connection {
     sqlite3_db_config(opened, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
     sqlite3_db_config(opened, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
     if (as == role::writer) become_writer(settings);
+    if (as == role::reader) sqlite3_progress_handler(opened, steps_between_looks, &connection::is_interrupted, this);
     run(as == role::writer ? "PRAGMA cache_size = -16384" : "PRAGMA query_only = 1");
     run("PRAGMA temp_store = MEMORY");
   }
@@ -168,8 +169,10 @@ class connection {
     return step(statement) ? sqlite3_column_int64(statement, 0) : 0;
   }
 
-  /// Ends the statement that runs now with SQLITE_INTERRUPT. From any thread, while the connection exists.
-  void interrupt() noexcept { sqlite3_interrupt(handle_.get()); }
+  /// Ends the statements that run from now until `forget_interrupt`, the next one too, with SQLITE_INTERRUPT: `sqlite3_interrupt`
+  /// would be lost if it came between two of them. For readers; from any thread, while the connection exists.
+  void interrupt() noexcept { interrupted_.store(true, std::memory_order_relaxed); }
+  void forget_interrupt() noexcept { interrupted_.store(false, std::memory_order_relaxed); }
 
   struct reset_guard {
     explicit reset_guard(sqlite3_stmt* used) : statement(used) {}
@@ -180,6 +183,8 @@ class connection {
   };
 
  private:
+  static constexpr int steps_between_looks = 1000;  // of SQLite's machine: some microseconds
+
   struct closer {
     void operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
   };
@@ -242,6 +247,8 @@ class connection {
 
   void control(std::string_view text, statement_ptr& place) { execute(keep(text, place)); }
 
+  static int is_interrupted(void* self) { return static_cast<connection*>(self)->interrupted_.load(std::memory_order_relaxed) ? 1 : 0; }
+
   /// Sleeps from 1 to 20 ms, more with each try and never the same, until the timeout or the end of the program.
   static int wait_while_busy(void* self, int tries) {
     auto& that = *static_cast<connection*>(self);
@@ -258,6 +265,7 @@ class connection {
   duration busy_timeout_;
   std::atomic<bool> const& stopping_;
   std::chrono::steady_clock::time_point busy_until_{};
+  std::atomic<bool> interrupted_{false};
   std::unique_ptr<sqlite3, closer> handle_;  // outlives its statements, which are declared below it
   std::vector<statement_ptr> statements_;
   statement_ptr begin_immediate_, begin_, commit_, savepoint_, release_, rollback_to_, data_version_;

@@ -199,6 +199,7 @@ class database {
     session on(file);
     one.run(on);
     reads_->end_interruptible(one);
+    file.forget_interrupt();
     if (one.failure() == nullptr) file.commit();
   }
 

@@ -96,6 +96,7 @@ class work {
   std::exception_ptr failure_;
   enum class state { fresh, queued, running, done } state_ = state::fresh;  // guarded by the queue's mutex
   connection* interruptible_ = nullptr;                                     // the same
+  bool is_given_up_ = false;                                                // the same
 };
 
 /// What waits for the threads of one kind of connection. Thread-safe.
@@ -139,9 +140,11 @@ class work_queue {
     return taken;
   }
 
-  /// From here to `finish`, giving up the work interrupts the connection.
+  /// From here to `end_interruptible`, giving up the work interrupts the connection.
   void begin_interruptible(work& one, connection& on) {
     std::scoped_lock const lock(mutex_);
+    on.forget_interrupt();
+    if (one.is_given_up_) on.interrupt();
     one.interruptible_ = &on;
   }
 
@@ -154,6 +157,7 @@ class work_queue {
   void give_up(std::shared_ptr<work> const& one) {
     {
       std::scoped_lock const lock(mutex_);
+      one->is_given_up_ = true;
       if (one->interruptible_ != nullptr) one->interruptible_->interrupt();
       if (one->state_ != work::state::queued) return;
       one->state_ = work::state::done;
