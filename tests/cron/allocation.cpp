@@ -29,7 +29,7 @@ using namespace visor;
 
 TEST_CASE("the counter counts") {
   long const before = allocations;
-  delete new int{1};
+  ::operator delete(::operator new(1));  // a new expression may be left out by the optimiser, this call may not
   CHECK(allocations > before);
 }
 
