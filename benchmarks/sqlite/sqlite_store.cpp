@@ -66,6 +66,29 @@ class bench {
   double work_off(int batch) {
     return seconds_of([&] { run(io_, work_all(static_cast<std::size_t>(batch))); });
   }
+  /// Each caller waits for its own commit before it adds the next job.
+  double enqueue_by(int callers, int jobs) {
+    std::int64_t next = 1;
+    return seconds_of([&] {
+      for (int i = 0; i < callers; ++i)
+        boost::asio::co_spawn(io_, enqueue_singly(next, jobs), [](std::exception_ptr failure) {
+          if (failure) std::rethrow_exception(failure);
+        });
+      io_.restart();
+      io_.run();
+    });
+  }
+
+  /// As a node starts: all schedules of its configuration, none of which is there, and again, when all are.
+  double replace(std::vector<visor::schedule_record> const& all) {
+    return seconds_of([&] { run(io_, replace_all(all)); });
+  }
+
+  /// Fires what is due, in orders of a thousand.
+  double fire(std::vector<visor::schedule_record> const& all) {
+    return seconds_of([&] { run(io_, fire_all(all)); });
+  }
+
   std::string filename() const { return (folder_ / "bench.db").string(); }
   void close() { run(io_, store_->close()); }
 
@@ -87,6 +110,38 @@ class bench {
         job.payload = payload;
       }
       co_await store_->enqueue(group);
+    }
+  }
+
+  visor::task<> enqueue_singly(std::int64_t& next, std::int64_t jobs) {
+    std::vector<visor::new_job> one(1);
+    one[0].type = "bench";
+    one[0].payload = payload;
+    while (next <= jobs) {
+      one[0].id = next++;
+      co_await store_->enqueue(one);
+    }
+  }
+
+  visor::task<> replace_all(std::vector<visor::schedule_record> const& all) {
+    co_await store_->replace_schedules(visor::origin::config, all);
+  }
+
+  visor::task<> fire_all(std::vector<visor::schedule_record> const& all) {
+    std::int64_t id = 1;
+    for (std::size_t first = 0; first < all.size(); first += 1000) {
+      std::vector<visor::fire_order> orders;
+      for (std::size_t i = first; i < std::min(all.size(), first + 1000); ++i) {
+        visor::fire_order& order = orders.emplace_back();
+        order.schedule = all[i].id;
+        order.expected_next = all[i].next_at;
+        order.planned = {*all[i].next_at};
+        order.ids = {id++};
+        order.next_at = *all[i].next_at + std::chrono::minutes{1};
+      }
+      auto const results = co_await store_->fire(lease_, orders);
+      for (auto const& result : results)
+        if (!result.accepted) std::abort();
     }
   }
 
@@ -149,6 +204,34 @@ void measure(std::filesystem::path const& folder, case_of const& what) {
   line("claim and complete", median(worked), median(floor_worked));
 }
 
+/// Callers that each wait for their own commit share one, so together they pass what one connection can commit.
+void measure_callers(std::filesystem::path const& folder) {
+  constexpr int jobs = 20'000;
+  for (int const callers : {1, 8, 64}) {
+    bench ours(folder, true);
+    int const count = callers == 1 ? jobs / 10 : jobs;
+    std::printf("%2d callers, full        enqueue one each     %10.0f /s\n", callers, count / ours.enqueue_by(callers, count));
+    std::fflush(stdout);
+  }
+}
+
+void measure_schedules(std::filesystem::path const& folder) {
+  std::vector<visor::schedule_record> all(100'000);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i].id = "schedule-" + std::to_string(i);
+    all[i].expression = "*/5 * * * *";
+    all[i].type = "report";
+    all[i].payload = payload;
+    all[i].next_at = visor::instant(std::chrono::seconds{1'000'000});
+    all[i].overlap = visor::overlap::skip;
+  }
+  bench ours(folder, true);
+  std::printf("100,000 schedules      stored at a start    %10.2f s\n", ours.replace(all));
+  std::printf("100,000 schedules      compared at a start  %10.2f s\n", ours.replace(all));
+  all.resize(10'000);
+  std::printf("10,000 due at once     fired                %10.2f s\n", ours.fire(all));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -156,7 +239,9 @@ int main(int argc, char** argv) {
       (argc > 1 ? std::filesystem::path(argv[1]) : std::filesystem::temp_directory_path()) / ("visor-bench-" + std::to_string(::getpid()));
   std::vector<case_of> const cases{{"batch 500, full", true, 500, 100'000},
                                    {"batch 500, normal", false, 500, 100'000},
-                                   {"one at a time, full", true, 1, 10'000},
-                                   {"one at a time, normal", false, 1, 40'000}};
+                                   {"one at a time, full", true, 1, 2'000},
+                                   {"one at a time, normal", false, 1, 20'000}};
   for (auto const& each : cases) measure(folder, each);
+  measure_callers(folder);
+  measure_schedules(folder);
 }

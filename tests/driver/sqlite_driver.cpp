@@ -95,7 +95,8 @@ class together {
   void add(Op op) {
     work_.push_back([this, op](std::size_t index) mutable -> visor::task<> {
       try {
-        co_await on_.database.transact(op);
+        kept<Op> one(op);
+        co_await on_.database.transact(one);
       } catch (...) {
         failures_[index] = std::current_exception();
       }
@@ -243,18 +244,18 @@ TEST_CASE("a read sees one state of the database", "[driver][sqlite]") {
   db.transact([](session& on) { return add(on, 1); });
   std::latch looked(1);
   std::latch written(1);
-  auto twice = [&](session& on) -> visor::immediate<std::size_t> {
+  std::size_t seen = 0;
+  auto twice = [&](session& on) -> visor::immediate<> {
     auto const before = co_await list(on);
     looked.count_down();
     written.wait();
     auto const after = co_await list(on);
-    co_return before.size() + after.size();
+    seen = before.size() + after.size();
   };
-  std::size_t seen = 0;
-  boost::asio::co_spawn(db.io, db.database.read(twice), [&](std::exception_ptr, std::size_t count) { seen = count; });
+  boost::asio::co_spawn(db.io, db.database.read(twice), [](std::exception_ptr) {});
   db.io.restart();
   while (!looked.try_wait()) db.io.poll();
-  auto write = [](session& on) { return add(on, 2); };
+  auto write = [](session& on) -> visor::immediate<> { co_await add(on, 2); };
   run(another, db.database.transact(write));
   written.count_down();
   db.io.run();

@@ -15,8 +15,10 @@
 #include <exception>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace visor_test {
@@ -105,16 +107,41 @@ inline visor::sqlite_settings quick(std::string filename) {
   return settings;
 }
 
+/// An operation, and what it returned.
+template <class Op>
+class kept {
+ public:
+  using result = typename std::invoke_result_t<Op&, visor::sqlite::session&>::value_type;
+  explicit kept(Op& op) : op_(op) {}
+  visor::immediate<> operator()(visor::sqlite::session& on) {
+    if constexpr (std::is_void_v<result>)
+      co_await op_(on);
+    else
+      value_.emplace(co_await op_(on));
+  }
+  result take() {
+    if constexpr (!std::is_void_v<result>) return std::move(*value_);
+  }
+
+ private:
+  Op& op_;
+  std::optional<std::conditional_t<std::is_void_v<result>, int, result>> value_;
+};
+
 /// A context that outlives what runs on it, and a database.
 struct on_file {
   explicit on_file(visor::sqlite_settings settings) : database(std::move(settings)) {}
   template <class Op>
   auto transact(Op op) {
-    return run(io, database.transact(op));
+    kept<Op> one(op);
+    run(io, database.transact(one));
+    return one.take();
   }
   template <class Op>
   auto read(Op op) {
-    return run(io, database.read(op));
+    kept<Op> one(op);
+    run(io, database.read(one));
+    return one.take();
   }
   void open() { run(io, database.open()); }
   void close() { run(io, database.close()); }

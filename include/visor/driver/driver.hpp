@@ -50,15 +50,14 @@ struct any_statement : sql::statement_defaults {
 /// `S::async<T>` is the coroutine type that operations over this session return: `asio::awaitable<T>` for a driver that never
 /// blocks, `visor::immediate<T>` for one whose operations run on the driver's own threads. Every call below is awaited at once.
 ///
-/// | expression | awaits to |
-/// |---|---|
-/// | `s.query(statement, params)` | all its rows, as `std::vector<Row>` |
-/// | `s.find(statement, params)` | its first row, as `std::optional<Row>` |
-/// | `s.execute(statement, params)` | the number of rows that it inserted, changed or deleted |
-/// | `s.execute_many(statement, range, affected)` | the sum over one execution for each `Params` of the input range, in order; where the
-/// span is not empty it gets the number of each | | `s.run(text)` | nothing: a statement that is run once, such as one of the schema | |
-/// `s.lock_schema()` | nothing: until the transaction ends no other process is past this line | | `s.now()` | with `server_clock` only: the
-/// database's clock |
+/// - `s.query(statement, params)` awaits to all its rows, a `std::vector<Row>`.
+/// - `s.find(statement, params)`: its first row, a `std::optional<Row>`.
+/// - `s.execute(statement, params)`: the number of rows that it inserted, changed or deleted.
+/// - `s.execute_many(statement, range, affected)`: one execution for each `Params` of the input range, in order; the sum of their
+///   rows. Where the span `affected` is given it gets the number of each.
+/// - `s.run(text)`: runs text that is not kept, such as a statement of the schema.
+/// - `s.lock_schema()`: until the transaction ends no other process is past this line.
+/// - `s.now()`: the database's clock; only with `server_clock`.
 ///
 /// `params` may be left out where the statement has none. Parameters are referenced, not copied, until the awaited call is over.
 /// All throw `visor::error`; after that the operation may not go on with the session. A failed transaction leaves nothing behind.
@@ -76,19 +75,21 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 
 /// A driver.
 ///
-/// | member | meaning |
-/// |---|---|
-/// | `D::name` | as users write it in a configuration |
-/// | `D::dialect` | satisfies `sql::dialect` |
-/// | `D::capabilities` | a constexpr `driver_capabilities` |
-/// | `D::settings` | a described struct: how to reach the database; it has `std::optional<bool> auto_init`, and `place()`, which names the
-/// database in messages | | `D::session` | satisfies `driver_session` | | `D::database(settings)` | owns connections and threads; does
-/// nothing yet | | `database.open()` | connects; repeatable. Throws as `transact` does | | `database.close()` | lets what was asked for
-/// finish, then disconnects; later calls fail with `closed`, until it is opened again | | `database.transact(op)` | calls `op(session)` in
-/// a transaction that may write, and commits; completes with what `op` returned. `op` may be called again after a failure that asks for it,
-/// and must live until completion | | `database.read(op)` | the same for an operation that only reads: it sees one state of the database |
-/// | `database.watch(f)` | `f` is called, from any thread, when somebody else may have committed, as far as the driver can tell. An empty
-/// one ends that | | `D::classify(code)` | the portable condition of one of the database's own error codes |
+/// - `D::name`: as users write it in a configuration.
+/// - `D::dialect`: satisfies `sql::dialect`.
+/// - `D::capabilities`: a constexpr `driver_capabilities`.
+/// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `place()`, which names
+///   the database in messages.
+/// - `D::session`: satisfies `driver_session`.
+/// - `D::database(settings)`: owns connections and threads; does nothing yet.
+/// - `database.open()`: connects; repeatable. Throws as `transact` does.
+/// - `database.close()`: lets what was asked for finish, then disconnects; later calls fail with `closed`, until it is opened again.
+/// - `database.transact(op)`: calls `op(session)`, which returns `S::async<void>`, in a transaction that may write, and commits. `op`
+///   must live until completion, and may be called again after a failure that asks for it.
+/// - `database.read(op)`: the same for an operation that only reads: it sees one state of the database.
+/// - `database.watch(f)`: `f` is called, from any thread, when somebody else may have committed, as far as the driver can tell. An
+///   empty one ends that.
+/// - `D::classify(code)`: the portable condition of one of the database's own error codes.
 ///
 /// `transact` and `read` throw `visor::error` as `op` threw it, or with the condition of what failed: `connection_lost` means that
 /// nothing was written, `outcome_unknown` that a commit was sent and its answer never came. Cancelling (terminal) gives up what has
@@ -98,13 +99,16 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 template <class D>
 concept driver = driver_session<typename D::session> && sql::dialect<typename D::dialect> &&
                  std::constructible_from<typename D::database, typename D::settings> &&
-                 requires(typename D::database& database, typename D::settings settings, int code) {
+                 requires(typename D::database& database, typename D::settings settings,
+                          typename D::session::template async<void> (&operation)(typename D::session&), int code) {
                    { D::name } -> std::convertible_to<std::string_view>;
                    { D::capabilities } -> std::convertible_to<driver_capabilities>;
                    { settings.place() } -> std::convertible_to<std::string>;
                    { settings.auto_init } -> std::convertible_to<std::optional<bool>>;
                    { database.open() } -> std::same_as<task<>>;
                    { database.close() } -> std::same_as<task<>>;
+                   { database.transact(operation) } -> std::same_as<task<>>;
+                   { database.read(operation) } -> std::same_as<task<>>;
                    database.watch(std::function<void()>{});
                    { D::classify(code) } -> std::same_as<condition>;
                  };

@@ -14,18 +14,16 @@ enum class placeholder_style { question, dollar, at };
 /// once, in the pattern language of `statement.hpp`, and these are put in its places. What no dialect spells differently is no
 /// constant here.
 ///
-/// | constant | meaning |
-/// |---|---|
-/// | `name` | of the dialect, for golden files and messages |
-/// | `quote_open`, `quote_close` | around an identifier |
-/// | `placeholder` | a `placeholder_style` |
-/// | `integer`, `boolean`, `instant`, `text` | column types: signed 64 bits; true or false; microseconds UTC; UTF-8 of any length |
-/// | `table_end`, `clustered_end` | what follows the columns of a table; of one whose rows lie in the order of its key |
-/// | `limit` | at most `:limit` rows, at the end of an ordered query |
-/// | `ignore` | after VALUES: a row whose key exists is left alone |
-/// | `each_job`, `each_job_value` | a table of the ids in the JSON array `l.[jobs]`, and its value column, a 64-bit integer |
-/// | `catalog` | a query without parameters for (table_name, column_name) of each table whose name starts with `visor_` |
-/// | `longest_identifier` | in bytes |
+/// - `name`: of the dialect, for golden files and messages.
+/// - `quote_open`, `quote_close`: around an identifier.
+/// - `placeholder`: a `placeholder_style`.
+/// - `integer`, `boolean`, `instant`, `text`: column types: signed 64 bits; true or false; microseconds UTC; UTF-8 of any length.
+/// - `table_end`, `clustered_end`: what follows the columns of a table; of one whose rows lie in the order of its key.
+/// - `limit`: at most `:limit` rows, at the end of an ordered query.
+/// - `ignore`: after VALUES: a row whose key exists is left alone.
+/// - `each_job`, `each_job_value`: a table of the ids in the JSON array `l.[jobs]`, and its value column, a 64-bit integer.
+/// - `catalog`: a query without parameters for (table_name, column_name) of each table whose name starts with `visor_`.
+/// - `longest_identifier`: in bytes.
 template <class D>
 concept dialect = requires {
   { D::name } -> std::convertible_to<std::string_view>;

@@ -26,13 +26,11 @@ struct statement_defaults {
 
 /// A statement, written once for every database: a type with
 ///
-/// | member | meaning |
-/// |---|---|
-/// | `name` | for golden files and messages |
-/// | `params` | a described struct: what the statement is given |
-/// | `row` | a described struct: what it returns; its members are the columns, in their order |
-/// | `used` | `tables<...>`: the records whose tables and columns it names |
-/// | `write(out)` | static, constexpr: writes the text, see `writer` |
+/// - `name`: for golden files and messages.
+/// - `params`: a described struct: what the statement is given.
+/// - `row`: a described struct: what it returns; its members are the columns, in their order.
+/// - `used`: `tables<...>`: the records whose tables and columns it names.
+/// - `write(out)`: static, constexpr: writes the text, see `writer`.
 template <class S>
 concept statement = std::is_empty_v<S> && requires {
   { S::name } -> std::convertible_to<std::string_view>;
@@ -49,15 +47,13 @@ constexpr bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c
 
 /// What a definition writes its text to. `out("...")` copies a pattern in which
 ///
-/// | in the pattern | becomes |
-/// |---|---|
-/// | `{job}` | the quoted name of that table |
-/// | `[type]` | the quoted name of that column, or of a member of the row |
-/// | `:limit` | a placeholder for that member of the parameters; it may stand more than once |
-/// | `{*}` | the members of the row, quoted, with commas between |
-/// | `{limit}`, `{ignore}`, `{each_job}`, `{each_job_value}`, `{catalog}` | the dialect's spelling |
+/// - `{job}` becomes the quoted name of that table,
+/// - `[type]` the quoted name of that column, or of a member of the row,
+/// - `:limit` a placeholder for that member of the parameters; it may stand more than once,
+/// - `{*}` the members of the row, quoted, with commas between,
+/// - `{limit}`, `{ignore}`, `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling.
 ///
-/// and `out(value)` writes an enumerator as it is stored. A name that does not exist is a compile error.
+/// `out(value)` writes an enumerator as it is stored. A name that does not exist is a compile error.
 template <dialect Dialect, class Params, class Row, class Used, class Sink>
 class writer {
  public:
@@ -77,8 +73,10 @@ class writer {
         parameter(pattern.substr(i + 1, end - i - 1));
         i = end;
       } else {
-        sink_.text(pattern.substr(i, 1));
-        ++i;
+        std::size_t end = i + 1;
+        while (end < pattern.size() && pattern[end] != '[' && pattern[end] != '{' && pattern[end] != ':') ++end;
+        sink_.text(pattern.substr(i, end - i));
+        i = end;
       }
     }
     return *this;

@@ -30,14 +30,12 @@ struct added_column {
 
 /// How a record is kept. The columns are its described members; a specialisation says the rest.
 ///
-/// | constant | meaning |
-/// |---|---|
-/// | `name` | of the table, without the prefix |
-/// | `key` | the columns of the primary key, as a pattern: `[job], [number]` |
-/// | `clustered` | the rows lie in the order of the key. False for a table that has an integer key and is only appended to |
-/// | `since` | the version of the schema that brought the table |
-/// | `indexes` | an array of `index` |
-/// | `added` | an array of `added_column` |
+/// - `name`: of the table, without the prefix.
+/// - `key`: the columns of the primary key, as a pattern: `[job], [number]`.
+/// - `clustered`: the rows lie in the order of the key. False for a table that has an integer key and is only appended to.
+/// - `since`: the version of the schema that brought the table.
+/// - `indexes`: an array of `index`.
+/// - `added`: an array of `added_column`.
 template <class Record>
 struct table;
 

@@ -49,13 +49,12 @@ class sql_store {
   /// the command that helps; what the driver throws when it cannot connect
   task<> open() {
     co_await database_.open();
-    auto look = [](session& on) { return detail::read_status<dialect>(on); };
-    schema_status status = co_await database_.read(look);
+    schema_status status = co_await schema_administration(*this).status();
     bool const make = !status.has_tables && settings_.auto_init != false;
     bool const bring_up = status.has_tables && status.current < status.latest && status.current > 0 && settings_.auto_init == true;
     if (make || bring_up) {
       co_await schema_administration(*this).migrate();
-      status = co_await database_.read(look);
+      status = co_await schema_administration(*this).status();
     }
     if (!status.has_tables)
       throw error(condition::schema_mismatch,
@@ -88,23 +87,19 @@ class sql_store {
   }
 
   task<node_lease> renew(node_lease const& lease, duration ttl, node_state state) {
-    auto const op = [&](transaction& t) { return detail::renew(t, lease, ttl, state); };
-    co_return co_await write(op);
+    return write([&lease, ttl, state](transaction& t) { return detail::renew(t, lease, ttl, state); });
   }
 
   task<> leave(node_lease const& lease) {
-    auto const op = [&](transaction& t) { return detail::leave(t, lease); };
-    co_await write(op);
+    return write([&lease](transaction& t) { return detail::leave(t, lease); });
   }
 
   task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
-    auto const op = [&](transaction& t) { return detail::recover(t, evict); };
-    co_return co_await write(op);
+    return write([evict = std::move(evict)](transaction& t) { return detail::recover(t, evict); });
   }
 
   task<std::vector<node_record>> nodes() {
-    auto const op = [](transaction& t) { return detail::list_nodes(t); };
-    co_return co_await read(op);
+    return read([](transaction& t) { return detail::list_nodes(t); });
   }
 
   task<std::int64_t> reserve_ids(std::size_t count) {
@@ -116,9 +111,7 @@ class sql_store {
 
   /// O(log n) a job.
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
-    for (auto const& job : jobs) check_text(job);
-    auto const op = [&](transaction& t) { return detail::enqueue(t, jobs); };
-    co_return co_await write(op);
+    return write([jobs](transaction& t) { return detail::enqueue(t, jobs); }, [jobs] { check_all(jobs); });
   }
 
   /// O(log n) for each completion, return and claimed job.
@@ -138,27 +131,24 @@ class sql_store {
   }
 
   task<promotion> promote(std::size_t limit) {
-    auto const op = [&](transaction& t) { return detail::promote(t, limit); };
-    co_return co_await write(op);
+    return write([limit](transaction& t) { return detail::promote(t, limit); });
   }
 
   task<due_schedules> due(std::size_t limit) {
-    auto const op = [&](transaction& t) { return detail::due(t, limit); };
-    co_return co_await read(op);
+    return read([limit](transaction& t) { return detail::due(t, limit); });
   }
 
   task<std::vector<fired>> fire(node_lease const& lease, std::span<fire_order const> orders) {
-    for (auto const& order : orders)
-      if (order.ids.size() != order.planned.size())
-        throw error(condition::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
-    auto const op = [&](transaction& t) { return detail::fire_all(t, lease, orders); };
-    co_return co_await write(op);
+    auto const check = [orders] {
+      for (auto const& order : orders)
+        if (order.ids.size() != order.planned.size())
+          throw error(condition::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
+    };
+    return write([&lease, orders](transaction& t) { return detail::fire_all(t, lease, orders); }, check);
   }
 
   task<schedule_changes> replace_schedules(origin whose, std::span<schedule_record const> all) {
-    for (auto const& each : all) check_text(each);
-    auto const op = [&](transaction& t) { return detail::replace_schedules(t, whose, all); };
-    co_return co_await write(op);
+    return write([whose, all](transaction& t) { return detail::replace_schedules(t, whose, all); }, [all] { check_all(all); });
   }
 
   task<> add_schedule(schedule_record record) {
@@ -174,53 +164,43 @@ class sql_store {
   }
 
   task<bool> remove_schedule(std::string const& id) {
-    auto const op = [&](transaction& t) { return detail::remove_schedule(t, id); };
-    co_return co_await write(op);
+    return write([&id](transaction& t) { return detail::remove_schedule(t, id); });
   }
 
   task<std::optional<schedule_record>> find_schedule(std::string const& id) {
-    auto const op = [&](transaction& t) { return detail::find_schedule(t, id); };
-    co_return co_await read(op);
+    return read([&id](transaction& t) { return detail::find_schedule(t, id); });
   }
 
   task<std::vector<schedule_record>> schedules(schedule_filter filter) {
-    auto const op = [&](transaction& t) { return detail::list_schedules(t, filter); };
-    co_return co_await read(op);
+    return read([filter = std::move(filter)](transaction& t) { return detail::list_schedules(t, filter); });
   }
 
   task<std::vector<fire_record>> fires(std::string const& schedule, std::size_t limit) {
-    auto const op = [&](transaction& t) { return detail::list_fires(t, schedule, limit); };
-    co_return co_await read(op);
+    return read([&schedule, limit](transaction& t) { return detail::list_fires(t, schedule, limit); });
   }
 
   task<std::optional<job_view>> find_job(job_id id) {
-    auto const op = [&](transaction& t) { return detail::find_job(t, id); };
-    co_return co_await read(op);
+    return read([id](transaction& t) { return detail::find_job(t, id); });
   }
 
   task<std::vector<job_view>> jobs(job_filter filter) {
-    auto const op = [&](transaction& t) { return detail::list_jobs(t, filter); };
-    co_return co_await read(op);
+    return read([filter = std::move(filter)](transaction& t) { return detail::list_jobs(t, filter); });
   }
 
   task<std::vector<attempt_record>> attempts(job_id id) {
-    auto const op = [&](transaction& t) { return detail::list_attempts(t, id); };
-    co_return co_await read(op);
+    return read([id](transaction& t) { return detail::list_attempts(t, id); });
   }
 
   task<cancel_result> cancel_job(job_id id) {
-    auto const op = [&](transaction& t) { return detail::cancel_job(t, id); };
-    co_return co_await write(op);
+    return write([id](transaction& t) { return detail::cancel_job(t, id); });
   }
 
   task<std::vector<job_id>> cancel_requests() {
-    auto const op = [](transaction& t) { return detail::list_cancels(t); };
-    co_return co_await read(op);
+    return read([](transaction& t) { return detail::list_cancels(t); });
   }
 
   task<> retry_job(job_id id) {
-    auto const op = [&](transaction& t) { return detail::retry_job(t, id); };
-    co_await write(op);
+    return write([id](transaction& t) { return detail::retry_job(t, id); });
   }
 
   /// The schema of the database, for whoever administers it: usable without `open()`, which looks at the schema itself. Each
@@ -231,60 +211,59 @@ class sql_store {
 
     task<schema_status> status() {
       co_await store_->database_.open();
-      auto op = [](session& on) { return detail::read_status<dialect>(on); };
-      co_return co_await store_->database_.read(op);
+      auto const op = [](transaction& t) { return detail::read_status<dialect>(t.session); };
+      co_return co_await store_->template perform<false>(op, &no_check);
     }
 
     /// Applies what is missing. Returns how many versions that were.
     /// \throws visor::error `schema_mismatch` when a newer program, or other statements, made the tables
     task<int> migrate() {
       co_await store_->database_.open();
-      auto op = [this](session& on) { return migrate_in(on, store_->clock_.now(), store_->place()); };
-      co_return co_await store_->database_.transact(op);
+      auto const op = [this](transaction& t) { return migrate_in(t, store_->place()); };
+      co_return co_await store_->template perform<true>(op, &no_check);
     }
 
     /// Takes the latest versions back, with all that their tables hold. Returns how many versions that were.
     /// \param steps from 1
     task<int> rollback(int steps) {
       co_await store_->database_.open();
-      auto op = [this, steps](session& on) { return rollback_in(on, steps, store_->clock_.now(), store_->place()); };
-      co_return co_await store_->database_.transact(op);
+      auto const op = [this, steps](transaction& t) { return rollback_in(t, steps, store_->place()); };
+      co_return co_await store_->template perform<true>(op, &no_check);
     }
 
     /// What differs from the schema of this program, one line each; none if all is well.
     task<std::vector<std::string>> validate() {
       co_await store_->database_.open();
-      auto op = [this](session& on) { return detail::find_drift<dialect>(on, store_->place()); };
-      co_return co_await store_->database_.read(op);
+      auto const op = [this](transaction& t) { return detail::find_drift<dialect>(t.session, store_->place()); };
+      co_return co_await store_->template perform<false>(op, &no_check);
     }
 
     /// Drops all tables of ours, with all that they hold, and makes them anew.
     task<> reset() {
       co_await store_->database_.open();
-      auto op = [this](session& on) { return reset_in(on, store_->clock_.now()); };
-      co_await store_->database_.transact(op);
+      auto const op = [](transaction& t) { return reset_in(t); };
+      co_await store_->template perform<true>(op, &no_check);
     }
 
    private:
-    static async<int> migrate_in(session& on, instant now, std::string place) {
-      co_await on.lock_schema();
-      auto const status = co_await detail::read_status<dialect>(on);
+    static async<int> migrate_in(transaction& t, std::string where) {
+      co_await t.session.lock_schema();
+      auto const status = co_await detail::read_status<dialect>(t.session);
       bool const is_ours = !status.has_tables || status.current > 0;
-      std::string line = detail::mismatch(status, place);
-      if (status.current > status.latest || !is_ours) throw error(condition::schema_mismatch, std::move(line));
-      co_return co_await detail::move_schema<dialect>(on, status.latest, now);
+      if (status.current > status.latest || !is_ours) throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      co_return co_await detail::move_schema<dialect>(t.session, status.latest, t.now);
     }
 
-    static async<int> rollback_in(session& on, int steps, instant now, std::string place) {
-      co_await on.lock_schema();
-      auto const status = co_await detail::read_status<dialect>(on);
-      if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, place));
-      co_return co_await detail::move_schema<dialect>(on, std::max(0, status.current - std::max(1, steps)), now);
+    static async<int> rollback_in(transaction& t, int steps, std::string where) {
+      co_await t.session.lock_schema();
+      auto const status = co_await detail::read_status<dialect>(t.session);
+      if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      co_return co_await detail::move_schema<dialect>(t.session, std::max(0, status.current - std::max(1, steps)), t.now);
     }
 
-    static async<void> reset_in(session& on, instant now) {
-      co_await on.lock_schema();
-      co_await detail::reset_schema<dialect>(on, now);
+    static async<void> reset_in(transaction& t) {
+      co_await t.session.lock_schema();
+      co_await detail::reset_schema<dialect>(t.session, t.now);
     }
 
     sql_store* store_;
@@ -305,45 +284,70 @@ class sql_store {
   /// How messages name the database.
   std::string place() const { return settings_.place(); }
 
-  /// One call of an operation in a transaction.
+  template <class Records>
+  static void check_all(Records const& all) {
+    for (auto const& each : all) check_text(each);
+  }
+
+  static void no_check() {}
+
+  /// One operation on its way through a transaction, and room for what it returns.
   template <class Op>
-  async<result_of<Op>> run(Op const& op, session& on, bool& news) {
-    transaction t{on, instant{}, leases_};
-    if constexpr (Driver::capabilities.server_clock)
-      t.now = co_await on.now();
+  class call {
+   public:
+    call(sql_store& of, Op const& op) : store_(of), op_(op) {}
+
+    async<void> operator()(session& on) {
+      transaction t{on, instant{}, store_.leases_};
+      if constexpr (Driver::capabilities.server_clock)
+        t.now = co_await on.now();
+      else
+        t.now = store_.clock_.now();
+      if constexpr (std::is_void_v<result_of<Op>>)
+        co_await op_(t);
+      else
+        result_.emplace(co_await op_(t));
+      news_ = t.news;
+    }
+
+    bool has_news() const { return news_; }
+    result_of<Op> take() {
+      if constexpr (!std::is_void_v<result_of<Op>>) return std::move(*result_);
+    }
+
+   private:
+    struct nothing {};
+    sql_store& store_;
+    Op const& op_;
+    std::optional<std::conditional_t<std::is_void_v<result_of<Op>>, nothing, result_of<Op>>> result_;
+    bool news_ = false;
+  };
+
+  /// One transaction, on an open database.
+  /// \param check throws where the operation may not begin
+  template <bool Writes, class Op, class Check>
+  task<result_of<Op>> perform(Op op, Check check) {
+    check();
+    call<Op> one(*this, op);
+    if constexpr (Writes)
+      co_await database_.transact(one);
     else
-      t.now = clock_.now();
-    if constexpr (std::is_void_v<result_of<Op>>) {
-      co_await op(t);
-      news = t.news;
-    } else {
-      auto result = co_await op(t);
-      news = t.news;
-      co_return result;
-    }
+      co_await database_.read(one);
+    if (one.has_news()) changes_.notify();
+    co_return one.take();
+  }
+
+  template <class Op, class Check = void (*)()>
+  task<result_of<Op>> write(Op op, Check check = &no_check) {
+    return perform<true>(std::move(op), [this, check] {
+      check();
+      check_open();
+    });
   }
 
   template <class Op>
-  task<result_of<Op>> write(Op const& op) {
-    check_open();
-    bool news = false;
-    auto in_session = [&](session& on) { return run(op, on, news); };
-    if constexpr (std::is_void_v<result_of<Op>>) {
-      co_await database_.transact(in_session);
-      if (news) changes_.notify();
-    } else {
-      auto result = co_await database_.transact(in_session);
-      if (news) changes_.notify();
-      co_return result;
-    }
-  }
-
-  template <class Op>
-  task<result_of<Op>> read(Op const& op) {
-    check_open();
-    bool news = false;
-    auto in_session = [&](session& on) { return run(op, on, news); };
-    co_return co_await database_.read(in_session);
+  task<result_of<Op>> read(Op op) {
+    return perform<false>(std::move(op), [this] { check_open(); });
   }
 
   std::optional<lease_id> take_lease_ids(std::size_t count) {

@@ -59,13 +59,13 @@ class database {
   }
 
   template <class Op>
-  task<result_of<Op>> transact(Op& op) {
-    return perform(writes_, op);
+  task<> transact(Op& op) {
+    return perform(writes_, body::of(op));
   }
 
   template <class Op>
-  task<result_of<Op>> read(Op& op) {
-    return perform(reads_, op);
+  task<> read(Op& op) {
+    return perform(reads_, body::of(op));
   }
 
   void watch(std::function<void()> f) {

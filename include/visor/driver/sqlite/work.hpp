@@ -27,13 +27,20 @@
 
 namespace visor::sqlite_driver {
 
-/// What an operation does on a connection's thread. It lives in the frame of whoever waits for it.
+/// What is to be done on a connection's thread: refers to an operation in the frame of whoever waits for it.
 class body {
  public:
-  virtual void run(session& on) = 0;
+  /// \param op called as `op(session)`; it returns an `immediate<>`
+  template <class Op>
+  static body of(Op& op) {
+    return body(const_cast<void*>(static_cast<void const*>(&op)), [](void* that, session& on) { (*static_cast<Op*>(that))(on).get(); });
+  }
+  void run(session& on) const { call_(op_, on); }
 
- protected:
-  ~body() = default;
+ private:
+  body(void* op, void (*call)(void*, session&)) : op_(op), call_(call) {}
+  void* op_;
+  void (*call_)(void*, session&);
 };
 
 /// Brings a completion back to its caller's executor. The executor has work to do until then, and this thread leaves it alone as
@@ -71,7 +78,7 @@ class work {
  public:
   using handler = boost::asio::async_result<std::decay_t<boost::asio::use_awaitable_t<> const>, void(std::exception_ptr)>::handler_type;
 
-  work(body& what, handler completion) : body_(what), back_(std::move(completion)) {}
+  work(body what, handler completion) : body_(what), back_(std::move(completion)) {}
 
   /// Calls the operation and keeps what it threw.
   void run(session& on) noexcept {
@@ -91,7 +98,7 @@ class work {
  private:
   friend class work_queue;
 
-  body& body_;
+  body body_;
   way_back<handler> back_;
   std::exception_ptr failure_;
   enum class state { fresh, queued, running, done } state_ = state::fresh;  // guarded by the queue's mutex
@@ -203,16 +210,12 @@ class work_queue {
   bool woken_ = false;
 };
 
-/// What an operation returns when it is over.
-template <class Op>
-using result_of = typename std::invoke_result_t<Op&, session&>::value_type;
-
 namespace detail {
 
 struct submit {
-  void operator()(work::handler handler, std::shared_ptr<work_queue> queue, body* what) const {
+  void operator()(work::handler handler, std::shared_ptr<work_queue> queue, body what) const {
     auto slot = boost::asio::get_associated_cancellation_slot(handler);
-    auto one = std::make_shared<work>(*what, std::move(handler));
+    auto one = std::make_shared<work>(what, std::move(handler));
     if (slot.is_connected()) {
       slot.assign([queue, weak = std::weak_ptr<work>(one)](boost::asio::cancellation_type) {
         if (auto const still = weak.lock()) queue->give_up(still);
@@ -222,45 +225,12 @@ struct submit {
   }
 };
 
-/// An operation, and room for what it returns.
-template <class Op>
-class call final : public body {
- public:
-  explicit call(Op& op) : op_(op) {}
-  void run(session& on) override { result_.emplace(op_(on).get()); }
-  result_of<Op> take() { return std::move(*result_); }
-
- private:
-  Op& op_;
-  std::optional<result_of<Op>> result_;
-};
-
-template <class Op>
-  requires std::is_void_v<result_of<Op>>
-class call<Op> final : public body {
- public:
-  explicit call(Op& op) : op_(op) {}
-  void run(session& on) override { op_(on).get(); }
-  void take() {}
-
- private:
-  Op& op_;
-};
-
-inline task<> perform_body(std::shared_ptr<work_queue> queue, body& what) {
-  auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr)>(
-      detail::submit(), boost::asio::use_awaitable, std::move(queue), &what);
-  return waiting;
-}
-
 }  // namespace detail
 
-/// Runs `op(session)` on a thread of the queue and completes with its result on the caller's executor.
-template <class Op>
-task<result_of<Op>> perform(std::shared_ptr<work_queue> queue, Op& op) {
-  detail::call<Op> what(op);
-  co_await detail::perform_body(std::move(queue), what);
-  co_return what.take();
+/// Runs an operation on a thread of the queue and completes on the caller's executor.
+inline task<> perform(std::shared_ptr<work_queue> queue, body what) {
+  return boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr)>(
+      detail::submit(), boost::asio::use_awaitable, std::move(queue), what);
 }
 
 }  // namespace visor::sqlite_driver
