@@ -32,6 +32,8 @@ TEST_CASE("intervals at the ends of time do not overflow") {
   CHECK(century.next(utc, instant::max()) == std::nullopt);
   CHECK(century.previous(utc, instant::min() + duration{1}) == std::nullopt);
   CHECK(century.next(utc, instant::min()) > instant::min());
+  CHECK(century.previous(utc, instant::min()) == std::nullopt);
+  CHECK(century.previous(utc, instant::max()) < instant::max());
   recurrence const far{cron_expression::parse("@every 1s"), {dst_policy::once, instant::min()}};
   CHECK(far.next(utc, at("2026-01-01T00:00:00Z")) <= at("2026-01-01T00:00:01Z"));
   CHECK(far.previous(utc, at("2026-01-01T00:00:00Z")) >= at("2025-12-31T23:59:59Z"));

@@ -35,24 +35,28 @@ inline constexpr std::chrono::hours longest_dst_gap{3};
 
 namespace detail {
 
+/// From `from` to the nearest multiple of `step` away from `anchor`, not counting `from`: forwards, and backwards with `from` and
+/// `anchor` exchanged. Unsigned, since the distance of two instants may not fit a duration.
+inline std::uint64_t to_multiple(duration step, std::int64_t from, std::int64_t anchor) noexcept {
+  auto const period = static_cast<std::uint64_t>(step.count());
+  auto const distance = [](std::int64_t high, std::int64_t low) { return static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low); };
+  if (from >= anchor) return period - distance(from, anchor) % period;
+  auto const rest = distance(anchor, from) % period;
+  return rest == 0 ? period : rest;
+}
+
 inline std::optional<instant> next_period(duration period, instant anchor, instant after) noexcept {
-  // Unsigned, since the distance of two instants may not fit a duration.
-  auto const step = static_cast<std::uint64_t>(period.count());
-  std::int64_t const a = after.time_since_epoch().count();
-  std::int64_t const b = anchor.time_since_epoch().count();
-  std::uint64_t ahead = 0;  // from `after` to the next instant
-  if (a >= b)
-    ahead = step - (static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b)) % step;
-  else if (auto const rest = (static_cast<std::uint64_t>(b) - static_cast<std::uint64_t>(a)) % step; true)
-    ahead = rest == 0 ? step : rest;
-  if (ahead > static_cast<std::uint64_t>(INT64_MAX) - static_cast<std::uint64_t>(a > 0 ? a : 0)) return std::nullopt;
-  return after + duration{static_cast<std::int64_t>(ahead)};
+  std::int64_t const from = after.time_since_epoch().count();
+  std::uint64_t const ahead = to_multiple(period, from, anchor.time_since_epoch().count());
+  if (ahead > static_cast<std::uint64_t>(INT64_MAX) - static_cast<std::uint64_t>(from)) return std::nullopt;
+  return instant{duration{static_cast<std::int64_t>(static_cast<std::uint64_t>(from) + ahead)}};
 }
 
 inline std::optional<instant> previous_period(duration period, instant anchor, instant before) noexcept {
-  auto const mirrored = next_period(period, instant{-anchor.time_since_epoch()}, instant{-before.time_since_epoch()});
-  if (!mirrored) return std::nullopt;
-  return instant{-mirrored->time_since_epoch()};
+  std::int64_t const from = before.time_since_epoch().count();
+  std::uint64_t const behind = to_multiple(period, anchor.time_since_epoch().count(), from);
+  if (behind > static_cast<std::uint64_t>(from) - static_cast<std::uint64_t>(INT64_MIN)) return std::nullopt;
+  return instant{duration{static_cast<std::int64_t>(static_cast<std::uint64_t>(from) - behind)}};
 }
 
 using local_seconds = std::chrono::local_seconds;
