@@ -45,22 +45,23 @@ TEST_CASE("programs are looked for as they will be when they start") {
   std::string const folder = made.folder.string();
   std::string const at = "visor.yaml:2:21: workflows.report.command: ";
   CHECK(made.check("command: [" + folder + "/program]") == "");
-  CHECK(made.check("command: [" + folder + "/none]") == at + "the program \"" + folder + "/none\" does not exist\n");
-  CHECK(made.check("command: [" + folder + "/program/x]") == at + "the program \"" + folder + "/program/x\" does not exist\n");
+  CHECK(made.check("command: [" + folder + "/none]") == at + "the program " + folder + "/none does not exist\n");
+  CHECK(made.check("command: [" + folder + "/program/x]") == at + "the program " + folder + "/program/x does not exist\n");
   CHECK(made.check("command: [" + folder + "/text]") ==
-        at + "the program \"" + folder + "/text\" is not executable: allow it with chmod +x\n");
-  CHECK(made.check("command: [" + folder + "/folder]") == at + "the program \"" + folder + "/folder\" is a folder\n");
-  CHECK(made.check("command: [/dev/null]") == at + "the program \"/dev/null\" is no regular file\n");
+        at + "the program " + folder + "/text is not executable for this user: try chmod +x\n");
+  CHECK(made.check("command: [" + folder + "/folder]") == at + "the program " + folder + "/folder is a folder\n");
+  CHECK(made.check("command: [/dev/null]") == at + "the program /dev/null is no regular file\n");
 
   CHECK(made.check("command: [program]", {{"PATH", "/nowhere:" + folder}}) == "");
-  CHECK(made.check("command: [none]", {{"PATH", "/nowhere:" + folder}}) == at + "the program \"none\" is in no folder of PATH\n");
+  CHECK(made.check("command: [none]", {{"PATH", "/nowhere:" + folder}}) ==
+        at + "the program none is in no folder of PATH (/nowhere:" + folder + "): give its full path or change PATH\n");
   CHECK(made.check("command: [text]", {{"PATH", "/nowhere:" + folder}}) ==
-        at + "the program \"" + folder + "/text\" is not executable: allow it with chmod +x\n");
-  CHECK(made.check("command: [sh]") == "");  // a default path, as exec has
+        at + "the program " + folder + "/text is not executable for this user: try chmod +x\n");
+  CHECK(made.check("command: [program], env: {PATH: " + folder + "}", {{"PATH", "/nowhere"}}) == "");  // its own comes first
+  CHECK(made.check("command: [sh]") == "");                                                            // a default path, as exec has
 
   CHECK(made.check("command: [./program], working_directory: " + folder) == "");
-  CHECK(made.check("command: [./none], working_directory: " + folder) ==
-        at + "the program \"./none\" in \"" + folder + "\" does not exist\n");
+  CHECK(made.check("command: [./none], working_directory: " + folder) == at + "the program " + folder + "/./none does not exist\n");
   CHECK(made.check("command: [sh], working_directory: " + folder + "/none") ==
         "visor.yaml:2:" + std::to_string(46) + ": workflows.report.working_directory: there is no folder \"" + folder +
             "/none\" that this user may enter\n");

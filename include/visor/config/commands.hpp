@@ -1,6 +1,7 @@
 #ifndef VISOR_CONFIG_COMMANDS_HPP
 #define VISOR_CONFIG_COMMANDS_HPP
 
+#include "visor/base/program.hpp"
 #include "visor/config/error.hpp"
 #include "visor/config/rules.hpp"
 #include "visor/config/settings.hpp"
@@ -8,56 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstddef>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 namespace visor {
-
-namespace detail {
-
-/// What keeps a file from being started as a program, or an empty text.
-inline std::string why_not_executable(std::string const& file) {
-  struct stat status{};
-  if (::stat(file.c_str(), &status) != 0) {
-    int const failure = errno;
-    return failure == ENOENT || failure == ENOTDIR ? "does not exist" : "cannot be reached: " + std::generic_category().message(failure);
-  }
-  if (S_ISDIR(status.st_mode)) return "is a folder";
-  if (!S_ISREG(status.st_mode)) return "is no regular file";
-  if (::access(file.c_str(), X_OK) != 0) return "is not executable: allow it with chmod +x";
-  return {};
-}
-
-/// Looks for a program as `execvp` does: a name without a slash in the folders of `PATH`.
-/// \return what is wrong, or an empty text
-inline std::string why_not_found(std::string const& program, std::string const& folder, std::string_view path) {
-  if (program.find('/') != std::string::npos) {
-    bool const relative = program.front() != '/';
-    std::string const why = why_not_executable(relative && !folder.empty() ? folder + "/" + program : program);
-    return why.empty() ? why
-                       : "the program " + in_quotes(program) + (relative && !folder.empty() ? " in " + in_quotes(folder) : "") + " " + why;
-  }
-  std::string refused;
-  while (true) {
-    std::size_t const colon = path.find(':');
-    std::string file{path.substr(0, colon)};
-    if (file.empty()) file = ".";
-    file += "/" + program;
-    std::string const why = why_not_executable(file);
-    if (why.empty()) return {};
-    if (why != "does not exist" && refused.empty()) refused = "the program " + in_quotes(file) + " " + why;
-    if (colon == std::string_view::npos) break;
-    path.remove_prefix(colon + 1);
-  }
-  return refused.empty() ? "the program " + in_quotes(program) + " is in no folder of PATH" : refused;
-}
-
-}  // namespace detail
 
 /// Checks on this machine what settings alone cannot tell: that the program and the working directory of every command exist and
 /// may be used by this user. A text for the shell is not looked into. A value that came from the environment is not repeated.
@@ -65,7 +22,7 @@ inline std::string why_not_found(std::string const& program, std::string const& 
 /// \return one error for each that cannot, at the place of the command
 inline std::vector<config_error> check_commands(settings const& all, environment const& lookup = process_environment()) {
   std::vector<config_error> errors;
-  std::string const path = lookup("PATH").value_or("/usr/local/bin:/usr/bin:/bin");
+  std::string const path = lookup("PATH").value_or(std::string(detail::usual_path));
   for (auto const& each : all.workflows) {
     if (each.command.empty()) continue;
     std::string const base = detail::join_path("workflows", each.name);
@@ -82,8 +39,10 @@ inline std::vector<config_error> check_commands(settings const& all, environment
       continue;
     }
     if (each.shell) continue;
-    if (std::string why = detail::why_not_found(each.command.front(), folder, path); !why.empty())
-      fail(base + ".command", std::move(why), "the program does not exist or is not executable");
+    auto const own_path = each.env.find("PATH");
+    auto const found = detail::find_program(each.command.front(), own_path == each.env.end() ? path : own_path->second.reveal(), folder);
+    if (!found.problem.empty())
+      fail(base + ".command", "the program " + detail::printable(found.problem, 300), "the program does not exist or is not executable");
   }
   return errors;
 }

@@ -2,6 +2,7 @@
 #define VISOR_HANDLER_COMMAND_PLAN_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/program.hpp"
 #include "visor/base/secret.hpp"
 #include "visor/base/time.hpp"
 #include "visor/engine/job_context.hpp"
@@ -12,7 +13,6 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
@@ -114,26 +114,9 @@ class command_plan {
   /// \throws visor::error `not_found` that says where it was looked for, or what keeps it from being run
   std::string program() const {
     if (options_.shell) return "/bin/sh";
-    std::string const& name = options_.argv[0];
-    if (name.find('/') != name.npos) {
-      std::string const file = in_directory(name);
-      if (std::string const why = why_not(file); !why.empty()) throw error(condition::not_found, "command " + file + " " + why);
-      return file;
-    }
-    std::string near_miss;
-    std::string_view rest = path_;
-    for (bool more = true; more;) {
-      auto const end = rest.find(':');
-      more = end != rest.npos;
-      std::string const folder(rest.substr(0, end));
-      rest.remove_prefix(more ? end + 1 : rest.size());
-      std::string const file = in_directory((folder.empty() ? "." : folder) + "/" + name);
-      std::string const why = why_not(file);
-      if (why.empty()) return file;
-      if (near_miss.empty() && why != missing) near_miss = "command " + file + " " + why;
-    }
-    if (!near_miss.empty()) throw error(condition::not_found, near_miss);
-    throw error(condition::not_found, "command " + name + " is in no folder of PATH (" + path_ + "): give its full path or change PATH");
+    auto found = find_program(options_.argv[0], path_, options_.working_directory);
+    if (!found.problem.empty()) throw error(condition::not_found, "command " + found.problem);
+    return std::move(found.file);
   }
 
   /// \throws visor::error `not_found` that names the directory
@@ -149,27 +132,9 @@ class command_plan {
   }
 
  private:
-  static constexpr std::string_view missing = "does not exist";
-
   static bool is_ours(std::string_view name) {
     if (name.starts_with("VISOR_INPUT_")) return true;
     return std::ranges::any_of(context_fields, [&](context_field const& field) { return name == "VISOR_" + upper_case(field.name); });
-  }
-
-  std::string in_directory(std::string const& file) const {
-    return file.starts_with('/') || options_.working_directory.empty() ? file : options_.working_directory + "/" + file;
-  }
-
-  /// Empty when it can be run.
-  static std::string why_not(std::string const& file) {
-    struct stat about{};
-    if (::stat(file.c_str(), &about) != 0) {
-      if (errno == ENOENT || errno == ENOTDIR) return std::string(missing);
-      return std::string("cannot be reached: ") + std::strerror(errno);
-    }
-    if (S_ISDIR(about.st_mode)) return "is a directory";
-    if (::faccessat(AT_FDCWD, file.c_str(), X_OK, AT_EACCESS) != 0) return "is not executable for this user: try chmod +x";
-    return {};
   }
 
   void check() const {
@@ -192,7 +157,7 @@ class command_plan {
 
   command_options options_;
   std::vector<std::string> environment_;
-  std::string path_ = "/usr/local/bin:/usr/bin:/bin";
+  std::string path_{usual_path};
 };
 
 }  // namespace detail
