@@ -26,14 +26,22 @@ void check_one_line(refused const& no) {
   CHECK(no.text.find('\n') == std::string::npos);
 }
 
-/// Opens a database as a user who is not root, whom permissions bind. Gives what the attempt was refused with.
-std::string opening_as_nobody(std::string const& filename) {
+refused writing(std::string const& filename) {
+  on_file db(quick(filename));
+  return refusal_of([&] {
+    db.open();
+    db.transact([](session& on) -> visor::immediate<> { co_await on.run("CREATE TABLE visor_y (a)"); });
+  });
+}
+
+/// Opens a database as a user who is not root, whom permissions bind, and writes. Gives what the attempt was refused with.
+std::string writing_as_nobody(std::string const& filename) {
   int ends[2];
   if (::pipe(ends) != 0) throw std::runtime_error("no pipe");
   pid_t const child = ::fork();
   if (child == 0) {
     if (::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) ::_exit(2);
-    auto const no = opening(filename);
+    auto const no = writing(filename);
     if (::write(ends[1], no.text.data(), no.text.size()) < 0) ::_exit(3);
     ::_exit(0);
   }
@@ -131,6 +139,20 @@ TEST_CASE("a locked database is busy, and free again later", "[driver][sqlite][e
   CHECK(other.value("SELECT name FROM sqlite_schema") == "visor_x");
 }
 
+TEST_CASE("whoever only reads opens beside a writer that does not end", "[driver][sqlite][errors]") {
+  temporary_folder const folder;
+  {
+    on_file first(quick(folder.file()));
+    first.open();
+  }
+  other_connection other(folder.file());
+  other.run("BEGIN IMMEDIATE");
+  other.run("CREATE TABLE visor_x (a)");
+  on_file db(quick(folder.file()));
+  db.open();
+  CHECK_NOTHROW(db.read([](session& on) -> visor::immediate<> { co_await on.run("SELECT name FROM sqlite_schema"); }));
+}
+
 TEST_CASE("waiting for a lock ends with the lock", "[driver][sqlite][errors]") {
   temporary_folder const folder;
   auto settings = quick(folder.file());
@@ -219,26 +241,26 @@ TEST_CASE("what may not be written or made is refused by name", "[driver][sqlite
   temporary_folder const folder;
   fs::permissions(folder.path(), fs::perms(0755));
   SECTION("the folder") {
-    auto const text = opening_as_nobody(folder.file());
+    auto const text = writing_as_nobody(folder.file());
     if (::geteuid() == 0) {
       CHECK_THAT(text, Contains("cannot make the database '" + folder.file() + "': Permission denied"));
       CHECK_THAT(text, Contains("make its folder writable"));
     }
   }
   SECTION("a folder to be made") {
-    auto const text = opening_as_nobody(folder.file("new/schedules.db"));
+    auto const text = writing_as_nobody(folder.file("new/schedules.db"));
     if (::geteuid() == 0) CHECK_THAT(text, Contains("cannot make the folder '" + folder.file("new") + "'"));
   }
   SECTION("the file") {
     other_connection(folder.file()).run("CREATE TABLE visor_x (a)");
     fs::permissions(folder.file(), fs::perms(0444));
-    auto const text = opening_as_nobody(folder.file());
+    auto const text = writing_as_nobody(folder.file());
     if (::geteuid() == 0) CHECK_THAT(text, Contains("cannot write the database '" + folder.file() + "'"));
   }
   SECTION("a file that may not be read") {
     other_connection(folder.file()).run("CREATE TABLE visor_x (a)");
     fs::permissions(folder.file(), fs::perms(0000));
-    auto const text = opening_as_nobody(folder.file());
+    auto const text = writing_as_nobody(folder.file());
     if (::geteuid() == 0) CHECK_THAT(text, Contains("cannot open the database '" + folder.file() + "'"));
   }
 }

@@ -6,10 +6,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -35,12 +37,14 @@ class database {
     stop();
   }
 
+  /// Waits for nobody: whoever only reads need not be able to write.
   /// \throws visor::error `invalid_argument` for a setting out of its range; `closed` after `close`; as `transact`
   task<> open() {
     settings_.check();
     start();
     auto const look = [](session& on) -> immediate<> { return ask_for_anything(on); };
-    co_await transact(look);
+    std::error_code unknown;  // whoever makes it says it better
+    if (!std::filesystem::exists(settings_.filename, unknown)) co_await transact(look);
     co_await read(look);
   }
 
