@@ -1,5 +1,7 @@
 #include "world.hpp"
 
+#include <algorithm>
+
 using namespace visor_test;
 using visor::job_context;
 using visor::job_state;
@@ -106,6 +108,32 @@ TEST_CASE("what is thrown need not be an exception, nor its text UTF-8") {
   CHECK(w.attempts(bytes).at(0).output ==
         "a\xEF\xBF\xBD"
         "b\n");
+  w.stop_all();
+}
+
+TEST_CASE("a job type may keep more or less output than its node") {
+  world w;
+  auto how = world::settings();
+  how.output_limit = 20;
+  auto& node = w.add(how);
+  auto const talk = [](job_context& job) -> visor::task<> {
+    job.log(std::string(100, 'x'));
+    co_return;
+  };
+  visor::job_type_options ten;
+  ten.output_limit = 10;
+  node.engine->add(visor::job_type("ten", talk, ten));
+  node.engine->add(visor::job_type("default", talk));
+  w.start(node);
+  auto const less = w.enqueue("ten");
+  auto const usual = w.enqueue("default");
+  w.pass(1s);
+  auto const kept = [&](visor::job_id id) {
+    auto const output = w.attempts(id).at(0).output.value_or("");
+    return std::count(output.begin(), output.end(), 'x');
+  };
+  CHECK(kept(less) == 10);
+  CHECK(kept(usual) == 20);
   w.stop_all();
 }
 

@@ -151,11 +151,10 @@ struct workflow : job_type_options {
   std::map<std::string, secret> env;        ///< added to the environment of the command
   std::string working_directory;            ///< empty: that of visor
   std::optional<webhook_settings> webhook;  ///< in place of a command
-  std::optional<std::size_t> output_limit;  ///< bytes kept of an attempt's output; none: the node's; at most 16 MiB
   workflow() = default;
   friend bool operator==(workflow const&, workflow const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(workflow, (job_type_options), (name, command, shell, env, working_directory, webhook, output_limit))
+BOOST_DESCRIBE_STRUCT(workflow, (job_type_options), (name, command, shell, env, working_directory, webhook))
 
 /// What stands below `scheduler:`.
 struct scheduler_settings {

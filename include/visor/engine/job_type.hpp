@@ -7,6 +7,8 @@
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -34,10 +36,11 @@ struct job_type_options {
   int max_attempts = 1;  ///< from 1
   duration timeout{};    ///< of one attempt; 0 = none
   visor::backoff backoff;
+  std::optional<std::size_t> output_limit;  ///< bytes kept of an attempt's output; none: the node's; at most 16 MiB
   job_type_options() = default;
   friend bool operator==(job_type_options const&, job_type_options const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(job_type_options, (), (queue, priority, max_attempts, timeout, backoff))
+BOOST_DESCRIBE_STRUCT(job_type_options, (), (queue, priority, max_attempts, timeout, backoff, output_limit))
 
 /// What can be run.
 struct job_type {

@@ -146,10 +146,12 @@ class runner {
   };
 
   struct running_job {
-    running_job(claimed_job job, shared_node<Store, Clock>& on, boost::asio::strand<boost::asio::any_io_executor> at, lease_id from)
+    running_job(claimed_job job, std::shared_ptr<job_type const> what, shared_node<Store, Clock>& on,
+                boost::asio::strand<boost::asio::any_io_executor> at, lease_id from)
         : strand(at),
-          context(std::move(job), on.settings.name, on.lease.epoch, at, on.settings.output_limit),
+          context(std::move(job), on.settings.name, on.lease.epoch, at, what->options.output_limit.value_or(on.settings.output_limit)),
           lease(from),
+          type(std::move(what)),
           started_at(on.clock.now()),
           started(on.clock.elapsed()) {}
 
@@ -229,8 +231,7 @@ class runner {
     }
     ++queue_named(claimed.queue).busy;
     auto const id = claimed.id;
-    auto job = std::make_shared<running_job>(std::move(claimed), node_, boost::asio::make_strand(node_.executor), lease);
-    job->type = type->second;
+    auto job = std::make_shared<running_job>(std::move(claimed), type->second, node_, boost::asio::make_strand(node_.executor), lease);
     running_.emplace(id, job);
     if (running_.size() == 1) cancels_.notify();
     node_.log(log_level::info, "job ", id, " ", job->type->name, " started, attempt ", job->context.attempt());
@@ -333,7 +334,7 @@ class runner {
     } else if (decided.retry) {
       ++node_.counters.retried;
       node_.log(log_level::warning, "job ", done.job, " ", context.type(), " failed after ", took, ", attempt ", done.attempt, " of ",
-                context.max_attempts(), ", again in ", *done.retry_after, ": ", *done.error);
+                context.max_attempts(), ", again in ", std::chrono::round<std::chrono::milliseconds>(*done.retry_after), ": ", *done.error);
     } else {
       ++node_.counters.ended_badly;
       bool const cancelled = decided.outcome == outcome::cancelled;
