@@ -61,10 +61,8 @@ class scheduler {
   /// Does not connect yet.
   /// \param io where everything runs; it must outlive the scheduler
   /// \throws visor::error `invalid_argument` when a setting is out of range
-  explicit scheduler(boost::asio::io_context& io, settings how = settings::from_environment(), Clock clock = Clock(), log_sink log = {})
-      : io_(io), store_(make_store(Driver(), how.storage, clock)), engine_(io.get_executor(), *store_, how.node, clock, std::move(log)) {
-    engine_.owns_schedules_of(origin::code);
-  }
+  explicit scheduler(boost::asio::io_context& io, settings how = settings::from_environment(), Clock clock = Clock(), log_sink log = {});
+  ~scheduler();
 
   /// Makes a job type known: a name, the type of its payload, and the code.
   /// \tparam Payload a described struct; one C++ type belongs to one job type
@@ -74,7 +72,7 @@ class scheduler {
   template <class Payload, class Function>
   void on(std::string type, Function run, job_type_options options = job_type_options()) {
     auto code = handler_of<Payload>(std::move(run));
-    engine_.add(job_type(type, std::move(code), options));
+    add(job_type(type, std::move(code), options));
     if (!names_.emplace(boost::typeindex::type_id<Payload>(), known_type(std::move(type), std::move(options))).second)
       throw error(condition::already_exists, "the payload type of job type " + type + " belongs to another job type already");
   }
@@ -82,19 +80,19 @@ class scheduler {
   /// Makes a job type known whose payload is nothing, or is left to the handler.
   template <class Function>
   void on(std::string type, Function run, job_type_options options = job_type_options()) {
-    auto code = detail_handler<void>(std::move(run));
-    engine_.add(job_type(type, std::move(code), options));
+    auto code = handler_of<void>(std::move(run));
+    add(job_type(type, std::move(code), options));
   }
 
   /// A schedule by a cron expression: `"0 2 * * *"_cron`. The schedules of a program, all together, replace those that it had when it
   /// ran last; one that is as before goes on where it was, and what it missed follows its misfire policy.
   /// \param id unique; what its fires are kept under
-  /// \throws visor::error `not_found` when no job type has this payload
+  /// \throws visor::error `not_found` when no job type has this payload, `already_exists` when the program has a schedule of this id
   template <class Payload>
   void at(std::string id, cron_expression const& when, schedule_options options, Payload const& payload) {
     auto record = describe(std::move(id), options, payload);
     record.expression = recurrence(when).to_string();
-    engine_.add(std::move(record));
+    add(std::move(record));
   }
   template <class Payload>
   void at(std::string id, cron_expression const& when, Payload const& payload) {
@@ -107,7 +105,7 @@ class scheduler {
     auto record = describe(std::move(id), options, payload);
     record.next_at = when;
     record.phrase = to_string(when);  // part of the definition, so that another instant is another schedule
-    engine_.add(std::move(record));
+    add(std::move(record));
   }
 
   /// Adds a job. Once this has completed the job will reach exactly one final state, whatever happens to this process.
@@ -130,26 +128,10 @@ class scheduler {
 
   /// Runs the node, and the `io_context`, on this thread until SIGINT, SIGTERM or `stop()`, then drains; a second signal waits for no
   /// handler any more. \throws visor::error when the node cannot start
-  void run() {
-    boost::asio::signal_set signals{io_, SIGINT, SIGTERM};
-    int seen = 0;
-    std::function<void(boost::system::error_code, int)> stop_on_signal = [&](boost::system::error_code failure, int) {
-      if (failure) return;
-      stop();
-      if (++seen < 2) signals.async_wait(stop_on_signal);
-    };
-    signals.async_wait(stop_on_signal);
-    std::exception_ptr failure;
-    async_run([&](std::exception_ptr thrown) {
-      failure = std::move(thrown);
-      signals.cancel();
-    });
-    io_.run();
-    if (failure) std::rethrow_exception(failure);
-  }
+  void run();
 
   /// Begins to drain; a second call waits for no handler any more.
-  void stop() { engine_.stop(); }
+  void stop();
 
   /// The store, for all that this class does not offer. It is open from the start of `run` on.
   store_type& kept() noexcept { return *store_; }
@@ -166,7 +148,7 @@ class scheduler {
   handler handler_of(Function run) {
     if constexpr (detail::user_function<Function, Payload>::fits) {
       if constexpr (std::is_void_v<detail::user_result<Function, Payload>>)
-        return make_handler<Payload>(std::move(run), engine_.blocking_executor());
+        return make_handler<Payload>(std::move(run), blocking_executor());
       else
         return make_handler<Payload>(std::move(run));
     } else {
@@ -216,29 +198,88 @@ class scheduler {
     return job;
   }
 
-  task<job_id> enqueue(new_job job) {
-    job.id = co_await store_->reserve_ids(1);
-    auto const one = std::span<new_job const>(&job, 1);
-    co_await store_->enqueue(one);
-    co_return job.id;
-  }
-
-  task<> work() {
-    std::exception_ptr failure;
-    try {
-      co_await engine_.run();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    co_await store_->close();
-    if (failure) std::rethrow_exception(failure);
-  }
+  void add(job_type type);
+  void add(schedule_record schedule);
+  boost::asio::any_io_executor blocking_executor();
+  task<job_id> enqueue(new_job job);
+  task<> work();
 
   boost::asio::io_context& io_;
   decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>())) store_;
   engine<store_type, Clock> engine_;
   std::map<boost::typeindex::type_index, known_type> names_;
 };
+
+// What does not depend on a payload stands outside of the class, so that an `extern template` keeps it, and with it the engine, the
+// store and the driver, out of a file: members that are defined in a class are inline, and a compiler makes those everywhere.
+
+template <class Driver, timekeeper Clock>
+scheduler<Driver, Clock>::scheduler(boost::asio::io_context& io, settings how, Clock clock, log_sink log)
+    : io_(io), store_(make_store(Driver(), how.storage, clock)), engine_(io.get_executor(), *store_, how.node, clock, std::move(log)) {
+  engine_.owns_schedules_of(origin::code);
+}
+
+template <class Driver, timekeeper Clock>
+scheduler<Driver, Clock>::~scheduler() = default;
+
+template <class Driver, timekeeper Clock>
+void scheduler<Driver, Clock>::run() {
+  boost::asio::signal_set signals{io_, SIGINT, SIGTERM};
+  int seen = 0;
+  std::function<void(boost::system::error_code, int)> stop_on_signal = [&](boost::system::error_code failure, int) {
+    if (failure) return;
+    stop();
+    if (++seen < 2) signals.async_wait(stop_on_signal);
+  };
+  signals.async_wait(stop_on_signal);
+  std::exception_ptr failure;
+  async_run([&](std::exception_ptr thrown) {
+    failure = std::move(thrown);
+    signals.cancel();
+  });
+  io_.run();
+  if (failure) std::rethrow_exception(failure);
+}
+
+template <class Driver, timekeeper Clock>
+void scheduler<Driver, Clock>::stop() {
+  engine_.stop();
+}
+
+template <class Driver, timekeeper Clock>
+void scheduler<Driver, Clock>::add(job_type type) {
+  engine_.add(std::move(type));
+}
+
+template <class Driver, timekeeper Clock>
+void scheduler<Driver, Clock>::add(schedule_record schedule) {
+  engine_.add(std::move(schedule));
+}
+
+template <class Driver, timekeeper Clock>
+boost::asio::any_io_executor scheduler<Driver, Clock>::blocking_executor() {
+  return engine_.blocking_executor();
+}
+
+template <class Driver, timekeeper Clock>
+task<job_id> scheduler<Driver, Clock>::enqueue(new_job job) {
+  job.id = co_await store_->reserve_ids(1);
+  auto const one = std::span<new_job const>(&job, 1);
+  co_await store_->enqueue(one);
+  co_return job.id;
+}
+
+template <class Driver, timekeeper Clock>
+task<> scheduler<Driver, Clock>::work() {
+  std::exception_ptr failure;
+  try {
+    co_await engine_.run();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await store_->close();
+  if (failure) std::rethrow_exception(failure);
+}
 
 }  // namespace visor
 

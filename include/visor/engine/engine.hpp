@@ -58,8 +58,8 @@ class engine {
   boost::asio::any_io_executor blocking_executor() { return runner_.blocking_executor(); }
 
   /// Adds a schedule of the program (`origin::code`) or of its configuration (`origin::config`). The schedules of an origin, all
-  /// together, replace those that the store holds of it when the engine starts. \throws visor::error for an expression or zone that
-  /// cannot be used.
+  /// together, replace those that the store holds of it when the engine starts.
+  /// \throws visor::error for an expression or zone that cannot be used; `already_exists` for an id that was added before
   void add(schedule_record schedule) { fires_.add(std::move(schedule)); }
 
   /// Says that the schedules of this origin are the engine's business although there may be none: those of the store are then removed.

@@ -15,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,8 @@ class fire_loop {
     if (schedule.expression.empty() && !schedule.next_at)
       throw error(condition::invalid_argument, "schedule " + schedule.id + " has neither an expression nor an instant");
     if (!schedule.expression.empty()) occurrences(schedule);
+    if (schedule.id.empty()) throw error(condition::invalid_argument, "a schedule has no id");
+    if (!ids_.insert(schedule.id).second) throw error(condition::already_exists, "there is a schedule " + schedule.id + " already");
     own_[schedule.origin].push_back(std::move(schedule));
   }
 
@@ -53,6 +56,7 @@ class fire_loop {
                   changes.unchanged, " as before");
       schedules = {};
     }
+    ids_ = {};
   }
 
   void start() {
@@ -184,8 +188,10 @@ class fire_loop {
         ++node_.counters.fires;
         bool const ran = fire.result == fire_result::fired;
         work = work || ran;
-        node_.log(log_level::debug, "schedule ", result.schedule, ran ? " fired for " : " skipped, its last job is not finished, at ",
-                  fire.planned_at);
+        if (ran)
+          node_.log(log_level::debug, "schedule ", result.schedule, " fired for ", fire.planned_at);
+        else
+          node_.log(log_level::info, "schedule ", result.schedule, " skipped ", fire.planned_at, ": its last job is not finished");
       }
     if (work && on_new_work) on_new_work();
   }
@@ -206,6 +212,7 @@ class fire_loop {
   signal<Clock> due_;
   signal<Clock> done_;
   std::map<origin, std::vector<schedule_record>> own_;
+  std::unordered_set<std::string> ids_;  // of those
   bool running_ = false;
 };
 

@@ -1,0 +1,320 @@
+// The class that users write against, on the store in memory under a clock that moves when told to, and on a file.
+
+#include "support/catch.hpp"
+#include "support/run.hpp"
+
+#include "visor/base/manual_clock.hpp"
+#include "visor/memory.hpp"
+#include "visor/scheduler.hpp"
+#include "visor/sqlite.hpp"
+#include "visor/zone.hpp"
+
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace std::chrono_literals;
+using namespace visor::literals;
+using visor::job_context;
+using visor::job_state;
+
+namespace {
+
+struct order {
+  std::string item;
+  int count = 1;
+};
+BOOST_DESCRIBE_STRUCT(order, (), (item, count))
+
+struct cleanup {};
+BOOST_DESCRIBE_STRUCT(cleanup, (), ())
+
+struct shop {
+  using scheduler_type = visor::scheduler<visor::memory, visor::manual_clock>;
+
+  shop() {
+    scheduler.emplace(io, visor::settings(), clock,
+                      visor::log_sink([this](visor::log_level, std::string_view line) { log += std::string(line) + "\n"; }));
+  }
+
+  void start() {
+    scheduler->async_run([this](std::exception_ptr thrown) {
+      ended = true;
+      failure = thrown;
+    });
+    settle();
+  }
+
+  void settle() {
+    io.restart();
+    while (io.poll() != 0) io.restart();
+  }
+
+  void pass(visor::duration length) {
+    settle();
+    while (length > visor::duration{0}) {
+      auto const next = clock.until_next_wait();
+      auto const step = next && *next < length ? std::max(*next, visor::duration{1}) : length;
+      clock.advance(step);
+      length -= step;
+      settle();
+    }
+  }
+
+  /// Ends well.
+  void stop() {
+    scheduler->stop();
+    pass(1min);
+    CHECK(ended);
+    CHECK(failure == nullptr);
+  }
+
+  visor::job_id enqueue(order const& what, visor::enqueue_options options = {}) {
+    return visor_test::run(io, scheduler->async_enqueue(what, std::move(options), boost::asio::use_awaitable));
+  }
+
+  visor::job_view job(visor::job_id id) { return visor_test::run(io, scheduler->kept().find_job(id)).value(); }
+
+  boost::asio::io_context io{1};
+  visor::manual_clock clock;
+  std::string log;
+  bool ended = false;
+  std::exception_ptr failure;
+  std::optional<scheduler_type> scheduler;
+};
+
+template <class Function>
+visor::condition kind_of_refusal(Function what) {
+  try {
+    what();
+  } catch (visor::error const& refused) {
+    return refused.kind();
+  }
+  FAIL("accepted");
+  return {};
+}
+
+/// A folder that is gone when this is.
+struct folder {
+  folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "visor-scheduler-XXXXXX").string();
+    path = ::mkdtemp(name.data());
+  }
+  folder(folder const&) = delete;
+  folder& operator=(folder const&) = delete;
+  ~folder() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
+
+}  // namespace
+
+TEST_CASE("a job reaches its handler with its payload") {
+  shop here;
+  std::vector<std::string> seen;
+  here.scheduler->on<order>("order", [&](job_context& job, order const& what) -> visor::task<> {
+    seen.push_back(what.item + " " + std::to_string(what.count));
+    job.log("packed");
+    co_return;
+  });
+  here.start();
+  auto const id = here.enqueue({"tea", 3});
+  here.pass(10ms);
+  CHECK(seen == std::vector<std::string>{"tea 3"});
+  auto const done = here.job(id);
+  CHECK(done.state == job_state::completed);
+  CHECK(done.job.type == "order");
+  CHECK(visor_test::run(here.io, here.scheduler->kept().attempts(id)).at(0).output == "packed\n");
+  here.stop();
+}
+
+TEST_CASE("a handler may take the payload alone, nothing of it, or be a function on a thread of its own") {
+  shop here;
+  int count = 0;
+  std::thread::id ran_on;
+  here.scheduler->on<order>("order", [&](order const& what) -> visor::task<> {
+    count += what.count;
+    co_return;
+  });
+  here.scheduler->on<cleanup>("cleanup", [&](job_context&, cleanup const&) { ran_on = std::this_thread::get_id(); });
+  here.scheduler->on("raw", [&](job_context& job) -> visor::task<> {
+    job.log(job.payload());
+    co_return;
+  });
+  here.start();
+  here.enqueue({"tea", 3});
+  auto const cleaned = visor_test::run(here.io, here.scheduler->async_enqueue(cleanup(), boost::asio::use_awaitable));
+  visor::new_job raw;
+  raw.id = visor_test::run(here.io, here.scheduler->kept().reserve_ids(1));
+  raw.type = "raw";
+  raw.payload = "[1,2]";
+  visor_test::run(here.io, here.scheduler->kept().enqueue(std::span<visor::new_job const>(&raw, 1)));
+  for (int i = 0; i < 5000 && here.job(cleaned).state != job_state::completed; ++i) {  // the thread is a real one
+    std::this_thread::sleep_for(1ms);
+    here.pass(10ms);
+  }
+  CHECK(count == 3);
+  CHECK(here.job(cleaned).state == job_state::completed);
+  CHECK(ran_on != std::thread::id());
+  CHECK(ran_on != std::this_thread::get_id());
+  CHECK(visor_test::run(here.io, here.scheduler->kept().attempts(raw.id)).at(0).output == "[1,2]\n");
+  here.stop();
+}
+
+TEST_CASE("what is said of a job goes before what is said of its type") {
+  shop here;
+  visor::job_type_options usual;
+  usual.queue = "orders";
+  usual.priority = 7;
+  usual.max_attempts = 4;
+  here.scheduler->on<order>("order", [](order const&) -> visor::task<> { co_return; }, usual);
+  here.start();
+  auto const plain = here.job(here.enqueue({"tea"}));
+  CHECK(plain.job.queue == "orders");
+  CHECK(plain.job.priority == 7);
+  CHECK(plain.job.max_attempts == 4);
+  visor::enqueue_options special;
+  special.queue = "default";
+  special.priority = -3;
+  special.max_attempts = 2;
+  special.run_at = here.clock.now() + 1h;
+  auto const id = here.enqueue({"tea"}, special);
+  auto const later = here.job(id);
+  CHECK(later.job.queue == "default");
+  CHECK(later.job.priority == -3);
+  CHECK(later.job.max_attempts == 2);
+  here.pass(59min);
+  CHECK(here.job(id).state == job_state::scheduled);
+  here.pass(2min);
+  CHECK(here.job(id).state == job_state::completed);
+  here.stop();
+}
+
+TEST_CASE("schedules fire by their expressions, in their zones, and at one instant") {
+  shop here;
+  std::vector<std::string> seen;
+  here.scheduler->on<order>("order", [&](job_context& job, order const& what) -> visor::task<> {
+    seen.push_back(what.item + " " + visor::to_string(job.planned_at().value()));
+    co_return;
+  });
+  REQUIRE(visor::to_string(here.clock.now()) == "2026-01-01T00:00:00Z");
+  here.scheduler->at("hourly", "0 * * * *"_cron, order{"hour"});
+  here.scheduler->at("nightly", "0 2 * * *"_cron, visor::zone("Europe/Berlin"), order{"night"});
+  here.scheduler->at("once", here.clock.now() + 90min, order{"once"});
+  here.start();
+  here.pass(2h + 1s);
+  CHECK(seen == std::vector<std::string>{"hour 2026-01-01T01:00:00Z", "night 2026-01-01T01:00:00Z", "once 2026-01-01T01:30:00Z",
+                                         "hour 2026-01-01T02:00:00Z"});
+  auto const fires = visor_test::run(here.io, here.scheduler->kept().fires("nightly", 10));
+  CHECK(fires.size() == 1);
+  here.stop();
+}
+
+TEST_CASE("options of a schedule are kept with it") {
+  shop here;
+  here.scheduler->on<order>("order", [](order const&) -> visor::task<> { co_return; });
+  visor::schedule_options how(visor::zone("Asia/Tokyo"));
+  how.misfire = visor::misfire::all;
+  how.misfire_limit = 5;
+  how.overlap = visor::overlap::skip;
+  how.description = "of the shop";
+  here.scheduler->at("weekly", "0 9 * * 1"_cron, how, order{"tea", 2});
+  here.start();
+  auto const kept = visor_test::run(here.io, here.scheduler->kept().find_schedule("weekly")).value();
+  CHECK(kept.expression == "0 9 * * 1");
+  CHECK(kept.zone == "Asia/Tokyo");
+  CHECK(kept.origin == visor::origin::code);
+  CHECK(kept.misfire == visor::misfire::all);
+  CHECK(kept.misfire_limit == 5);
+  CHECK(kept.overlap == visor::overlap::skip);
+  CHECK(kept.description == "of the shop");
+  CHECK(kept.payload == R"({"item":"tea","count":2})");
+  here.stop();
+}
+
+TEST_CASE("what is unknown or known already is refused") {
+  shop here;
+  auto const nothing = [](order const&) -> visor::task<> { co_return; };
+  CHECK(kind_of_refusal([&] { here.scheduler->at("early", "0 2 * * *"_cron, order{"tea"}); }) == visor::condition::not_found);
+  CHECK(kind_of_refusal([&] { (void)here.scheduler->async_enqueue(order{"tea"}, boost::asio::deferred); }) == visor::condition::not_found);
+  here.scheduler->on<order>("order", nothing);
+  CHECK(kind_of_refusal([&] { here.scheduler->on<cleanup>("order", [](cleanup const&) -> visor::task<> { co_return; }); }) ==
+        visor::condition::already_exists);
+  CHECK(kind_of_refusal([&] { here.scheduler->on<order>("order again", nothing); }) == visor::condition::already_exists);
+  here.scheduler->at("nightly", "0 2 * * *"_cron, order{"tea"});
+  CHECK(kind_of_refusal([&] { here.scheduler->at("nightly", "0 3 * * *"_cron, order{"tea"}); }) == visor::condition::already_exists);
+  CHECK(kind_of_refusal([&] { here.scheduler->at("", "0 3 * * *"_cron, order{"tea"}); }) == visor::condition::invalid_argument);
+  visor::settings wrong;
+  wrong.node.lease_ttl = visor::duration{0};
+  CHECK(kind_of_refusal([&] { shop::scheduler_type(here.io, wrong, here.clock); }) == visor::condition::invalid_argument);
+}
+
+TEST_CASE("a scheduler that never runs can be destroyed, and one that is stopped before it runs ends at once") {
+  {
+    shop const never;
+  }
+  shop here;
+  here.scheduler->stop();
+  here.start();
+  here.pass(1min);
+  CHECK(here.ended);
+  CHECK(here.failure == nullptr);
+}
+
+TEST_CASE("a store that cannot be opened is told by run") {
+  visor::settings wrong;
+  wrong.storage.connection.filename = "/proc/nowhere/schedules.db";
+  boost::asio::io_context io;
+  visor::scheduler<visor::sqlite> scheduler(io, wrong);
+  CHECK_THROWS_AS(scheduler.run(), visor::error);
+}
+
+TEST_CASE("run ends with a signal, and its jobs are kept for the next one") {
+  folder const temporary;
+  visor::settings how;
+  how.storage.connection.filename = (temporary.path / "schedules.db").string();
+  visor::job_id first = 0;
+  {
+    boost::asio::io_context io;
+    visor::scheduler<visor::sqlite> scheduler(io, how);
+    scheduler.on<order>("order", [](order const&) -> visor::task<> { co_return; });
+    scheduler.on<cleanup>("cleanup", [](cleanup const&) -> visor::task<> {
+      std::raise(SIGTERM);
+      co_return;
+    });
+    visor::enqueue_options later;
+    later.run_at = visor::wall_clock().now() + 200ms;
+    scheduler.at("soon", visor::wall_clock().now() + 100ms, cleanup());
+    boost::asio::post(io, [&] {
+      boost::asio::co_spawn(
+          io,
+          [&]() -> visor::task<> {
+            co_await scheduler.kept().open();
+            auto adding = scheduler.async_enqueue(order{"tea"}, later, boost::asio::use_awaitable);
+            first = co_await std::move(adding);
+          },
+          [](std::exception_ptr thrown) { CHECK(thrown == nullptr); });
+    });
+    scheduler.run();
+  }
+  REQUIRE(first > 0);
+  boost::asio::io_context io;
+  visor::scheduler<visor::sqlite> scheduler(io, how);
+  std::vector<std::string> seen;
+  scheduler.on<order>("order", [&](order const& what) -> visor::task<> {
+    seen.push_back(what.item);
+    scheduler.stop();
+    co_return;
+  });
+  scheduler.run();
+  CHECK(seen == std::vector<std::string>{"tea"});
+  visor_test::run(io, scheduler.kept().open());
+  CHECK(visor_test::run(io, scheduler.kept().find_job(first)).value().state == job_state::completed);
+  visor_test::run(io, scheduler.kept().close());
+}
