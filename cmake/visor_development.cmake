@@ -9,7 +9,8 @@ endforeach()
 
 find_program(VISOR_CCACHE ccache)
 if(VISOR_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${VISOR_CCACHE}")
+  # What ccache asks for before it keeps what was compiled with a precompiled header.
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${VISOR_CCACHE}")
 endif()
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
@@ -17,7 +18,8 @@ endif()
 set(CMAKE_CXX_EXTENSIONS OFF)
 
 add_library(visor_development INTERFACE)
-target_compile_options(visor_development INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror -fdiagnostics-color=always)
+target_compile_options(visor_development INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror -fdiagnostics-color=always
+                       $<IF:$<CXX_COMPILER_ID:GNU>,-fpch-preprocess,SHELL:-Xclang -fno-pch-timestamp>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC bug 105651: from -O2 on, 12 warns about the memcpy inside "text" + std::string.
   # From -O2 on it also takes coroutine frames, which Asio allocates and frees by a pair of its own, for mismatched.

@@ -14,6 +14,7 @@ function(visor_test name)
   target_link_libraries(${name} PRIVATE visor_test_main visor::visor ${arg_LINK})
   # What is tested is the logic; compilers take twice as long for the rest of the optimisation.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_precompile_headers(${name} REUSE_FROM visor_test_headers)
   if(arg_SLOW)
     add_test(NAME ${name} COMMAND ${name} "~[slow]")
     add_test(NAME ${name}.slow COMMAND ${name} "[slow]")

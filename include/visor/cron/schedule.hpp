@@ -39,7 +39,9 @@ namespace detail {
 /// `anchor` exchanged. Unsigned, since the distance of two instants may not fit a duration.
 inline std::uint64_t to_multiple(duration step, std::int64_t from, std::int64_t anchor) noexcept {
   auto const period = static_cast<std::uint64_t>(step.count());
-  auto const distance = [](std::int64_t high, std::int64_t low) { return static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low); };
+  auto const distance = [](std::int64_t high, std::int64_t low) {
+    return static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
+  };
   if (from >= anchor) return period - distance(from, anchor) % period;
   auto const rest = distance(anchor, from) % period;
   return rest == 0 ? period : rest;
