@@ -154,6 +154,8 @@ TEST_CASE("unknown keys and values name the nearest known one") {
         "window)\n");
   CHECK(wrong(with_entry("misfire: {policy: whatever}")) ==
         "visor.yaml:6:25: scheduler.cron.nightly.misfire.policy: \"whatever\" is not allowed (skip, latest, all, window)\n");
+  CHECK(wrong(with_entry("overlap: skpi")) ==
+        "visor.yaml:6:16: scheduler.cron.nightly.overlap: \"skpi\" is not allowed; did you mean \"skip\"? (allow, skip, queue, cancel)\n");
   CHECK(wrong(with_entry("overlap: queu")) ==
         "visor.yaml:6:16: scheduler.cron.nightly.overlap: \"queu\" is not allowed; did you mean \"queue\"? (allow, skip, queue, cancel)\n");
   CHECK(wrong("scheduler: {storage: {driver: mysq}}") ==

@@ -36,7 +36,8 @@ class wall_clock::timer {
   /// Setting a new wait cancels the one before.
   template <class Token>
   auto async_wait_until(instant when, Token&& token) {
-    return async_wait_for(when - clock_.now(), std::forward<Token>(token));
+    instant const now = clock_.now();
+    return async_wait_for(when <= now ? duration{0} : when - now, std::forward<Token>(token));
   }
 
   /// The same for a length of time, whatever the system clock does meanwhile.

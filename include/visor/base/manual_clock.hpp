@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 
+#include <algorithm>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -144,6 +145,7 @@ class manual_clock::timer {
             slot.assign([this](boost::asio::cancellation_type) { cancel(); });
           std::list<waiter> entry;
           std::unique_lock lock{state_->mutex};
+          if (until) until = std::max(*until, state_->now);  // what is long past is due now: how long past may not fit a duration
           entry.push_back(waiter{this, boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked), std::move(done),
                                  until, state_->elapsed + during});
           if (state_->left(entry.front()) > duration{0}) {

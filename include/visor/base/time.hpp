@@ -41,7 +41,7 @@ constexpr bool take_char(std::string_view& text, char wanted) noexcept {
 }  // namespace detail
 
 /// Writes an instant as RFC 3339 in UTC: `2026-11-21T14:00:00Z`, with six fraction digits only where they are not zero.
-/// Years outside 0 to 9999 are written with as many digits as they need.
+/// Years outside 0 to 9999 are written with as many digits as they need, from -32767 to 32767, which are those of std::chrono.
 inline std::string to_string(instant when) {
   auto const day = std::chrono::floor<std::chrono::days>(when);
   std::chrono::year_month_day const date{day};
@@ -136,14 +136,14 @@ constexpr std::optional<duration> parse_duration(std::string_view text) noexcept
 inline std::string to_string(duration length) {
   struct unit {
     char const* name;
-    std::int64_t microseconds;
+    std::uint64_t microseconds;
   };
   static constexpr std::array<unit, 6> units{
       {{"d", 86'400'000'000}, {"h", 3'600'000'000}, {"m", 60'000'000}, {"s", 1'000'000}, {"ms", 1'000}, {"us", 1}}};
-  std::int64_t rest = length.count();
-  std::string text = rest < 0 ? "-" : "";
-  if (rest < 0) rest = -rest;
-  if (rest == 0) return "0s";
+  if (length.count() == 0) return "0s";
+  std::string text = length.count() < 0 ? "-" : "";
+  auto rest = static_cast<std::uint64_t>(length.count());
+  if (length.count() < 0) rest = 0 - rest;
   for (auto const& unit : units) {
     if (rest >= unit.microseconds) text += std::to_string(rest / unit.microseconds) + unit.name;
     rest %= unit.microseconds;
