@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/run.hpp"
+#include "support/time.hpp"
 
 #include "visor/base/manual_clock.hpp"
 #include "visor/engine/engine.hpp"
@@ -71,23 +72,8 @@ class world {
     settle();
   }
 
-  /// Runs all that can run without time passing.
-  void settle() {
-    io.restart();
-    while (io.poll() != 0) io.restart();
-  }
-
-  /// Lets time pass, stopping at every instant that something waits for.
-  void pass(visor::duration length) {
-    settle();
-    while (length > visor::duration{0}) {
-      auto const next = clock.until_next_wait();
-      auto const step = next && *next < length ? std::max(*next, visor::duration{1}) : length;
-      clock.advance(step);
-      length -= step;
-      settle();
-    }
-  }
+  void settle() { visor_test::settle(io); }
+  void pass(visor::duration length) { visor_test::pass(io, clock, length); }
 
   /// Drains every node and waits for the end.
   void stop_all() {

@@ -2,6 +2,7 @@
 
 #include "support/catch.hpp"
 #include "support/run.hpp"
+#include "support/time.hpp"
 
 #include "visor/base/manual_clock.hpp"
 #include "visor/memory.hpp"
@@ -52,21 +53,8 @@ struct shop {
     settle();
   }
 
-  void settle() {
-    io.restart();
-    while (io.poll() != 0) io.restart();
-  }
-
-  void pass(visor::duration length) {
-    settle();
-    while (length > visor::duration{0}) {
-      auto const next = clock.until_next_wait();
-      auto const step = next && *next < length ? std::max(*next, visor::duration{1}) : length;
-      clock.advance(step);
-      length -= step;
-      settle();
-    }
-  }
+  void settle() { visor_test::settle(io); }
+  void pass(visor::duration length) { visor_test::pass(io, clock, length); }
 
   /// Ends well.
   void stop() {

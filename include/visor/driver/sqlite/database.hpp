@@ -27,12 +27,16 @@ namespace visor::sqlite_driver {
 ///
 /// A connection is made at the first use and again after a failure that ended it: when the disk is back, so are we.
 /// Thread-safe, but for `open`, `close` and the destructor among each other.
-class database {
+///
+/// It is a template only for the compilers: GCC makes the coroutines of every inline function, called or not, but those of a
+/// template only where it is used. That is two seconds for each file that includes this.
+template <class Settings>
+class basic_database {
  public:
-  explicit database(sqlite_settings settings) : settings_(std::move(settings)) {}
-  database(database const&) = delete;
-  database& operator=(database const&) = delete;
-  ~database() {
+  explicit basic_database(Settings settings) : settings_(std::move(settings)) {}
+  basic_database(basic_database const&) = delete;
+  basic_database& operator=(basic_database const&) = delete;
+  ~basic_database() {
     if (closer_.joinable()) closer_.join();
     stop();
   }
@@ -51,7 +55,7 @@ class database {
   task<> close() {
     if (threads_.empty()) co_return;
     auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void()>(
-        [](auto handler, database* that) {
+        [](auto handler, basic_database* that) {
           // Ending the threads takes as long as what they do, and the last one out folds the log into the file.
           that->closer_ = std::thread([that, back = way_back(std::move(handler))]() mutable {
             that->stop();
@@ -85,6 +89,12 @@ class database {
   static constexpr std::size_t longest_group = 256;
   static constexpr int reading_threads = 2;  // one long list for a person must not keep the engine waiting
   static constexpr std::chrono::milliseconds watch_interval{100};
+
+  /// Runs an operation on a thread of the queue and completes on the caller's executor.
+  static task<> perform(std::shared_ptr<work_queue> queue, body what) {
+    return boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr)>(
+        detail::submit(), boost::asio::use_awaitable, std::move(queue), what);
+  }
 
   static immediate<> ask_for_anything(session& on) { co_await on.run("SELECT count(*) FROM sqlite_schema"); }
 
@@ -217,7 +227,7 @@ class database {
     }
   }
 
-  sqlite_settings settings_;
+  Settings settings_;
   std::shared_ptr<work_queue> writes_ = std::make_shared<work_queue>();
   std::shared_ptr<work_queue> reads_ = std::make_shared<work_queue>();
   std::atomic<bool> stopping_{false};
@@ -227,6 +237,8 @@ class database {
   std::vector<std::thread> threads_;
   std::thread closer_;
 };
+
+using database = basic_database<sqlite_settings>;
 
 }  // namespace visor::sqlite_driver
 

@@ -227,12 +227,6 @@ struct submit {
 
 }  // namespace detail
 
-/// Runs an operation on a thread of the queue and completes on the caller's executor.
-inline task<> perform(std::shared_ptr<work_queue> queue, body what) {
-  return boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr)>(
-      detail::submit(), boost::asio::use_awaitable, std::move(queue), what);
-}
-
 }  // namespace visor::sqlite_driver
 
 #endif
