@@ -124,6 +124,7 @@ class Frame(ProgramTest):
         process.wait()
         return said
 
+    @unittest.skipUnless(os.path.exists("/dev/pts/ptmx"), "no terminal can be made here: /dev/pts is not mounted")
     def test_colour_on_a_terminal_only_and_not_with_no_color(self):
         words = ["cron", "explain", "@daily"]
         self.assertIn(b"\x1b[", self.on_terminal(*words, environment={"TERM": "xterm"}))

@@ -122,6 +122,14 @@ inline constexpr std::size_t longest_answer = 1024 * 1024;
 /// Asks for the addresses and waits for them no longer than a stage may take: a resolver cannot be interrupted.
 inline task<> resolve(std::shared_ptr<webhook_call> call) {
   auto const& url = call->target->url();
+  if (url.host == "localhost") {
+    // RFC 6761, section 6.3: this machine, also where no file and no server says so. A bare container has no /etc/hosts.
+    auto const port = static_cast<unsigned short>(std::stoul(url.port));
+    std::array<tcp::endpoint, 2> const here{tcp::endpoint(boost::asio::ip::address_v4::loopback(), port),
+                                            tcp::endpoint(boost::asio::ip::address_v6::loopback(), port)};
+    call->addresses = tcp::resolver::results_type::create(here.begin(), here.end(), url.host, url.port);
+    co_return;
+  }
   call->resolver.async_resolve(url.host, url.port, [call](boost::system::error_code failed, tcp::resolver::results_type found) {
     call->resolve_error = failed;
     call->addresses = std::move(found);
