@@ -13,6 +13,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/type_index.hpp>
 
 #include <csignal>
@@ -62,6 +64,7 @@ class scheduler {
   /// \param io where everything runs; it must outlive the scheduler
   /// \throws visor::error `invalid_argument` when a setting is out of range
   explicit scheduler(boost::asio::io_context& io, settings how = settings::from_environment(), Clock clock = Clock(), log_sink log = {});
+  /// Waits for functions that block and were left behind: a thread cannot be ended from outside.
   ~scheduler();
 
   /// Makes a job type known: a name, the type of its payload, and the code.
@@ -109,25 +112,28 @@ class scheduler {
   }
 
   /// Adds a job. Once this has completed the job will reach exactly one final state, whatever happens to this process.
-  /// \param token completes with `void(std::exception_ptr, job_id)`; the error is a `visor::error`, `not_found` when no job type has this
-  ///   payload. On `outcome_unknown` the job may be there.
+  /// \param token completes with `void(std::exception_ptr, job_id)`; the error is a `visor::error`. On `outcome_unknown` the job may be
+  ///   there.
+  /// \throws visor::error `not_found` at once when no job type has this payload
   template <class Payload, class Token>
   auto async_enqueue(Payload const& payload, enqueue_options options, Token&& token) {
-    return boost::asio::co_spawn(io_, enqueue(make_job(payload, options)), std::forward<Token>(token));
+    return boost::asio::co_spawn(strand_, enqueue(make_job(payload, options)), std::forward<Token>(token));
   }
   template <class Payload, class Token>
   auto async_enqueue(Payload const& payload, Token&& token) {
     return async_enqueue(payload, enqueue_options(), std::forward<Token>(token));
   }
 
-  /// Runs the node until `stop()`, then drains. \param token completes with `void(std::exception_ptr)`
+  /// Runs the node until `stop()`, then drains. It cannot be cancelled otherwise.
+  /// \param token completes with `void(std::exception_ptr)`
   template <class Token>
   auto async_run(Token&& token) {
-    return boost::asio::co_spawn(io_, work(), std::forward<Token>(token));
+    return boost::asio::co_spawn(strand_, work(), std::forward<Token>(token));
   }
 
   /// Runs the node, and the `io_context`, on this thread until SIGINT, SIGTERM or `stop()`, then drains; a second signal waits for no
-  /// handler any more. \throws visor::error when the node cannot start
+  /// handler any more, a third one ends the process. Other work of the context does not keep it from returning.
+  /// \throws visor::error when the node cannot start
   void run();
 
   /// Begins to drain; a second call waits for no handler any more.
@@ -201,10 +207,13 @@ class scheduler {
   void add(job_type type);
   void add(schedule_record schedule);
   boost::asio::any_io_executor blocking_executor();
+  task<> open();
   task<job_id> enqueue(new_job job);
   task<> work();
 
   boost::asio::io_context& io_;
+  boost::asio::strand<boost::asio::io_context::executor_type> strand_;
+  bool is_open_ = false;
   decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>())) store_;
   engine<store_type, Clock> engine_;
   std::map<boost::typeindex::type_index, known_type> names_;
@@ -215,7 +224,10 @@ class scheduler {
 
 template <class Driver, timekeeper Clock>
 scheduler<Driver, Clock>::scheduler(boost::asio::io_context& io, settings how, Clock clock, log_sink log)
-    : io_(io), store_(make_store(Driver(), how.storage, clock)), engine_(io.get_executor(), *store_, how.node, clock, std::move(log)) {
+    : io_(io),
+      strand_(boost::asio::make_strand(io)),
+      store_(make_store(Driver(), how.storage, clock)),
+      engine_(io.get_executor(), *store_, how.node, clock, std::move(log)) {
   engine_.owns_schedules_of(origin::code);
 }
 
@@ -224,21 +236,32 @@ scheduler<Driver, Clock>::~scheduler() = default;
 
 template <class Driver, timekeeper Clock>
 void scheduler<Driver, Clock>::run() {
-  boost::asio::signal_set signals{io_, SIGINT, SIGTERM};
-  int seen = 0;
-  std::function<void(boost::system::error_code, int)> stop_on_signal = [&](boost::system::error_code failure, int) {
-    if (failure) return;
-    stop();
-    if (++seen < 2) signals.async_wait(stop_on_signal);
+  // Kept by whoever is called last: handlers that are left behind may keep the context busy after this has returned.
+  struct run_state {
+    explicit run_state(boost::asio::io_context& io) : signals(io, SIGINT, SIGTERM) {}
+    boost::asio::signal_set signals;
+    bool ended = false;
+    std::exception_ptr failure;
   };
-  signals.async_wait(stop_on_signal);
-  std::exception_ptr failure;
-  async_run([&](std::exception_ptr thrown) {
-    failure = std::move(thrown);
-    signals.cancel();
+  auto const state = std::make_shared<run_state>(io_);
+  state->signals.async_wait([this, state](boost::system::error_code failed, int) {
+    if (failed || state->ended) return;
+    stop();
+    state->signals.async_wait([this, state](boost::system::error_code failed_again, int) {
+      if (failed_again || state->ended) return;
+      stop();
+      state->signals.clear();  // a third one ends the process
+    });
   });
-  io_.run();
-  if (failure) std::rethrow_exception(failure);
+  async_run([state](std::exception_ptr thrown) {
+    state->failure = std::move(thrown);
+    state->ended = true;
+    state->signals.clear();
+  });
+  if (io_.stopped()) io_.restart();
+  while (!state->ended && io_.run_one() != 0) {
+  }
+  if (state->failure) std::rethrow_exception(std::exchange(state->failure, nullptr));
 }
 
 template <class Driver, timekeeper Clock>
@@ -262,7 +285,15 @@ boost::asio::any_io_executor scheduler<Driver, Clock>::blocking_executor() {
 }
 
 template <class Driver, timekeeper Clock>
+task<> scheduler<Driver, Clock>::open() {
+  if (is_open_) co_return;
+  co_await store_->open();  // perhaps more than once side by side, which does no harm
+  is_open_ = true;
+}
+
+template <class Driver, timekeeper Clock>
 task<job_id> scheduler<Driver, Clock>::enqueue(new_job job) {
+  co_await open();
   job.id = co_await store_->reserve_ids(1);
   auto const one = std::span<new_job const>(&job, 1);
   co_await store_->enqueue(one);
@@ -271,8 +302,10 @@ task<job_id> scheduler<Driver, Clock>::enqueue(new_job job) {
 
 template <class Driver, timekeeper Clock>
 task<> scheduler<Driver, Clock>::work() {
+  co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   std::exception_ptr failure;
   try {
+    co_await open();
     co_await engine_.run();
   } catch (...) {
     failure = std::current_exception();

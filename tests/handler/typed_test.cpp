@@ -237,10 +237,11 @@ TEST_CASE("A plain function that is told to stop is waited for, and one that wai
     }
   };
   boost::asio::co_spawn(io, late(job), boost::asio::bind_cancellation_slot(cancel.slot(), ended));
-  bool const queued = GENERATE(true, false);  // or cancelled before its first step
+  bool const queued = GENERATE(true, false);  // or told to stop before its first step
   if (queued) io.poll();
   job.request_stop(stop_reason::timed_out);
-  cancel.emit(boost::asio::cancellation_type::terminal);
+  // As the engine does it, which is never before the first step: newer versions of Asio then throw out of `io_context::run`.
+  boost::asio::post(io, [&] { cancel.emit(boost::asio::cancellation_type::terminal); });
   release = true;
   io.run();
   CHECK(message == "timed out: the function was not started");

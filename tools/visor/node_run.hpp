@@ -48,13 +48,16 @@ void run_node(Store& store, node_plan plan) {
     });
   }
 
+  bool over = false;
   std::exception_ptr thrown;
   boost::asio::co_spawn(io, node.run(), [&](std::exception_ptr failed) {
+    over = true;
     thrown = std::move(failed);
     signals.cancel();
     end.cancel();
   });
-  io.run();
+  while (!over && io.run_one() != 0) {  // what a handler left behind keeps nobody
+  }
   run_to_end(io, store.close());
   if (thrown) std::rethrow_exception(thrown);
 }

@@ -13,8 +13,10 @@
 #include "visor/store/store.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
@@ -68,15 +70,17 @@ class engine {
   /// Runs until `stop()`, then drains: claims no more, lets handlers finish within `drain_timeout`, asks the rest to stop, gives
   /// back what is left without using up an attempt, and leaves. Called once.
   /// \throws visor::error `lease_held` when another node is there and one of the two is exclusive; what the store throws at start.
-  /// Later failures of the store are logged and repeated.
+  /// Later failures of the store are logged and repeated. It cannot be cancelled, since it has jobs to give back: call `stop`.
   task<> run() {
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
     auto work = run_on_strand();
     co_await boost::asio::co_spawn(shared_.strand, std::move(work), boost::asio::use_awaitable);
   }
 
   /// Begins to drain. A second call gives up waiting for handlers.
   void stop() {
-    boost::asio::post(shared_.strand, [this] {
+    boost::asio::post(shared_.strand, [this, alive = std::weak_ptr(alive_)] {
+      if (!alive.lock()) return;
       if (!shared_.draining) {
         shared_.log(log_level::info, "stopping: no more work is taken, running jobs may finish");
         shared_.draining = true;
@@ -112,7 +116,7 @@ class engine {
 
   task<> run_on_strand() {
     co_await shared_.kept.open();
-    co_await membership_.join();
+    if (!co_await membership_.join()) co_return;
     std::exception_ptr failure;
     try {
       co_await fires_.install();

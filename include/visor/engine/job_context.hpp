@@ -82,9 +82,12 @@ class job_context {
   }
 
   /// Asks the handler to stop. Only the first reason counts. Callbacks of the stop token run inside.
-  void request_stop(stop_reason why) {
+  /// \return whether this was the first
+  bool request_stop(stop_reason why) {
     auto expected = stop_reason::none;
-    if (reason_.compare_exchange_strong(expected, why, std::memory_order_acq_rel)) stop_.request_stop();
+    if (!reason_.compare_exchange_strong(expected, why, std::memory_order_acq_rel)) return false;
+    stop_.request_stop();
+    return true;
   }
 
  private:

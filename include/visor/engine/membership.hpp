@@ -29,14 +29,17 @@ class membership {
   std::function<void()> on_joined;      ///< again, under a new epoch
 
   /// Enters the node. A node in the way whose process is certainly gone is evicted; the end of the lease of one about which nothing
-  /// is known is waited for. \throws visor::error `lease_held` when the other is alive.
-  task<> join() {
+  /// is known is waited for. \return false when it was told to drain meanwhile
+  /// \throws visor::error `lease_held` when the other is alive.
+  task<bool> join() {
     std::optional<node_record> waited_for;
     for (;;) {
       auto const now = co_await node_.kept.now();
       auto const other = co_await find_rival(now);
       if (!other) {
-        if (co_await try_join()) co_return;
+        if (co_await try_join()) co_return true;
+        co_await pause(std::chrono::milliseconds{10});  // another one got in first, or is on its way out
+        if (node_.draining) co_return false;
         continue;
       }
       if (process_identity::is_gone(other->address)) {
@@ -54,7 +57,8 @@ class membership {
         node_.log(log_level::warning, "node ", other->name, " holds the store until ", other->lease_until,
                   ", and nothing tells whether it is alive: waiting");
       waited_for = other;
-      co_await sleep(other->lease_until - now + std::chrono::milliseconds{10});
+      co_await pause(other->lease_until - now + std::chrono::milliseconds{10});
+      if (node_.draining) co_return false;
     }
   }
 
@@ -125,7 +129,8 @@ class membership {
     auto const nodes = co_await node_.kept.nodes();
     for (auto const& other : nodes) {
       bool const same_name = other.name == node_.settings.name;
-      if (other.state == node_state::offline || other.lease_until <= now || other.address == node_.identity.text()) continue;
+      bool const is_this_one = same_name && other.address == node_.identity.text();
+      if (other.state == node_state::offline || other.lease_until <= now || is_this_one) continue;
       if (same_name || other.exclusive || node_.settings.exclusive) co_return other;
     }
     co_return std::nullopt;
@@ -189,13 +194,10 @@ class membership {
     }
   }
 
-  task<> sleep(duration length) {
-    typename Clock::timer timer{node_.strand, node_.clock};
+  /// Ends early only to drain.
+  task<> pause(duration length) {
     auto const end = node_.clock.elapsed() + length;
-    while (node_.clock.elapsed() < end) {
-      auto wait = timer.async_wait_for(end - node_.clock.elapsed(), boost::asio::use_awaitable);
-      co_await std::move(wait);
-    }
+    while (node_.clock.elapsed() < end && !node_.draining) co_await beat_.wait_for(end - node_.clock.elapsed());
   }
 
   void report(std::vector<recovery> const& recovered) {

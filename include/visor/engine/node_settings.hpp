@@ -6,6 +6,7 @@
 
 #include <boost/describe/class.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -60,6 +61,12 @@ struct node_settings {
     count("output_limit", output_limit, 0, 16 * 1024 * 1024);
     count("threads", static_cast<std::size_t>(threads), 0, 1024);
     count("the number of queues", queues.size(), 1, 1000);
+    for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
+      if (queue->name.empty()) throw error(condition::invalid_argument, "a queue has no name");
+      auto const same = [&](queue_settings const& other) { return other.name == queue->name; };
+      if (std::any_of(queues.begin(), queue, same))
+        throw error(condition::invalid_argument, "queue " + queue->name + " is there twice: change the slots of the first");
+    }
     for (auto const& queue : queues) count("slots of queue " + queue.name, static_cast<std::size_t>(queue.slots), 1, 100'000);
   }
 };

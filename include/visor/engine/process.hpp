@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,23 +17,27 @@ namespace visor {
 struct process_identity {
   std::string host;
   long pid = 0;
-  std::string start;  ///< clock ticks since boot
-  std::string boot;   ///< id of the boot
-  std::string space;  ///< of process ids: containers have their own
+  std::string start;    ///< clock ticks since boot
+  std::string machine;  ///< id of the machine, empty where it has none: a host name may be that of several
+  std::string boot;     ///< id of the boot
+  std::string space;    ///< of process ids: containers have their own
 
   static process_identity current() {
     process_identity self;
     char name[256] = "";
     if (::gethostname(name, sizeof name - 1) == 0) self.host = name;
     self.pid = static_cast<long>(::getpid());
-    self.start = start_of(self.pid);
+    self.start = start_of(self.pid).value_or("");
+    std::getline(std::ifstream("/etc/machine-id"), self.machine);
     std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), self.boot);
     self.space = current_space();
     return self;
   }
 
   /// As it is kept in the node's `address`.
-  std::string text() const { return host + " pid " + std::to_string(pid) + " start " + start + " boot " + boot + " space " + space; }
+  std::string text() const {
+    return host + " pid " + std::to_string(pid) + " start " + start + " machine " + machine + " boot " + boot + " space " + space;
+  }
 
   /// Whether the process that wrote `address` is certainly gone. False also when this machine cannot tell.
   static bool is_gone(std::string_view address) {
@@ -44,7 +49,7 @@ struct process_identity {
     };
     process_identity const self = current();
     if (address.substr(0, address.find(' ')) != self.host || self.boot.empty() || self.space.empty()) return false;
-    if (field(" boot ") != self.boot) return !field(" boot ").empty();
+    if (field(" boot ") != self.boot) return !field(" boot ").empty() && !self.machine.empty() && field(" machine ") == self.machine;
     if (field(" space ") != self.space) return false;
     long pid = 0;
     for (char const digit : field(" pid ")) {
@@ -53,7 +58,8 @@ struct process_identity {
     }
     if (pid == 0) return false;
     if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) return true;
-    return start_of(pid) != field(" start ");
+    auto const start = start_of(pid);
+    return start && *start != field(" start ");
   }
 
  private:
@@ -64,14 +70,15 @@ struct process_identity {
   }
 
   /// Field 22 of /proc/PID/stat (proc(5)); the second one, the name, may hold anything and ends with the last parenthesis. Empty for
-  /// a process that has ended and only waits to be reaped.
-  static std::string start_of(long pid) {
+  /// a process that has ended and only waits to be reaped; nothing where the file cannot be read, which says nothing: /proc may hide
+  /// the processes of other users.
+  static std::optional<std::string> start_of(long pid) {
     std::string line;
-    std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/stat"), line);
+    if (!std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/stat"), line)) return std::nullopt;
     std::size_t at = line.rfind(')');
-    if (at != std::string::npos && (line.compare(at + 1, 2, " Z") == 0 || line.compare(at + 1, 2, " X") == 0)) return {};
+    if (at != std::string::npos && (line.compare(at + 1, 2, " Z") == 0 || line.compare(at + 1, 2, " X") == 0)) return "";
     for (int field = 2; at != std::string::npos && field < 22; ++field) at = line.find(' ', at + 1);
-    if (at == std::string::npos) return {};
+    if (at == std::string::npos) return std::nullopt;
     return line.substr(at + 1, line.find(' ', at + 1) - at - 1);
   }
 };

@@ -90,6 +90,8 @@ class runner {
     node_.counters.refused += ended_.size();
     ended_.clear();
     back_.clear();
+    uncertain_ = false;
+    look_again();
   }
 
   /// The loop: until draining, and then until everything is reported.
@@ -102,6 +104,11 @@ class runner {
     while (!(node_.draining && settled())) {
       if (node_.draining) hurry();
       co_await wait_for_company();
+      if (uncertain_ && ended_.empty() && back_.empty()) {
+        uncertain_ = false;
+        if (on_lost_lease) on_lost_lease();
+        continue;
+      }
       auto const wanted = wants();
       if (ended_.empty() && back_.empty() && wanted.empty()) {
         if (!co_await work_.wait_for(idle_wait())) look_again();
@@ -111,10 +118,12 @@ class runner {
       bool unknown = false;
       auto const done = std::exchange(ended_, {});
       auto const back = std::exchange(back_, {});
-      auto const held = node_.lease;  // the member may change while the store reads it
+      auto const held = node_.lease;                                                // the member may change while the store reads it
+      for (auto const& request : wanted) queue_named(request.queue).maybe = false;  // whoever wakes us meanwhile sets it again
       try {
         auto result = co_await node_.kept.exchange(held, done, back, wanted);
-        take(std::move(result), wanted);
+        // What was claimed under a lease that was lost meanwhile is run again by whoever finds it.
+        if (!node_.lost && held.epoch == node_.lease.epoch) take(std::move(result), wanted);
         pause.reset();
       } catch (error const& failure) {
         trouble = failure.what();
@@ -124,16 +133,18 @@ class runner {
       }
       if (trouble.empty()) continue;
       node_.log(log_level::warning, "claiming and completing jobs: ", trouble);
-      // A completion that was written already is accepted again; a claim of which nobody knows is only safe under a new epoch.
-      if (unknown && !wanted.empty()) {
-        if (on_lost_lease) on_lost_lease();
-      } else if (held.epoch == node_.lease.epoch && !node_.lost) {
+      look_again();
+      if (held.epoch == node_.lease.epoch && !node_.lost) {
+        // What was written already is accepted again. A claim of which nobody knows is only safe under a new epoch, for which the
+        // results wait no longer than until they are in.
         ended_.insert(ended_.begin(), done.begin(), done.end());
         back_.insert(back_.begin(), back.begin(), back.end());
+        uncertain_ = uncertain_ || (unknown && !wanted.empty());
       }
       if (node_.draining && out_of_patience()) break;
       co_await work_.wait_for(pause.next());
     }
+    over_ = true;
     cancels_.notify();
     while (watching_) co_await done_.wait_for(std::chrono::seconds{1});
   }
@@ -170,7 +181,7 @@ class runner {
 
   std::vector<claim_request> wants() const {
     std::vector<claim_request> wanted;
-    if (node_.draining || node_.lost) return wanted;
+    if (node_.draining || node_.lost || uncertain_) return wanted;
     for (auto const& queue : queues_)
       if (int const room = queue.settings.slots - queue.busy; queue.maybe && room > 0)
         wanted.emplace_back(queue.settings.name, static_cast<std::size_t>(room));
@@ -206,7 +217,7 @@ class runner {
       std::size_t got = 0;
       for (auto const& claimed : result.claims)
         if (!claimed.jobs.empty() && claimed.jobs.front().queue == request.queue) got = claimed.jobs.size();
-      queue.maybe = got == request.limit;
+      queue.maybe = queue.maybe || got == request.limit;
     }
     for (auto& claimed : result.claims) {
       node_.counters.claimed += claimed.jobs.size();
@@ -221,6 +232,10 @@ class runner {
   // --- running --------------------------------------------------------------------------------------------------------------------
 
   void start(lease_id lease, claimed_job claimed) {
+    if (node_.draining) {  // it began while the claim was under way
+      back_.emplace_back(lease, claimed.id);
+      return;
+    }
     auto const type = types_.find(claimed.type);
     if (type == types_.end()) {
       node_.log(log_level::warning, "job ", claimed.id, " is of type ", claimed.type, ", which this node does not know: given back for ",
@@ -256,6 +271,7 @@ class runner {
     auto expired = [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(job), until](boost::system::error_code failure) {
       auto const still = weak.lock();
       if (failure || !still || !alive.lock()) return;
+      if (!still->deadline) return;                                 // it has ended
       if (node_.clock.elapsed() < until) return arm(still, until);  // waits may end early
       stop(still, stop_reason::timed_out);
     };
@@ -263,7 +279,7 @@ class runner {
   }
 
   void stop(running_ptr const& job, stop_reason why) {
-    job->context.request_stop(why);
+    if (!job->context.request_stop(why)) return;  // once: what it does about the first must not be cut off
     boost::asio::post(job->strand, [job] { job->interrupt.emit(boost::asio::cancellation_type::terminal); });
   }
 
@@ -348,7 +364,7 @@ class runner {
 
   /// While something runs, asks once in a poll interval, and whenever the store changed, whether it shall stop.
   task<> watch_cancels() {
-    while (!(node_.draining && settled())) {
+    while (!over_) {
       if (running_.empty()) {
         co_await cancels_.wait_for(std::chrono::hours{1});
         continue;
@@ -373,8 +389,9 @@ class runner {
   /// Told to stop when the time for ending by themselves is over; left behind when they ignore that too.
   void hurry() {
     auto const since = node_.clock.elapsed() - drain_began_;
-    if (!running_.empty() && since >= node_.settings.drain_timeout && !abandoned_) {
-      node_.log(log_level::warning, running_.size(), " jobs did not end within ", node_.settings.drain_timeout, " and are told to stop");
+    if (!(running_.empty() && disowned_.empty()) && since >= node_.settings.drain_timeout && !abandoned_) {
+      node_.log(log_level::warning, running_.size() + disowned_.size(), " jobs did not end within ", node_.settings.drain_timeout,
+                " and are told to stop");
       abandoned_ = true;
       stop_all(stop_reason::shutdown);
     }
@@ -409,6 +426,8 @@ class runner {
   bool told_ = false;
   bool gave_up_ = false;
   bool watching_ = true;
+  bool over_ = false;       ///< nothing is reported any more
+  bool uncertain_ = false;  ///< nobody knows whether the last claim was made
 };
 
 }  // namespace visor::detail

@@ -94,14 +94,15 @@ struct from_waiting {
 struct from_dead {
   static constexpr std::string_view name = "list_dead", from = "{dead} d JOIN {job} j ON j.[id] = d.[job]", id = "d.[job]", where = "";
 };
-// The condition of the partial index stands in the query, so that every database sees that it may be used.
+// The condition of the partial index stands in the query, so that every database sees that it may be used; behind the other one,
+// or SQLite 3.46 would search for both states and sort.
 struct from_failed {
   static constexpr std::string_view name = "list_failed", from = "{attempt} d JOIN {job} j ON j.[id] = d.[job]", id = "d.[job]",
-                                    where = " AND d.[final_state] IN ('failed', 'cancelled') AND d.[final_state] = 'failed'";
+                                    where = " AND d.[final_state] = 'failed' AND d.[final_state] IN ('failed', 'cancelled')";
 };
 struct from_cancelled {
   static constexpr std::string_view name = "list_cancelled", from = "{attempt} d JOIN {job} j ON j.[id] = d.[job]", id = "d.[job]",
-                                    where = " AND d.[final_state] IN ('failed', 'cancelled') AND d.[final_state] = 'cancelled'";
+                                    where = " AND d.[final_state] = 'cancelled' AND d.[final_state] IN ('failed', 'cancelled')";
 };
 
 struct running_row {
