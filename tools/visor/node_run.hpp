@@ -18,8 +18,8 @@
 
 namespace visor_program {
 
-/// Runs a node on a store until the plan's time is over or SIGINT or SIGTERM comes, then drains. A second signal ends the waiting for
-/// running jobs, a third one the process.
+/// Runs a node on a store until the plan's time is over or SIGINT, SIGTERM or SIGHUP comes, then drains. A second signal ends the waiting
+/// for running jobs, a third one the process.
 /// \throws visor::error when the node cannot start
 template <visor::store Store>
 void run_node(Store& store, node_plan plan) {
@@ -29,7 +29,7 @@ void run_node(Store& store, node_plan plan) {
   node.owns_schedules_of(visor::origin::config);
   for (auto& schedule : plan.schedules) node.add(std::move(schedule));
 
-  boost::asio::signal_set signals{io, SIGINT, SIGTERM};
+  boost::asio::signal_set signals{io, SIGINT, SIGTERM, SIGHUP};
   boost::asio::steady_timer end{io};
   int asked = 0;
   std::function<void(boost::system::error_code, int)> stop = [&](boost::system::error_code failed, int) {

@@ -4,6 +4,7 @@
 #include "visor/zone.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <string_view>
 
 namespace visor_program {
@@ -42,10 +43,16 @@ moment read_moment(std::string const& text, std::string const& zone, visor::inst
     auto const recurs = visor::recurrence::parse(text);
     return {recurs, place, recurs.to_string(), false};
   } catch (visor::cron_error const&) {
-    if (looks_like_cron(text)) throw;
+    // A phrase may begin like a cron expression, as dates and times do: only what is neither is judged by its looks.
+    auto const not_cron = std::current_exception();
+    try {
+      auto phrase = visor::parse_phrase(text, now, place);
+      return {std::move(phrase.when), place, std::move(phrase.canonical), true};
+    } catch (visor::error const&) {
+      if (!looks_like_cron(text)) throw;
+    }
+    std::rethrow_exception(not_cron);
   }
-  auto phrase = visor::parse_phrase(text, now, place);
-  return {std::move(phrase.when), place, std::move(phrase.canonical), true};
 }
 
 }  // namespace visor_program

@@ -2,12 +2,16 @@
 
 #include "words.hpp"
 
+#include "visor/config/error.hpp"
 #include "visor/handler/command.hpp"
 #include "visor/handler/text.hpp"
 #include "visor/handler/webhook.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <chrono>
 
 namespace visor_program {
 namespace {
@@ -27,7 +31,8 @@ visor::handler handler_of(visor::workflow const& workflow, visor::settings const
   options.shell = workflow.shell;
   options.env = workflow.env;
   options.working_directory = workflow.working_directory;
-  options.stop_grace = settings.node.stop_grace;
+  // A little less than the node waits, so that it sees the end of those that have to be killed.
+  options.stop_grace = settings.node.stop_grace - std::min<visor::duration>(settings.node.stop_grace / 5, std::chrono::seconds{1});
   return visor::command(std::move(options));
 }
 
@@ -43,7 +48,16 @@ std::optional<std::string> output_of(visor::cron_entry const& entry) {
 
 std::vector<visor::job_type> job_types_of(visor::settings const& settings) {
   std::vector<visor::job_type> types;
-  for (auto const& workflow : settings.workflows) types.emplace_back(workflow.name, handler_of(workflow, settings), workflow);
+  std::vector<visor::config_error> errors;
+  for (auto const& workflow : settings.workflows) {
+    try {
+      types.emplace_back(workflow.name, handler_of(workflow, settings), workflow);
+    } catch (visor::error const& refused) {
+      auto const& where = workflow.where;
+      errors.push_back({where.file, where.line, where.column, "workflows." + workflow.name, refused.what()});
+    }
+  }
+  if (!errors.empty()) throw visor::config_failure(std::move(errors));
   types.emplace_back(text_type, visor::write_text());
   return types;
 }

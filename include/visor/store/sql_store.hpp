@@ -12,6 +12,7 @@
 #include "visor/store/sql/views.hpp"
 #include "visor/store/store.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <mutex>
@@ -250,7 +251,9 @@ class sql_store {
       co_await t.session.lock_schema();
       auto const status = co_await detail::read_status<dialect>(t.session);
       bool const is_ours = !status.has_tables || status.current > 0;
-      if (status.current > status.latest || !is_ours) throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      bool const is_altered = std::ranges::any_of(status.versions, [](auto const& version) { return version.is_altered; });
+      if (status.current > status.latest || !is_ours || is_altered)
+        throw error(condition::schema_mismatch, detail::mismatch(status, where));
       co_return co_await detail::move_schema<dialect>(t.session, status.latest, t.now);
     }
 

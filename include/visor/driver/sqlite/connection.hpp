@@ -14,10 +14,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace visor::sqlite_driver {
@@ -162,11 +164,12 @@ class connection {
 
   bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
-  /// A number that differs from the one before when another connection has committed since.
-  std::int64_t data_version() {
+  /// Whether another connection has committed since the last call; true also at the first, before which nothing is known.
+  bool changed_by_others() {
     sqlite3_stmt* const statement = keep("PRAGMA data_version", data_version_);
     reset_guard const guard(statement);
-    return step(statement) ? sqlite3_column_int64(statement, 0) : 0;
+    std::int64_t const now = step(statement) ? sqlite3_column_int64(statement, 0) : 0;
+    return std::exchange(last_version_, now) != now;
   }
 
   /// Ends the statements that run from now until `forget_interrupt`, the next one too, with SQLITE_INTERRUPT: `sqlite3_interrupt`
@@ -266,6 +269,7 @@ class connection {
   std::atomic<bool> const& stopping_;
   std::chrono::steady_clock::time_point busy_until_{};
   std::atomic<bool> interrupted_{false};
+  std::optional<std::int64_t> last_version_;
   std::unique_ptr<sqlite3, closer> handle_;  // outlives its statements, which are declared below it
   std::vector<statement_ptr> statements_;
   statement_ptr begin_immediate_, begin_, commit_, savepoint_, release_, rollback_to_, data_version_;

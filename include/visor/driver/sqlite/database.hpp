@@ -26,7 +26,7 @@ namespace visor::sqlite_driver {
 /// the disk limits.
 ///
 /// A connection is made at the first use and again after a failure that ended it: when the disk is back, so are we.
-/// Thread-safe, but for `open`, `close` and the destructor among each other.
+/// Thread-safe. While one `close` is under way another one does not wait for it.
 ///
 /// It is a template only for the compilers: GCC makes the coroutines of every inline function, called or not, but those of a
 /// template only where it is used. That is two seconds for each file that includes this.
@@ -48,15 +48,28 @@ class basic_database {
     start();
     auto const look = [](session& on) -> immediate<> { return ask_for_anything(on); };
     std::error_code unknown;  // whoever makes it says it better
-    if (!std::filesystem::exists(settings_.filename, unknown)) co_await transact(look);
+    bool needs_writer = !std::filesystem::exists(settings_.filename, unknown);
+    if (!needs_writer) {
+      try {
+        co_await read(look);
+      } catch (error const&) {  // whoever writes says it better: a file that may only be read cannot even be read while its log is in use
+        needs_writer = true;
+      }
+    }
+    if (!needs_writer) co_return;
+    co_await transact(look);
     co_await read(look);
   }
 
   task<> close() {
-    if (threads_.empty()) co_return;
+    {
+      std::scoped_lock const lock(life_mutex_);
+      if (threads_.empty() || std::exchange(closing_, true)) co_return;
+    }
     auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void()>(
         [](auto handler, basic_database* that) {
           // Ending the threads takes as long as what they do, and the last one out folds the log into the file.
+          std::scoped_lock const lock(that->life_mutex_);
           that->closer_ = std::thread([that, back = way_back(std::move(handler))]() mutable {
             that->stop();
             back.go();
@@ -99,6 +112,7 @@ class basic_database {
   static immediate<> ask_for_anything(session& on) { co_await on.run("SELECT count(*) FROM sqlite_schema"); }
 
   void start() {
+    std::scoped_lock const lock(life_mutex_);
     if (!threads_.empty()) return;
     if (closer_.joinable()) closer_.join();
     stopping_ = false;
@@ -112,13 +126,14 @@ class basic_database {
     stopping_ = true;
     writes_->close();
     reads_->close();
+    std::scoped_lock const lock(life_mutex_);
     for (auto& thread : threads_) thread.join();
     threads_.clear();
+    closing_ = false;
   }
 
   void write() {
     std::optional<connection> file;
-    std::optional<std::int64_t> version;
     auto look_at = work_queue::clock::time_point::max();
     while (!writes_->closed()) {
       if (!watching_)
@@ -129,18 +144,16 @@ class basic_database {
       if (!group.empty()) commit_together(group, file);
       if (watching_ && work_queue::clock::now() >= look_at) {
         look_at = work_queue::clock::now() + watch_interval;
-        look_for_others(file, version);
+        look_for_others(file);
       }
     }
   }
 
   /// Calls the watcher when the file was changed by another process, or by another store in this one.
-  void look_for_others(std::optional<connection>& file, std::optional<std::int64_t>& version) noexcept {
+  void look_for_others(std::optional<connection>& file) noexcept {
     try {
-      if (!file) return;
-      std::int64_t const now = file->data_version();
-      auto const before = std::exchange(version, now);
-      if (!before || *before == now) return;
+      if (!file) file.emplace(settings_, connection::role::writer, stopping_);
+      if (!file->changed_by_others()) return;
       std::function<void()> watcher;
       {
         std::scoped_lock const lock(watch_mutex_);
@@ -234,8 +247,10 @@ class basic_database {
   std::atomic<bool> watching_{false};
   std::mutex watch_mutex_;
   std::function<void()> watcher_;
+  std::mutex life_mutex_;  // of what follows
   std::vector<std::thread> threads_;
   std::thread closer_;
+  bool closing_ = false;
 };
 
 using database = basic_database<sqlite_settings>;

@@ -3,7 +3,6 @@
 
 #include "visor/base/error.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,8 +38,8 @@ inline void prepare_file(std::string const& filename, bool create) {
                 "cannot make the folder '" + made.string() + "' for the database '" + filename + "': " + std::strerror(reason) +
                     "; make it, or name another file");
   }
-  int const file = ::open(filename.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  if (file < 0) {
+  // Not opened: closing a file gives up all locks that this process has on it, also those of another store.
+  if (::mknod(filename.c_str(), S_IFREG | 0600, 0) != 0 && errno != EEXIST) {
     int const reason = errno;
     throw error(
         reason == EROFS || reason == EACCES ? condition::read_only
@@ -48,7 +47,6 @@ inline void prepare_file(std::string const& filename, bool create) {
                                             : condition::connection_failed,
         "cannot make the database '" + filename + "': " + std::strerror(reason) + "; make its folder writable, or name another file");
   }
-  ::close(file);
 }
 
 }  // namespace visor::sqlite_driver

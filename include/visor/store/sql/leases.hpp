@@ -216,7 +216,8 @@ async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& he
       statements::lease_jobs_params const rest{lease.id, ids};
       co_await t.session.execute(statements::narrow_lease(), rest);
     }
-    t.leases.put(lease.id, std::move(lease.jobs));
+    // What was read here is what this group has left open, which is not yet committed: it is not remembered.
+    if (!lease.is_fresh) t.leases.put(lease.id, std::move(lease.jobs));
   }
 }
 
