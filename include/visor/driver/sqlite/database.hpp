@@ -154,6 +154,7 @@ class basic_database {
     try {
       if (!file) file.emplace(settings_, connection::role::writer, stopping_);
       if (!file->changed_by_others()) return;
+      if (!std::exchange(has_looked_, true)) return;  // the first look of all only takes the measure
       std::function<void()> watcher;
       {
         std::scoped_lock const lock(watch_mutex_);
@@ -245,6 +246,7 @@ class basic_database {
   std::shared_ptr<work_queue> reads_ = std::make_shared<work_queue>();
   std::atomic<bool> stopping_{false};
   std::atomic<bool> watching_{false};
+  bool has_looked_ = false;  // of the writer's thread
   std::mutex watch_mutex_;
   std::function<void()> watcher_;
   std::mutex life_mutex_;  // of what follows
