@@ -29,7 +29,9 @@ void run_node(Store& store, node_plan plan) {
   node.owns_schedules_of(visor::origin::config);
   for (auto& schedule : plan.schedules) node.add(std::move(schedule));
 
-  boost::asio::signal_set signals{io, SIGINT, SIGTERM, SIGHUP};
+  boost::asio::signal_set signals{io, SIGINT, SIGTERM};
+  struct sigaction inherited{};
+  if (::sigaction(SIGHUP, nullptr, &inherited) == 0 && inherited.sa_handler != SIG_IGN) signals.add(SIGHUP);  // nohup ignores it
   boost::asio::steady_timer end{io};
   int asked = 0;
   std::function<void(boost::system::error_code, int)> stop = [&](boost::system::error_code failed, int) {
