@@ -42,6 +42,9 @@ TEST_CASE("expressions in English") {
       {"@every 1h", "every hour"},
       {"@every 1d", "every 24 hours"},
       {"@every 2d from 2026-06-04T07:00:00Z", "every 2 days, counted from 2026-06-04T07:00:00Z"},
+      {"@every 14d from 2026-06-05T17:00:00", "every 14 days at 17:00, counted from Friday, 2026-06-05"},
+      {"@every 1d from 2026-06-05T17:00:00", "every day at 17:00, counted from Friday, 2026-06-05"},
+      {"*/7 * * * *", "at minute 0, 7, 14, 21, 28, 35, 42, 49 and 56 of every hour"},
   }));
   CAPTURE(text);
   CHECK(explain(recurrence::parse(text)) == meaning);

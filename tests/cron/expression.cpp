@@ -156,8 +156,8 @@ TEST_CASE("every wrong text is refused at its place") {
       {"@daily 5", cron_fault::unexpected_character, 0, 7, "unexpected '5'"},
       {"@every", cron_fault::bad_period, 0, 6, "90s or 1h30m"},
       {"@every 5", cron_fault::bad_period, 0, 7, "90s or 1h30m"},
-      {"@every 0s", cron_fault::bad_period, 0, 7, "at least a second"},
-      {"@every 500ms", cron_fault::bad_period, 0, 7, "at least a second"},
+      {"@every 0s", cron_fault::bad_period, 0, 7, "from 1s to 36600d"},
+      {"@every 500ms", cron_fault::bad_period, 0, 7, "from 1s to 36600d"},
       {"@every -5m", cron_fault::bad_period, 0, 7, "90s or 1h30m"},
       {"@every 99999999999999999999s", cron_fault::bad_period, 0, 7, "90s or 1h30m"},
   }));

@@ -4,6 +4,11 @@
 
 #include "visor/zone.hpp"
 
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
 using namespace visor;
 using cron_test::at;
 using cron_test::shown;
@@ -26,6 +31,45 @@ TEST_CASE("an interval counts from its anchor, on every node alike") {
   CHECK(shown(anchored.previous(utc, at("2026-06-04T07:00:00Z"))) == "2026-06-02T07:00:00Z");
 }
 
+TEST_CASE("an interval of days with a local anchor keeps its time of the day when the clocks change") {
+  auto const berlin = zone("Europe/Berlin");
+  auto const every_2_days = recurrence::parse("@every 2d from 2026-10-22T09:00:00");
+  CHECK(shown(every_2_days.next(berlin, at("2026-10-22T07:00:00Z"))) == "2026-10-24T07:00:00Z");
+  CHECK(shown(every_2_days.next(berlin, at("2026-10-24T07:00:00Z"))) == "2026-10-26T08:00:00Z");
+  CHECK(shown(every_2_days.next(berlin, at("2026-10-26T07:30:00Z"))) == "2026-10-26T08:00:00Z");
+  CHECK(shown(every_2_days.previous(berlin, at("2026-10-26T08:00:00Z"))) == "2026-10-24T07:00:00Z");
+  CHECK(shown(every_2_days.previous(berlin, at("2026-10-26T08:00:00.000001Z"))) == "2026-10-26T08:00:00Z");
+  CHECK(shown(every_2_days.next(berlin, at("2026-10-01T00:00:00Z"))) == "2026-10-02T07:00:00Z");
+  CHECK(shown(every_2_days.next(time_zone::utc(), at("2026-10-24T12:00:00Z"))) == "2026-10-26T09:00:00Z");
+
+  // 2026-03-29 has no 02:30: it fires when the clocks jump, or not at all.
+  CHECK(shown(recurrence::parse("@every 1d from 2026-03-27T02:30:00").next(berlin, at("2026-03-28T01:30:00Z"))) ==
+        "2026-03-29T01:00:00Z");
+  auto const skipping = recurrence::parse("@every 1d from 2026-03-27T02:30:00", dst_policy::skip);
+  CHECK(shown(skipping.next(berlin, at("2026-03-28T01:30:00Z"))) == "2026-03-30T00:30:00Z");
+  CHECK(shown(skipping.previous(berlin, at("2026-03-30T00:30:00Z"))) == "2026-03-28T01:30:00Z");
+  // 2026-10-25 has 02:30 twice.
+  auto const daily = recurrence::parse("@every 1d from 2026-10-20T02:30:00");
+  CHECK(shown(daily.next(berlin, at("2026-10-24T00:30:00Z"))) == "2026-10-25T00:30:00Z");
+  CHECK(shown(daily.next(berlin, at("2026-10-25T00:30:00Z"))) == "2026-10-26T01:30:00Z");
+  CHECK(shown(daily.previous(berlin, at("2026-10-26T01:30:00Z"))) == "2026-10-25T00:30:00Z");
+  // Samoa left out 2011-12-30.
+  auto const samoa = recurrence::parse("@every 1d from 2011-12-01T12:00:00");
+  CHECK(shown(samoa.next(zone("Pacific/Apia"), at("2011-12-29T22:00:00Z"))) == "2011-12-30T22:00:00Z");
+}
+
+TEST_CASE("going forwards and backwards over an interval of days meets the same instants") {
+  auto const name = GENERATE(as<std::string>{}, "Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Africa/Casablanca");
+  auto const local = zone(name);
+  auto const step = GENERATE(as<std::string>{}, "1d", "3d", "14d");
+  auto const time = GENERATE(as<std::string>{}, "00:00:00", "00:30:00", "02:15:00", "23:59:59");
+  auto const days = recurrence::parse("@every " + step + " from 2025-12-01T" + time);
+  std::vector<instant> forwards;
+  for (instant now = at("2025-11-01T12:00:00Z"); now < at("2027-02-01T00:00:00Z"); forwards.push_back(now)) now = *days.next(local, now);
+  CHECK(std::adjacent_find(forwards.begin(), forwards.end(), std::greater_equal<>()) == forwards.end());
+  for (std::size_t i = forwards.size() - 1; i > 0; --i) REQUIRE(days.previous(local, forwards[i]) == forwards[i - 1]);
+}
+
 TEST_CASE("intervals at the ends of time do not overflow") {
   auto const utc = time_zone::utc();
   auto const century = recurrence::parse("@every 36500d");
@@ -34,12 +78,17 @@ TEST_CASE("intervals at the ends of time do not overflow") {
   CHECK(century.next(utc, instant::min()) > instant::min());
   CHECK(century.previous(utc, instant::min()) == std::nullopt);
   CHECK(century.previous(utc, instant::max()) < instant::max());
-  recurrence const far{cron_expression::parse("@every 1s"), {dst_policy::once, instant::min()}};
+  recurrence const far{cron_expression::parse("@every 1s"), {dst_policy::once, instant::min(), {}}};
   CHECK(far.next(utc, at("2026-01-01T00:00:00Z")) <= at("2026-01-01T00:00:01Z"));
   CHECK(far.previous(utc, at("2026-01-01T00:00:00Z")) >= at("2025-12-31T23:59:59Z"));
-  recurrence const late{cron_expression::parse("@every 1s"), {dst_policy::once, instant::max()}};
+  recurrence const late{cron_expression::parse("@every 1s"), {dst_policy::once, instant::max(), {}}};
   CHECK(late.next(utc, at("2026-01-01T00:00:00Z")) <= at("2026-01-01T00:00:01Z"));
   CHECK(late.previous(utc, instant::max()) < instant::max());
+  auto const local = recurrence::parse("@every 36500d from 9999-12-31T23:59:59");
+  CHECK(local.next(utc, instant::max()) == std::nullopt);
+  CHECK(local.previous(utc, instant::min()) == std::nullopt);
+  CHECK(local.next(utc, instant::min()) > instant::min());
+  CHECK(local.previous(utc, instant::max()) < instant::max());
 }
 
 TEST_CASE("text of a recurrence") {
@@ -49,6 +98,8 @@ TEST_CASE("text of a recurrence") {
       {"@every 90s from 1970-01-01T00:00:00Z", "@every 1m30s"},
       {"@EVERY 2d from 2026-06-04T09:00:00+02:00", "@every 2d from 2026-06-04T07:00:00Z"},
       {" @every 2d  from 2026-06-04T07:00:00Z ", "@every 2d from 2026-06-04T07:00:00Z"},
+      {"@every 2d from 2026-06-04 09:00:00", "@every 2d from 2026-06-04T09:00:00"},
+      {"@every 1w from 1969-06-04T09:00:00", "@every 7d from 1969-06-04T09:00:00"},
   }));
   auto const parsed = recurrence::parse(text);
   CHECK(parsed.to_string() == canonical);
@@ -65,6 +116,9 @@ TEST_CASE("wrong texts of a recurrence") {
                                             {"@every 90s from ", 16, "'from' needs an instant"},
                                             {"@every 90s from now", 16, "'from' needs an instant"},
                                             {"@every 90s from 2026-02-30T00:00:00Z", 16, "'from' needs an instant"},
+                                            {"@every 90s from 2026-06-04T09:00:00", 16, "or for whole days a local time"},
+                                            {"@every 36h from 2026-06-04T09:00:00", 16, "or for whole days a local time"},
+                                            {"@every 90", 7, "with its unit"},
                                             {"@daily from 2026-01-01T00:00:00Z", 7, "unexpected 'f'"},
                                             {"0 2 * * * from 2026-01-01T00:00:00Z", 10, "unknown"},
                                             {"@every x from 2026-01-01T00:00:00Z", 7, "length of time"}}));

@@ -45,10 +45,12 @@ std::vector<std::string> runs(std::uint64_t set, Word const& word) {
   return parts;
 }
 
-/// The step of a set that is every n-th value of its field, or 0.
+/// The step of a set that is every n-th value of its field, also from its last to its first, or 0: not `*/7` of minutes, which are 4
+/// minutes apart around the full hour. Days of the month are counted anew with each month.
 constexpr int step_of(cron_field_rule const& rule, std::uint64_t set) noexcept {
+  bool const anew = &rule == &rule_of(cron_field::day_of_month);
   for (int step = 1; step <= rule.high / 2; ++step)
-    if (set == stepped(rule, step)) return step;
+    if (set == stepped(rule, step) && (anew || (rule.high - rule.low + 1) % step == 0)) return step;
   return 0;
 }
 
@@ -204,7 +206,20 @@ inline std::string explain(cron_expression const& expression) {
 /// The same, with the instant that an interval counts from.
 inline std::string explain(recurrence const& when) {
   std::string text = explain(when.expression());
-  if (when.expression().is_interval() && when.options().anchor != instant{}) text += ", counted from " + to_string(when.options().anchor);
+  if (!when.expression().is_interval()) return text;
+  if (auto const from = when.options().local_anchor) {
+    std::chrono::local_days const day = std::chrono::floor<std::chrono::days>(*from);
+    std::chrono::hh_mm_ss const time{*from - day};
+    std::chrono::weekday const weekday{day};
+    text = when.expression().period() == std::chrono::days{1} ? "every day" : text;
+    text += " at " +
+            detail::clock_text(static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                               static_cast<int>(time.seconds().count())) +
+            ", counted from " + std::string{detail::long_weekdays[weekday.c_encoding()]} + ", " +
+            to_string(instant{from->time_since_epoch()}).substr(0, 10);
+  } else if (when.options().anchor != instant{}) {
+    text += ", counted from " + to_string(when.options().anchor);
+  }
   return text;
 }
 

@@ -32,7 +32,7 @@ enum class cron_fault : std::uint8_t {
   never,                 ///< no such day in any calendar year, or in any that is named
   unknown_nickname,      ///< `@` and no known word
   bad_period,            ///< `@every` without a length of time from one second up
-  bad_anchor,            ///< `@every … from` without an instant
+  bad_anchor,            ///< `@every … from` without an instant, or a local time for less than days
 };
 
 /// Where and why a text is not a cron expression. A small value, usable in constant expressions.
@@ -109,8 +109,8 @@ inline std::string describe(std::string_view text, parse_failure const& failure)
       return "\"" + written + "\" is unknown; " +
              (near.empty() ? "known are " + listed(cron_nicknames) : "did you mean " + std::string{near} + "?");
     }
-    case cron_fault::bad_period: return "@every needs a length of time of at least a second, such as 90s or 1h30m";
-    case cron_fault::bad_anchor: return "'from' needs an instant, such as 2026-11-21T14:00:00Z";
+    case cron_fault::bad_period: return "@every needs a length of time from 1s to 36600d, with its unit, such as 90s or 1h30m";
+    case cron_fault::bad_anchor: return "'from' needs an instant, such as 2026-11-21T14:00:00Z, or for whole days a local time, such as 2026-11-21T09:00:00";
   }
   return {};
 }

@@ -102,7 +102,7 @@ class phrase_meaning {
       case unit::hour: return short_interval(hours{parts_.count}, 24);
       case unit::day: {
         if (has_days()) fail("\"every " + std::to_string(parts_.count) + " days\" does not go with a day");
-        return from_first(days{parts_.count}, today_, 0x7F);
+        return from_first(days{parts_.count}, today_, every_day);
       }
       case unit::week: {
         if (has_month_days() || std::popcount(parts_.weekdays) > 1) fail("an interval of weeks goes with one day of the week");
@@ -132,9 +132,8 @@ class phrase_meaning {
   recurrence from_first(duration period, std::chrono::local_days from, std::uint32_t weekdays) const {
     if (parts_.times.size() > 1) fail("an interval has one time of the day");
     std::chrono::local_days const day = next_weekday(from, weekdays);
-    instant first = at(day, time());
-    if (first <= now_) first = at(next_weekday(day + std::chrono::days{1}, weekdays), time());
-    return recurrence::parse("@every " + to_string(period) + " from " + to_string(first));
+    std::chrono::local_days const first = at(day, time()) > now_ ? day : next_weekday(day + std::chrono::days{1}, weekdays);
+    return {cron_expression::parse("@every " + to_string(period)), {dst_policy::once, {}, first + time()}};
   }
 
   recurrence calendar() const {
@@ -175,7 +174,7 @@ class phrase_meaning {
   }
 
   static std::string weekday_field(std::uint32_t weekdays) {
-    if (weekdays == 0 || weekdays == 0x7F) return "*";
+    if (weekdays == 0 || weekdays == every_day) return "*";
     cron_list list;
     list.add_values(rule_of(cron_field::day_of_week), weekdays);
     return list.text;
@@ -194,6 +193,7 @@ class phrase_meaning {
   }
 
   static constexpr std::uint32_t monday = 1 << 1;
+  static constexpr std::uint32_t every_day = 0x7F;
 
   phrase_parts const& parts_;
   std::string_view text_;
@@ -214,9 +214,9 @@ class phrase_meaning {
 /// Noon is 12:00, midnight 0:00, morning 9:00, evening 18:00. Without a time: 9:00, at a weekend 10:00. Every week without a day:
 /// Monday. Every month without a day: the 1st. `next Monday` is the first Monday after today, `Monday` may be today.
 ///
-/// Two or more seconds, minutes, hours, days or weeks are an interval in real time, not a pattern that starts anew with every hour
-/// or month: `every 45 minutes` is `@every 45m`, counted from 1970-01-01T00:00:00Z. Days and weeks are counted from the first time
-/// of the day in the zone that is after `now`.
+/// Two or more seconds, minutes or hours are an interval in real time, not a pattern that starts anew with every hour or day:
+/// `every 45 minutes` is `@every 45m`, counted from 1970-01-01T00:00:00Z. Days and weeks are counted on the calendar of the zone, from
+/// the first such time of the day after `now`: 9am stays 9am when the clocks change.
 /// \param text the phrase, of any length; letters of either case
 /// \param now what `in 2 hours` and `tomorrow` count from, and what an instant must be after
 /// \param zone where 9am is

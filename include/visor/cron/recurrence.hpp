@@ -24,16 +24,20 @@ class recurrence {
   recurrence(cron_expression const& expression, cron_options const& options = {}) noexcept : expression_(expression), options_(options) {}
 
   /// \param text a cron expression or a nickname as `cron_expression::parse` takes it; `@every 90s`, counted from
-  ///        1970-01-01T00:00:00Z; or `@every 90s from 2026-11-21T14:00:00Z`
+  ///        1970-01-01T00:00:00Z; `@every 90s from 2026-11-21T14:00:00Z`; or, for whole days, with a time on the wall clock of the
+  ///        schedule's zone: `@every 2d from 2026-11-21T09:00:00`
   /// \param dst what changes of the clocks do
   /// \throws cron_error with the place and the reason
   static recurrence parse(std::string_view text, dst_policy dst = dst_policy::once) {
     constexpr std::string_view separator = " from ";
     std::size_t const at = text.find(separator);
     parsed_cron const before{text.substr(0, at)};
-    if (at == std::string_view::npos || !before || !(*before).is_interval()) return {cron_expression::parse(text), {dst, {}}};
+    if (at == std::string_view::npos || !before || !(*before).is_interval()) return {cron_expression::parse(text), {dst, {}, {}}};
     std::string_view const rest = text.substr(at + separator.size());
-    if (auto const anchor = parse_instant(rest.substr(0, rest.find_last_not_of(" \t") + 1))) return {*before, {dst, *anchor}};
+    std::string const anchor{rest.substr(0, rest.find_last_not_of(" \t") + 1)};
+    if (auto const when = parse_instant(anchor)) return {*before, {dst, *when, {}}};
+    if (auto const when = parse_instant(anchor + "Z"); when && (*before).period() % std::chrono::days{1} == duration{0})
+      return {*before, {dst, {}, std::chrono::local_seconds{std::chrono::floor<std::chrono::seconds>(when->time_since_epoch())}}};
     parse_failure failure;
     failure.why = cron_fault::bad_anchor;
     failure.position = static_cast<std::uint32_t>(at + separator.size());
@@ -44,7 +48,13 @@ class recurrence {
   /// The text that `parse` reads back. The policy for changes of the clocks is not part of it.
   std::string to_string() const {
     std::string text = expression_.to_string();
-    if (expression_.is_interval() && options_.anchor != instant{}) text += " from " + visor::to_string(options_.anchor);
+    if (!expression_.is_interval()) return text;
+    if (options_.local_anchor) {
+      std::string const anchor = visor::to_string(instant{options_.local_anchor->time_since_epoch()});
+      text += " from " + anchor.substr(0, anchor.size() - 1);
+    } else if (options_.anchor != instant{}) {
+      text += " from " + visor::to_string(options_.anchor);
+    }
     return text;
   }
 

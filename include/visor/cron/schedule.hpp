@@ -6,6 +6,7 @@
 #include "visor/cron/search.hpp"
 #include "visor/cron/zone.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -25,6 +26,9 @@ struct cron_options {
   dst_policy dst = dst_policy::once;
   /// From where `@every` counts. The same value on every node gives the same instants on every node.
   instant anchor{};
+  /// Where it is set, an interval of whole days counts days of the zone's calendar from here, on its wall clock, instead of stretches
+  /// of 24 hours from `anchor`: 9am stays 9am when the clocks change. A time that they skip or repeat is as with an expression.
+  std::optional<std::chrono::local_seconds> local_anchor{};
 
   friend bool operator==(cron_options const&, cron_options const&) = default;
 };
@@ -81,6 +85,13 @@ inline std::optional<zone_span> span_before(time_zone const& zone, zone_span con
   return zone.at(span.begin - std::chrono::seconds{1});
 }
 
+/// When a time of the wall clock is that fires once. Nothing where the clocks skip it and nothing is to be made up for.
+inline std::optional<instant> fixed_time(local_lookup const& found, dst_policy dst) noexcept {
+  if (found.what != local_lookup::kind::skipped) return found.earlier;
+  if (dst != dst_policy::once || found.later - found.earlier > longest_dst_gap) return std::nullopt;
+  return found.transition;
+}
+
 constexpr std::chrono::sys_seconds to_sys(local_seconds local, zone_span const& span) noexcept {
   return std::chrono::sys_seconds{local.time_since_epoch() - span.offset};
 }
@@ -88,6 +99,36 @@ constexpr std::chrono::sys_seconds to_sys(local_seconds local, zone_span const& 
 /// Years that an instant can have and that the calendar reaches.
 inline constexpr instant search_begin_instant{std::chrono::seconds{search_begin}};
 inline constexpr instant search_end_instant{std::chrono::seconds{search_end}};
+
+/// The last day of an interval, counted from its anchor, whose time of the day on the wall clock is at `when` or before.
+inline local_seconds day_of_interval(std::chrono::seconds step, local_seconds anchor, time_zone const& zone, instant when) noexcept {
+  local_seconds const now{std::chrono::floor<std::chrono::seconds>(when).time_since_epoch() + zone.at(when).offset};
+  auto rest = (now - anchor) % step;
+  if (rest < std::chrono::seconds{0}) rest += step;
+  return now - rest;
+}
+
+/// Clocks go back or forward by less than a day, so that the nearest days on either side hold the answer, but for days that a zone
+/// leaves out.
+inline std::optional<instant> next_day(std::chrono::seconds step, cron_options const& options, time_zone const& zone,
+                                       instant after) noexcept {
+  if (after >= search_end_instant) return std::nullopt;
+  local_seconds day = day_of_interval(step, *options.local_anchor, zone, std::max(after, search_begin_instant)) - step;
+  for (;; day += step) {
+    auto const fires = fixed_time(zone.at(day), options.dst);
+    if (fires && *fires > after) return fires;
+  }
+}
+
+inline std::optional<instant> previous_day(std::chrono::seconds step, cron_options const& options, time_zone const& zone,
+                                           instant before) noexcept {
+  if (before <= search_begin_instant) return std::nullopt;
+  local_seconds day = day_of_interval(step, *options.local_anchor, zone, std::min(before, search_end_instant)) + step;
+  for (;; day -= step) {
+    auto const fires = fixed_time(zone.at(day), options.dst);
+    if (fires && *fires < before) return fires;
+  }
+}
 
 }  // namespace detail
 
@@ -97,6 +138,8 @@ inline constexpr instant search_end_instant{std::chrono::seconds{search_end}};
 inline std::optional<instant> next(cron_expression const& expression, time_zone const& zone, instant after,
                                    cron_options const& options = {}) noexcept {
   using namespace std::chrono;
+  if (expression.is_interval() && options.local_anchor)
+    return detail::next_day(floor<seconds>(expression.period()), options, zone, after);
   if (expression.is_interval()) return detail::next_period(expression.period(), options.anchor, after);
   if (after >= detail::search_end_instant) return std::nullopt;
   if (after < detail::search_begin_instant) after = detail::search_begin_instant;
@@ -120,10 +163,8 @@ inline std::optional<instant> next(cron_expression const& expression, time_zone 
   }
   while (match && *match < give_up) {
     local_lookup const found = zone.at(*match);
-    if (found.what != local_lookup::kind::skipped) return found.earlier;
+    if (auto const fires = detail::fixed_time(found, real_time ? dst_policy::every_match : options.dst)) return fires;
     zone_span const behind = zone.at(found.transition);
-    auto const gap = found.later - found.earlier;
-    if (!real_time && options.dst == dst_policy::once && gap <= longest_dst_gap) return found.transition;
     match = detail::next_local(fields, behind.local_begin());
   }
   return std::nullopt;
@@ -133,6 +174,8 @@ inline std::optional<instant> next(cron_expression const& expression, time_zone 
 inline std::optional<instant> previous(cron_expression const& expression, time_zone const& zone, instant before,
                                        cron_options const& options = {}) noexcept {
   using namespace std::chrono;
+  if (expression.is_interval() && options.local_anchor)
+    return detail::previous_day(floor<seconds>(expression.period()), options, zone, before);
   if (expression.is_interval()) return detail::previous_period(expression.period(), options.anchor, before);
   if (before <= detail::search_begin_instant) return std::nullopt;
   if (before > detail::search_end_instant) before = detail::search_end_instant;
@@ -155,9 +198,8 @@ inline std::optional<instant> previous(cron_expression const& expression, time_z
       return detail::to_sys(*again, *earlier_span);
   while (match && *match > give_up) {
     local_lookup const found = zone.at(*match);
-    if (found.what != local_lookup::kind::skipped) return real_time ? found.later : found.earlier;
-    auto const gap = found.later - found.earlier;
-    if (!real_time && options.dst == dst_policy::once && gap <= longest_dst_gap) return found.transition;
+    if (real_time && found.what != local_lookup::kind::skipped) return found.later;
+    if (auto const fires = detail::fixed_time(found, real_time ? dst_policy::every_match : options.dst)) return fires;
     zone_span const ahead = zone.at(found.transition - seconds{1});
     match = detail::previous_local(fields, ahead.local_end() - seconds{1});
   }

@@ -2,13 +2,11 @@
 #define VISOR_HANDLER_RUN_ON_HPP
 
 #include "visor/base/task.hpp"
+#include "visor/base/way_back.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/prefer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <exception>
@@ -52,14 +50,10 @@ struct blocking_call {
 struct initiate_blocking_call {
   template <class Handler, class Call>
   void operator()(Handler&& handler, boost::asio::any_io_executor threads, std::shared_ptr<Call> call) const {
-    // The last that this thread holds of the caller's context, which may be gone as soon as it has no more work. A work guard would
-    // hold a second executor longer than its work.
-    auto home =
-        boost::asio::prefer(boost::asio::get_associated_executor(handler, threads), boost::asio::execution::outstanding_work.tracked);
-    boost::asio::post(threads, [call = std::move(call), done = std::forward<Handler>(handler), home = std::move(home)]() mutable {
+    boost::asio::post(threads, [call = std::move(call), back = way_back(std::forward<Handler>(handler))]() mutable {
       call->run();
       call.reset();
-      boost::asio::post(home, std::move(done));
+      back.go();
     });
   }
 };

@@ -70,7 +70,7 @@ class basic_database {
         [](auto handler, basic_database* that) {
           // Ending the threads takes as long as what they do, and the last one out folds the log into the file.
           std::scoped_lock const lock(that->life_mutex_);
-          that->closer_ = std::thread([that, back = way_back(std::move(handler))]() mutable {
+          that->closer_ = std::thread([that, back = visor::detail::way_back(std::move(handler))]() mutable {
             that->stop();
             back.go();
           });

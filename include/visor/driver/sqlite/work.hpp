@@ -3,15 +3,11 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/task.hpp"
+#include "visor/base/way_back.hpp"
 #include "visor/driver/sqlite/session.hpp"
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/execution/outstanding_work.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/prefer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
@@ -43,36 +39,6 @@ class body {
   void (*call_)(void*, session&);
 };
 
-/// Brings a completion back to its caller's executor. The executor has work to do until then, and this thread leaves it alone as
-/// soon as the completion is there: its context may be gone the moment after.
-template <class Handler>
-class way_back {
- public:
-  explicit way_back(Handler handler)
-      : executor_(boost::asio::get_associated_executor(handler)),
-        waiting_(boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked)),
-        handler_(std::move(handler)) {}
-
-  /// Once.
-  template <class... Args>
-  void go(Args... args) {
-    executor const to = std::move(executor_);
-    boost::asio::post(to, [waiting = std::move(waiting_), handler = std::move(handler_), ... args = std::move(args)]() mutable {
-      if (auto slot = boost::asio::get_associated_cancellation_slot(handler); slot.is_connected()) slot.clear();
-      std::move(handler)(std::move(args)...);
-    });
-  }
-
- private:
-  using executor = boost::asio::associated_executor_t<Handler>;
-  using tracked =
-      std::decay_t<decltype(boost::asio::prefer(std::declval<executor const&>(), boost::asio::execution::outstanding_work.tracked))>;
-
-  executor executor_;
-  tracked waiting_;
-  Handler handler_;
-};
-
 /// One operation on its way to a connection's thread and back. It is not a template, so that Asio's part of it is compiled once.
 class work {
  public:
@@ -99,7 +65,7 @@ class work {
   friend class work_queue;
 
   body body_;
-  way_back<handler> back_;
+  visor::detail::way_back<handler> back_;
   std::exception_ptr failure_;
   enum class state { fresh, queued, running, done } state_ = state::fresh;  // guarded by the queue's mutex
   connection* interruptible_ = nullptr;                                     // the same
