@@ -257,6 +257,7 @@ void scheduler<Driver, Clock>::run() {
     state->failure = std::move(thrown);
     state->ended = true;
     state->signals.clear();
+    state->signals.cancel();  // clear alone would leave the wait behind, and with it what it refers to
   });
   if (io_.stopped()) io_.restart();
   while (!state->ended && io_.run_one() != 0) {

@@ -57,6 +57,16 @@ class Frame(ProgramTest):
         for group in {command.split()[0] for command in COMMANDS if " " in command}:
             self.assertIn("Commands:", self.accepts(group, "--help"))
 
+    def test_help_as_a_word(self):
+        self.assertEqual(self.accepts("help"), self.accepts("--help"))
+        self.assertEqual(self.accepts("help", "job"), self.accepts("job", "--help"))
+        self.assertEqual(self.accepts("job", "help"), self.accepts("job", "--help"))
+        self.assertEqual(self.accepts("help", "job", "list"), self.accepts("job", "list", "--help"))
+        self.refuses("help", "jobs", code=2, says="did you mean 'job'?")
+
+    def test_an_empty_name_of_a_file_is_no_configuration(self):
+        self.refuses("config", "show", "--config", "", code=2, says="--config needs the name of a file")
+
     def test_without_a_command_it_is_a_usage_error(self):
         for words in ([], ["schedule"], ["job"], ["cron"], ["config"], ["db"]):
             result = self.run_program(*words)

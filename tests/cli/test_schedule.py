@@ -57,6 +57,8 @@ class Create(Schedules):
         self.assertEqual(made["inputs"], {"name": "Zoë", "empty": "", "odd": "a=b"})
         self.assertEqual(made["output"], {"type": "slack", "target": "#ops"})
         self.assertEqual((made["misfire"], made["overlap"], made["max_failures"]), ("window", "skip", 3))
+        self.assertEqual((made["misfire_window"], made["misfire_limit"]), ("1h", None))
+        self.assertRegex(self.accepts("schedule", "show", made["id"]), r"(?m)^misfire +window:1h$")
         self.assertEqual((made["owner"], made["run_count"], made["failure_count"]), (getpass.getuser(), 0, 0))
         self.assertTrue(made["next_at"].endswith("T00:00:00Z"), made["next_at"])
 

@@ -138,7 +138,7 @@ TEST_CASE("every wrong text is refused at its place") {
       {"0 0 * * L", cron_fault::bare_last, 5, 8, "5L"},
       {"0 0 1-5W * *", cron_fault::unexpected_character, 3, 7, "unexpected 'W'"},
       {"0 0 32W * *", cron_fault::value_above, 3, 4, "32 is above 31"},
-      {"0 0 L-31 * *", cron_fault::value_above, 3, 6, "31 is above"},
+      {"0 0 L-31 * *", cron_fault::before_month, 3, 6, "no month has a day 31 days before its last"},
       {"0 0 L- * *", cron_fault::value_missing, 3, 6, "a value is missing"},
       {"0 0 LX * *", cron_fault::unexpected_character, 3, 5, "unexpected 'X'"},
       {"0 0 * * 1#6", cron_fault::bad_occurrence, 5, 10, "from 1 to 5"},

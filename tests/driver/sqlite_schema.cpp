@@ -98,6 +98,7 @@ TEST_CASE("a database that a newer program made is refused", "[driver][schema]")
     CHECK_THAT(no.text, Contains("are of version 99, newer than this program, which knows 1"));
     CHECK(refusal_of([&] { s.wait(s.kept.schema().migrate()); }).kind == visor::condition::schema_mismatch);
     CHECK(refusal_of([&] { s.wait(s.kept.schema().rollback(1)); }).kind == visor::condition::schema_mismatch);
+    CHECK(refusal_of([&] { s.wait(s.kept.schema().reset()); }).kind == visor::condition::schema_mismatch);
     auto const status = s.wait(s.kept.schema().status());
     CHECK(status.current == 99);
     REQUIRE(status.versions.size() == 2);
@@ -138,10 +139,12 @@ TEST_CASE("validation names what differs", "[driver][schema]") {
   other_connection other(folder.file());
   other.run("DROP TABLE visor_fire");
   other.run("ALTER TABLE visor_node ADD COLUMN colour TEXT");
+  other.run("DROP INDEX visor_scheduled_job");
   other.run("ALTER TABLE visor_dead DROP COLUMN error");
   auto const lines = s.wait(s.kept.schema().validate());
   CHECK(lines == std::vector<std::string>{"table visor_dead lacks the column error", "table visor_fire is missing",
-                                          "table visor_node has a column colour that is not ours"});
+                                          "table visor_node has a column colour that is not ours",
+                                          "table visor_scheduled lacks the index visor_scheduled_job"});
 }
 
 TEST_CASE("validation of an empty database says what to do", "[driver][schema]") {

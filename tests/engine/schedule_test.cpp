@@ -77,6 +77,8 @@ TEST_CASE("what was missed while no node was there follows the policy") {
     after.engine->add(minutely);
     w.start(after);
     w.pass(1s);
+    bool const told = after.logged("schedule minutely was due from ") && after.logged("is not made up for");
+    CHECK(told == (policy != visor::misfire::all));
     w.stop_all();
   };
   SECTION("skip") {

@@ -231,6 +231,11 @@ int run_command_line(std::vector<std::string> const& words) {
     return 2;
   }
   std::string const& first = words.front();
+  if (first == "help") {  // `visor help job list` is `visor job list --help`
+    std::vector<std::string> about(words.begin() + 1, words.end());
+    about.emplace_back("--help");
+    return run_command_line(about);
+  }
   if (first == "--help" || first == "-h") {
     print_help(std::cout);
     return 0;
@@ -246,7 +251,7 @@ int run_command_line(std::vector<std::string> const& words) {
     print_help(std::cerr, group);
     return 2;
   }
-  if (rest.front() == "--help" || rest.front() == "-h") {
+  if (rest.front() == "--help" || rest.front() == "-h" || rest.front() == "help") {
     print_help(std::cout, group);
     return 0;
   }

@@ -22,7 +22,10 @@ constexpr char const* default_files[] = {".visor.yaml", "visor.yaml"};
 
 /// Empty when there is none.
 std::string find_file(invocation const& given) {
-  if (auto const named = given.text("config")) return *named;
+  if (auto const named = given.text("config")) {
+    if (named->empty()) throw usage_error("--config needs the name of a file");
+    return *named;
+  }
   if (char const* const named = std::getenv("VISOR_CONFIG"); named != nullptr && *named != '\0') return named;
   std::error_code ignored;
   for (auto const* const file : default_files)

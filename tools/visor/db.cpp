@@ -53,7 +53,7 @@ void check_nobody_runs(database const& of) {
   auto const now = store->now();
   for (auto const& node : store->nodes())
     if (node.state != visor::node_state::offline && node.lease_until > now && !visor::process_identity::is_gone(node.address))
-      throw failure("the node " + in_quotes(node.name) + " (" + in_quotes(node.address) +
+      throw failure("the node " + in_quotes(node.name) + " (" + node.address.substr(0, node.address.find(" start ")) +
                     ") works on this database: stop that 'visor run' first");
 }
 
@@ -121,7 +121,7 @@ int validate(invocation const& given) {
   std::string lines;
   for (auto const& line : db.tables->validate()) lines += (lines.empty() ? "" : "\n") + line;
   if (!lines.empty()) throw failure(lines);
-  std::cout << "valid: " << escaped(db.place()) << " has every table and column of version " << db.tables->status().current << '\n';
+  std::cout << "valid: " << escaped(db.place()) << " has every table, column and index of version " << db.tables->status().current << '\n';
   return 0;
 }
 

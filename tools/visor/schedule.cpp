@@ -71,6 +71,9 @@ boost::json::object as_object(schedule_record const& schedule) {
   all["max_failures"] = schedule.max_failures;
   all["last_error"] = json_of(schedule.last_error);
   all["misfire"] = word(schedule.misfire);
+  all["misfire_limit"] = schedule.misfire == visor::misfire::all ? boost::json::value(schedule.misfire_limit) : nullptr;
+  all["misfire_window"] =
+      schedule.misfire == visor::misfire::window ? boost::json::value(visor::to_string(schedule.misfire_window)) : nullptr;
   all["overlap"] = word(schedule.overlap);
   all["owner"] = json_of(schedule.owner);
   all["description"] = json_of(schedule.description);
@@ -85,6 +88,14 @@ boost::json::object as_object(schedule_record const& schedule) {
 std::string when_text(schedule_record const& schedule) {
   if (schedule.phrase) return *schedule.phrase;
   return schedule.expression.empty() ? "once" : schedule.expression;
+}
+
+/// As `create --misfire` takes it.
+std::string misfire_text(schedule_record const& schedule) {
+  std::string text{word(schedule.misfire)};
+  if (schedule.misfire == visor::misfire::all) text += ":" + std::to_string(schedule.misfire_limit);
+  if (schedule.misfire == visor::misfire::window) text += ":" + visor::to_string(schedule.misfire_window);
+  return text;
 }
 
 /// The schedule of an id, or of the beginning of one if no other begins like that.
@@ -192,7 +203,7 @@ int show(invocation const& given) {
   shown.add("made by", schedule.origin == visor::origin::user ? schedule.owner.value_or("-") : std::string(word(schedule.origin)));
   shown.add("inputs", schedule.payload);
   if (schedule.output) shown.add("output", *schedule.output);
-  shown.add("misfire", std::string(word(schedule.misfire)));
+  shown.add("misfire", misfire_text(schedule));
   shown.add("overlap", std::string(word(schedule.overlap)));
   shown.add("runs", std::to_string(schedule.run_count));
   shown.add("failed", std::to_string(schedule.failure_count) + " in a row" +

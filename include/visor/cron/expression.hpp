@@ -118,6 +118,7 @@ consteval void refuse_cron_literal() noexcept {
   static_assert(Why != cron_fault::reversed_years, "cron literal: the years run backwards");
   static_assert(Why != cron_fault::bare_last, "cron literal: L needs its day of the week, such as 5L");
   static_assert(Why != cron_fault::bad_occurrence, "cron literal: '#' needs a number from 1 to 5, or L, after it");
+  static_assert(Why != cron_fault::before_month, "cron literal: L-n reaches back before the month, at most 30 days");
   static_assert(Why != cron_fault::never, "cron literal: it never fires, no year has such a day");
   static_assert(Why != cron_fault::unknown_nickname, "cron literal: unknown nickname");
   static_assert(Why != cron_fault::bad_period, "cron literal: @every needs a length of time of at least a second, such as 90s");

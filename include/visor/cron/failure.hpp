@@ -29,6 +29,7 @@ enum class cron_fault : std::uint8_t {
   reversed_years,        ///< the first year of a range is after the last
   bare_last,             ///< `L` alone as a day of week, which could mean two things
   bad_occurrence,        ///< `#` without a number from 1 to 5
+  before_month,          ///< `L-n` with more than 30
   never,                 ///< no such day in any calendar year, or in any that is named
   unknown_nickname,      ///< `@` and no known word
   bad_period,            ///< `@every` without a length of time from one second up
@@ -103,6 +104,7 @@ inline std::string describe(std::string_view text, parse_failure const& failure)
     case cron_fault::reversed_years: return "the years " + written + " run backwards";
     case cron_fault::bare_last: return "L needs its day: 5L or FRIL is the last Friday of the month";
     case cron_fault::bad_occurrence: return "'#' needs a number from 1 to 5, or L, after it";
+    case cron_fault::before_month: return "no month has a day " + written + " days before its last: at most 30";
     case cron_fault::never: return "it never fires: no year has such a day";
     case cron_fault::unknown_nickname: {
       auto const near = nearest(part, cron_nicknames);
@@ -110,7 +112,8 @@ inline std::string describe(std::string_view text, parse_failure const& failure)
              (near.empty() ? "known are " + listed(cron_nicknames) : "did you mean " + std::string{near} + "?");
     }
     case cron_fault::bad_period: return "@every needs a length of time from 1s to 36600d, with its unit, such as 90s or 1h30m";
-    case cron_fault::bad_anchor: return "'from' needs an instant, such as 2026-11-21T14:00:00Z, or for whole days a local time, such as 2026-11-21T09:00:00";
+    case cron_fault::bad_anchor:
+      return "'from' needs an instant, such as 2026-11-21T14:00:00Z, or for whole days a local time, such as 2026-11-21T09:00:00";
   }
   return {};
 }

@@ -272,7 +272,7 @@ class cron_parser {
     if (take('-')) {
       std::size_t const begin = at_;
       if (!parse_number(before)) return false;
-      if (before > 30) return fail(cron_fault::value_above, begin, at_ - begin, before);
+      if (before > 30) return fail(cron_fault::before_month, begin, at_ - begin, before);
     }
     result_.fields.days_from_end |= std::uint32_t{1} << before;
     return true;

@@ -138,8 +138,7 @@ inline std::optional<instant> previous_day(std::chrono::seconds step, cron_optio
 inline std::optional<instant> next(cron_expression const& expression, time_zone const& zone, instant after,
                                    cron_options const& options = {}) noexcept {
   using namespace std::chrono;
-  if (expression.is_interval() && options.local_anchor)
-    return detail::next_day(floor<seconds>(expression.period()), options, zone, after);
+  if (expression.is_interval() && options.local_anchor) return detail::next_day(floor<seconds>(expression.period()), options, zone, after);
   if (expression.is_interval()) return detail::next_period(expression.period(), options.anchor, after);
   if (after >= detail::search_end_instant) return std::nullopt;
   if (after < detail::search_begin_instant) after = detail::search_begin_instant;

@@ -7,6 +7,7 @@
 #include "visor/engine/signal.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/describe/enum_to_string.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -15,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -141,6 +143,7 @@ class fire_loop {
       auto const held = node_.lease;  // the member may change while the store reads it
       auto const results = co_await node_.kept.fire(held, orders);
       report(results);
+      report_missed(due.schedules, orders, results);
       for (auto const& result : results) changed = changed || result.accepted;
     }
     for (auto& [schedule, reason] : broken) co_await pause_schedule(schedule, reason);
@@ -194,6 +197,20 @@ class fire_loop {
           node_.log(log_level::info, "schedule ", result.schedule, " skipped ", fire.planned_at, ": its last job is not finished");
       }
     if (work && on_new_work) on_new_work();
+  }
+
+  /// Instants that nobody could act on in time, and that the policy does not make up for.
+  void report_missed(std::vector<schedule_record> const& due, std::vector<fire_order> const& orders, std::vector<fired> const& results) {
+    std::unordered_set<std::string_view> accepted;
+    for (auto const& result : results)
+      if (result.accepted) accepted.insert(result.schedule);
+    for (auto const& order : orders) {
+      if (!accepted.contains(order.schedule) || (!order.planned.empty() && order.planned.front() == order.expected_next)) continue;
+      auto const schedule = std::ranges::find(due, order.schedule, &schedule_record::id);
+      node_.log(log_level::info, "schedule ", order.schedule, " was due from ", *order.expected_next, " on; what was missed ",
+                order.planned.empty() ? std::string("since") : "before " + to_string(order.planned.front()),
+                " is not made up for (misfire: ", boost::describe::enum_to_string(schedule->misfire, ""), ")");
+    }
   }
 
   /// A schedule that cannot be computed here would be due for ever: it is paused, and says why.

@@ -22,7 +22,8 @@ enum class placeholder_style { question, dollar, at };
 /// - `limit`: at most `:limit` rows, at the end of an ordered query.
 /// - `ignore`: after VALUES: a row whose key exists is left alone.
 /// - `each_job`, `each_job_value`: a table of the ids in the JSON array `l.[jobs]`, and its value column, a 64-bit integer.
-/// - `catalog`: a query without parameters for (table_name, column_name) of each table whose name starts with `visor_`.
+/// - `catalog`: a query without parameters for what is there, as (table_name, kind, part): kind `column` with each column of each
+///   table whose name starts with `visor_`, kind `index` with each index whose name does.
 /// - `longest_identifier`: in bytes.
 template <class D>
 concept dialect = requires {

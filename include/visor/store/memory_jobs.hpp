@@ -361,7 +361,7 @@ class memory_jobs {
       view.node = lease.node;
     } else if (!job.attempts.empty()) {
       auto const& last = job.attempts.back();
-      view.attempts = last.number;
+      view.attempts = tries(last.number, last.started_at);
       view.started_at = last.started_at;
       view.finished_at = last.finished_at;
       view.node = last.node;

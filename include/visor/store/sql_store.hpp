@@ -240,9 +240,10 @@ class sql_store {
     }
 
     /// Drops all tables of ours, with all that they hold, and makes them anew.
+    /// \throws visor::error `schema_mismatch` when a newer program made them: it has tables that this one does not know
     task<> reset() {
       co_await store_->database_.open();
-      auto const op = [](transaction& t) { return reset_in(t); };
+      auto const op = [this](transaction& t) { return reset_in(t, store_->place()); };
       co_await store_->template perform<true>(op, &no_check);
     }
 
@@ -264,8 +265,10 @@ class sql_store {
       co_return co_await detail::move_schema<dialect>(t.session, std::max(0, status.current - std::max(1, steps)), t.now);
     }
 
-    static async<void> reset_in(transaction& t) {
+    static async<void> reset_in(transaction& t, std::string where) {
       co_await t.session.lock_schema();
+      auto const status = co_await detail::read_status<dialect>(t.session);
+      if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, where));
       co_await detail::reset_schema<dialect>(t.session, t.now);
     }
 

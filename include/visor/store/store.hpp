@@ -161,18 +161,25 @@ struct recovery {
 /// The error of an attempt `lost`, and of the job that died of it.
 inline constexpr char const* lease_ran_out = "the lease of its node ran out";
 
-/// A job with where it is, for people. All but `job` and `state` is of its last attempt, running or ended; a running one has a node
-/// and a start (when it was claimed), but no end yet.
+/// A job with where it is, for people. What follows `attempts` is of its last attempt, running or ended; a running one has a node
+/// and a start (when it was claimed), but no end yet; one that only notes that the job was cancelled has no start.
 struct job_view {
   job_record job;
   job_state state = job_state::ready;
-  int attempts = 0;  ///< the number of that attempt; 0 before the first
+  int attempts = 0;  ///< how often it was tried, the running try included
   std::optional<instant> started_at;
   std::optional<instant> finished_at;
   std::optional<std::string> node;
   std::optional<std::string> error;
   std::optional<std::string> output;
 };
+
+namespace detail {
+
+/// How many of a job's attempts were tries: not the last one, where it only notes that the job was cancelled.
+inline int tries(int last_number, std::optional<instant> const& last_started) { return last_started ? last_number : last_number - 1; }
+
+}  // namespace detail
 
 /// Which jobs to list: all given conditions hold. The newest first.
 struct job_filter {

@@ -134,6 +134,7 @@ TEST_CASE("a job is cancelled wherever it is", "[contract]") {
   attempt.outcome = visor::outcome::cancelled;
   attempt.final_state = job_state::cancelled;
   CHECK(s->attempts(id) == std::vector{attempt});
+  CHECK(s->find_job(id)->attempts == 0);  // it was never tried
   CHECK(s.state(id) == "cancelled");
   CHECK(s->cancel_requests().empty());
   CHECK(text(s->cancel_job(id)) == "finished");
@@ -142,6 +143,18 @@ TEST_CASE("a job is cancelled wherever it is", "[contract]") {
   CHECK(s.state(id) == "cancelled");
   auto const left = ids_of(s.claim(s.lease, 10));
   CHECK(std::find(left.begin(), left.end(), id) == left.end());
+}
+
+TEST_CASE("the cancellation of a job that waits for its next try is no try", "[contract]") {
+  one_of_each s;
+  auto const id = s.id(job_state::ready);
+  auto const claimed = s.claim(s.lease, 1);
+  REQUIRE(claimed.jobs.at(0).id == id);
+  s.exchange(s.lease, {s.retried(claimed, 1h)});
+  CHECK(s.state(id) == "scheduled");
+  CHECK(s->find_job(id)->attempts == 1);
+  CHECK(text(s->cancel_job(id)) == "cancelled");
+  CHECK(s->find_job(id)->attempts == 1);
 }
 
 TEST_CASE("a job that does not exist is neither cancelled nor tried again", "[contract]") {

@@ -22,8 +22,9 @@ struct sqlite_dialect {
   static constexpr std::string_view each_job = "json_each(l.[jobs]) e";
   static constexpr std::string_view each_job_value = "e.value";
   static constexpr std::string_view catalog =
-      "SELECT m.name AS table_name, c.name AS column_name FROM sqlite_schema m JOIN pragma_table_info(m.name) c "
-      "WHERE m.type = 'table' AND m.name LIKE 'visor!_%' ESCAPE '!' ORDER BY 1, 2";
+      "SELECT m.name AS table_name, 'column' AS kind, c.name AS part FROM sqlite_schema m JOIN pragma_table_info(m.name) c "
+      "WHERE m.type = 'table' AND m.name LIKE 'visor!_%' ESCAPE '!' UNION ALL "
+      "SELECT tbl_name, 'index', name FROM sqlite_schema WHERE type = 'index' AND name LIKE 'visor!_%' ESCAPE '!' ORDER BY 1, 2, 3";
   static constexpr std::size_t longest_identifier = 128;
 };
 

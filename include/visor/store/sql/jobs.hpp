@@ -181,7 +181,7 @@ async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
 template <class Session>
 async<Session, std::optional<job_state>> state_of(transaction<Session>& t, job_id job) {
   statements::of_job const which{job};
-  auto const found = co_await t.session.find(statements::find_job(), which);
+  auto const found = co_await t.session.find(statements::find_place(), which);
   if (!found) co_return std::nullopt;
   if (found->is_waiting) co_return job_state::waiting;
   if (found->is_scheduled) co_return job_state::scheduled;

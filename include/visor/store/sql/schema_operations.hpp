@@ -38,9 +38,10 @@ struct remove_migration : sql::statement_defaults {
 
 struct catalog_row {
   std::string table_name;
-  std::string column_name;
+  std::string kind;  // column or index
+  std::string part;
 };
-BOOST_DESCRIBE_STRUCT(catalog_row, (), (table_name, column_name))
+BOOST_DESCRIBE_STRUCT(catalog_row, (), (table_name, kind, part))
 
 struct catalog : sql::statement_defaults {
   static constexpr std::string_view name = "catalog";
@@ -55,24 +56,27 @@ using all_of_schema = boost::mp11::mp_list<insert_migration, all_migrations, rem
 
 namespace visor::detail {
 
-using columns_by_table = std::map<std::string, std::set<std::string>>;
+/// What tables consist of: `column priority`, `index visor_job_type`.
+using parts_by_table = std::map<std::string, std::set<std::string>>;
 
-/// The columns that the records say.
-inline columns_by_table wanted_columns() {
-  columns_by_table result;
+/// The parts that the records say.
+inline parts_by_table wanted_parts() {
+  parts_by_table result;
+  std::string const prefix(sql::table_prefix);
   boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, boost::mp11::mp_push_back<all_records, migration_record>>>(
       [&]<class Record>(boost::mp11::mp_identity<Record>) {
-        auto& columns = result[std::string(sql::table_prefix) + std::string(sql::table<Record>::name)];
-        for (std::string_view const name : sql::member_names<Record>) columns.emplace(name);
+        auto& parts = result[prefix + std::string(sql::table<Record>::name)];
+        for (std::string_view const name : sql::member_names<Record>) parts.insert("column " + std::string(name));
+        for (sql::index const& one : sql::table<Record>::indexes) parts.insert("index " + prefix + std::string(one.name));
       });
   return result;
 }
 
 template <class Session>
-async<Session, columns_by_table> stored_columns(Session& session) {
-  columns_by_table result;
+async<Session, parts_by_table> stored_parts(Session& session) {
+  parts_by_table result;
   auto const rows = co_await session.query(statements::catalog());
-  for (auto const& row : rows) result[row.table_name].insert(row.column_name);
+  for (auto const& row : rows) result[row.table_name].insert(row.kind + " " + row.part);
   co_return result;
 }
 
@@ -87,8 +91,8 @@ std::vector<sql::migration> const& migrations() {
 template <class Dialect, class Session>
 async<Session, schema_status> read_status(Session& session) {
   schema_status status;
-  auto const stored = co_await stored_columns(session);
-  for (auto const& [table, _] : wanted_columns()) status.has_tables = status.has_tables || stored.contains(table);
+  auto const stored = co_await stored_parts(session);
+  for (auto const& [table, _] : wanted_parts()) status.has_tables = status.has_tables || stored.contains(table);
   std::vector<migration_record> applied;
   if (stored.contains(migration_table())) applied = co_await session.query(statements::all_migrations());
   for (auto const& known : migrations<Dialect>()) {
@@ -114,7 +118,7 @@ async<Session, schema_status> read_status(Session& session) {
 /// Brings the schema to a version, up or down. Returns the number of steps.
 template <class Dialect, class Session>
 async<Session, int> move_schema(Session& session, int target, instant now) {
-  auto const stored = co_await stored_columns(session);
+  auto const stored = co_await stored_parts(session);
   if (!stored.contains(migration_table())) co_await session.run(sql::create_table_text<Dialect, migration_record>);
   auto const status = co_await read_status<Dialect>(session);
   int steps = 0;
@@ -163,26 +167,26 @@ async<Session, std::vector<std::string>> find_drift(Session& session, std::strin
     co_return lines;
   }
   if (std::string line = mismatch(status, place); !line.empty()) lines.push_back(std::move(line));
-  auto const stored = co_await stored_columns(session);
-  for (auto const& [table, columns] : wanted_columns()) {
+  auto const stored = co_await stored_parts(session);
+  for (auto const& [table, parts] : wanted_parts()) {
     auto const at = stored.find(table);
     if (at == stored.end()) {
       lines.push_back("table " + table + " is missing");
       continue;
     }
-    for (auto const& column : columns)
-      if (!at->second.contains(column)) lines.push_back("table " + table + " lacks the column " + column);
-    for (auto const& column : at->second)
-      if (!columns.contains(column)) lines.push_back("table " + table + " has a column " + column + " that is not ours");
+    for (auto const& part : parts)
+      if (!at->second.contains(part)) lines.push_back("table " + table + " lacks the " + part);
+    for (auto const& part : at->second)
+      if (!parts.contains(part)) lines.push_back("table " + table + " has a " + part + " that is not ours");
   }
   co_return lines;
 }
 
-/// Drops every table of ours, whatever version made it, and makes them anew.
+/// Drops every table that this program knows, and makes them anew.
 template <class Dialect, class Session>
 async<Session> reset_schema(Session& session, instant now) {
-  auto const stored = co_await stored_columns(session);
-  for (auto const& [table, _] : wanted_columns()) {
+  auto const stored = co_await stored_parts(session);
+  for (auto const& [table, _] : wanted_parts()) {
     if (!stored.contains(table)) continue;
     std::string text = "DROP TABLE ";
     text += Dialect::quote_open;

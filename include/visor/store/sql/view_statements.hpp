@@ -50,6 +50,26 @@ struct find_job : sql::statement_defaults {
   }
 };
 
+/// Where a job's id is.
+struct place_row {
+  bool is_waiting = false;
+  bool is_scheduled = false;
+  std::optional<job_state> final_state;
+};
+BOOST_DESCRIBE_STRUCT(place_row, (), (is_waiting, is_scheduled, final_state))
+
+struct find_place : sql::statement_defaults {
+  static constexpr std::string_view name = "find_place";
+  using params = of_job;
+  using row = place_row;
+  using used = detail::job_tables;
+  static constexpr void write(auto& out) {
+    out("SELECT EXISTS (SELECT 1 FROM {waiting} w WHERE w.[job] = j.[id]) AS [is_waiting], "
+        "EXISTS (SELECT 1 FROM {scheduled} s WHERE s.[job] = j.[id]) AS [is_scheduled], "
+        "(SELECT max(a.[final_state]) FROM {attempt} a WHERE a.[job] = j.[id]) AS [final_state] FROM {job} j WHERE j.[id] = :job");
+  }
+};
+
 struct list_jobs_params {
   std::int64_t before = 0;
   std::optional<std::string> type;
@@ -143,7 +163,7 @@ struct find_running : sql::statement_defaults {
   }
 };
 
-using all_of_views = boost::mp11::mp_list<find_job, list_jobs<from_all>, list_jobs<from_completed>, list_jobs<from_ready>,
+using all_of_views = boost::mp11::mp_list<find_job, find_place, list_jobs<from_all>, list_jobs<from_completed>, list_jobs<from_ready>,
                                           list_jobs<from_scheduled>, list_jobs<from_waiting>, list_jobs<from_dead>, list_jobs<from_failed>,
                                           list_jobs<from_cancelled>, running_jobs, find_running>;
 

@@ -8,7 +8,7 @@ SELECT "version", "name", "checksum", "applied_at" FROM "visor_migration" ORDER 
 DELETE FROM "visor_migration" WHERE "version" = ?;
 
 -- catalog
-SELECT m.name AS table_name, c.name AS column_name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name LIKE 'visor!_%' ESCAPE '!' ORDER BY 1, 2;
+SELECT m.name AS table_name, 'column' AS kind, c.name AS part FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name LIKE 'visor!_%' ESCAPE '!' UNION ALL SELECT tbl_name, 'index', name FROM sqlite_schema WHERE type = 'index' AND name LIKE 'visor!_%' ESCAPE '!' ORDER BY 1, 2, 3;
 
 CREATE TABLE "visor_migration" (
   "version" INTEGER NOT NULL,

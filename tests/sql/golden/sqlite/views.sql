@@ -1,6 +1,9 @@
 -- find_job
 SELECT j."id", j."type", j."queue", j."priority", j."payload", j."max_attempts", j."schedule", j."planned_at", j."owner", j."run_at", j."created_at", a."number" AS "last_number", a."final_state", a."started_at", a."finished_at", a."node", a."error", a."output", EXISTS (SELECT 1 FROM "visor_waiting" w WHERE w."job" = j."id") AS "is_waiting", EXISTS (SELECT 1 FROM "visor_scheduled" s WHERE s."job" = j."id") AS "is_scheduled" FROM "visor_job" j LEFT JOIN "visor_attempt" a ON a."job" = j."id" AND a."number" = (SELECT max(m."number") FROM "visor_attempt" m WHERE m."job" = j."id") WHERE j."id" = ?;
 
+-- find_place
+SELECT EXISTS (SELECT 1 FROM "visor_waiting" w WHERE w."job" = j."id") AS "is_waiting", EXISTS (SELECT 1 FROM "visor_scheduled" s WHERE s."job" = j."id") AS "is_scheduled", (SELECT max(a."final_state") FROM "visor_attempt" a WHERE a."job" = j."id") AS "final_state" FROM "visor_job" j WHERE j."id" = ?;
+
 -- list_jobs
 SELECT j."id", j."type", j."queue", j."priority", j."payload", j."max_attempts", j."schedule", j."planned_at", j."owner", j."run_at", j."created_at", a."number" AS "last_number", a."final_state", a."started_at", a."finished_at", a."node", a."error", a."output", EXISTS (SELECT 1 FROM "visor_waiting" w WHERE w."job" = j."id") AS "is_waiting", EXISTS (SELECT 1 FROM "visor_scheduled" s WHERE s."job" = j."id") AS "is_scheduled" FROM "visor_job" j LEFT JOIN "visor_attempt" a ON a."job" = j."id" AND a."number" = (SELECT max(m."number") FROM "visor_attempt" m WHERE m."job" = j."id") WHERE j."id" < ? AND (? IS NULL OR j."type" = ?) AND (? IS NULL OR j."schedule" = ?) ORDER BY j."id" DESC LIMIT ?;
 
