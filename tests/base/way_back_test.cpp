@@ -25,9 +25,8 @@ void send_to_contexts(int rounds, Leave const& leave) {
     auto context = std::make_unique<asio::io_context>(1);
     int arrived = 0;
     auto count = [&arrived](int by) { arrived += by; };
-    std::thread sender([back = way_back(asio::bind_executor(asio::any_io_executor(asio::make_strand(*context)), std::move(count)))]() mutable {
-      back.go(2);
-    });
+    std::thread sender([back = way_back(asio::bind_executor(asio::any_io_executor(asio::make_strand(*context)),
+                                                            std::move(count)))]() mutable { back.go(2); });
     leave(context, sender, arrived);
     if (sender.joinable()) sender.join();
   }
