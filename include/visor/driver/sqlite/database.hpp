@@ -126,8 +126,9 @@ class basic_database {
     stopping_ = true;
     writes_->close();
     reads_->close();
-    std::scoped_lock const lock(life_mutex_);
+    // Not under the lock: whoever opens or closes meanwhile would wait as long. They leave the threads alone until there are none.
     for (auto& thread : threads_) thread.join();
+    std::scoped_lock const lock(life_mutex_);
     threads_.clear();
     closing_ = false;
   }
