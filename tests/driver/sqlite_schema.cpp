@@ -120,6 +120,18 @@ TEST_CASE("tables made with other statements are refused", "[driver][schema]") {
   CHECK(status.versions[0].is_altered);
 }
 
+TEST_CASE("a migration does not go on from tables made with other statements", "[driver][schema]") {
+  temporary_folder const folder;
+  make(folder);
+  other_connection(folder.file()).run("UPDATE visor_migration SET checksum = '0123456789abcdef'");
+  stored s(with_init(folder.file(), true));
+  auto const no = refusal_of([&] { s.wait(s.kept.schema().migrate()); });
+  CHECK(no.kind == visor::condition::schema_mismatch);
+  CHECK_THAT(no.text, Contains("version 1 of the tables"));
+  CHECK_THAT(no.text, Contains("`visor db validate`"));
+  CHECK(other_connection(folder.file()).value("SELECT checksum FROM visor_migration") == "0123456789abcdef");
+}
+
 TEST_CASE("somebody else's tables of our names are not touched", "[driver][schema]") {
   temporary_folder const folder;
   other_connection(folder.file()).run("CREATE TABLE visor_job (x)");
