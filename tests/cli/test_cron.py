@@ -29,6 +29,21 @@ class Cron(ProgramTest):
         self.assertEqual(self.next("in 2 hours", *FROM), ["2026-11-21T02:00:00Z"])
         self.assertEqual(self.next("2026-12-24T18:00:00+01:00", *FROM), ["2026-12-24T17:00:00Z"])
 
+    def test_phrases_may_begin_with_a_date_or_a_time(self):
+        for text, wanted in (("2026-11-22 09:00", "2026-11-22T08:00:00Z"), ("2026-11-22", "2026-11-22T08:00:00Z"),
+                             ("2026-11-22 at 9am", "2026-11-22T08:00:00Z"), ("9:30", "2026-11-21T08:30:00Z"),
+                             ("9:30 pm", "2026-11-21T20:30:00Z"), ("9am", "2026-11-22T08:00:00Z"), ("12am", "2026-11-21T23:00:00Z"),
+                             ("14:30 tomorrow", "2026-11-22T13:30:00Z"), ("9am every weekday", "2026-11-23T08:00:00Z")):
+            with self.subTest(text=text):
+                self.assertEqual(self.next(text, "--zone", "Europe/Berlin", "--from", "2026-11-21T08:00:00Z"), [wanted])
+
+    def test_a_mistake_in_a_date_or_a_time_is_not_called_one_in_a_cron_expression(self):
+        for text, says in (("2026-13-22", "no such day"), ("2020-01-01 09:00", "in the past"), ("25:00", "25 is above 23"),
+                           ("2026-11-22 9:60", "60 is above 59"), ("9am on fryday", "did you mean friday?"), ("9", "not understood")):
+            with self.subTest(text=text):
+                said = self.refuses("cron", "next", text, *FROM, says=says)
+                self.assertNotIn("cron expression", said)
+
     def test_fewer_than_asked_for(self):
         self.assertEqual(self.next("0 0 0 1 1 * 2027,2028", *FROM, "--count", "5"), ["2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z"])
 

@@ -69,6 +69,13 @@ class Create(Schedules):
         phrase = self.create(at="in 2 hours")
         self.assertEqual(phrase["phrase"], "in 2 hours")
 
+    def test_a_date_and_a_time_of_the_zone(self):
+        day = (datetime.date.today() + datetime.timedelta(days=40)).isoformat()
+        made = self.create("--zone", "Asia/Tokyo", at=f"{day} 09:00")
+        self.assertEqual((made["schedule"], made["phrase"], made["next_at"]), (None, f"{day} 09:00", f"{day}T00:00:00Z"))
+        for at in ("9:30", "9am"):
+            self.assertRegex(self.create("--zone", "Asia/Tokyo", at=at)["next_at"], "T00:30:00Z$" if at == "9:30" else "T00:00:00Z$")
+
     def test_ids_are_made_up(self):
         ids = {self.create()["id"] for _ in range(5)}
         self.assertEqual(len(ids), 5)

@@ -10,10 +10,16 @@
 namespace visor_program {
 namespace {
 
-/// Whether a text that is not understood was meant as a cron expression and not as a phrase: it begins like one.
+/// Whether a text that is not understood was meant as a cron expression and not as a phrase: minute and hour are numbers in every
+/// cron expression, while a date or a time is one word or has letters or a colon.
 bool looks_like_cron(std::string_view text) {
-  auto const start = text.find_first_not_of(" \t");
-  return start == std::string_view::npos || std::string_view("@*?-+0123456789").find(text[start]) != std::string_view::npos;
+  constexpr std::string_view blanks = " \t";
+  auto const first = text.find_first_not_of(blanks);
+  if (first == text.npos || text[first] == '@' || text[first] == '*') return true;
+  auto const second = text.find_first_not_of(blanks, text.find_first_of(blanks, first));
+  if (second == text.npos) return false;
+  auto const both = text.substr(0, text.find_first_of(blanks, second));
+  return both.find_first_not_of("0123456789,-*/? \t") == text.npos;
 }
 
 }  // namespace
