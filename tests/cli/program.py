@@ -45,8 +45,9 @@ class ProgramTest(unittest.TestCase):
         result.stderr = result.stderr.decode()
         return result
 
-    def start(self, *words, environment=None):
-        process = subprocess.Popen([PROGRAM, *words], cwd=self.folder, env={**self.environment, **(environment or {})},
+    def start(self, *words, environment=None, under=()):
+        """Begins it, and sees to its end. Under other programs it must be in their place, as nohup and env are."""
+        process = subprocess.Popen([*under, PROGRAM, *words], cwd=self.folder, env={**self.environment, **(environment or {})},
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
         def end():

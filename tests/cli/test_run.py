@@ -37,9 +37,9 @@ class Running(ProgramTest):
             time.sleep(0.05)
         self.fail("it did not happen")
 
-    def starts(self, *words):
+    def starts(self, *words, under=()):
         """A daemon that has begun to work."""
-        process = self.start("run", *words)
+        process = self.start("run", *words, under=under)
         self.wait_for(lambda: (self.folder / ".visor/schedules.db").exists() and self.nodes())
         return process
 
@@ -185,7 +185,7 @@ class Ending(Running):
         self.write('workflows:\n  nap: {command: [sleep, "1"]}\n  sleep: {command: [sleep, "60"]}\n')
 
     def test_a_signal_lets_running_jobs_finish(self):
-        for signal_number in (signal.SIGTERM, signal.SIGINT):
+        for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with self.subTest(signal=signal_number):
                 process = self.starts()
                 number = self.accepts_json("job", "enqueue", "nap")["id"]
@@ -193,6 +193,14 @@ class Ending(Running):
                 process.send_signal(signal_number)
                 self.assertEqual(process.wait(20 * SLOWNESS), 0)
                 self.assertEqual(self.accepts_json("job", "show", str(number))["state"], "completed")
+
+    def test_under_nohup_it_outlives_its_terminal(self):
+        process = self.starts(under=["nohup"])
+        process.send_signal(signal.SIGHUP)
+        number = self.accepts_json("job", "enqueue", "nap")["id"]
+        self.wait_for(lambda: self.in_state("completed", id=number))
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(20 * SLOWNESS), 0)
 
     def test_a_second_signal_waits_no_longer_and_takes_no_attempt(self):
         process = self.starts()

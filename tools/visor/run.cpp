@@ -89,7 +89,7 @@ int run(invocation const& given) {
 constinit command const run_commands[1] = {
     {"",
      "Runs schedules and jobs until it is told to stop",
-     "SIGINT or SIGTERM, or the end of --for: no new work is taken, running jobs may finish within\n"
+     "SIGINT, SIGTERM, SIGHUP or the end of --for: no new work is taken, running jobs may finish within\n"
      "scheduler.node.drain_timeout, and the rest goes back unharmed. A second signal stops running jobs at once.",
      "visor run --config visor.yaml\nvisor run --for 30s --log-level debug",
      {},
