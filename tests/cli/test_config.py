@@ -165,5 +165,61 @@ class Commands(ProgramTest):
         self.wrong('{command: ["true"], working_directory: closed}', "closed")
 
 
+class Handlers(ProgramTest):
+    """What only shows when a webhook or a command is made ready, at the key where it can be mended."""
+
+    def wrong(self, text, *lines, environment=None):
+        self.write(text)
+        for words in (["config", "check"], ["run", "--for", "0s"]):
+            said = self.refuses(*words, lines=len(lines), environment=environment)
+            self.assertEqual(said.splitlines(), ["visor: visor.yaml:" + line for line in lines])
+        self.assertFalse((self.folder / ".visor").exists(), "something was stored")
+
+    def webhook(self, keys):
+        return 'workflows:\n  one:\n    webhook:\n      url: "http://localhost/"\n' + "".join(f"      {key}\n" for key in keys)
+
+    def test_a_template_with_a_place_that_is_not_known(self):
+        path = "workflows.one.webhook.body: "
+        self.wrong(self.webhook(["body: '{\"job\": {{jobid}}}'"]), '5:13: ' + path + '"{{jobid}}" is not known; did you mean "{{job_id}}"?')
+        self.wrong(self.webhook(["method: PUT", 'body: "{{payload.text"']), '6:13: ' + path + '"{{payload.text" has no closing "}}"')
+        self.wrong(self.webhook(['body: "{{something}}"']),
+                   '5:13: ' + path + '"{{something}}" is not known; there are: payload.NAME, payload, type, job_id, attempt, schedule, '
+                   'planned_at, node, epoch')
+
+    def test_a_template_from_the_environment_is_not_repeated(self):
+        self.wrong(self.webhook(['body: "${BODY}"']),
+                   '5:13: workflows.one.webhook.body: has a "{{" without "}}", or between them what is not known',
+                   environment={"BODY": "{{s3cr3t}}"})
+
+    def test_headers(self):
+        path = "workflows.one.webhook.headers."
+        self.wrong(self.webhook(["headers:", "  X-Mine: 1", "  host: x", "  Visor-Job-Id: 7"]),
+                   "7:15: " + path + "host: is set by visor itself",
+                   "8:23: " + path + "Visor-Job-Id: is set by visor itself: choose a name without Visor-")
+        self.wrong(self.webhook(['headers: {"a b": c, Good: "${INJECTED}"}']),
+                   '5:24: ' + path + '"a b": is no name of an HTTP header',
+                   '5:33: ' + path + "Good: the value of an HTTP header is one line without control characters",
+                   environment={"INJECTED": "s3cr3t\r\nX: y"})
+
+    def test_a_url(self):
+        self.wrong('workflows:\n  one:\n    webhook: {url: "http://local host/"}\n',
+                   "3:33: workflows.one.webhook.url: has a character that must be written as a percent escape such as %20")
+        self.wrong('workflows:\n  one:\n    webhook: {url: "localhost/"}\n',
+                   "3:21: workflows.one.webhook.url: must begin with https:// or http://")
+
+    def test_the_environment_of_a_command(self):
+        own = "is set by visor itself: choose another name"
+        self.wrong('workflows:\n  one:\n    command: ["true"]\n    env: {MINE: x, VISOR_JOB_ID: "1", VISOR_INPUT_X: "1"}\n',
+                   "4:34: workflows.one.env.VISOR_JOB_ID: " + own, "4:54: workflows.one.env.VISOR_INPUT_X: " + own)
+        self.wrong('workflows: {one: {command: ["true"], env: {"A=B": x}}}\n',
+                   "1:51: workflows.one.env.\"A=B\": a variable's name cannot hold \"=\"")
+
+    def test_all_of_it_at_once_in_the_order_of_the_file(self):
+        self.wrong('workflows:\n  b: {webhook: {url: "http://h/", body: "{{x"}}\n  a:\n    command: [/nowhere/at/all]\n    env: {VISOR_NODE: x}\n',
+                   '2:41: workflows.b.webhook.body: "{{x" has no closing "}}"',
+                   "4:14: workflows.a.command: the program /nowhere/at/all does not exist",
+                   "5:23: workflows.a.env.VISOR_NODE: is set by visor itself: choose another name")
+
+
 if __name__ == "__main__":
     main()

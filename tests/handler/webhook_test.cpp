@@ -418,6 +418,21 @@ TEST_CASE("Options of a webhook that make no sense are refused, without what may
   CHECK_THAT(refusal(no_ca), StartsWith("webhook: ca_file /no/such/ca.pem cannot be used: "));
 }
 
+TEST_CASE("Everything that is wrong with a webhook is told with the option that it is in") {
+  webhook_options options("http://x:0/");
+  options.headers.emplace("Host", visor::secret("s3cret"));
+  options.headers.emplace("X", visor::secret("s3cret\n"));
+  options.headers.emplace("Y", visor::secret("good"));
+  options.body = "{{s3cret}}";
+  std::string where;
+  for (auto const& fault : visor::check_options(options)) {
+    where += fault.option + "/" + fault.entry + " ";
+    std::string const& said = fault.general.empty() ? fault.reason : fault.general;
+    CHECK(said.find("s3cret") == std::string::npos);
+  }
+  CHECK(where == "url/ headers/Host headers/X body/ ");
+}
+
 TEST_CASE("A webhook is called from several jobs at once and leaves nothing behind") {
   certificate const authority("Test CA", "", nullptr);
   certificate const good("x", "DNS:localhost", &authority);

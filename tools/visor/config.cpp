@@ -4,7 +4,6 @@
 #include "report.hpp"
 #include "workflows.hpp"
 
-#include "visor/config/commands.hpp"
 #include "visor/config/describe.hpp"
 
 #include <boost/json/object.hpp>
@@ -26,8 +25,6 @@ int check(invocation const& given) {
   }
   auto const config = read_configuration(named);
   find_driver(config.settings.storage.driver);
-  auto errors = visor::check_commands(config.settings);
-  if (!errors.empty()) throw visor::config_failure(std::move(errors));
   job_types_of(config.settings);  // what only shows when it is made ready
   auto const count = [](std::size_t number, std::string const& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");

@@ -6,7 +6,6 @@
 #include "workflows.hpp"
 
 #include "visor/base/clock.hpp"
-#include "visor/config/commands.hpp"
 #include "visor/version.hpp"
 
 #include <unistd.h>
@@ -63,7 +62,6 @@ int run(invocation const& given) {
   auto const least = value_of<visor::log_level>(given.text("log-level").value_or("info"));
   auto config = read_configuration(given);
   auto const& driver = find_driver(config.settings.storage.driver);
-  if (auto errors = visor::check_commands(config.settings); !errors.empty()) throw visor::config_failure(std::move(errors));
 
   // Whoever reads what is written here may go away: that is an error to be handled where it happens.
   std::signal(SIGPIPE, SIG_IGN);

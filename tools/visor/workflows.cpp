@@ -2,6 +2,7 @@
 
 #include "words.hpp"
 
+#include "visor/config/commands.hpp"
 #include "visor/config/error.hpp"
 #include "visor/handler/command.hpp"
 #include "visor/handler/text.hpp"
@@ -19,22 +20,45 @@ namespace {
 /// The job type of schedules that name no workflow: their text is their output. No workflow can have this name, it has a slash.
 constexpr char const* text_type = "visor/text";
 
-visor::handler handler_of(visor::workflow const& workflow, visor::settings const& settings) {
-  if (workflow.webhook) {
-    visor::webhook_options options{workflow.webhook->url};
-    options.method = word(workflow.webhook->method);
-    options.headers = workflow.webhook->headers;
-    options.body = workflow.webhook->body;
-    return visor::webhook(std::move(options));
-  }
+visor::webhook_options webhook_of(visor::webhook_settings const& given) {
+  visor::webhook_options options{given.url};
+  options.method = word(given.method);
+  options.headers = given.headers;
+  options.body = given.body;
+  return options;
+}
+
+visor::command_options command_of(visor::workflow const& workflow, visor::settings const& settings) {
   visor::command_options options{workflow.command};
   options.shell = workflow.shell;
   options.env = workflow.env;
   options.working_directory = workflow.working_directory;
   // A little less than the node waits, so that it sees the end of those that have to be killed.
   options.stop_grace = settings.node.stop_grace - std::min<visor::duration>(settings.node.stop_grace / 5, std::chrono::seconds{1});
-  return visor::command(std::move(options));
+  return options;
 }
+
+/// Collects what is wrong with the options of handlers, at the keys of the configuration that they come from.
+class fault_finder {
+ public:
+  fault_finder(visor::settings const& settings, std::vector<visor::config_error>& errors) : settings_(settings), errors_(errors) {}
+
+  /// \param below the path of the keys that are the options
+  void add(std::vector<visor::option_fault> const& faults, visor::workflow const& workflow, std::string const& below) {
+    for (auto const& fault : faults) {
+      std::string path = visor::detail::join_path(below, fault.option);
+      if (!fault.entry.empty()) path = visor::detail::join_path(path, fault.entry);
+      auto const found = settings_.sources.find(path);
+      auto const& where = found == settings_.sources.end() ? workflow.where : found->second;
+      bool const is_hidden = !where.variables.empty() && !fault.general.empty();
+      errors_.push_back({where.file, where.line, where.column, std::move(path), is_hidden ? fault.general : fault.reason});
+    }
+  }
+
+ private:
+  visor::settings const& settings_;
+  std::vector<visor::config_error>& errors_;
+};
 
 std::optional<std::string> output_of(visor::cron_entry const& entry) {
   if (entry.output.type == visor::output_kind::none) return std::nullopt;
@@ -47,17 +71,26 @@ std::optional<std::string> output_of(visor::cron_entry const& entry) {
 }  // namespace
 
 std::vector<visor::job_type> job_types_of(visor::settings const& settings) {
+  auto errors = visor::check_commands(settings);
+  fault_finder finder(settings, errors);
   std::vector<visor::job_type> types;
-  std::vector<visor::config_error> errors;
   for (auto const& workflow : settings.workflows) {
-    try {
-      types.emplace_back(workflow.name, handler_of(workflow, settings), workflow);
-    } catch (visor::error const& refused) {
-      auto const& where = workflow.where;
-      errors.push_back({where.file, where.line, where.column, "workflows." + workflow.name, refused.what()});
+    std::string const path = visor::detail::join_path("workflows", workflow.name);
+    auto const before = errors.size();
+    if (workflow.webhook) {
+      auto options = webhook_of(*workflow.webhook);
+      finder.add(check_options(options), workflow, path + ".webhook");
+      if (errors.size() == before) types.emplace_back(workflow.name, visor::webhook(std::move(options)), workflow);
+    } else {
+      auto options = command_of(workflow, settings);
+      finder.add(check_options(options), workflow, path);
+      if (errors.size() == before) types.emplace_back(workflow.name, visor::command(std::move(options)), workflow);
     }
   }
-  if (!errors.empty()) throw visor::config_failure(std::move(errors));
+  if (!errors.empty()) {
+    visor::detail::sort_errors(errors);
+    throw visor::config_failure(std::move(errors));
+  }
   types.emplace_back(text_type, visor::write_text());
   return types;
 }

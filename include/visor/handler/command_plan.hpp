@@ -7,6 +7,7 @@
 #include "visor/base/time.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/context_fields.hpp"
+#include "visor/handler/option_fault.hpp"
 #include "visor/handler/scalar_text.hpp"
 
 #include <boost/describe/class.hpp>
@@ -78,16 +79,53 @@ inline void add_inputs(std::string const& payload, std::vector<std::string>& env
   }
 }
 
+/// Whether visor sets this variable for every job.
+inline bool is_own_variable(std::string_view name) {
+  if (name.starts_with("VISOR_INPUT_")) return true;
+  return std::ranges::any_of(context_fields, [&](context_field const& field) { return name == "VISOR_" + upper_case(field.name); });
+}
+
+}  // namespace detail
+
+/// Everything that is wrong with these options; programs and folders are not looked for.
+inline std::vector<option_fault> check_options(command_options const& options) {
+  std::vector<option_fault> faults;
+  auto const fault = [&](std::string option, std::string reason) {
+    std::string subject = option;
+    faults.push_back({std::move(option), "", std::move(subject), std::move(reason), ""});
+  };
+  auto const& argv = options.argv;
+  if (argv.empty() || argv[0].empty()) fault("argv", "is empty: give the program and its arguments");
+  if (options.shell && argv.size() != 1)
+    faults.push_back({"argv", "", "with shell,", "argv is exactly one text, found " + std::to_string(argv.size()), ""});
+  for (std::size_t i = 0; i < argv.size(); ++i)
+    if (argv[i].find('\0') != std::string::npos) faults.push_back({"argv", "", "argv[" + std::to_string(i) + "]", "holds a NUL byte", ""});
+  for (auto const& [name, value] : options.env) {
+    if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos)
+      faults.push_back({"env", name, "env:", "a name must not be empty and not hold '=' or NUL", ""});
+    else if (detail::is_own_variable(name))
+      faults.push_back({"env", name, "env: " + name, "is set by visor itself: choose another name", ""});
+    else if (value.reveal().find('\0') != std::string::npos)
+      faults.push_back({"env", name, "env: the value of " + name, "holds a NUL byte", ""});
+  }
+  if (options.working_directory.find('\0') != std::string::npos) fault("working_directory", "holds a NUL byte");
+  if (options.stop_grace < duration{0} || options.stop_grace > std::chrono::hours{1})
+    fault("stop_grace", "is " + to_string(options.stop_grace) + ": allowed is 0s to 1h");
+  return faults;
+}
+
+namespace detail {
+
 /// A command made ready once, for all of its runs. Never changed afterwards.
 class command_plan {
  public:
   /// \throws visor::error `invalid_argument`
   explicit command_plan(command_options options) : options_(std::move(options)) {
-    check();
+    refuse_faults("command", check_options(options_));
     if (!options_.working_directory.empty()) options_.working_directory = std::filesystem::absolute(options_.working_directory).string();
     for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
       std::string_view const name = std::string_view(*entry).substr(0, std::string_view(*entry).find('='));
-      if (!options_.env.contains(std::string(name)) && !is_ours(name)) environment_.emplace_back(*entry);
+      if (!options_.env.contains(std::string(name)) && !is_own_variable(name)) environment_.emplace_back(*entry);
     }
     for (auto const& [name, value] : options_.env) environment_.push_back(name + "=" + value.reveal());
     for (auto const& entry : environment_)
@@ -132,29 +170,6 @@ class command_plan {
   }
 
  private:
-  static bool is_ours(std::string_view name) {
-    if (name.starts_with("VISOR_INPUT_")) return true;
-    return std::ranges::any_of(context_fields, [&](context_field const& field) { return name == "VISOR_" + upper_case(field.name); });
-  }
-
-  void check() const {
-    auto const refuse = [](std::string const& why) { throw error(condition::invalid_argument, "command: " + why); };
-    auto const& argv = options_.argv;
-    if (argv.empty() || argv[0].empty()) refuse("argv is empty: give the program and its arguments");
-    if (options_.shell && argv.size() != 1) refuse("with shell, argv is exactly one text, found " + std::to_string(argv.size()));
-    for (std::size_t i = 0; i < argv.size(); ++i)
-      if (argv[i].find('\0') != std::string::npos) refuse("argv[" + std::to_string(i) + "] holds a NUL byte");
-    for (auto const& [name, value] : options_.env) {
-      if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos)
-        refuse("env: a name must not be empty and not hold '=' or NUL");
-      if (is_ours(name)) refuse("env: " + name + " is set by visor itself: choose another name");
-      if (value.reveal().find('\0') != std::string::npos) refuse("env: the value of " + name + " holds a NUL byte");
-    }
-    if (options_.working_directory.find('\0') != std::string::npos) refuse("working_directory holds a NUL byte");
-    if (options_.stop_grace < duration{0} || options_.stop_grace > std::chrono::hours{1})
-      refuse("stop_grace is " + to_string(options_.stop_grace) + ": allowed is 0s to 1h");
-  }
-
   command_options options_;
   std::vector<std::string> environment_;
   std::string path_{usual_path};

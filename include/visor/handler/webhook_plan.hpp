@@ -9,6 +9,8 @@
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/body_template.hpp"
 #include "visor/handler/context_fields.hpp"
+#include "visor/handler/one_line.hpp"
+#include "visor/handler/option_fault.hpp"
 
 #include <boost/describe/class.hpp>
 
@@ -79,6 +81,48 @@ inline bool same_header(std::string_view a, std::string_view b) noexcept {
   });
 }
 
+/// What keeps a header from being sent; empty if nothing does.
+inline std::string header_fault(std::string_view name, std::string_view value) {
+  bool const token = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+  if (!token) return "is no name of a header";
+  for (auto const* ours : {"Host", "Content-Length", "Transfer-Encoding", "Connection"})
+    if (same_header(name, ours)) return "is set by visor itself";
+  if (same_header(name.substr(0, 6), "Visor-")) return "is set by visor itself: choose a name without Visor-";
+  if (std::any_of(value.begin(), value.end(), [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }))
+    return "has a value with a line break or another control character";
+  return {};
+}
+
+}  // namespace detail
+
+/// Everything that is wrong with these options, but for the file of certificates.
+inline std::vector<option_fault> check_options(webhook_options const& options) {
+  std::vector<option_fault> faults;
+  static constexpr std::array<std::string_view, 5> methods{"GET", "POST", "PUT", "PATCH", "DELETE"};
+  if (std::find(methods.begin(), methods.end(), options.method) == methods.end())
+    faults.push_back({"method", "", "method",
+                      "\"" + detail::one_line(options.method, 20) + "\" is not known: there are GET, POST, PUT, PATCH and DELETE",
+                      "is not known: there are GET, POST, PUT, PATCH and DELETE"});
+  if (auto const fault = detail::check_url(options.url); !fault.message.empty())
+    faults.push_back({"url", "", "url", std::string(fault.message) + " (at byte " + std::to_string(fault.offset + 1) + ")", ""});
+  for (auto const& [name, value] : options.headers)
+    if (auto fault = detail::header_fault(name, value.reveal()); !fault.empty())
+      faults.push_back({"headers", name, "header \"" + detail::one_line(name, 60) + "\"", std::move(fault), ""});
+  if (options.stage_timeout < std::chrono::milliseconds{1} || options.stage_timeout > std::chrono::hours{1})
+    faults.push_back({"stage_timeout", "", "stage_timeout", "is " + to_string(options.stage_timeout) + ": allowed is 1ms to 1h", ""});
+  try {
+    if (options.body) detail::body_template const readable(*options.body);
+  } catch (error const& refused) {
+    faults.push_back({"body", "", "body:", refused.message(), "has a \"{{\" without \"}}\", or between them what is not known"});
+  }
+  return faults;
+}
+
+namespace detail {
+
 /// A webhook made ready once, for all of its runs. Never changed afterwards.
 class webhook_plan {
  public:
@@ -138,29 +182,7 @@ class webhook_plan {
 
  private:
   static webhook_options checked(webhook_options options) {
-    auto const refuse = [](std::string const& why) { throw error(condition::invalid_argument, "webhook: " + why); };
-    static constexpr std::array<std::string_view, 5> methods{"GET", "POST", "PUT", "PATCH", "DELETE"};
-    if (std::find(methods.begin(), methods.end(), options.method) == methods.end())
-      refuse("method \"" + one_line(options.method, 20) + "\" is not known: there are GET, POST, PUT, PATCH and DELETE");
-    if (auto const fault = check_url(options.url); !fault.message.empty())
-      refuse("url " + std::string(fault.message) + " (at byte " + std::to_string(fault.offset + 1) + ")");
-    for (auto const& [name, value] : options.headers) {
-      bool const token = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-      });
-      std::string const shown = "header \"" + one_line(name, 60) + "\"";
-      if (!token) refuse(shown + " is no name of a header");
-      for (auto const* ours : {"Host", "Content-Length", "Transfer-Encoding", "Connection"})
-        if (same_header(name, ours)) refuse(shown + " is set by visor itself");
-      if (same_header(std::string_view(name).substr(0, 6), "Visor-"))
-        refuse(shown + " is set by visor itself: choose a name without Visor-");
-      if (std::any_of(value.reveal().begin(), value.reveal().end(),
-                      [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }))
-        refuse(shown + " has a value with a line break or another control character");
-    }
-    if (options.stage_timeout < std::chrono::milliseconds{1} || options.stage_timeout > std::chrono::hours{1})
-      refuse("stage_timeout is " + to_string(options.stage_timeout) + ": allowed is 1ms to 1h");
+    refuse_faults("webhook", check_options(options));
     return options;
   }
 

@@ -1,0 +1,33 @@
+#ifndef VISOR_HANDLER_OPTION_FAULT_HPP
+#define VISOR_HANDLER_OPTION_FAULT_HPP
+
+#include "visor/base/error.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace visor {
+
+/// One thing that is wrong with the options of a handler. It names the option, so that whoever read the options from somewhere can
+/// say where.
+struct option_fault {
+  std::string option;   ///< the member, such as `headers`
+  std::string entry;    ///< of a map; empty: the member as a whole
+  std::string subject;  ///< how a line begins that has no place, such as `header "Host"`
+  std::string reason;   ///< what is said of it, or of a place
+  std::string general;  ///< the same for a value that nobody may read; empty: `reason` repeats nothing of the value
+};
+
+namespace detail {
+
+/// \throws visor::error `invalid_argument` for the first of the faults, if there is one
+inline void refuse_faults(std::string_view handler, std::vector<option_fault> const& faults) {
+  if (faults.empty()) return;
+  throw error(condition::invalid_argument, std::string(handler) + ": " + faults.front().subject + " " + faults.front().reason);
+}
+
+}  // namespace detail
+}  // namespace visor
+
+#endif
