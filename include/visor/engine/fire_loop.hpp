@@ -1,10 +1,10 @@
 #ifndef VISOR_ENGINE_FIRE_LOOP_HPP
 #define VISOR_ENGINE_FIRE_LOOP_HPP
 
+#include "visor/base/signal.hpp"
 #include "visor/cron/recurrence.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/engine/planner.hpp"
-#include "visor/engine/signal.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/describe/enum_to_string.hpp>

@@ -1,8 +1,8 @@
 #ifndef VISOR_ENGINE_MEMBERSHIP_HPP
 #define VISOR_ENGINE_MEMBERSHIP_HPP
 
+#include "visor/base/signal.hpp"
 #include "visor/engine/node.hpp"
-#include "visor/engine/signal.hpp"
 #include "visor/version.hpp"
 
 #include <boost/asio/co_spawn.hpp>

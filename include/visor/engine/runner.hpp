@@ -1,12 +1,12 @@
 #ifndef VISOR_ENGINE_RUNNER_HPP
 #define VISOR_ENGINE_RUNNER_HPP
 
+#include "visor/base/signal.hpp"
 #include "visor/base/text.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/engine/job_type.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/engine/retry.hpp"
-#include "visor/engine/signal.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>

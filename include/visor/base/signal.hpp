@@ -1,5 +1,5 @@
-#ifndef VISOR_ENGINE_SIGNAL_HPP
-#define VISOR_ENGINE_SIGNAL_HPP
+#ifndef VISOR_BASE_SIGNAL_HPP
+#define VISOR_BASE_SIGNAL_HPP
 
 #include "visor/base/clock.hpp"
 #include "visor/base/task.hpp"

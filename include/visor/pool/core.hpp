@@ -1,0 +1,456 @@
+#ifndef VISOR_POOL_CORE_HPP
+#define VISOR_POOL_CORE_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/pool/settings.hpp"
+#include "visor/pool/statistics.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace visor::detail {
+
+/// Every decision of a pool, without connections, threads or time of its own: it is told what happened and when, and says what is to be
+/// done. `pool.hpp` does it. Times are `elapsed()` of a clock. Not thread-safe.
+///
+/// A connection is a number below `max`. It is in one of seven states, and all but the first count towards `max`:
+///
+///     absent -> connecting -> idle <-> in_use -> resetting -> idle
+///                             idle <-> asked (does it still answer?)
+///     any -> closing -> absent
+///
+/// Callers wait in one queue, in the order in which they came. Nobody is promised a certain connection: what becomes available goes to
+/// the first in the queue, so that giving up, running out of time and failing connections need no rules about each other.
+class pool_core {
+ public:
+  using slot = std::uint32_t;
+  using ticket = std::uint64_t;
+
+  /// What is to be done. Those with a slot are answered by the event of the same name.
+  struct action {
+    enum class kind {
+      connect,  ///< a slot: answered by `connected` or `connect_failed`
+      ask,      ///< a slot: answered by `asked`
+      reset,    ///< a slot: answered by `was_reset`
+      close,    ///< a slot, and why: answered by `closed`
+      grant,    ///< a slot and a ticket: the caller has it
+      refuse,   ///< a ticket, and why
+      report,   ///< a slot: it is held for longer than the threshold
+    };
+    enum class refusal { none, timed_out, closed, connect_failed };
+
+    kind what;
+    slot connection = 0;
+    ticket caller = 0;
+    close_reason reason = close_reason::broken;
+    refusal why = refusal::none;
+    duration held{0};
+  };
+
+  /// In what state a connection comes back.
+  enum class returned { clean, dirty, broken };
+
+  /// \param settings checked
+  pool_core(pool_settings settings, std::uint64_t seed) : settings_(std::move(settings)), random_(seed) {
+    entries_.resize(static_cast<std::size_t>(settings_.max));
+    counts_[static_cast<std::size_t>(state::absent)] = settings_.max;
+    for (slot i = static_cast<slot>(settings_.max); i-- > 0;) absent_.push_back(i);
+  }
+
+  /// A connection at once, if one is there that nobody who waits has a right to. O(1).
+  std::optional<slot> acquire(duration now) {
+    if (idle_.empty() || !waiting_.empty() || suspended_ || closing_) return std::nullopt;
+    slot const newest = idle_.back();
+    entry& one = entries_[newest];
+    if (now - one.answered > settings_.validation_window || is_expired(one, now)) return std::nullopt;
+    idle_.pop_back();
+    take(newest, now);
+    statistics_.acquire_time.add(duration{0});
+    return newest;
+  }
+
+  bool is_full() const { return waiting_.size() >= static_cast<std::size_t>(settings_.max_waiting); }
+  void turn_away() { ++statistics_.turned_away; }
+
+  /// Joins the queue. \pre not closing, not full
+  /// \param impatient refused by the first connect that fails
+  ticket wait(duration now, duration timeout, bool impatient) {
+    ticket const mine = ++last_ticket_;
+    waiting_.emplace(mine, caller{now, timeout, now + timeout, impatient});
+    wake_by(now + timeout);
+    if (refusing_ && now < retry_at_ && established() == 0) refuse_if([](caller const&) { return true; }, action::refusal::connect_failed);
+    dispatch(now);
+    return mine;
+  }
+
+  /// Leaves the queue. False when the caller has an answer already.
+  bool give_up(ticket mine) { return waiting_.erase(mine) != 0; }
+
+  void connected(slot which, duration now) {
+    failures_ = 0;
+    refusing_ = false;
+    retry_at_ = duration{0};
+    ++statistics_.connected;
+    entry& one = entries_[which];
+    one.uses = 0;
+    one.since = now;
+    one.expires = settings_.max_lifetime == duration{0} ? forever : now + less_up_to_a_tenth(settings_.max_lifetime);
+    become_available(which, now);
+    dispatch(now);
+  }
+
+  /// \param is_lasting it would fail again: wrong password, no such database. Nobody waits for that to pass.
+  void connect_failed(slot which, bool is_lasting, duration now) {
+    ++statistics_.failed_connects;
+    become_absent(which);
+    auto const doublings = std::min(failures_, 30);
+    ++failures_;
+    duration const most = std::min(settings_.connect_backoff_cap, settings_.connect_backoff * (std::int64_t{1} << doublings));
+    retry_at_ = now + (is_lasting ? settings_.connect_backoff_cap : duration{random_between(0, most.count())});
+    refusing_ = is_lasting;
+    bool const is_hopeless = is_lasting && established() == 0;
+    refuse_if([is_hopeless](caller const& each) { return is_hopeless || each.impatient; }, action::refusal::connect_failed);
+    dispatch(now);
+  }
+
+  void asked(slot which, bool answered, duration now) {
+    if (answered)
+      become_available(which, now);
+    else
+      close(which, close_reason::unanswered);
+    dispatch(now);
+  }
+
+  void was_reset(slot which, bool succeeded, duration now) {
+    if (succeeded)
+      become_available(which, now);
+    else
+      close(which, close_reason::reset_failed);
+    dispatch(now);
+  }
+
+  void closed(slot which, duration now) {
+    become_absent(which);
+    dispatch(now);
+  }
+
+  /// A caller gives a connection back. O(1), but for what others wait for.
+  void release(slot which, returned how, duration now) {
+    entry& one = entries_[which];
+    statistics_.usage_time.add(now - one.since);
+    one.since = now;
+    ++one.uses;
+    if (how == returned::broken)
+      close(which, close_reason::broken);
+    else if (auto const reason = reason_to_close(one, now))
+      close(which, *reason);
+    else if (how == returned::dirty)
+      begin(which, state::resetting, action::kind::reset);
+    else
+      become_available(which, now);
+    if (!waiting_.empty() || how == returned::broken || one.is == state::closing) dispatch(now);
+  }
+
+  /// Does what time demands.
+  void tick(duration now) {
+    wake_at_ = forever;
+    if (!suspended_) {
+      std::size_t const before = waiting_.size();
+      refuse_if([now](caller const& each) { return each.deadline <= now; }, action::refusal::timed_out);
+      statistics_.timed_out += before - waiting_.size();
+    }
+    retire_idle(now);
+    for (slot i = 0; i < entries_.size(); ++i) report_holder(i, now);
+    dispatch(now);
+    plan_wake();
+  }
+
+  /// When `tick` is to be called at the latest.
+  duration wake_at() const { return wake_at_; }
+
+  /// Gives out nothing more until `resume`; callers wait without running out of time.
+  void suspend() { suspended_ = true; }
+  void resume(duration now) {
+    suspended_ = false;
+    for (auto& [_, each] : waiting_) {
+      each.deadline = now + each.timeout;
+      wake_by(each.deadline);
+    }
+    dispatch(now);
+  }
+  bool is_suspended() const { return suspended_; }
+
+  /// Replaces every connection: those that are idle now, the others when they come back.
+  void evict_all(duration now) {
+    ++generation_;
+    refusing_ = false;
+    retry_at_ = duration{0};
+    while (!idle_.empty()) {
+      slot const one = idle_.back();
+      idle_.pop_back();
+      close(one, close_reason::evicted);
+    }
+    dispatch(now);
+  }
+
+  /// Refuses whoever waits and whoever comes, and closes what is not in use; the rest when it comes back.
+  void shut_down() {
+    closing_ = true;
+    suspended_ = false;
+    refuse_if([](caller const&) { return true; }, action::refusal::closed);
+    while (!idle_.empty()) {
+      slot const one = idle_.back();
+      idle_.pop_back();
+      close(one, close_reason::shutdown);
+    }
+  }
+  bool is_closing() const { return closing_; }
+  bool is_over() const { return closing_ && statistics().total == 0; }
+
+  pool_statistics statistics() const {
+    pool_statistics now = statistics_;
+    now.total = count(state::connecting) + count(state::idle) + count(state::asked) + count(state::in_use) + count(state::resetting) +
+                count(state::closing);
+    now.idle = count(state::idle);
+    now.in_use = count(state::in_use);
+    now.connecting = count(state::connecting);
+    now.resetting = count(state::resetting);
+    now.closing = count(state::closing);
+    now.waiting = static_cast<int>(waiting_.size());
+    return now;
+  }
+
+  /// Whether and how long somebody has held a connection for longest.
+  std::optional<std::pair<slot, duration>> oldest_in_use(duration now) const {
+    std::optional<std::pair<slot, duration>> found;
+    for (slot i = 0; i < entries_.size(); ++i)
+      if (entries_[i].is == state::in_use && (!found || now - entries_[i].since > found->second)) found = {i, now - entries_[i].since};
+    return found;
+  }
+
+  bool is_in_use(slot which) const { return entries_[which].is == state::in_use; }
+  bool was_reported(slot which) const { return entries_[which].is_reported; }
+
+  /// What is to be done since the last call, in order. The caller's vector is emptied and used for the next.
+  void take_actions(std::vector<action>& into) {
+    into.clear();
+    std::swap(into, actions_);
+  }
+  bool has_actions() const { return !actions_.empty(); }
+
+ private:
+  static constexpr duration forever = duration::max();
+
+  enum class state : std::uint8_t { absent, connecting, idle, asked, in_use, resetting, closing };
+
+  struct entry {
+    state is = state::absent;
+    bool is_reported = false;
+    std::uint64_t generation = 0;  // of the evictions
+    std::int64_t uses = 0;
+    duration since{0};     // idle, or in use
+    duration answered{0};  // known to be good
+    duration ask_at{0};    // when idle
+    duration expires{0};   // end of its life
+  };
+
+  struct caller {
+    duration since;
+    duration timeout;
+    duration deadline;
+    bool impatient;
+  };
+
+  int count(state which) const { return counts_[static_cast<std::size_t>(which)]; }
+  int established() const { return live() - count(state::connecting); }
+  int live() const { return settings_.max - count(state::absent) - count(state::closing); }
+
+  void change(slot which, state to) {
+    --counts_[static_cast<std::size_t>(entries_[which].is)];
+    ++counts_[static_cast<std::size_t>(to)];
+    entries_[which].is = to;
+  }
+
+  std::int64_t random_between(std::int64_t least, std::int64_t most) {
+    return std::uniform_int_distribution<std::int64_t>(least, most)(random_);
+  }
+  duration less_up_to_a_tenth(duration length) { return duration{random_between(length.count() - length.count() / 10, length.count())}; }
+
+  bool is_expired(entry const& one, duration now) const { return one.expires <= now; }
+
+  std::optional<close_reason> reason_to_close(entry const& one, duration now) const {
+    if (closing_) return close_reason::shutdown;
+    if (one.generation != generation_) return close_reason::evicted;
+    if (is_expired(one, now)) return close_reason::lifetime;
+    if (settings_.max_uses != 0 && one.uses >= settings_.max_uses) return close_reason::uses;
+    return std::nullopt;
+  }
+
+  void begin(slot which, state next, action::kind what) {
+    change(which, next);
+    actions_.push_back({what, which});
+  }
+
+  void close(slot which, close_reason reason) {
+    ++statistics_.closed[static_cast<std::size_t>(reason)];
+    change(which, state::closing);
+    action one{action::kind::close, which};
+    one.reason = reason;
+    actions_.push_back(one);
+  }
+
+  void become_absent(slot which) {
+    change(which, state::absent);
+    absent_.push_back(which);
+  }
+
+  void take(slot which, duration now) {
+    entry& one = entries_[which];
+    change(which, state::in_use);
+    one.since = now;
+    one.is_reported = false;
+    ++statistics_.acquired;
+    if (settings_.leak_threshold != duration{0}) wake_by(now + settings_.leak_threshold);
+  }
+
+  /// Gives a connection that is good to the first who waits, or keeps it.
+  void become_available(slot which, duration now) {
+    entry& one = entries_[which];
+    if (auto const reason = reason_to_close(one, now)) return close(which, *reason);
+    if (!waiting_.empty() && !suspended_) return grant(which, now);
+    change(which, state::idle);
+    one.answered = now;
+    one.ask_at = settings_.keepalive == duration{0} ? forever : now + less_up_to_a_tenth(settings_.keepalive);
+    // One that was asked is idle no less long.
+    auto const place = std::find_if(idle_.rbegin(), idle_.rend(), [&](slot each) { return entries_[each].since <= one.since; });
+    idle_.insert(place.base(), which);
+    wake_by(std::min(one.expires, one.ask_at));
+    if (settings_.idle_timeout != duration{0} && live() > settings_.min) wake_by(one.since + settings_.idle_timeout);
+  }
+
+  void grant(slot which, duration now) {
+    auto const first = waiting_.begin();
+    statistics_.acquire_time.add(now - first->second.since);
+    action one{action::kind::grant, which};
+    one.caller = first->first;
+    waiting_.erase(first);
+    take(which, now);
+    actions_.push_back(one);
+  }
+
+  template <class Predicate>
+  void refuse_if(Predicate const& which, action::refusal why) {
+    for (auto at = waiting_.begin(); at != waiting_.end();) {
+      if (!which(at->second)) {
+        ++at;
+        continue;
+      }
+      action one{action::kind::refuse};
+      one.caller = at->first;
+      one.why = why;
+      actions_.push_back(one);
+      at = waiting_.erase(at);
+    }
+  }
+
+  /// Brings connections to those who wait: the idle ones, asked first where they were idle for long, and new ones.
+  void dispatch(duration now) {
+    if (closing_ || suspended_) return;
+    while (!idle_.empty() && static_cast<int>(waiting_.size()) > count(state::asked)) {
+      slot const newest = idle_.back();
+      idle_.pop_back();
+      if (auto const reason = reason_to_close(entries_[newest], now))
+        close(newest, *reason);
+      else if (now - entries_[newest].answered > settings_.validation_window)
+        begin(newest, state::asked, action::kind::ask);
+      else
+        grant(newest, now);
+    }
+    if (now < retry_at_) {
+      if (!waiting_.empty() || live() < settings_.min) wake_by(retry_at_);
+      return;
+    }
+    int const coming = count(state::connecting) + count(state::asked) + count(state::resetting);
+    int const wanted = std::max(settings_.min - live(), static_cast<int>(waiting_.size()) - coming);
+    // After a failure one alone tries, until it succeeds.
+    int const at_once = failures_ == 0 ? settings_.max_connecting : 1;
+    int const more = std::min({wanted, static_cast<int>(absent_.size()), at_once - count(state::connecting)});
+    for (int i = 0; i < more; ++i) {
+      slot const which = absent_.back();
+      absent_.pop_back();
+      entries_[which].generation = generation_;
+      begin(which, state::connecting, action::kind::connect);
+    }
+  }
+
+  /// Oldest first, since the newest are those that are used again.
+  void retire_idle(duration now) {
+    std::vector<slot> kept;
+    std::vector<slot> before;
+    std::swap(before, idle_);
+    for (slot const each : before) {
+      entry& one = entries_[each];
+      bool const is_idle_too_long = settings_.idle_timeout != duration{0} && one.since + settings_.idle_timeout <= now;
+      if (auto const reason = reason_to_close(one, now))
+        close(each, *reason);
+      else if (is_idle_too_long && live() > settings_.min)
+        close(each, close_reason::idle);
+      else if (one.ask_at <= now)
+        begin(each, state::asked, action::kind::ask);
+      else
+        kept.push_back(each);
+    }
+    idle_ = std::move(kept);
+  }
+
+  void report_holder(slot which, duration now) {
+    entry& one = entries_[which];
+    if (settings_.leak_threshold == duration{0} || one.is != state::in_use || one.is_reported) return;
+    if (one.since + settings_.leak_threshold > now) return wake_by(one.since + settings_.leak_threshold);
+    one.is_reported = true;
+    action report{action::kind::report, which};
+    report.held = now - one.since;
+    actions_.push_back(report);
+  }
+
+  void wake_by(duration when) { wake_at_ = std::min(wake_at_, when); }
+
+  void plan_wake() {
+    if (!suspended_)
+      for (auto const& [_, each] : waiting_) wake_by(each.deadline);
+    for (slot const each : idle_) {
+      entry const& one = entries_[each];
+      wake_by(std::min(one.expires, one.ask_at));
+      if (settings_.idle_timeout != duration{0} && live() > settings_.min) wake_by(one.since + settings_.idle_timeout);
+    }
+  }
+
+  pool_settings settings_;
+  std::mt19937_64 random_;
+  std::vector<entry> entries_;
+  std::vector<slot> absent_;
+  std::vector<slot> idle_;            // the newest last
+  std::map<ticket, caller> waiting_;  // in the order of their coming
+  std::vector<action> actions_;
+  std::array<int, 7> counts_{};
+  pool_statistics statistics_;
+  std::uint64_t generation_ = 0;
+  ticket last_ticket_ = 0;
+  int failures_ = 0;
+  bool refusing_ = false;  // until `retry_at_`, since connecting would fail again
+  bool suspended_ = false;
+  bool closing_ = false;
+  duration retry_at_{0};
+  duration wake_at_ = forever;
+};
+
+}  // namespace visor::detail
+
+#endif

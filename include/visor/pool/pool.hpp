@@ -1,0 +1,571 @@
+#ifndef VISOR_POOL_POOL_HPP
+#define VISOR_POOL_POOL_HPP
+
+#include "visor/base/clock.hpp"
+#include "visor/base/error.hpp"
+#include "visor/base/log.hpp"
+#include "visor/base/signal.hpp"
+#include "visor/base/task.hpp"
+#include "visor/base/way_back.hpp"
+#include "visor/pool/core.hpp"
+#include "visor/pool/within.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/describe/enum_to_string.hpp>
+
+#include <concepts>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <source_location>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace visor {
+
+/// In what state a connection is when it is given back.
+///
+/// - `clean`: as it was when it was made: the next one may have it.
+/// - `dirty`: its session was changed, or a transaction is open: it is reset first.
+/// - `broken`: it cannot be used any more, or something that was begun on it has not ended: it is closed.
+enum class connection_state { clean, dirty, broken };
+
+/// What a pool asks of connections.
+///
+/// - `C::connection`: closes itself, without waiting, in its destructor.
+/// - `connector.connect()`: awaits to a `std::unique_ptr<connection>`; throws `visor::error`.
+/// - `connector.place()`: how messages name the server.
+/// - `c.state()`: see `connection_state`. It does no I/O.
+/// - `c.ask()`: awaits the server's answer to something that costs it nothing; throws where there is none.
+/// - `c.reset()`: rolls back, and brings the session into its first state; throws where that fails.
+/// - `c.close()`: says goodbye, and awaits nothing for long.
+/// - `c.interrupt()`: ends what runs on the connection, from any thread.
+///
+/// What awaits does so on the executor of the pool, ends early when it is cancelled (terminal), and is the only operation of its
+/// connection at that time.
+template <class C>
+concept connector = requires(C& connector, typename C::connection& c) {
+  { connector.connect() } -> std::same_as<task<std::unique_ptr<typename C::connection>>>;
+  { connector.place() } -> std::convertible_to<std::string>;
+  { std::as_const(c).state() } noexcept -> std::same_as<connection_state>;
+  { c.ask() } -> std::same_as<task<>>;
+  { c.reset() } -> std::same_as<task<>>;
+  { c.close() } -> std::same_as<task<>>;
+  { c.interrupt() } noexcept;
+};
+
+/// Whether connecting again would fail again until somebody changes something: nobody waits for that, and servers lock accounts of those
+/// who try again and again.
+inline bool is_lasting(condition what) noexcept {
+  return what == condition::authentication_failed || what == condition::tls_failed || what == condition::not_found ||
+         what == condition::invalid_argument || what == condition::unsupported || what == condition::corrupt;
+}
+
+/// Connections that are made when they are needed, shared by whoever comes, and kept for the next.
+///
+/// Callers get connections in the order in which they asked. An idle connection is given out newest first, so that those that are not
+/// needed grow old and are closed. See `pool_settings` for the rest, and `pool_core` for how it is decided.
+///
+/// Thread-safe. What the pool does by itself (connecting, asking, resetting, closing) it does on its own executor, whose context must
+/// outlive the pool and every handle; callers complete on theirs.
+/// \tparam Connector makes connections
+/// \tparam Clock measures time
+template <connector Connector, timekeeper Clock = wall_clock>
+class pool {
+  class shared;
+
+ public:
+  using connection = typename Connector::connection;
+
+  /// A borrowed connection, which goes back when this is destroyed. It may outlive the pool. Empty after it was moved from.
+  class handle {
+   public:
+    handle() noexcept = default;
+    handle(handle&& other) noexcept
+        : from_(std::move(other.from_)), connection_(std::exchange(other.connection_, nullptr)), slot_(other.slot_) {}
+    handle& operator=(handle&& other) noexcept {
+      if (this == &other) return *this;
+      release();
+      from_ = std::move(other.from_);
+      connection_ = std::exchange(other.connection_, nullptr);
+      slot_ = other.slot_;
+      return *this;
+    }
+    ~handle() { release(); }
+
+    explicit operator bool() const noexcept { return connection_ != nullptr; }
+    connection& operator*() const noexcept { return *connection_; }
+    connection* operator->() const noexcept { return connection_; }
+
+    /// Gives it back before its time.
+    void release() noexcept {
+      if (std::exchange(connection_, nullptr) != nullptr) std::exchange(from_, nullptr)->give_back(slot_);
+    }
+
+   private:
+    friend class pool;
+    handle(std::shared_ptr<shared> from, connection* what, detail::pool_core::slot which)
+        : from_(std::move(from)), connection_(what), slot_(which) {}
+
+    std::shared_ptr<shared> from_;
+    connection* connection_ = nullptr;
+    detail::pool_core::slot slot_ = 0;
+  };
+
+  /// Connects to nothing yet, but for `settings.min`.
+  /// \throws visor::error `invalid_argument` for a setting out of its range
+  pool(boost::asio::any_io_executor executor, pool_settings settings, Connector source, Clock clock = Clock(), log_sink log = {},
+       std::uint64_t seed = std::random_device{}())
+      : shared_((settings.check(), std::make_shared<shared>(std::move(executor), std::move(settings), std::move(source), std::move(clock),
+                                                            std::move(log), seed))) {
+    shared_->start();
+  }
+  pool(pool const&) = delete;
+  pool& operator=(pool const&) = delete;
+  ~pool() { shared_->shut_down(); }
+
+  /// A connection that is there at once, and was good a short time ago; otherwise an empty handle. O(1), without waiting.
+  handle try_acquire(std::source_location where = std::source_location::current()) { return shared_->try_acquire(where); }
+
+  /// A connection. Waits for `acquire_timeout` at most. Cancelling (terminal) gives up the place in the queue.
+  /// \param where is told when the connection is held for longer than `leak_threshold`
+  /// \throws visor::error `timeout`, with what all connections are doing and why the last connect failed; `busy` when too many wait
+  ///         already; `closed`; why connecting failed, where it would fail again
+  task<handle> acquire(std::source_location where = std::source_location::current()) { return shared_->acquire(where, false); }
+
+  /// The same, but the first connect that fails is thrown, whatever it was: for a start that is to fail rather than to wait.
+  task<handle> acquire_or_fail(std::source_location where = std::source_location::current()) { return shared_->acquire(where, true); }
+
+  pool_statistics statistics() const { return shared_->statistics(); }
+
+  /// Gives out nothing until `resume`: callers wait meanwhile, without running out of time.
+  void suspend() { shared_->suspend(); }
+  void resume() { shared_->resume(); }
+
+  /// Replaces all connections: those that are idle at once, the others when they come back. For new credentials or certificates.
+  void evict_all() { shared_->evict_all(); }
+
+  /// Refuses whoever waits or comes from now on, waits for what is in use for `patience` at most, interrupts the rest, and closes
+  /// everything. May be called again; each call waits.
+  /// \return whether everything came back in time
+  task<bool> close(duration patience) { return shared_->close(patience); }
+
+ private:
+  std::shared_ptr<shared> shared_;
+};
+
+/// What the pool and its handles share.
+template <connector Connector, timekeeper Clock>
+class pool<Connector, Clock>::shared : public std::enable_shared_from_this<shared> {
+  using core = detail::pool_core;
+  using slot = core::slot;
+  using ticket = core::ticket;
+  using action = core::action;
+  using handler = typename boost::asio::async_result<std::decay_t<boost::asio::use_awaitable_t<> const>,
+                                                     void(std::exception_ptr, handle)>::handler_type;
+
+ public:
+  shared(boost::asio::any_io_executor executor, pool_settings settings, Connector source, Clock clock, log_sink log, std::uint64_t seed)
+      : executor_(boost::asio::make_strand(std::move(executor))),
+        settings_(settings),
+        connector_(std::move(source)),
+        clock_(std::move(clock)),
+        log_(std::move(log)),
+        core_(settings, seed),
+        seats_(static_cast<std::size_t>(settings.max)),
+        keeper_(executor_, clock_) {}
+
+  void start() { boost::asio::co_spawn(executor_, keep(this->shared_from_this()), boost::asio::detached); }
+
+  handle try_acquire(std::source_location where) {
+    std::scoped_lock const lock(mutex_);
+    auto const found = core_.acquire(clock_.elapsed());
+    if (!found) return {};
+    seats_[*found].holder = where;
+    wake_keeper();
+    return handle(this->shared_from_this(), seats_[*found].occupant.get(), *found);
+  }
+
+  task<handle> acquire(std::source_location where, bool impatient) {
+    if (handle at_once = try_acquire(where)) co_return at_once;
+    auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr, handle)>(
+        join_queue(), boost::asio::use_awaitable, this->shared_from_this(), where, impatient);
+    co_return co_await std::move(waiting);
+  }
+
+  pool_statistics statistics() const {
+    std::scoped_lock const lock(mutex_);
+    return core_.statistics();
+  }
+
+  void suspend() {
+    change([](core& of, duration) { of.suspend(); });
+  }
+  void resume() {
+    change([](core& of, duration now) { of.resume(now); });
+  }
+  void evict_all() {
+    change([](core& of, duration now) { of.evict_all(now); });
+  }
+  void shut_down() {
+    change([](core& of, duration) { of.shut_down(); });
+    boost::asio::post(executor_, [self = this->shared_from_this()] { self->keeper_.notify(); });
+  }
+
+  task<bool> close(duration patience) {
+    auto const self = this->shared_from_this();
+    shut_down();
+    auto waiting = boost::asio::co_spawn(executor_, wait_for_end(self, patience), boost::asio::use_awaitable);
+    co_return co_await std::move(waiting);
+  }
+
+  void give_back(slot which) noexcept {
+    std::unique_lock lock(mutex_);
+    std::optional<std::source_location> late;
+    if (core_.was_reported(which)) late = seats_[which].holder;
+    core_.release(which, as_returned(seats_[which].occupant->state()), clock_.elapsed());
+    settle(lock);
+    if (late) log(log_level::info, "a connection to " + connector_.place() + " came back that " + text_of(*late) + " had for long");
+  }
+
+ private:
+  /// Who waits, and for whom.
+  struct waiter {
+    waiter(handler completion, std::source_location where) : back(std::move(completion)), holder(where) {}
+    detail::way_back<handler> back;
+    std::source_location holder;
+  };
+
+  /// What is at the place of a slot.
+  struct seat {
+    std::unique_ptr<connection> occupant;
+    std::source_location holder;
+  };
+
+  /// One who waits for the end, for as long as that lasts.
+  class ender {
+   public:
+    ender(std::vector<detail::signal<Clock>*>& among, detail::signal<Clock>& who) : among_(among), who_(who) { among_.push_back(&who_); }
+    ender(ender const&) = delete;
+    ender& operator=(ender const&) = delete;
+    ~ender() { std::erase(among_, &who_); }
+
+   private:
+    std::vector<detail::signal<Clock>*>& among_;
+    detail::signal<Clock>& who_;
+  };
+
+  struct join_queue {
+    void operator()(handler completion, std::shared_ptr<shared> in, std::source_location where, bool impatient) const {
+      in->join(std::move(completion), where, impatient);
+    }
+  };
+
+  static core::returned as_returned(connection_state state) noexcept {
+    switch (state) {
+      case connection_state::clean: return core::returned::clean;
+      case connection_state::dirty: return core::returned::dirty;
+      case connection_state::broken: break;
+    }
+    return core::returned::broken;
+  }
+
+  static std::string text_of(std::source_location const& where) {
+    return std::string(where.file_name()) + ":" + std::to_string(where.line());
+  }
+
+  void log(log_level level, std::string const& line) const {
+    if (log_) log_(level, line);
+  }
+
+  template <class Change>
+  void change(Change const& how) {
+    std::unique_lock lock(mutex_);
+    how(core_, clock_.elapsed());
+    settle(lock);
+  }
+
+  void join(handler completion, std::source_location where, bool impatient) {
+    auto cancellation = boost::asio::get_associated_cancellation_slot(completion);
+    auto one = std::make_unique<waiter>(std::move(completion), where);
+    std::unique_lock lock(mutex_);
+    if (core_.is_closing() || core_.is_full()) {
+      auto const failure = core_.is_closing() ? closed_failure() : full_failure();
+      lock.unlock();
+      one->back.go(std::make_exception_ptr(failure), handle());
+      return;
+    }
+    // The answer may be among the first actions: whoever waits must be known before.
+    ticket const mine = core_.wait(clock_.elapsed(), settings_.acquire_timeout, impatient);
+    waiters_.emplace(mine, std::move(one));
+    if (cancellation.is_connected())
+      cancellation.assign([weak = this->weak_from_this(), mine](boost::asio::cancellation_type) {
+        if (auto const self = weak.lock()) self->give_up(mine);
+      });
+    settle(lock);
+  }
+
+  void give_up(ticket mine) {
+    std::unique_lock lock(mutex_);
+    if (!core_.give_up(mine)) return;
+    auto const one = take_waiter(mine);
+    lock.unlock();
+    one->back.go(std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)), handle());
+  }
+
+  std::unique_ptr<waiter> take_waiter(ticket mine) {
+    auto const at = waiters_.find(mine);
+    auto one = std::move(at->second);
+    waiters_.erase(at);
+    return one;
+  }
+
+  error closed_failure() const { return error(condition::closed, "the pool for " + connector_.place() + " is closed"); }
+
+  error full_failure() {
+    core_.turn_away();
+    return error(condition::busy, "no connection to " + connector_.place() + ": " + std::to_string(settings_.max_waiting) +
+                                      " callers wait for one already (pool.max_waiting); " + occupation());
+  }
+
+  error timeout_failure() const {
+    std::string text = "no connection to " + connector_.place() + " within " + to_string(settings_.acquire_timeout) +
+                       " (pool.acquire_timeout): " + occupation();
+    if (last_failure_) text += "; the last connect failed: " + std::string(last_failure_->what());
+    return error(condition::timeout, text);
+  }
+
+  /// What all connections are doing, and what may help.
+  std::string occupation() const {
+    auto const now = core_.statistics();
+    std::string text = std::to_string(now.in_use) + " of " + std::to_string(settings_.max) + " connections are in use, " +
+                       std::to_string(now.idle) + " idle, " + std::to_string(now.connecting) + " being made, " +
+                       std::to_string(now.waiting) + " callers wait";
+    if (auto const oldest = core_.oldest_in_use(clock_.elapsed()))
+      text += "; the oldest is held for " + to_string(std::chrono::floor<std::chrono::milliseconds>(oldest->second)) + " by " +
+              text_of(seats_[oldest->first].holder);
+    if (now.in_use == settings_.max) text += "; raise pool.max (DB_POOL_MAX), or find who keeps them";
+    return text;
+  }
+
+  /// Does what the core says. \param lock is held, and not any more afterwards
+  void settle(std::unique_lock<std::mutex>& lock) {
+    wake_keeper();
+    if (!core_.has_actions()) return lock.unlock();
+    std::vector<action> actions;
+    core_.take_actions(actions);
+    struct answer {
+      std::unique_ptr<waiter> to;
+      std::exception_ptr failure;
+      handle connection;
+    };
+    std::vector<answer> answers;
+    for (auto const& each : actions) {
+      switch (each.what) {
+        case action::kind::grant: {
+          auto to = take_waiter(each.caller);
+          seats_[each.connection].holder = to->holder;
+          answers.push_back(
+              {std::move(to), nullptr, handle(this->shared_from_this(), seats_[each.connection].occupant.get(), each.connection)});
+          break;
+        }
+        case action::kind::refuse: answers.push_back({take_waiter(each.caller), refusal_of(each), handle()}); break;
+        default: break;
+      }
+    }
+    lock.unlock();
+    for (auto& each : answers) each.to->back.go(std::move(each.failure), std::move(each.connection));
+    for (auto const& each : actions) perform(each);
+  }
+
+  std::exception_ptr refusal_of(action const& refused) const {
+    switch (refused.why) {
+      case action::refusal::closed: return std::make_exception_ptr(closed_failure());
+      case action::refusal::connect_failed:
+        if (last_failure_) return std::make_exception_ptr(*last_failure_);
+        break;
+      default: break;
+    }
+    return std::make_exception_ptr(timeout_failure());
+  }
+
+  void perform(action const& one) {
+    auto const spawn = [this](task<> work) { boost::asio::co_spawn(executor_, std::move(work), boost::asio::detached); };
+    auto const self = this->shared_from_this();
+    switch (one.what) {
+      case action::kind::connect: spawn(connect(self, one.connection)); break;
+      case action::kind::ask: spawn(ask(self, one.connection)); break;
+      case action::kind::reset: spawn(reset(self, one.connection)); break;
+      case action::kind::close: spawn(end(self, one.connection, one.reason)); break;
+      case action::kind::report: report(one); break;
+      case action::kind::grant:
+      case action::kind::refuse: break;
+    }
+  }
+
+  void report(action const& one) {
+    std::string const who = text_of(seats_[one.connection].holder);
+    log(log_level::warning, "a connection to " + connector_.place() + " is held for " +
+                                to_string(std::chrono::floor<std::chrono::milliseconds>(one.held)) + " by " + who +
+                                ", longer than pool.leak_threshold");
+  }
+
+  static task<> connect(std::shared_ptr<shared> self, slot which) {
+    std::unique_ptr<connection> made;
+    std::optional<error> failure;
+    try {
+      made = co_await detail::within<std::unique_ptr<connection>>(self->executor_, self->clock_, self->settings_.connect_timeout,
+                                                                  self->connector_.connect());
+    } catch (error const& refused) {
+      failure = refused;
+    } catch (std::exception const& broken) {
+      failure = error(condition::internal, broken.what());
+    }
+    if (!made && !failure)
+      failure = error(condition::connection_failed, self->connector_.place() + " did not answer within " +
+                                                        to_string(self->settings_.connect_timeout) + " (pool.connect_timeout)");
+    self->log(failure ? log_level::warning : log_level::debug,
+              failure ? std::string("cannot connect: ") + failure->what() : "connected to " + self->connector_.place());
+    std::unique_lock lock(self->mutex_);
+    if (failure) {
+      self->last_failure_ = std::move(failure);
+      self->core_.connect_failed(which, is_lasting(self->last_failure_->kind()), self->clock_.elapsed());
+    } else {
+      self->last_failure_.reset();
+      self->seats_[which].occupant = std::move(made);
+      self->core_.connected(which, self->clock_.elapsed());
+    }
+    self->settle(lock);
+  }
+
+  /// \return whether the operation succeeded in time
+  static task<bool> try_within(std::shared_ptr<shared> self, duration length, task<> work) {
+    try {
+      bool const in_time = co_await detail::within(self->executor_, self->clock_, length, std::move(work));
+      co_return in_time;
+    } catch (std::exception const&) {  // the connection goes, and its successor tells what is wrong
+    }
+    co_return false;
+  }
+
+  static task<> ask(std::shared_ptr<shared> self, slot which) {
+    bool const answered = co_await try_within(self, self->settings_.validation_timeout, self->seats_[which].occupant->ask());
+    std::unique_lock lock(self->mutex_);
+    self->core_.asked(which, answered && self->seats_[which].occupant->state() == connection_state::clean, self->clock_.elapsed());
+    self->settle(lock);
+  }
+
+  static task<> reset(std::shared_ptr<shared> self, slot which) {
+    bool const done = co_await try_within(self, self->settings_.reset_timeout, self->seats_[which].occupant->reset());
+    std::unique_lock lock(self->mutex_);
+    self->core_.was_reset(which, done && self->seats_[which].occupant->state() == connection_state::clean, self->clock_.elapsed());
+    self->settle(lock);
+  }
+
+  static task<> end(std::shared_ptr<shared> self, slot which, close_reason reason) {
+    auto ended = std::move(self->seats_[which].occupant);
+    if (reason != close_reason::broken && reason != close_reason::unanswered && reason != close_reason::reset_failed)
+      co_await try_within(self, self->settings_.reset_timeout, ended->close());
+    ended.reset();
+    self->log(log_level::debug,
+              "closed a connection to " + self->connector_.place() + ": " + boost::describe::enum_to_string(reason, "unknown"));
+    std::unique_lock lock(self->mutex_);
+    self->core_.closed(which, self->clock_.elapsed());
+    self->settle(lock);
+    self->keeper_.notify();
+  }
+
+  /// Does what time demands, until the pool is over.
+  static task<> keep(std::shared_ptr<shared> self) {
+    for (;;) {
+      duration wait{0};
+      {
+        std::unique_lock lock(self->mutex_);
+        self->core_.tick(self->clock_.elapsed());
+        if (self->core_.is_over()) {
+          self->settle(lock);
+          for (auto* const each : self->enders_) each->notify();
+          co_return;
+        }
+        self->kept_until_ = self->core_.wake_at();
+        wait = self->kept_until_ == duration::max() ? longest_sleep : self->kept_until_ - self->clock_.elapsed();
+        self->settle(lock);
+      }
+      co_await self->keeper_.wait_for(std::clamp(wait, duration{0}, longest_sleep));
+    }
+  }
+
+  /// \pre the lock is held
+  void wake_keeper() {
+    if (core_.wake_at() >= kept_until_) return;
+    kept_until_ = core_.wake_at();
+    boost::asio::post(executor_, [weak = this->weak_from_this()] {
+      if (auto const self = weak.lock()) self->keeper_.notify();
+    });
+  }
+
+  static task<bool> wait_for_end(std::shared_ptr<shared> self, duration patience) {
+    detail::signal<Clock> ended(self->executor_, self->clock_);
+    ender const known(self->enders_, ended);
+    duration const until = self->clock_.elapsed() + patience;
+    bool in_time = true;
+    bool is_over = self->is_over();
+    while (!is_over) {
+      if (in_time && self->clock_.elapsed() >= until) {
+        self->interrupt_all();
+        in_time = false;
+      }
+      co_await ended.wait_for(in_time ? until - self->clock_.elapsed() : longest_sleep);
+      is_over = self->is_over();
+    }
+    co_return in_time;
+  }
+
+  bool is_over() const {
+    std::scoped_lock const lock(mutex_);
+    return core_.is_over();
+  }
+
+  /// Ends what runs on connections that are still out.
+  void interrupt_all() {
+    std::scoped_lock const lock(mutex_);
+    for (slot each = 0; each < seats_.size(); ++each)
+      if (core_.is_in_use(each)) seats_[each].occupant->interrupt();
+  }
+
+  static constexpr duration longest_sleep{std::chrono::seconds{30}};
+
+  boost::asio::any_io_executor executor_;  // a strand
+  pool_settings settings_;
+  Connector connector_;
+  [[no_unique_address]] Clock clock_;
+  log_sink log_;
+
+  mutable std::mutex mutex_;  // of what follows
+  core core_;
+  std::vector<seat> seats_;
+  std::unordered_map<ticket, std::unique_ptr<waiter>> waiters_;
+  std::optional<error> last_failure_;
+  duration kept_until_ = duration::max();
+
+  // Of the strand.
+  detail::signal<Clock> keeper_;
+  std::vector<detail::signal<Clock>*> enders_;  // who waits for the end
+};
+
+}  // namespace visor
+
+#endif

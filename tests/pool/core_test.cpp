@@ -1,0 +1,679 @@
+#include "visor/pool/core.hpp"
+
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace std::chrono_literals;
+using visor::close_reason;
+using visor::duration;
+using visor::pool_settings;
+using core = visor::detail::pool_core;
+using slot = core::slot;
+using ticket = core::ticket;
+using kind = core::action::kind;
+using refusal = core::action::refusal;
+using returned = core::returned;
+
+namespace {
+
+/// A pool's decisions, with a clock, and lists of what it asked for.
+struct scene {
+  explicit scene(pool_settings of, std::uint64_t seed = 1) : settings(of), pool(of, seed) { settings.check(); }
+
+  pool_settings settings;
+  core pool;
+  duration now{1h};
+  std::vector<slot> connecting, asking, resetting, closing;
+  std::map<slot, close_reason> reasons;
+  std::map<ticket, slot> granted;
+  std::vector<ticket> granted_order;
+  std::map<ticket, refusal> refused;
+  std::vector<slot> reported;
+
+  void look() {
+    std::vector<core::action> actions;
+    pool.take_actions(actions);
+    for (auto const& each : actions) {
+      switch (each.what) {
+        case kind::connect: connecting.push_back(each.connection); break;
+        case kind::ask: asking.push_back(each.connection); break;
+        case kind::reset: resetting.push_back(each.connection); break;
+        case kind::close:
+          closing.push_back(each.connection);
+          reasons[each.connection] = each.reason;
+          break;
+        case kind::grant:
+          granted[each.caller] = each.connection;
+          granted_order.push_back(each.caller);
+          break;
+        case kind::refuse: refused[each.caller] = each.why; break;
+        case kind::report: reported.push_back(each.connection); break;
+      }
+    }
+  }
+
+  ticket wait(bool impatient = false) {
+    ticket const mine = pool.wait(now, settings.acquire_timeout, impatient);
+    look();
+    return mine;
+  }
+
+  static slot take_first(std::vector<slot>& from) {
+    REQUIRE_FALSE(from.empty());
+    slot const first = from.front();
+    from.erase(from.begin());
+    return first;
+  }
+
+  void connect() {
+    pool.connected(take_first(connecting), now);
+    look();
+  }
+  void fail_connect(bool is_lasting = false) {
+    pool.connect_failed(take_first(connecting), is_lasting, now);
+    look();
+  }
+  void answer(bool good = true) {
+    pool.asked(take_first(asking), good, now);
+    look();
+  }
+  void finish_reset(bool good = true) {
+    pool.was_reset(take_first(resetting), good, now);
+    look();
+  }
+  void finish_close() {
+    pool.closed(take_first(closing), now);
+    look();
+  }
+  void release(slot which, returned how = returned::clean) {
+    pool.release(which, how, now);
+    look();
+  }
+
+  /// Lets time pass, waking up when the pool wants to.
+  void pass(duration length) {
+    duration const until = now + length;
+    while (pool.wake_at() <= until) {
+      now = std::max(now, pool.wake_at());
+      duration const before = pool.wake_at();
+      pool.tick(now);
+      look();
+      REQUIRE(pool.wake_at() > before);  // or it would spin
+    }
+    now = until;
+  }
+
+  /// A connection that is in use.
+  slot make() {
+    ticket const mine = wait();
+    if (!granted.contains(mine)) connect();
+    return granted.at(mine);
+  }
+};
+
+pool_settings with(int max, int min = 0) {
+  pool_settings settings;
+  settings.max = max;
+  settings.min = min;
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("a connection is made when it is needed, and kept for the next") {
+  scene s(with(2));
+  CHECK(s.connecting.empty());
+  CHECK_FALSE(s.pool.acquire(s.now));
+  auto const mine = s.wait();
+  REQUIRE(s.connecting.size() == 1);
+  s.connect();
+  auto const first = s.granted.at(mine);
+  s.release(first);
+  CHECK(s.pool.acquire(s.now) == first);
+  CHECK_FALSE(s.pool.acquire(s.now));
+}
+
+TEST_CASE("there are never more connections than max, whatever happens") {
+  auto const seed = GENERATE(range(1U, 21U));
+  CAPTURE(seed);
+  std::minstd_rand random(seed);
+  auto settings = with(1 + static_cast<int>(seed % 5), static_cast<int>(seed % 2));
+  settings.max_connecting = 1 + static_cast<int>(seed % 3);
+  settings.max_lifetime = 60s;
+  settings.keepalive = 20s;
+  settings.validation_window = 3s;
+  scene s(settings, seed);
+  std::vector<slot> held;
+  std::set<ticket> waiting;
+  std::uint64_t answers = 0;
+  for (int step = 0; step < 2000; ++step) {
+    auto const dice = random() % 14;
+    if (dice < 3) {
+      waiting.insert(s.wait(dice == 0));
+    } else if (dice < 5 && !held.empty()) {
+      auto const at = random() % held.size();
+      slot const which = held[at];
+      held.erase(held.begin() + static_cast<std::ptrdiff_t>(at));
+      s.release(which, static_cast<returned>(random() % 3));
+    } else if (dice == 5 && !waiting.empty()) {
+      if (s.pool.give_up(*waiting.begin())) waiting.erase(waiting.begin());
+    } else if (dice == 6 && !s.connecting.empty()) {
+      s.fail_connect(random() % 5 == 0);
+    } else if (dice < 9 && !s.connecting.empty()) {
+      s.connect();
+    } else if (dice == 9 && !s.asking.empty()) {
+      s.answer(random() % 3 != 0);
+    } else if (dice == 10 && !s.resetting.empty()) {
+      s.finish_reset(random() % 3 != 0);
+    } else if (dice == 11 && !s.closing.empty()) {
+      s.finish_close();
+    } else if (dice == 12) {
+      s.pass(std::chrono::milliseconds{random() % 4000});
+    } else if (dice == 13 && random() % 20 == 0) {
+      s.pool.evict_all(s.now);
+      s.look();
+    }
+    for (auto const& [mine, which] : s.granted) {
+      CHECK(waiting.erase(mine) == 1);  // one answer each
+      CHECK(std::find(held.begin(), held.end(), which) == held.end());
+      held.push_back(which);
+      ++answers;
+    }
+    s.granted.clear();
+    for (auto const& [mine, _] : s.refused) CHECK(waiting.erase(mine) == 1);
+    s.refused.clear();
+    auto const now = s.pool.statistics();
+    REQUIRE(now.total <= settings.max);
+    REQUIRE(now.in_use == static_cast<int>(held.size()));
+    REQUIRE(now.waiting == static_cast<int>(waiting.size()));
+    REQUIRE(now.connecting <= settings.max_connecting);
+    REQUIRE(now.connecting == static_cast<int>(s.connecting.size()));
+    REQUIRE(now.closing == static_cast<int>(s.closing.size()));
+    // Nobody waits while there is something to give, but for an answer to whether it is still good.
+    REQUIRE((now.waiting <= static_cast<int>(s.asking.size()) || now.idle == 0));
+  }
+  CHECK(answers > 50);
+}
+
+TEST_CASE("connections are given out in the order in which callers came, and no newcomer gets in between") {
+  scene s(with(1));
+  slot which = s.make();
+  std::vector<ticket> waiting;
+  for (int i = 0; i < 100; ++i) waiting.push_back(s.wait());
+  CHECK(s.pool.give_up(waiting[10]));  // who gives up is skipped
+  waiting.erase(waiting.begin() + 10);
+  s.granted_order.clear();
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    CHECK_FALSE(s.pool.acquire(s.now));
+    s.release(which);
+    which = s.granted.at(waiting[i]);
+  }
+  CHECK(s.granted_order == waiting);
+  CHECK(s.pool.statistics().waiting == 0);
+}
+
+TEST_CASE("who waits for too long is refused, exactly once, and the next one is not") {
+  scene s(with(1));
+  auto const held = s.make();
+  auto const first = s.wait();
+  s.pass(3s);
+  auto const second = s.wait();
+  SECTION("the time is over first") {
+    s.pass(2s);
+    CHECK(s.refused.at(first) == refusal::timed_out);
+    CHECK_FALSE(s.pool.give_up(first));
+    s.release(held);
+    CHECK(s.granted.at(second) == held);
+    CHECK_FALSE(s.granted.contains(first));
+  }
+  SECTION("the connection comes first") {
+    s.release(held);
+    CHECK(s.granted.at(first) == held);
+    s.pass(2s);
+    CHECK_FALSE(s.refused.contains(first));
+    CHECK_FALSE(s.pool.give_up(first));
+  }
+  CHECK(s.pool.statistics().timed_out == s.refused.size());
+}
+
+TEST_CASE("a connection that arrives when its caller has given up stays for the next") {
+  scene s(with(2));
+  auto const mine = s.wait();
+  CHECK(s.pool.give_up(mine));
+  s.connect();
+  CHECK(s.granted.empty());
+  CHECK(s.pool.statistics().idle == 1);
+  CHECK(s.pool.acquire(s.now));
+}
+
+TEST_CASE("what was idle for long is asked before it is given out, and replaced where it does not answer") {
+  auto settings = with(2);
+  settings.idle_timeout = 10min;
+  scene s(settings);
+  auto const which = s.make();
+  s.release(which);
+  s.pass(s.settings.validation_window);
+  REQUIRE(s.asking.empty());
+  CHECK(s.pool.acquire(s.now) == which);  // not yet longer than the window
+  s.release(which);
+  s.pass(s.settings.validation_window);
+  s.now += 1us;
+  CHECK_FALSE(s.pool.acquire(s.now));
+  auto const mine = s.wait();
+  REQUIRE(s.asking == std::vector{which});
+  SECTION("it answers") {
+    s.answer(true);
+    CHECK(s.granted.at(mine) == which);
+  }
+  SECTION("it does not") {
+    s.answer(false);
+    CHECK(s.reasons.at(which) == close_reason::unanswered);
+    REQUIRE(s.connecting.size() == 1);
+    s.connect();
+    CHECK(s.granted.contains(mine));
+  }
+  SECTION("it takes too long for the caller") {
+    s.pass(5s);
+    CHECK(s.refused.at(mine) == refusal::timed_out);
+    s.answer(true);
+    CHECK(s.pool.statistics().idle == 1);
+  }
+}
+
+TEST_CASE("only idle connections are asked to keep them alive, not all at once, and they do not grow younger by it") {
+  auto settings = with(20);
+  settings.keepalive = 10s;
+  settings.idle_timeout = 25s;
+  scene s(settings);
+  std::vector<slot> held;
+  for (int i = 0; i < 20; ++i) held.push_back(s.make());
+  for (int i = 0; i < 19; ++i) s.release(held[static_cast<std::size_t>(i)]);
+  std::set<duration> moments;
+  std::set<slot> asked;
+  for (int i = 0; i < 1000; ++i) {
+    s.pass(10ms);
+    for (; !s.asking.empty(); s.answer()) {
+      moments.insert(s.now);
+      asked.insert(s.asking.front());
+    }
+  }
+  CHECK(asked.size() == 19);
+  CHECK_FALSE(asked.contains(held[19]));
+  CHECK(moments.size() > 10);
+  for (int i = 0; i < 1499; ++i)
+    for (s.pass(10ms); !s.asking.empty();) s.answer();
+  CHECK(s.closing.empty());
+  s.pass(10ms);
+  CHECK(s.closing.size() == 19);
+}
+
+TEST_CASE("connections of one age do not end together, and never later than they should") {
+  auto settings = with(100, 100);
+  settings.max_connecting = 100;
+  settings.idle_timeout = 0s;
+  settings.keepalive = 0s;
+  scene s(settings);
+  s.pool.tick(s.now);
+  s.look();
+  REQUIRE(s.connecting.size() == 100);
+  while (!s.connecting.empty()) s.connect();
+  std::map<duration, int> ends;
+  duration const begin = s.now;
+  while (s.pool.statistics().closed[static_cast<std::size_t>(close_reason::lifetime)] < 100) {
+    s.pass(1s);
+    for (; !s.closing.empty(); s.finish_close()) ++ends[s.now - begin];
+    REQUIRE(s.now - begin <= settings.max_lifetime + 1s);
+  }
+  CHECK(ends.begin()->first >= settings.max_lifetime - settings.max_lifetime / 10);
+  CHECK(std::max_element(ends.begin(), ends.end(), [](auto const& a, auto const& b) { return a.second < b.second; })->second < 20);
+}
+
+TEST_CASE("a connection in use ends its life when it comes back") {
+  auto settings = with(1);
+  settings.keepalive = 0s;
+  scene s(settings);
+  auto const which = s.make();
+  s.pass(30min);
+  CHECK(s.closing.empty());
+  auto const next = s.wait();
+  s.release(which);
+  CHECK(s.reasons.at(which) == close_reason::lifetime);
+  CHECK(s.connecting.empty());  // the old one still counts
+  s.finish_close();
+  s.connect();
+  CHECK(s.granted.contains(next));
+}
+
+TEST_CASE("a connection is replaced after so many uses") {
+  auto settings = with(1);
+  settings.max_uses = 3;
+  scene s(settings);
+  auto const which = s.make();
+  s.release(which);
+  for (int use = 2; use <= 3; ++use) {
+    REQUIRE(s.pool.acquire(s.now) == which);
+    s.release(which);
+  }
+  CHECK(s.reasons.at(which) == close_reason::uses);
+}
+
+TEST_CASE("idle connections are closed down to min, the oldest first, and made again up to min") {
+  auto settings = with(5, 2);
+  settings.keepalive = 0s;
+  scene s(settings);
+  s.pool.tick(s.now);
+  s.look();
+  CHECK(s.connecting.size() == 2);
+  s.connect();
+  s.connect();
+  std::vector<slot> held;
+  for (int i = 0; i < 2; ++i) held.push_back(*s.pool.acquire(s.now));
+  while (held.size() < 5) held.push_back(s.make());
+  for (slot const each : held) {
+    s.release(each);
+    s.pass(1s);
+  }
+  s.pass(25s);
+  CHECK(s.closing == std::vector{held[0]});
+  s.pass(2s);
+  CHECK(s.closing == std::vector{held[0], held[1], held[2]});
+  s.pass(10min);
+  CHECK(s.pool.statistics().idle == 2);
+  // The newest is the one that is used.
+  while (!s.closing.empty()) s.finish_close();
+  CHECK_FALSE(s.pool.acquire(s.now));  // it was idle for long
+  s.wait();
+  CHECK(s.asking == std::vector{held[4]});
+  s.answer(false);
+  CHECK(s.pool.statistics().connecting == 1);
+}
+
+TEST_CASE("of those that were idle too long for as long the newest stay") {
+  auto settings = with(5, 2);
+  settings.keepalive = 0s;
+  scene s(settings);
+  std::vector<slot> held;
+  for (int i = 0; i < 5; ++i) held.push_back(s.make());
+  for (slot const each : held) s.release(each);
+  s.now += 1min;  // the machine was asleep
+  s.pool.tick(s.now);
+  s.look();
+  CHECK(s.closing == std::vector{held[0], held[1], held[2]});
+}
+
+TEST_CASE("with min 0 nothing stays open") {
+  scene s(with(3));
+  auto const which = s.make();
+  s.release(which);
+  s.pass(31s);
+  CHECK(s.reasons.at(which) == close_reason::idle);
+  s.finish_close();
+  CHECK(s.pool.statistics().total == 0);
+  CHECK(s.pool.wake_at() == duration::max());  // nothing to wake up for
+}
+
+TEST_CASE("no more are made at once than allowed, and after a failure one alone tries") {
+  auto settings = with(10);
+  settings.max_connecting = 3;
+  scene s(settings);
+  for (int i = 0; i < 8; ++i) s.wait();
+  CHECK(s.connecting.size() == 3);
+  s.connect();
+  CHECK(s.connecting.size() == 3);
+  for (int i = 0; i < 3; ++i) s.fail_connect();
+  CHECK(s.connecting.empty());
+  s.pass(2s);
+  CHECK(s.connecting.size() == 1);
+  s.connect();
+  CHECK(s.connecting.size() == 3);
+}
+
+TEST_CASE("pauses between failing connects grow, at random, up to the cap") {
+  auto settings = with(1);
+  settings.acquire_timeout = 1h;
+  std::vector<duration> longest(12, duration{0});
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    scene s(settings, seed);
+    s.wait();
+    for (auto& pause : longest) {
+      s.fail_connect();
+      duration const failed_at = s.now;
+      while (s.connecting.empty()) s.pass(1ms);
+      pause = std::max(pause, s.now - failed_at);
+    }
+  }
+  CHECK(longest[0] <= 51ms);
+  CHECK(longest[0] > 40ms);
+  CHECK(longest[1] <= 101ms);
+  CHECK(longest[1] > 80ms);
+  CHECK(longest[11] <= 2001ms);
+  CHECK(longest[11] > 1700ms);
+}
+
+TEST_CASE("a failure that lasts is told to all who wait and is not tried at once again; a passing one is waited out") {
+  scene s(with(2));
+  auto const first = s.wait();
+  auto const second = s.wait();
+  SECTION("lasting") {
+    s.fail_connect(true);
+    CHECK(s.refused.at(first) == refusal::connect_failed);
+    CHECK(s.refused.at(second) == refusal::connect_failed);
+    s.connecting.clear();
+    auto const third = s.wait();
+    CHECK(s.refused.contains(third));
+  }
+  SECTION("passing, but somebody is impatient") {
+    auto const third = s.wait(true);
+    s.fail_connect();
+    CHECK(s.refused.at(third) == refusal::connect_failed);
+    CHECK_FALSE(s.refused.contains(first));
+    s.fail_connect();
+    s.pass(2s);
+    s.connect();
+    CHECK(s.granted.contains(first));
+  }
+}
+
+TEST_CASE("after a lasting failure the account is not hammered") {
+  scene s(with(1));
+  s.wait();
+  s.fail_connect(true);
+  for (int i = 0; i < 100; ++i) CHECK(s.refused.contains(s.wait()));
+  CHECK(s.connecting.empty());
+  s.pass(s.settings.connect_backoff_cap);
+  auto const later = s.wait();
+  CHECK_FALSE(s.refused.contains(later));
+  CHECK(s.connecting.size() == 1);
+  s.pool.evict_all(s.now);  // new credentials are tried at once
+}
+
+TEST_CASE("who waits runs out of time also while nothing can be connected") {
+  scene s(with(1));
+  auto const mine = s.wait();
+  duration const begin = s.now;
+  while (!s.refused.contains(mine)) {
+    if (!s.connecting.empty()) s.fail_connect();
+    s.pass(10ms);
+    REQUIRE(s.now - begin < 6s);
+  }
+  CHECK(s.refused.at(mine) == refusal::timed_out);
+  CHECK(s.now - begin >= 5s);
+}
+
+TEST_CASE("a changed session is reset before the next one has it, and goes where that fails") {
+  scene s(with(1));
+  auto const which = s.make();
+  auto const next = s.wait();
+  s.release(which, returned::dirty);
+  CHECK(s.resetting == std::vector{which});
+  CHECK_FALSE(s.granted.contains(next));
+  SECTION("reset") {
+    s.finish_reset();
+    CHECK(s.granted.at(next) == which);
+  }
+  SECTION("failed") {
+    s.finish_reset(false);
+    CHECK(s.reasons.at(which) == close_reason::reset_failed);
+    s.finish_close();
+    s.connect();
+    CHECK(s.granted.contains(next));
+  }
+}
+
+TEST_CASE("a broken connection is closed, and who waits gets a fresh one") {
+  scene s(with(1));
+  auto const which = s.make();
+  auto const next = s.wait();
+  s.release(which, returned::broken);
+  CHECK(s.reasons.at(which) == close_reason::broken);
+  CHECK(s.connecting.empty());
+  s.finish_close();
+  s.connect();
+  CHECK(s.granted.contains(next));
+}
+
+TEST_CASE("who holds a connection for long is reported once") {
+  auto settings = with(2);
+  settings.leak_threshold = 10s;
+  scene s(settings);
+  auto const which = s.make();
+  auto const other = s.make();
+  s.pass(9s);
+  s.release(other);
+  CHECK(s.reported.empty());
+  s.pass(2s);
+  CHECK(s.reported == std::vector{which});
+  CHECK(s.pool.was_reported(which));
+  s.pass(1h);
+  CHECK(s.reported == std::vector{which});
+  s.release(which);
+}
+
+TEST_CASE("a suspended pool gives out nothing, lets nobody run out of time, and goes on where it was") {
+  scene s(with(2));
+  auto const held = s.make();
+  auto const idle = s.make();
+  s.release(idle);
+  s.pool.suspend();
+  CHECK_FALSE(s.pool.acquire(s.now));
+  auto const mine = s.wait();
+  CHECK(s.granted.size() == 2);
+  s.release(held);  // what is out may come back
+  s.pass(1h);
+  CHECK(s.refused.empty());
+  while (!s.closing.empty()) s.finish_close();  // nobody used them for an hour
+  s.pool.resume(s.now);
+  s.look();
+  s.connect();
+  CHECK(s.granted.contains(mine));
+}
+
+TEST_CASE("whoever waited for a suspended pool has the whole time again") {
+  scene s(with(1));
+  auto const held = s.make();
+  s.pool.suspend();
+  auto const mine = s.wait();
+  s.pass(1h);
+  s.pool.resume(s.now);
+  s.pass(4s);
+  CHECK_FALSE(s.refused.contains(mine));
+  s.pass(1s);
+  CHECK(s.refused.at(mine) == refusal::timed_out);
+  s.release(held);
+}
+
+TEST_CASE("nobody gets in between while those who wait are brought one") {
+  auto settings = with(2);
+  settings.validation_window = 1s;
+  scene s(settings);
+  auto const a = s.make();
+  auto const b = s.make();
+  s.release(a);
+  s.release(b);
+  s.pass(2s);
+  auto const mine = s.wait();
+  REQUIRE(s.asking == std::vector{b});
+  auto const next = s.wait();
+  REQUIRE(s.asking == std::vector{b, a});
+  s.pool.give_up(next);
+  s.pool.asked(a, true, s.now);  // answered first, so it goes to whoever came first
+  s.look();
+  CHECK(s.granted.at(mine) == a);
+  s.answer();
+  CHECK(s.pool.acquire(s.now) == b);
+}
+
+TEST_CASE("evicting replaces what is idle at once and the rest when it comes back") {
+  scene s(with(3));
+  auto const held = s.make();
+  auto const idle = s.make();
+  s.release(idle);
+  s.wait();
+  s.pool.evict_all(s.now);
+  s.look();
+  CHECK(s.pool.statistics().in_use == 2);  // the idle one was given out before
+  s.release(idle);
+  CHECK(s.reasons.at(idle) == close_reason::evicted);
+  s.release(held, returned::dirty);
+  CHECK(s.reasons.at(held) == close_reason::evicted);
+  SECTION("also one that was being made") {
+    s.wait();
+    REQUIRE_FALSE(s.connecting.empty());
+    slot const made = s.connecting.front();
+    s.pool.evict_all(s.now);
+    s.look();
+    s.connect();
+    CHECK(s.reasons.at(made) == close_reason::evicted);
+  }
+}
+
+TEST_CASE("the end: nobody new, whoever waits is told, idle ones go, the rest when it comes back") {
+  scene s(with(3));
+  auto const held = s.make();
+  auto const idle = s.make();
+  s.release(idle);
+  auto const asked_for = s.make();
+  (void)asked_for;
+  auto const third = s.make();
+  auto const mine = s.wait();
+  s.pool.shut_down();
+  s.look();
+  CHECK(s.refused.at(mine) == refusal::closed);
+  CHECK_FALSE(s.pool.is_over());
+  for (slot const each : {held, asked_for, third}) s.release(each);
+  while (!s.closing.empty()) s.finish_close();
+  CHECK(s.pool.is_over());
+  CHECK(s.pool.statistics().total == 0);
+}
+
+TEST_CASE("the numbers of a pool add up") {
+  scene s(with(4));
+  auto const a = s.make();
+  auto const b = s.make();
+  s.wait();
+  s.pass(20ms);
+  auto now = s.pool.statistics();
+  CHECK(now.total == 3);
+  CHECK(now.in_use == 2);
+  CHECK(now.connecting == 1);
+  CHECK(now.waiting == 1);
+  CHECK(now.acquired == 2);
+  CHECK(now.connected == 2);
+  s.release(a, returned::broken);
+  s.release(b, returned::dirty);
+  s.fail_connect();
+  now = s.pool.statistics();
+  CHECK(now.closing == 1);
+  CHECK(now.resetting == 1);
+  CHECK(now.failed_connects == 1);
+  CHECK(now.closed[static_cast<std::size_t>(close_reason::broken)] == 1);
+  CHECK(now.usage_time.total() == 2);
+  CHECK(now.usage_time.counts()[15] == 2);  // 20,000 us: from 16,384 to below 32,768
+}

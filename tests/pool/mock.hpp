@@ -1,0 +1,84 @@
+#ifndef VISOR_TESTS_POOL_MOCK_HPP
+#define VISOR_TESTS_POOL_MOCK_HPP
+
+#include "visor/base/manual_clock.hpp"
+#include "visor/pool/pool.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace pool_test {
+
+using visor::duration;
+
+/// A server that does as a test says, in the time that the test says, and counts.
+template <class Clock>
+struct mock_server {
+  explicit mock_server(boost::asio::any_io_executor on, Clock with) : executor(std::move(on)), clock(std::move(with)) {}
+
+  boost::asio::any_io_executor executor;
+  Clock clock;
+  duration connecting_takes{0}, asking_takes{0}, resetting_takes{0}, closing_takes{0};
+  std::optional<visor::error> refuses;  ///< every connect
+  bool is_dead = false;                 ///< asking and resetting fail
+  int last = 0;
+  int open = 0, most_open = 0, connects = 0, asks = 0, resets = 0, goodbyes = 0, interrupts = 0;
+
+  visor::task<> take(duration length) {
+    if (length != duration{0}) co_await visor::detail::sleep_for(executor, clock, length);
+  }
+};
+
+template <class Clock>
+struct mock_connection {
+  explicit mock_connection(std::shared_ptr<mock_server<Clock>> to) : server(std::move(to)), number(++server->last) {
+    server->most_open = std::max(server->most_open, ++server->open);
+  }
+  mock_connection(mock_connection const&) = delete;
+  mock_connection& operator=(mock_connection const&) = delete;
+  ~mock_connection() { --server->open; }
+
+  visor::connection_state state() const noexcept { return is; }
+  visor::task<> ask() {
+    ++server->asks;
+    co_await server->take(server->asking_takes);
+    if (server->is_dead) throw visor::error(visor::condition::connection_lost, "the server is gone");
+  }
+  visor::task<> reset() {
+    ++server->resets;
+    co_await server->take(server->resetting_takes);
+    if (server->is_dead) throw visor::error(visor::condition::connection_lost, "the server is gone");
+    is = visor::connection_state::clean;
+  }
+  visor::task<> close() {
+    ++server->goodbyes;
+    co_await server->take(server->closing_takes);
+  }
+  void interrupt() noexcept {
+    ++server->interrupts;
+    is = visor::connection_state::broken;
+  }
+
+  std::shared_ptr<mock_server<Clock>> server;
+  int number;
+  visor::connection_state is = visor::connection_state::clean;
+};
+
+template <class Clock>
+struct mock_connector {
+  using connection = mock_connection<Clock>;
+  std::shared_ptr<mock_server<Clock>> server;
+
+  std::string place() const { return "the mock at localhost:1"; }
+  visor::task<std::unique_ptr<connection>> connect() {
+    ++server->connects;
+    co_await server->take(server->connecting_takes);
+    if (server->refuses) throw visor::error(*server->refuses);
+    co_return std::make_unique<connection>(server);
+  }
+};
+
+}  // namespace pool_test
+
+#endif

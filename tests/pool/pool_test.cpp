@@ -1,0 +1,489 @@
+#include "mock.hpp"
+#include "support/catch.hpp"
+#include "support/time.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <atomic>
+#include <future>
+#include <list>
+#include <random>
+#include <thread>
+#include <vector>
+
+using namespace std::chrono_literals;
+using namespace pool_test;
+using visor::condition;
+using visor::connection_state;
+using visor::pool_settings;
+namespace asio = boost::asio;
+
+namespace {
+
+using clock_type = visor::manual_clock;
+using pool_type = visor::pool<mock_connector<clock_type>, clock_type>;
+
+/// One who asks for a connection, and what came of it.
+struct caller {
+  pool_type::handle held;
+  std::exception_ptr failure;
+  bool answered = false;
+  asio::cancellation_signal cancel;
+
+  std::string message() const {
+    try {
+      if (failure) std::rethrow_exception(failure);
+    } catch (std::exception const& thrown) {
+      return thrown.what();
+    }
+    return {};
+  }
+  condition kind() const {
+    try {
+      if (failure) std::rethrow_exception(failure);
+    } catch (visor::error const& thrown) {
+      return thrown.kind();
+    } catch (std::exception const&) {
+    }
+    return condition::internal;
+  }
+};
+
+/// A pool of a mock server with a clock that the test moves.
+struct scene {
+  explicit scene(pool_settings settings = {}) {
+    pool.emplace(
+        io.get_executor(), settings, mock_connector<clock_type>{server}, clock,
+        [this](visor::log_level, std::string_view line) { lines.emplace_back(line); }, 1);
+    settle();
+  }
+  ~scene() {
+    pool.reset();
+    settle();
+    for (auto& each : callers) each.held.release();
+    pass(1min);
+  }
+
+  std::list<caller> callers;  // outlives what runs for them
+  asio::io_context io{1};
+  clock_type clock;
+  std::shared_ptr<mock_server<clock_type>> server = std::make_shared<mock_server<clock_type>>(io.get_executor(), clock);
+  std::vector<std::string> lines;
+  std::optional<pool_type> pool;
+
+  void settle() { visor_test::settle(io); }
+  void pass(duration length) { visor_test::pass(io, clock, length); }
+
+  caller& ask(bool impatient = false, std::source_location where = std::source_location::current()) {
+    auto& one = callers.emplace_back();
+    auto const get = [](pool_type& from, caller& into, bool in_a_hurry, std::source_location at) -> visor::task<> {
+      if (in_a_hurry)
+        into.held = co_await from.acquire_or_fail(at);
+      else
+        into.held = co_await from.acquire(at);
+    };
+    asio::co_spawn(io, get(*pool, one, impatient, where),
+                   asio::bind_cancellation_slot(one.cancel.slot(), [&one](std::exception_ptr thrown) {
+                     one.failure = std::move(thrown);
+                     one.answered = true;
+                   }));
+    settle();
+    return one;
+  }
+
+  bool logged(std::string const& text) const {
+    return std::any_of(lines.begin(), lines.end(), [&](auto const& line) { return line.find(text) != std::string::npos; });
+  }
+};
+
+pool_settings with(int max, int min = 0) {
+  pool_settings settings;
+  settings.max = max;
+  settings.min = min;
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("a pool makes a connection for whoever asks, and gives it to the next") {
+  scene s;
+  CHECK(s.server->connects == 0);
+  CHECK_FALSE(s.pool->try_acquire());
+  auto& first = s.ask();
+  REQUIRE(first.held);
+  CHECK(first.held->number == 1);
+  first.held.release();
+  auto at_once = s.pool->try_acquire();
+  REQUIRE(at_once);
+  CHECK(at_once->number == 1);
+  CHECK(s.server->connects == 1);
+}
+
+TEST_CASE("min connections are made ahead") {
+  scene s(with(5, 3));
+  CHECK(s.server->open == 3);
+  CHECK(s.pool->statistics().idle == 3);
+}
+
+TEST_CASE("a handle gives back once, whatever is done with it") {
+  scene s;
+  auto& one = s.ask();
+  auto moved = std::move(one.held);
+  CHECK_FALSE(one.held);
+  one.held.release();
+  CHECK(s.pool->statistics().in_use == 1);
+  moved.release();
+  moved.release();
+  CHECK(s.pool->statistics().in_use == 0);
+  CHECK(s.pool->statistics().idle == 1);
+  auto again = s.pool->try_acquire();
+  auto& other = s.ask();
+  again = std::move(other.held);  // gives the first one back
+  CHECK(s.pool->statistics().in_use == 1);
+}
+
+TEST_CASE("who gets none in time learns what all connections are doing and why the last connect failed") {
+  auto settings = with(1);
+  scene s(settings);
+  auto& holder = s.ask();
+  s.pass(2s);
+  auto& one = s.ask();
+  s.pass(4s);
+  CHECK_FALSE(one.answered);
+  s.pass(1s);
+  REQUIRE(one.answered);
+  CHECK(one.kind() == condition::timeout);
+  CHECK_THAT(one.message(), visor_test::Contains("no connection to the mock at localhost:1 within 5s (pool.acquire_timeout): "
+                                                 "1 of 1 connections are in use, 0 idle, 0 being made, 0 callers wait"));
+  CHECK_THAT(one.message(), visor_test::Contains("the oldest is held for 7s by "));
+  CHECK_THAT(one.message(), visor_test::Contains("pool_test.cpp:"));
+  CHECK_THAT(one.message(), visor_test::Contains("raise pool.max (DB_POOL_MAX)"));
+  holder.held.release();
+
+  s.server->is_dead = true;
+  s.pool->evict_all();
+  s.server->refuses = visor::error(condition::connection_failed, "connection refused by localhost:1: does the server run?");
+  auto& other = s.ask();
+  s.pass(6s);
+  CHECK(other.kind() == condition::timeout);
+  CHECK_THAT(other.message(), visor_test::Contains("the last connect failed: connection refused by localhost:1"));
+}
+
+TEST_CASE("more than max_waiting callers are turned away at once") {
+  auto settings = with(1);
+  settings.max_waiting = 2;
+  scene s(settings);
+  auto& holder = s.ask();
+  s.ask();
+  s.ask();
+  auto& one = s.ask();
+  REQUIRE(one.answered);
+  CHECK(one.kind() == condition::busy);
+  CHECK_THAT(one.message(), visor_test::Contains("2 callers wait for one already (pool.max_waiting)"));
+  CHECK(s.pool->statistics().turned_away == 1);
+  holder.held.release();
+}
+
+TEST_CASE("a caller who gives up while a connection is made leaves it to the next") {
+  scene s;
+  s.server->connecting_takes = 1s;
+  auto& one = s.ask();
+  one.cancel.emit(asio::cancellation_type::terminal);
+  s.settle();
+  CHECK(one.answered);
+  CHECK_FALSE(one.held);
+  s.pass(1s);
+  CHECK(s.pool->statistics().idle == 1);
+  CHECK(s.pool->statistics().in_use == 0);
+}
+
+TEST_CASE("giving up while the connection is on its way loses nothing") {
+  scene s(with(1));
+  auto& holder = s.ask();
+  auto& one = s.ask();
+  holder.held.release();  // it is on its way
+  CHECK(s.pool->statistics().in_use == 1);
+  one.cancel.emit(asio::cancellation_type::terminal);
+  s.settle();
+  CHECK(one.answered);
+  one.held.release();
+  CHECK(s.pool->statistics().in_use == 0);
+  CHECK(s.pool->statistics().idle == 1);
+}
+
+TEST_CASE("a handle may outlive its pool") {
+  scene s;
+  auto& one = s.ask();
+  auto& other = s.ask();
+  CHECK(s.server->open == 2);
+  other.held.release();
+  s.pool.reset();
+  s.settle();
+  CHECK(s.server->open == 1);
+  CHECK(one.held->number == 1);
+  one.held.release();
+  s.settle();
+  CHECK(s.server->open == 0);
+}
+
+TEST_CASE("who holds a connection for long is named, and again when it comes back") {
+  auto settings = with(2);
+  settings.leak_threshold = 10s;
+  scene s(settings);
+  auto& one = s.ask();
+  s.pass(9s);
+  CHECK_FALSE(s.logged("leak_threshold"));
+  s.pass(2s);
+  CHECK(s.logged("a connection to the mock at localhost:1 is held for 10s by "));
+  CHECK_FALSE(s.logged("came back"));
+  one.held.release();
+  CHECK(s.logged("came back that "));
+}
+
+TEST_CASE("what was idle for long is asked first, with a time of its own") {
+  auto settings = with(2);
+  settings.validation_window = 1s;
+  scene s(settings);
+  auto& first = s.ask();
+  first.held.release();
+  s.pass(2s);
+  SECTION("it answers") {
+    auto& one = s.ask();
+    CHECK(one.held->number == 1);
+    CHECK(s.server->asks == 1);
+  }
+  SECTION("it is dead") {
+    s.server->is_dead = true;
+    auto& one = s.ask();
+    CHECK(one.held->number == 2);
+  }
+  SECTION("it says nothing") {
+    s.server->asking_takes = 1h;
+    auto& one = s.ask();
+    s.pass(1s);
+    CHECK_FALSE(one.answered);
+    s.pass(1s);
+    REQUIRE(one.answered);
+    CHECK(one.held->number == 2);
+  }
+}
+
+TEST_CASE("a changed session is reset, within a time; a broken connection never comes back") {
+  scene s(with(1));
+  auto& first = s.ask();
+  first.held->is = connection_state::dirty;
+  SECTION("in time") {
+    first.held.release();
+    auto& one = s.ask();
+    CHECK(s.server->resets == 1);
+    CHECK(one.held->number == 1);
+    CHECK(one.held->is == connection_state::clean);
+  }
+  SECTION("too late") {
+    s.server->resetting_takes = 1h;
+    first.held.release();
+    s.pass(2s);
+    auto& one = s.ask();
+    CHECK(one.held->number == 2);
+    CHECK(s.server->goodbyes == 0);
+  }
+  SECTION("broken") {
+    first.held->is = connection_state::broken;
+    first.held.release();
+    auto& one = s.ask();
+    CHECK(one.held->number == 2);
+    CHECK(s.server->goodbyes == 0);
+    CHECK(s.server->most_open == 1);
+  }
+}
+
+TEST_CASE("a wrong password is told at once and not tried again and again") {
+  scene s;
+  s.server->refuses = visor::error(condition::authentication_failed, "wrong password for the user visor");
+  auto& one = s.ask();
+  REQUIRE(one.answered);
+  CHECK(one.kind() == condition::authentication_failed);
+  CHECK(one.message() == "wrong password for the user visor");
+  for (int i = 0; i < 10; ++i) CHECK(s.ask().kind() == condition::authentication_failed);
+  CHECK(s.server->connects == 1);
+  s.server->refuses.reset();
+  s.pool->evict_all();  // there is a new password
+  CHECK(s.ask().held);
+}
+
+TEST_CASE("a start fails at once with what is wrong, while others wait for the server") {
+  scene s;
+  s.server->refuses = visor::error(condition::connection_failed, "connection refused");
+  auto& patient = s.ask();
+  auto& starting = s.ask(true);
+  s.pass(100ms);
+  CHECK(starting.kind() == condition::connection_failed);
+  CHECK_FALSE(patient.answered);
+  s.server->refuses.reset();
+  s.pass(2s);
+  CHECK(patient.held);
+}
+
+TEST_CASE("connecting has a time of its own") {
+  auto settings = with(1);
+  settings.connect_timeout = 1s;
+  scene s(settings);
+  s.server->connecting_takes = 1h;
+  auto& one = s.ask(true);
+  s.pass(1s);
+  CHECK(one.kind() == condition::connection_failed);
+  CHECK_THAT(one.message(), visor_test::Contains("did not answer within 1s (pool.connect_timeout)"));
+}
+
+TEST_CASE("a step of the system clock changes nothing") {
+  auto settings = with(2);
+  settings.keepalive = 0s;
+  scene s(settings);
+  auto& one = s.ask();
+  one.held.release();
+  s.clock.step_to(s.clock.now() + 24h * 365);
+  s.settle();
+  CHECK(s.pool->statistics().idle == 1);
+  s.clock.step_to(s.clock.now() - 24h * 730);
+  s.pass(29s);
+  CHECK(s.pool->statistics().idle == 1);
+  s.pass(1s);
+  CHECK(s.pool->statistics().idle == 0);
+}
+
+TEST_CASE("a suspended pool keeps callers waiting until it is resumed") {
+  scene s(with(2));
+  s.pool->suspend();
+  auto& one = s.ask();
+  s.pass(1h);
+  CHECK_FALSE(one.answered);
+  s.pool->resume();
+  s.settle();
+  CHECK(one.held);
+}
+
+TEST_CASE("the end waits for what is in use, and closes everything") {
+  scene s(with(3));
+  auto& held = s.ask();
+  s.ask().held.release();
+  auto const closing = [](pool_type& of, std::optional<bool>& in_time) -> visor::task<> { in_time = co_await of.close(30s); };
+  std::optional<bool> in_time;
+  std::optional<bool> second_in_time;
+  asio::co_spawn(s.io, closing(*s.pool, in_time), asio::detached);
+  asio::co_spawn(s.io, closing(*s.pool, second_in_time), asio::detached);
+  s.pass(10s);
+  CHECK_FALSE(in_time);
+  CHECK(s.server->open == 1);
+  CHECK(s.ask().kind() == condition::closed);
+  SECTION("it comes back") {
+    held.held.release();
+    s.settle();
+    CHECK(in_time == true);
+    CHECK(second_in_time == true);
+    CHECK(s.server->interrupts == 0);
+  }
+  SECTION("it does not") {
+    s.pass(20s);
+    CHECK(s.server->interrupts >= 1);
+    CHECK_FALSE(in_time);
+    held.held.release();
+    s.settle();
+    CHECK(in_time == false);
+  }
+  CHECK(s.server->open == 0);
+  CHECK(s.pool->statistics().total == 0);
+  std::optional<bool> third;
+  asio::co_spawn(s.io, closing(*s.pool, third), asio::detached);
+  s.settle();
+  CHECK(third == true);
+}
+
+TEST_CASE("who waits when the pool ends is told") {
+  scene s(with(1));
+  auto& held = s.ask();
+  auto& one = s.ask();
+  s.pool.reset();
+  s.settle();
+  CHECK(one.kind() == condition::closed);
+  held.held.release();
+}
+
+TEST_CASE("a server that restarts is met with few connects, and every caller is served") {
+  auto settings = with(8, 8);
+  settings.validation_window = 0s;
+  settings.max_connecting = 2;
+  scene s(settings);
+  REQUIRE(s.server->open == 8);
+  s.pass(1s);
+  s.server->is_dead = true;
+  s.server->refuses = visor::error(condition::connection_failed, "connection refused");
+  s.server->connects = 0;
+  std::vector<caller*> asking;
+  for (int i = 0; i < 8; ++i) asking.push_back(&s.ask());
+  s.pass(3s);
+  CHECK(s.server->connects < 40);  // few, in three seconds
+  s.server->is_dead = false;
+  s.server->refuses.reset();
+  s.pass(2s);
+  for (auto* each : asking) CHECK(each->held);
+}
+
+TEST_CASE("threads that take, keep, break and give up at random leave nothing behind") {
+  using real_clock = visor::wall_clock;
+  using real_pool = visor::pool<mock_connector<real_clock>, real_clock>;
+  auto const seed = std::random_device{}();
+  CAPTURE(seed);
+  asio::io_context own;
+  auto work = asio::make_work_guard(own);
+  std::thread runner([&] { own.run(); });
+  auto const server = std::make_shared<mock_server<real_clock>>(own.get_executor(), real_clock());
+  auto settings = with(4);
+  settings.validation_window = 0s;
+  settings.connect_backoff = 1ms;
+  std::atomic<int> served{0};
+  {
+    real_pool pool(own.get_executor(), settings, mock_connector<real_clock>{server});
+    auto const busy = [&pool, &served](unsigned which) {
+      std::minstd_rand random(which);
+      asio::io_context io{1};
+      for (int i = 0; i < 300; ++i) {
+        asio::cancellation_signal cancel;
+        auto const one = [](real_pool& from, std::minstd_rand& dice, std::atomic<int>& count) -> visor::task<> {
+          auto held = co_await from.acquire();
+          ++count;
+          if (dice() % 10 == 0) held->is = connection_state::broken;
+          if (dice() % 10 == 1) held->is = connection_state::dirty;
+          if (dice() % 3 == 0) co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+        };
+        bool ended = false;
+        asio::co_spawn(io, one(pool, random, served),
+                       asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr) { ended = true; }));
+        if (random() % 4 == 0) {
+          io.poll();
+          cancel.emit(asio::cancellation_type::terminal);
+        }
+        io.restart();
+        while (!ended && io.run_one() != 0) {
+        }
+        io.run();
+      }
+    };
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < 4; ++i) threads.emplace_back(busy, seed + i);
+    for (auto& each : threads) each.join();
+    CHECK(pool.statistics().in_use == 0);
+    CHECK(pool.statistics().waiting == 0);
+    asio::io_context io{1};
+    auto ended = asio::co_spawn(io, pool.close(10s), asio::use_future);
+    io.run();
+    CHECK(ended.get());
+  }
+  work.reset();
+  runner.join();
+  CHECK(server->open == 0);
+  CHECK(server->most_open <= 4);
+  CHECK(served > 600);
+}
