@@ -90,3 +90,31 @@ TEST_CASE("a job that ignores everything is left behind, and what it says later 
   CHECK(w.state(id) == job_state::ready);
   CHECK(w.attempts(id).empty());
 }
+
+TEST_CASE("a drain ends although a job whose lease was lost ignores everything") {
+  world w;
+  auto& node = w.add();
+  std::unique_ptr<visor::manual_clock::timer> deaf;
+  auto const clock = w.clock;
+  node.engine->add(visor::job_type("deaf", [&, clock](job_context& job) -> visor::task<> {
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+    deaf = std::make_unique<visor::manual_clock::timer>(job.executor(), clock);
+    auto wait = deaf->async_wait_for(1h, boost::asio::use_awaitable);
+    co_await std::move(wait);
+  }));
+  w.start(node);
+  auto const id = w.enqueue("deaf");
+  w.pass(1s);
+  auto const was = w.run_now(w.store.nodes()).at(0);
+  std::optional<visor::node_lease> evicted(std::in_place, was.name, was.epoch, was.lease_until);
+  CHECK(w.run_now(w.store.recover(evicted)).size() == 1);
+  w.pass(1min);
+  REQUIRE(node.engine->counters().lost_leases == 1);
+  CHECK(w.state(id) == job_state::dead);
+  node.engine->stop();
+  w.pass(34s);
+  CHECK_FALSE(node.ended);  // the slot is taken: it is waited for like any other
+  w.pass(2s);
+  CHECK(node.ended);
+  CHECK(node.logged("1 jobs ignore that they are told to stop and are left behind"));
+}

@@ -18,6 +18,44 @@ TEST_CASE("a second exclusive node on the same machine is refused with the name 
   w.stop_all();
 }
 
+TEST_CASE("a second exclusive engine of the same process is refused") {
+  world w;
+  auto& first = w.add(world::settings("first"));
+  w.start(first);
+  auto& second = w.add(world::settings("second"));
+  w.start(second);
+  CHECK(second.ended);  // no time has passed
+  CHECK_THAT(second.failure, StartsWith("node first ("));
+  CHECK_FALSE(first.ended);
+  CHECK(w.run_now(w.store.nodes()).size() == 1);
+  w.stop_all();
+}
+
+TEST_CASE("a node that another one got ahead of looks again after a pause") {
+  world w;
+  int tries = 0;
+  w.store.before_join = [&] {
+    if (++tries <= 5) throw visor::error(visor::condition::lease_held, "another node was first");
+  };
+  auto& node = w.add();
+  w.start(node);
+  CHECK(tries == 1);
+  CHECK_FALSE(node.ended);
+  SECTION("until it gets in") {
+    w.pass(1s);
+    CHECK(tries == 6);
+    CHECK(w.run_now(w.store.nodes()).size() == 1);
+    w.stop_all();
+  }
+  SECTION("until it is stopped") {
+    node.engine->stop();
+    w.settle();
+    CHECK(node.ended);
+    CHECK(node.failure.empty());
+    CHECK(tries == 1);
+  }
+}
+
 TEST_CASE("an exclusive node whose process is gone is evicted and its jobs run again") {
   world w;
   auto gone = visor::process_identity::current();
@@ -69,6 +107,13 @@ TEST_CASE("the end of the lease of an unknown exclusive node is waited for") {
     w.pass(31s);
     CHECK(node.ended);
     CHECK(node.failure.find("elsewhere") != std::string::npos);
+  }
+  SECTION("nobody wants to wait any more") {
+    node.engine->stop();
+    w.settle();
+    CHECK(node.ended);
+    CHECK(node.failure.empty());
+    CHECK(w.run_now(w.store.nodes()).size() == 1);
   }
 }
 

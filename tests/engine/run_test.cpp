@@ -170,6 +170,41 @@ TEST_CASE("a running job is cancelled on request") {
   w.stop_all();
 }
 
+TEST_CASE("a job that is cancelled again goes on with what it does about the first time") {
+  world w;
+  auto& node = w.add();
+  int interrupted = 0;
+  bool cleaned = false;
+  auto const clock = w.clock;
+  node.engine->add(visor::job_type("careful", [&, clock](job_context& job) -> visor::task<> {
+    visor::manual_clock::timer timer{job.executor(), clock};
+    visor::duration length{1h};
+    for (int i = 0; i < 2; ++i) {
+      auto wait = timer.async_wait_for(length, boost::asio::as_tuple(boost::asio::use_awaitable));
+      auto const [failure] = co_await std::move(wait);
+      interrupted += failure ? 1 : 0;
+      cleaned = !failure;
+      length = 1min;
+      co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_terminal_cancellation());
+    }
+    throw std::runtime_error("cleaned up");
+  }));
+  w.start(node);
+  auto const id = w.enqueue("careful", 5);
+  w.pass(1s);
+  CHECK(w.run_now(w.store.cancel_job(id)) == visor::cancel_result::requested);
+  w.pass(1s);
+  CHECK(interrupted == 1);
+  CHECK(w.run_now(w.store.cancel_job(id)) == visor::cancel_result::requested);
+  w.pass(50s);  // meanwhile the node asks many times what is to be cancelled
+  CHECK(w.state(id) == job_state::running);
+  w.pass(10s);
+  CHECK(interrupted == 1);
+  CHECK(cleaned);
+  CHECK(w.state(id) == job_state::cancelled);
+  w.stop_all();
+}
+
 TEST_CASE("a queue runs no more jobs than it has slots, and the others in order of priority") {
   world w;
   auto settings = world::settings();
@@ -282,4 +317,13 @@ TEST_CASE("settings out of range are refused by name") {
   wrong([](auto& s) { s.queues[0].slots = 0; }, "slots of queue default");
   wrong([](auto& s) { s.threads = -1; }, "threads");
   wrong([](auto& s) { s.poll_interval = 0s; }, "poll_interval");
+}
+
+TEST_CASE("a queue that is named twice, or not at all, is refused") {
+  world w;
+  auto settings = world::settings();
+  settings.queues = {visor::queue_settings("mail", 1), visor::queue_settings("default", 1), visor::queue_settings("mail", 5)};
+  CHECK_THROWS_WITH(w.add(settings), Contains("queue mail is there twice"));
+  settings.queues = {visor::queue_settings("", 1)};
+  CHECK_THROWS_WITH(w.add(settings), Contains("a queue has no name"));
 }

@@ -12,14 +12,57 @@
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace visor_test {
 
 using namespace std::chrono_literals;
-using store_type = visor::memory_store<visor::manual_clock>;
+
+/// The store in memory, in which a test may make operations late or let them fail.
+class store_type : public visor::memory_store<visor::manual_clock> {
+ public:
+  using memory = visor::memory_store<visor::manual_clock>;
+  using memory::memory;
+
+  /// How much an exchange is about.
+  struct exchange_size {
+    std::size_t done;
+    std::size_t back;
+    std::size_t wanted;
+  };
+
+  /// What happens before an exchange, and between it and its reply. What these throw, the exchange throws.
+  std::function<visor::task<>(exchange_size)> before_exchange;
+  std::function<visor::task<>(exchange_size)> after_exchange;
+  std::function<void()> before_join;
+
+  visor::task<visor::node_lease> join(visor::join_request request) {
+    if (before_join) before_join();
+    co_return co_await memory::join(std::move(request));
+  }
+
+  visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
+                                               std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) {
+    exchange_size const size{done.size(), back.size(), wanted.size()};
+    if (auto const before = before_exchange) {  // copies: a test may set another one meanwhile
+      auto step = before(size);
+      co_await std::move(step);
+    }
+    auto result = co_await memory::exchange(lease, done, back, wanted);
+    if (auto const after = after_exchange) {
+      auto step = after(size);
+      co_await std::move(step);
+    }
+    co_return result;
+  }
+};
+
 using engine_type = visor::engine<store_type, visor::manual_clock>;
 
 }  // namespace visor_test

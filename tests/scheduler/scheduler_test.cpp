@@ -263,6 +263,29 @@ TEST_CASE("a store that cannot be opened is told by run") {
   CHECK_THROWS_AS(scheduler.run(), visor::error);
 }
 
+TEST_CASE("jobs can be added while the file is still being opened") {
+  folder const temporary;
+  visor::settings how;
+  how.storage.connection.filename = (temporary.path / "schedules.db").string();
+  boost::asio::io_context io;
+  visor::scheduler<visor::sqlite> scheduler(io, how);
+  std::vector<std::string> seen;
+  scheduler.on<order>("order", [&](order const& what) -> visor::task<> {
+    seen.push_back(what.item);
+    scheduler.stop();
+    co_return;
+  });
+  std::exception_ptr failure;
+  scheduler.async_run([&](std::exception_ptr thrown) { failure = thrown; });
+  scheduler.async_enqueue(order{"tea"}, [&](std::exception_ptr thrown, visor::job_id) {
+    CHECK(thrown == nullptr);
+    if (thrown) scheduler.stop();
+  });
+  io.run();
+  CHECK(failure == nullptr);
+  CHECK(seen == std::vector<std::string>{"tea"});
+}
+
 TEST_CASE("run ends with a signal, and its jobs are kept for the next one") {
   folder const temporary;
   visor::settings how;

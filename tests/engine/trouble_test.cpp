@@ -1,0 +1,130 @@
+// Exchanges that fail, whose outcome nobody knows, or whose reply comes late.
+
+#include "world.hpp"
+
+#include <algorithm>
+
+using namespace visor_test;
+using visor::job_context;
+using visor::job_state;
+using visor::outcome;
+
+TEST_CASE("a drain ends although what it has to report is refused by the store to the end") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 10s)));
+  w.start(node);
+  auto const id = w.enqueue("work");
+  w.pass(1s);
+  node.engine->stop();
+  bool away = true;
+  int tries = 0;
+  w.store.before_exchange = [&](store_type::exchange_size size) -> visor::task<> {
+    tries += size.done != 0 ? 1 : 0;
+    if (away) throw visor::error(visor::condition::connection_lost, "the store is away");
+    co_return;
+  };
+  w.pass(15s);
+  CHECK(tries > 5);
+  CHECK_FALSE(node.ended);
+  SECTION("as long as it may, it tries again") {
+    away = false;
+    w.pass(3s);
+    CHECK(node.ended);
+    CHECK(w.state(id) == job_state::completed);
+  }
+  SECTION("then it leaves, and the job runs elsewhere") {
+    w.pass(25s);
+    CHECK(node.ended);
+    CHECK(node.failure.empty());
+    CHECK(w.state(id) == job_state::ready);
+    CHECK(w.attempts(id).empty());
+    CHECK(w.run_now(w.store.nodes()).at(0).state == visor::node_state::offline);
+  }
+}
+
+TEST_CASE("a claim that is answered after the lease was lost is not run") {
+  world w;
+  auto& node = w.add();
+  int runs = 0;
+  node.engine->add(visor::job_type("work", [&](job_context&) -> visor::task<> {
+    ++runs;
+    co_return;
+  }));
+  w.start(node);
+  bool first = true;
+  auto const late = [&](store_type::exchange_size size) -> visor::task<> {
+    if (size.wanted == 0 || !std::exchange(first, false)) co_return;
+    visor::manual_clock::timer timer{w.io.get_executor(), w.clock};
+    auto wait = timer.async_wait_for(20s, boost::asio::use_awaitable);
+    co_await std::move(wait);
+  };
+  w.store.after_exchange = late;
+  auto const id = w.enqueue("work", 2);
+  CHECK_FALSE(first);
+  CHECK(w.state(id) == job_state::running);  // the store gave it, and its node does not know yet
+  auto const was = w.run_now(w.store.nodes()).at(0);
+  std::optional<visor::node_lease> evicted(std::in_place, was.name, was.epoch, was.lease_until);
+  CHECK(w.run_now(w.store.recover(evicted)).at(0).requeued == std::vector<visor::job_id>{id});
+  SECTION("while the node is not back yet") {
+    bool away = true;
+    w.store.before_join = [&] {
+      if (away) throw visor::error(visor::condition::connection_failed, "the store is away");
+    };
+    w.pass(25s);
+    CHECK(runs == 0);
+    away = false;
+  }
+  SECTION("but under a new epoch") {}
+  w.pass(30s);
+  CHECK(node.engine->counters().lost_leases == 1);
+  CHECK(runs == 1);
+  CHECK(w.state(id) == job_state::completed);
+  auto const tries = w.attempts(id);
+  REQUIRE(tries.size() == 2);
+  CHECK(tries[0].outcome == outcome::lost);
+  CHECK(tries[1].outcome == outcome::completed);
+  CHECK(tries[1].epoch.value() > was.epoch);
+  w.stop_all();
+}
+
+TEST_CASE("results are reported again when nobody knows what became of the exchange, and jobs claimed with it run again") {
+  bool const written = GENERATE(true, false);
+  CAPTURE(written);
+  world w;
+  auto settings = world::settings();
+  settings.queues = {visor::queue_settings("default", 1)};
+  auto& node = w.add(settings);
+  std::vector<visor::job_id> runs;
+  auto const clock = w.clock;
+  node.engine->add(visor::job_type("work", [&, clock](job_context& job) -> visor::task<> {
+    runs.push_back(job.id());
+    visor::manual_clock::timer timer{job.executor(), clock};
+    auto wait = timer.async_wait_for(10s, boost::asio::use_awaitable);
+    co_await std::move(wait);
+  }));
+  w.start(node);
+  auto const done = w.enqueue("work");
+  auto const next = w.enqueue("work", 2);
+  w.pass(1s);
+  bool first = true;
+  auto const cut = [&](store_type::exchange_size size) -> visor::task<> {
+    if (size.done != 0 && size.wanted != 0 && std::exchange(first, false))
+      throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+    co_return;
+  };
+  (written ? w.store.after_exchange : w.store.before_exchange) = cut;
+  w.pass(30s);
+  CHECK_FALSE(first);
+  CHECK(runs == std::vector<visor::job_id>{done, next});
+  CHECK(w.state(done) == job_state::completed);
+  CHECK(w.state(next) == job_state::completed);
+  CHECK(w.attempts(done).size() == 1);
+  CHECK(node.engine->counters().completed == 2);
+  CHECK(node.engine->counters().refused == 0);
+  auto const tries = w.attempts(next);
+  REQUIRE(tries.size() == (written ? 2U : 1U));  // a claim of which nobody knows counts as an attempt that was lost
+  CHECK(tries.back().outcome == outcome::completed);
+  CHECK(tries.back().epoch == 2);
+  w.stop_all();
+}
