@@ -66,6 +66,34 @@ TEST_CASE("a second stop waits for nobody") {
   CHECK(w.state(id) == job_state::ready);
 }
 
+TEST_CASE("a second stop waits no longer than the grace for a job that ignores it") {
+  world w;
+  auto settings = world::settings();
+  settings.poll_interval = 1h;
+  settings.drain_timeout = 24h;
+  auto& node = w.add(settings);
+  auto const clock = w.clock;
+  node.engine->add(visor::job_type("deaf", [clock](job_context& job) -> visor::task<> {
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+    visor::manual_clock::timer timer{job.executor(), clock};
+    auto wait = timer.async_wait_for(48h, boost::asio::use_awaitable);
+    co_await std::move(wait);
+  }));
+  w.start(node);
+  auto const id = w.enqueue("deaf");
+  w.pass(1s);
+  node.engine->stop();
+  w.pass(1min);
+  node.engine->stop();
+  w.pass(4s);
+  CHECK_FALSE(node.ended);
+  w.pass(2s);
+  REQUIRE(node.ended);
+  CHECK(w.state(id) == job_state::ready);
+  node.engine.reset();
+  w.pass(50h);  // what was left behind ends while its clock is there
+}
+
 TEST_CASE("a job that ignores everything is left behind, and what it says later does not count") {
   world w;
   auto& node = w.add();

@@ -31,6 +31,21 @@ TEST_CASE("a second exclusive engine of the same process is refused") {
   w.stop_all();
 }
 
+TEST_CASE("a second engine of the same name is refused, also in the same process") {
+  world w;
+  auto settings = world::settings();
+  settings.exclusive = GENERATE(true, false);
+  auto& first = w.add(settings);
+  w.start(first);
+  auto& second = w.add(settings);
+  w.start(second);
+  CHECK(second.ended);
+  CHECK_THAT(second.failure, StartsWith("node one ("));
+  w.pass(1min);
+  CHECK(first.engine->counters().lost_leases == 0);
+  w.stop_all();
+}
+
 TEST_CASE("a node that another one got ahead of looks again after a pause") {
   world w;
   int tries = 0;

@@ -48,7 +48,11 @@ struct shared_node {
         random_(std::random_device()()) {
     settings.check();
     identity = process_identity::current();
-    if (settings.name.empty()) settings.name = identity.host + "-" + std::to_string(identity.pid);
+    identity.engine = number_.value();
+    if (settings.name.empty()) {
+      settings.name = identity.host + "-" + std::to_string(identity.pid);
+      if (identity.engine > 1) settings.name += "-" + std::to_string(identity.engine);
+    }
   }
 
   /// Writes one line made of the parts: texts, numbers, instants, durations. Costs nothing when nobody listens.
@@ -86,6 +90,7 @@ struct shared_node {
   static void append(std::string& line, instant when) { line += to_string(when); }
   static void append(std::string& line, duration length) { line += to_string(length); }
 
+  engine_number number_;
   log_sink sink_;
   std::mt19937_64 random_;
 };

@@ -25,7 +25,7 @@ BOOST_DESCRIBE_STRUCT(queue_settings, (), (name, slots))
 
 /// How a node behaves. `check()` names the field that is out of range.
 struct node_settings {
-  std::string name;                                         ///< unique among the nodes of a store; empty: host name and process id
+  std::string name;                                         ///< unique among the nodes of a store; empty: made of host and process id
   bool exclusive = true;                                    ///< the only node of its store; always so on SQLite and memory
   duration lease_ttl{std::chrono::seconds{60}};             ///< after so long without a heartbeat others take its jobs; 1 s to 1 h
   duration heartbeat_interval{std::chrono::seconds{15}};    ///< at most a half of `lease_ttl`

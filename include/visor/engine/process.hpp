@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <csignal>
 #include <fstream>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -17,6 +19,7 @@ namespace visor {
 struct process_identity {
   std::string host;
   long pid = 0;
+  int engine = 1;       ///< which one of the process, see `engine_number`
   std::string start;    ///< clock ticks since boot
   std::string machine;  ///< id of the machine, empty where it has none: a host name may be that of several
   std::string boot;     ///< id of the boot
@@ -36,7 +39,8 @@ struct process_identity {
 
   /// As it is kept in the node's `address`.
   std::string text() const {
-    return host + " pid " + std::to_string(pid) + " start " + start + " machine " + machine + " boot " + boot + " space " + space;
+    auto const which = engine > 1 ? " engine " + std::to_string(engine) : std::string();
+    return host + " pid " + std::to_string(pid) + which + " start " + start + " machine " + machine + " boot " + boot + " space " + space;
   }
 
   /// Whether the process that wrote `address` is certainly gone. False also when this machine cannot tell.
@@ -83,6 +87,42 @@ struct process_identity {
   }
 };
 
+namespace detail {
+
+/// Which engine of its process one is: the smallest number, from 1, that no other has at the time. An engine that follows another one
+/// is so known for the same node, and one that is there beside it is not.
+class engine_number {
+ public:
+  engine_number() {
+    auto& all = taken();
+    std::scoped_lock const lock{all.mutex};
+    while (!all.numbers.insert(value_).second) ++value_;
+  }
+  engine_number(engine_number const&) = delete;
+  engine_number& operator=(engine_number const&) = delete;
+  ~engine_number() {
+    auto& all = taken();
+    std::scoped_lock const lock{all.mutex};
+    all.numbers.erase(value_);
+  }
+
+  int value() const noexcept { return value_; }
+
+ private:
+  struct numbers_in_use {
+    std::mutex mutex;
+    std::set<int> numbers;
+  };
+
+  static numbers_in_use& taken() {
+    static numbers_in_use all;
+    return all;
+  }
+
+  int value_ = 1;
+};
+
+}  // namespace detail
 }  // namespace visor
 
 #endif

@@ -201,8 +201,8 @@ class runner {
 
   duration idle_wait() const {
     if (!node_.draining) return node_.settings.poll_interval;
-    auto const since = node_.clock.elapsed() - drain_began_;
-    return std::max<duration>(std::min(node_.settings.drain_timeout - since, node_.settings.poll_interval), std::chrono::milliseconds{5});
+    auto const end = told_ ? told_at_ + node_.settings.stop_grace : drain_began_ + node_.settings.drain_timeout;
+    return std::max<duration>(std::min(end - node_.clock.elapsed(), node_.settings.poll_interval), std::chrono::milliseconds{5});
   }
 
   void take(exchange_result result, std::vector<claim_request> const& wanted) {
