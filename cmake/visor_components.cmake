@@ -4,7 +4,7 @@
 # caller's scope: empty when all are there, else one line that says what is missing. A macro, because find_package must create
 # its targets and variables where the caller is.
 
-set(visor_components memory sqlite zone yaml webhook)
+set(visor_components memory sqlite postgresql zone yaml webhook)
 
 macro(visor_find_component visor_component_ visor_message_)
   set(${visor_message_} "")
@@ -22,6 +22,11 @@ macro(visor_find_component visor_component_ visor_message_)
     find_package(SQLite3 3.38 QUIET)
     if(NOT TARGET SQLite::SQLite3)
       set(${visor_message_} "SQLite 3.38 or newer is missing (Debian: libsqlite3-dev)")
+    endif()
+  elseif("${visor_component_}" STREQUAL "postgresql")
+    find_package(PostgreSQL 15 QUIET)
+    if(NOT TARGET PostgreSQL::PostgreSQL)
+      set(${visor_message_} "libpq 15 or newer is missing (Debian: libpq-dev)")
     endif()
   elseif("${visor_component_}" STREQUAL "zone")
     find_package(date QUIET CONFIG)

@@ -58,6 +58,7 @@ struct any_statement : sql::statement_defaults {
 /// - `s.run(text)`: runs text that is not kept, such as a statement of the schema.
 /// - `s.lock_schema()`: until the transaction ends no other process is past this line.
 /// - `s.now()`: the database's clock; only with `server_clock`.
+/// - `s.announce()`: others, who watch, hear of this transaction when it commits; only where the database can do that.
 ///
 /// `params` may be left out where the statement has none. Parameters are referenced, not copied, until the awaited call is over.
 /// All throw `visor::error`; after that the operation may not go on with the session. A failed transaction leaves nothing behind.
@@ -89,7 +90,7 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `database.read(op)`: the same for an operation that only reads: it sees one state of the database.
 /// - `database.watch(f)`: `f` is called, from any thread, when somebody else may have committed, as far as the driver can tell. An
 ///   empty one ends that.
-/// - `D::classify(code)`: the portable condition of one of the database's own error codes.
+/// - `D::classify(code)`: the portable condition of one of the database's own error codes, a number or a text.
 ///
 /// `transact` and `read` throw `visor::error` as `op` threw it, or with the condition of what failed: `connection_lost` means that
 /// nothing was written, `outcome_unknown` that a commit was sent and its answer never came. Cancelling (terminal) gives up what has
@@ -100,7 +101,7 @@ template <class D>
 concept driver = driver_session<typename D::session> && sql::dialect<typename D::dialect> &&
                  std::constructible_from<typename D::database, typename D::settings> &&
                  requires(typename D::database& database, typename D::settings settings,
-                          typename D::session::template async<void> (&operation)(typename D::session&), int code) {
+                          typename D::session::template async<void> (&operation)(typename D::session&)) {
                    { D::name } -> std::convertible_to<std::string_view>;
                    { D::capabilities } -> std::convertible_to<driver_capabilities>;
                    { settings.place() } -> std::convertible_to<std::string>;
@@ -110,7 +111,11 @@ concept driver = driver_session<typename D::session> && sql::dialect<typename D:
                    { database.transact(operation) } -> std::same_as<task<>>;
                    { database.read(operation) } -> std::same_as<task<>>;
                    database.watch(std::function<void()>{});
-                   { D::classify(code) } -> std::same_as<condition>;
+                   requires requires(int number) {
+                     { D::classify(number) } -> std::same_as<condition>;
+                   } || requires(std::string_view text) {
+                     { D::classify(text) } -> std::same_as<condition>;
+                   };
                  };
 
 /// The coroutine type of operations over a session.

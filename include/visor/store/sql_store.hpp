@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <concepts>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -29,7 +30,7 @@ namespace visor {
 /// All members may be called from any thread and complete on the caller's executor. Every operation is one transaction of the driver:
 /// `database.transact` or `database.read` of a coroutine over its session.
 /// \tparam Driver which database; see `visor/driver/driver.hpp`
-/// \tparam Clock whose time is the store's, where the driver has no clock of its own
+/// \tparam Clock whose time is the store's. `wall_clock`: the database's own clock where it has one
 template <driver Driver, timekeeper Clock = wall_clock>
 class sql_store {
   using session = typename Driver::session;
@@ -71,7 +72,7 @@ class sql_store {
 
   task<instant> now() {
     auto const op = [](transaction& t) -> async<instant> { co_return t.now; };
-    if constexpr (Driver::capabilities.server_clock) co_return co_await read(op);
+    if constexpr (has_server_clock) co_return co_await read(op);
     check_open();
     co_return clock_.now();
   }
@@ -281,6 +282,7 @@ class sql_store {
   template <class Op>
   using result_of = typename std::invoke_result_t<Op const&, transaction&>::value_type;
 
+  static constexpr bool has_server_clock = Driver::capabilities.server_clock && std::same_as<Clock, wall_clock>;
   static constexpr std::int64_t lease_id_block = 1024;
 
   void check_open() const {
@@ -305,7 +307,7 @@ class sql_store {
 
     async<void> operator()(session& on) {
       transaction t{on, instant{}, store_.leases_};
-      if constexpr (Driver::capabilities.server_clock)
+      if constexpr (has_server_clock)
         t.now = co_await on.now();
       else
         t.now = store_.clock_.now();
@@ -314,6 +316,8 @@ class sql_store {
       else
         result_.emplace(co_await op_(t));
       news_ = t.news;
+      if constexpr (requires { on.announce(); })
+        if (t.news) on.announce();
     }
 
     bool has_news() const { return news_; }

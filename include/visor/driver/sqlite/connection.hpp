@@ -5,6 +5,7 @@
 #include "visor/driver/sqlite/dialect.hpp"
 #include "visor/driver/sqlite/file.hpp"
 #include "visor/driver/sqlite/settings.hpp"
+#include "visor/driver/statement_number.hpp"
 #include "visor/sql/statement.hpp"
 
 #include <sqlite3.h>
@@ -23,22 +24,6 @@
 #include <vector>
 
 namespace visor::sqlite_driver {
-
-/// A small number for each statement of the program: the place of its prepared form in a connection.
-class statement_number {
- public:
-  template <class Definition>
-  static std::size_t of() {
-    static std::size_t const number = next()++;
-    return number;
-  }
-
- private:
-  static std::atomic<std::size_t>& next() {
-    static std::atomic<std::size_t> count{0};
-    return count;
-  }
-};
 
 /// Binds parameters by reference: they stay where they are until the statement has run.
 class parameter_binder {
@@ -111,7 +96,7 @@ class connection {
   /// The prepared form of a statement: made at its first use and kept.
   template <sql::statement Definition>
   sqlite3_stmt* prepared() {
-    return prepared(statement_number::of<Definition>(), sql::text_in<sqlite_dialect, Definition>);
+    return prepared(visor::detail::statement_number::of<Definition>(), sql::text_in<sqlite_dialect, Definition>);
   }
 
   template <sql::statement Definition>

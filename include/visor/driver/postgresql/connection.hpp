@@ -1,0 +1,273 @@
+#ifndef VISOR_DRIVER_POSTGRESQL_CONNECTION_HPP
+#define VISOR_DRIVER_POSTGRESQL_CONNECTION_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/task.hpp"
+#include "visor/driver/postgresql/backends.hpp"
+#include "visor/driver/postgresql/failure.hpp"
+#include "visor/driver/postgresql/values.hpp"
+#include "visor/driver/statement_number.hpp"
+#include "visor/pool/pool.hpp"
+
+#include <libpq-fe.h>
+#include <sys/socket.h>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace visor::postgresql_driver {
+
+struct connection_closer {
+  void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
+};
+using connection_ptr = std::unique_ptr<PGconn, connection_closer>;
+
+/// One connection, in pipeline mode: what is sent waits for no answer until one is needed. One operation at a time, on any context, but
+/// for `interrupt`.
+class connection {
+ public:
+  /// \param made connected
+  /// \param place how messages name the database
+  /// \param among this one and others whose notifications are no news
+  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among)
+      : handle_(std::move(made)), place_(std::move(place)), backend_(std::move(among), PQbackendPID(handle_.get())) {
+    PQsetnonblocking(handle_.get(), 1);
+    PQenterPipelineMode(handle_.get());
+  }
+  connection(connection const&) = delete;
+  connection& operator=(connection const&) = delete;
+  ~connection() { detach(); }
+
+  /// Puts a statement behind those that were sent already. What it is given is copied.
+  template <sql::statement Definition>
+  void send(typename Definition::params const& given) {
+    static constexpr auto types = parameter_types<Definition>();
+    using source = sql::spelled<postgresql_dialect, Definition>;
+    constexpr std::size_t count = placeholders<Definition>.size();
+    parameters<count> values;
+    sql::bind_all<source>(values, given);
+    std::size_t const number = visor::detail::statement_number::of<Definition>();
+    std::string const name = "visor_" + std::to_string(number);
+    if (number >= prepared_.size()) prepared_.resize(number + 1);
+    if (!prepared_[number]) {
+      note_sent(PQsendPrepare(handle_.get(), name.c_str(), sql::text_of<source>.c_str(), static_cast<int>(count), types.data()));
+      preparing_.emplace_back(number, sent_ - 1);
+      prepared_[number] = true;  // for those behind it
+    }
+    note_sent(
+        PQsendQueryPrepared(handle_.get(), name.c_str(), static_cast<int>(count), values.values(), values.lengths(), values.formats(), 1));
+    wanted_.push_back(sent_ - 1);
+  }
+
+  /// The same for text without parameters, which is not kept.
+  void send_text(std::string const& text) {
+    note_sent(PQsendQueryParams(handle_.get(), text.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 1));
+    wanted_.push_back(sent_ - 1);
+  }
+
+  /// The answers to all that was sent since the last call, in order.
+  /// \throws visor::error why the first of them that failed did; those behind it were not done
+  task<std::vector<result_ptr>> receive() {
+    is_busy_ = true;
+    if (PQpipelineSync(handle_.get()) != 1) lose();
+    std::vector<result_ptr> all;
+    std::optional<error> failure;
+    for (std::size_t i = 0; i < sent_; ++i) {
+      result_ptr answer = co_await next_result();
+      if (!answer) lose();
+      if (!is_success(answer.get()) && !failure && PQresultStatus(answer.get()) != PGRES_PIPELINE_ABORTED)
+        failure = failure_of(answer.get(), place_);
+      all.push_back(std::move(answer));
+      result_ptr const end = co_await next_result();  // the end of this statement's answers
+      if (end) lose();
+    }
+    result_ptr const sync = co_await next_result();
+    if (!sync || PQresultStatus(sync.get()) != PGRES_PIPELINE_SYNC) lose();
+    for (auto const& [number, place] : preparing_) prepared_[number] = is_success(all[place].get());
+    std::vector<result_ptr> results;
+    results.reserve(wanted_.size());
+    for (std::size_t const each : wanted_) results.push_back(std::move(all[each]));
+    preparing_.clear();
+    wanted_.clear();
+    sent_ = 0;
+    is_busy_ = false;
+    if (failure) throw error(*failure);
+    co_return results;
+  }
+
+  /// For as long as it lives, the connection waits on the context of an executor. Afterwards it leaves it alone.
+  class attachment {
+   public:
+    attachment(connection& what, boost::asio::any_io_executor const& executor) : what_(what) { what_.attach(executor); }
+    attachment(attachment const&) = delete;
+    attachment& operator=(attachment const&) = delete;
+    ~attachment() { what_.detach(); }
+
+   private:
+    connection& what_;
+  };
+
+  // One transaction.
+
+  /// Sent with what follows. One that writes waits until every other that writes has ended: then each sees what all before it did, as
+  /// if they had come one after another.
+  task<> begin(bool writes) {
+    send_text(writes ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    if (writes) send_text("SELECT pg_advisory_xact_lock(hashtext('visor'), hashtext(coalesce(current_schema(), '')))");
+    co_return;
+  }
+
+  /// \throws visor::error `outcome_unknown` when the connection broke before the answer
+  task<> commit() {
+    send_text("COMMIT");
+    std::optional<error> failure;
+    try {
+      auto const answers = co_await receive();
+    } catch (error const& thrown) {
+      failure = thrown;
+    }
+    if (!failure) co_return;
+    if (is_broken_)
+      throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+                  failure->server_text());
+    throw error(*failure);
+  }
+
+  task<> rollback() {
+    send_text("ROLLBACK");
+    auto const answers = co_await receive();
+  }
+
+  /// Others hear of this transaction when it commits. Sent with what follows.
+  void announce() { send_text("NOTIFY visor"); }
+
+  task<> listen() {
+    send_text("LISTEN visor");
+    auto const answers = co_await receive();
+  }
+
+  // What a pool asks of it.
+
+  connection_state state() const noexcept {
+    if (is_broken_ || is_busy_ || sent_ != 0 || PQstatus(handle_.get()) != CONNECTION_OK) return connection_state::broken;
+    return PQtransactionStatus(handle_.get()) == PQTRANS_IDLE ? connection_state::clean : connection_state::dirty;
+  }
+
+  task<> ask() { return run_alone("SELECT 1"); }
+  task<> reset() { return run_alone("ROLLBACK"); }
+
+  task<> close() { co_return; }  // its destructor says goodbye, which waits for nothing
+
+  /// Ends what runs, by breaking the connection. From any thread.
+  /// \param late because its time was over
+  void interrupt(bool late = false) noexcept {
+    if (late) is_late_ = true;
+    ::shutdown(PQsocket(handle_.get()), SHUT_RDWR);
+  }
+
+  /// \return how often somebody else announced a transaction
+  task<std::size_t> wait_for_notifications() {
+    co_await wait(false);
+    if (PQconsumeInput(handle_.get()) != 1) lose();
+    std::size_t count = 0;
+    while (PGnotify* const one = PQnotifies(handle_.get())) {
+      if (!backend_.all().contains(one->be_pid)) ++count;
+      PQfreemem(one);
+    }
+    co_return count;
+  }
+
+ private:
+  static bool is_success(PGresult const* answer) {
+    auto const status = PQresultStatus(answer);
+    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+  }
+
+  task<> run_alone(std::string text) {
+    boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+    attachment const here(*this, executor);
+    send_text(text);
+    auto const answers = co_await receive();
+  }
+
+  void attach(boost::asio::any_io_executor const& executor) {
+    socket_.emplace(executor);
+    socket_->assign(PQsocket(handle_.get()));
+  }
+
+  void detach() noexcept {
+    if (!socket_) return;
+    boost::system::error_code ignored;
+    socket_->cancel(ignored);
+    try {
+      socket_->release();  // libpq closes its socket itself
+    } catch (std::exception const&) {
+      is_broken_ = true;
+    }
+    socket_.reset();
+  }
+
+  void note_sent(int success) {
+    if (success != 1) lose();
+    ++sent_;
+  }
+
+  [[noreturn]] void lose() {
+    is_broken_ = true;
+    if (is_late_) throw error(condition::timeout, place_ + " did not answer within transaction_timeout");
+    throw error(condition::connection_lost, "the connection to " + place_ + " broke", one_line(PQerrorMessage(handle_.get())));
+  }
+
+  /// The next result, or nothing where the answers of a statement end.
+  task<result_ptr> next_result() {
+    for (;;) {
+      int const unsent = PQflush(handle_.get());
+      if (unsent < 0) lose();
+      if (PQisBusy(handle_.get()) == 0) co_return result_ptr(PQgetResult(handle_.get()));
+      co_await wait(unsent == 1);
+      if (PQconsumeInput(handle_.get()) != 1) lose();
+    }
+  }
+
+  /// Until the socket can be read, or written where there is something to write.
+  task<> wait(bool also_for_writing) {
+    namespace asio = boost::asio;
+    using asio::posix::descriptor_base;
+    if (!also_for_writing) {
+      auto waiting = socket_->async_wait(descriptor_base::wait_read, asio::use_awaitable);
+      co_await std::move(waiting);
+      co_return;
+    }
+    auto group = asio::experimental::make_parallel_group(socket_->async_wait(descriptor_base::wait_read, asio::deferred),
+                                                         socket_->async_wait(descriptor_base::wait_write, asio::deferred));
+    auto waiting = group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+    co_await std::move(waiting);
+  }
+
+  connection_ptr handle_;
+  std::string place_;
+  own_backends::entry backend_;
+  std::optional<boost::asio::posix::stream_descriptor> socket_;
+  std::vector<bool> prepared_;
+  std::vector<std::pair<std::size_t, std::size_t>> preparing_;  // the number of a statement, and its place in what was sent
+  std::vector<std::size_t> wanted_;                             // whose answers of what was sent somebody wants
+  std::size_t sent_ = 0;                                        // and not answered
+  bool is_busy_ = false;                                        // between a sync and its answer
+  bool is_broken_ = false;
+  std::atomic<bool> is_late_{false};
+};
+
+}  // namespace visor::postgresql_driver
+
+#endif

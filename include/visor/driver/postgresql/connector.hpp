@@ -1,0 +1,116 @@
+#ifndef VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
+#define VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
+
+#include "visor/driver/postgresql/connection.hpp"
+#include "visor/driver/postgresql/failure.hpp"
+#include "visor/driver/postgresql/settings.hpp"
+
+#include <boost/describe/enum_to_string.hpp>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace visor::postgresql_driver {
+
+/// What libpq is told: https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgresql_settings const& from) {
+  std::vector<std::pair<char const*, std::string>> all{{"host", from.host},
+                                                       {"port", std::to_string(from.port)},
+                                                       {"dbname", from.database},
+                                                       {"user", from.user},
+                                                       {"application_name", "visor"},
+                                                       {"client_encoding", "UTF8"},
+                                                       {"target_session_attrs", from.target},
+                                                       {"gssencmode", "disable"},
+                                                       {"keepalives_idle", "30"},
+                                                       {"keepalives_interval", "5"},
+                                                       {"keepalives_count", "3"}};
+  if (!from.password.empty()) all.emplace_back("password", from.password.reveal());
+  std::string options = "-c timezone=UTC -c datestyle=ISO";
+  if (!from.schema.empty()) {
+    options += " -c search_path=";
+    for (char const c : from.schema) {
+      if (c == ' ' || c == '\\') options += '\\';
+      options += c;
+    }
+  }
+  all.emplace_back("options", options);
+  switch (from.tls.mode) {
+    case tls_mode::disable: all.emplace_back("sslmode", "disable"); return all;
+    case tls_mode::require: all.emplace_back("sslmode", "require"); break;
+    case tls_mode::verify_ca: all.emplace_back("sslmode", "verify-ca"); break;
+    case tls_mode::verify_full: all.emplace_back("sslmode", "verify-full"); break;
+  }
+  // With a file of authorities libpq would verify in the mode `require` too; without one it would look in the home directory.
+  bool const verifies = from.tls.mode != tls_mode::require;
+  all.emplace_back("sslrootcert", !verifies ? "/dev/null/none" : from.tls.ca.empty() ? "/etc/ssl/certs/ca-certificates.crt" : from.tls.ca);
+  all.emplace_back("sslcert", from.tls.cert.empty() ? "/dev/null/none" : from.tls.cert);
+  all.emplace_back("sslkey", from.tls.key.empty() ? "/dev/null/none" : from.tls.key);
+  return all;
+}
+
+/// Makes connections.
+class connector {
+ public:
+  using connection = postgresql_driver::connection;
+
+  explicit connector(postgresql_settings settings) : settings_(std::move(settings)) {}
+
+  std::string place() const { return settings_.place(); }
+
+  /// Looking up a name blocks; the rest does not.
+  task<std::unique_ptr<connection>> connect() {
+    namespace asio = boost::asio;
+    auto const given = libpq_parameters(settings_);
+    std::vector<char const*> names, values;
+    for (auto const& [name, value] : given) {
+      names.push_back(name);
+      values.push_back(value.c_str());
+    }
+    names.push_back(nullptr);
+    values.push_back(nullptr);
+    connection_ptr made(PQconnectStartParams(names.data(), values.data(), 0));
+    if (!made) throw error(condition::internal, "no memory for a connection");
+    PQsetErrorVerbosity(made.get(), PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(made.get(), [](void*, PGresult const*) {}, nullptr);
+    asio::any_io_executor const executor = co_await asio::this_coro::executor;
+    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+    while (PQstatus(made.get()) != CONNECTION_BAD && next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {
+      // libpq may go on with another socket, also under the same number: nothing of the last step is kept.
+      borrowed_socket socket(executor, PQsocket(made.get()));
+      auto const what = next == PGRES_POLLING_READING ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
+      auto waiting = socket.descriptor.async_wait(what, asio::use_awaitable);
+      co_await std::move(waiting);
+      next = PQconnectPoll(made.get());
+    }
+    if (PQstatus(made.get()) != CONNECTION_OK) throw connect_failure(settings_, PQerrorMessage(made.get()));
+    if (int const version = PQserverVersion(made.get()); version < 120000)
+      throw error(condition::unsupported,
+                  place() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
+    PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
+    co_return std::make_unique<connection>(std::move(made), place(), own_);
+  }
+
+ private:
+  struct borrowed_socket {
+    borrowed_socket(boost::asio::any_io_executor const& executor, int number) : descriptor(executor) { descriptor.assign(number); }
+    borrowed_socket(borrowed_socket const&) = delete;
+    borrowed_socket& operator=(borrowed_socket const&) = delete;
+    ~borrowed_socket() {
+      try {
+        descriptor.release();
+      } catch (std::exception const&) {
+      }
+    }
+    boost::asio::posix::stream_descriptor descriptor;
+  };
+
+  postgresql_settings settings_;
+  std::shared_ptr<own_backends> own_ = std::make_shared<own_backends>();  // of all copies
+};
+
+}  // namespace visor::postgresql_driver
+
+#endif

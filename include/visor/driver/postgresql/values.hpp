@@ -1,0 +1,138 @@
+#ifndef VISOR_DRIVER_POSTGRESQL_VALUES_HPP
+#define VISOR_DRIVER_POSTGRESQL_VALUES_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/time.hpp"
+#include "visor/driver/postgresql/dialect.hpp"
+#include "visor/sql/statement.hpp"
+
+#include <libpq-fe.h>
+#include <boost/endian/conversion.hpp>
+#include <boost/mp11/list.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+/// Values in PostgreSQL's binary format: https://www.postgresql.org/docs/15/protocol-overview.html#PROTOCOL-FORMAT-CODES, and the send and
+/// receive functions of its types.
+namespace visor::postgresql_driver {
+
+/// Types by their numbers in the catalog, which never change: src/include/catalog/pg_type.dat.
+inline constexpr Oid boolean_type = 16;
+inline constexpr Oid bigint_type = 20;
+inline constexpr Oid text_type = 25;
+inline constexpr Oid timestamptz_type = 1184;
+
+constexpr Oid type_of(sql::kind what) {
+  switch (what) {
+    case sql::kind::integer: return bigint_type;
+    case sql::kind::boolean: return boolean_type;
+    case sql::kind::instant: return timestamptz_type;
+    case sql::kind::text: return text_type;
+  }
+  return 0;
+}
+
+/// Instants are counted from 2000-01-01 there.
+inline constexpr std::chrono::microseconds from_1970_to_2000{946'684'800'000'000};
+
+/// The parameters of one execution. Texts are referred to.
+template <std::size_t N>
+class parameters {
+ public:
+  void bind(int index, std::int64_t value) {
+    auto& bytes = numbers_[static_cast<std::size_t>(index)];
+    boost::endian::store_big_s64(bytes.data(), value);
+    set(index, bytes.data(), 8);
+  }
+  void bind(int index, bool value) {
+    auto& bytes = numbers_[static_cast<std::size_t>(index)];
+    bytes[0] = value ? 1 : 0;
+    set(index, bytes.data(), 1);
+  }
+  /// \throws visor::error `invalid_argument` for an instant that the database has not
+  void bind(int index, instant value) {
+    auto const since_1970 = value.time_since_epoch().count();
+    if (since_1970 < first_instant)
+      throw error(condition::invalid_argument, "the instant " + to_string(value) + " is before those of PostgreSQL, which begin 4713 BC");
+    bind(index, std::int64_t{since_1970 - from_1970_to_2000.count()});
+  }
+  void bind(int index, std::string_view value) { set(index, value.data() == nullptr ? "" : value.data(), value.size()); }
+  void bind_null(int index) { values_[static_cast<std::size_t>(index)] = nullptr; }
+
+  static constexpr int count() { return static_cast<int>(N); }
+  char const* const* values() const { return values_.data(); }
+  int const* lengths() const { return lengths_.data(); }
+  int const* formats() const { return formats_.data(); }
+
+ private:
+  static constexpr std::int64_t first_instant = -210'866'803'200'000'000;  // 4713-11-24 BC
+
+  void set(int index, void const* bytes, std::size_t length) {
+    values_[static_cast<std::size_t>(index)] = static_cast<char const*>(bytes);
+    lengths_[static_cast<std::size_t>(index)] = static_cast<int>(length);
+    formats_[static_cast<std::size_t>(index)] = 1;
+  }
+
+  std::array<std::array<unsigned char, 8>, N + 1> numbers_{};
+  std::array<char const*, N + 1> values_{};
+  std::array<int, N + 1> lengths_{};
+  std::array<int, N + 1> formats_{};
+};
+
+/// The number of placeholders in a statement, and their types.
+template <sql::statement Definition>
+inline constexpr auto const& placeholders = sql::text_of<sql::spelled<postgresql_dialect, Definition>>.parameters;
+
+template <sql::statement Definition>
+constexpr auto parameter_types() {
+  std::array<Oid, placeholders<Definition>.size() + 1> types{};
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    using members = sql::members_of<typename Definition::params>;
+    ((types[I] = type_of(sql::kind_of<sql::type_of<boost::mp11::mp_at_c<members, placeholders<Definition>[I]>>>)), ...);
+  }(std::make_index_sequence<placeholders<Definition>.size()>());
+  return types;
+}
+
+struct result_closer {
+  void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+using result_ptr = std::unique_ptr<PGresult, result_closer>;
+
+/// One row of a result.
+class row_cursor {
+ public:
+  row_cursor(PGresult const* from, int row) : from_(from), row_(row) {}
+
+  bool is_null(int column) const { return PQgetisnull(from_, row_, column) != 0; }
+  bool boolean(int column) const { return *bytes(column) != 0; }
+  instant when(int column) const { return instant{duration{boost::endian::load_big_s64(bytes(column))} + from_1970_to_2000}; }
+  std::int64_t integer(int column) const {
+    switch (PQgetlength(from_, row_, column)) {
+      case 2: return boost::endian::load_big_s16(bytes(column));
+      case 4: return boost::endian::load_big_s32(bytes(column));
+      case 8: return boost::endian::load_big_s64(bytes(column));
+    }
+    throw error(condition::schema_mismatch, std::string("column ") + PQfname(from_, column) + " is no integer");
+  }
+  std::string_view text(int column) const {
+    return {PQgetvalue(from_, row_, column), static_cast<std::size_t>(PQgetlength(from_, row_, column))};
+  }
+
+ private:
+  unsigned char const* bytes(int column) const { return reinterpret_cast<unsigned char const*>(PQgetvalue(from_, row_, column)); }
+
+  PGresult const* from_;
+  int row_;
+};
+
+}  // namespace visor::postgresql_driver
+
+#endif

@@ -1,0 +1,44 @@
+#ifndef VISOR_DRIVER_TLS_HPP
+#define VISOR_DRIVER_TLS_HPP
+
+#include "visor/base/error.hpp"
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+
+#include <string>
+
+namespace visor {
+
+/// How a connection is protected. Each means the same with every database, and none falls back to another.
+///
+/// - `disable`: not at all.
+/// - `require`: encrypted, to whomever it is that answers.
+/// - `verify_ca`: to a server whose certificate comes from an authority that is trusted.
+/// - `verify_full`: and which bears the name that was connected to.
+BOOST_DEFINE_ENUM_CLASS(tls_mode, disable, require, verify_ca, verify_full)
+
+/// TLS of a connection. Files are PEM.
+struct tls_settings {
+  tls_mode mode = tls_mode::disable;
+  std::string ca;    ///< file of trusted authorities; empty: those of the system
+  std::string cert;  ///< file of the client's certificate; empty: none
+  std::string key;   ///< file of its private key; empty: none
+
+  tls_settings() = default;
+  friend bool operator==(tls_settings const&, tls_settings const&) = default;
+
+  /// \throws visor::error `invalid_argument` that names the field
+  void check() const {
+    if (cert.empty() != key.empty())
+      throw error(condition::invalid_argument,
+                  cert.empty() ? "tls.key needs its certificate in tls.cert" : "tls.cert needs its key in tls.key");
+    if (mode == tls_mode::disable && !(ca.empty() && cert.empty()))
+      throw error(condition::invalid_argument, "tls.ca and tls.cert need TLS: tls.mode is disable");
+  }
+};
+BOOST_DESCRIBE_STRUCT(tls_settings, (), (mode, ca, cert, key))
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,309 @@
+#ifndef VISOR_POOL_POOLED_DATABASE_HPP
+#define VISOR_POOL_POOLED_DATABASE_HPP
+
+#include "visor/base/clock.hpp"
+#include "visor/base/error.hpp"
+#include "visor/base/task.hpp"
+#include "visor/pool/pool.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+
+namespace visor::detail {
+
+/// Breaks connections whose transaction takes too long. Every transaction has the same time, so they end in the order in which they
+/// began. Thread-safe. O(1) to begin and to end one.
+template <class Connection>
+class deadline_book {
+ public:
+  class entry {
+   public:
+    entry(deadline_book& in, Connection& of, duration length) : in_(in) {
+      std::scoped_lock const lock(in_.mutex_);
+      in_.running_.push_back({std::chrono::steady_clock::now() + length, &of});
+      at_ = std::prev(in_.running_.end());
+    }
+    entry(entry const&) = delete;
+    entry& operator=(entry const&) = delete;
+    ~entry() {
+      std::scoped_lock const lock(in_.mutex_);
+      if (at_) in_.running_.erase(*at_);
+    }
+
+   private:
+    deadline_book& in_;
+    std::optional<typename std::list<std::pair<std::chrono::steady_clock::time_point, Connection*>>::iterator> at_;
+  };
+
+  void break_late() {
+    auto const now = std::chrono::steady_clock::now();
+    std::scoped_lock const lock(mutex_);
+    for (auto& [end, connection] : running_) {
+      if (end > now) break;
+      connection->interrupt(true);
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::list<std::pair<std::chrono::steady_clock::time_point, Connection*>> running_;
+};
+
+}  // namespace visor::detail
+
+namespace visor {
+
+/// A driver's database whose connections come from a pool: what `driver` asks of one. The driver gives
+///
+/// - `settings`: with `pool`, `transaction_timeout`, `check()`;
+/// - `connector`: see the concept of that name, made from the settings;
+/// - `session`: made from a connection;
+/// - of its connection: `begin(writes)`, `commit()` and `rollback()`, which await; `attachment`; `interrupt(late)`; and, where the server
+/// can tell
+///   of other commits, `listen()` and `wait_for_notifications()`.
+///
+/// What is done for callers is done on their executors. A thread of its own connects, looks after idle connections, and listens. It does
+/// not keep the caller's context, nor the process, alive.
+template <class Driver>
+class pooled_database {
+  using connector = typename Driver::connector;
+  using connection = typename connector::connection;
+  using session = typename Driver::session;
+
+ public:
+  explicit pooled_database(typename Driver::settings settings) : settings_(std::move(settings)) {}
+  pooled_database(pooled_database const&) = delete;
+  pooled_database& operator=(pooled_database const&) = delete;
+  ~pooled_database() {
+    std::scoped_lock const lock(mutex_);
+    if (running_) running_->stop();
+  }
+
+  /// \throws visor::error `invalid_argument` for a setting out of its range; why no connection could be made, the first time
+  task<> open() {
+    auto const here = start();
+    auto const held = co_await here->pool.acquire_or_fail();
+  }
+
+  task<> close() {
+    std::shared_ptr<running> last;
+    {
+      std::scoped_lock const lock(mutex_);
+      last = std::exchange(running_, nullptr);
+    }
+    if (!last) co_return;
+    last->is_closing = true;
+    co_await last->pool.close(settings_.transaction_timeout);
+    last->stop();
+  }
+
+  template <class Op>
+  task<> transact(Op& op) {
+    return perform(op, true);
+  }
+
+  template <class Op>
+  task<> read(Op& op) {
+    return perform(op, false);
+  }
+
+  void watch(std::function<void()> f) {
+    std::scoped_lock const lock(mutex_);
+    watcher_ = std::move(f);
+    if (running_ && watcher_) listen(running_);
+  }
+
+  /// Of the pool, while the database is open.
+  std::optional<pool_statistics> statistics() const {
+    std::scoped_lock const lock(mutex_);
+    if (!running_) return std::nullopt;
+    return running_->pool.statistics();
+  }
+
+ private:
+  static constexpr int most_attempts = 5;
+
+  /// What an open database has: it lives until the last operation on it has ended.
+  struct running {
+    explicit running(typename Driver::settings const& settings)
+        : source(settings), pool(context.get_executor(), settings.pool, source), thread([this] { context.run(); }) {
+      boost::asio::co_spawn(context, watch_deadlines(*this, settings.transaction_timeout), boost::asio::detached);
+    }
+    running(running const&) = delete;
+    running& operator=(running const&) = delete;
+    ~running() { stop(); }
+
+    void stop() {
+      is_closing = true;
+      context.stop();
+      if (thread.joinable()) thread.join();
+    }
+
+    static task<> watch_deadlines(running& in, duration length) {
+      boost::asio::steady_timer timer(in.context);
+      for (;;) {
+        timer.expires_after(std::clamp<duration>(length / 8, std::chrono::milliseconds{10}, std::chrono::seconds{1}));
+        auto sleep = timer.async_wait(boost::asio::use_awaitable);
+        co_await std::move(sleep);
+        in.deadlines.break_late();
+      }
+    }
+
+    boost::asio::io_context context{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work = boost::asio::make_work_guard(context);
+    detail::deadline_book<connection> deadlines;
+    connector source;
+    visor::pool<connector> pool;
+    std::atomic<bool> is_closing{false};
+    bool is_listening = false;
+    std::thread thread;
+  };
+
+  std::shared_ptr<running> start() {
+    settings_.check();
+    std::scoped_lock const lock(mutex_);
+    if (running_) return running_;
+    running_ = std::make_shared<running>(settings_);
+    if (watcher_) listen(running_);
+    return running_;
+  }
+
+  std::shared_ptr<running> current() const {
+    std::scoped_lock const lock(mutex_);
+    if (!running_) throw error(condition::closed, "the database is not open: call open() first, and nothing after close()");
+    return running_;
+  }
+
+  /// Whether the whole transaction may be done again, since nothing of it was written.
+  static bool may_repeat(condition what) noexcept {
+    return what == condition::connection_lost || what == condition::serialization_failure || what == condition::deadlock;
+  }
+
+  template <class Op>
+  task<> perform(Op& op, bool writes) {
+    auto const here = current();
+    for (int attempt = 1;; ++attempt) {
+      std::optional<error> failure;
+      {
+        auto held = here->pool.try_acquire();
+        if (!held) held = co_await here->pool.acquire();
+        // From here on it refers to values of the caller.
+        co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+        try {
+          co_await run(*here, *held, op, writes);
+          co_return;
+        } catch (error const& thrown) {
+          failure = thrown;
+        }
+      }
+      if (!may_repeat(failure->kind()) || attempt == most_attempts) throw error(*failure);
+      // One is gone, so the others probably are too.
+      if (failure->kind() == condition::connection_lost) here->pool.evict_all();
+      if (failure->kind() != condition::connection_lost) co_await pause(attempt);
+    }
+  }
+
+  task<> pause(int attempt) const {
+    thread_local std::minstd_rand random{std::random_device{}()};
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+    timer.expires_after(std::chrono::microseconds(std::uniform_int_distribution<int>(500, 2000 << attempt)(random)));
+    auto sleep = timer.async_wait(boost::asio::use_awaitable);
+    co_await std::move(sleep);
+  }
+
+  template <class Op>
+  task<> run(running& in, connection& on, Op& op, bool writes) {
+    boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+    typename connection::attachment const here(on, executor);
+    typename detail::deadline_book<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout);
+    std::exception_ptr failure;
+    try {
+      co_await on.begin(writes);
+      session in_transaction(on);
+      co_await op(in_transaction);
+      co_await on.commit();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    if (on.state() == connection_state::dirty) {
+      try {
+        co_await on.rollback();
+      } catch (error const&) {  // then the connection is broken, and the server rolls back
+      }
+    }
+    std::rethrow_exception(failure);
+  }
+
+  /// \pre the lock is held, and there is a watcher
+  void listen(std::shared_ptr<running> const& here) {
+    if constexpr (requires(connection& c) { c.listen(); }) {
+      if (std::exchange(here->is_listening, true)) return;
+      boost::asio::co_spawn(here->context, keep_listening(*here), boost::asio::detached);
+    }
+  }
+
+  /// Tells the watcher of others' commits, over a connection of its own, until the database is closed.
+  task<> keep_listening(running& here) {
+    std::chrono::milliseconds pause{100};
+    bool again = false;
+    while (!here.is_closing) {
+      try {
+        std::unique_ptr<connection> const ear = co_await here.source.connect();
+        boost::asio::any_io_executor const executor = here.context.get_executor();
+        typename connection::attachment const attached(*ear, executor);
+        co_await ear->listen();
+        pause = std::chrono::milliseconds{100};
+        if (std::exchange(again, true)) tell_watcher();  // of what was missed meanwhile
+        for (;;) {
+          std::size_t const heard = co_await ear->wait_for_notifications();
+          if (heard != 0) tell_watcher();
+        }
+      } catch (std::exception const&) {  // whoever works on the database meets the same, and has somebody to tell
+      }
+      boost::asio::steady_timer timer(here.context);
+      timer.expires_after(pause);
+      pause = std::min<std::chrono::milliseconds>(pause * 2, std::chrono::seconds{5});
+      auto sleep = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(sleep);
+    }
+  }
+
+  void tell_watcher() {
+    std::function<void()> watcher;
+    {
+      std::scoped_lock const lock(mutex_);
+      watcher = watcher_;
+    }
+    if (watcher) watcher();
+  }
+
+  typename Driver::settings settings_;
+  mutable std::mutex mutex_;  // of what follows
+  std::function<void()> watcher_;
+  std::shared_ptr<running> running_;
+};
+
+}  // namespace visor
+
+#endif

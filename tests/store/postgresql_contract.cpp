@@ -1,0 +1,44 @@
+#include "contract/adapt.hpp"
+#include "support/postgresql_server.hpp"
+
+#include "visor/base/manual_clock.hpp"
+#include "visor/postgresql.hpp"
+
+#include <atomic>
+#include <string>
+
+namespace visor_test {
+
+namespace {
+
+/// A schema that goes with the last who uses it.
+struct temporary_schema {
+  std::string name;
+  temporary_schema() {
+    static std::atomic<int> last{0};
+    name = "test_" + std::to_string(++last);
+    postgresql_server::shared().run("CREATE SCHEMA " + name);
+  }
+  temporary_schema(temporary_schema const&) = delete;
+  temporary_schema& operator=(temporary_schema const&) = delete;
+  ~temporary_schema() { postgresql_server::shared().run("SET client_min_messages = error; DROP SCHEMA " + name + " CASCADE"); }
+};
+
+}  // namespace
+
+std::unique_ptr<subject> make_subject() {
+  using store = visor::postgresql_store<visor::manual_clock>;
+  visor::manual_clock const clock;
+  auto const schema = std::make_shared<temporary_schema>();
+  auto const make = [clock, schema] {
+    visor::postgresql_settings settings;
+    settings.host = postgresql_server::shared().socket_folder();
+    settings.database = "postgres";
+    settings.user = "postgres";
+    settings.schema = schema->name;
+    return std::make_shared<store>(settings, clock);
+  };
+  return std::make_unique<adapted<store, visor::manual_clock>>(clock, make);
+}
+
+}  // namespace visor_test
