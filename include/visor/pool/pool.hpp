@@ -528,7 +528,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
         self->interrupt_all();
         in_time = false;
       }
-      co_await ended.wait_for(in_time ? until - self->clock_.elapsed() : longest_sleep);
+      duration const left = in_time ? until - self->clock_.elapsed() : longest_sleep;
+      co_await ended.wait_for(left);
       is_over = self->is_over();
     }
     co_return in_time;
