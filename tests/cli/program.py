@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import time
 import unittest
 
 PROGRAM = os.environ.get("VISOR_PROGRAM", "visor")
@@ -57,6 +58,13 @@ class ProgramTest(unittest.TestCase):
 
         self.addCleanup(end)
         return process
+
+    def wait_until(self, condition, seconds=20):
+        """Looks again and again, and fails when it is not so in time."""
+        end = time.monotonic() + seconds * SLOWNESS
+        while not condition():
+            self.assertLess(time.monotonic(), end, "it did not come to that")
+            time.sleep(0.05)
 
     def accepts(self, *words, **how):
         """Runs it, expects success, and gives what it printed."""

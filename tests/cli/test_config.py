@@ -122,9 +122,9 @@ class Bad(ProgramTest):
         self.wrong("scheduler: {ha: {enabled: true}}\n", "scheduler.ha.enabled", "postgresql")
 
     def test_a_driver_that_is_not_built_in(self):
-        self.write("scheduler: {storage: {driver: postgresql}}\n")
+        self.write("scheduler: {storage: {driver: mssql}}\n")
         for words in (["config", "check"], ["run"], ["job", "list"], ["db", "status"], ["db", "init"]):
-            self.refuses(*words, says=["postgresql was not built into this program", "sqlite", "-DVISOR_DRIVERS="])
+            self.refuses(*words, says=["mssql was not built into this program", "sqlite", "-DVISOR_DRIVERS="])
 
     def test_memory_lasts_no_longer_than_a_run(self):
         self.write("scheduler: {storage: {driver: memory}}\n")

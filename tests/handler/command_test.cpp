@@ -254,7 +254,7 @@ TEST_CASE("A stopped command's whole process group gets SIGTERM") {
   auto const result = run_and_stop(options, folder, stop_reason::cancelled, cancel_too);
   CHECK(result.kind == condition::cancelled);
   CHECK(result.message == "cancelled: the command was ended with SIGTERM");
-  CHECK(result.output == "bye\n");
+  CHECK_THAT(result.output, EndsWith("bye\n"));  // some shells say before that sleep was terminated
   CHECK(result.took < 2900ms);
   CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
   CHECK(no_children());

@@ -14,7 +14,7 @@ TEST_CASE("the settings of a pool are refused by name, with what is allowed") {
     std::string message;
   };
   auto const each = GENERATE(values<wrong>({
-      {[](auto& s) { s.max = 0; }, "pool.max is 0: allowed is 1 to 1000"},
+      {[](auto& s) { s.max = 0; }, "pool.max is 0: allowed is 1 to 10000"},
       {[](auto& s) { s.min = 11; }, "pool.min is 11: allowed is 0 to 10"},
       {[](auto& s) { s.min = -1; }, "pool.min is -1: allowed is 0 to 10"},
       {[](auto& s) { s.max_waiting = 0; }, "pool.max_waiting is 0: allowed is 1 to 1000000"},

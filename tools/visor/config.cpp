@@ -24,7 +24,7 @@ int check(invocation const& given) {
     named.options["config"] = {given.argument(0)};
   }
   auto const config = read_configuration(named);
-  find_driver(config.settings.storage.driver);
+  find_driver(config.settings.storage.driver).place(config.settings);
   job_types_of(config.settings);  // what only shows when it is made ready
   auto const count = [](std::size_t number, std::string const& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");

@@ -65,7 +65,7 @@ std::unique_ptr<storage> open_storage(configuration const& from) {
 std::unique_ptr<storage> look_at_storage(configuration const& from) {
   auto const& found = find_driver(from.settings.storage.driver);
   if (found.is_missing != nullptr && found.is_missing(from.settings)) {
-    std::cerr << "visor: note: there is no database yet: " << escaped(from.settings.storage.connection.filename) << '\n';
+    std::cerr << "visor: note: there is no database yet: " << escaped(found.place(from.settings)) << '\n';
     return nullptr;
   }
   return open_storage(from);

@@ -24,10 +24,7 @@ struct database {
   driver_entry const& driver;
   std::unique_ptr<schema> tables;  ///< null: there is no database yet, and it was only to be looked at
 
-  std::string place() const {
-    auto const& storage = config.settings.storage;
-    return std::string(driver.name) + (storage.driver == visor::storage_driver::sqlite ? " " + storage.connection.filename : "");
-  }
+  std::string place() const { return driver.place(config.settings); }
 };
 
 enum class purpose { look, change };

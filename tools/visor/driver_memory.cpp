@@ -10,6 +10,7 @@ driver_entry const& memory_driver() {
       .name = visor::memory::name,
       .library = [] { return std::string("built in"); },
       .facts = {{"lasts", "no"}, {"nodes", "1"}, {"tls", "not needed"}},
+      .place = [](visor::settings const&) { return std::string("memory"); },
       .open = nullptr,
       .is_missing = nullptr,
       .tables = nullptr,

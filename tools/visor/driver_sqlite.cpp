@@ -22,6 +22,12 @@ driver_entry const& sqlite_driver() {
       .name = visor::sqlite::name,
       .library = [] { return std::string("SQLite ") + ::sqlite3_libversion(); },
       .facts = {{"lasts", "yes"}, {"nodes", "1"}, {"tls", "not needed"}},
+      .place =
+          [](visor::settings const& from) {
+            auto const settings = settings_of(from);
+            settings.check();
+            return "sqlite " + settings.filename;
+          },
       .open = [](visor::settings const& from) -> std::unique_ptr<storage> {
         return std::make_unique<storage_of<store>>(settings_of(from));
       },

@@ -52,8 +52,10 @@ class schema {
 
 struct driver_entry {
   std::string_view name;
-  std::string (*library)();                                   ///< with its version
-  std::vector<std::pair<std::string, std::string>> facts;     ///< for `visor drivers`
+  std::string (*library)();                                ///< with its version
+  std::vector<std::pair<std::string, std::string>> facts;  ///< for `visor drivers`
+  /// Where the data are, for people. \throws visor::error for settings that the driver does not allow
+  std::string (*place)(visor::settings const&);
   std::unique_ptr<storage> (*open)(visor::settings const&);   ///< null: nothing lasts
   bool (*is_missing)(visor::settings const&);                 ///< whether there certainly is no database yet; null: cannot be told
   std::unique_ptr<schema> (*tables)(visor::settings const&);  ///< null: there are none

@@ -70,9 +70,9 @@ int run(invocation const& given) {
   plan.schedules = schedules_of(config.settings);
   plan.log = log_to_stderr(least);
   plan.length = length;
-  plan.log(visor::log_level::info,
-           "visor " + std::string(visor::version_text) + ", " + (config.file.empty() ? "no configuration, defaults" : config.file) + ", " +
-               std::string(driver.name) + (driver.name == "sqlite" ? " " + config.settings.storage.connection.filename : ""));
+  plan.log(visor::log_level::info, "visor " + std::string(visor::version_text) + ", " +
+                                       (config.file.empty() ? "no configuration, defaults" : config.file) + ", " +
+                                       driver.place(config.settings));
   if (!config.settings.enabled) {
     plan.log(visor::log_level::warning, "scheduler.enabled is false: nothing is run");
     return 0;

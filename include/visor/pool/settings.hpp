@@ -16,7 +16,7 @@ namespace visor {
 /// Lengths of time are measured by a steady clock. Zero says "never" or "no limit" only where that is written.
 struct pool_settings {
   int min = 0;   ///< kept open even when idle; 0 to `max`. 0: after `idle_timeout` nothing is left open
-  int max = 10;  ///< at most so many connections, those counted that are being made or closed; 1 to 1000
+  int max = 10;  ///< at most so many connections, those counted that are being made or closed; 1 to 10000
   duration acquire_timeout{std::chrono::seconds{5}};        ///< how long to wait for a connection; 1 ms to 1 h
   int max_waiting = 10'000;                                 ///< more callers than this do not wait but fail at once; 1 to 1000000
   duration idle_timeout{std::chrono::seconds{30}};          ///< above `min`, one that was idle so long is closed; 0: never; else 1 s to 1 d
@@ -38,7 +38,7 @@ struct pool_settings {
   /// \throws visor::error `invalid_argument` that names the first field out of its range, and what is allowed
   void check() const {
     using namespace std::chrono_literals;
-    within("max", max, 1, 1000);
+    within("max", max, 1, 10'000);
     within("min", min, 0, max);
     within("max_waiting", max_waiting, 1, 1'000'000);
     within("max_connecting", max_connecting, 1, 100);

@@ -32,7 +32,26 @@ struct postgresql_settings {
   postgresql_settings() = default;
   friend bool operator==(postgresql_settings const&, postgresql_settings const&) = default;
 
+  /// Options of a connection URL beside those that every driver knows.
+  static constexpr char const* more_options = ", target_session_attrs, search_path";
+  /// \return whether there is such an option
+  bool set_option(std::string const& option, std::string const& value) {
+    if (option == "target_session_attrs")
+      target = value;
+    else if (option == "search_path")
+      schema = value;
+    else
+      return false;
+    return true;
+  }
+
   bool is_local() const { return host.starts_with('/'); }
+
+  /// The connection as a URL, without the password.
+  std::string url() const {
+    if (is_local()) return "postgresql://" + user + "@/" + database + "?host=" + host + "&port=" + std::to_string(port);
+    return "postgresql://" + user + "@" + host + ":" + std::to_string(port) + "/" + database;
+  }
 
   /// How messages name the database: without the password.
   std::string place() const {

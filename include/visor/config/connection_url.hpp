@@ -1,0 +1,135 @@
+#ifndef VISOR_CONFIG_CONNECTION_URL_HPP
+#define VISOR_CONFIG_CONNECTION_URL_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/secret.hpp"
+#include "visor/base/text.hpp"
+#include "visor/config/settings.hpp"
+#include "visor/driver/tls.hpp"
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// Where a database server is, from a configuration: its parts, or one URL. Needs the library boost_url.
+namespace visor {
+
+namespace detail {
+
+/// The parts of a connection URL, percent escapes decoded. What a message says of it never repeats the URL, which may hold a password.
+struct connection_url {
+  std::optional<std::string> user, password, host, database;
+  std::optional<int> port;
+  std::vector<std::pair<std::string, std::string>> options;
+
+  /// \throws visor::error `invalid_argument`
+  static connection_url parse(std::string const& text) {
+    auto const parsed = boost::urls::parse_uri(text);
+    if (parsed.has_error())
+      refuse(
+          "is no URL of the form scheme://user:password@host:port/database?option=value; what is special in it, such as @ or / in a "
+          "password, is written as %40 or %2F");
+    boost::urls::url_view const url = parsed.value();
+    connection_url result;
+    if (url.has_userinfo() && !url.encoded_user().empty()) result.user = url.user();
+    if (url.has_password()) result.password = url.password();
+    if (std::string host = url.host_address(); !host.empty()) result.host = std::move(host);
+    if (url.has_port()) {
+      if (url.port_number() == 0) refuse("has a wrong port: allowed is 1 to 65535");
+      result.port = url.port_number();
+    }
+    if (url.segments().size() > 1) refuse("names more than one database");
+    if (!url.segments().empty()) {
+      std::string name = *url.segments().begin();
+      if (!name.empty()) result.database = std::move(name);
+    }
+    if (url.has_fragment()) refuse("has a #, which is written as %23");
+    for (auto const& each : url.params()) result.options.emplace_back(each.key, each.value);
+    return result;
+  }
+
+  [[noreturn]] static void refuse(std::string const& why) {
+    throw error(condition::invalid_argument, "scheduler.storage.connection.connection_string " + why);
+  }
+};
+
+/// `ssl` of the configuration: its certificates are checked unless it says otherwise.
+inline tls_settings as_tls(ssl_settings const& from) {
+  tls_settings result;
+  if (!from.enabled) return result;
+  result.mode = from.reject_unauthorized ? tls_mode::verify_full : tls_mode::require;
+  result.ca = from.ca;
+  result.cert = from.cert;
+  result.key = from.key;
+  return result;
+}
+
+inline tls_mode tls_mode_of(std::string_view text) {
+  struct spelling {
+    std::string_view text;
+    tls_mode mode;
+  };
+  static constexpr std::array<spelling, 4> known{{{"disable", tls_mode::disable},
+                                                  {"require", tls_mode::require},
+                                                  {"verify-ca", tls_mode::verify_ca},
+                                                  {"verify-full", tls_mode::verify_full}}};
+  for (auto const& each : known)
+    if (each.text == text) return each.mode;
+  connection_url::refuse("has an sslmode that is not allowed (disable, require, verify-ca, verify-full)");
+}
+
+}  // namespace detail
+
+/// What a configuration says of a server, as its driver takes it. Where there is a URL, the parts beside it are ignored; `ssl` goes
+/// before what the URL says of TLS.
+/// \tparam Settings of a driver for a server
+/// \throws visor::error `invalid_argument` for a URL that is none, or has an option that is not known
+template <class Settings>
+Settings server_settings(storage_settings const& from) {
+  auto const& given = from.connection;
+  Settings result;
+  result.auto_init = from.auto_init;
+  result.pool.min = given.pool.min;
+  result.pool.max = given.pool.max;
+  if (given.connection_string.empty()) {
+    result.host = given.host;
+    if (given.port) result.port = *given.port;
+    result.database = given.database;
+    result.user = given.user;
+    result.password = given.password;
+  } else {
+    auto const url = detail::connection_url::parse(given.connection_string.reveal());
+    if (url.host) result.host = *url.host;
+    if (url.port) result.port = *url.port;
+    if (url.database) result.database = *url.database;
+    if (url.user) result.user = *url.user;
+    if (url.password) result.password = secret(*url.password);
+    for (auto const& [name, value] : url.options) {
+      if (name == "host")
+        result.host = value;
+      else if (name == "sslmode")
+        result.tls.mode = detail::tls_mode_of(value);
+      else if (name == "sslrootcert")
+        result.tls.ca = value;
+      else if (name == "sslcert")
+        result.tls.cert = value;
+      else if (name == "sslkey")
+        result.tls.key = value;
+      else if (!result.set_option(name, value))
+        detail::connection_url::refuse("has the option \"" + name + "\", which is not known (host, sslmode, sslrootcert, sslcert, sslkey" +
+                                       std::string(Settings::more_options) + ")");
+    }
+  }
+  if (given.ssl) result.tls = detail::as_tls(*given.ssl);
+  return result;
+}
+
+}  // namespace visor
+
+#endif
