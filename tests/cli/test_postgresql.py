@@ -75,6 +75,13 @@ class Working(OnPostgres):
         self.write("scheduler: {storage: {driver: postgresql, connection: {connection_string: '" + url + "&sslmod=x'}}}\n")
         self.refuses("config", "check", says='has the option "sslmod", which is not known')
 
+    def test_tls_without_a_check_of_the_certificate(self):
+        self.configure(ssl={"reject_unauthorized": False})
+        daemon = self.start("run")
+        self.wait_until(lambda: "t" in self.server.sql("SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'visor'"))
+        daemon.send_signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(30), 0)
+
     def test_a_unix_socket(self):
         self.configure(host=str(self.server.root), user="postgres", password=None, ssl=None)
         self.accepts("db", "status")

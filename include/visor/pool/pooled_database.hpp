@@ -18,9 +18,11 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -36,6 +38,12 @@ namespace visor::detail {
 template <class Connection>
 class deadline_book {
  public:
+  struct transaction {
+    std::chrono::steady_clock::time_point end;
+    Connection* on;
+  };
+
+  /// One transaction, while it lasts.
   class entry {
    public:
     entry(deadline_book& in, Connection& of, duration length) : in_(in) {
@@ -47,26 +55,26 @@ class deadline_book {
     entry& operator=(entry const&) = delete;
     ~entry() {
       std::scoped_lock const lock(in_.mutex_);
-      if (at_) in_.running_.erase(*at_);
+      in_.running_.erase(at_);
     }
 
    private:
     deadline_book& in_;
-    std::optional<typename std::list<std::pair<std::chrono::steady_clock::time_point, Connection*>>::iterator> at_;
+    typename std::list<transaction>::iterator at_;
   };
 
   void break_late() {
     auto const now = std::chrono::steady_clock::now();
     std::scoped_lock const lock(mutex_);
-    for (auto& [end, connection] : running_) {
-      if (end > now) break;
-      connection->interrupt(true);
+    for (auto const& each : running_) {
+      if (each.end > now) break;
+      each.on->interrupt(true);
     }
   }
 
  private:
   std::mutex mutex_;
-  std::list<std::pair<std::chrono::steady_clock::time_point, Connection*>> running_;
+  std::list<transaction> running_;
 };
 
 }  // namespace visor::detail
@@ -95,8 +103,12 @@ class pooled_database {
   pooled_database(pooled_database const&) = delete;
   pooled_database& operator=(pooled_database const&) = delete;
   ~pooled_database() {
-    std::scoped_lock const lock(mutex_);
-    if (running_) running_->stop();
+    std::shared_ptr<running> last;
+    {
+      std::scoped_lock const lock(mutex_);
+      last = std::exchange(running_, nullptr);
+    }
+    if (last) last->stop();  // without the lock, which its thread may wait for
   }
 
   /// \throws visor::error `invalid_argument` for a setting out of its range; why no connection could be made, the first time
@@ -142,6 +154,7 @@ class pooled_database {
 
  private:
   static constexpr int most_attempts = 5;
+  static constexpr std::chrono::seconds grace{1};  // for the server, which gives up by itself and keeps the connection
 
   /// What an open database has: it lives until the last operation on it has ended.
   struct running {
@@ -235,7 +248,7 @@ class pooled_database {
   task<> run(running& in, connection& on, Op& op, bool writes) {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     typename connection::attachment const here(on, executor);
-    typename detail::deadline_book<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout);
+    typename detail::deadline_book<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout + grace);
     std::exception_ptr failure;
     try {
       co_await on.begin(writes);

@@ -9,8 +9,10 @@
 #include "visor/driver/statement_number.hpp"
 #include "visor/pool/pool.hpp"
 
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
@@ -42,8 +44,8 @@ class connection {
   /// \param among this one and others whose notifications are no news
   connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among)
       : handle_(std::move(made)), place_(std::move(place)), backend_(std::move(among), PQbackendPID(handle_.get())) {
-    PQsetnonblocking(handle_.get(), 1);
-    PQenterPipelineMode(handle_.get());
+    if (socket_number_.value < 0 || PQsetnonblocking(handle_.get(), 1) != 0 || PQenterPipelineMode(handle_.get()) != 1)
+      throw error(condition::connection_failed, "cannot use the connection to " + place_, one_line(PQerrorMessage(handle_.get())));
   }
   connection(connection const&) = delete;
   connection& operator=(connection const&) = delete;
@@ -173,7 +175,7 @@ class connection {
   /// \param late because its time was over
   void interrupt(bool late = false) noexcept {
     if (late) is_late_ = true;
-    ::shutdown(PQsocket(handle_.get()), SHUT_RDWR);
+    ::shutdown(socket_number_.value, SHUT_RDWR);
   }
 
   /// \return how often somebody else announced a transaction
@@ -203,7 +205,7 @@ class connection {
 
   void attach(boost::asio::any_io_executor const& executor) {
     socket_.emplace(executor);
-    socket_->assign(PQsocket(handle_.get()));
+    socket_->assign(socket_number_.value);
   }
 
   void detach() noexcept {
@@ -211,7 +213,7 @@ class connection {
     boost::system::error_code ignored;
     socket_->cancel(ignored);
     try {
-      socket_->release();  // libpq closes its socket itself
+      socket_->release();
     } catch (std::exception const&) {
       is_broken_ = true;
     }
@@ -255,7 +257,19 @@ class connection {
     co_await std::move(waiting);
   }
 
+  /// A duplicate of libpq's: libpq closes its own when it finds it broken, and the number may then be somebody else's.
+  struct own_socket {
+    explicit own_socket(int number) : value(::fcntl(number, F_DUPFD_CLOEXEC, 0)) {}
+    own_socket(own_socket const&) = delete;
+    own_socket& operator=(own_socket const&) = delete;
+    ~own_socket() {
+      if (value >= 0) ::close(value);
+    }
+    int value;
+  };
+
   connection_ptr handle_;
+  own_socket socket_number_{PQsocket(handle_.get())};
   std::string place_;
   own_backends::entry backend_;
   std::optional<boost::asio::posix::stream_descriptor> socket_;

@@ -7,6 +7,7 @@
 
 #include <boost/describe/enum_to_string.hpp>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,13 +29,18 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
                                                        {"keepalives_interval", "5"},
                                                        {"keepalives_count", "3"}};
   if (!from.password.empty()) all.emplace_back("password", from.password.reveal());
-  std::string options = "-c timezone=UTC -c datestyle=ISO";
+  // The server gives up too: of a client that is gone it may know nothing, and keep its locks.
+  auto const longest = std::to_string(std::chrono::ceil<std::chrono::milliseconds>(from.transaction_timeout).count());
+  std::string options =
+      "-c timezone=UTC -c datestyle=ISO -c statement_timeout=" + longest + " -c idle_in_transaction_session_timeout=" + longest;
   if (!from.schema.empty()) {
-    options += " -c search_path=";
+    options += " -c search_path=\"";
     for (char const c : from.schema) {
       if (c == ' ' || c == '\\') options += '\\';
+      if (c == '"') options += '"';
       options += c;
     }
+    options += '"';
   }
   all.emplace_back("options", options);
   switch (from.tls.mode) {

@@ -13,14 +13,15 @@
 /// What the server or libpq says, as an error of visor's.
 namespace visor::postgresql_driver {
 
-/// Several lines as one.
+/// Several lines as one, words with one blank between.
 inline std::string one_line(char const* text) {
   std::string line;
-  for (std::string_view rest = text == nullptr ? "" : text; !rest.empty();) {
-    auto const end = std::min(rest.find('\n'), rest.size());
-    auto const part = rest.substr(0, end);
-    if (!part.empty()) (line += line.empty() ? "" : " ") += part;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+  bool blank = false;
+  for (char const c : std::string_view(text == nullptr ? "" : text)) {
+    bool const is_gap = static_cast<unsigned char>(c) <= ' ' || c == 0x7F;
+    if (!is_gap && blank && !line.empty()) line += ' ';
+    if (!is_gap) line += c;
+    blank = is_gap;
   }
   return line;
 }

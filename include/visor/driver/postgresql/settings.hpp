@@ -26,7 +26,7 @@ struct postgresql_settings {
   std::string target = "any";  ///< of several hosts: `any`, `read-write`, `primary`, `prefer-standby`, ...
   std::string schema;          ///< where the tables are; empty: as the server decides for this user
   pool_settings pool;
-  duration transaction_timeout{std::chrono::seconds{30}};  ///< one that takes longer is given up with its connection; 100 ms to 1 h
+  duration transaction_timeout{std::chrono::seconds{30}};  ///< what takes longer is given up, here and by the server; 100 ms to 1 h
   std::optional<bool> auto_init;  ///< unset: make the tables where there are none; true: bring older ones up to date too; false: neither
 
   postgresql_settings() = default;
