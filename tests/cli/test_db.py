@@ -64,6 +64,12 @@ class Tables(ProgramTest):
         self.accepts("db", "init")
         self.accepts("db", "validate")
 
+    def test_a_look_makes_nothing(self):
+        self.assertIn("not there yet", self.accepts("db", "test"))
+        self.assertEqual(list(self.folder.iterdir()), [])
+        self.accepts("db", "init")
+        self.assertRegex(self.accepts_json("db", "test")["server"], r"^SQLite 3\.")
+
     def test_reset(self):
         self.write(CONFIG)
         self.accepts("job", "enqueue", "greet")

@@ -28,6 +28,7 @@ cron check
 cron explain
 config check
 config show
+db test
 db init
 db status
 db migrate

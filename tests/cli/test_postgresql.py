@@ -75,6 +75,16 @@ class Working(OnPostgres):
         self.write("scheduler: {storage: {driver: postgresql, connection: {connection_string: '" + url + "&sslmod=x'}}}\n")
         self.refuses("config", "check", says='has the option "sslmod", which is not known')
 
+    def test_a_look_at_the_server(self):
+        self.configure()
+        found = self.accepts_json("db", "test")
+        self.assertRegex(found["server"], r"^PostgreSQL \d\d")
+        self.assertRegex(found["tls"], r"^TLSv1\.[23] \S+$")
+        self.assertGreater(found["latency_us"], 0)
+        self.assertLess(abs(found["clock_difference_us"]), 1_000_000)
+        self.assertIn("TLSv1", self.accepts("db", "test"))
+        self.assertEqual(self.server.sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'visor%'", "visor"), "0")
+
     def test_tls_without_a_check_of_the_certificate(self):
         self.configure(ssl={"reject_unauthorized": False})
         daemon = self.start("run")
@@ -101,7 +111,8 @@ class Wrong(OnPostgres):
 
     def refused(self, says, **changes):
         self.configure(**changes)
-        result = self.refuses("db", "status", says=says)
+        self.refuses("db", "status", says=says)
+        result = self.refuses("db", "test", says=says)
         self.assertNotIn("horse", result)
 
     def test_the_password(self):

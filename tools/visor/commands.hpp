@@ -11,7 +11,7 @@ extern command const schedule_commands[7];
 extern command const job_commands[5];
 extern command const cron_commands[3];
 extern command const config_commands[2];
-extern command const db_commands[6];
+extern command const db_commands[7];
 extern command const drivers_commands[1];
 extern command const completion_commands[1];
 

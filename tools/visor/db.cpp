@@ -89,6 +89,35 @@ int print_status(invocation const& given) {
   return 0;
 }
 
+int test(invocation const& given) {
+  auto const config = read_configuration(given);
+  auto const& driver = find_driver(config.settings.storage.driver);
+  auto const place = driver.place(config.settings);
+  auto const found = driver.probe != nullptr ? driver.probe(config.settings) : visor::database_report();
+  bool const missing = driver.is_missing != nullptr && driver.is_missing(config.settings);
+  auto const length = [](std::optional<visor::duration> const& one) { return one ? visor::to_string(*one) : std::string("-"); };
+  if (given.has("json")) {
+    auto const microseconds = [](std::optional<visor::duration> const& one) { return one ? boost::json::value(one->count()) : nullptr; };
+    boost::json::object const all{{"database", place},
+                                  {"exists", !missing},
+                                  {"server", found.server},
+                                  {"tls", found.tls},
+                                  {"latency_us", microseconds(found.latency)},
+                                  {"clock_difference_us", microseconds(found.clock_difference)}};
+    std::cout << boost::json::serialize(all) << '\n';
+    return 0;
+  }
+  fields shown;
+  shown.add("database", place + (missing ? " (not there yet: it is made at the first use)" : ""));
+  shown.add("server", found.server.empty() ? "none: it lives in the memory of 'visor run'" : found.server);
+  shown.add("TLS", found.tls.empty() ? "none" : found.tls);
+  shown.add("round trip", length(found.latency));
+  if (auto const ahead = found.clock_difference)
+    shown.add("its clock", length(ahead->count() < 0 ? -*ahead : *ahead) + (ahead->count() < 0 ? " behind ours" : " ahead of ours"));
+  shown.print(std::cout);
+  return 0;
+}
+
 int migrate(invocation const& given) {
   auto const db = open(given, purpose::change);
   int const applied = db.tables->migrate();
@@ -135,7 +164,14 @@ int reset(invocation const& given) {
 
 }  // namespace
 
-constinit command const db_commands[6] = {
+constinit command const db_commands[7] = {
+    {"test",
+     "Connects to the database, and says what is there or what is wrong",
+     "Exit code 1 when there is no connection. It makes and changes nothing.",
+     "visor db test --config visor.yaml",
+     {},
+     status_options,
+     test},
     {"init",
      "Makes the tables where there are none",
      "May be repeated: it does nothing where they are there.",

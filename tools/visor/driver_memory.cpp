@@ -11,6 +11,7 @@ driver_entry const& memory_driver() {
       .library = [] { return std::string("built in"); },
       .facts = {{"lasts", "no"}, {"nodes", "1"}, {"tls", "not needed"}},
       .place = [](visor::settings const&) { return std::string("memory"); },
+      .probe = nullptr,
       .open = nullptr,
       .is_missing = nullptr,
       .tables = nullptr,

@@ -30,6 +30,11 @@ driver_entry const& postgresql_driver() {
             settings.check();
             return settings.url();
           },
+      .probe =
+          [](visor::settings const& from) {
+            boost::asio::io_context context{1};
+            return run_to_end(context, visor::postgresql_driver::probe(settings_of(from)));
+          },
       .open = [](visor::settings const& from) -> std::unique_ptr<storage> {
         return std::make_unique<storage_of<store>>(settings_of(from));
       },

@@ -28,6 +28,17 @@ driver_entry const& sqlite_driver() {
             settings.check();
             return "sqlite " + settings.filename;
           },
+      .probe =
+          [](visor::settings const& from) {
+            // Whether it can be opened as the daemon would: nothing is made that was not there.
+            if (std::filesystem::exists(from.storage.connection.filename)) {
+              schema_of<store> looked_at(settings_of(from));
+              looked_at.status();
+            }
+            visor::database_report report;
+            report.server = std::string("SQLite ") + ::sqlite3_libversion();
+            return report;
+          },
       .open = [](visor::settings const& from) -> std::unique_ptr<storage> {
         return std::make_unique<storage_of<store>>(settings_of(from));
       },

@@ -5,6 +5,7 @@
 
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
+#include "visor/driver/report.hpp"
 #include "visor/engine/job_type.hpp"
 #include "visor/store/schema.hpp"
 
@@ -56,6 +57,8 @@ struct driver_entry {
   std::vector<std::pair<std::string, std::string>> facts;  ///< for `visor drivers`
   /// Where the data are, for people. \throws visor::error for settings that the driver does not allow
   std::string (*place)(visor::settings const&);
+  /// Connects and looks around, without the tables. Null: there is nothing to connect to
+  visor::database_report (*probe)(visor::settings const&);
   std::unique_ptr<storage> (*open)(visor::settings const&);   ///< null: nothing lasts
   bool (*is_missing)(visor::settings const&);                 ///< whether there certainly is no database yet; null: cannot be told
   std::unique_ptr<schema> (*tables)(visor::settings const&);  ///< null: there are none

@@ -159,6 +159,21 @@ class connection {
     auto const answers = co_await receive();
   }
 
+  /// Product and version.
+  std::string server() const {
+    char const* const version = PQparameterStatus(handle_.get(), "server_version");
+    return "PostgreSQL " + std::string(version == nullptr ? "" : version);
+  }
+  /// Protocol and cipher; empty without TLS.
+  std::string tls() const {
+    if (PQsslInUse(handle_.get()) == 0) return {};
+    auto const attribute = [this](char const* name) {
+      char const* const text = PQsslAttribute(handle_.get(), name);
+      return std::string(text == nullptr ? "" : text);
+    };
+    return attribute("protocol") + " " + attribute("cipher");
+  }
+
   // What a pool asks of it.
 
   connection_state state() const noexcept {
