@@ -66,8 +66,8 @@ TEST_CASE("a claim that is answered after the lease was lost is not run") {
   auto const was = w.run_now(w.store.nodes()).at(0);
   std::optional<visor::node_lease> evicted(std::in_place, was.name, was.epoch, was.lease_until);
   CHECK(w.run_now(w.store.recover(evicted)).at(0).requeued == std::vector<visor::job_id>{id});
+  bool away = true;
   SECTION("while the node is not back yet") {
-    bool away = true;
     w.store.before_join = [&] {
       if (away) throw visor::error(visor::condition::connection_failed, "the store is away");
     };
