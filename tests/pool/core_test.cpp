@@ -19,7 +19,7 @@ using slot = core::slot;
 using ticket = core::ticket;
 using kind = core::action::kind;
 using refusal = core::action::refusal;
-using returned = core::returned;
+using returned = visor::connection_state;
 
 namespace {
 

@@ -15,6 +15,17 @@
 #include <utility>
 #include <vector>
 
+namespace visor {
+
+/// In what state a connection is when it is given back.
+///
+/// - `clean`: as it was when it was made: the next one may have it.
+/// - `dirty`: its session was changed, or a transaction is open: it is reset first.
+/// - `broken`: it cannot be used any more, or something that was begun on it has not ended: it is closed.
+enum class connection_state { clean, dirty, broken };
+
+}  // namespace visor
+
 namespace visor::detail {
 
 /// Every decision of a pool, without connections, threads or time of its own: it is told what happened and when, and says what is to be
@@ -53,9 +64,6 @@ class pool_core {
     refusal why = refusal::none;
     duration held{0};
   };
-
-  /// In what state a connection comes back.
-  enum class returned { clean, dirty, broken };
 
   /// \param settings checked
   pool_core(pool_settings settings, std::uint64_t seed) : settings_(std::move(settings)), random_(seed) {
@@ -142,20 +150,20 @@ class pool_core {
   }
 
   /// A caller gives a connection back. O(1), but for what others wait for.
-  void release(slot which, returned how, duration now) {
+  void release(slot which, connection_state how, duration now) {
     entry& one = entries_[which];
     statistics_.usage_time.add(now - one.since);
     one.since = now;
     ++one.uses;
-    if (how == returned::broken)
+    if (how == connection_state::broken)
       close(which, close_reason::broken);
     else if (auto const reason = reason_to_close(one, now))
       close(which, *reason);
-    else if (how == returned::dirty)
+    else if (how == connection_state::dirty)
       begin(which, state::resetting, action::kind::reset);
     else
       become_available(which, now);
-    if (!waiting_.empty() || how == returned::broken || one.is == state::closing) dispatch(now);
+    if (!waiting_.empty() || how == connection_state::broken || one.is == state::closing) dispatch(now);
   }
 
   /// Does what time demands.
@@ -185,18 +193,13 @@ class pool_core {
     }
     dispatch(now);
   }
-  bool is_suspended() const { return suspended_; }
 
   /// Replaces every connection: those that are idle now, the others when they come back.
   void evict_all(duration now) {
     ++generation_;
     refusing_ = false;
     retry_at_ = duration{0};
-    while (!idle_.empty()) {
-      slot const one = idle_.back();
-      idle_.pop_back();
-      close(one, close_reason::evicted);
-    }
+    close_idle(close_reason::evicted);
     dispatch(now);
   }
 
@@ -205,11 +208,7 @@ class pool_core {
     closing_ = true;
     suspended_ = false;
     refuse_if([](caller const&) { return true; }, action::refusal::closed);
-    while (!idle_.empty()) {
-      slot const one = idle_.back();
-      idle_.pop_back();
-      close(one, close_reason::shutdown);
-    }
+    close_idle(close_reason::shutdown);
   }
   bool is_closing() const { return closing_; }
   bool is_over() const { return closing_ && statistics().total == 0; }
@@ -304,6 +303,10 @@ class pool_core {
     action one{action::kind::close, which};
     one.reason = reason;
     actions_.push_back(one);
+  }
+
+  void close_idle(close_reason reason) {
+    for (slot const each : std::exchange(idle_, {})) close(each, reason);
   }
 
   void become_absent(slot which) {

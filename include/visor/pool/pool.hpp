@@ -36,13 +36,6 @@
 
 namespace visor {
 
-/// In what state a connection is when it is given back.
-///
-/// - `clean`: as it was when it was made: the next one may have it.
-/// - `dirty`: its session was changed, or a transaction is open: it is reset first.
-/// - `broken`: it cannot be used any more, or something that was begun on it has not ended: it is closed.
-enum class connection_state { clean, dirty, broken };
-
 /// What a pool asks of connections.
 ///
 /// - `C::connection`: closes itself, without waiting, in its destructor.
@@ -236,7 +229,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     std::unique_lock lock(mutex_);
     std::optional<std::source_location> late;
     if (core_.was_reported(which)) late = seats_[which].holder;
-    core_.release(which, as_returned(seats_[which].occupant->state()), clock_.elapsed());
+    core_.release(which, seats_[which].occupant->state(), clock_.elapsed());
     settle(lock);
     if (late) log(log_level::info, "a connection to " + connector_.place() + " came back that " + text_of(*late) + " had for long");
   }
@@ -273,15 +266,6 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       in->join(std::move(completion), where, impatient);
     }
   };
-
-  static core::returned as_returned(connection_state state) noexcept {
-    switch (state) {
-      case connection_state::clean: return core::returned::clean;
-      case connection_state::dirty: return core::returned::dirty;
-      case connection_state::broken: break;
-    }
-    return core::returned::broken;
-  }
 
   static std::string text_of(std::source_location const& where) {
     return std::string(where.file_name()) + ":" + std::to_string(where.line());
@@ -373,6 +357,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       handle connection;
     };
     std::vector<answer> answers;
+    std::vector<std::string> reports;
     for (auto const& each : actions) {
       switch (each.what) {
         case action::kind::grant: {
@@ -383,10 +368,12 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
           break;
         }
         case action::kind::refuse: answers.push_back({take_waiter(each.caller), refusal_of(each), handle()}); break;
+        case action::kind::report: reports.push_back(report_of(each)); break;
         default: break;
       }
     }
     lock.unlock();
+    for (auto const& each : reports) log(log_level::warning, each);
     for (auto& each : answers) each.to->back.go(std::move(each.failure), std::move(each.connection));
     for (auto const& each : actions) perform(each);
   }
@@ -410,17 +397,15 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       case action::kind::ask: spawn(ask(self, one.connection)); break;
       case action::kind::reset: spawn(reset(self, one.connection)); break;
       case action::kind::close: spawn(end(self, one.connection, one.reason)); break;
-      case action::kind::report: report(one); break;
+      case action::kind::report:
       case action::kind::grant:
       case action::kind::refuse: break;
     }
   }
 
-  void report(action const& one) {
-    std::string const who = text_of(seats_[one.connection].holder);
-    log(log_level::warning, "a connection to " + connector_.place() + " is held for " +
-                                to_string(std::chrono::floor<std::chrono::milliseconds>(one.held)) + " by " + who +
-                                ", longer than pool.leak_threshold");
+  std::string report_of(action const& one) const {
+    return "a connection to " + connector_.place() + " is held for " + to_string(std::chrono::floor<std::chrono::milliseconds>(one.held)) +
+           " by " + text_of(seats_[one.connection].holder) + ", longer than pool.leak_threshold";
   }
 
   static task<> connect(std::shared_ptr<shared> self, slot which) {
@@ -504,7 +489,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
         wait = self->kept_until_ == duration::max() ? longest_sleep : self->kept_until_ - self->clock_.elapsed();
         self->settle(lock);
       }
-      co_await self->keeper_.wait_for(std::clamp(wait, duration{0}, longest_sleep));
+      wait = std::clamp(wait, duration{0}, duration{longest_sleep});
+      co_await self->keeper_.wait_for(wait);
     }
   }
 

@@ -56,9 +56,10 @@ inline error failure_of(PGresult const* answer, std::string const& place) {
 inline error connect_failure(postgresql_settings const& to, char const* libpq_text) {
   std::string const text = one_line(libpq_text);
   auto const says = [&](std::string_view part) { return text.find(part) != std::string::npos; };
+  auto const refused = [&](std::string const& state) { return text.find("FATAL: " + state + ": ") != std::string::npos; };
   std::string const where = to.is_local() ? to.host : to.host + ":" + std::to_string(to.port);
   auto const because = [&](condition what, std::string const& message) { return error(what, message, text); };
-  if (says("28P01") || says("28000"))
+  if (refused("28P01") || refused("28000"))
     return says("pg_hba.conf")
                ? because(condition::authentication_failed,
                          where + " admits no user '" + to.user + "' to the database '" + to.database + "' from here" +
@@ -68,12 +69,12 @@ inline error connect_failure(postgresql_settings const& to, char const* libpq_te
                                                                "': check user and password; with Azure the user is user@server");
   if (says("no password supplied") || says("fe_sendauth"))
     return because(condition::authentication_failed, where + " wants a password for the user '" + to.user + "', and none is set");
-  if (says("3D000"))
+  if (refused("3D000"))
     return because(condition::not_found, "there is no database '" + to.database + "' at " + where + ": make it with createdb -h " +
                                              to.host + " -p " + std::to_string(to.port) + " " + to.database);
-  if (says("53300"))
+  if (refused("53300"))
     return because(condition::busy, where + " has no connection left: lower pool.max, or raise max_connections of the server");
-  if (says("57P03")) return because(condition::connection_failed, where + " starts up or shuts down: it is tried again");
+  if (refused("57P03")) return because(condition::connection_failed, where + " starts up or shuts down: it is tried again");
   if (says("certificate verify failed"))
     return because(condition::tls_failed, "the certificate of " + where + " is not from a trusted authority: name the right one in tls.ca");
   if (says("does not match host name"))

@@ -47,9 +47,9 @@ struct postgresql_settings {
 
   bool is_local() const { return host.starts_with('/'); }
 
-  /// The connection as a URL, without the password.
+  /// The connection as a URL for people: without the password, and nothing escaped.
   std::string url() const {
-    if (is_local()) return "postgresql://" + user + "@/" + database + "?host=" + host + "&port=" + std::to_string(port);
+    if (is_local()) return "postgresql://" + user + "@:" + std::to_string(port) + "/" + database + "?host=" + host;
     return "postgresql://" + user + "@" + host + ":" + std::to_string(port) + "/" + database;
   }
 
