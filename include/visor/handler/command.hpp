@@ -2,12 +2,12 @@
 #define VISOR_HANDLER_COMMAND_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/child_process.hpp"
 #include "visor/handler/command_plan.hpp"
 #include "visor/handler/one_line.hpp"
-#include "visor/handler/run_on.hpp"
 #include "visor/handler/stopped.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

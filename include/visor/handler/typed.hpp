@@ -2,10 +2,10 @@
 #define VISOR_HANDLER_TYPED_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/payload.hpp"
-#include "visor/handler/run_on.hpp"
 #include "visor/handler/stopped.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

@@ -1,5 +1,5 @@
-#ifndef VISOR_HANDLER_RUN_ON_HPP
-#define VISOR_HANDLER_RUN_ON_HPP
+#ifndef VISOR_BASE_RUN_ON_HPP
+#define VISOR_BASE_RUN_ON_HPP
 
 #include "visor/base/task.hpp"
 #include "visor/base/way_back.hpp"
