@@ -15,14 +15,26 @@ struct plain_dialect {
   static constexpr std::string_view boolean = "BOOLEAN";
   static constexpr std::string_view instant = "TIMESTAMP";
   static constexpr std::string_view text = "TEXT";
+  static constexpr std::string_view key_text = text;
   static constexpr std::string_view table_end = "";
   static constexpr std::string_view clustered_end = " CLUSTERED";
   static constexpr std::string_view limit = "LIMIT :limit";
   static constexpr std::string_view ignore = "IGNORE";
+  static constexpr std::string_view up_to_place = "([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
+  static constexpr bool partial_indexes = true;
+  static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = "each(l.[jobs]) e";
   static constexpr std::string_view each_job_value = "e.v";
   static constexpr std::string_view catalog = "SELECT 'c:d', '[x]', '{y}'";
   static constexpr std::size_t longest_identifier = 63;
+};
+
+/// Of a database whose keys have a limit, and whose indexes can less.
+struct narrow_dialect : plain_dialect {
+  static constexpr std::string_view key_text = "SHORT";
+  static constexpr std::string_view ignore = "UNLESS {some_column} '$[[*]'";
+  static constexpr bool partial_indexes = false;
+  static constexpr bool drops_index_of_table = true;
 };
 
 struct dollar_dialect : plain_dialect {

@@ -29,6 +29,14 @@ struct leaf {
 };
 BOOST_DESCRIBE_STRUCT(leaf, (), (tree, number))
 
+struct root {
+  std::string name;
+  std::string soil;
+  std::string note;
+  std::string mark;
+};
+BOOST_DESCRIBE_STRUCT(root, (), (name, soil, note, mark))
+
 }  // namespace visor_test
 
 template <>
@@ -46,6 +54,14 @@ struct visor::sql::table<visor_test::leaf> : visor::sql::table_defaults {
   static constexpr std::string_view name = "leaf";
   static constexpr std::string_view key = "[tree], [number]";
   static constexpr int since = 2;
+};
+
+template <>
+struct visor::sql::table<visor_test::root> : visor::sql::table_defaults {
+  static constexpr std::string_view name = "root";
+  static constexpr std::string_view key = "[name]";
+  static constexpr std::string_view key_values = "[soil]";
+  static constexpr std::array indexes{visor::sql::index{"root_note", "[note]", {}, 2}, visor::sql::index{"root_mark", "[mark]"}};
 };
 
 namespace visor_test {
@@ -83,6 +99,19 @@ TEST_CASE("the way down undoes the way up, backwards", "[sql]") {
         std::vector<std::string_view>{"DROP INDEX \"visor_tree_felled\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"is_felled\""});
   CHECK(steps[1].down == std::vector<std::string_view>{"DROP TABLE \"visor_leaf\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"height\""});
   CHECK(steps[0].down == std::vector<std::string_view>{"DROP TABLE \"visor_tree\""});
+}
+
+TEST_CASE("text in a key has a type of its own, and keeps it", "[sql]") {
+  // The index on `note` came later: what made the table does not change.
+  CHECK(visor::sql::create_table_text<narrow_dialect, root> ==
+        "CREATE TABLE \"visor_root\" (\n  \"name\" SHORT NOT NULL,\n  \"soil\" SHORT NOT NULL,\n  \"note\" TEXT NOT NULL,\n"
+        "  \"mark\" SHORT NOT NULL,\n  PRIMARY KEY (\"name\")\n) CLUSTERED");
+}
+
+TEST_CASE("an index is made and dropped as the database can", "[sql]") {
+  auto const steps = visor::sql::migrations_of<narrow_dialect, boost::mp11::mp_list<tree, leaf>>(versions);
+  CHECK(steps[2].up[1] == "CREATE INDEX \"visor_tree_felled\" ON \"visor_tree\" (\"id\")");
+  CHECK(steps[2].down[0] == "DROP INDEX \"visor_tree_felled\" ON \"visor_tree\"");
 }
 
 TEST_CASE("a checksum tells texts apart", "[sql]") {

@@ -18,9 +18,15 @@ enum class placeholder_style { question, dollar, at };
 /// - `quote_open`, `quote_close`: around an identifier.
 /// - `placeholder`: a `placeholder_style`.
 /// - `integer`, `boolean`, `instant`, `text`: column types: signed 64 bits; true or false; microseconds UTC; UTF-8 of any length.
+/// - `key_text`: of text that stands in a key or an index, where the database limits its length; else the same as `text`. What is too long
+///   must be refused, not cut.
 /// - `table_end`, `clustered_end`: what follows the columns of a table; of one whose rows lie in the order of its key.
 /// - `limit`: at most `:limit` rows, at the end of an ordered query.
-/// - `ignore`: after VALUES: a row whose key exists is left alone.
+/// - `ignore`: after VALUES: a row whose key exists is left alone, and not counted. `{some_column}` in it is a column of the table.
+/// - `up_to_place`: of the table `ready`: rows whose `[priority], [run_at], [job]` is not behind `:priority, :run_at, :job`, in a spelling
+///   for which the database goes along the key.
+/// - `partial_indexes`: an index can be of the rows that meet a condition; otherwise it is of all.
+/// - `drops_index_of_table`: DROP INDEX names the table too.
 /// - `each_job`, `each_job_value`: a table of the ids in the JSON array `l.[jobs]`, and its value column, a 64-bit integer.
 /// - `catalog`: a query without parameters for what is there, as (table_name, kind, part): kind `column` with each column of each
 ///   table whose name starts with `visor_`, kind `index` with each index whose name does.
@@ -35,10 +41,14 @@ concept dialect = requires {
   { D::boolean } -> std::convertible_to<std::string_view>;
   { D::instant } -> std::convertible_to<std::string_view>;
   { D::text } -> std::convertible_to<std::string_view>;
+  { D::key_text } -> std::convertible_to<std::string_view>;
   { D::table_end } -> std::convertible_to<std::string_view>;
   { D::clustered_end } -> std::convertible_to<std::string_view>;
   { D::limit } -> std::convertible_to<std::string_view>;
   { D::ignore } -> std::convertible_to<std::string_view>;
+  { D::up_to_place } -> std::convertible_to<std::string_view>;
+  { D::partial_indexes } -> std::convertible_to<bool>;
+  { D::drops_index_of_table } -> std::convertible_to<bool>;
   { D::each_job } -> std::convertible_to<std::string_view>;
   { D::each_job_value } -> std::convertible_to<std::string_view>;
   { D::catalog } -> std::convertible_to<std::string_view>;

@@ -18,26 +18,35 @@ namespace visor::sql {
 
 namespace detail {
 
+/// Whether a column of text has the type that may stand in a key. An index that came after its column does not change that: it may only
+/// have columns that were ready for it.
+template <class Record>
+constexpr bool is_key_text(std::string_view name) {
+  if (pattern_has(table<Record>::key, name) || pattern_has(table<Record>::key_values, name)) return true;
+  for (index const& one : table<Record>::indexes)
+    if (one.since <= column_since<Record>(name) && pattern_has(one.columns, name)) return true;
+  return false;
+}
+
 /// What a column of a record is in a dialect.
-template <class Dialect, class T>
+template <class Dialect, class Record, class Descriptor>
 constexpr std::string_view column_type() {
-  switch (kind_of<T>) {
+  switch (kind_of<type_of<Descriptor>>) {
     case kind::integer: return Dialect::integer;
     case kind::boolean: return Dialect::boolean;
     case kind::instant: return Dialect::instant;
-    case kind::text: return Dialect::text;
+    case kind::text: return is_key_text<Record>(Descriptor::name) ? Dialect::key_text : Dialect::text;
   }
 }
 
 template <class Dialect, class Record, class Sink>
 using schema_writer = writer<Dialect, none, none, tables<Record>, Sink>;
 
-template <class Dialect, class Descriptor, class Out>
+template <class Dialect, class Record, class Descriptor, class Out>
 constexpr void column_definition(Out& out, std::string_view value) {
-  using type = type_of<Descriptor>;
   out.column(Descriptor::name);
-  out(" ").raw(column_type<Dialect, type>());
-  if constexpr (!is_optional<type>::value) out(" NOT NULL");
+  out(" ").raw(column_type<Dialect, Record, Descriptor>());
+  if constexpr (!is_optional<type_of<Descriptor>>::value) out(" NOT NULL");
   if (!value.empty()) out(" DEFAULT ").raw(value);
 }
 
@@ -52,7 +61,7 @@ struct create_table {
     boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
       if (column_since<Record>(Descriptor::name) != table<Record>::since) return;
       out("  ");
-      column_definition<Dialect, Descriptor>(out, {});
+      column_definition<Dialect, Record, Descriptor>(out, {});
       out(",\n");
     });
     out("  PRIMARY KEY (")(table<Record>::key)(")\n)");
@@ -78,7 +87,7 @@ struct create_index {
     out("CREATE INDEX ").quoted(table_prefix, what.name);
     out(" ON ").quoted(table_prefix, table<Record>::name);
     out(" (")(what.columns)(")");
-    if (!what.where.empty()) out(" WHERE ")(what.where);
+    if (Dialect::partial_indexes && !what.where.empty()) out(" WHERE ")(what.where);
   }
 };
 
@@ -91,7 +100,7 @@ struct add_column {
     out("ALTER TABLE ").quoted(table_prefix, table<Record>::name);
     out(" ADD COLUMN ");
     boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
-      if (what.column == Descriptor::name) column_definition<Dialect, Descriptor>(out, what.value);
+      if (what.column == Descriptor::name) column_definition<Dialect, Record, Descriptor>(out, what.value);
     });
   }
 };
@@ -122,6 +131,7 @@ struct drop_index {
   static constexpr void write(Sink& sink) {
     schema_writer<Dialect, Record, Sink> out(sink);
     out("DROP INDEX ").quoted(table_prefix, table<Record>::indexes[Index].name);
+    if (Dialect::drops_index_of_table) out(" ON ").quoted(table_prefix, table<Record>::name);
   }
 };
 

@@ -51,7 +51,9 @@ constexpr bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c
 /// - `[type]` the quoted name of that column, or of a member of the row,
 /// - `:limit` a placeholder for that member of the parameters; it may stand more than once,
 /// - `{*}` the members of the row, quoted, with commas between,
-/// - `{limit}`, `{ignore}`, `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling.
+/// - `{limit}`, `{ignore}`, `{up_to_place}`, `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling,
+/// - `{some_column}` a column of the first table of `used`,
+/// - `[[` an opening bracket.
 ///
 /// `out(value)` writes an enumerator as it is stored. A name that does not exist is a compile error.
 template <dialect Dialect, class Params, class Row, class Used, class Sink>
@@ -63,7 +65,10 @@ class writer {
     std::size_t i = 0;
     while (i < pattern.size()) {
       char const c = pattern[i];
-      if (c == '[') {
+      if (c == '[' && i + 1 < pattern.size() && pattern[i + 1] == '[') {
+        sink_.text(pattern.substr(i, 1));
+        i += 2;
+      } else if (c == '[') {
         column(take(pattern, i, ']'));
       } else if (c == '{') {
         place(take(pattern, i, '}'));
@@ -140,6 +145,10 @@ class writer {
       (*this)(Dialect::limit);
     else if (name == "ignore")
       (*this)(Dialect::ignore);
+    else if (name == "up_to_place")
+      (*this)(Dialect::up_to_place);
+    else if (name == "some_column")
+      column(Used::some_column());
     else if (name == "each_job")
       (*this)(Dialect::each_job);
     else if (name == "each_job_value")

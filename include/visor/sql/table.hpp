@@ -36,6 +36,8 @@ struct added_column {
 /// - `since`: the version of the schema that brought the table.
 /// - `indexes`: an array of `index`.
 /// - `added`: an array of `added_column`.
+/// - `key_values`: columns of text that are in no key and no index here, but whose values stand in one elsewhere, or will in a later
+///   version, as a pattern. They have the same type as there, so what is too long for that is refused here already.
 template <class Record>
 struct table;
 
@@ -45,6 +47,7 @@ struct table_defaults {
   static constexpr int since = 1;
   static constexpr std::array<index, 0> indexes{};
   static constexpr std::array<added_column, 0> added{};
+  static constexpr std::string_view key_values = {};
 };
 
 /// The tables that a statement may name. A column that none of them has does not compile.
@@ -53,6 +56,12 @@ struct tables {
   static constexpr bool has_table([[maybe_unused]] std::string_view name) { return ((table<Records>::name == name) || ...); }
   static constexpr bool has_column([[maybe_unused]] std::string_view name) {
     return ((member_index<Records>(name) < member_count<Records>) || ...);
+  }
+  /// Of the first table.
+  static constexpr std::string_view some_column() {
+    std::string_view result;
+    ((result = result.empty() ? member_names<Records>[0] : result), ...);
+    return result;
   }
 };
 

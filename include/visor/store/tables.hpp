@@ -17,6 +17,7 @@ template <>
 struct table<job_record> : table_defaults {
   static constexpr std::string_view name = "job";
   static constexpr std::string_view key = "[id]";
+  static constexpr std::string_view key_values = "[queue], [schedule]";
   static constexpr bool clustered = false;
 };
 
@@ -31,6 +32,7 @@ template <>
 struct table<scheduled_record> : table_defaults {
   static constexpr std::string_view name = "scheduled";
   static constexpr std::string_view key = "[run_at], [job]";
+  static constexpr std::string_view key_values = "[queue]";
   static constexpr std::array indexes{index{"scheduled_job", "[job]"}};
 };
 
@@ -38,6 +40,7 @@ template <>
 struct table<waiting_record> : table_defaults {
   static constexpr std::string_view name = "waiting";
   static constexpr std::string_view key = "[blocker], [job]";
+  static constexpr std::string_view key_values = "[queue]";
   static constexpr std::array indexes{index{"waiting_job", "[job]"}};
 };
 
@@ -45,6 +48,7 @@ template <>
 struct table<lease_record> : table_defaults {
   static constexpr std::string_view name = "lease";
   static constexpr std::string_view key = "[id]";
+  static constexpr std::string_view key_values = "[node]";
   static constexpr bool clustered = false;
 };
 
@@ -53,6 +57,7 @@ template <>
 struct table<attempt_record> : table_defaults {
   static constexpr std::string_view name = "attempt";
   static constexpr std::string_view key = "[job], [number]";
+  static constexpr std::string_view key_values = "[node]";
   static constexpr std::array indexes{index{"attempt_ended", "[final_state], [job]", "[final_state] IN ('failed', 'cancelled')"}};
 };
 
@@ -80,6 +85,7 @@ template <>
 struct table<schedule_record> : table_defaults {
   static constexpr std::string_view name = "schedule";
   static constexpr std::string_view key = "[id]";
+  static constexpr std::string_view key_values = "[queue]";
   static constexpr std::array indexes{index{"schedule_due", "[state], [next_at], [id]"}, index{"schedule_origin", "[origin]"}};
 };
 
@@ -87,6 +93,7 @@ template <>
 struct table<fire_record> : table_defaults {
   static constexpr std::string_view name = "fire";
   static constexpr std::string_view key = "[schedule], [planned_at]";
+  static constexpr std::string_view key_values = "[node]";
 };
 
 template <>

@@ -16,10 +16,14 @@ struct postgresql_dialect {
   static constexpr std::string_view boolean = "boolean";
   static constexpr std::string_view instant = "timestamptz";
   static constexpr std::string_view text = "text COLLATE \"C\"";
+  static constexpr std::string_view key_text = text;
   static constexpr std::string_view table_end = "";
   static constexpr std::string_view clustered_end = "";
   static constexpr std::string_view limit = "LIMIT :limit";
   static constexpr std::string_view ignore = "ON CONFLICT DO NOTHING";
+  static constexpr std::string_view up_to_place = "([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
+  static constexpr bool partial_indexes = true;
+  static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = "jsonb_array_elements_text(CAST(l.[jobs] AS jsonb)) e";
   static constexpr std::string_view each_job_value = "CAST(e.value AS bigint)";
   static constexpr std::string_view catalog =

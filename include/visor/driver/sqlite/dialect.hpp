@@ -15,10 +15,14 @@ struct sqlite_dialect {
   static constexpr std::string_view boolean = "INTEGER";
   static constexpr std::string_view instant = "INTEGER";
   static constexpr std::string_view text = "TEXT";
+  static constexpr std::string_view key_text = text;
   static constexpr std::string_view table_end = " STRICT";
   static constexpr std::string_view clustered_end = " STRICT, WITHOUT ROWID";
   static constexpr std::string_view limit = "LIMIT :limit";
   static constexpr std::string_view ignore = "ON CONFLICT DO NOTHING";
+  static constexpr std::string_view up_to_place = "([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
+  static constexpr bool partial_indexes = true;
+  static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = "json_each(l.[jobs]) e";
   static constexpr std::string_view each_job_value = "e.value";
   static constexpr std::string_view catalog =

@@ -109,9 +109,7 @@ struct remove_front : sql::statement_defaults {
   static constexpr std::string_view name = "remove_front";
   using params = place_in_queue;
   using used = sql::tables<ready_record>;
-  static constexpr void write(auto& out) {
-    out("DELETE FROM {ready} WHERE [queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)");
-  }
+  static constexpr void write(auto& out) { out("DELETE FROM {ready} WHERE [queue] = :queue AND {up_to_place}"); }
 };
 
 // From one place to another.
