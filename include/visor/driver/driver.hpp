@@ -26,6 +26,9 @@ namespace visor {
 struct driver_capabilities {
   bool server_clock;   ///< the session has `now()`, the database's clock, which then is the store's clock
   bool single_writer;  ///< no other transaction can write while one that writes runs
+  /// Nobody sees a change of the schema before its transaction commits. Where that is not so, whoever must not see half a schema looks at
+  /// it in a transaction that may write.
+  bool transactional_schema = true;
 };
 
 namespace detail {
@@ -52,7 +55,8 @@ struct any_statement : sql::statement_defaults {
 ///
 /// - `s.query(statement, params)` awaits to all its rows, a `std::vector<Row>`.
 /// - `s.find(statement, params)`: its first row, a `std::optional<Row>`.
-/// - `s.execute(statement, params)`: the number of rows that it inserted, changed or deleted.
+/// - `s.execute(statement, params)`: the number of rows that it inserted, changed or deleted. Whether a row that is set to the values that
+///   it had is one of them depends on the database.
 /// - `s.execute_many(statement, range, affected)`: one execution for each `Params` of the input range, in order; the sum of their
 ///   rows. Where the span `affected` is given it gets the number of each.
 /// - `s.run(text)`: runs text that is not kept, such as a statement of the schema.

@@ -214,7 +214,7 @@ class sql_store {
     task<schema_status> status() {
       co_await store_->database_.open();
       auto const op = [](transaction& t) { return detail::read_status<dialect>(t.session); };
-      co_return co_await store_->template perform<false>(op, &no_check);
+      co_return co_await store_->template perform<looking_writes>(op, &no_check);
     }
 
     /// Applies what is missing. Returns how many versions that were.
@@ -237,7 +237,7 @@ class sql_store {
     task<std::vector<std::string>> validate() {
       co_await store_->database_.open();
       auto const op = [this](transaction& t) { return detail::find_drift<dialect>(t.session, store_->place()); };
-      co_return co_await store_->template perform<false>(op, &no_check);
+      co_return co_await store_->template perform<looking_writes>(op, &no_check);
     }
 
     /// Drops all tables of ours, with all that they hold, and makes them anew.
@@ -249,6 +249,8 @@ class sql_store {
     }
 
    private:
+    static constexpr bool looking_writes = !Driver::capabilities.transactional_schema;
+
     static async<int> migrate_in(transaction& t, std::string where) {
       co_await t.session.lock_schema();
       auto const status = co_await detail::read_status<dialect>(t.session);

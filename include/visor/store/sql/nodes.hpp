@@ -120,7 +120,10 @@ template <class Session>
 async<Session, node_lease> renew(transaction<Session>& t, node_lease const& lease, duration ttl, node_state state) {
   statements::renew_params const wanted{lease.node, lease.epoch, t.now, t.now + ttl, state};
   std::size_t const renewed = co_await t.session.execute(statements::renew_node(), wanted);
-  if (renewed == 0)
+  // Some databases do not count a row that had these values already.
+  bool is_held = renewed != 0;
+  if (!is_held) is_held = co_await is_current(t, lease);
+  if (!is_held)
     throw error(condition::lease_lost, "the lease of node " + lease.node + " under epoch " + std::to_string(lease.epoch) +
                                            " has run out or was taken over: join again");
   co_return node_lease(lease.node, lease.epoch, wanted.lease_until);

@@ -131,9 +131,10 @@ struct job_failed : sql::statement_defaults {
   using params = failure_params;
   using used = sql::tables<schedule_record>;
   static constexpr void write(auto& out) {
-    out("UPDATE {schedule} SET [failure_count] = [failure_count] + 1, [last_error] = :error, [state] = CASE WHEN [state] = ")(
-        schedule_state::active)(" AND [max_failures] > 0 AND [failure_count] + 1 >= [max_failures] THEN ")(schedule_state::failed)(
-        " ELSE [state] END WHERE [id] = :id");
+    // The count comes last: MySQL shows each assignment the values of those before it.
+    out("UPDATE {schedule} SET [state] = CASE WHEN [state] = ")(schedule_state::active)(
+        " AND [max_failures] > 0 AND [failure_count] + 1 >= [max_failures] THEN ")(schedule_state::failed)(
+        " ELSE [state] END, [last_error] = :error, [failure_count] = [failure_count] + 1 WHERE [id] = :id");
   }
 };
 

@@ -29,7 +29,7 @@ UPDATE "visor_schedule" SET "next_at" = ?, "state" = ?, "last_at" = ?, "last_job
 UPDATE "visor_schedule" SET "failure_count" = 0 WHERE "id" = ? AND "failure_count" <> 0;
 
 -- job_failed
-UPDATE "visor_schedule" SET "failure_count" = "failure_count" + 1, "last_error" = ?, "state" = CASE WHEN "state" = 'active' AND "max_failures" > 0 AND "failure_count" + 1 >= "max_failures" THEN 'failed' ELSE "state" END WHERE "id" = ?;
+UPDATE "visor_schedule" SET "state" = CASE WHEN "state" = 'active' AND "max_failures" > 0 AND "failure_count" + 1 >= "max_failures" THEN 'failed' ELSE "state" END, "last_error" = ?, "failure_count" = "failure_count" + 1 WHERE "id" = ?;
 
 -- insert_fire
 INSERT INTO "visor_fire" ("schedule", "planned_at", "fired_at", "node", "result", "job") VALUES (?, ?, ?, ?, ?, ?);
