@@ -4,7 +4,7 @@
 # caller's scope: empty when all are there, else one line that says what is missing. A macro, because find_package must create
 # its targets and variables where the caller is.
 
-set(visor_components memory sqlite postgresql zone yaml webhook)
+set(visor_components memory sqlite postgresql mysql zone yaml webhook)
 
 macro(visor_find_component visor_component_ visor_message_)
   set(${visor_message_} "")
@@ -30,6 +30,15 @@ macro(visor_find_component visor_component_ visor_message_)
       set(${visor_message_} "libpq 15 or newer is missing (Debian: libpq-dev)")
     elseif(NOT TARGET Boost::url)
       set(${visor_message_} "Boost.URL is missing (Debian 12: libboost-url1.81-dev, newer: libboost-url-dev)")
+    endif()
+  elseif("${visor_component_}" STREQUAL "mysql")
+    # It has no package for CMake, and Debian's has no version.
+    find_package(PkgConfig QUIET)
+    if(PKG_CONFIG_FOUND)
+      pkg_check_modules(visor_libmariadb QUIET IMPORTED_TARGET GLOBAL libmariadb>=3.3.4)
+    endif()
+    if(NOT TARGET PkgConfig::visor_libmariadb)
+      set(${visor_message_} "MariaDB Connector/C 3.3.4 or newer, or pkg-config to find it, is missing (Debian: libmariadb-dev pkg-config)")
     endif()
   elseif("${visor_component_}" STREQUAL "zone")
     find_package(date QUIET CONFIG)

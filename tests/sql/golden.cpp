@@ -1,5 +1,7 @@
 #include "all_statements.hpp"
 
+#include "visor/driver/mysql/dialect.hpp"
+#include "visor/driver/postgresql/dialect.hpp"
 #include "visor/driver/sqlite/dialect.hpp"
 #include "visor/sql/migration.hpp"
 #include "visor/store/schema.hpp"
@@ -61,6 +63,8 @@ void compare_all() {
 }  // namespace
 
 TEST_CASE("the statements of SQLite are these", "[sql][golden]") { compare_all<visor::sqlite_dialect>(); }
+TEST_CASE("the statements of PostgreSQL are these", "[sql][golden]") { compare_all<visor::postgresql_dialect>(); }
+TEST_CASE("the statements of MySQL are these", "[sql][golden]") { compare_all<visor::mysql_dialect>(); }
 
 TEST_CASE("no two statements have one name", "[sql][golden]") {
   std::set<std::string> names;

@@ -84,7 +84,8 @@ namespace visor {
 /// A driver's database whose connections come from a pool: what `driver` asks of one. The driver gives
 ///
 /// - `settings`: with `pool`, `transaction_timeout`, `check()`;
-/// - `connector`: see the concept of that name, made from the settings;
+/// - `connector`: see the concept of that name, made from the settings; if it has threads of its own, with `stop()`, after which they do
+///   nothing more;
 /// - `session`: made from a connection;
 /// - of its connection: `begin(writes)`, `commit()` and `rollback()`, which await; `attachment`; `interrupt(late)`; and, where the server
 /// can tell
@@ -170,6 +171,7 @@ class pooled_database {
       is_closing = true;
       context.stop();
       if (thread.joinable()) thread.join();
+      if constexpr (requires(connector& c) { c.stop(); }) source.stop();
     }
 
     static task<> watch_deadlines(running& in, duration length) {

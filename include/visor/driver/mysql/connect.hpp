@@ -1,0 +1,113 @@
+#ifndef VISOR_DRIVER_MYSQL_CONNECT_HPP
+#define VISOR_DRIVER_MYSQL_CONNECT_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/driver/mysql/failure.hpp"
+#include "visor/driver/mysql/library.hpp"
+#include "visor/driver/mysql/settings.hpp"
+
+#include <errmsg.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace visor::mysql_driver {
+
+/// Connects, blocking, with all that is in the settings. A copy of them, since it runs on another thread.
+class connect_call {
+ public:
+  explicit connect_call(mysql_settings to) : to_(std::move(to)) {}
+
+  /// \throws visor::error why there is no connection
+  connection_ptr operator()() const {
+    connection_ptr made(mysql_init(nullptr));
+    if (!made) throw error(condition::internal, "no memory for a connection");
+    MYSQL* const handle = made.get();
+    set_options(handle);
+    if (!to_.is_local()) set_tls(handle);
+    std::string const file = to_.is_local() ? socket_file() : std::string();
+    char const* const host = to_.is_local() ? nullptr : to_.host.c_str();
+    MYSQL const* const done =
+        mysql_real_connect(handle, host, to_.user.c_str(), to_.password.reveal().c_str(), to_.database.c_str(),
+                           static_cast<unsigned>(to_.port), to_.is_local() ? file.c_str() : nullptr, CLIENT_MULTI_STATEMENTS);
+    if (done == nullptr) throw connect_failure(to_, static_cast<int>(mysql_errno(handle)), mysql_error(handle));
+    check(handle);
+    prepare_socket(mysql_get_socket(handle));
+    return made;
+  }
+
+ private:
+  void set_options(MYSQL* handle) const {
+    auto const seconds = std::chrono::ceil<std::chrono::seconds>(to_.pool.connect_timeout);
+    unsigned const timeout = static_cast<unsigned>(seconds.count());
+    unsigned const protocol = to_.is_local() ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;  // else `localhost` would be a Unix socket
+    unsigned const no_files = 0;
+    my_bool const no = 0;
+    mysql_options(handle, MYSQL_OPT_NONBLOCK, nullptr);
+    mysql_options(handle, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
+    mysql_options(handle, MYSQL_OPT_READ_TIMEOUT, &timeout);
+    mysql_options(handle, MYSQL_OPT_WRITE_TIMEOUT, &timeout);
+    mysql_options(handle, MYSQL_OPT_PROTOCOL, &protocol);
+    mysql_options(handle, MYSQL_OPT_RECONNECT, &no);
+    mysql_options(handle, MYSQL_OPT_LOCAL_INFILE, &no_files);  // a server could ask for any file of ours
+    mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_options4(handle, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "visor");
+  }
+
+  /// To the library, to enforce TLS is not to refuse a server without it, and to name an authority is to verify the chain but not the name:
+  /// what it does not refuse by itself, `check` does.
+  void set_tls(MYSQL* handle) const {
+    my_bool const wanted = to_.tls.mode != tls_mode::disable;
+    my_bool const full = to_.tls.mode == tls_mode::verify_full;
+    mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &wanted);
+    mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &full);
+    if (!wanted) return;
+    if (to_.tls.mode != tls_mode::require)
+      mysql_options(handle, MYSQL_OPT_SSL_CA, to_.tls.ca.empty() ? "/etc/ssl/certs/ca-certificates.crt" : to_.tls.ca.c_str());
+    if (to_.tls.cert.empty()) return;
+    mysql_options(handle, MYSQL_OPT_SSL_CERT, to_.tls.cert.c_str());
+    mysql_options(handle, MYSQL_OPT_SSL_KEY, to_.tls.key.c_str());
+  }
+
+  std::string socket_file() const {
+    std::error_code ignored;
+    std::filesystem::path const given(to_.host);
+    return std::filesystem::is_directory(given, ignored) ? given / "mysqld.sock" : given;
+  }
+
+  void check(MYSQL* handle) const {
+    if (!to_.is_local() && to_.tls.mode != tls_mode::disable && mysql_get_ssl_cipher(handle) == nullptr)
+      throw error(condition::tls_failed, to_.server() +
+                                             " has no TLS, and tls.mode asks for it: set up TLS there; only for a trusted "
+                                             "network, tls.mode disable");
+    unsigned long const version = mysql_get_server_version(handle);
+    bool const is_mariadb = mariadb_connection(handle) != 0;
+    if (version < (is_mariadb ? 100600U : 80017U))
+      throw error(condition::unsupported, to_.place() + " is version " + mysql_get_server_info(handle) +
+                                              ": the least that is supported are MariaDB 10.6 and MySQL 8.0.17");
+  }
+
+  /// Under TLS the library leaves the socket as it was, and its calls would block.
+  void prepare_socket(int number) const {
+    ::fcntl(number, F_SETFL, ::fcntl(number, F_GETFL) | O_NONBLOCK);
+    if (to_.is_local()) return;
+    auto const set = [number](int level, int what, int value) { ::setsockopt(number, level, what, &value, sizeof value); };
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, 30);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
+    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+  }
+
+  mysql_settings to_;
+};
+
+}  // namespace visor::mysql_driver
+
+#endif

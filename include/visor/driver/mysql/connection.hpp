@@ -1,0 +1,308 @@
+#ifndef VISOR_DRIVER_MYSQL_CONNECTION_HPP
+#define VISOR_DRIVER_MYSQL_CONNECTION_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/task.hpp"
+#include "visor/driver/mysql/dialect.hpp"
+#include "visor/driver/mysql/failure.hpp"
+#include "visor/driver/mysql/socket.hpp"
+#include "visor/driver/mysql/values.hpp"
+#include "visor/driver/statement_number.hpp"
+#include "visor/pool/pool.hpp"
+#include "visor/sql/statement.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace visor::mysql_driver {
+
+/// A statement that the server has prepared, and where it puts its rows.
+struct prepared_statement {
+  prepared_statement(MYSQL* on, std::span<sql::kind const> columns) : handle(mysql_stmt_init(on)), row(columns) {}
+  statement_ptr handle;
+  row_buffer row;
+  bool is_ready = false;
+};
+
+/// One connection, over the calls of the library that do not block. One operation at a time, on any context, but for `interrupt`.
+class connection {
+ public:
+  /// \param made connected, its socket set not to block
+  /// \param place how messages name the database
+  /// \param limit how long a transaction may take
+  connection(connection_ptr made, std::string place, duration limit)
+      : handle_(std::move(made)), socket_(mysql_get_socket(handle_.get())), place_(std::move(place)), limit_(limit) {
+    // Shorter than the limit, so that there is time to say what was waited for.
+    auto const seconds = std::chrono::floor<std::chrono::seconds>(limit * 3 / 4);
+    wait_ = std::to_string(std::max<std::int64_t>(seconds.count(), 1));
+  }
+  connection(connection const&) = delete;
+  connection& operator=(connection const&) = delete;
+  ~connection() {
+    if (is_broken_ || is_busy_) socket_.shut();  // so that its goodbye waits for nothing
+  }
+
+  /// Brings a new session into the state that we count on.
+  task<> prepare_session() {
+    // The modes see to it that no value is cut, adapted or replaced. Each of our subqueries is asked for few rows: right after many were
+    // added, the servers would read the whole table instead.
+    // The server gives up too: of a client that is gone it may know nothing, and keep its locks.
+    std::string const microseconds = std::to_string(limit_.count());
+    std::string const seconds = std::to_string(std::chrono::ceil<std::chrono::seconds>(limit_).count());
+    std::string const text =
+        "SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', time_zone = '+00:00', autocommit = 1, "
+        "optimizer_switch = 'materialization=off', innodb_lock_wait_timeout = " +
+        wait_ + ", lock_wait_timeout = " + wait_ + " /*M! , max_statement_time = " + microseconds +
+        " / 1000000, idle_transaction_timeout = " + seconds + " *//*!80000 , max_execution_time = " + microseconds +
+        " DIV 1000 */; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT @@max_allowed_packet";
+    auto const answers = co_await run(text);
+    if (!answers.empty()) std::from_chars(answers[0].data(), answers[0].data() + answers[0].size(), largest_packet_);
+  }
+
+  /// Executes a statement that is prepared once for each connection.
+  /// \return it, with its rows waiting if it has any
+  template <sql::statement Definition>
+  task<prepared_statement*> execute(typename Definition::params const& given) {
+    using source = sql::spelled<mysql_dialect, Definition>;
+    static constexpr auto kinds = column_kinds<typename Definition::row>();
+    constexpr std::size_t columns = sql::member_count<typename Definition::row>;
+    parameters<sql::text_of<source>.parameters.size()> values;
+    sql::bind_all<source>(values, given);
+    auto& one = place_for(visor::detail::statement_number::of<Definition>(), std::span(kinds.data(), columns));
+    if (!one.is_ready) co_await prepare(one, sql::text_of<source>.view());
+    co_await execute(one, values.all(), values.bytes_of_text());
+    co_return &one;
+  }
+
+  /// The next row of a statement that was executed, or null.
+  row_buffer const* next_row(prepared_statement& of) {
+    int const got = mysql_stmt_fetch(of.handle.get());  // from memory
+    if (got == MYSQL_NO_DATA) return nullptr;
+    if ((got != 0 && got != MYSQL_DATA_TRUNCATED) || !of.row.complete(of.handle.get())) fail(of);
+    return &of.row;
+  }
+
+  /// Lets go of the rows.
+  void finish(prepared_statement& of) noexcept {
+    mysql_stmt_free_result(of.handle.get());  // in memory
+    of.row.clear();
+  }
+
+  /// Runs statements without parameters, which are not kept, with `;` between them.
+  /// \return of each that has rows the first value of the first one; empty for NULL
+  task<std::vector<std::string>> run(std::string text) {
+    std::vector<std::string> values;
+    answered_ = 0;
+    int failed = co_await call(&mysql_real_query_start, &mysql_real_query_cont, handle_.get(), text.c_str(),
+                               static_cast<unsigned long>(text.size()));
+    for (;;) {
+      if (failed != 0) fail();
+      if (mysql_field_count(handle_.get()) != 0) {
+        MYSQL_RES* const stored = co_await call(&mysql_store_result_start, &mysql_store_result_cont, handle_.get());
+        if (stored == nullptr) fail();
+        result_ptr const rows(stored);
+        MYSQL_ROW const row = mysql_fetch_row(stored);
+        values.emplace_back(row != nullptr && row[0] != nullptr ? row[0] : "");
+      }
+      ++answered_;
+      failed = co_await call(&mysql_next_result_start, &mysql_next_result_cont, handle_.get());
+      if (failed < 0) break;  // there is no other
+    }
+    co_return values;
+  }
+
+  /// For as long as it lives, the connection waits on the context of an executor. Afterwards it leaves it alone.
+  class attachment {
+   public:
+    attachment(connection& what, boost::asio::any_io_executor const& executor) : what_(what) { what_.socket_.attach(executor); }
+    attachment(attachment const&) = delete;
+    attachment& operator=(attachment const&) = delete;
+    ~attachment() { what_.socket_.detach(); }
+
+   private:
+    connection& what_;
+  };
+
+  // One transaction.
+
+  /// One that writes waits until every other that writes has ended: then each sees what all before it did, as if they had come one after
+  /// another. What they wait for is a lock by name and not by row: it is there before the tables are, it outlives the commits that are
+  /// hidden in CREATE TABLE, and the server lets go of it when the connection breaks. It is of one server: a cluster with several that
+  /// write must send all of visor to one of them.
+  task<> begin(bool writes) {
+    writes_ = writes;
+    is_open_ = true;
+    std::string text = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+    if (writes) text = "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION";
+    auto const answers = co_await run(text);
+    if (writes && answers.at(0) != "1")
+      throw error(condition::busy, "others wrote to " + place_ + " for longer than " + wait_ + " s: this was not begun");
+  }
+
+  /// \throws visor::error `outcome_unknown` when the connection broke before the answer
+  task<> commit() {
+    std::optional<error> failure;
+    try {
+      auto const answers = co_await run(end_of("COMMIT"));
+    } catch (error const& thrown) {
+      failure = thrown;
+    }
+    if (failure && answered_ != 0) is_broken_ = true;  // it is committed; whether the lock is free, nobody knows
+    if (failure && answered_ == 0) {
+      if (is_broken_ && writes_)
+        throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+                    failure->server_text());
+      throw error(*failure);
+    }
+    is_open_ = false;
+  }
+
+  task<> rollback() {
+    auto const answers = co_await run(end_of("ROLLBACK"));
+    is_open_ = false;
+  }
+
+  // What a pool asks of it.
+
+  connection_state state() const noexcept {
+    if (is_broken_ || is_busy_) return connection_state::broken;
+    return is_open_ ? connection_state::dirty : connection_state::clean;
+  }
+
+  task<> ask() {
+    boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+    attachment const here(*this, executor);
+    int const failed = co_await call(&mysql_ping_start, &mysql_ping_cont, handle_.get());
+    if (failed != 0) fail();
+  }
+
+  task<> reset() {
+    boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+    attachment const here(*this, executor);
+    co_await rollback();
+  }
+
+  task<> close() { co_return; }  // its destructor says goodbye, which waits for nothing
+
+  /// Ends what runs, by breaking the connection. From any thread.
+  /// \param late because its time was over
+  void interrupt(bool late = false) noexcept {
+    if (late) is_late_ = true;
+    socket_.shut();
+  }
+
+ private:
+  /// Within the 64 characters that MySQL allows. Names of databases that differ in case only share a lock, which does no harm.
+  static std::string lock_name() { return "CONCAT('visor.', MD5(LOWER(DATABASE())))"; }
+
+  std::string end_of(std::string how) const {
+    if (writes_) how += "; DO RELEASE_LOCK(" + lock_name() + ")";
+    return how;
+  }
+
+  /// Runs a call of the library to its end. It stops where it would have to wait, and says for what.
+  template <class Result, class Handle, class... Given>
+  task<Result> call(int (*start)(Result*, Handle*, Given...), int (*go_on)(Result*, Handle*, int), Handle* on,
+                    std::type_identity_t<Given>... given) {
+    Result result{};
+    is_busy_ = true;
+    stopped_call<Result, Handle> here(result, go_on, on, socket_);
+    here.waits_for = start(&result, on, given...);
+    while (here.waits_for != 0) {
+      int const ready = co_await socket_.wait(here.waits_for);
+      here.waits_for = go_on(&result, on, ready);
+    }
+    is_busy_ = false;
+    co_return result;
+  }
+
+  /// One that is given up is brought to its end first, or its stack would be lost: on a broken connection nothing waits.
+  template <class Result, class Handle>
+  struct stopped_call {
+    stopped_call(Result& result, int (*go_on)(Result*, Handle*, int), Handle* on, watched_socket& socket)
+        : result_(result), go_on_(go_on), on_(on), socket_(socket) {}
+    stopped_call(stopped_call const&) = delete;
+    stopped_call& operator=(stopped_call const&) = delete;
+    ~stopped_call() {
+      if (waits_for != 0) socket_.shut();
+      while (waits_for != 0) waits_for = go_on_(&result_, on_, waits_for);
+    }
+
+    int waits_for = 0;
+
+   private:
+    Result& result_;
+    int (*go_on_)(Result*, Handle*, int);
+    Handle* on_;
+    watched_socket& socket_;
+  };
+
+  prepared_statement& place_for(std::size_t number, std::span<sql::kind const> columns) {
+    if (number >= prepared_.size()) prepared_.resize(number + 1);
+    if (!prepared_[number]) prepared_[number] = std::make_unique<prepared_statement>(handle_.get(), columns);
+    if (!prepared_[number]->handle) throw error(condition::internal, "no memory for a statement");
+    return *prepared_[number];
+  }
+
+  task<> prepare(prepared_statement& what, std::string_view text) {
+    int const failed = co_await call(&mysql_stmt_prepare_start, &mysql_stmt_prepare_cont, what.handle.get(), text.data(),
+                                     static_cast<unsigned long>(text.size()));
+    if (failed != 0) fail(what);
+    what.is_ready = true;
+  }
+
+  task<> execute(prepared_statement& what, MYSQL_BIND* given, std::size_t bytes) {
+    // The server would break the connection instead of saying so.
+    if (largest_packet_ != 0 && bytes + 4096 > largest_packet_)
+      throw failure_of(1153, std::to_string(bytes) + " bytes, max_allowed_packet is " + std::to_string(largest_packet_), place_);
+    MYSQL_STMT* const handle = what.handle.get();
+    if (mysql_stmt_bind_param(handle, given) != 0) fail(what);
+    int failed = co_await call(&mysql_stmt_execute_start, &mysql_stmt_execute_cont, handle);
+    if (failed != 0) fail(what);
+    if (mysql_stmt_field_count(handle) == 0) co_return;
+    if (mysql_stmt_bind_result(handle, what.row.all()) != 0) fail(what);
+    failed = co_await call(&mysql_stmt_store_result_start, &mysql_stmt_store_result_cont, handle);
+    if (failed != 0) fail(what);
+  }
+
+  [[noreturn]] void fail() { fail(static_cast<int>(mysql_errno(handle_.get())), mysql_error(handle_.get())); }
+  [[noreturn]] void fail(prepared_statement& of) {
+    fail(static_cast<int>(mysql_stmt_errno(of.handle.get())), mysql_stmt_error(of.handle.get()));
+  }
+  [[noreturn]] void fail(int number, std::string_view text) {
+    if (ends_connection(number)) is_broken_ = true;
+    if (is_broken_ && is_late_) throw error(condition::timeout, place_ + " did not answer within transaction_timeout");
+    throw failure_of(number, text, place_);
+  }
+
+  std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed after the connection, which costs no message each
+  connection_ptr handle_;
+  watched_socket socket_;
+  std::string place_;
+  duration limit_;
+  std::string wait_;  // for what others have locked, in whole seconds
+  std::size_t largest_packet_ = 0;
+  std::size_t answered_ = 0;  // of the statements of the last text
+  bool writes_ = false;
+  bool is_open_ = false;  // a transaction, or the lock
+  bool is_busy_ = false;  // in a call
+  bool is_broken_ = false;
+  std::atomic<bool> is_late_{false};
+};
+
+}  // namespace visor::mysql_driver
+
+#endif

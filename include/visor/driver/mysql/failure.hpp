@@ -1,0 +1,93 @@
+#ifndef VISOR_DRIVER_MYSQL_FAILURE_HPP
+#define VISOR_DRIVER_MYSQL_FAILURE_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/driver/mysql/classify.hpp"
+#include "visor/driver/mysql/settings.hpp"
+
+#include <string>
+#include <string_view>
+
+/// What the server or the library says, as an error of visor's.
+namespace visor::mysql_driver {
+
+/// The server's words with their number, on one line.
+inline std::string server_words(int number, std::string_view text) {
+  std::string line(text);
+  for (char& c : line)
+    if (c == '\n' || c == '\r') c = ' ';
+  return line + " (error " + std::to_string(number) + ")";
+}
+
+/// Why a statement failed.
+inline error failure_of(int number, std::string_view text, std::string const& place) {
+  condition const what = ends_connection(number) && number != 1153 && number != 2020 ? condition::connection_lost : classify(number);
+  std::string message = place + " refused a statement";
+  switch (what) {
+    case condition::connection_lost: message = "the connection to " + place + " broke"; break;
+    case condition::read_only: message = place + " cannot be written: its server is a replica, or set to read-only"; break;
+    case condition::disk_full: message = "no room for " + place + ": free some on the disk of the server"; break;
+    case condition::authentication_failed: message = place + ": the user may not do that; grant it"; break;
+    case condition::timeout: message = place + " did not answer within transaction_timeout"; break;
+    case condition::busy: message = place + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
+    case condition::schema_mismatch:
+      message = "the tables in " + place + " are not as they should be: `visor db validate` tells what differs";
+      break;
+    default: break;
+  }
+  if (number == 1406)
+    message = "a value is too long for " + place + ": ids of schedules, names of queues and of nodes may have 255 characters";
+  if (number == 1153 || number == 2020) message = "a value is too large for " + place + ": raise max_allowed_packet of the server";
+  if (number == 1665) message = place + " cannot be written in READ COMMITTED: set binlog_format of the server to MIXED or ROW";
+  return error(what, message, server_words(number, text));
+}
+
+/// Why no connection was made.
+inline error connect_failure(mysql_settings const& to, int number, std::string_view text) {
+  auto const says = [text](std::string_view part) { return text.find(part) != std::string_view::npos; };
+  auto const because = [&](condition what, std::string const& message) { return error(what, message, server_words(number, text)); };
+  std::string const where = to.server();
+  switch (number) {
+    case 1045:
+      return because(condition::authentication_failed,
+                     to.password.empty()
+                         ? where + " wants a password for the user '" + to.user + "', or does not know it from here"
+                         : where + " refused the user '" + to.user + "' or the password: check both, and from where it may come");
+    case 1698:
+      return because(condition::authentication_failed,
+                     where + " knows the user '" + to.user + "' by its Unix account only: connect as that one, or make another user");
+    case 1044:
+      return because(condition::authentication_failed,
+                     "the user '" + to.user + "' has no right to " + to.place() + ": GRANT ALL ON `" + to.database + "`.* TO it");
+    case 1130:
+      return because(condition::authentication_failed, where + " admits nobody from this machine: make the user for this host, or for '%'");
+    case 1129:
+      return because(condition::connection_failed, where + " has blocked this machine after many errors: mysqladmin flush-hosts there");
+    case 1049:
+      return because(condition::not_found,
+                     "there is no database '" + to.database + "' at " + where + ": make it with CREATE DATABASE `" + to.database + "`");
+    case 1040:
+    case 1203:
+    case 1226: return because(condition::busy, where + " has no connection left: lower pool.max, or raise max_connections of the server");
+    case 2005: return because(condition::connection_failed, "the host '" + to.host + "' is not known: check its name and the DNS");
+    case 3159: return because(condition::tls_failed, where + " admits nobody without TLS: set tls.mode");
+    default: break;
+  }
+  condition const what = classify(number);
+  if (what == condition::authentication_failed) return because(what, where + " refused the user '" + to.user + "'");
+  if (what == condition::tls_failed) {
+    if (says("doesn't support") || says("not support"))
+      return because(what, where + " has no TLS, and tls.mode asks for it: set up TLS there; only for a trusted network, tls.mode disable");
+    if (says("Validation of SSL") || says("Hostname") || says("host name") || says("hostname"))
+      return because(what, "the certificate of " + where + " is for another name: connect by the name in it, or set tls.mode to verify_ca");
+    if (says("certificate verify failed") || says("self-signed") || says("self signed") || says("issuer"))
+      return because(what, "the certificate of " + where + " is not from a trusted authority: name the right one in tls.ca");
+    return because(what, "TLS with " + where + " failed: check tls.ca, tls.cert and tls.key");
+  }
+  return because(what == condition::busy ? what : condition::connection_failed,
+                 "cannot connect to " + where + ": is the server up? Are host, port and firewall right? May this machine connect?");
+}
+
+}  // namespace visor::mysql_driver
+
+#endif

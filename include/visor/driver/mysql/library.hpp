@@ -1,0 +1,34 @@
+#ifndef VISOR_DRIVER_MYSQL_LIBRARY_HPP
+#define VISOR_DRIVER_MYSQL_LIBRARY_HPP
+
+#include <mysql.h>
+
+// The client library of MySQL has no calls that do not block for prepared statements. Before 3.3.4, one that was given up lost its stack:
+// https://jira.mariadb.org/browse/CONC-622
+#if !defined(MARIADB_PACKAGE_VERSION_ID) || MARIADB_PACKAGE_VERSION_ID < 30304
+#error "visor/mysql.hpp needs MariaDB Connector/C 3.3.4 or newer (Debian: libmariadb-dev); it speaks to MySQL too"
+#endif
+
+#include <memory>
+
+namespace visor::mysql_driver {
+
+struct connection_closer {
+  void operator()(MYSQL* connection) const noexcept { mysql_close(connection); }
+};
+using connection_ptr = std::unique_ptr<MYSQL, connection_closer>;
+
+/// After its connection is closed, closing it is no I/O.
+struct statement_closer {
+  void operator()(MYSQL_STMT* statement) const noexcept { mysql_stmt_close(statement); }
+};
+using statement_ptr = std::unique_ptr<MYSQL_STMT, statement_closer>;
+
+struct result_closer {
+  void operator()(MYSQL_RES* result) const noexcept { mysql_free_result(result); }
+};
+using result_ptr = std::unique_ptr<MYSQL_RES, result_closer>;
+
+}  // namespace visor::mysql_driver
+
+#endif

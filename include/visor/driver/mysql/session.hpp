@@ -1,0 +1,112 @@
+#ifndef VISOR_DRIVER_MYSQL_SESSION_HPP
+#define VISOR_DRIVER_MYSQL_SESSION_HPP
+
+#include "visor/driver/mysql/connection.hpp"
+#include "visor/sql/statement.hpp"
+
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace visor::mysql_driver {
+
+/// What an operation sees of a connection, in a transaction; see `driver_session`. After a CREATE, ALTER or DROP, which these servers
+/// commit at once, the rest of the transaction is as many as it has statements; others that write still wait for its end.
+class session {
+ public:
+  template <class T>
+  using async = task<T>;
+
+  explicit session(connection& on) : connection_(on) {}
+
+  template <sql::statement S>
+  task<std::vector<typename S::row>> query(S, typename S::params const& params) {
+    auto* const statement = co_await connection_.execute<S>(params);
+    std::vector<typename S::row> rows;
+    rows.reserve(static_cast<std::size_t>(mysql_stmt_num_rows(statement->handle.get())));
+    while (auto const* const row = connection_.next_row(*statement)) sql::read_row(*row, rows.emplace_back());
+    connection_.finish(*statement);
+    co_return rows;
+  }
+
+  template <sql::statement S>
+  task<std::optional<typename S::row>> find(S, typename S::params const& params) {
+    auto* const statement = co_await connection_.execute<S>(params);
+    std::optional<typename S::row> found;
+    if (auto const* const row = connection_.next_row(*statement)) sql::read_row(*row, found.emplace());
+    connection_.finish(*statement);
+    co_return found;
+  }
+
+  template <sql::statement S>
+  task<std::size_t> execute(S, typename S::params const& params) {
+    auto* const statement = co_await connection_.execute<S>(params);
+    co_return affected_by(*statement);
+  }
+
+  template <sql::statement S, std::ranges::input_range Range>
+  task<std::size_t> execute_many(S, Range&& many, std::span<std::size_t> affected = {}) {
+    std::size_t sum = 0;
+    std::size_t at = 0;
+    for (auto const& each : many) {
+      auto* const statement = co_await connection_.execute<S>(each);
+      std::size_t const count = affected_by(*statement);
+      sum += count;
+      if (!affected.empty()) affected[at++] = count;
+    }
+    co_return sum;
+  }
+
+  template <sql::statement S>
+    requires std::same_as<typename S::params, sql::none>
+  auto query(S statement) {
+    return query(statement, nothing);
+  }
+  template <sql::statement S>
+    requires std::same_as<typename S::params, sql::none>
+  auto find(S statement) {
+    return find(statement, nothing);
+  }
+  template <sql::statement S>
+    requires std::same_as<typename S::params, sql::none>
+  auto execute(S statement) {
+    return execute(statement, nothing);
+  }
+
+  task<> run(std::string_view text) {
+    std::string const copy(text);
+    auto const values = co_await connection_.run(copy);
+  }
+
+  /// A transaction that writes has the lock of all that write from its begin.
+  task<> lock_schema() { co_return; }
+
+  /// The server's clock, as it is when this is answered.
+  task<instant> now() {
+    std::string const text = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
+    auto const values = co_await connection_.run(text);
+    std::int64_t count = 0;
+    std::from_chars(values[0].data(), values[0].data() + values[0].size(), count);
+    co_return instant{duration{count}};
+  }
+
+ private:
+  static constexpr sql::none nothing{};
+
+  static std::size_t affected_by(prepared_statement const& what) {
+    return static_cast<std::size_t>(mysql_stmt_affected_rows(what.handle.get()));
+  }
+
+  connection& connection_;
+};
+
+}  // namespace visor::mysql_driver
+
+#endif

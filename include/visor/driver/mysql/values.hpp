@@ -1,0 +1,135 @@
+#ifndef VISOR_DRIVER_MYSQL_VALUES_HPP
+#define VISOR_DRIVER_MYSQL_VALUES_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/driver/mysql/library.hpp"
+#include "visor/sql/codec.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// Values as the library takes and gives them for prepared statements: in the binary protocol, numbers as 64 bits.
+namespace visor::mysql_driver {
+
+/// The parameters of one execution. Texts are referred to.
+template <std::size_t N>
+class parameters {
+ public:
+  void bind(int index, std::int64_t value) {
+    auto const at = static_cast<std::size_t>(index);
+    numbers_[at] = value;
+    binds_[at].buffer_type = MYSQL_TYPE_LONGLONG;
+    binds_[at].buffer = &numbers_[at];
+  }
+  void bind(int index, bool value) { bind(index, std::int64_t{value}); }
+  void bind(int index, instant value) { bind(index, std::int64_t{value.time_since_epoch().count()}); }
+  void bind(int index, std::string_view value) {
+    auto& what = binds_[static_cast<std::size_t>(index)];
+    what.buffer_type = MYSQL_TYPE_STRING;
+    what.buffer = const_cast<char*>(value.data() == nullptr ? "" : value.data());  // it is only read
+    what.buffer_length = static_cast<unsigned long>(value.size());
+    bytes_ += value.size();
+  }
+  void bind_null(int index) { binds_[static_cast<std::size_t>(index)].buffer_type = MYSQL_TYPE_NULL; }
+
+  MYSQL_BIND* all() { return binds_.data(); }
+  std::size_t bytes_of_text() const { return bytes_; }
+
+ private:
+  std::array<MYSQL_BIND, N + 1> binds_{};
+  std::array<std::int64_t, N + 1> numbers_{};
+  std::size_t bytes_ = 0;
+};
+
+/// The kinds of a row's columns.
+template <class Row>
+constexpr auto column_kinds() {
+  std::array<sql::kind, sql::member_count<Row> + 1> kinds{};
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    ((kinds[I] = sql::kind_of<sql::type_of<boost::mp11::mp_at_c<sql::members_of<Row>, I>>>), ...);
+  }(std::make_index_sequence<sql::member_count<Row>>());
+  return kinds;
+}
+
+/// Where a statement puts the row that it is at. Short texts have room there; a longer one is fetched for itself.
+class row_buffer {
+ public:
+  explicit row_buffer(std::span<sql::kind const> kinds) : columns_(kinds.size()), binds_(kinds.size()) {
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      place& here = columns_[i];
+      MYSQL_BIND& what = binds_[i];
+      if (kinds[i] == sql::kind::text) {
+        what.buffer_type = MYSQL_TYPE_STRING;
+        what.buffer = here.text.data();
+        what.buffer_length = here.text.size();
+      } else {
+        what.buffer_type = MYSQL_TYPE_LONGLONG;
+        what.buffer = &here.number;
+      }
+      what.length = &here.length;
+      what.is_null = &here.is_null;
+    }
+  }
+  row_buffer(row_buffer const&) = delete;  // the library has its address
+  row_buffer& operator=(row_buffer const&) = delete;
+
+  MYSQL_BIND* all() { return binds_.data(); }
+
+  /// Fetches the texts of the current row that had no room.
+  /// \return success
+  bool complete(MYSQL_STMT* from) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      place& here = columns_[i];
+      if (binds_[i].buffer_type != MYSQL_TYPE_STRING || here.is_null || here.length <= here.text.size()) continue;
+      here.long_text.resize(here.length);
+      MYSQL_BIND what{};
+      unsigned long length = 0;
+      my_bool is_null = 0;
+      what.buffer_type = MYSQL_TYPE_STRING;
+      what.buffer = here.long_text.data();
+      what.buffer_length = here.length;
+      what.length = &length;
+      what.is_null = &is_null;
+      if (mysql_stmt_fetch_column(from, &what, static_cast<unsigned>(i), 0) != 0) return false;
+    }
+    return true;
+  }
+
+  /// Lets go of long texts.
+  void clear() {
+    for (place& here : columns_) here.long_text = std::string();
+  }
+
+  bool is_null(int column) const { return at(column).is_null != 0; }
+  std::int64_t integer(int column) const { return at(column).number; }
+  bool boolean(int column) const { return at(column).number != 0; }
+  instant when(int column) const { return instant{duration{at(column).number}}; }
+  std::string_view text(int column) const {
+    auto const& here = at(column);
+    return {here.length <= here.text.size() ? here.text.data() : here.long_text.data(), here.length};
+  }
+
+ private:
+  struct place {
+    std::int64_t number = 0;
+    unsigned long length = 0;
+    my_bool is_null = 0;
+    std::array<char, 256> text;
+    std::string long_text;
+  };
+
+  place const& at(int index) const { return columns_[static_cast<std::size_t>(index)]; }
+
+  std::vector<place> columns_;
+  std::vector<MYSQL_BIND> binds_;
+};
+
+}  // namespace visor::mysql_driver
+
+#endif

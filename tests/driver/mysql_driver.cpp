@@ -1,0 +1,390 @@
+#include "support/catch.hpp"
+#include "support/mariadb_server.hpp"
+#include "support/run.hpp"
+
+#include "visor/mysql.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+// What a server does to us, and what is special to MySQL and MariaDB.
+namespace visor_test {
+namespace {
+
+using namespace std::chrono_literals;
+using visor::condition;
+using session = visor::mysql::session;
+using Catch::Matchers::Contains;
+
+/// A database for one test.
+struct scene {
+  scene() {
+    static std::atomic<int> last{0};
+    name = "driver_" + std::to_string(++last);
+    server.run("CREATE DATABASE " + name);
+  }
+  ~scene() { server.run("DROP DATABASE " + name); }
+  scene(scene const&) = delete;
+  scene& operator=(scene const&) = delete;
+
+  visor::mysql_settings settings() const {
+    visor::mysql_settings result;
+    result.host = server.folder();
+    result.user = "root";
+    result.database = name;
+    result.transaction_timeout = 10s;
+    return result;
+  }
+
+  mariadb_server& server = mariadb_server::shared();
+  std::string name;
+};
+
+/// The error that comes of it.
+template <class Work>
+std::optional<visor::error> failure_of(Work work) {
+  try {
+    work();
+  } catch (visor::error const& thrown) {
+    return thrown;
+  }
+  return std::nullopt;
+}
+
+visor::task<> transact(visor::mysql::database& in, std::function<visor::task<>(session&)> op) { co_await in.transact(op); }
+
+visor::new_job job(visor::job_id id) {
+  visor::new_job result;
+  result.id = id;
+  result.type = "type";
+  result.payload = "{}";
+  return result;
+}
+
+visor::task<> sleep(visor::duration length) {
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  timer.expires_after(length);
+  auto waiting = timer.async_wait(boost::asio::use_awaitable);
+  co_await std::move(waiting);
+}
+
+}  // namespace
+
+TEST_CASE("many that open an empty database at the same time all find whole tables", "[mysql]") {
+  scene s;
+  std::atomic<int> failures = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i)
+    threads.emplace_back([&] {
+      boost::asio::io_context io;
+      visor::mysql_store<> store(s.settings());
+      try {
+        run(io, store.open());
+        failures += run(io, store.schema().validate()).empty() ? 0 : 1;
+        run(io, store.close());
+      } catch (std::exception const&) {
+        ++failures;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(failures == 0);
+}
+
+TEST_CASE("the schema goes up and down", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  visor::mysql_store<> store(s.settings());
+  CHECK(run(io, store.schema().migrate()) == 1);
+  CHECK(run(io, store.schema().validate()).empty());
+  CHECK(run(io, store.schema().migrate()) == 0);
+  run(io, store.schema().reset());
+  CHECK(run(io, store.schema().validate()).empty());
+  CHECK(run(io, store.schema().rollback(1)) == 1);
+  CHECK_FALSE(run(io, store.schema().status()).has_tables);
+  run(io, store.close());
+}
+
+TEST_CASE("the server's clock is the store's", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  visor::mysql_store<> store(s.settings());
+  run(io, store.open());
+  auto const before = std::chrono::time_point_cast<visor::duration>(std::chrono::system_clock::now());
+  auto const now = run(io, store.now());
+  auto const after = std::chrono::time_point_cast<visor::duration>(std::chrono::system_clock::now());
+  CHECK(before - 1ms <= now);
+  CHECK(now <= after + 1ms);
+  run(io, store.close());
+}
+
+TEST_CASE("a transaction whose connection is killed is done again", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  visor::mysql::database database(s.settings());
+  run(io, database.open());
+  run(io, transact(database, [](session& on) -> visor::task<> { co_await on.run("CREATE TABLE t (a INT) ENGINE = InnoDB"); }));
+  int tries = 0;
+  run(io, transact(database, [&](session& on) -> visor::task<> {
+        co_await on.run("INSERT INTO t VALUES (1)");
+        if (++tries < 3) co_await on.run("KILL CONNECTION_ID()");
+      }));
+  CHECK(tries == 3);
+  // Only what was committed is there: with a second row this would not be one value.
+  run(io, transact(database, [](session& on) -> visor::task<> { co_await on.run("INSERT INTO t SELECT (SELECT a FROM t)"); }));
+  run(io, database.close());
+}
+
+TEST_CASE("a server that comes back is used again", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  auto settings = s.settings();
+  settings.pool.acquire_timeout = 1s;
+  settings.pool.validation_timeout = 500ms;
+  settings.pool.connect_backoff_cap = 100ms;
+  visor::mysql_store<> store(settings);
+  run(io, store.open());
+  std::vector const jobs{job(1)};
+  CHECK(run(io, store.enqueue(jobs)) == 1);
+  s.server.stop(SIGTERM);
+  auto const failure = failure_of([&] { run(io, store.nodes()); });
+  REQUIRE(failure);
+  CHECK((failure->kind() == condition::connection_failed || failure->kind() == condition::timeout));
+  s.server.start();
+  CHECK(run(io, store.find_job(1)).has_value());
+  run(io, store.close());
+}
+
+TEST_CASE("a transaction that takes too long is given up", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  auto settings = s.settings();
+  settings.transaction_timeout = 300ms;
+  visor::mysql::database database(settings);
+  run(io, database.open());
+  auto const begin = std::chrono::steady_clock::now();
+  auto const failure =
+      failure_of([&] { run(io, transact(database, [](session& on) -> visor::task<> { co_await on.run("SELECT SLEEP(20)"); })); });
+  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+  REQUIRE(failure);
+  CHECK(failure->kind() == condition::timeout);
+  run(io, database.close());
+  // The server has given it up too, with its lock.
+  visor::mysql::database other(s.settings());
+  run(io, other.open());
+  run(io, transact(other, [](session& on) -> visor::task<> { co_await on.run("DO 1"); }));
+  run(io, other.close());
+  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+}
+
+TEST_CASE("who waits for too long for another that writes is told so", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  auto settings = s.settings();
+  visor::mysql::database first(settings);
+  settings.transaction_timeout = 2s;
+  visor::mysql::database second(settings);
+  run(io, first.open());
+  run(io, second.open());
+  auto holding = transact(first, [&](session&) -> visor::task<> {
+    auto const failure = std::make_shared<std::optional<visor::error>>();
+    try {
+      co_await transact(second, [](session&) -> visor::task<> { co_return; });
+    } catch (visor::error const& thrown) {
+      *failure = thrown;
+    }
+    CHECK((*failure && (*failure)->kind() == condition::busy));
+  });
+  run(io, std::move(holding));
+  // Nothing is left locked.
+  run(io, transact(second, [](session&) -> visor::task<> { co_return; }));
+  run(io, first.close());
+  run(io, second.close());
+}
+
+TEST_CASE("the context goes on while the server thinks", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  visor::mysql::database database(s.settings());
+  run(io, database.open());
+  int ticks = 0;
+  bool over = false;
+  boost::asio::co_spawn(
+      io,
+      [&]() -> visor::task<> {
+        for (; !over; ++ticks) co_await sleep(10ms);
+      },
+      boost::asio::detached);
+  run(io, transact(database, [](session& on) -> visor::task<> { co_await on.run("DO SLEEP(0.5)"); }));
+  over = true;
+  CHECK(ticks > 10);
+  run(io, sleep(20ms));
+  run(io, database.close());
+}
+
+TEST_CASE("a call that is given up leaves a connection that is broken, and nothing else", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  auto const settings = s.settings();
+  visor::mysql::connector connector(settings);
+  auto made = run(io, connector.connect());
+  CHECK(made->state() == visor::connection_state::clean);
+  boost::asio::cancellation_signal signal;
+  std::exception_ptr failure;
+  auto const work = [&]() -> visor::task<> {
+    boost::asio::any_io_executor const executor = io.get_executor();
+    visor::mysql_driver::connection::attachment const here(*made, executor);
+    co_await made->run("DO SLEEP(20)");
+  };
+  boost::asio::co_spawn(io, work, boost::asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr thrown) { failure = thrown; }));
+  run(io, sleep(50ms));
+  signal.emit(boost::asio::cancellation_type::terminal);
+  run(io, sleep(20ms));
+  CHECK(failure != nullptr);
+  CHECK(made->state() == visor::connection_state::broken);
+  auto const begin = std::chrono::steady_clock::now();
+  made.reset();
+  CHECK(std::chrono::steady_clock::now() - begin < 1s);
+  connector.stop();
+}
+
+TEST_CASE("what the database cannot keep is refused, with the limit", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  visor::mysql_store<> store(s.settings());
+  run(io, store.open());
+  std::vector<visor::new_job> jobs{job(1), job(2)};
+  SECTION("the name of a queue that is too long for a key, also where it is in none") {
+    jobs[1].queue = std::string(256, 'q');
+    jobs[1].run_at = visor::instant{std::chrono::sys_days{std::chrono::year{9000} / 1 / 1}};
+    auto const failure = failure_of([&] { run(io, store.enqueue(jobs)); });
+    REQUIRE(failure);
+    CHECK(failure->kind() == condition::invalid_argument);
+    CHECK_THAT(failure->what(), Contains("255 characters") && Contains("'queue'"));
+  }
+  SECTION("more than the server takes in one packet") {
+    jobs[1].payload = std::string(17'000'000, 'x');
+    auto const failure = failure_of([&] { run(io, store.enqueue(jobs)); });
+    REQUIRE(failure);
+    CHECK(failure->kind() == condition::invalid_argument);
+    CHECK_THAT(failure->what(), Contains("max_allowed_packet"));
+  }
+  CHECK_FALSE(run(io, store.find_job(1)).has_value());
+  jobs[1] = job(2);
+  jobs[1].queue = std::string(255, 'q');
+  CHECK(run(io, store.enqueue(jobs)) == 2);
+  run(io, store.close());
+}
+
+TEST_CASE("texts that differ in case, or in spaces at the end, are different keys", "[mysql]") {
+  scene s;
+  boost::asio::io_context io;
+  visor::mysql_store<> store(s.settings());
+  run(io, store.open());
+  for (std::string const id : {"a", "a ", "A", "\xc3\xa1"}) {
+    visor::schedule_record schedule;
+    schedule.id = id;
+    schedule.type = "type";
+    schedule.expression = "* * * * *";
+    run(io, store.add_schedule(schedule));
+  }
+  CHECK(run(io, store.schedules({})).size() == 4);
+  CHECK(run(io, store.find_schedule("a "))->id == "a ");
+  run(io, store.close());
+}
+
+TEST_CASE("a connection that cannot be made says what helps", "[mysql]") {
+  scene s;
+  auto settings = s.settings();
+  auto const refusal = [&] {
+    boost::asio::io_context io;
+    visor::mysql::database database(settings);
+    return failure_of([&] { run(io, database.open()); });
+  };
+  condition expected{};
+  char const* says = "";
+  SECTION("no such database") {
+    settings.database = "nobody";
+    expected = condition::not_found;
+    says = "CREATE DATABASE `nobody`";
+  }
+  SECTION("no such user") {
+    settings.user = "nobody";
+    expected = condition::authentication_failed;
+    says = "'nobody'";
+  }
+  SECTION("another password") {
+    settings.password = visor::secret("hunter2");
+    expected = condition::authentication_failed;
+    says = "password";
+  }
+  SECTION("no such socket") {
+    settings.host = "/nowhere/mysqld.sock";
+    expected = condition::connection_failed;
+    says = "/nowhere/mysqld.sock";
+  }
+  auto const failure = refusal();
+  REQUIRE(failure);
+  CHECK(failure->kind() == expected);
+  CHECK_THAT(failure->what(), Contains(says) && !Contains("hunter2"));
+  CHECK(std::string(failure->what()).find('\n') == std::string::npos);
+}
+
+TEST_CASE("settings out of range are named", "[mysql]") {
+  visor::mysql_settings settings;
+  settings.check();
+  char const* field = "";
+  SECTION("port") {
+    settings.port = 0;
+    field = "port";
+  }
+  SECTION("host") {
+    settings.host = "";
+    field = "host";
+  }
+  SECTION("transaction_timeout") {
+    settings.transaction_timeout = 1ms;
+    field = "transaction_timeout";
+  }
+  SECTION("tls") {
+    settings.tls.ca = "ca.pem";
+    field = "tls.ca";
+  }
+  auto const failure = failure_of([&] { settings.check(); });
+  REQUIRE(failure);
+  CHECK(failure->kind() == condition::invalid_argument);
+  CHECK_THAT(failure->what(), Contains(field));
+}
+
+TEST_CASE("error numbers have portable conditions", "[mysql]") {
+  using visor::mysql;
+  CHECK(mysql::classify(1062) == condition::unique_violation);
+  CHECK(mysql::classify(1213) == condition::deadlock);
+  CHECK(mysql::classify(1205) == condition::busy);
+  CHECK(mysql::classify(1040) == condition::busy);
+  CHECK(mysql::classify(1045) == condition::authentication_failed);
+  CHECK(mysql::classify(1049) == condition::not_found);
+  CHECK(mysql::classify(2003) == condition::connection_failed);
+  CHECK(mysql::classify(2013) == condition::connection_lost);
+  CHECK(mysql::classify(1290) == condition::read_only);
+  CHECK(mysql::classify(1021) == condition::disk_full);
+  CHECK(mysql::classify(1) == condition::internal);
+}
+
+}  // namespace visor_test

@@ -1,0 +1,169 @@
+-- insert_migration
+INSERT INTO `visor_migration` (`version`, `name`, `checksum`, `applied_at`) VALUES (?, ?, ?, ?);
+
+-- all_migrations
+SELECT `version`, `name`, `checksum`, `applied_at` FROM `visor_migration` ORDER BY `version`;
+
+-- remove_migration
+DELETE FROM `visor_migration` WHERE `version` = ?;
+
+-- catalog
+SELECT c.table_name AS table_name, 'column' AS kind, c.column_name AS part FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name LIKE 'visor!_%' ESCAPE '!' UNION SELECT s.table_name, 'index', s.index_name FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND s.table_name LIKE 'visor!_%' ESCAPE '!' AND s.index_name <> 'PRIMARY' ORDER BY 1, 2, 3;
+
+CREATE TABLE `visor_migration` (
+  `version` BIGINT NOT NULL,
+  `name` LONGTEXT NOT NULL,
+  `checksum` LONGTEXT NOT NULL,
+  `applied_at` BIGINT NOT NULL,
+  PRIMARY KEY (`version`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+
+-- up 1: jobs, schedules and nodes, checksum d59ff1e29be2e9ba
+CREATE TABLE `visor_job` (
+  `id` BIGINT NOT NULL,
+  `type` LONGTEXT NOT NULL,
+  `queue` VARCHAR(255) NOT NULL,
+  `priority` BIGINT NOT NULL,
+  `payload` LONGTEXT NOT NULL,
+  `max_attempts` BIGINT NOT NULL,
+  `schedule` VARCHAR(255),
+  `planned_at` BIGINT,
+  `owner` LONGTEXT,
+  `run_at` BIGINT NOT NULL,
+  `created_at` BIGINT NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE TABLE `visor_ready` (
+  `queue` VARCHAR(255) NOT NULL,
+  `priority` BIGINT NOT NULL,
+  `run_at` BIGINT NOT NULL,
+  `job` BIGINT NOT NULL,
+  `attempt` BIGINT NOT NULL,
+  PRIMARY KEY (`queue`, `priority`, `run_at`, `job`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE TABLE `visor_scheduled` (
+  `run_at` BIGINT NOT NULL,
+  `job` BIGINT NOT NULL,
+  `queue` VARCHAR(255) NOT NULL,
+  `priority` BIGINT NOT NULL,
+  `attempt` BIGINT NOT NULL,
+  PRIMARY KEY (`run_at`, `job`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE INDEX `visor_scheduled_job` ON `visor_scheduled` (`job`);
+CREATE TABLE `visor_waiting` (
+  `blocker` BIGINT NOT NULL,
+  `job` BIGINT NOT NULL,
+  `queue` VARCHAR(255) NOT NULL,
+  `priority` BIGINT NOT NULL,
+  `run_at` BIGINT NOT NULL,
+  `attempt` BIGINT NOT NULL,
+  PRIMARY KEY (`blocker`, `job`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE INDEX `visor_waiting_job` ON `visor_waiting` (`job`);
+CREATE TABLE `visor_lease` (
+  `id` BIGINT NOT NULL,
+  `node` VARCHAR(255) NOT NULL,
+  `epoch` BIGINT NOT NULL,
+  `taken_at` BIGINT NOT NULL,
+  `jobs` LONGTEXT NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE TABLE `visor_attempt` (
+  `job` BIGINT NOT NULL,
+  `number` BIGINT NOT NULL,
+  `lease` BIGINT,
+  `node` VARCHAR(255),
+  `epoch` BIGINT,
+  `started_at` BIGINT,
+  `finished_at` BIGINT NOT NULL,
+  `outcome` LONGTEXT NOT NULL,
+  `final_state` VARCHAR(255),
+  `error` LONGTEXT,
+  `output` LONGTEXT,
+  PRIMARY KEY (`job`, `number`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE INDEX `visor_attempt_ended` ON `visor_attempt` (`final_state`, `job`);
+CREATE TABLE `visor_dead` (
+  `job` BIGINT NOT NULL,
+  `died_at` BIGINT NOT NULL,
+  `attempts` BIGINT NOT NULL,
+  `error` LONGTEXT,
+  PRIMARY KEY (`job`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE TABLE `visor_cancel` (
+  `job` BIGINT NOT NULL,
+  `requested_at` BIGINT NOT NULL,
+  PRIMARY KEY (`job`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE TABLE `visor_node` (
+  `name` VARCHAR(255) NOT NULL,
+  `address` LONGTEXT NOT NULL,
+  `state` LONGTEXT NOT NULL,
+  `epoch` BIGINT NOT NULL,
+  `lease_until` BIGINT NOT NULL,
+  `exclusive` BOOLEAN NOT NULL,
+  `slots` BIGINT NOT NULL,
+  `started_at` BIGINT NOT NULL,
+  `version` LONGTEXT NOT NULL,
+  PRIMARY KEY (`name`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE TABLE `visor_schedule` (
+  `id` VARCHAR(255) NOT NULL,
+  `origin` VARCHAR(255) NOT NULL,
+  `expression` LONGTEXT NOT NULL,
+  `zone` LONGTEXT NOT NULL,
+  `type` LONGTEXT NOT NULL,
+  `payload` LONGTEXT NOT NULL,
+  `queue` VARCHAR(255) NOT NULL,
+  `priority` BIGINT NOT NULL,
+  `max_attempts` BIGINT NOT NULL,
+  `misfire` LONGTEXT NOT NULL,
+  `misfire_limit` BIGINT NOT NULL,
+  `misfire_window` BIGINT NOT NULL,
+  `overlap` LONGTEXT NOT NULL,
+  `max_failures` BIGINT NOT NULL,
+  `owner` LONGTEXT,
+  `description` LONGTEXT,
+  `phrase` LONGTEXT,
+  `output` LONGTEXT,
+  `state` VARCHAR(255) NOT NULL,
+  `next_at` BIGINT,
+  `last_at` BIGINT,
+  `last_job` BIGINT,
+  `run_count` BIGINT NOT NULL,
+  `failure_count` BIGINT NOT NULL,
+  `last_error` LONGTEXT,
+  `created_at` BIGINT NOT NULL,
+  `updated_at` BIGINT NOT NULL,
+  `version` BIGINT NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE INDEX `visor_schedule_due` ON `visor_schedule` (`state`, `next_at`, `id`);
+CREATE INDEX `visor_schedule_origin` ON `visor_schedule` (`origin`);
+CREATE TABLE `visor_fire` (
+  `schedule` VARCHAR(255) NOT NULL,
+  `planned_at` BIGINT NOT NULL,
+  `fired_at` BIGINT NOT NULL,
+  `node` VARCHAR(255) NOT NULL,
+  `result` LONGTEXT NOT NULL,
+  `job` BIGINT,
+  PRIMARY KEY (`schedule`, `planned_at`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE TABLE `visor_sequence` (
+  `name` VARCHAR(255) NOT NULL,
+  `next` BIGINT NOT NULL,
+  PRIMARY KEY (`name`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+-- down 1
+DROP TABLE `visor_sequence`;
+DROP TABLE `visor_fire`;
+DROP TABLE `visor_schedule`;
+DROP TABLE `visor_node`;
+DROP TABLE `visor_cancel`;
+DROP TABLE `visor_dead`;
+DROP TABLE `visor_attempt`;
+DROP TABLE `visor_lease`;
+DROP TABLE `visor_waiting`;
+DROP TABLE `visor_scheduled`;
+DROP TABLE `visor_ready`;
+DROP TABLE `visor_job`;

@@ -1,0 +1,78 @@
+-- insert_job
+INSERT INTO "visor_job" ("id", "type", "queue", "priority", "payload", "max_attempts", "schedule", "planned_at", "owner", "run_at", "created_at") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
+
+-- insert_ready
+INSERT INTO "visor_ready" ("queue", "priority", "run_at", "job", "attempt") VALUES ($1, $2, $3, $4, $5);
+
+-- insert_scheduled
+INSERT INTO "visor_scheduled" ("run_at", "job", "queue", "priority", "attempt") VALUES ($1, $2, $3, $4, $5);
+
+-- insert_waiting
+INSERT INTO "visor_waiting" ("blocker", "job", "queue", "priority", "run_at", "attempt") VALUES ($1, $2, $3, $4, $5, $6);
+
+-- insert_dead
+INSERT INTO "visor_dead" ("job", "died_at", "attempts", "error") VALUES ($1, $2, $3, $4);
+
+-- insert_cancel
+INSERT INTO "visor_cancel" ("job", "requested_at") VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- front_of_queue
+SELECT j."id", r."attempt", j."type", r."queue", r."priority", j."payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at" FROM "visor_ready" r JOIN "visor_job" j ON j."id" = r."job" WHERE r."queue" = $1 ORDER BY r."priority", r."run_at", r."job" LIMIT $2;
+
+-- remove_front
+DELETE FROM "visor_ready" WHERE "queue" = $1 AND ("priority", "run_at", "job") <= ($2, $3, $4);
+
+-- remove_ready
+DELETE FROM "visor_ready" WHERE "queue" = $1 AND "priority" = $2 AND "run_at" = $3 AND "job" = $4;
+
+-- remove_retried_ready
+DELETE FROM "visor_ready" WHERE "queue" = $1 AND "priority" = $2 AND "job" = $3;
+
+-- remove_scheduled
+DELETE FROM "visor_scheduled" WHERE "job" = $1;
+
+-- remove_waiting
+DELETE FROM "visor_waiting" WHERE "job" = $1;
+
+-- remove_dead
+DELETE FROM "visor_dead" WHERE "job" = $1;
+
+-- remove_cancel
+DELETE FROM "visor_cancel" WHERE "job" = $1;
+
+-- put_ready
+INSERT INTO "visor_ready" ("queue", "priority", "run_at", "job", "attempt") SELECT "queue", "priority", coalesce($1, "run_at"), "id", $2 FROM "visor_job" WHERE "id" = $3;
+
+-- put_scheduled
+INSERT INTO "visor_scheduled" ("run_at", "job", "queue", "priority", "attempt") SELECT coalesce($1, "run_at"), "id", "queue", "priority", $2 FROM "visor_job" WHERE "id" = $3;
+
+-- find_facts
+SELECT "queue", "priority", "run_at", "max_attempts", "schedule" FROM "visor_job" WHERE "id" = $1;
+
+-- due_jobs
+SELECT "run_at", "job", "queue", "priority", "attempt" FROM "visor_scheduled" WHERE "run_at" <= $1 ORDER BY "run_at", "job" LIMIT $2;
+
+-- remove_due
+DELETE FROM "visor_scheduled" WHERE "run_at" = $1 AND "job" = $2;
+
+-- next_scheduled
+SELECT "run_at" FROM "visor_scheduled" ORDER BY "run_at", "job" LIMIT $1;
+
+-- any_waiting
+SELECT "job" FROM "visor_waiting" ORDER BY "blocker", "job" LIMIT $1;
+
+-- waiting_behind
+SELECT "blocker", "job", "queue", "priority", "run_at", "attempt" FROM "visor_waiting" WHERE "blocker" = $1 ORDER BY "job";
+
+-- remove_waiting_behind
+DELETE FROM "visor_waiting" WHERE "blocker" = $1;
+
+-- find_waiting
+SELECT "blocker", "job", "queue", "priority", "run_at", "attempt" FROM "visor_waiting" WHERE "job" = $1;
+
+-- cancels
+SELECT "job" FROM "visor_cancel" ORDER BY "job" LIMIT $1;
+
+-- find_cancel
+SELECT "job" FROM "visor_cancel" WHERE "job" = $1;
+

@@ -1,0 +1,42 @@
+-- insert_schedule
+INSERT INTO "visor_schedule" ("id", "origin", "expression", "zone", "type", "payload", "queue", "priority", "max_attempts", "misfire", "misfire_limit", "misfire_window", "overlap", "max_failures", "owner", "description", "phrase", "output", "state", "next_at", "last_at", "last_job", "run_count", "failure_count", "last_error", "created_at", "updated_at", "version") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) ON CONFLICT DO NOTHING;
+
+-- update_schedule
+UPDATE "visor_schedule" SET "origin" = $1, "expression" = $2, "zone" = $3, "type" = $4, "payload" = $5, "queue" = $6, "priority" = $7, "max_attempts" = $8, "misfire" = $9, "misfire_limit" = $10, "misfire_window" = $11, "overlap" = $12, "max_failures" = $13, "owner" = $14, "description" = $15, "phrase" = $16, "output" = $17, "state" = $18, "next_at" = $19, "last_at" = $20, "last_job" = $21, "run_count" = $22, "failure_count" = $23, "last_error" = $24, "created_at" = $25, "updated_at" = $26, "version" = $27 WHERE "id" = $28;
+
+-- find_schedule
+SELECT "id", "origin", "expression", "zone", "type", "payload", "queue", "priority", "max_attempts", "misfire", "misfire_limit", "misfire_window", "overlap", "max_failures", "owner", "description", "phrase", "output", "state", "next_at", "last_at", "last_job", "run_count", "failure_count", "last_error", "created_at", "updated_at", "version" FROM "visor_schedule" WHERE "id" = $1;
+
+-- remove_schedule
+DELETE FROM "visor_schedule" WHERE "id" = $1;
+
+-- due_schedules
+SELECT "id", "origin", "expression", "zone", "type", "payload", "queue", "priority", "max_attempts", "misfire", "misfire_limit", "misfire_window", "overlap", "max_failures", "owner", "description", "phrase", "output", "state", "next_at", "last_at", "last_job", "run_count", "failure_count", "last_error", "created_at", "updated_at", "version" FROM "visor_schedule" WHERE "state" = 'active' AND "next_at" <= $1 ORDER BY "next_at", "id" LIMIT $2;
+
+-- next_due_schedule
+SELECT "next_at" FROM "visor_schedule" WHERE "state" = 'active' AND "next_at" > $1 ORDER BY "next_at", "id" LIMIT $2;
+
+-- schedules_of_origin
+SELECT "id", "origin", "expression", "zone", "type", "payload", "queue", "priority", "max_attempts", "misfire", "misfire_limit", "misfire_window", "overlap", "max_failures", "owner", "description", "phrase", "output", "state", "next_at", "last_at", "last_job", "run_count", "failure_count", "last_error", "created_at", "updated_at", "version" FROM "visor_schedule" WHERE "origin" = $1;
+
+-- list_schedules
+SELECT "id", "origin", "expression", "zone", "type", "payload", "queue", "priority", "max_attempts", "misfire", "misfire_limit", "misfire_window", "overlap", "max_failures", "owner", "description", "phrase", "output", "state", "next_at", "last_at", "last_job", "run_count", "failure_count", "last_error", "created_at", "updated_at", "version" FROM "visor_schedule" WHERE "id" >= $1 AND ($2 IS NULL OR "id" < $3) AND ($4 IS NULL OR "state" = $5) AND ($6 IS NULL OR "state" <> $7) AND ($8 IS NULL OR "owner" = $9) ORDER BY "id" LIMIT $10;
+
+-- advance_schedule
+UPDATE "visor_schedule" SET "next_at" = $1, "state" = $2, "last_at" = $3, "last_job" = $4, "run_count" = "run_count" + $5 WHERE "id" = $6;
+
+-- job_completed
+UPDATE "visor_schedule" SET "failure_count" = 0 WHERE "id" = $1 AND "failure_count" <> 0;
+
+-- job_failed
+UPDATE "visor_schedule" SET "state" = CASE WHEN "state" = 'active' AND "max_failures" > 0 AND "failure_count" + 1 >= "max_failures" THEN 'failed' ELSE "state" END, "last_error" = $1, "failure_count" = "failure_count" + 1 WHERE "id" = $2;
+
+-- insert_fire
+INSERT INTO "visor_fire" ("schedule", "planned_at", "fired_at", "node", "result", "job") VALUES ($1, $2, $3, $4, $5, $6);
+
+-- find_fire
+SELECT "planned_at" FROM "visor_fire" WHERE "schedule" = $1 AND "planned_at" = $2;
+
+-- fires_of
+SELECT "schedule", "planned_at", "fired_at", "node", "result", "job" FROM "visor_fire" WHERE "schedule" = $1 ORDER BY "planned_at" DESC LIMIT $2;
+

@@ -1,0 +1,169 @@
+-- insert_migration
+INSERT INTO "visor_migration" ("version", "name", "checksum", "applied_at") VALUES ($1, $2, $3, $4);
+
+-- all_migrations
+SELECT "version", "name", "checksum", "applied_at" FROM "visor_migration" ORDER BY "version";
+
+-- remove_migration
+DELETE FROM "visor_migration" WHERE "version" = $1;
+
+-- catalog
+SELECT table_name::text, 'column' AS kind, column_name::text AS part FROM information_schema.columns WHERE table_schema = current_schema() AND table_name LIKE 'visor!_%' ESCAPE '!' UNION ALL SELECT tablename::text, 'index', indexname::text FROM pg_indexes WHERE schemaname = current_schema() AND tablename LIKE 'visor!_%' ESCAPE '!' AND indexname NOT LIKE '%!_pkey' ESCAPE '!' ORDER BY 1, 2, 3;
+
+CREATE TABLE "visor_migration" (
+  "version" bigint NOT NULL,
+  "name" text COLLATE "C" NOT NULL,
+  "checksum" text COLLATE "C" NOT NULL,
+  "applied_at" timestamptz NOT NULL,
+  PRIMARY KEY ("version")
+);
+
+-- up 1: jobs, schedules and nodes, checksum 40a9c2f25dbd9bf3
+CREATE TABLE "visor_job" (
+  "id" bigint NOT NULL,
+  "type" text COLLATE "C" NOT NULL,
+  "queue" text COLLATE "C" NOT NULL,
+  "priority" bigint NOT NULL,
+  "payload" text COLLATE "C" NOT NULL,
+  "max_attempts" bigint NOT NULL,
+  "schedule" text COLLATE "C",
+  "planned_at" timestamptz,
+  "owner" text COLLATE "C",
+  "run_at" timestamptz NOT NULL,
+  "created_at" timestamptz NOT NULL,
+  PRIMARY KEY ("id")
+);
+CREATE TABLE "visor_ready" (
+  "queue" text COLLATE "C" NOT NULL,
+  "priority" bigint NOT NULL,
+  "run_at" timestamptz NOT NULL,
+  "job" bigint NOT NULL,
+  "attempt" bigint NOT NULL,
+  PRIMARY KEY ("queue", "priority", "run_at", "job")
+);
+CREATE TABLE "visor_scheduled" (
+  "run_at" timestamptz NOT NULL,
+  "job" bigint NOT NULL,
+  "queue" text COLLATE "C" NOT NULL,
+  "priority" bigint NOT NULL,
+  "attempt" bigint NOT NULL,
+  PRIMARY KEY ("run_at", "job")
+);
+CREATE INDEX "visor_scheduled_job" ON "visor_scheduled" ("job");
+CREATE TABLE "visor_waiting" (
+  "blocker" bigint NOT NULL,
+  "job" bigint NOT NULL,
+  "queue" text COLLATE "C" NOT NULL,
+  "priority" bigint NOT NULL,
+  "run_at" timestamptz NOT NULL,
+  "attempt" bigint NOT NULL,
+  PRIMARY KEY ("blocker", "job")
+);
+CREATE INDEX "visor_waiting_job" ON "visor_waiting" ("job");
+CREATE TABLE "visor_lease" (
+  "id" bigint NOT NULL,
+  "node" text COLLATE "C" NOT NULL,
+  "epoch" bigint NOT NULL,
+  "taken_at" timestamptz NOT NULL,
+  "jobs" text COLLATE "C" NOT NULL,
+  PRIMARY KEY ("id")
+);
+CREATE TABLE "visor_attempt" (
+  "job" bigint NOT NULL,
+  "number" bigint NOT NULL,
+  "lease" bigint,
+  "node" text COLLATE "C",
+  "epoch" bigint,
+  "started_at" timestamptz,
+  "finished_at" timestamptz NOT NULL,
+  "outcome" text COLLATE "C" NOT NULL,
+  "final_state" text COLLATE "C",
+  "error" text COLLATE "C",
+  "output" text COLLATE "C",
+  PRIMARY KEY ("job", "number")
+);
+CREATE INDEX "visor_attempt_ended" ON "visor_attempt" ("final_state", "job") WHERE "final_state" IN ('failed', 'cancelled');
+CREATE TABLE "visor_dead" (
+  "job" bigint NOT NULL,
+  "died_at" timestamptz NOT NULL,
+  "attempts" bigint NOT NULL,
+  "error" text COLLATE "C",
+  PRIMARY KEY ("job")
+);
+CREATE TABLE "visor_cancel" (
+  "job" bigint NOT NULL,
+  "requested_at" timestamptz NOT NULL,
+  PRIMARY KEY ("job")
+);
+CREATE TABLE "visor_node" (
+  "name" text COLLATE "C" NOT NULL,
+  "address" text COLLATE "C" NOT NULL,
+  "state" text COLLATE "C" NOT NULL,
+  "epoch" bigint NOT NULL,
+  "lease_until" timestamptz NOT NULL,
+  "exclusive" boolean NOT NULL,
+  "slots" bigint NOT NULL,
+  "started_at" timestamptz NOT NULL,
+  "version" text COLLATE "C" NOT NULL,
+  PRIMARY KEY ("name")
+);
+CREATE TABLE "visor_schedule" (
+  "id" text COLLATE "C" NOT NULL,
+  "origin" text COLLATE "C" NOT NULL,
+  "expression" text COLLATE "C" NOT NULL,
+  "zone" text COLLATE "C" NOT NULL,
+  "type" text COLLATE "C" NOT NULL,
+  "payload" text COLLATE "C" NOT NULL,
+  "queue" text COLLATE "C" NOT NULL,
+  "priority" bigint NOT NULL,
+  "max_attempts" bigint NOT NULL,
+  "misfire" text COLLATE "C" NOT NULL,
+  "misfire_limit" bigint NOT NULL,
+  "misfire_window" bigint NOT NULL,
+  "overlap" text COLLATE "C" NOT NULL,
+  "max_failures" bigint NOT NULL,
+  "owner" text COLLATE "C",
+  "description" text COLLATE "C",
+  "phrase" text COLLATE "C",
+  "output" text COLLATE "C",
+  "state" text COLLATE "C" NOT NULL,
+  "next_at" timestamptz,
+  "last_at" timestamptz,
+  "last_job" bigint,
+  "run_count" bigint NOT NULL,
+  "failure_count" bigint NOT NULL,
+  "last_error" text COLLATE "C",
+  "created_at" timestamptz NOT NULL,
+  "updated_at" timestamptz NOT NULL,
+  "version" bigint NOT NULL,
+  PRIMARY KEY ("id")
+);
+CREATE INDEX "visor_schedule_due" ON "visor_schedule" ("state", "next_at", "id");
+CREATE INDEX "visor_schedule_origin" ON "visor_schedule" ("origin");
+CREATE TABLE "visor_fire" (
+  "schedule" text COLLATE "C" NOT NULL,
+  "planned_at" timestamptz NOT NULL,
+  "fired_at" timestamptz NOT NULL,
+  "node" text COLLATE "C" NOT NULL,
+  "result" text COLLATE "C" NOT NULL,
+  "job" bigint,
+  PRIMARY KEY ("schedule", "planned_at")
+);
+CREATE TABLE "visor_sequence" (
+  "name" text COLLATE "C" NOT NULL,
+  "next" bigint NOT NULL,
+  PRIMARY KEY ("name")
+);
+-- down 1
+DROP TABLE "visor_sequence";
+DROP TABLE "visor_fire";
+DROP TABLE "visor_schedule";
+DROP TABLE "visor_node";
+DROP TABLE "visor_cancel";
+DROP TABLE "visor_dead";
+DROP TABLE "visor_attempt";
+DROP TABLE "visor_lease";
+DROP TABLE "visor_waiting";
+DROP TABLE "visor_scheduled";
+DROP TABLE "visor_ready";
+DROP TABLE "visor_job";
