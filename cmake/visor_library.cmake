@@ -30,7 +30,7 @@ target_link_libraries(visor_visor INTERFACE Boost::headers Boost::json Threads::
 set(visor_libraries_memory "")
 set(visor_libraries_sqlite SQLite::SQLite3)
 set(visor_libraries_postgresql PostgreSQL::PostgreSQL Boost::url)
-set(visor_libraries_mysql PkgConfig::visor_libmariadb)
+set(visor_libraries_mysql PkgConfig::visor_libmariadb Boost::url)
 set(visor_libraries_zone date::date-tz)
 # Before version 0.8 the target of yaml-cpp has no namespace; since then the plain name is deprecated.
 set(visor_libraries_yaml "$<IF:$<TARGET_EXISTS:yaml-cpp::yaml-cpp>,yaml-cpp::yaml-cpp,yaml-cpp>")

@@ -2,10 +2,15 @@
 #define VISOR_MYSQL_HPP
 
 /// \file
-/// The driver `visor::mysql`, and `visor::mysql_store` on it, for MariaDB and MySQL. Needs MariaDB Connector/C 3.3.4 or newer.
+/// The driver `visor::mysql`, and `visor::mysql_store` on it, for MariaDB and MySQL. Needs MariaDB Connector/C 3.3.4 or newer, and
+/// the library boost_url.
 
+#include "visor/config/connection_url.hpp"
 #include "visor/driver/mysql/mysql.hpp"
 #include "visor/store/sql_store.hpp"
+
+#include <memory>
+#include <utility>
 
 namespace visor {
 
@@ -13,6 +18,16 @@ namespace visor {
 /// \tparam Clock `wall_clock`: the server's clock is the store's; any other: that one, for tests
 template <timekeeper Clock = wall_clock>
 using mysql_store = sql_store<mysql, Clock>;
+
+/// What a configuration says, as the driver takes it.
+/// \throws visor::error `invalid_argument` for a URL that is none, or has an option that is not known
+inline mysql_settings driver_settings(mysql, storage_settings const& storage) { return server_settings<mysql_settings>(storage); }
+
+/// Makes the store that a configuration asks for, of the kind that the tag names. It does not connect yet.
+template <timekeeper Clock>
+std::unique_ptr<mysql_store<Clock>> make_store(mysql tag, storage_settings const& storage, Clock clock) {
+  return std::make_unique<mysql_store<Clock>>(driver_settings(tag, storage), std::move(clock));
+}
 
 }  // namespace visor
 

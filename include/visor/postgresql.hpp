@@ -6,7 +6,6 @@
 
 #include "visor/config/connection_url.hpp"
 #include "visor/driver/postgresql/postgresql.hpp"
-#include "visor/driver/postgresql/probe.hpp"
 #include "visor/store/sql_store.hpp"
 
 #include <memory>

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import socket
@@ -16,83 +17,203 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Postgres:
-    """Listens on 127.0.0.1 with passwords and, if wanted, with TLS, and on a Unix socket in its folder for the user postgres."""
+class Authority:
+    """Certificates in a folder. `ca.pem` vouches for those of the servers: `right` is for localhost, `elsewhere` for another name,
+    `expired` was for localhost; `selfmade` is for localhost and vouches for itself. `client.pem` is for whoever connects. `other.pem`
+    is an authority that vouches for nobody but `stranger.pem`."""
+
+    KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in ("ca", "other"):
+            self.openssl("req", "-x509", *self.KEY, "-days", "2", "-subj", f"/CN=visor test {name}", "-keyout", f"{name}.key", "-out",
+                         f"{name}.pem")
+        self.openssl("req", "-x509", *self.KEY, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                     "-keyout", "selfmade.key", "-out", "selfmade.pem")
+        self.issue("right", "localhost")
+        self.issue("elsewhere", "db.invalid")
+        self.issue("expired", "localhost", ("-startdate", "20200101000000Z", "-enddate", "20200102000000Z"))
+        self.issue("client", "visor")
+        self.issue("stranger", "visor", by="other")
+
+    def openssl(self, *words):
+        subprocess.run(["openssl", *words], cwd=self.folder, check=True, capture_output=True)
+
+    def issue(self, name, subject, dates=("-days", "2"), by="ca"):
+        (self.folder / "index").write_text("")
+        (self.folder / "how").write_text("[ca]\ndefault_ca=a\n[a]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\n"
+                                         f"policy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n[e]\nsubjectAltName=DNS:{subject}\n")
+        self.openssl("req", *self.KEY, "-subj", f"/CN={subject}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        self.openssl("ca", "-config", "how", "-batch", "-notext", "-cert", f"{by}.pem", "-keyfile", f"{by}.key", "-in", f"{name}.csr",
+                     "-out", f"{name}.pem", *dates)
+
+
+class Server:
+    """Listens on 127.0.0.1 with passwords and, if wanted, with TLS, and on a Unix socket in its folder for its administrator."""
+
+    PASSWORD = "correct horse"
 
     def __init__(self, tls=True):
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="visor-pg-"))
-        self.data, self.port, self.server = self.root / "data", free_port(), None
-        self.binaries = max(pathlib.Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name)) / "bin"
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="visor-db-"))
         self.root.chmod(0o755)
-        # PostgreSQL refuses to be root.
-        self.other = os.geteuid() == 0
-        if self.other:
-            shutil.chown(self.root, "postgres", "postgres")
-        self.run(self.binaries / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-N", "--encoding=UTF8", "--locale=C.UTF-8")
-        self.write("pg_hba.conf", "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        self.data, self.port, self.server, self.tls = self.root / "data", free_port(), None, tls
+        # These servers refuse to be root.
+        self.user = self.users_name() if os.geteuid() == 0 else None
+        if self.user:
+            shutil.chown(self.root, self.user, self.user_group())
         if tls:
-            self.make_certificates()
-        self.tls = tls
+            self.authority = Authority(self.root)
+        self.make()
+        if tls:
+            self.put_certificate("right")
         self.start()
-        self.sql("CREATE ROLE visor LOGIN PASSWORD 'correct horse'")
-        self.sql("CREATE DATABASE visor OWNER visor")
+        self.make_user()
+
+    def user_group(self):
+        return pwd.getpwnam(self.user).pw_gid
+
+    def as_user(self):
+        return [f"--reuid={self.user}", f"--regid={self.user_group()}", "--clear-groups"] if self.user else []
 
     def run(self, *words):
-        return subprocess.run([*self.prefix(), *map(str, words)], cwd="/", check=True, capture_output=True, text=True).stdout
-
-    def prefix(self):
-        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if self.other else []
+        prefix = ["setpriv", *self.as_user()] if self.user else []
+        return subprocess.run([*prefix, *map(str, words)], cwd="/", check=True, capture_output=True, text=True).stdout
 
     def write(self, name, text):
         path = self.data / name
         path.write_text(text)
-        if self.other:
-            shutil.chown(path, "postgres", "postgres")
+        if self.user:
+            shutil.chown(path, self.user, self.user_group())
         path.chmod(0o600)
 
-    def make_certificates(self):
-        """An authority, `ca.pem`, that vouches for localhost; and `other.pem`, that vouches for nobody."""
-        def openssl(*words):
-            subprocess.run(["openssl", *words], cwd=self.root, check=True, capture_output=True)
+    def put_certificate(self, name):
+        self.write("server.pem", (self.root / f"{name}.pem").read_text())
+        self.write("server.key", (self.root / f"{name}.key").read_text())
+        self.write("ca.pem", (self.root / "ca.pem").read_text())
 
-        for name in ("ca", "other"):
-            openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                    f"/CN=visor test {name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
-        (self.root / "names").write_text("subjectAltName=DNS:localhost\n")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost", "-keyout", "server.key",
-                "-out", "server.csr")
-        openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names",
-                "-out", "server.pem")
-        self.write("server.crt", (self.root / "server.pem").read_text())
-        self.write("server.key", (self.root / "server.key").read_text())
+    def show(self, name):
+        """From now on the server has that certificate."""
+        self.put_certificate(name)
+        self.read_certificate()
 
     def start(self):
-        words = [self.binaries / "postgres", "-D", self.data, "-k", self.root, "-p", self.port, "-c", "listen_addresses=127.0.0.1", "-c",
-                 "fsync=off", "-c", f"ssl={'on' if self.tls else 'off'}"]
         log = open(self.root / "log", "ab")
-        guard = ["setpriv", "--pdeathsig=QUIT", *self.prefix()[1:]]
-        self.server = subprocess.Popen([*guard, *map(str, words)], cwd="/", stdout=log, stderr=log)
+        self.server = subprocess.Popen(["setpriv", "--pdeathsig=" + self.DEATH, *self.as_user(), *map(str, self.command())], cwd="/",
+                                       stdout=log, stderr=log)
         log.close()
         for _ in range(600):
-            if subprocess.run([*self.psql(), "SELECT 1"], capture_output=True).returncode == 0:
+            if subprocess.run(self.client("SELECT 1"), capture_output=True).returncode == 0:
                 return
             if self.server.poll() is not None:
                 break
             time.sleep(0.05)
-        raise RuntimeError("the server does not start: " + (self.root / "log").read_text())
+        raise RuntimeError("the server does not start: " + self.log())
 
-    def psql(self, database="postgres"):
-        return [str(self.binaries / "psql"), "-h", str(self.root), "-p", str(self.port), "-U", "postgres", "-d", database, "-At", "-c"]
+    def log(self):
+        return (self.root / "log").read_text(errors="replace")
 
-    def sql(self, text, database="postgres"):
-        return subprocess.run([*self.psql(database), text], check=True, capture_output=True, text=True).stdout.strip()
+    def sql(self, text, database=None):
+        return subprocess.run(self.client(text, database), check=True, capture_output=True, text=True).stdout.strip()
 
     def crash(self):
         """Every process of the server at once, as when the machine loses power."""
-        self.server.send_signal(signal.SIGQUIT)
+        self.server.send_signal(getattr(signal, "SIG" + self.DEATH))
         self.server.wait()
 
     def end(self):
         if self.server and self.server.poll() is None:
             self.crash()
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def tables(self):
+        return int(self.sql(f"SELECT count(*) FROM information_schema.tables WHERE table_schema = '{self.SCHEMA}' AND table_name LIKE 'visor%'",
+                            "visor"))
+
+
+class Postgres(Server):
+    DRIVER, SCHEMA, DEATH = "postgresql", "public", "QUIT"
+    ADMINISTRATOR = "postgres"
+    ENCRYPTED = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'visor' AND ssl"
+    REFUSED_PASSWORD = "password authentication failed"
+
+    def users_name(self):
+        return "postgres"
+
+    def make(self):
+        self.binaries = max(pathlib.Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name)) / "bin"
+        self.run(self.binaries / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-N", "--encoding=UTF8", "--locale=C.UTF-8")
+        mutual = "hostssl all mutual 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n" if self.tls else ""
+        self.write("pg_hba.conf", "local all all trust\n" + mutual + "host all all 127.0.0.1/32 scram-sha-256\n")
+
+    def make_user(self):
+        for user in ("visor", "mutual"):
+            self.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{self.PASSWORD}'")
+        self.sql("CREATE DATABASE visor OWNER visor")
+
+    def command(self):
+        encrypted = ["-c", "ssl=on", "-c", "ssl_cert_file=server.pem", "-c", "ssl_key_file=server.key", "-c", "ssl_ca_file=ca.pem"]
+        return [self.binaries / "postgres", "-D", self.data, "-k", self.root, "-p", self.port, "-c", "listen_addresses=127.0.0.1", "-c",
+                "fsync=off", *(encrypted if self.tls else [])]
+
+    def client(self, text, database=None):
+        return [str(self.binaries / "psql"), "-h", str(self.root), "-p", str(self.port), "-U", "postgres", "-d", database or "postgres", "-At",
+                "-F", "\t", "-c", text]
+
+    def clear(self):
+        self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION visor", "visor")
+
+    def read_certificate(self):
+        before = self.log().count("reloading configuration files")
+        self.server.send_signal(signal.SIGHUP)
+        while self.log().count("reloading configuration files") == before:
+            time.sleep(0.01)
+
+    def drop_index(self, table, index):
+        self.sql(f"DROP INDEX {index}", "visor")
+
+
+class MariaDB(Server):
+    DRIVER, SCHEMA, DEATH = "mysql", "visor", "KILL"
+    ADMINISTRATOR = "root"
+    ENCRYPTED = "SELECT count(*) FROM information_schema.processlist WHERE user = 'visor' AND '0' < (SELECT variable_value FROM " \
+        "information_schema.global_status WHERE variable_name = 'SSL_ACCEPTS')"
+    REFUSED_PASSWORD = "Access denied for user 'visor'"
+
+    def users_name(self):
+        names = {each.pw_name for each in pwd.getpwall()}
+        return "mysql" if "mysql" in names else "nobody"
+
+    def make(self):
+        self.run(self.binary("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db",
+                 "--skip-name-resolve", *self.storage())
+
+    def storage(self):
+        return [f"--datadir={self.data}", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=64M"]
+
+    def binary(self, name):
+        return next(path for path in (pathlib.Path(folder) / name for folder in ("/usr/sbin", "/usr/bin", "/usr/local/bin")) if path.exists())
+
+    def make_user(self):
+        for user, more in (("visor", ""), ("mutual", " REQUIRE X509" if self.tls else "")):
+            self.sql(f"CREATE USER {user}@'%' IDENTIFIED BY '{self.PASSWORD}'{more}; GRANT ALL ON visor.* TO {user}@'%'")
+        self.sql("CREATE DATABASE visor")
+
+    def command(self):
+        encrypted = [f"--ssl-cert={self.data}/server.pem", f"--ssl-key={self.data}/server.key", f"--ssl-ca={self.data}/ca.pem"]
+        return [self.binary("mariadbd"), "--no-defaults", f"--socket={self.root}/mysqld.sock", f"--pid-file={self.root}/pid",
+                f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-log-bin", "--skip-name-resolve", "--log-warnings=2",
+                "--innodb-flush-log-at-trx-commit=2", *self.storage(), *(encrypted if self.tls else ["--skip-ssl"])]
+
+    def client(self, text, database=None):
+        return [str(self.binary("mariadb")), "--no-defaults", f"--socket={self.root}/mysqld.sock", "--user=root", "--skip-ssl",
+                *([database] if database else []), "--batch", "--skip-column-names", "--execute", text]
+
+    def clear(self):
+        self.sql("DROP DATABASE visor; CREATE DATABASE visor")
+
+    def read_certificate(self):
+        self.sql("FLUSH SSL")
+
+    def drop_index(self, table, index):
+        self.sql(f"DROP INDEX {index} ON {table}", "visor")

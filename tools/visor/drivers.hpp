@@ -5,7 +5,7 @@
 
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
-#include "visor/driver/report.hpp"
+#include "visor/driver/probe.hpp"
 #include "visor/engine/job_type.hpp"
 #include "visor/store/schema.hpp"
 

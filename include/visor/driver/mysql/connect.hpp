@@ -27,6 +27,7 @@ class connect_call {
 
   /// \throws visor::error why there is no connection
   connection_ptr operator()() const {
+    forget_tls_errors();
     connection_ptr made(mysql_init(nullptr));
     if (!made) throw error(condition::internal, "no memory for a connection");
     MYSQL* const handle = made.get();
@@ -61,20 +62,39 @@ class connect_call {
     mysql_options4(handle, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "visor");
   }
 
-  /// To the library, to enforce TLS is not to refuse a server without it, and to name an authority is to verify the chain but not the name:
-  /// what it does not refuse by itself, `check` does.
+  /// To the library, to enforce TLS is not to refuse a server without it, and to verify is all or nothing. How to make more of that has
+  /// changed with version 3.4; a server without TLS gets no password from either.
   void set_tls(MYSQL* handle) const {
-    my_bool const wanted = to_.tls.mode != tls_mode::disable;
-    my_bool const full = to_.tls.mode == tls_mode::verify_full;
+    bool const is_wanted = to_.tls.mode != tls_mode::disable;
+    bool const is_verified = to_.tls.mode == tls_mode::verify_ca || to_.tls.mode == tls_mode::verify_full;
+    my_bool const wanted = is_wanted;
     mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &wanted);
-    mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &full);
-    if (!wanted) return;
-    if (to_.tls.mode != tls_mode::require)
+#if MARIADB_PACKAGE_VERSION_ID < 30400
+    // To verify is to compare the name too: an authority alone makes it look at the chain. To expect a fingerprint makes it refuse a server
+    // without TLS; an empty one is then not compared.
+    my_bool const verify = to_.tls.mode == tls_mode::verify_full;
+    if (is_wanted && !verify) mysql_optionsv(handle, MARIADB_OPT_TLS_PEER_FP, "");
+#else
+    my_bool const verify = is_wanted;
+    if (to_.tls.mode == tls_mode::require) mysql_optionsv(handle, MARIADB_OPT_TLS_VERIFICATION_CALLBACK, &take_any);
+    if (to_.tls.mode == tls_mode::verify_ca) mysql_optionsv(handle, MARIADB_OPT_TLS_VERIFICATION_CALLBACK, &take_trusted);
+#endif
+    mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    if (is_verified)
       mysql_options(handle, MYSQL_OPT_SSL_CA, to_.tls.ca.empty() ? "/etc/ssl/certs/ca-certificates.crt" : to_.tls.ca.c_str());
     if (to_.tls.cert.empty()) return;
     mysql_options(handle, MYSQL_OPT_SSL_CERT, to_.tls.cert.c_str());
     mysql_options(handle, MYSQL_OPT_SSL_KEY, to_.tls.key.c_str());
   }
+
+#if MARIADB_PACKAGE_VERSION_ID >= 30400
+  // What is wrong with the chain is known when these are asked.
+  static int take_any(MARIADB_TLS* tls, unsigned) {
+    tls->pvio->mysql->net.tls_verify_status = 0;
+    return 0;
+  }
+  static int take_trusted(MARIADB_TLS* tls, unsigned) { return tls->pvio->mysql->net.tls_verify_status != 0 ? 1 : 0; }
+#endif
 
   std::string socket_file() const {
     std::error_code ignored;

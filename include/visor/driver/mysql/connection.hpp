@@ -175,6 +175,19 @@ class connection {
     is_open_ = false;
   }
 
+  /// Product and version.
+  std::string server() const {
+    return (mariadb_connection(handle_.get()) != 0 ? "MariaDB " : "MySQL ") + std::string(mysql_get_server_info(handle_.get()));
+  }
+  /// Protocol and cipher; empty without TLS.
+  std::string tls() const {
+    char const* const cipher = mysql_get_ssl_cipher(handle_.get());
+    if (cipher == nullptr) return {};
+    char const* protocol = nullptr;
+    mariadb_get_infov(handle_.get(), MARIADB_CONNECTION_TLS_VERSION, &protocol);
+    return (protocol == nullptr ? "" : protocol + std::string(" ")) + cipher;
+  }
+
   // What a pool asks of it.
 
   connection_state state() const noexcept {
@@ -220,9 +233,11 @@ class connection {
     Result result{};
     is_busy_ = true;
     stopped_call<Result, Handle> here(result, go_on, on, socket_);
+    forget_tls_errors();
     here.waits_for = start(&result, on, given...);
     while (here.waits_for != 0) {
       int const ready = co_await socket_.wait(here.waits_for);
+      forget_tls_errors();
       here.waits_for = go_on(&result, on, ready);
     }
     is_busy_ = false;
@@ -237,7 +252,9 @@ class connection {
     stopped_call(stopped_call const&) = delete;
     stopped_call& operator=(stopped_call const&) = delete;
     ~stopped_call() {
-      if (waits_for != 0) socket_.shut();
+      if (waits_for == 0) return;
+      socket_.shut();
+      forget_tls_errors();
       while (waits_for != 0) waits_for = go_on_(&result_, on_, waits_for);
     }
 

@@ -80,6 +80,8 @@ inline error connect_failure(mysql_settings const& to, int number, std::string_v
       return because(what, where + " has no TLS, and tls.mode asks for it: set up TLS there; only for a trusted network, tls.mode disable");
     if (says("Validation of SSL") || says("Hostname") || says("host name") || says("hostname"))
       return because(what, "the certificate of " + where + " is for another name: connect by the name in it, or set tls.mode to verify_ca");
+    if (says("expired") || says("not yet valid"))
+      return because(what, "the certificate of " + where + " has expired, or is not valid yet: renew it there; check the clocks of both");
     if (says("certificate verify failed") || says("self-signed") || says("self signed") || says("issuer"))
       return because(what, "the certificate of " + where + " is not from a trusted authority: name the right one in tls.ca");
     return because(what, "TLS with " + where + " failed: check tls.ca, tls.cert and tls.key");

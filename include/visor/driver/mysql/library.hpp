@@ -2,6 +2,9 @@
 #define VISOR_DRIVER_MYSQL_LIBRARY_HPP
 
 #include <mysql.h>
+#if MARIADB_PACKAGE_VERSION_ID >= 30400
+#include <ma_pvio.h>
+#endif
 
 // The client library of MySQL has no calls that do not block for prepared statements. Before 3.3.4, one that was given up lost its stack:
 // https://jira.mariadb.org/browse/CONC-622
@@ -11,7 +14,16 @@
 
 #include <memory>
 
+// Of OpenSSL, which the library brings along if it was built on that. Weak, so that it need not be linked by name.
+extern "C" void ERR_clear_error(void) __attribute__((weak));
+
 namespace visor::mysql_driver {
+
+/// To be called before each call of the library that may read or write. It takes any error that is left in OpenSSL's queue of this thread,
+/// such as that of another connection that broke, for one of its own.
+inline void forget_tls_errors() noexcept {
+  if (&ERR_clear_error != nullptr) ERR_clear_error();
+}
 
 struct connection_closer {
   void operator()(MYSQL* connection) const noexcept { mysql_close(connection); }

@@ -76,7 +76,8 @@ inline error connect_failure(postgresql_settings const& to, char const* libpq_te
     return because(condition::busy, where + " has no connection left: lower pool.max, or raise max_connections of the server");
   if (refused("57P03")) return because(condition::connection_failed, where + " starts up or shuts down: it is tried again");
   if (says("certificate verify failed"))
-    return because(condition::tls_failed, "the certificate of " + where + " is not from a trusted authority: name the right one in tls.ca");
+    return because(condition::tls_failed,
+                   "the certificate of " + where + " is not from a trusted authority, or not valid now: name the right one in tls.ca");
   if (says("does not match host name"))
     return because(condition::tls_failed,
                    "the certificate of " + where + " is for another name: connect by the name in it, or set tls.mode to verify_ca");

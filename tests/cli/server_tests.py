@@ -1,0 +1,246 @@
+"""The program on a database server: the quickstart, TLS, what is said when something is wrong with the server, and a server that crashes.
+What is special to one is in the file of its tests, which give SERVER and what its messages SAY."""
+
+import json
+import signal
+import time
+
+from program import SOURCE, ProgramTest
+
+class OnServer(ProgramTest):
+    SERVER = None
+    TLS = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.SERVER(tls=cls.TLS)
+        cls.addClassCleanup(cls.server.end)
+
+    def setUp(self):
+        super().setUp()
+        self.server.clear()
+        self.environment["PASSWORD_OF_TEST"] = self.server.PASSWORD
+
+    def count(self, what, condition="1 = 1"):
+        return int(self.server.sql(f"SELECT count(*) FROM {what} WHERE {condition}", "visor"))
+
+    def is_online(self):
+        return self.server.tables() > 10 and self.count("visor_node", "state = 'online'") == 1
+
+    def storage(self, **changes):
+        connection = {"host": "localhost", "port": self.server.port, "database": "visor", "user": "visor",
+                      "password": "${PASSWORD_OF_TEST}", "ssl": {"ca": str(self.server.root / "ca.pem")}}
+        connection.update(changes)
+        return {"driver": self.server.DRIVER, "connection": {key: value for key, value in connection.items() if value is not None}}
+
+    def configure(self, rest="workflows:\n  greet: {command: [echo, hello]}\n", **changes):
+        # JSON is YAML.
+        self.write("scheduler: {storage: " + json.dumps(self.storage(**changes)) + "}\n" + rest)
+
+    def configure_url(self, url):
+        self.write("scheduler: {storage: " + json.dumps({"driver": self.server.DRIVER, "connection": {"connection_string": url}}) + "}\n")
+
+    def url(self, options="", user="visor"):
+        return f"{self.server.DRIVER}://{user}:correct%20horse@localhost:{self.server.port}/visor?{options}"
+
+    def each_fire_is_one(self):
+        fires = self.server.sql("SELECT schedule, planned_at FROM visor_fire", "visor").splitlines()
+        self.assertEqual(len(fires), len(set(fires)))
+
+
+class Working(OnServer):
+    def test_the_quickstart(self):
+        text = (SOURCE / "examples/quickstart/visor.yaml").read_text()
+        self.write(text.replace("scheduler:\n", "scheduler:\n  storage: " + json.dumps(self.storage()) + "\n", 1))
+        self.accepts("config", "check")
+        self.assertEqual(self.run_program("run", "--for", "7s").returncode, 0)
+        jobs = self.accepts_json("job", "list")
+        self.assertGreaterEqual(len([job for job in jobs if job["type"] == "greet" and job["state"] == "completed"]), 3)
+        self.each_fire_is_one()
+        self.assertEqual(len(self.accepts_json("schedule", "list")), 4)
+
+    def test_jobs_from_another_process_run(self):
+        self.configure()
+        daemon = self.start("run", "--log-level", "debug")
+        self.wait_until(self.is_online)
+        job = self.accepts_json("job", "enqueue", "greet")["id"]
+        self.wait_until(lambda: self.accepts_json("job", "show", str(job))["state"] == "completed")
+        daemon.send_signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(30), 0)
+
+    def test_the_tables(self):
+        self.configure()
+        self.assertIn("✗ No", self.accepts("db", "status"))
+        self.accepts("db", "init")
+        self.assertIn("✓ Yes", self.accepts("db", "status"))
+        self.accepts("db", "validate")
+        self.server.drop_index("visor_schedule", "visor_schedule_due")
+        self.refuses("db", "validate", says="table visor_schedule lacks the index visor_schedule_due")
+        self.assertEqual(self.run_program("db", "reset", "--yes").returncode, 0)
+        self.accepts("db", "validate")
+        self.accepts("db", "rollback", "--yes")
+        self.assertEqual(self.server.tables(), 0)
+
+    def test_a_connection_string(self):
+        self.configure_url(self.url(f"sslmode=verify-full&sslrootcert={self.server.root}/ca.pem"))
+        self.assertIn(f"Database: {self.server.DRIVER}://visor@localhost:{self.server.port}/visor\n", self.accepts("db", "status"))
+        self.configure_url(self.url("sslmod=x"))
+        self.refuses("config", "check", says='has the option "sslmod", which is not known')
+
+    def test_a_look_at_the_server(self):
+        self.configure()
+        found = self.accepts_json("db", "test")
+        self.assertRegex(found["server"], r"^(PostgreSQL|MariaDB|MySQL) \d+\.")
+        self.assertRegex(found["tls"], r"^TLSv1\.[23] \S+$")
+        self.assertGreater(found["latency_us"], 0)
+        self.assertLess(abs(found["clock_difference_us"]), 1_000_000)
+        self.assertIn("TLSv1", self.accepts("db", "test"))
+        self.assertEqual(self.server.tables(), 0)
+
+    def test_the_daemon_is_encrypted(self):
+        self.configure(ssl={"reject_unauthorized": False})
+        daemon = self.start("run")
+        self.wait_until(lambda: self.server.sql(self.server.ENCRYPTED) not in ("", "0"))
+        daemon.send_signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(30), 0)
+
+    def test_a_unix_socket(self):
+        self.configure(host=str(self.server.root), user=self.server.ADMINISTRATOR, password=None, ssl=None)
+        place = self.accepts_json("db", "status")["database"]
+        self.assertTrue(place.endswith("/visor?host=" + str(self.server.root)), place)
+        self.configure_url(place)
+        self.assertEqual(self.accepts_json("db", "status")["database"], place)
+
+    def test_a_second_daemon_is_refused(self):
+        self.configure()
+        self.start("run")
+        self.wait_until(self.is_online)
+        second = self.run_program("run", "--for", "2s")
+        self.assertEqual(second.returncode, 1)
+        self.assertIn("there can be only one", second.stderr)
+
+
+class Tls(OnServer):
+    """Each mode means the same with every server."""
+
+    def tearDown(self):
+        self.server.show("right")
+
+    def modes(self, ca="ca"):
+        """What each mode that encrypts says: nothing where it connects."""
+        said = {}
+        for mode in ("require", "verify-ca", "verify-full"):
+            authority = f"&sslrootcert={self.server.root}/{ca}.pem" if mode != "require" else ""
+            self.configure_url(self.url(f"sslmode={mode}{authority}"))
+            result = self.run_program("db", "test", "--json")
+            said[mode] = result.stderr.strip()
+            if result.returncode == 0:
+                self.assertRegex(json.loads(result.stdout)["tls"], r"^TLSv1\.[23] ")
+            else:
+                self.assertNotIn("horse", result.stderr)
+        return said
+
+    def check(self, said, require="", ca="", full=""):
+        for mode, says in (("require", require), ("verify-ca", ca), ("verify-full", full)):
+            self.assertIn(says, said[mode], mode)
+            self.assertEqual(said[mode] == "", says == "", (mode, said[mode]))
+
+    def test_the_right_certificate(self):
+        self.check(self.modes())
+
+    def test_a_certificate_for_another_name(self):
+        self.server.show("elsewhere")
+        self.check(self.modes(), full="is for another name")
+
+    def test_a_certificate_that_has_expired(self):
+        self.server.show("expired")
+        self.check(self.modes(), ca=self.SAY["expired"], full=self.SAY["expired"])
+
+    def test_a_certificate_that_vouches_for_itself(self):
+        self.server.show("selfmade")
+        self.check(self.modes(), ca=self.SAY["selfmade"], full=self.SAY["selfmade"])
+
+    def test_another_authority(self):
+        self.check(self.modes(ca="other"), ca=self.SAY["authority"], full=self.SAY["authority"])
+
+    def test_a_certificate_of_the_client(self):
+        root = self.server.root
+        for name, user, is_let_in in (("client", "mutual", True), (None, "mutual", False), ("stranger", "mutual", False), (None, "visor", True)):
+            own = f"&sslcert={root}/{name}.pem&sslkey={root}/{name}.key" if name else ""
+            self.configure_url(self.url(f"sslmode=verify-full&sslrootcert={root}/ca.pem{own}", user=user))
+            result = self.run_program("db", "test")
+            self.assertEqual(result.returncode == 0, is_let_in, (name, user, result.stderr))
+            self.assertNotIn("horse", result.stderr)
+
+
+class Wrong(OnServer):
+    """Each message says what to do, and none shows a password."""
+
+    def refused(self, says, **changes):
+        self.configure(**changes)
+        self.refuses("db", "status", says=says)
+        self.assertNotIn("horse", self.refuses("db", "test", says=says))
+
+    def test_the_password(self):
+        self.environment["PASSWORD_OF_TEST"] = "wrong horse"
+        self.refused(self.SAY["password"])
+
+    def test_no_password(self):
+        self.refused("wants a password for the user 'visor'", password=None)
+
+    def test_the_database(self):
+        self.refused(self.SAY["database"], database="nowhere")
+
+    def test_the_user(self):
+        self.refused("the user 'nobody'", user="nobody")
+
+    def test_the_host(self):
+        self.refused("the host 'nowhere.invalid' is not known", host="nowhere.invalid")
+
+    def test_a_stopped_server(self):
+        self.refused(["cannot connect to localhost:1: is the server up?"], port=1)
+
+    def test_a_missing_file(self):
+        self.refused("check tls.ca", ssl={"ca": "/nowhere/ca.pem"})
+
+
+class WithoutTls(OnServer):
+    TLS = False
+
+    def test_a_server_without_tls_is_refused_before_any_password_is_sent(self):
+        # A wrong one, of which the server would say so in its log.
+        self.environment["PASSWORD_OF_TEST"] = "wrong horse"
+        told = lambda: self.server.REFUSED_PASSWORD in self.server.log()
+        for options in ("require", "verify-ca&sslrootcert=/etc/ssl/certs/ca-certificates.crt",
+                        "verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt"):
+            self.configure_url(self.url("sslmode=" + options).replace("correct", "wrong"))
+            self.refuses("db", "status", says="has no TLS, and tls.mode asks for it")
+        self.assertFalse(told())
+        self.configure(ssl=None)
+        self.refuses("db", "status", says=self.SAY["password"])
+        self.assertTrue(told())
+
+
+class Crashing(OnServer):
+    def test_the_daemon_goes_on_when_the_server_is_back(self):
+        self.configure("workflows:\n  greet: {command: [echo, hello], max_attempts: 5}\n")
+        text = (self.folder / "visor.yaml").read_text()
+        self.write(text.replace("scheduler: {storage", "scheduler: {cron: {tick: {schedule: '* * * * * *', workflow: greet}}, storage", 1))
+        daemon = self.start("run")
+        done = lambda: self.count("visor_attempt", "final_state = 'completed'")
+        self.wait_until(lambda: self.is_online() and done() >= 2)
+        for _ in range(2):
+            self.server.crash()
+            time.sleep(1)
+            self.server.start()
+            back, before = time.monotonic(), done()
+            self.wait_until(lambda: done() > before)
+            self.assertLess(time.monotonic() - back, 20)
+            self.assertIsNone(daemon.poll())
+        daemon.send_signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(60), 0)
+        # Each second fired once at most, and no job is left behind or has two ends.
+        self.each_fire_is_one()
+        self.assertEqual(self.server.sql("SELECT job FROM visor_attempt WHERE final_state IS NOT NULL GROUP BY job HAVING count(*) > 1", "visor"),
+                         "")
+        self.assertEqual(self.count("visor_lease"), 0)
