@@ -82,7 +82,10 @@ int print_status(invocation const& given) {
   }
   std::cout << painted("Database Status", colour::strong) << "\nDatabase: " << escaped(db.place())
             << "\nInitialized: " << (initialized ? painted("✓ Yes", colour::good) : painted("✗ No", colour::bad)) << '\n';
-  if (!initialized && status.has_tables) std::cout << "There are tables that visor did not make: 'visor db validate' tells which\n";
+  if (status.is_half_made)
+    std::cout << "The tables were not made to the end: 'visor db init' makes them anew\n";
+  else if (!initialized && status.has_tables)
+    std::cout << "There are tables that visor did not make: 'visor db validate' tells which\n";
   if (initialized) std::cout << "Version: " << status.current << " of " << status.latest << '\n';
   std::cout << "Tables (" << tables.size() << "):\n";
   for (auto const& name : tables) std::cout << "  • " << name << '\n';

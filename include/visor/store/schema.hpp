@@ -28,6 +28,8 @@ struct schema_version {
 /// What a database has of the schema.
 struct schema_status {
   bool has_tables = false;  ///< any table of ours is there
+  /// Whoever began to make the first tables did not come to the end, which can be where a transaction cannot hold them: nothing is in them.
+  bool is_half_made = false;
   int current = 0;          ///< the highest version that was applied; 0 for none
   int latest = static_cast<int>(schema_versions.size());
   std::vector<schema_version> versions;

@@ -52,7 +52,7 @@ class sql_store {
   task<> open() {
     co_await database_.open();
     schema_status status = co_await schema_administration(*this).status();
-    bool const make = !status.has_tables && settings_.auto_init != false;
+    bool const make = (!status.has_tables || status.is_half_made) && settings_.auto_init != false;
     bool const bring_up = status.has_tables && status.current < status.latest && status.current > 0 && settings_.auto_init == true;
     if (make || bring_up) {
       co_await schema_administration(*this).migrate();
@@ -254,10 +254,14 @@ class sql_store {
     static async<int> migrate_in(transaction& t, std::string where) {
       co_await t.session.lock_schema();
       auto const status = co_await detail::read_status<dialect>(t.session);
-      bool const is_ours = !status.has_tables || status.current > 0;
+      bool const is_ours = !status.has_tables || status.is_half_made || status.current > 0;
       bool const is_altered = std::ranges::any_of(status.versions, [](auto const& version) { return version.is_altered; });
       if (status.current > status.latest || !is_ours || is_altered)
         throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      if (status.is_half_made) {
+        co_await detail::reset_schema<dialect>(t.session, t.now);
+        co_return status.latest;
+      }
       co_return co_await detail::move_schema<dialect>(t.session, status.latest, t.now);
     }
 

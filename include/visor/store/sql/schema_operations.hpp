@@ -94,7 +94,10 @@ async<Session, schema_status> read_status(Session& session) {
   auto const stored = co_await stored_parts(session);
   for (auto const& [table, _] : wanted_parts()) status.has_tables = status.has_tables || stored.contains(table);
   std::vector<migration_record> applied;
-  if (stored.contains(migration_table())) applied = co_await session.query(statements::all_migrations());
+  if (stored.contains(migration_table())) {
+    applied = co_await session.query(statements::all_migrations());
+    status.is_half_made = applied.empty();
+  }
   for (auto const& known : migrations<Dialect>()) {
     schema_version one;
     one.version = known.version;
@@ -149,8 +152,9 @@ inline std::string mismatch(schema_status const& status, std::string const& plac
     if (version.is_altered)
       return "version " + std::to_string(version.version) + " of the tables in " + place +
              " was made with other statements than this program's: `visor db validate` tells what differs";
+  if (status.is_half_made) return "the tables in " + place + " were not made to the end: `visor db init` makes them anew";
   if (status.current == 0)
-    return "there are tables named visor_... in " + place + " that visor did not make, or not to the end: `visor db validate` tells which";
+    return "there are tables named visor_... in " + place + " that visor did not make: `visor db validate` tells which";
   if (status.current < status.latest)
     return "the tables in " + place + " are of version " + std::to_string(status.current) + ", and this program needs " +
            std::to_string(status.latest) + ": run `visor db migrate`";
