@@ -30,7 +30,7 @@ struct schema_status {
   bool has_tables = false;  ///< any table of ours is there
   /// Whoever began to make the first tables did not come to the end, which can be where a transaction cannot hold them: nothing is in them.
   bool is_half_made = false;
-  int current = 0;          ///< the highest version that was applied; 0 for none
+  int current = 0;  ///< the highest version that was applied; 0 for none
   int latest = static_cast<int>(schema_versions.size());
   std::vector<schema_version> versions;
 };
