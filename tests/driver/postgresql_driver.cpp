@@ -208,6 +208,20 @@ TEST_CASE("a caller who gives up while his transaction runs leaves no half-read 
   CHECK((found == list{2} || found == list{1, 2}));
 }
 
+TEST_CASE("a reading whose connection breaks at its end is done again", "[postgresql]") {
+  scene s;
+  s.add_number(1);
+  int tries = 0;
+  auto op = [&tries](session& on) -> visor::task<> {
+    auto const rows = co_await on.query(all());
+    CHECK(rows.size() == 1);
+    if (++tries > 1) co_return;
+    CHECK(postgresql_server::shared().run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'visor'"));
+  };
+  visor_test::run(s.io, s.base.read(op));
+  CHECK(tries == 2);
+}
+
 TEST_CASE("a network that swallows everything keeps nobody longer than the transaction's time", "[postgresql]") {
   visor_test::tcp_gate gate(postgresql_server::shared().socket_folder() + "/.s.PGSQL.5432");
   auto settings = local();

@@ -125,12 +125,13 @@ class connection {
   /// Sent with what follows. One that writes waits until every other that writes has ended: then each sees what all before it did, as
   /// if they had come one after another.
   task<> begin(bool writes) {
+    writes_ = writes;
     send_text(writes ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (writes) send_text("SELECT pg_advisory_xact_lock(hashtext('visor'), hashtext(coalesce(current_schema(), '')))");
     co_return;
   }
 
-  /// \throws visor::error `outcome_unknown` when the connection broke before the answer
+  /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
   task<> commit() {
     send_text("COMMIT");
     std::optional<error> failure;
@@ -140,7 +141,7 @@ class connection {
       failure = thrown;
     }
     if (!failure) co_return;
-    if (is_broken_)
+    if (is_broken_ && writes_)
       throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
                   failure->server_text());
     throw error(*failure);
@@ -293,6 +294,7 @@ class connection {
   std::vector<std::size_t> wanted_;                             // whose answers of what was sent somebody wants
   std::size_t sent_ = 0;                                        // and not answered
   bool is_busy_ = false;                                        // between a sync and its answer
+  bool writes_ = false;
   bool is_broken_ = false;
   std::atomic<bool> is_late_{false};
 };
