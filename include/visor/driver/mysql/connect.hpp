@@ -76,6 +76,7 @@ class connect_call {
     if (is_wanted && !verify) mysql_optionsv(handle, MARIADB_OPT_TLS_PEER_FP, "");
 #else
     my_bool const verify = is_wanted;
+    connecting() = handle;
     if (to_.tls.mode == tls_mode::require) mysql_optionsv(handle, MARIADB_OPT_TLS_VERIFICATION_CALLBACK, &take_any);
     if (to_.tls.mode == tls_mode::verify_ca) mysql_optionsv(handle, MARIADB_OPT_TLS_VERIFICATION_CALLBACK, &take_trusted);
 #endif
@@ -88,12 +89,16 @@ class connect_call {
   }
 
 #if MARIADB_PACKAGE_VERSION_ID >= 30400
-  // What is wrong with the chain is known when these are asked.
-  static int take_any(MARIADB_TLS* tls, unsigned) {
-    tls->pvio->mysql->net.tls_verify_status = 0;
+  // What is wrong with the chain is known when these are asked. The headers do not say what it is that they are given.
+  static MYSQL*& connecting() {
+    static thread_local MYSQL* handle = nullptr;
+    return handle;
+  }
+  static int take_any(void*, unsigned) {
+    connecting()->net.tls_verify_status = 0;
     return 0;
   }
-  static int take_trusted(MARIADB_TLS* tls, unsigned) { return tls->pvio->mysql->net.tls_verify_status != 0 ? 1 : 0; }
+  static int take_trusted(void*, unsigned) { return connecting()->net.tls_verify_status != 0 ? 1 : 0; }
 #endif
 
   std::string socket_file() const {

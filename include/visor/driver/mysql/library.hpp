@@ -2,9 +2,6 @@
 #define VISOR_DRIVER_MYSQL_LIBRARY_HPP
 
 #include <mysql.h>
-#if MARIADB_PACKAGE_VERSION_ID >= 30400
-#include <ma_pvio.h>
-#endif
 
 // The client library of MySQL has no calls that do not block for prepared statements. Before 3.3.4, one that was given up lost its stack:
 // https://jira.mariadb.org/browse/CONC-622
