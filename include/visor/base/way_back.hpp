@@ -21,32 +21,39 @@ namespace visor::detail {
 template <class Handler>
 class way_back {
  public:
-  explicit way_back(Handler handler)
-      : executor_(boost::asio::get_associated_executor(handler)),
-        waiting_(boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked)),
-        handler_(std::move(handler)) {}
+  explicit way_back(Handler handler) : caller_(std::make_unique<caller>(std::move(handler))) {}
 
   /// Once.
   template <class... Args>
   void go(Args... args) {
-    auto const left = std::move(left_);
-    {
-      executor const to = std::move(executor_);
-      boost::asio::post(to, [arrival = arrival(left), waiting = std::move(waiting_), handler = std::move(handler_),
-                             ... args = std::move(args)]() mutable {
-        arrival.wait();
-        if (auto slot = boost::asio::get_associated_cancellation_slot(handler); slot.is_connected()) slot.clear();
-        std::move(handler)(std::move(args)...);
-      });
-    }
+    auto const left = std::make_shared<std::atomic_flag>();
+    boost::asio::post(caller_->executor, [arrival = arrival(left), waiting = std::move(caller_->waiting),
+                                          handler = std::move(caller_->handler), ... args = std::move(args)]() mutable {
+      arrival.wait();
+      if (auto slot = boost::asio::get_associated_cancellation_slot(handler); slot.is_connected()) slot.clear();
+      std::move(handler)(std::move(args)...);
+    });
+    caller_.reset();
     left->test_and_set(std::memory_order_release);
     left->notify_one();
   }
 
  private:
-  using executor = boost::asio::associated_executor_t<Handler>;
-  using tracked =
-      std::decay_t<decltype(boost::asio::prefer(std::declval<executor const&>(), boost::asio::execution::outstanding_work.tracked))>;
+  /// Behind a pointer, because handlers there are that still have their executor when they were moved from (executor_binder).
+  struct caller {
+    using executor_type = boost::asio::associated_executor_t<Handler>;
+    using tracked =
+        std::decay_t<decltype(boost::asio::prefer(std::declval<executor_type const&>(), boost::asio::execution::outstanding_work.tracked))>;
+
+    explicit caller(Handler&& from)
+        : executor(boost::asio::get_associated_executor(from)),
+          waiting(boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked)),
+          handler(std::move(from)) {}
+
+    executor_type executor;
+    tracked waiting;
+    Handler handler;
+  };
 
   /// Waits also where the context is destroyed before the completion could run.
   class arrival {
@@ -63,10 +70,7 @@ class way_back {
     std::shared_ptr<std::atomic_flag> left_;
   };
 
-  executor executor_;
-  tracked waiting_;
-  Handler handler_;
-  std::shared_ptr<std::atomic_flag> left_ = std::make_shared<std::atomic_flag>();
+  std::unique_ptr<caller> caller_;
 };
 
 }  // namespace visor::detail
