@@ -108,7 +108,7 @@ workflows:
 }
 
 // What takes the square of the size here runs into the time limit of the test.
-TEST_CASE("a small file cannot take much time or memory") {
+TEST_CASE("a small file cannot take much time or memory", "[slow]") {
   std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 12; ++i) {
     std::string const last = "*a" + std::to_string(i - 1);

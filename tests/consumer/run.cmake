@@ -1,5 +1,5 @@
 # Builds and runs the project of a user.
-#   ROUTE       package, subdirectory, fetch or pkg_config
+#   ROUTE       package, subdirectory, fetch or pkg_config; of the last, OBJECTS: where another route compiled the project
 #   COMPONENTS  what it needs, with commas between; OPTIONAL: what it would use
 #   VERSION     the version it asks for
 #   HIDE        a library that is made to look missing
@@ -21,9 +21,14 @@ if(ROUTE STREQUAL "pkg_config")
     if(component STREQUAL "visor")
       set(package visor)
     endif()
-    execute_process(COMMAND "${pkg_config}" --cflags --libs "${package}" OUTPUT_VARIABLE arguments COMMAND_ERROR_IS_FATAL ANY)
-    separate_arguments(arguments UNIX_COMMAND "${arguments}")
-    execute_process(COMMAND "${COMPILER}" -std=c++20 "${PROJECT}/${component}.cpp" -o "${build}/use_${component}" ${arguments}
+    foreach(kind IN ITEMS cflags libs)
+      execute_process(COMMAND "${pkg_config}" --${kind} "${package}" OUTPUT_VARIABLE ${kind} COMMAND_ERROR_IS_FATAL ANY)
+      separate_arguments(${kind} UNIX_COMMAND "${${kind}}")
+    endforeach()
+    # Whether every header is found and everything linked: that the files compile is what the other route showed.
+    execute_process(COMMAND "${COMPILER}" -std=c++20 -E "${PROJECT}/${component}.cpp" -o "${build}/${component}.ii" ${cflags}
+      COMMAND_ERROR_IS_FATAL ANY)
+    execute_process(COMMAND "${COMPILER}" "${OBJECTS}/use_${component}.dir/${component}.cpp.o" -o "${build}/use_${component}" ${libs}
       COMMAND_ERROR_IS_FATAL ANY)
     execute_process(COMMAND "${build}/use_${component}" COMMAND_ERROR_IS_FATAL ANY)
   endforeach()

@@ -227,7 +227,7 @@ sys_seconds interesting_instant(random_source& random, std::string const& name) 
 
 }  // namespace
 
-TEST_CASE("next and previous agree with a scan of every minute") {
+TEST_CASE("next and previous agree with a scan of every minute", "[slow]") {
   auto const seed = std::random_device{}();
   CAPTURE(seed);
   random_source random{seed};
@@ -239,7 +239,7 @@ TEST_CASE("next and previous agree with a scan of every minute") {
   }
 }
 
-TEST_CASE("next and previous agree with a scan of every second") {
+TEST_CASE("next and previous agree with a scan of every second", "[slow]") {
   auto const seed = std::random_device{}();
   CAPTURE(seed);
   random_source random{seed};

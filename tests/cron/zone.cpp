@@ -57,7 +57,7 @@ TEST_CASE("what a local time means") {
   CHECK(look(2026y / 10 / 25, 3h, 0min).what == kind::unique);
 }
 
-TEST_CASE("our offsets are those of the date library, and of its rule for the years after") {
+TEST_CASE("our offsets are those of the date library, and of its rule for the years after", "[slow]") {
   for (auto const* name :
        {"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Gaza", "Europe/Dublin", "Pacific/Apia"}) {
     auto const ours = zone(name);

@@ -231,7 +231,7 @@ TEST_CASE("a job that is due at this very instant is ready", "[contract]") {
   CHECK(s->find_job(2)->job.created_at == s->now());
 }
 
-TEST_CASE("100,000 jobs are each claimed once, in order", "[contract]") {
+TEST_CASE("100,000 jobs are each claimed once, in order", "[contract][slow]") {
   scene s;
   auto const lease = s.join("a", 1h);
   constexpr visor::job_id total = 100'000;
