@@ -4,6 +4,7 @@
 /// \file
 /// A store in memory: `visor::memory_store`. Nothing is left of it when the process ends.
 
+#include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/store/memory_store.hpp"
 
@@ -20,7 +21,7 @@ struct memory {
 
 /// Makes the store that a configuration asks for, of the kind that the tag names.
 template <timekeeper Clock>
-std::unique_ptr<memory_store<Clock>> make_store(memory, storage_settings const&, Clock clock) {
+std::unique_ptr<memory_store<Clock>> make_store(memory, storage_settings const&, Clock clock, log_sink const&) {
   return std::make_unique<memory_store<Clock>>(std::move(clock));
 }
 

@@ -5,6 +5,7 @@
 /// The driver `visor::mysql`, and `visor::mysql_store` on it, for MariaDB and MySQL. Needs MariaDB Connector/C 3.3.4 or newer, and
 /// the library boost_url.
 
+#include "visor/base/log.hpp"
 #include "visor/config/connection_url.hpp"
 #include "visor/driver/mysql/mysql.hpp"
 #include "visor/store/sql_store.hpp"
@@ -25,8 +26,8 @@ inline mysql_settings driver_settings(mysql, storage_settings const& storage) { 
 
 /// Makes the store that a configuration asks for, of the kind that the tag names. It does not connect yet.
 template <timekeeper Clock>
-std::unique_ptr<mysql_store<Clock>> make_store(mysql tag, storage_settings const& storage, Clock clock) {
-  return std::make_unique<mysql_store<Clock>>(driver_settings(tag, storage), std::move(clock));
+std::unique_ptr<mysql_store<Clock>> make_store(mysql tag, storage_settings const& storage, Clock clock, log_sink log) {
+  return std::make_unique<mysql_store<Clock>>(driver_settings(tag, storage), std::move(clock), std::move(log));
 }
 
 }  // namespace visor

@@ -4,6 +4,7 @@
 /// \file
 /// The driver `visor::postgresql`, and `visor::postgresql_store` on it. Needs libpq 15 or newer, and the library boost_url.
 
+#include "visor/base/log.hpp"
 #include "visor/config/connection_url.hpp"
 #include "visor/driver/postgresql/postgresql.hpp"
 #include "visor/store/sql_store.hpp"
@@ -26,8 +27,8 @@ inline postgresql_settings driver_settings(postgresql, storage_settings const& s
 
 /// Makes the store that a configuration asks for, of the kind that the tag names. It does not connect yet.
 template <timekeeper Clock>
-std::unique_ptr<postgresql_store<Clock>> make_store(postgresql tag, storage_settings const& storage, Clock clock) {
-  return std::make_unique<postgresql_store<Clock>>(driver_settings(tag, storage), std::move(clock));
+std::unique_ptr<postgresql_store<Clock>> make_store(postgresql tag, storage_settings const& storage, Clock clock, log_sink log) {
+  return std::make_unique<postgresql_store<Clock>>(driver_settings(tag, storage), std::move(clock), std::move(log));
 }
 
 }  // namespace visor

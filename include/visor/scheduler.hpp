@@ -58,7 +58,8 @@ struct enqueue_options {
 template <class Driver, timekeeper Clock = wall_clock>
 class scheduler {
  public:
-  using store_type = typename decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>()))::element_type;
+  using store_type =
+      typename decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>(), log_sink()))::element_type;
 
   /// Does not connect yet.
   /// \param io where everything runs; it must outlive the scheduler
@@ -214,7 +215,7 @@ class scheduler {
   boost::asio::io_context& io_;
   boost::asio::strand<boost::asio::io_context::executor_type> strand_;
   bool is_open_ = false;
-  decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>())) store_;
+  decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>(), log_sink())) store_;
   engine<store_type, Clock> engine_;
   std::map<boost::typeindex::type_index, known_type> names_;
 };
@@ -226,7 +227,7 @@ template <class Driver, timekeeper Clock>
 scheduler<Driver, Clock>::scheduler(boost::asio::io_context& io, settings how, Clock clock, log_sink log)
     : io_(io),
       strand_(boost::asio::make_strand(io)),
-      store_(make_store(Driver(), how.storage, clock)),
+      store_(make_store(Driver(), how.storage, clock, log)),
       engine_(io.get_executor(), *store_, how.node, clock, std::move(log)) {
   engine_.owns_schedules_of(origin::code);
 }

@@ -4,6 +4,7 @@
 /// \file
 /// The embedded database: the driver `visor::sqlite`, and `visor::sqlite_store` on it. Needs the library sqlite3, 3.38 or newer.
 
+#include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/driver/sqlite/sqlite.hpp"
 #include "visor/store/sql_store.hpp"
@@ -27,7 +28,7 @@ inline sqlite_settings driver_settings(sqlite, storage_settings const& storage) 
 
 /// Makes the store that a configuration asks for, of the kind that the tag names. It does not connect yet.
 template <timekeeper Clock>
-std::unique_ptr<sqlite_store<Clock>> make_store(sqlite tag, storage_settings const& storage, Clock clock) {
+std::unique_ptr<sqlite_store<Clock>> make_store(sqlite tag, storage_settings const& storage, Clock clock, log_sink const&) {
   return std::make_unique<sqlite_store<Clock>>(driver_settings(tag, storage), std::move(clock));
 }
 

@@ -31,7 +31,7 @@ struct server_driver {
   static std::unique_ptr<storage> open(visor::settings const& from) { return std::make_unique<storage_of<store>>(settings_of(from)); }
   static std::unique_ptr<schema> tables(visor::settings const& from) { return std::make_unique<schema_of<store>>(settings_of(from)); }
   static void run(node_plan plan) {
-    store kept{settings_of(plan.settings)};
+    store kept{settings_of(plan.settings), visor::wall_clock(), plan.log};
     run_node(kept, std::move(plan));
   }
 

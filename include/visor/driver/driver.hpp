@@ -86,7 +86,7 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `place()`, which names
 ///   the database in messages.
 /// - `D::session`: satisfies `driver_session`.
-/// - `D::database(settings)`: owns connections and threads; does nothing yet.
+/// - `D::database(settings)`, or `D::database(settings, log)`: owns connections and threads; does nothing yet.
 /// - `database.open()`: connects; repeatable. Throws as `transact` does.
 /// - `database.close()`: lets what was asked for finish, then disconnects; later calls fail with `closed`, until it is opened again.
 /// - `database.transact(op)`: calls `op(session)`, which returns `S::async<void>`, in a transaction that may write, and commits. `op`

@@ -3,6 +3,7 @@
 
 #include "visor/base/clock.hpp"
 #include "visor/base/error.hpp"
+#include "visor/base/log.hpp"
 #include "visor/base/task.hpp"
 #include "visor/pool/pool.hpp"
 
@@ -100,7 +101,8 @@ class pooled_database {
   using session = typename Driver::session;
 
  public:
-  explicit pooled_database(typename Driver::settings settings) : settings_(std::move(settings)) {}
+  /// \param log of the pool
+  explicit pooled_database(typename Driver::settings settings, log_sink log = {}) : settings_(std::move(settings)), log_(std::move(log)) {}
   pooled_database(pooled_database const&) = delete;
   pooled_database& operator=(pooled_database const&) = delete;
   ~pooled_database() {
@@ -159,8 +161,10 @@ class pooled_database {
 
   /// What an open database has: it lives until the last operation on it has ended.
   struct running {
-    explicit running(typename Driver::settings const& settings)
-        : source(settings), pool(context.get_executor(), settings.pool, source), thread([this] { context.run(); }) {
+    explicit running(typename Driver::settings const& settings, log_sink log)
+        : source(settings),
+          pool(context.get_executor(), settings.pool, source, wall_clock(), std::move(log)),
+          thread([this] { context.run(); }) {
       boost::asio::co_spawn(context, watch_deadlines(*this, settings.transaction_timeout), boost::asio::detached);
     }
     running(running const&) = delete;
@@ -198,7 +202,7 @@ class pooled_database {
     settings_.check();
     std::scoped_lock const lock(mutex_);
     if (running_) return running_;
-    running_ = std::make_shared<running>(settings_);
+    running_ = std::make_shared<running>(settings_, log_);
     if (watcher_) listen(running_);
     return running_;
   }
@@ -314,6 +318,7 @@ class pooled_database {
   }
 
   typename Driver::settings settings_;
+  log_sink log_;
   mutable std::mutex mutex_;  // of what follows
   std::function<void()> watcher_;
   std::shared_ptr<running> running_;

@@ -3,6 +3,7 @@
 
 #include "visor/base/clock.hpp"
 #include "visor/base/error.hpp"
+#include "visor/base/log.hpp"
 #include "visor/driver/driver.hpp"
 #include "visor/store/change_signal.hpp"
 #include "visor/store/check_text.hpp"
@@ -43,7 +44,9 @@ class sql_store {
   using dialect = typename Driver::dialect;
 
   /// Does not connect yet.
-  explicit sql_store(settings how, Clock clock = Clock()) : settings_(std::move(how)), clock_(std::move(clock)), database_(settings_) {}
+  /// \param log is told of connections, where the driver has a pool of them
+  explicit sql_store(settings how, Clock clock = Clock(), log_sink log = {})
+      : settings_(std::move(how)), clock_(std::move(clock)), database_(make_database(settings_, std::move(log))) {}
   sql_store(sql_store const&) = delete;
   sql_store& operator=(sql_store const&) = delete;
 
@@ -290,6 +293,14 @@ class sql_store {
 
   static constexpr bool has_server_clock = Driver::capabilities.server_clock && std::same_as<Clock, wall_clock>;
   static constexpr std::int64_t lease_id_block = 1024;
+
+  static typename Driver::database make_database(settings const& how, log_sink log) {
+    if constexpr (std::constructible_from<typename Driver::database, settings, log_sink>) {
+      return typename Driver::database(how, std::move(log));
+    } else {
+      return typename Driver::database(how);
+    }
+  }
 
   void check_open() const {
     if (!is_open_) throw error(condition::closed, "the store is not open: call open() first");
