@@ -18,12 +18,12 @@ namespace visor {
 /// - `verify_full`: and which bears the name that was connected to.
 BOOST_DEFINE_ENUM_CLASS(tls_mode, disable, require, verify_ca, verify_full)
 
-/// TLS of a connection. Files are PEM.
+/// TLS of a connection. Each certificate and key is the path of a PEM file, or what is in one, from its `-----BEGIN ` on.
 struct tls_settings {
   tls_mode mode = tls_mode::disable;
-  std::string ca;    ///< file of trusted authorities; empty: those of the system
-  std::string cert;  ///< file of the client's certificate; empty: none
-  std::string key;   ///< file of its private key; empty: none
+  std::string ca;    ///< trusted authorities; empty: those of the system
+  std::string cert;  ///< the client's certificate; empty: none
+  std::string key;   ///< its private key; empty: none
 
   tls_settings() = default;
   friend bool operator==(tls_settings const&, tls_settings const&) = default;

@@ -4,6 +4,7 @@
 #include "visor/base/run_on.hpp"
 #include "visor/driver/mysql/connect.hpp"
 #include "visor/driver/mysql/connection.hpp"
+#include "visor/driver/tls_files.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -22,7 +23,9 @@ class connector {
 
   explicit connector(mysql_settings settings)
       : settings_(std::move(settings)),
+        certificates_(std::make_shared<tls_files const>(settings_.tls)),
         threads_(std::make_shared<boost::asio::thread_pool>(static_cast<std::size_t>(settings_.pool.max_connecting))) {
+    settings_.tls = certificates_->paths();
     static std::once_flag once;
     std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });  // which is not thread-safe
   }
@@ -35,6 +38,7 @@ class connector {
   /// What blocks ends with `connect_timeout`, not earlier.
   task<std::unique_ptr<connection>> connect() {
     namespace asio = boost::asio;
+    if (!settings_.is_local()) certificates_->check();
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     asio::any_io_executor const threads = threads_->get_executor();
     connect_call const work(settings_);
@@ -50,6 +54,7 @@ class connector {
 
  private:
   mysql_settings settings_;
+  std::shared_ptr<tls_files const> certificates_;
   std::shared_ptr<boost::asio::thread_pool> threads_;  // of all copies
 };
 

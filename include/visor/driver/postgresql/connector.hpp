@@ -4,6 +4,7 @@
 #include "visor/driver/postgresql/connection.hpp"
 #include "visor/driver/postgresql/failure.hpp"
 #include "visor/driver/postgresql/settings.hpp"
+#include "visor/driver/tls_files.hpp"
 
 #include <boost/describe/enum_to_string.hpp>
 
@@ -62,13 +63,17 @@ class connector {
  public:
   using connection = postgresql_driver::connection;
 
-  explicit connector(postgresql_settings settings) : settings_(std::move(settings)) {}
+  explicit connector(postgresql_settings settings)
+      : settings_(std::move(settings)), certificates_(std::make_shared<tls_files const>(settings_.tls)) {
+    settings_.tls = certificates_->paths();
+  }
 
   std::string place() const { return settings_.place(); }
 
   /// Looking up a name blocks; the rest does not.
   task<std::unique_ptr<connection>> connect() {
     namespace asio = boost::asio;
+    if (!settings_.is_local()) certificates_->check();
     auto const given = libpq_parameters(settings_);
     std::vector<char const*> names, values;
     for (auto const& [name, value] : given) {
@@ -114,6 +119,7 @@ class connector {
   };
 
   postgresql_settings settings_;
+  std::shared_ptr<tls_files const> certificates_;
   std::shared_ptr<own_backends> own_ = std::make_shared<own_backends>();  // of all copies
 };
 

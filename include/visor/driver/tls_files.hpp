@@ -1,0 +1,65 @@
+#ifndef VISOR_DRIVER_TLS_FILES_HPP
+#define VISOR_DRIVER_TLS_FILES_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/driver/tls.hpp"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace visor {
+
+/// Certificates and keys as files, for client libraries that take nothing else. What was given as text is written to memory that has a
+/// path for this process: no disk ever sees it, and no other user can open it. It goes with this object, also when the process is
+/// killed.
+class tls_files {
+ public:
+  /// \throws visor::error `internal` when there is no memory for it
+  explicit tls_files(tls_settings from) : paths_(std::move(from)) {
+    for (std::string* const each : {&paths_.ca, &paths_.cert, &paths_.key})
+      if (each->find("-----BEGIN ") != std::string::npos) *each = keep(*each);
+  }
+  ~tls_files() {
+    for (int const file : files_) ::close(file);
+  }
+  tls_files(tls_files const&) = delete;
+  tls_files& operator=(tls_files const&) = delete;
+
+  /// The settings, with a path for each certificate and key.
+  tls_settings const& paths() const noexcept { return paths_; }
+
+  /// \throws visor::error `tls_failed` that names the first file that cannot be read
+  void check() const {
+    struct role {
+      char const* name;
+      std::string const& path;
+    };
+    if (paths_.mode == tls_mode::disable) return;
+    for (role const& each : {role{"CA certificate", paths_.ca}, role{"client certificate", paths_.cert}, role{"client key", paths_.key}})
+      if (!each.path.empty() && ::access(each.path.c_str(), R_OK) != 0)
+        throw error(condition::tls_failed,
+                    std::string("cannot read the ") + each.name + " " + each.path + ": " + std::generic_category().message(errno));
+  }
+
+ private:
+  std::string keep(std::string const& text) {
+    int const file = ::memfd_create("visor", MFD_CLOEXEC);
+    if (file >= 0) files_.push_back(file);
+    if (file < 0 || ::fchmod(file, S_IRUSR | S_IWUSR) != 0 || ::write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+      throw error(condition::internal, "no memory for a certificate: " + std::generic_category().message(errno));
+    return "/proc/self/fd/" + std::to_string(file);
+  }
+
+  tls_settings paths_;
+  std::vector<int> files_;
+};
+
+}  // namespace visor
+
+#endif
