@@ -30,11 +30,27 @@ std::optional<std::string> lookup(std::string const& name) {
 
 bool one_line(std::string_view text) { return text.find_first_of(std::string_view{"\n\r\0\x1b", 4}) == std::string_view::npos; }
 
+/// The bytes as the value of one of the variables that the first of them chooses. No message repeats them.
+void read_variable(std::string_view data) {
+  if (data.empty()) return;
+  auto const& chosen = visor::detail::named_variables[static_cast<unsigned char>(data[0]) % visor::detail::named_variables.size()];
+  auto const value = [&](std::string const& name) -> std::optional<std::string> {
+    if (name != chosen.name) return std::nullopt;
+    return std::string{secret} + std::string{data.substr(1)};
+  };
+  for (auto const& each : visor::read_settings("scheduler: {storage: {driver: postgresql}}", "f", value).errors) {
+    std::string const line = to_string(each);
+    require(one_line(line) && each.file == "environment " + std::string{chosen.name}, "an error names its variable");
+    require(line.find(secret) == std::string::npos, "an error repeats a variable");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   std::string_view const text{reinterpret_cast<char const*>(data), size};
   bool const written_by_hand = text.find(secret) != std::string_view::npos;
+  read_variable(text);
   auto const result = visor::read_settings(text, "f", lookup);
   for (auto const& each : result.errors) {
     std::string const line = to_string(each);

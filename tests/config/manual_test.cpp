@@ -1,6 +1,7 @@
 #include "reading.hpp"
 #include "support/catch.hpp"
 #include "visor/config/describe.hpp"
+#include "visor/config/sources.hpp"
 
 #include <fstream>
 #include <iterator>
@@ -57,4 +58,25 @@ TEST_CASE("every key is in the manual, with its default") {
     // A minute may be said in seconds.
     CHECK((said || (key == "lock_ttl" && text.find("`lock_ttl` | `60s`") != std::string::npos)));
   }
+}
+
+TEST_CASE("every variable, profile and other spelling is in the manual") {
+  std::string const text = manual();
+  auto const has = [&](std::string_view words) {
+    CAPTURE(words);
+    CHECK(text.find(words) != std::string::npos);
+  };
+  for (auto const& each : visor::detail::named_variables) {
+    // In the row of its key.
+    std::string path{each.path.substr(std::string_view{"scheduler."}.size())};
+    if (auto const alias = visor::detail::alias_of<visor::pool_settings>(path.substr(path.rfind('.') + 1)))
+      path.replace(path.rfind('.') + 1, std::string::npos, alias->means.member);
+    std::size_t const at = text.find("`" + std::string{each.name} + "`");
+    CAPTURE(each.name);
+    REQUIRE(at != std::string::npos);
+    CHECK(text.substr(at, text.find('\n', at) - at).find("`" + path + "`") != std::string::npos);
+  }
+  for (auto const name : visor::detail::profile_names) has("| `" + std::string{name} + "` |");
+  for (auto const& each : visor::detail::aliases<visor::pool_settings>) has("`" + std::string{each.spelling} + "`");
+  for (auto const& each : visor::detail::url_schemes) has("`" + std::string{each.begins});
 }

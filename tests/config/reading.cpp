@@ -5,11 +5,13 @@
 
 namespace visor_test {
 
-visor::settings read(std::string_view text, visor::environment const& lookup) { return visor::parse_settings(text, "visor.yaml", lookup); }
+visor::settings read(std::string_view text, visor::environment const& lookup, std::vector<visor::setting_flag> const& flags) {
+  return visor::parse_settings(text, "visor.yaml", lookup, flags);
+}
 
-std::string wrong(std::string_view text, visor::environment const& lookup) {
+std::string wrong(std::string_view text, visor::environment const& lookup, std::vector<visor::setting_flag> const& flags) {
   std::string lines;
-  for (auto const& each : visor::read_settings(text, "visor.yaml", lookup).errors) lines += to_string(each) + "\n";
+  for (auto const& each : visor::read_settings(text, "visor.yaml", lookup, flags).errors) lines += to_string(each) + "\n";
   return lines;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace visor_test {
 
@@ -25,10 +26,12 @@ inline visor::environment variables(std::map<std::string, std::string> values = 
 
 /// Settings of a file called `visor.yaml`. Compiled once: the parser is a large header.
 /// \throws visor::config_failure
-visor::settings read(std::string_view text, visor::environment const& lookup = variables());
+visor::settings read(std::string_view text, visor::environment const& lookup = variables(),
+                     std::vector<visor::setting_flag> const& flags = {});
 
 /// Every error, one line each with a line feed at its end; nothing where the text is right.
-std::string wrong(std::string_view text, visor::environment const& lookup = variables());
+std::string wrong(std::string_view text, visor::environment const& lookup = variables(),
+                  std::vector<visor::setting_flag> const& flags = {});
 
 inline std::size_t count(std::string_view text, char wanted) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), wanted));

@@ -1,9 +1,11 @@
 #include "reading.hpp"
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 using namespace visor_test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -27,9 +29,9 @@ TEST_CASE("every driver can be described") {
   REQUIRE(pg.ssl);
   CHECK(pg.ssl->enabled);
   CHECK_FALSE(pg.ssl->reject_unauthorized);
-  CHECK(pg.ssl->ca == "/etc/ca.pem");
-  CHECK(pg.ssl->cert == "/etc/me.pem");
-  CHECK(pg.ssl->key == "/etc/me.key");
+  CHECK(pg.ssl->ca.content() == "/etc/ca.pem");
+  CHECK(pg.ssl->cert.content() == "/etc/me.pem");
+  CHECK(pg.ssl->key.content() == "/etc/me.key");
   CHECK(pg.pool.min == 2);
   CHECK(pg.pool.max == 20);
 
@@ -63,7 +65,12 @@ TEST_CASE("a connection string fits its driver") {
     CHECK_FALSE(stored(each).storage.connection.connection_string.empty());
   CHECK(wrong("scheduler: {storage: {driver: postgresql, connection: {connection_string: 'mysql://u:hunter2@h'}}}") ==
         "visor.yaml:1:75: scheduler.storage.connection.connection_string: must begin with one of postgresql://, postgres:// for the driver "
-        "postgresql\n");
+        "postgresql; this one is for mysql\n");
+  // It says which driver is meant, so that need not be said.
+  CHECK(stored("{connection: {connection_string: 'mariadb://db'}}").storage.driver == visor::storage_driver::mysql);
+  CHECK(wrong("scheduler: {storage: {connection: {connection_string: 'redis://db'}}}") ==
+        "visor.yaml:1:55: scheduler.storage.connection.connection_string: must begin with one of postgresql://, postgres://, mysql://, "
+        "mariadb://, mssql://, sqlserver://; or set scheduler.storage.driver\n");
 }
 
 TEST_CASE("what a driver does not know is refused, not ignored") {
@@ -79,11 +86,63 @@ TEST_CASE("what a driver does not know is refused, not ignored") {
 
 TEST_CASE("values that belong together") {
   CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {pool: {min: 5, max: 2}}}}") ==
-        "visor.yaml:1:63: scheduler.storage.connection.pool.min: pool.min 5 is above pool.max 2\n");
+        "visor.yaml:1:63: scheduler.storage.connection.pool.min: \"5\" is out of range: allowed is 0 to 2\n");
   CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {pool: {min: 15}}}}") ==
-        "visor.yaml:1:63: scheduler.storage.connection.pool.min: pool.min 15 is above pool.max 10\n");
+        "visor.yaml:1:63: scheduler.storage.connection.pool.min: \"15\" is out of range: allowed is 0 to 10\n");
   CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {ssl: {cert: a.pem}}}}") ==
         "visor.yaml:1:63: scheduler.storage.connection.ssl.cert: cert and key belong together: set both or none\n");
+}
+
+TEST_CASE("every setting of a pool is a key, also as other software spells it") {
+  auto const pool = [](std::string const& keys) {
+    return stored("{driver: mysql, connection: {pool: {" + keys + "}}}").storage.connection.pool;
+  };
+  visor::pool_settings expected;
+  CHECK(pool("") == expected);
+  expected.min = 5;
+  expected.max = 20;
+  expected.idle_timeout = 5min;
+  expected.max_lifetime = 20min;
+  expected.acquire_timeout = 20s;
+  expected.leak_threshold = 1min;
+  CHECK(pool("min: 5, max: 20, idle_timeout: 5m, max_lifetime: 20m, acquire_timeout: 20s, leak_threshold: 1m") == expected);
+  CHECK(pool("minimum-idle: 5, maximum-pool-size: 20, idle-timeout: 300000, max-lifetime: 1200000, connection-timeout: 20000, "
+             "leak-detection-threshold: 60000") == expected);
+  CHECK(pool("min-idle: 5, max-active: 20, max-wait: 20s, idle-timeout: 5m, leak-detection-threshold: 1m") == expected);
+  CHECK(pool("max-wait: -1ms").acquire_timeout == 1h);
+  CHECK(pool("max-wait: -1").acquire_timeout == 1h);
+  CHECK(pool("max_uses: 7500").max_uses == 7500);
+  CHECK(pool("max_lifetime: 0s, keepalive: 1h").keepalive == 1h);
+
+  auto const refused = [](std::string const& keys) {
+    auto const lines = wrong("scheduler: {storage: {driver: mysql, connection: {\npool: {" + keys + "}}}}");
+    return lines.substr(std::min(lines.find(": ") + 2, lines.size()));
+  };
+  CHECK(refused("acquire_timeout: -1") ==
+        "scheduler.storage.connection.pool.acquire_timeout: \"-1\" is not a length of time: write one such as 250ms, 90s or 1h30m\n");
+  CHECK(refused("acquire_timeout: 5") == "scheduler.storage.connection.pool.acquire_timeout: \"5\" has no unit: write 5s, 5m or 5h\n");
+  CHECK(refused("max: 3, max-active: 4") == "scheduler.storage.connection.pool.max-active: is given already, as \"max\"\n");
+  CHECK(refused("maximum-pool-size: 3, max-active: 4") ==
+        "scheduler.storage.connection.pool.max-active: is given already, as \"maximum-pool-size\"\n");
+  CHECK(refused("max-idle: 3").starts_with("scheduler.storage.connection.pool.max-idle: unknown key"));
+  // Every one of them, in their own order.
+  CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {\npool: {\nmax: 0,\nidle-timeout: 10,\nmax_uses: -1}}}}") ==
+        "visor.yaml:3:6: scheduler.storage.connection.pool.max: \"0\" is out of range: allowed is 1 to 10000\n"
+        "visor.yaml:4:15: scheduler.storage.connection.pool.idle_timeout: \"10\" is out of range: allowed is 0s (never) or 1s to 1d\n"
+        "visor.yaml:5:11: scheduler.storage.connection.pool.max_uses: \"-1\" is out of range: allowed is 0 (no limit) or more\n");
+}
+
+TEST_CASE("what nobody asked for in a pool gives way to what somebody did") {
+  auto const pool = [](std::string const& keys) {
+    return stored("{driver: mysql, connection: {pool: {" + keys + "}}}").storage.connection.pool;
+  };
+  CHECK(pool("max_lifetime: 1m").keepalive == 1min);
+  CHECK(pool("max_lifetime: 1h").keepalive == 2min);
+  CHECK(pool("acquire_timeout: 1s").validation_timeout == 1s);
+  CHECK(pool("acquire_timeout: 1ms").validation_timeout == 10ms);
+  CHECK(pool("connect_backoff: 5s").connect_backoff_cap == 5s);
+  CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {pool: {max_lifetime: 1m, keepalive: 2m}}}}") ==
+        "visor.yaml:1:87: scheduler.storage.connection.pool.keepalive: \"2m\" is out of range: allowed is 0s (never) or 1s to 1m\n");
 }
 
 TEST_CASE("several nodes need a server") {

@@ -124,17 +124,3 @@ TEST_CASE("a secret of the file is not repeated either") {
   CHECK(wrong(with_workflow("webhook: {url: 'http://h', headers: {A: \"hunter2\\n\"}}")) ==
         "visor.yaml:2:52: workflows.report.webhook.headers.A: the value of an HTTP header is one line without control characters\n");
 }
-
-TEST_CASE("VISOR_DB and VISOR_NODE_NAME go before the file") {
-  auto const lookup = variables({{"VISOR_DB", "/data/x.db"}, {"VISOR_NODE_NAME", "n7"}});
-  auto const from_environment = visor::settings::from_environment(lookup);
-  CHECK(from_environment.storage.connection.filename == "/data/x.db");
-  CHECK(from_environment.node.name == "n7");
-  CHECK(to_string(from_environment.sources.at("scheduler.ha.node_id")) == "environment VISOR_NODE_NAME");
-  auto const all = read("scheduler: {storage: {connection: {filename: a.db}}, ha: {node_id: n1}}", lookup);
-  CHECK(all.storage.connection.filename == "/data/x.db");
-  CHECK(all.ha.node_id == "n7");
-  CHECK(all.node.name == "n7");
-  CHECK(visor::settings::from_environment(variables({{"VISOR_DB", ""}})) == visor::settings());
-  CHECK(read("scheduler: {storage: {driver: memory}}", lookup).storage.connection.filename == ".visor/schedules.db");
-}

@@ -5,6 +5,7 @@
 #include "visor/config/document.hpp"
 #include "visor/config/error.hpp"
 #include "visor/config/rules.hpp"
+#include "visor/config/scheme.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/config/url.hpp"
 #include "visor/cron/expression.hpp"
@@ -16,10 +17,8 @@
 #include <boost/system/error_code.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <functional>
-#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -33,9 +32,9 @@ namespace detail {
 /// What holds between values, and the values that have a grammar of their own.
 class checker {
  public:
-  /// \param nodes the parts of the document by their paths; empty where there is no document: then errors have no place
-  checker(settings const& all, std::string file, std::map<std::string, node const*, std::less<>> const& nodes)
-      : all_(all), file_(std::move(file)), nodes_(nodes) {
+  /// \param file in which a key would stand that is not there
+  /// \param nodes what was read; empty where the settings were made by a program: then errors have no place
+  checker(settings const& all, std::string file, found_nodes const& nodes) : all_(all), file_(std::move(file)), nodes_(nodes) {
     for (auto const& each : all_.workflows) workflows_.insert(each.name);
     for (auto const& each : all_.node.queues) queues_.insert(each.name);
   }
@@ -55,85 +54,114 @@ class checker {
  private:
   bool is_full() const noexcept { return errors_.size() >= document_limits::errors; }
 
-  node const* find(std::string_view path) const {
+  /// Where something stands, for a message.
+  struct spot {
+    std::string origin;
+    place at;
+  };
+
+  found_node const* find(std::string_view path) const {
     auto const found = nodes_.find(path);
-    return found == nodes_.end() ? nullptr : found->second;
+    return found == nodes_.end() ? nullptr : &found->second;
   }
 
   bool given(std::string_view path) const { return find(path) != nullptr; }
 
   /// Whether a value may be repeated in a message.
   bool from_environment(std::string_view path) const {
-    node const* const where = find(path);
-    return where != nullptr && where->from_environment();
+    auto const* const found = find(path);
+    return found != nullptr && found->what->from_environment();
   }
+
+  /// How a message calls a value that may not be repeated.
+  std::string shown(std::string_view path) const { return find(path)->what->shown(); }
 
   /// Whether the reader has complained about a key that must be there.
   bool reported(std::string_view path) const { return !nodes_.empty() && !given(path); }
 
-  place at(std::string_view path) const {
-    node const* const where = find(path);
-    return where == nullptr ? place{} : where->at;
+  spot at(std::string_view path) const {
+    auto const* const found = find(path);
+    return found == nullptr ? spot{file_, {}} : spot{std::string{found->origin}, found->what->at};
   }
 
   /// The place of a byte of a value's text.
-  place inside(std::string_view path, std::size_t offset) const {
-    node const* const where = find(path);
-    return where == nullptr ? place{} : where->position(offset);
+  spot inside(std::string_view path, std::size_t offset) const {
+    spot result = at(path);
+    if (auto const* const found = find(path)) result.at = found->what->position(offset);
+    return result;
   }
 
   /// The place of a key, or of the name of what it belongs to.
-  place at_or(std::string_view path, source const& otherwise) const {
-    return given(path) ? at(path) : place{otherwise.line, otherwise.column};
+  spot at_or(std::string_view path, source const& otherwise) const {
+    return given(path) ? at(path) : spot{file_, {otherwise.line, otherwise.column}};
   }
 
-  void fail(std::string path, place where, std::string message) {
-    errors_.push_back({file_, where.line, where.column, std::move(path), std::move(message)});
+  void fail(std::string path, spot where, std::string message) {
+    errors_.push_back({std::move(where.origin), where.at.line, where.at.column, std::move(path), std::move(message)});
   }
   void fail(std::string const& path, std::string message) { fail(path, at(path), std::move(message)); }
 
+  static std::string name_of(storage_driver driver) { return boost::describe::enum_to_string(driver, ""); }
+
   void storage() {
-    std::string const base = "scheduler.storage.connection";
-    auto const& storage = all_.storage;
-    bool const server = storage.driver != storage_driver::sqlite && storage.driver != storage_driver::memory;
-    if (!server)
+    std::string const base = "scheduler.storage.connection.";
+    if (is_server(all_.storage.driver)) {
+      server(base);
+    } else {
       for (char const* const key : {"host", "port", "database", "user", "password", "connection_string", "ssl", "pool"})
-        if (given(join_path(base, key)))
-          fail(join_path(base, key), std::string{"has no meaning for "} + boost::describe::enum_to_string(storage.driver, "") +
-                                         ": set scheduler.storage.driver to postgresql, mysql or mssql");
-    if (server) connection_string(base + ".connection_string");
-    auto const& pool = storage.connection.pool;
-    if (pool.min > pool.max)
-      fail(base + (given(base + ".pool.min") ? ".pool.min" : ".pool.max"),
-           "pool.min " + std::to_string(pool.min) + " is above pool.max " + std::to_string(pool.max));
-    if (auto const& ssl = storage.connection.ssl; ssl && ssl->cert.empty() != ssl->key.empty())
-      fail(base + (ssl->cert.empty() ? ".ssl.key" : ".ssl.cert"), "cert and key belong together: set both or none");
+        if (given(base + key)) no_server(base + key);
+    }
+    for (auto const& fault : all_.storage.connection.pool.faults())
+      if (std::string const path = base + "pool." + fault.field; nodes_.empty() || given(path))
+        fail(path, (given(path) ? shown(path) : fault.value) + " is out of range: allowed is " + fault.allowed);
+    if (auto const& ssl = all_.storage.connection.ssl) {
+      // One that could not be read is there all the same.
+      auto const is_set = [&](pem const& value, char const* key) {
+        auto const* const found = find(base + key);
+        return !value.empty() || (found != nullptr && !found->what->text.empty());
+      };
+      bool const has_cert = is_set(ssl->cert, "ssl.cert");
+      if (has_cert != is_set(ssl->key, "ssl.key"))
+        fail(base + (has_cert ? "ssl.cert" : "ssl.key"), "cert and key belong together: set both or none");
+      for (auto const& [key, value] : {std::pair{"ssl.ca", &ssl->ca}, std::pair{"ssl.cert", &ssl->cert}, std::pair{"ssl.key", &ssl->key}})
+        if (auto wrong = value->fault(); !wrong.empty()) fail(base + key, std::move(wrong));
+    }
   }
 
-  void connection_string(std::string const& path) {
-    std::string const& url = all_.storage.connection.connection_string.reveal();
-    if (url.empty()) return;
-    struct scheme {
-      storage_driver driver;
-      std::string_view begins;
-    };
-    static constexpr std::array<scheme, 6> schemes{{{storage_driver::postgresql, "postgresql://"},
-                                                    {storage_driver::postgresql, "postgres://"},
-                                                    {storage_driver::mysql, "mysql://"},
-                                                    {storage_driver::mysql, "mariadb://"},
-                                                    {storage_driver::mssql, "mssql://"},
-                                                    {storage_driver::mssql, "sqlserver://"}}};
-    std::vector<std::string_view> allowed;
-    for (auto const& each : schemes)
-      if (each.driver == all_.storage.driver) allowed.push_back(each.begins);
-    if (std::none_of(allowed.begin(), allowed.end(), [&](std::string_view begins) { return url.starts_with(begins); }))
-      fail(path, std::string{"must begin with one of "} + listed(allowed) + " for the driver " +
-                     boost::describe::enum_to_string(all_.storage.driver, ""));
+  void no_server(std::string const& path) {
+    bool const is_url = path.ends_with(".connection_string");
+    fail(path, is_url && !driver_of_url(all_.storage.connection.connection_string.reveal())
+                   ? "must begin with one of " + listed(schemes_of(std::nullopt)) + "; or set scheduler.storage.driver"
+                   : "has no meaning for " + name_of(all_.storage.driver) + ": set scheduler.storage.driver to postgresql, mysql or mssql");
+  }
+
+  void server(std::string const& base) {
+    auto const& connection = all_.storage.connection;
+    std::string const path = base + "connection_string";
+    std::string const& url = connection.connection_string.reveal();
+    if (url.empty()) return named_by_parts();
+    if (auto const driver = driver_of_url(url); driver != all_.storage.driver)
+      fail(path, "must begin with one of " + listed(schemes_of(all_.storage.driver)) + " for the driver " + name_of(all_.storage.driver) +
+                     (driver ? "; this one is for " + name_of(*driver) : ""));
+    // In a file they may stand beside it, unused. Who says it on the command line wants it.
+    for (char const* const key : {"host", "port", "database", "user", "password"})
+      if (auto const* const found = find(base + key); found != nullptr && found->origin.starts_with("flag "))
+        fail(base + key, "has no effect beside a connection string: give all in --url, or --host too");
+  }
+
+  /// `STORE_TYPE` alone says nothing of where the server is.
+  void named_by_parts() {
+    std::string const path = "scheduler.storage.driver";
+    auto const* const driver = find(path);
+    if (driver == nullptr || driver->origin != "environment STORE_TYPE") return;
+    for (char const* const key : {"host", "database", "user"})
+      if (!given(std::string{"scheduler.storage.connection."} + key))
+        return fail(path, "needs to know where the server is: set DATABASE_URL, or DB_HOST, DB_NAME and DB_USER");
   }
 
   void ha() {
-    if (all_.ha.enabled && (all_.storage.driver == storage_driver::sqlite || all_.storage.driver == storage_driver::memory))
-      fail("scheduler.ha.enabled", std::string{boost::describe::enum_to_string(all_.storage.driver, "")} +
+    if (all_.ha.enabled && !is_server(all_.storage.driver))
+      fail("scheduler.ha.enabled", name_of(all_.storage.driver) +
                                        " allows a single node: set scheduler.storage.driver to postgresql, mysql or mssql, or turn ha off");
     if (all_.ha.heartbeat_interval > all_.ha.lock_ttl / 2)
       fail(given("scheduler.ha.heartbeat_interval") ? "scheduler.ha.heartbeat_interval" : "scheduler.ha.lock_ttl",
@@ -155,7 +183,7 @@ class checker {
 
   std::string unknown(std::string_view path, std::string const& what, std::string_view name, std::set<std::string_view> const& known,
                       std::string const& otherwise) const {
-    if (from_environment(path)) return what + "has the name that " + in_quotes(find(path)->written) + " gives";
+    if (from_environment(path)) return what + "has the name that " + in_quotes(find(path)->what->written) + " gives";
     auto const near = nearest(name, known);
     return what + "has the name " + in_quotes(name) + (near.empty() ? otherwise : "; did you mean " + in_quotes(near) + "?");
   }
@@ -164,7 +192,7 @@ class checker {
     try {
       find_zone(name);
     } catch (error const& wrong) {
-      fail(path, from_environment(path) ? "the value of " + in_quotes(find(path)->written) + " is no time zone" : wrong.message());
+      fail(path, from_environment(path) ? shown(path) + " is no time zone" : wrong.message());
     }
   }
 
@@ -190,7 +218,7 @@ class checker {
   void schedule(std::string const& path, cron_entry const& entry) {
     auto const parsed = cron_expression::try_parse(entry.schedule);
     if (parsed || reported(path)) return;
-    if (from_environment(path)) return fail(path, "the value of " + in_quotes(find(path)->written) + " is no cron expression");
+    if (from_environment(path)) return fail(path, shown(path) + " is no cron expression");
     auto const& failure = parsed.failure();
     std::string message;
     if (failure.field != 0) message = "field " + std::to_string(failure.field) + " (" + std::string{rule_of(failure.where).name} + "): ";
@@ -224,8 +252,8 @@ class checker {
   }
 
   void command(std::string const& path, workflow const& each) {
-    node const* const written = find(path);
-    bool const text = written != nullptr && written->what == node::kind::scalar;
+    auto const* const written = find(path);
+    bool const text = written != nullptr && written->what->what == node::kind::scalar;
     if (each.command.empty() || each.command.front().empty())
       fail(path, "names no program");
     else if (text && !each.shell)
@@ -257,7 +285,7 @@ class checker {
 
   settings const& all_;
   std::string file_;
-  std::map<std::string, node const*, std::less<>> const& nodes_;
+  found_nodes const& nodes_;
   std::set<std::string_view> workflows_;
   std::set<std::string_view> queues_;
   std::vector<config_error> errors_;
@@ -268,7 +296,7 @@ class checker {
 /// What is wrong with settings that a program made itself: the same checks as for a file, without places. Zones other than UTC are
 /// known when `visor/zone.hpp` is included. Thread-safe.
 inline std::vector<config_error> check_settings(settings const& all) {
-  std::map<std::string, detail::node const*, std::less<>> const nowhere;
+  detail::found_nodes const nowhere;
   return detail::checker{all, {}, nowhere}.run();
 }
 

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -31,11 +32,13 @@ struct connection_url {
   /// \throws visor::error `invalid_argument`
   static connection_url parse(std::string const& text) {
     auto const parsed = boost::urls::parse_uri(text);
-    if (parsed.has_error())
+    // A password with a / or @ in it would be taken for the server's name, and shown.
+    auto const is_torn = [](std::string_view path) { return path.find('@') != path.npos || !(path.empty() || path.starts_with('/')); };
+    if (parsed.has_error() || is_torn(parsed->encoded_path()))
       refuse(
           "is no URL of the form scheme://user:password@host:port/database?option=value; what is special in it, such as @ or / in a "
           "password, is written as %40 or %2F");
-    boost::urls::url_view const url = parsed.value();
+    boost::urls::url_view const url = *parsed;
     connection_url result;
     if (url.has_userinfo() && !url.encoded_user().empty()) result.user = url.user();
     if (url.has_password()) result.password = url.password();
@@ -50,7 +53,8 @@ struct connection_url {
       if (!name.empty()) result.database = std::move(name);
     }
     if (url.has_fragment()) refuse("has a #, which is written as %23");
-    for (auto const& each : url.params()) result.options.emplace_back(each.key, each.value);
+    for (auto const& each : url.params())
+      if (!each.key.empty() || each.has_value) result.options.emplace_back(each.key, each.value);  // nothing may follow the ?
     return result;
   }
 
@@ -59,14 +63,18 @@ struct connection_url {
   }
 };
 
-/// `ssl` of the configuration: its certificates are checked unless it says otherwise.
-inline tls_settings as_tls(ssl_settings const& from) {
-  tls_settings result;
-  if (!from.enabled) return result;
+/// `ssl` of the configuration: the server's certificate is checked unless it says otherwise.
+/// \param otherwise what a URL says: its files count where the configuration names none
+inline tls_settings as_tls(ssl_settings const& from, tls_settings otherwise) {
+  if (!from.enabled) return {};
+  tls_settings result = std::move(otherwise);
   result.mode = from.reject_unauthorized ? tls_mode::verify_full : tls_mode::require;
-  result.ca = from.ca;
-  result.cert = from.cert;
-  result.key = from.key;
+  for (auto const& [name, given, out] :
+       {std::tuple{"ca", &from.ca, &result.ca}, std::tuple{"cert", &from.cert, &result.cert}, std::tuple{"key", &from.key, &result.key}}) {
+    if (auto const wrong = given->fault(); !wrong.empty())
+      throw error(condition::invalid_argument, std::string("scheduler.storage.connection.ssl.") + name + " " + wrong);
+    if (!given->empty()) *out = given->content();
+  }
   return result;
 }
 
@@ -84,10 +92,17 @@ inline tls_mode tls_mode_of(std::string_view text) {
   connection_url::refuse("has an sslmode that is not allowed (disable, require, verify-ca, verify-full)");
 }
 
+/// How a message calls an option that is not known. It may be a part of a password that had a `?` in it.
+inline std::string called(std::string const& option) {
+  bool const is_name = !option.empty() && option.size() <= 40 &&
+                       option.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-") == option.npos;
+  return is_name ? "the option \"" + option + "\"" : "an option";
+}
+
 }  // namespace detail
 
 /// What a configuration says of a server, as its driver takes it. Where there is a URL, the parts beside it are ignored; `ssl` goes
-/// before what the URL says of TLS.
+/// before what the URL says of TLS. A Unix socket has none.
 /// \tparam Settings of a driver for a server
 /// \throws visor::error `invalid_argument` for a URL that is none, or has an option that is not known
 template <class Settings>
@@ -95,8 +110,7 @@ Settings server_settings(storage_settings const& from) {
   auto const& given = from.connection;
   Settings result;
   result.auto_init = from.auto_init;
-  result.pool.min = given.pool.min;
-  result.pool.max = given.pool.max;
+  result.pool = given.pool;
   if (given.connection_string.empty()) {
     result.host = given.host;
     if (given.port) result.port = *given.port;
@@ -122,11 +136,12 @@ Settings server_settings(storage_settings const& from) {
       else if (name == "sslkey")
         result.tls.key = value;
       else if (!result.set_option(name, value))
-        detail::connection_url::refuse("has the option \"" + name + "\", which is not known (host, sslmode, sslrootcert, sslcert, sslkey" +
+        detail::connection_url::refuse("has " + detail::called(name) + ", which is not known (host, sslmode, sslrootcert, sslcert, sslkey" +
                                        std::string(Settings::more_options) + ")");
     }
   }
-  if (given.ssl) result.tls = detail::as_tls(*given.ssl);
+  if (given.ssl) result.tls = detail::as_tls(*given.ssl, std::move(result.tls));
+  if (result.host.starts_with('/')) result.tls = {};  // a Unix socket leaves no machine
   return result;
 }
 

@@ -21,7 +21,7 @@ namespace visor {
 struct described_setting {
   std::string path;   ///< such as `scheduler.ha.lock_ttl`
   std::string value;  ///< as the file could write it; a secret as `********`, empty where it is not set
-  source from;        ///< `to_string` gives `default`, the place in the file, or the variable
+  source from;        ///< `to_string` tells it
   friend bool operator==(described_setting const&, described_setting const&) = default;
 };
 
@@ -57,6 +57,8 @@ class describer {
       for_each_key<T>(value, [&](key_rule const& rule, auto const& member) { describe(join_path(path, rule.member), member); });
     } else if constexpr (std::is_same_v<T, secret>) {
       add(path, value.empty() ? std::string{} : std::string{masked});
+    } else if constexpr (std::is_same_v<T, pem>) {
+      value.empty() || value.is_path() ? add_text(path, value.content()) : add(path, std::string{masked});
     } else if constexpr (std::is_same_v<T, std::string>) {
       add_text(path, value);
     } else if constexpr (std::is_same_v<T, json_text>) {

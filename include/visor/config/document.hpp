@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +39,15 @@ struct node {
   /// Whether the text may not be repeated in a message.
   bool from_environment() const noexcept { return !variables.empty(); }
 
+  /// Whether the text is the value of one variable that no file mentions.
+  bool is_variable() const noexcept { return from_environment() && at.line == 0; }
+
+  /// How a message calls the text.
+  std::string shown() const {
+    if (is_variable()) return "the value";
+    return from_environment() ? "the value of " + in_quotes(written) : in_quotes(text);
+  }
+
   /// Where a byte of the text stands, or as near to it as is known.
   place position(std::size_t offset) const {
     if (offset > exact || from_environment()) return at;
@@ -51,6 +62,15 @@ struct node {
     return nullptr;
   }
 };
+
+/// A part of a document, and how that is called in messages.
+struct found_node {
+  node const* what = nullptr;
+  std::string_view origin;
+};
+
+/// Parts of documents by their paths. Of several with the same path, the one that counts.
+using found_nodes = std::map<std::string, found_node, std::less<>>;
 
 /// What a user would call it.
 inline std::string_view name_of(node::kind kind) noexcept {

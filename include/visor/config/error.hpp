@@ -15,7 +15,7 @@ namespace visor {
 
 /// One thing that is wrong with the configuration. Nothing in it came from a variable of the environment or is a secret.
 struct config_error {
-  std::string file;  ///< empty: the settings did not come from a file
+  std::string file;  ///< or what else it came from, such as `environment DB_PORT`; empty: not known
   int line = 0;      ///< from 1; 0: the file as a whole
   int column = 0;    ///< from 1, in characters
   std::string path;  ///< of the key, such as `scheduler.ha.lock_ttl`; may be empty

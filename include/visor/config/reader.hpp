@@ -18,6 +18,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -39,27 +40,26 @@ std::vector<std::string_view> enumerator_names() {
   return names;
 }
 
-/// Fills described structs from a document. It never stops at an error: every value that is wrong is reported, and left at its
-/// default.
+/// Fills described structs from documents, each over what the last ones said. It never stops at an error: every value that is wrong is
+/// reported, and left as it was.
 class reader {
  public:
-  /// \param file how the file is called in messages
-  explicit reader(std::string file) : file_(std::move(file)) {}
-
   std::vector<config_error> errors;
-  std::map<std::string, source, std::less<>> sources;     ///< of each value that was read
-  std::map<std::string, node const*, std::less<>> nodes;  ///< every part by its path; the document must outlive the reader
+  std::map<std::string, source, std::less<>> sources;  ///< of each value that was read
+  found_nodes nodes;                                   ///< every part by its path; the documents must outlive the reader
 
   void fail(place at, std::string path, std::string message) {
     if (is_full()) return;
-    errors.push_back({file_, at.line, at.column, std::move(path), std::move(message)});
+    errors.push_back({std::string{file_}, at.line, at.column, std::move(path), std::move(message)});
   }
 
   /// Whether so much is wrong that looking for more only takes time.
   bool is_full() const noexcept { return errors.size() >= document_limits::errors; }
 
-  /// Reads the whole document. An empty one is a group without keys.
-  void read_root(node const& root, settings& out) {
+  /// Reads a whole document. An empty one is a group without keys.
+  /// \param origin how it is called in messages; must outlive the reader
+  void read_root(std::string_view origin, node const& root, settings& out) {
+    file_ = origin;
     if (root.what != node::kind::mapping && root.what != node::kind::null)
       return fail(root.at, {}, "the file must hold keys such as \"scheduler:\", not " + std::string{name_of(root.what)});
     std::vector<std::string_view> known;
@@ -73,11 +73,13 @@ class reader {
  private:
   template <class T>
   void read(node const& from, std::string const& path, T& out, key_rule const& rule) {
-    nodes[path] = &from;
+    nodes[path] = {&from, file_};
     if (from.refused) return;
     if constexpr (is_optional<T>) {
       if (from.what == node::kind::null && key_group<typename T::value_type>) return;
       typename T::value_type value{};
+      if constexpr (key_group<typename T::value_type>)
+        if (out) value = *out;
       std::size_t const before = errors.size();
       read(from, path, value, rule);
       if (errors.size() == before || key_group<typename T::value_type>) out = std::move(value);
@@ -112,10 +114,27 @@ class reader {
     std::vector<std::string_view> known;
     for_each_key<T>(out, [&](key_rule const& rule, auto& member) {
       known.push_back(rule.member);
-      if (auto const* const child = from.find(rule.member)) read(*child, join_path(path, rule.member), member, rule);
+      auto const* const child = from.find(rule.member);
+      if (child != nullptr) read(*child, join_path(path, rule.member), member, rule);
+      if constexpr (!aliases<T>.empty()) read_aliases<T>(from, child, path, member, rule);
     });
-    refuse_unknown(from, path, known);
+    refuse_unknown(from, path, known, aliases<T>);
     missing(from, path, out);
+  }
+
+  /// \param first the key under its own name, if it is there
+  template <class T, class Member>
+  void read_aliases(node const& from, node const* first, std::string const& path, Member& out, key_rule const& rule) {
+    for (auto const& child : from.children) {
+      auto const* const alias = alias_of<T>(child.key);
+      if (alias == nullptr || alias->means.member != rule.member) continue;
+      if (first != nullptr) {
+        fail(child.key_at, join_path(path, child.key), "is given already, as " + in_quotes(first->key));
+      } else {
+        first = &child;
+        read(child, join_path(path, rule.member), out, alias->means);
+      }
+    }
   }
 
   template <key_group T>
@@ -126,10 +145,12 @@ class reader {
     });
   }
 
-  void refuse_unknown(node const& from, std::string const& path, std::vector<std::string_view> const& known) {
+  void refuse_unknown(node const& from, std::string const& path, std::vector<std::string_view> const& known,
+                      std::span<key_alias const> others = {}) {
     for (auto const& child : from.children) {
       if (is_full()) return;
       if (std::find(known.begin(), known.end(), child.key) != known.end()) continue;
+      if (std::any_of(others.begin(), others.end(), [&](key_alias const& each) { return each.spelling == child.key; })) continue;
       fail(child.key_at, join_path(path, child.key), "unknown key" + suggestion(child.key, known));
     }
   }
@@ -153,7 +174,7 @@ class reader {
         fail(child.key_at, below, "a name cannot hold \"/\" nor begin with \"-\"");
       T value;
       value.name = child.key;
-      if constexpr (requires { value.where; }) value.where = {file_, child.key_at.line, child.key_at.column, {}, {}};
+      if constexpr (requires { value.where; }) value.where = {std::string{file_}, child.key_at.line, child.key_at.column, {}, {}};
       read(child, below, value, {});
       out.push_back(std::move(value));
     }
@@ -175,11 +196,11 @@ class reader {
                   std::string{rule.one_text ? "must be a list or a text, not " : "must be a list, not "} + std::string{name_of(from.what)});
     out.clear();
     std::string written;
-    source where{file_, from.at.line, from.at.column, variables_of(from), {}};
+    source where{std::string{file_}, from.at.line, from.at.column, variables_of(from), {}};
     for (std::size_t i = 0; i < from.children.size(); ++i) {
       auto const& child = from.children[i];
       std::string const item = path + "[" + std::to_string(i) + "]";
-      nodes[item] = &child;
+      nodes[item] = {&child, file_};
       if (child.refused) continue;
       if (child.what == node::kind::null) {
         fail(child.at, item, "is empty: write \"\" for an empty text");
@@ -211,7 +232,7 @@ class reader {
     if (from.what == node::kind::null) return;
     if (from.what != node::kind::mapping) return fail(from.at, path, "must be a group of keys, not " + std::string{name_of(from.what)});
     out.text = to_json(from, json_view::value);
-    source where{file_, from.at.line, from.at.column, variables_of(from), {}};
+    source where{std::string{file_}, from.at.line, from.at.column, variables_of(from), {}};
     if (!where.variables.empty()) where.written = to_json(from, json_view::written);
     sources[path] = std::move(where);
   }
@@ -225,13 +246,8 @@ class reader {
   }
 
   void record(node const& from, std::string const& path) {
-    sources[path] = {file_, from.at.line, from.at.column, from.variables, from.from_environment() ? from.written : std::string{}};
-  }
-
-  /// How a message calls the wrong value.
-  static std::string shown(node const& from) {
-    if (from.from_environment()) return "the value of " + in_quotes(from.written);
-    return in_quotes(from.text);
+    sources[path] = {from.is_variable() ? std::string{} : std::string{file_}, from.at.line, from.at.column, from.variables,
+                     from.from_environment() ? from.written : std::string{}};
   }
 
   template <class T>
@@ -258,12 +274,19 @@ class reader {
     return {};
   }
 
+  static std::string parse(node const& from, pem& out, key_rule const&) {
+    pem value{from.text};
+    auto const wrong = value.fault();
+    if (wrong.empty()) out = std::move(value);
+    return wrong;
+  }
+
   static std::string parse(node const& from, bool& out, key_rule const&) {
     static constexpr std::string_view yes[] = {"true", "True", "TRUE"};
     static constexpr std::string_view no[] = {"false", "False", "FALSE"};
     out = std::find(std::begin(yes), std::end(yes), from.text) != std::end(yes);
     if (out || std::find(std::begin(no), std::end(no), from.text) != std::end(no)) return {};
-    return shown(from) + " is not allowed: write true or false";
+    return from.shown() + " is not allowed: write true or false";
   }
 
   template <class Integer>
@@ -272,11 +295,11 @@ class reader {
     std::int64_t value = 0;
     auto const [end, failure] = std::from_chars(from.text.data(), from.text.data() + from.text.size(), value);
     bool const whole = end == from.text.data() + from.text.size();
-    if (!whole || failure == std::errc::invalid_argument) return shown(from) + " is not a whole number";
+    if (!whole || failure == std::errc::invalid_argument) return from.shown() + " is not a whole number";
     auto const least = std::max<std::int64_t>(rule.least, std::is_signed_v<Integer> ? std::numeric_limits<int>::min() : 0);
     auto const most = std::min<std::int64_t>(rule.most, std::numeric_limits<int>::max());
     if (failure == std::errc::result_out_of_range || value < least || value > most)
-      return shown(from) + " is out of range: allowed is " + std::to_string(least) + " to " + std::to_string(most);
+      return from.shown() + " is out of range: allowed is " + std::to_string(least) + " to " + std::to_string(most);
     out = static_cast<Integer>(value);
     return {};
   }
@@ -285,14 +308,18 @@ class reader {
     std::int64_t number = 0;
     auto const [end, failure] = std::from_chars(from.text.data(), from.text.data() + from.text.size(), number);
     bool const bare = failure == std::errc{} && end == from.text.data() + from.text.size();
+    if (rule.for_minus_one != 0 && (from.text == "-1" || from.text == "-1ms")) {
+      out = duration{rule.for_minus_one};
+      return {};
+    }
     std::optional<duration> length = parse_duration(from.text);
     if (bare && rule.bare != bare_number::refused) length = parse_duration(from.text + (rule.bare == bare_number::seconds ? "s" : "ms"));
     if (!length && bare && number >= 0 && rule.bare == bare_number::refused && !from.from_environment())
       return in_quotes(from.text) + " has no unit: write " + from.text + "s, " + from.text + "m or " + from.text + "h";
-    if (!length) return shown(from) + " is not a length of time: write one such as 250ms, 90s or 1h30m";
+    if (!length) return from.shown() + " is not a length of time: write one such as 250ms, 90s or 1h30m";
     if (length->count() < rule.least || length->count() > rule.most) {
       std::string const lowest = to_string(duration{std::max<std::int64_t>(rule.least, 0)});
-      return shown(from) + " is out of range: allowed is " +
+      return from.shown() + " is out of range: allowed is " +
              (rule.most == std::numeric_limits<std::int64_t>::max() ? lowest + " or more"
                                                                     : lowest + " to " + to_string(duration{rule.most}));
     }
@@ -306,11 +333,11 @@ class reader {
     if (boost::describe::enum_from_string(from.text.c_str(), out)) return {};
     auto const names = enumerator_names<Enum>();
     // A suggestion would tell how the value is spelled.
-    if (from.from_environment()) return shown(from) + " is not allowed (" + listed(names) + ")";
-    return shown(from) + " is not allowed" + suggestion(from.text, names);
+    if (from.from_environment()) return from.shown() + " is not allowed (" + listed(names) + ")";
+    return from.shown() + " is not allowed" + suggestion(from.text, names);
   }
 
-  std::string file_;
+  std::string_view file_;
 };
 
 }  // namespace visor::detail

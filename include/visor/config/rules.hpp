@@ -30,6 +30,13 @@ struct key_rule {
   /// A number, the microseconds of a length of time, or the bytes of a text.
   std::int64_t least = std::numeric_limits<std::int64_t>::min();
   std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  std::int64_t for_minus_one = 0;  ///< the microseconds that -1 stands for; 0: it is no length of time
+};
+
+/// How other software spells a key. Its numbers without a unit may then mean something too.
+struct key_alias {
+  std::string_view spelling;
+  key_rule means;
 };
 
 inline constexpr std::int64_t us_per_ms = 1'000;
@@ -39,12 +46,6 @@ inline constexpr std::int64_t us_per_day = 24 * us_per_hour;
 
 template <class T>
 inline constexpr std::array<key_rule, 0> rules{};
-
-template <>
-inline constexpr auto rules<pool_limits> = std::to_array<key_rule>({
-    {.member = "min", .least = 0, .most = 10'000},
-    {.member = "max", .least = 1, .most = 10'000},
-});
 
 template <>
 inline constexpr auto rules<connection_settings> = std::to_array<key_rule>({
@@ -122,6 +123,23 @@ inline constexpr auto rules<workflow> = std::to_array<key_rule>({
     {.member = "timeout", .least = 0},
 });
 
+template <class T>
+inline constexpr std::array<key_alias, 0> aliases{};
+
+// HikariCP's keys, and those of Commons Pool that mean the same. Who waits for ever there waits as long as is allowed here.
+template <>
+inline constexpr auto aliases<pool_settings> = std::to_array<key_alias>({
+    {"maximum-pool-size", {.member = "max"}},
+    {"minimum-idle", {.member = "min"}},
+    {"idle-timeout", {.member = "idle_timeout", .bare = bare_number::milliseconds}},
+    {"max-lifetime", {.member = "max_lifetime", .bare = bare_number::milliseconds}},
+    {"connection-timeout", {.member = "acquire_timeout", .bare = bare_number::milliseconds}},
+    {"leak-detection-threshold", {.member = "leak_threshold", .bare = bare_number::milliseconds}},
+    {"max-active", {.member = "max"}},
+    {"min-idle", {.member = "min"}},
+    {"max-wait", {.member = "acquire_timeout", .bare = bare_number::milliseconds, .for_minus_one = us_per_hour}},
+});
+
 /// The member that is meant when a single value stands where a group of keys could: `ssl: true`, `misfire: latest`. Empty: none.
 template <class T>
 inline constexpr std::string_view single_value = {};
@@ -145,11 +163,15 @@ concept named_group = key_group<T> && requires(T& value) { value.name = std::str
 
 template <class T>
 consteval bool rules_name_members() {
-  for (auto const& rule : rules<T>) {
+  auto const is_member = [](std::string_view name) {
     bool found = false;
-    boost::mp11::mp_for_each<described_members<T>>([&](auto member) { found = found || rule.member == member.name; });
-    if (!found) return false;
-  }
+    boost::mp11::mp_for_each<described_members<T>>([&](auto member) { found = found || name == member.name; });
+    return found;
+  };
+  for (auto const& rule : rules<T>)
+    if (!is_member(rule.member)) return false;
+  for (auto const& alias : aliases<T>)
+    if (!is_member(alias.means.member)) return false;
   return true;
 }
 
@@ -159,6 +181,14 @@ constexpr key_rule rule_of_key(std::string_view member) {
   for (auto const& rule : rules<T>)
     if (rule.member == member) return rule;
   return {.member = member};
+}
+
+/// The alias of that spelling, or null.
+template <class T>
+constexpr key_alias const* alias_of(std::string_view spelling) noexcept {
+  for (auto const& alias : aliases<T>)
+    if (alias.spelling == spelling) return &alias;
+  return nullptr;
 }
 
 /// Calls `f(rule, member)` for each key of a group, in the order of their description.

@@ -3,9 +3,11 @@
 
 #include "visor/base/secret.hpp"
 #include "visor/base/time.hpp"
+#include "visor/config/pem.hpp"
 #include "visor/config/source.hpp"
 #include "visor/engine/job_type.hpp"
 #include "visor/engine/node_settings.hpp"
+#include "visor/pool/settings.hpp"
 #include "visor/store/records.hpp"
 
 #include <boost/describe/class.hpp>
@@ -33,20 +35,12 @@ BOOST_DEFINE_ENUM_CLASS(synchronous_mode, full, normal)
 struct ssl_settings {
   bool enabled = true;
   bool reject_unauthorized = true;  ///< whether the certificate's chain and host name must be right
-  std::string ca;                   ///< path of the CA certificates, PEM; empty: the system's
-  std::string cert;                 ///< path of the client's certificate, PEM
-  std::string key;                  ///< path of the client's key, PEM
+  pem ca;                           ///< CA certificates; empty: the system's
+  pem cert;                         ///< the client's certificate
+  pem key;                          ///< the client's key
   friend bool operator==(ssl_settings const&, ssl_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(ssl_settings, (), (enabled, reject_unauthorized, ca, cert, key))
-
-/// How many connections to a database server are kept.
-struct pool_limits {
-  int min = 0;   ///< kept open when idle; 0 to `max`
-  int max = 10;  ///< 1 to 10,000
-  friend bool operator==(pool_limits const&, pool_limits const&) = default;
-};
-BOOST_DESCRIBE_STRUCT(pool_limits, (), (min, max))
 
 /// Where the database is. SQLite knows `filename` and `synchronous`, a server all others.
 struct connection_settings {
@@ -59,7 +53,7 @@ struct connection_settings {
   secret password;
   secret connection_string;         ///< a URL; where it is set, host, port, database, user and password are ignored
   std::optional<ssl_settings> ssl;  ///< none: no TLS
-  pool_limits pool;
+  pool_settings pool;
   friend bool operator==(connection_settings const&, connection_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(connection_settings, (), (filename, synchronous, host, port, database, user, password, connection_string, ssl, pool))
@@ -185,26 +179,22 @@ struct settings : scheduler_settings {
   }
 
   /// The defaults and, over them, `VISOR_DB` (the file of SQLite) and `VISOR_NODE_NAME` (`ha.node_id`), where they are set and not
-  /// empty.
+  /// empty: what a program on SQLite needs. All variables are read by `load_environment` (`config/sources.hpp`), which costs its
+  /// compiler more.
   static settings from_environment(environment const& lookup = process_environment()) {
     settings result;
-    result.apply(lookup);
-    return result;
-  }
-
-  /// Puts those variables over what is here. `VISOR_DB` counts only where the driver is SQLite.
-  void apply(environment const& lookup) {
     auto const take = [&](char const* variable, std::string& value, char const* path) {
       auto const text = lookup(variable);
-      if (!text || text->empty()) return false;
+      if (!text || text->empty()) return;
       value = *text;
       source from;
       from.variables.push_back(variable);
-      sources.insert_or_assign(path, std::move(from));
-      return true;
+      result.sources.insert_or_assign(path, std::move(from));
     };
-    if (storage.driver == storage_driver::sqlite) take("VISOR_DB", storage.connection.filename, "scheduler.storage.connection.filename");
-    if (take("VISOR_NODE_NAME", ha.node_id, "scheduler.ha.node_id")) node.name = ha.node_id;
+    take("VISOR_DB", result.storage.connection.filename, "scheduler.storage.connection.filename");
+    take("VISOR_NODE_NAME", result.ha.node_id, "scheduler.ha.node_id");
+    result.node.name = result.ha.node_id;
+    return result;
   }
 };
 

@@ -23,21 +23,29 @@ inline environment process_environment() {
 
 /// Where a value came from.
 struct source {
-  std::string file;                    ///< empty: not from a file
-  int line = 0;                        ///< from 1
+  std::string file;                    ///< or what else it is called: `profile production`, `flag --url`; empty: see `variables`
+  int line = 0;                        ///< from 1; 0: not from a file
   int column = 0;                      ///< from 1, in characters
   std::vector<std::string> variables;  ///< of the environment, that the value was made of
   std::string written;  ///< of a text that was made of variables: what the file says, so that it can be shown in the text's place
   friend bool operator==(source const&, source const&) = default;
 };
 
-/// `visor.yaml:12:7`, `environment NAME`, both when a value in a file was made of variables, or `default`.
+/// `visor.yaml:12:7`, `environment NAME`, both when a value in a file was made of variables, `profile production`, `flag --url`, or
+/// `default`.
 inline std::string to_string(source const& where) {
-  std::string text;
-  if (!where.file.empty()) text = where.file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column);
+  std::string text = where.file;
+  if (where.line > 0) text += ":" + std::to_string(where.line) + ":" + std::to_string(where.column);
   for (auto const& name : where.variables) text += (text.empty() ? "" : ", ") + ("environment " + name);
   return text.empty() ? "default" : text;
 }
+
+/// A value that was given on a command line.
+struct setting_flag {
+  std::string name;  ///< as messages call it: `--url`
+  std::string path;  ///< of the key, `scheduler.storage.connection.connection_string`
+  std::string value;
+};
 
 }  // namespace visor
 

@@ -7,7 +7,10 @@
 #include <boost/describe/class.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace visor {
 
@@ -35,40 +38,55 @@ struct pool_settings {
   pool_settings() = default;
   friend bool operator==(pool_settings const&, pool_settings const&) = default;
 
+  /// A field that is out of its range.
+  struct fault {
+    char const* field;
+    std::string value;
+    std::string allowed;
+    fault(char const* name, std::string given, std::string range) : field(name), value(std::move(given)), allowed(std::move(range)) {}
+  };
+
+  /// Every one; this is the only list of the ranges.
+  std::vector<fault> faults() const {
+    using namespace std::chrono_literals;
+    std::vector<fault> found;
+    within(found, "max", max, 1, 10'000);
+    within(found, "min", min, 0, max);
+    within(found, "max_waiting", max_waiting, 1, 1'000'000);
+    within(found, "max_connecting", max_connecting, 1, 100);
+    if (max_uses < 0) found.emplace_back("max_uses", std::to_string(max_uses), "0 (no limit) or more");
+    within(found, "acquire_timeout", acquire_timeout, 1ms, 1h);
+    zero_or_within(found, "idle_timeout", idle_timeout, 1s, 24h);
+    zero_or_within(found, "max_lifetime", max_lifetime, 10s, 720h);
+    zero_or_within(found, "keepalive", keepalive, 1s, max_lifetime == duration{0} ? duration{720h} : max_lifetime);
+    within(found, "validation_window", validation_window, 0s, 1h);
+    within(found, "validation_timeout", validation_timeout, 10ms, acquire_timeout < 10ms ? duration{10ms} : acquire_timeout);
+    within(found, "connect_timeout", connect_timeout, 10ms, 10min);
+    within(found, "connect_backoff", connect_backoff, 1ms, 1min);
+    within(found, "connect_backoff_cap", connect_backoff_cap, connect_backoff, 10min);
+    within(found, "reset_timeout", reset_timeout, 10ms, 1min);
+    zero_or_within(found, "leak_threshold", leak_threshold, 1s, 720h);
+    return found;
+  }
+
   /// \throws visor::error `invalid_argument` that names the first field out of its range, and what is allowed
   void check() const {
-    using namespace std::chrono_literals;
-    within("max", max, 1, 10'000);
-    within("min", min, 0, max);
-    within("max_waiting", max_waiting, 1, 1'000'000);
-    within("max_connecting", max_connecting, 1, 100);
-    if (max_uses < 0) refuse("max_uses", std::to_string(max_uses), "0 (no limit) or more");
-    within("acquire_timeout", acquire_timeout, 1ms, 1h);
-    zero_or_within("idle_timeout", idle_timeout, 1s, 24h);
-    zero_or_within("max_lifetime", max_lifetime, 10s, 720h);
-    zero_or_within("keepalive", keepalive, 1s, max_lifetime == duration{0} ? duration{720h} : max_lifetime);
-    within("validation_window", validation_window, 0s, 1h);
-    within("validation_timeout", validation_timeout, 10ms, acquire_timeout < 10ms ? duration{10ms} : acquire_timeout);
-    within("connect_timeout", connect_timeout, 10ms, 10min);
-    within("connect_backoff", connect_backoff, 1ms, 1min);
-    within("connect_backoff_cap", connect_backoff_cap, connect_backoff, 10min);
-    within("reset_timeout", reset_timeout, 10ms, 1min);
-    zero_or_within("leak_threshold", leak_threshold, 1s, 720h);
+    if (auto const found = faults(); !found.empty())
+      throw error(condition::invalid_argument,
+                  std::string("pool.") + found.front().field + " is " + found.front().value + ": allowed is " + found.front().allowed);
   }
 
  private:
-  [[noreturn]] static void refuse(char const* field, std::string const& value, std::string const& allowed) {
-    throw error(condition::invalid_argument, std::string("pool.") + field + " is " + value + ": allowed is " + allowed);
+  static void within(std::vector<fault>& found, char const* field, int value, int least, int most) {
+    if (value < least || value > most)
+      found.emplace_back(field, std::to_string(value), std::to_string(least) + " to " + std::to_string(most));
   }
-  static void within(char const* field, int value, int least, int most) {
-    if (value < least || value > most) refuse(field, std::to_string(value), std::to_string(least) + " to " + std::to_string(most));
+  static void within(std::vector<fault>& found, char const* field, duration value, duration least, duration most) {
+    if (value < least || value > most) found.emplace_back(field, to_string(value), to_string(least) + " to " + to_string(most));
   }
-  static void within(char const* field, duration value, duration least, duration most) {
-    if (value < least || value > most) refuse(field, to_string(value), to_string(least) + " to " + to_string(most));
-  }
-  static void zero_or_within(char const* field, duration value, duration least, duration most) {
+  static void zero_or_within(std::vector<fault>& found, char const* field, duration value, duration least, duration most) {
     if (value != duration{0} && (value < least || value > most))
-      refuse(field, to_string(value), "0s (never) or " + to_string(least) + " to " + to_string(most));
+      found.emplace_back(field, to_string(value), "0s (never) or " + to_string(least) + " to " + to_string(most));
   }
 };
 BOOST_DESCRIBE_STRUCT(pool_settings, (),

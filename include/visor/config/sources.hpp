@@ -1,0 +1,223 @@
+#ifndef VISOR_CONFIG_SOURCES_HPP
+#define VISOR_CONFIG_SOURCES_HPP
+
+#include "visor/config/check.hpp"
+#include "visor/config/environment.hpp"
+#include "visor/config/profile.hpp"
+#include "visor/config/reader.hpp"
+
+#include <boost/describe/enum_from_string.hpp>
+#include <boost/describe/enum_to_string.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// Brings together what all sources say. From the weakest: the defaults, a profile, a file, the environment, flags.
+namespace visor {
+
+/// What came of reading a configuration: settings to use when there are no errors.
+struct read_result {
+  settings value;
+  std::vector<config_error> errors;  ///< in the order of the file
+};
+
+namespace detail {
+
+/// Makes the values follow that other values determine.
+inline void complete(settings& all) {
+  all.node.name = all.ha.node_id;
+  all.node.exclusive = !all.ha.enabled;
+  all.node.lease_ttl = all.ha.lock_ttl;
+  all.node.heartbeat_interval = all.ha.heartbeat_interval;
+  if (all.check_interval_ms) all.node.poll_interval = *all.check_interval_ms;
+  for (auto& entry : all.cron) {
+    if (!entry.timezone.empty()) continue;
+    entry.timezone = all.default_timezone;
+    if (auto const from = all.sources.find("scheduler.default_timezone"); from != all.sources.end())
+      all.sources.insert_or_assign(join_path("scheduler.cron", entry.name) + ".timezone", source{from->second});
+  }
+}
+
+/// What nobody asked for in a pool gives way to what somebody did: who wants two connections at most does not want the five at least
+/// of a profile.
+inline void fit_pool(settings& all) {
+  std::string const base = "scheduler.storage.connection.pool.";
+  auto& pool = all.storage.connection.pool;
+  auto const follow = [&](auto& value, auto const& fitting, char const* key, char const* of) {
+    auto const own = all.sources.find(base + key);
+    auto const other = all.sources.find(base + of);
+    bool const is_free = own == all.sources.end() || is_of_profile(own->second);
+    if (!is_free || value == fitting || other == all.sources.end()) return;
+    value = fitting;
+    all.sources.insert_or_assign(base + key, source{other->second});
+  };
+  follow(pool.min, std::min(pool.min, pool.max), "min", "max");
+  if (pool.max_lifetime > duration{0}) follow(pool.keepalive, std::min(pool.keepalive, pool.max_lifetime), "keepalive", "max_lifetime");
+  duration const answer = std::min(pool.validation_timeout, std::max<duration>(pool.acquire_timeout, std::chrono::milliseconds{10}));
+  follow(pool.validation_timeout, answer, "validation_timeout", "acquire_timeout");
+  follow(pool.connect_backoff_cap, std::max(pool.connect_backoff_cap, pool.connect_backoff), "connect_backoff_cap", "connect_backoff");
+}
+
+/// All sources beside one another. Which driver they mean is decided first: it tells which of the values count.
+class source_reader {
+ public:
+  /// \param document of the file with that name
+  /// \param driver what the program is for, if that is not left to the other sources
+  source_reader(node const& document, std::string file, environment const& lookup, std::vector<setting_flag> const& flags,
+                std::optional<storage_driver> driver)
+      : document_(document), file_(std::move(file)), environment_(layers_of_environment(lookup, errors_)) {
+    for (auto const& each : flags) flags_.emplace_back("flag " + each.name, each.path, make_value(each.value));
+    if (driver) flags_.emplace_back("program", driver_path, make_value(boost::describe::enum_to_string(*driver, "")));
+    choose_driver();
+    if (auto const profile = find_profile(lookup, errors_); profile && is_server(driver_)) profile_ = layers_of_profile(*profile);
+  }
+  source_reader(source_reader const&) = delete;
+  source_reader& operator=(source_reader const&) = delete;
+
+  /// \param errors that were found in the document before
+  read_result read(std::vector<config_error> errors) && {
+    settings all;
+    reader reader;
+    auto const read_layer = [&](layer const& each) { reader.read_root(each.origin, each.root, all); };
+    for (auto const& each : profile_) read_layer(each);
+    reader.read_root(file_, document_, all);
+    // A server that is named by its parts is another one than that of a weaker source's connection string.
+    auto const replace_url = [&](auto const& layers) {
+      if (find(layers, host_path) == nullptr || find(layers, url_path) != nullptr) return;
+      all.storage.connection.connection_string = secret();
+      reader.sources.erase(std::string{url_path});
+      reader.nodes.erase(std::string{url_path});
+    };
+    replace_url(environment_);
+    for (auto each = environment_.rbegin(); each != environment_.rend(); ++each) read_layer(*each);
+    replace_url(flags_);
+    for (auto const& each : flags_) read_layer(each);
+    all.sources = std::move(reader.sources);
+    drop_tls_of_profile(all, reader);
+    fit_pool(all);
+    complete(all);
+    for (auto* const more : {&errors_, &reader.errors}) std::move(more->begin(), more->end(), std::back_inserter(errors));
+    // Where a value could not be read, what is wrong with the one in its place is no news.
+    auto const is_news = [&, read = errors.size()](config_error const& wrong) {
+      return std::none_of(errors.begin(), errors.begin() + static_cast<std::ptrdiff_t>(read), [&](config_error const& each) {
+        return each.path == wrong.path || each.path.starts_with(wrong.path + "[");  // an item of the list
+      });
+    };
+    for (auto& wrong : checker{all, file_, reader.nodes}.run())
+      if (is_news(wrong)) errors.push_back(std::move(wrong));
+    sort_errors(errors);
+    return {std::move(all), std::move(errors)};
+  }
+
+ private:
+  static constexpr std::string_view driver_path = "scheduler.storage.driver";
+  static constexpr std::string_view url_path = "scheduler.storage.connection.connection_string";
+  static constexpr std::string_view host_path = "scheduler.storage.connection.host";
+  static constexpr std::string_view tls_path = "scheduler.storage.connection.ssl";
+
+  struct value_of {
+    std::string_view origin;
+    node const* value;
+  };
+
+  template <class Layers>
+  static layer const* find(Layers const& layers, std::string_view path) {
+    auto const found = std::find_if(layers.begin(), layers.end(), [&](layer const& each) { return each.path == path; });
+    return found == layers.end() ? nullptr : &*found;
+  }
+
+  /// The value that counts, and how its source is called.
+  std::optional<value_of> strongest(std::string_view path) const {
+    for (layer const* const found : {find(flags_, path), find(environment_, path)})
+      if (found != nullptr) return value_of{found->origin, find_node(found->root, path)};
+    node const* const written = find_node(document_, path);
+    if (written == nullptr || written->what != node::kind::scalar) return std::nullopt;
+    return value_of{file_, written};
+  }
+
+  /// Sets the driver, and leaves out what does not count with it.
+  ///
+  /// A connection string names its driver. One on the command line is the last word; another counts where nothing names a driver.
+  void choose_driver() {
+    auto chosen = strongest(driver_path);
+    auto const url = strongest(url_path);
+    bool const from_url = url && (!chosen || find(flags_, url_path) != nullptr);
+    auto const imply = [&](value_of from, storage_driver driver) {
+      node value = make_value(boost::describe::enum_to_string(driver, ""));
+      value.at = from.value->at;
+      value.variables = from.value->variables;
+      flags_.emplace_back(std::string{from.origin}, driver_path, std::move(value));
+      chosen = strongest(driver_path);
+    };
+    if (from_url) {
+      if (auto const driver = driver_of_url(url->value->text)) imply(*url, *driver);
+    } else if (!chosen && names_server()) {
+      imply(*strongest(host_path), storage_driver::postgresql);
+    }
+    if (chosen) boost::describe::enum_from_string(chosen->value->text.c_str(), driver_);
+    std::erase_if(environment_, [&](variable_layer const& each) {
+      if (each.use == variable_use::sqlite) return driver_ != storage_driver::sqlite;
+      // A connection string that is for no driver is an error, unless somebody chose a driver that needs none.
+      return each.use == variable_use::server && !is_server(driver_) && (chosen || each.path != url_path);
+    });
+  }
+
+  /// Whether the command line or the environment say where a server is, without a connection string.
+  bool names_server() const {
+    static constexpr std::string_view needed[] = {host_path, "scheduler.storage.connection.database", "scheduler.storage.connection.user"};
+    return find(flags_, host_path) != nullptr ||
+           std::all_of(std::begin(needed), std::end(needed), [&](auto path) { return find(environment_, path) != nullptr; });
+  }
+
+  /// TLS that only a profile asks for is left to a connection string that speaks of it, and is not for a Unix socket.
+  static void drop_tls_of_profile(settings& all, reader& reader) {
+    std::string const below = std::string{tls_path} + ".";
+    auto const first = all.sources.lower_bound(below);
+    auto last = first;
+    while (last != all.sources.end() && last->first.starts_with(below)) {
+      if (!is_of_profile(last->second)) return;
+      ++last;
+    }
+    auto const& connection = all.storage.connection;
+    std::string_view const url = connection.connection_string.reveal();
+    std::string_view const options = url.substr(std::min(url.find('?'), url.size()));
+    auto const has = [&](std::string_view option) { return options.find(option) != std::string_view::npos; };
+    bool const is_local = url.empty() ? connection.host.starts_with('/') : has("host=/") || has("host=%2F") || has("host=%2f");
+    if (first == last || !(is_local || has("sslmode="))) return;
+    all.storage.connection.ssl.reset();
+    all.sources.erase(first, last);
+    reader.nodes.erase(std::string{tls_path});
+    reader.nodes.erase(below + "enabled");
+  }
+
+  node const& document_;
+  std::string file_;
+  std::vector<config_error> errors_;
+  std::vector<layer> profile_;
+  std::vector<variable_layer> environment_;
+  std::vector<layer> flags_;
+  storage_driver driver_ = storage_driver::sqlite;
+};
+
+}  // namespace detail
+
+/// Settings without a file, from the environment alone.
+/// \param driver what the program is for; none: what the variables say, else SQLite
+/// \throws config_failure with every mistake in them
+inline settings load_environment(std::optional<storage_driver> driver = std::nullopt, environment const& lookup = process_environment()) {
+  detail::node const nothing;
+  auto result = detail::source_reader{nothing, {}, lookup, {}, driver}.read({});
+  if (!result.errors.empty()) throw config_failure{std::move(result.errors)};
+  return std::move(result.value);
+}
+
+}  // namespace visor
+
+#endif

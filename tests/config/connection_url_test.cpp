@@ -1,0 +1,114 @@
+#include "visor/config/connection_url.hpp"
+#include "support/catch.hpp"
+#include "visor/driver/server_options.hpp"
+
+#include <string>
+
+using visor::tls_mode;
+
+namespace {
+
+/// A driver's settings.
+struct some_settings : visor::server_options {
+  static constexpr char const* more_options = ", colour";
+  std::string colour;
+  bool set_option(std::string const& option, std::string const& value) {
+    if (option == "colour") colour = value;
+    return option == "colour";
+  }
+};
+
+visor::storage_settings with_url(std::string url) {
+  visor::storage_settings given;
+  given.connection.connection_string = visor::secret(std::move(url));
+  return given;
+}
+
+some_settings from(visor::storage_settings const& given) { return visor::server_settings<some_settings>(given); }
+
+std::string refused(std::string url) {
+  try {
+    from(with_url(std::move(url)));
+  } catch (visor::error const& wrong) {
+    CHECK(wrong.message().starts_with("scheduler.storage.connection.connection_string "));
+    return wrong.message().substr(std::string("scheduler.storage.connection.connection_string ").size());
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("a connection string is taken apart, and what stands beside it is ignored") {
+  auto given = with_url("db://user%40server:p%2Fw@host:99/name?colour=red&sslmode=require");
+  given.connection.host = "other";
+  given.connection.password = visor::secret("other");
+  auto const all = from(given);
+  CHECK(all.host == "host");
+  CHECK(all.port == 99);
+  CHECK(all.database == "name");
+  CHECK(all.user == "user@server");
+  CHECK(all.password.reveal() == "p/w");
+  CHECK(all.colour == "red");
+  CHECK(all.tls.mode == tls_mode::require);
+  CHECK(from(with_url("db://h")).user == "visor");
+  CHECK(from(with_url("db://h/d?")).database == "d");
+  CHECK(from(with_url("db://u@/d?host=/run/x")).host == "/run/x");
+}
+
+TEST_CASE("what is wrong with a connection string is said without any of its values") {
+  CHECK(refused("db://h?color=red") ==
+        "has the option \"color\", which is not known (host, sslmode, sslrootcert, sslcert, sslkey, colour)");
+  // A password with a question mark in it.
+  CHECK(refused("db://u:12?ter2@h/d") == "has an option, which is not known (host, sslmode, sslrootcert, sslcert, sslkey, colour)");
+  CHECK(refused("db://h?=x") == "has an option, which is not known (host, sslmode, sslrootcert, sslcert, sslkey, colour)");
+  CHECK(refused("db://h?sslmode=prefer") == "has an sslmode that is not allowed (disable, require, verify-ca, verify-full)");
+  CHECK(refused("db://h:0") == "has a wrong port: allowed is 1 to 65535");
+  CHECK(refused("db://h/a/b") == "names more than one database");
+  // A part of each of these passwords would be the host or the database.
+  for (char const* const torn :
+       {"db://u:p@ss@h", "db://u:p@ss@h:5432/d", "db://u:p/ss@h/d", "db://u:1/ss@h", "db://u:p#ss@h/d", "db://u:p[ss@h/d"})
+    CHECK(refused(torn).starts_with("is no URL of the form"));
+  CHECK(from(with_url("db://h/a%40b")).database == "a@b");
+}
+
+TEST_CASE("the ssl block goes before what a connection string says of TLS") {
+  auto const tls = [](std::string const& options, visor::ssl_settings block) {
+    auto given = with_url("db://h/d?" + options);
+    given.connection.ssl = std::move(block);
+    return from(given).tls;
+  };
+  visor::ssl_settings off, relaxed, authority;
+  off.enabled = false;
+  relaxed.reject_unauthorized = false;
+  authority.ca = "/mine.pem";
+  CHECK(from(with_url("db://h/d")).tls.mode == tls_mode::disable);
+  CHECK(tls("sslmode=disable", {}).mode == tls_mode::verify_full);
+  CHECK(tls("sslmode=verify-full", relaxed).mode == tls_mode::require);
+  CHECK(tls("sslmode=verify-full&sslrootcert=/theirs.pem", off) == visor::tls_settings());
+  // The files that it does not name are those of the connection string.
+  CHECK(tls("sslrootcert=/theirs.pem", {}).ca == "/theirs.pem");
+  CHECK(tls("sslrootcert=/theirs.pem", authority).ca == "/mine.pem");
+}
+
+TEST_CASE("a Unix socket has no TLS") {
+  visor::storage_settings given;
+  given.connection.host = "/run/x";
+  given.connection.ssl.emplace();
+  CHECK(from(given).tls == visor::tls_settings());
+  CHECK(from(with_url("db:///d?host=/run/x&sslmode=verify-full")).tls == visor::tls_settings());
+}
+
+TEST_CASE("the whole pool, and certificates whatever their shape") {
+  visor::storage_settings given;
+  given.connection.pool.max_uses = 7;
+  given.connection.pool.leak_threshold = std::chrono::minutes{1};
+  given.connection.ssl.emplace();
+  given.connection.ssl->cert = "/own.pem";
+  given.connection.ssl->key = "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCkFBRUNBd1FGQmdjPQotLS0tLUVORCBQUklWQVRFIEtFWS0tLS0tCg==";
+  auto const all = from(given);
+  CHECK(all.pool == given.connection.pool);
+  CHECK(all.tls.cert == "/own.pem");
+  CHECK(all.tls.key == "-----BEGIN PRIVATE KEY-----\nAAECAwQFBgc=\n-----END PRIVATE KEY-----\n");
+  given.connection.ssl->key = "hunter2";
+  CHECK_THROWS_WITH(from(given), visor_test::StartsWith("scheduler.storage.connection.ssl.key is neither PEM"));
+}
