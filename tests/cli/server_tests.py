@@ -1,6 +1,7 @@
 """The program on a database server: the quickstart, TLS, what is said when something is wrong with the server, and a server that crashes.
 What is special to one is in the file of its tests, which give SERVER and what its messages SAY."""
 
+import base64
 import json
 import signal
 import time
@@ -68,6 +69,13 @@ class Working(OnServer):
         daemon.send_signal(signal.SIGTERM)
         self.assertEqual(daemon.wait(30), 0)
 
+    def test_connections_are_logged(self):
+        self.configure()
+        said = self.run_program("run", "--for", "1s", "--log-level", "debug").stderr
+        self.assertIn("connected to the database 'visor' at localhost:", said)
+        self.assertNotIn("horse", said)
+        self.assertNotIn("connected to", self.run_program("run", "--for", "1s").stderr)
+
     def test_the_tables(self):
         self.configure()
         self.assertIn("✗ No", self.accepts("db", "status"))
@@ -86,6 +94,50 @@ class Working(OnServer):
         self.assertIn(f"Database: {self.server.DRIVER}://visor@localhost:{self.server.port}/visor\n", self.accepts("db", "status"))
         self.configure_url(self.url("sslmod=x"))
         self.refuses("config", "check", says='has the option "sslmod", which is not known')
+
+    def test_the_environment_alone(self):
+        """No file at all: the commands of a script, in each way to say where the database is."""
+        authority = f"sslmode=verify-full&sslrootcert={self.server.root}/ca.pem"
+        parts = {"DB_HOST": "localhost", "DB_PORT": str(self.server.port), "DB_NAME": "visor", "DB_USERNAME": "visor",
+                 "DB_PASS": self.server.PASSWORD, "DB_SSL_CA": str(self.server.root / "ca.pem"), "VISOR_STORAGE_DRIVER": self.server.DRIVER}
+        for environment in ({"DATABASE_URL": self.url(authority)}, parts):
+            self.server.clear()
+            self.accepts("config", "check", environment=environment)
+            self.assertIn("✗ No", self.accepts("db", "status", environment=environment))
+            self.assertIn("initialized: " + self.server.DRIVER + "://visor@localhost", self.accepts("db", "init", environment=environment))
+            self.assertIn("✓ Yes", self.accepts("db", "status", environment=environment))
+            self.assertRegex(self.accepts_json("db", "test", environment=environment)["tls"], "^TLSv1")
+            shown = self.accepts("config", "show", environment=environment)
+            self.assertNotIn("horse", shown)
+        self.assertGreater(self.server.tables(), 10)
+
+    def test_flags_alone(self):
+        plain = ["--host", "localhost", "--port", str(self.server.port), "--database", "visor", "--user", "visor", "--password",
+                 self.server.PASSWORD]
+        # Where nothing says which server it is, it is PostgreSQL.
+        other = {} if self.server.DRIVER == "postgresql" else {"VISOR_STORAGE_DRIVER": self.server.DRIVER}
+        # What lies about in the environment is another database.
+        lying = {"DB_HOST": "nowhere.invalid", "DB_NAME": "x", "DB_USER": "x", "DB_PASSWORD": "x"}
+        for flags, environment in ((["--url", self.url("sslmode=require")], {"DATABASE_URL": "postgresql://nowhere.invalid"}), (plain, lying)):
+            self.server.clear()
+            for command in ("init", "status", "test", "validate", "migrate"):
+                self.accepts("db", command, *flags, environment={**environment, **other})
+            self.assertGreater(self.server.tables(), 10)
+        self.write("scheduler: {storage: {driver: sqlite}}\n")
+        self.assertIn(self.server.DRIVER, self.accepts("db", "status", "--url", self.url()))
+        said = self.refuses("db", "status", "--url", self.url("hunter2@x=1"), says="flag --url: scheduler.storage.connection.connection_string")
+        self.assertNotIn("hunter2", said)
+        self.assertNotIn("horse", said)
+
+    def test_production_checks_the_server(self):
+        environment = {"NODE_ENV": "production", "DATABASE_URL": self.url()}
+        self.refuses("db", "test", environment=environment, says=self.SAY["authority"])
+        self.refuses("db", "test", environment=environment, says=["scheduler.storage.connection.ssl", "DB_SSL_CA"])
+        environment["DB_SSL_CA"] = str(self.server.root / "ca.pem")
+        self.assertRegex(self.accepts_json("db", "test", environment=environment)["tls"], "^TLSv1")
+        environment["DATABASE_URL"] = self.url("sslmode=disable")
+        del environment["DB_SSL_CA"]
+        self.assertEqual(self.accepts_json("db", "test", environment=environment)["tls"], "")
 
     def test_a_look_at_the_server(self):
         self.configure()
@@ -163,6 +215,20 @@ class Tls(OnServer):
     def test_another_authority(self):
         self.check(self.modes(ca="other"), ca=self.SAY["authority"], full=self.SAY["authority"])
 
+    def test_certificates_in_the_environment(self):
+        text = {name: (self.server.root / name).read_text() for name in ("ca.pem", "client.pem", "client.key", "other.pem")}
+        in_base64 = {name: base64.b64encode(each.encode()).decode() for name, each in text.items()}
+        for given in (text, in_base64):
+            environment = {"DATABASE_URL": self.url(user="mutual"), "DB_SSL_CA": given["ca.pem"], "DB_SSL_CERT": given["client.pem"],
+                           "DB_SSL_KEY": given["client.key"]}
+            self.assertRegex(self.accepts_json("db", "test", environment=environment)["tls"], "^TLSv1")
+            shown = self.accepts("config", "show", environment=environment)
+            self.assertNotIn("PRIVATE", shown)
+            self.assertNotIn(given["client.key"][:20], shown)
+            self.refuses("db", "test", environment={**environment, "DB_SSL_CA": given["other.pem"]}, says=self.SAY["authority"])
+        self.refuses("db", "test", environment={**environment, "DB_SSL_KEY": in_base64["client.key"][:-9]},
+                     says="environment DB_SSL_KEY: scheduler.storage.connection.ssl.key: is neither PEM")
+
     def test_a_certificate_of_the_client(self):
         root = self.server.root
         for name, user, is_let_in in (("client", "mutual", True), (None, "mutual", False), ("stranger", "mutual", False), (None, "visor", True)):
@@ -184,6 +250,7 @@ class Wrong(OnServer):
     def test_the_password(self):
         self.environment["PASSWORD_OF_TEST"] = "wrong horse"
         self.refused(self.SAY["password"])
+        self.refused("DB_PASSWORD")
 
     def test_no_password(self):
         self.refused("wants a password for the user 'visor'", password=None)
@@ -201,7 +268,10 @@ class Wrong(OnServer):
         self.refused(["cannot connect to localhost:1: is the server up?"], port=1)
 
     def test_a_missing_file(self):
-        self.refused("check tls.ca", ssl={"ca": "/nowhere/ca.pem"})
+        here = str(self.server.root / "ca.pem")
+        self.refused("cannot read the CA certificate /nowhere/ca.pem: No such file or directory", ssl={"ca": "/nowhere/ca.pem"})
+        self.refused("cannot read the client certificate /nowhere/own.pem", ssl={"ca": here, "cert": "/nowhere/own.pem", "key": here})
+        self.refused("cannot read the client key /nowhere/own.key", ssl={"ca": here, "cert": here, "key": "/nowhere/own.key"})
 
 
 class WithoutTls(OnServer):

@@ -1,6 +1,8 @@
 """visor config, and everything that a configuration can have wrong."""
 
 import os
+import pathlib
+import socket
 import unittest
 
 from program import CONFIG, SOURCE, ProgramTest, main
@@ -57,6 +59,74 @@ class Show(ProgramTest):
             self.assertNotIn("s3cr3t", text)
             self.assertNotIn("hunter2", text)
         self.assertIn("********", self.accepts("config", "show", environment={"TOKEN": "s3cr3t"}))
+
+
+class Sources(ProgramTest):
+    def shown(self, environment, *words):
+        return {each["key"].removeprefix("scheduler.storage."): (each["value"], each["source"])
+                for each in self.accepts_json("config", "show", *words, environment=environment)}
+
+    def test_each_is_named(self):
+        self.write("scheduler: {storage: {driver: postgresql, connection: {database: jobs}}}\n")
+        found = self.shown({"VISOR_ENV": "production", "DB_HOST": "db", "DB_PASSWORD": "hunter2", "VISOR_STORAGE_CONNECTION_USER": "me"})
+        self.assertEqual(found["driver"], ("postgresql", "visor.yaml:1:31"))
+        self.assertEqual(found["connection.database"], ("jobs", "visor.yaml:1:66"))
+        self.assertEqual(found["connection.host"], ("db", "environment DB_HOST"))
+        self.assertEqual(found["connection.user"], ("me", "environment VISOR_STORAGE_CONNECTION_USER"))
+        self.assertEqual(found["connection.password"], ("********", "environment DB_PASSWORD"))
+        self.assertEqual(found["connection.pool.max"], ("20", "profile production"))
+        self.assertEqual(found["connection.ssl.enabled"], ("true", "profile production"))
+        self.assertEqual(found["connection.pool.max_lifetime"], ("20m", "default"))
+
+    def test_a_connection_string_is_masked(self):
+        found = self.shown({"DATABASE_URL": "postgres://u:hunter2@h/d"})
+        self.assertEqual(found["connection.connection_string"], ("********", "environment DATABASE_URL"))
+        self.assertEqual(found["driver"], ("postgresql", "environment DATABASE_URL"))
+
+    def test_what_lies_about_does_no_harm_to_sqlite(self):
+        environment = {"NODE_ENV": "production", "DB_HOST": "h", "DB_PASSWORD": "p", "DB_PORT": "x", "AUTO_INIT_DB": "false"}
+        self.accepts("db", "init", environment=environment)
+        self.assertTrue((self.folder / ".visor/schedules.db").exists())
+        self.write("scheduler: {storage: {driver: sqlite}}\n")
+        self.accepts("db", "status", environment={**environment, "DATABASE_URL": "postgres://h"})
+
+    def test_errors(self):
+        def refused(environment, *says):
+            for words in (["config", "check"], ["config", "show"], ["run", "--for", "0s"], ["db", "init"]):
+                self.assertNotIn("hunter2", self.refuses(*words, environment=environment, says=says))
+
+        refused({"STORE_TYPE": "postgres"}, "environment STORE_TYPE: ", "DATABASE_URL", "DB_HOST, DB_NAME and DB_USER")
+        refused({"STORE_TYPE": "hunter2"}, "environment STORE_TYPE: ", "sqlite, memory, postgresql")
+        refused({"VISOR_ENV": "hunter2"}, "environment VISOR_ENV: ", "production, development, serverless")
+        refused({"DATABASE_URL": "hunter2"}, "environment DATABASE_URL: ", "postgresql://")
+        refused({"DATABASE_URL": "postgres://u:hunter2@h:0/"}, "environment DATABASE_URL: ", "has a wrong port")
+        # The last ones are passwords that are not escaped.
+        for url in ("u:hunter2@h/a b", "u:x@hunter2@h/d", "u:x/hunter2@h/d", "u:1/hunter2@h", "u:x#hunter2@h/d"):
+            refused({"DATABASE_URL": "postgres://" + url}, "environment DATABASE_URL: ", "is no URL of the form")
+        refused({"DATABASE_URL": "postgres://h/d?sslmode=hunter2"}, "environment DATABASE_URL: ", "verify-full")
+        refused({"DATABASE_URL": "postgres://h", "DB_SSL_CA": "hunter2"}, "environment DB_SSL_CA: ")
+
+    def test_flags(self):
+        self.refuses("db", "test", "--port", "x", code=2, says="--port")
+        self.refuses("db", "test", "--url", "", code=2, says="--url is empty")
+        self.refuses("db", "test", "--url", "redis://u:hunter2@h", says=["flag --url: ", "postgresql://"])
+        self.refuses("db", "test", "--url", "postgres://h", "--user", "me", says=["flag --user: ", "has no effect"])
+        self.refuses("db", "test", "--host", "h", environment={"STORE_TYPE": "sqlite"}, says=["flag --host: ", "sqlite"])
+        self.assertNotIn("--url", self.accepts("job", "list", "--help"))
+
+    def test_a_password_is_not_in_the_list_of_processes(self):
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            port = str(nobody.getsockname()[1])
+            for words in (["--url", f"postgres://u:hunter2@127.0.0.1:{port}/d"], [f"--url=postgres://u:hunter2@127.0.0.1:{port}/d"],
+                          ["--host", "127.0.0.1", "--port", port, "--password", "hunter2"],
+                          ["--host", "127.0.0.1", "--port", port, "--password=hunter2"]):
+                waiting = self.start("db", "test", *words)
+                peer, _ = nobody.accept()
+                with peer:  # it waits for an answer
+                    line = pathlib.Path(f"/proc/{waiting.pid}/cmdline").read_bytes()
+                    self.assertIn(b"****", line)
+                    self.assertNotIn(b"hunter2", line)
+                    waiting.kill()
 
 
 class Bad(ProgramTest):
@@ -122,9 +192,13 @@ class Bad(ProgramTest):
         self.wrong("scheduler: {ha: {enabled: true}}\n", "scheduler.ha.enabled", "postgresql")
 
     def test_a_driver_that_is_not_built_in(self):
-        self.write("scheduler: {storage: {driver: mssql}}\n")
-        for words in (["config", "check"], ["run"], ["job", "list"], ["db", "status"], ["db", "init"]):
+        self.write("scheduler: {storage: {driver: mssql, connection: {host: db, ssl: true}}}\n")
+        for words in (["run"], ["job", "list"], ["db", "status"], ["db", "init"]):
             self.refuses(*words, says=["mssql was not built into this program", "sqlite", "-DVISOR_DRIVERS="])
+        # It may be meant for another machine.
+        checked = self.run_program("config", "check")
+        self.assertEqual((checked.returncode, checked.stdout), (0, "visor.yaml: valid, 0 schedules, 0 workflows\n"))
+        self.assertIn("visor: note: the driver mssql was not built into this program", checked.stderr)
 
     def test_memory_lasts_no_longer_than_a_run(self):
         self.write("scheduler: {storage: {driver: memory}}\n")

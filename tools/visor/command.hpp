@@ -3,6 +3,9 @@
 
 #include "visor/base/time.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -100,6 +103,36 @@ std::string suggestion(std::string_view text, std::span<std::string_view const> 
 
 inline constexpr option config_option{"config", "FILE", "the configuration; else $VISOR_CONFIG, else .visor.yaml or visor.yaml here"};
 inline constexpr option json_option{"json", "", "print JSON"};
+
+/// An option that is a key of the configuration, and goes before all other sources of it.
+struct setting_option {
+  option shown;
+  std::string_view path;
+  bool secret = false;  ///< not to be seen in the list of processes
+};
+
+inline constexpr auto connection_options = std::to_array<setting_option>({
+    {{"url", "URL", "the database, as postgresql://user:password@host:port/database"},
+     "scheduler.storage.connection.connection_string",
+     true},
+    {{"host", "HOST", "its server, or a folder of Unix sockets"}, "scheduler.storage.connection.host"},
+    {{"port", "PORT", "its port"}, "scheduler.storage.connection.port"},
+    {{"database", "NAME", "its name"}, "scheduler.storage.connection.database"},
+    {{"user", "USER", "who connects"}, "scheduler.storage.connection.user"},
+    {{"password", "PASSWORD", "of the user; others may see it in the shell's history: $DB_PASSWORD is better"},
+     "scheduler.storage.connection.password",
+     true},
+});
+
+/// These options, those of the connection, and `config_option`.
+template <std::size_t N>
+constexpr auto with_connection(std::array<option, N> const& own) {
+  std::array<option, N + connection_options.size() + 1> all{};
+  auto next = std::copy(own.begin(), own.end(), all.begin());
+  *next++ = config_option;
+  for (auto const& each : connection_options) *next++ = each.shown;
+  return all;
+}
 
 }  // namespace visor_program
 

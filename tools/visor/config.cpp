@@ -2,6 +2,7 @@
 #include "configuration.hpp"
 #include "drivers.hpp"
 #include "report.hpp"
+#include "words.hpp"
 #include "workflows.hpp"
 
 #include "visor/config/describe.hpp"
@@ -24,7 +25,11 @@ int check(invocation const& given) {
     named.options["config"] = {given.argument(0)};
   }
   auto const config = read_configuration(named);
-  find_driver(config.settings.storage.driver).place(config.settings);
+  if (auto const* const driver = driver_in_program(config.settings.storage.driver))
+    driver->place(config.settings);
+  else
+    std::cerr << "visor: note: the driver " << word(config.settings.storage.driver)
+              << " was not built into this program: it can check this configuration, and not use it\n";
   job_types_of(config.settings);  // what only shows when it is made ready
   auto const count = [](std::size_t number, std::string const& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");

@@ -3,6 +3,7 @@
 #include "drivers.hpp"
 #include "report.hpp"
 #include "storage.hpp"
+#include "words.hpp"
 
 #include "visor/base/text.hpp"
 #include "visor/config/yaml.hpp"
@@ -33,12 +34,46 @@ std::string find_file(invocation const& given) {
   return {};
 }
 
+std::vector<visor::setting_flag> flags_of(invocation const& given) {
+  std::vector<visor::setting_flag> flags;
+  for (auto const& each : connection_options)
+    if (auto const value = given.text(each.shown.name)) {
+      std::string const name = "--" + std::string(each.shown.name);
+      if (value->empty()) throw usage_error(name + " is empty");
+      flags.push_back({name, std::string(each.path), *value});
+    }
+  given.number("port", 1, 65'535);  // a number that is none is a mistake of the command line
+  return flags;
+}
+
+/// Only a driver can read a connection string. What it has to say belongs to where the string came from.
+void check_connection_string(visor::settings const& given) {
+  auto const found = given.sources.find("scheduler.storage.connection.connection_string");
+  auto const* const driver = driver_in_program(given.storage.driver);
+  if (found == given.sources.end() || driver == nullptr) return;
+  try {
+    driver->place(given);
+  } catch (visor::error const& wrong) {
+    if (!wrong.message().starts_with(found->first)) throw;
+    throw failure(to_string(found->second) + ": " + wrong.message());
+  }
+}
+
 }  // namespace
 
+driver_entry const* driver_in_program(visor::storage_driver which) {
+  for (auto const* const each : drivers())
+    if (each->name == word(which)) return each;
+  return nullptr;
+}
+
 configuration read_configuration(invocation const& given) {
+  auto const flags = flags_of(given);
   configuration result;
   result.file = find_file(given);
-  result.settings = result.file.empty() ? visor::parse_settings("", "") : visor::load_settings(result.file);
+  result.settings = result.file.empty() ? visor::parse_settings("", "", visor::process_environment(), flags)
+                                        : visor::load_settings(result.file, visor::process_environment(), flags);
+  check_connection_string(result.settings);
   return result;
 }
 

@@ -11,6 +11,7 @@
 namespace visor_program {
 
 class storage;
+struct driver_entry;
 
 struct configuration {
   visor::settings settings;
@@ -18,8 +19,12 @@ struct configuration {
 };
 
 /// Reads the configuration that a command is to use: the file of `--config`, else of `$VISOR_CONFIG`, else `.visor.yaml` or
-/// `visor.yaml` in the working directory, else none. \throws visor::error with a line for everything that is wrong
+/// `visor.yaml` in the working directory, else none; the environment; and the options that say where the database is.
+/// \throws visor::error with a line for everything that is wrong
 configuration read_configuration(invocation const& given);
+
+/// A driver, or null when it was not built in.
+driver_entry const* driver_in_program(visor::storage_driver which);
 
 /// The workflow of a name. \throws failure with the nearest name, or what to do when there are no workflows at all
 visor::workflow const& find_workflow(configuration const& from, std::string const& name);

@@ -13,11 +13,11 @@
 namespace visor_program {
 namespace {
 
-constexpr option config_options[] = {config_option};
-constexpr option status_options[] = {config_option, json_option};
 constexpr option yes_option{"yes", "", "do it, with all data that goes"};
-constexpr option rollback_options[] = {config_option, {"steps", "N", "how many versions; default 1"}, yes_option};
-constexpr option reset_options[] = {config_option, yes_option};
+constexpr auto plain_options = with_connection(std::array<option, 0>{});
+constexpr auto status_options = with_connection(std::to_array<option>({json_option}));
+constexpr auto rollback_options = with_connection(std::to_array<option>({{"steps", "N", "how many versions; default 1"}, yes_option}));
+constexpr auto reset_options = with_connection(std::to_array<option>({yes_option}));
 
 struct database {
   configuration config;
@@ -178,12 +178,13 @@ constinit command const db_commands[7] = {
     {"init",
      "Makes the tables where there are none",
      "May be repeated: it does nothing where they are there.",
-     "visor db init --config visor.yaml",
+     "visor db init --config visor.yaml\nvisor db init --url postgresql://app@db.internal/jobs\nvisor db init --host localhost "
+     "--port 5432 --database jobs --user app",
      {},
-     config_options,
+     plain_options,
      init},
     {"status", "Says whether the tables are there, and which", "", "visor db status --json", {}, status_options, print_status},
-    {"migrate", "Brings the tables to the version of this program", "", "visor db migrate", {}, config_options, migrate},
+    {"migrate", "Brings the tables to the version of this program", "", "visor db migrate", {}, plain_options, migrate},
     {"rollback",
      "Takes the latest versions of the tables back, with all that they hold",
      "Refused while a 'visor run' works on the database.",
@@ -196,7 +197,7 @@ constinit command const db_commands[7] = {
      "Exit code 1 when something differs, with a line for each difference.",
      "visor db validate",
      {},
-     config_options,
+     plain_options,
      validate},
     {"reset",
      "Removes all tables with all data, and makes them anew",

@@ -25,6 +25,15 @@ void complain(std::string_view message) {
   }
 }
 
+/// Where the user of the program sets what an error of a database server speaks of.
+std::string_view place_of_settings(visor::condition of) {
+  if (of == visor::condition::authentication_failed)
+    return " (scheduler.storage.connection.user and password; DATABASE_URL, DB_USER and DB_PASSWORD)";
+  if (of == visor::condition::tls_failed)
+    return " (scheduler.storage.connection.ssl; DB_SSL, DB_SSL_REJECT_UNAUTHORIZED, DB_SSL_CA, DB_SSL_CERT and DB_SSL_KEY)";
+  return {};
+}
+
 int run(std::vector<std::string> const& words) {
   try {
     int const code = visor_program::run_command_line(words);
@@ -33,6 +42,8 @@ int run(std::vector<std::string> const& words) {
   } catch (visor_program::usage_error const& wrong) {
     complain(wrong.what());
     return 2;
+  } catch (visor::error const& failed) {
+    complain(failed.what() + std::string(place_of_settings(failed.kind())));
   } catch (std::bad_alloc const&) {
     complain("out of memory");
   } catch (std::exception const& failed) {
@@ -43,9 +54,27 @@ int run(std::vector<std::string> const& words) {
   return 1;
 }
 
+/// Takes what is secret on the command line out of the list of processes.
+void hide_secrets(int count, char** words) {
+  for (int i = 1; i < count; ++i)
+    for (auto const& each : visor_program::connection_options) {
+      std::string const name = "--" + std::string(each.shown.name);
+      std::string_view const word = words[i];
+      if (!each.secret || !word.starts_with(name)) continue;
+      char* text = words[i] + name.size();
+      if (word == name && i + 1 < count)
+        text = words[i + 1];
+      else if (*text++ != '=')
+        continue;
+      for (; *text != '\0'; ++text) *text = '*';
+    }
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   std::ios::sync_with_stdio(false);
-  return run(std::vector<std::string>(words + 1, words + std::max(count, 1)));
+  std::vector<std::string> const given(words + 1, words + std::max(count, 1));
+  hide_secrets(count, words);
+  return run(given);
 }
