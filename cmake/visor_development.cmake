@@ -20,10 +20,13 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 add_library(visor_development INTERFACE)
 target_compile_options(visor_development INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror -fdiagnostics-color=always
                        $<IF:$<CXX_COMPILER_ID:GNU>,-fpch-preprocess,SHELL:-Xclang -fno-pch-timestamp>)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC bug 105651: from -O2 on, 12 warns about the memcpy inside "text" + std::string.
-  # From -O2 on it also takes coroutine frames, which Asio allocates and frees by a pair of its own, for mismatched.
-  target_compile_options(visor_development INTERFACE -Wno-restrict -Wno-mismatched-new-delete)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Where it optimises, 12 and 14 take coroutine frames, which Asio allocates and frees by a pair of its own, for mismatched.
+  target_compile_options(visor_development INTERFACE -Wno-mismatched-new-delete)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # GCC bug 105651: from -O2 on, 12 warns about the memcpy inside "text" + std::string.
+    target_compile_options(visor_development INTERFACE -Wno-restrict)
+  endif()
 endif()
 if(VISOR_SANITIZE)
   string(REPLACE "," ";" visor_sanitizers "${VISOR_SANITIZE}")
