@@ -1,7 +1,7 @@
 // One program for every database. What differs is one include and one type, which CMake fills in here: so this file is four programs.
 // Try: ./any_database_sqlite, or DATABASE_URL=postgresql://user:password@localhost/database ./any_database_postgresql
-#include EXAMPLE_HEADER  // <visor/postgresql.hpp>
 #include <visor/config/sources.hpp>
+#include EXAMPLE_HEADER  // <visor/postgresql.hpp>
 #include <visor/visor.hpp>
 
 #include <iostream>
