@@ -87,7 +87,9 @@ void measure_round_trips(typename Driver::settings const& settings, std::vector<
     ours.push_back(seconds_of([&] { run(io, ask<Driver>(*on, rounds)); }) / rounds * 1e6);
     floors.push_back(floor_of(floor, rounds));
   }
-  std::printf("one round trip       %10.1f us   floor %10.1f us   ratio %.2f\n", median(ours), median(floors), median(ours) / median(floors));
+  double const each = median(ours);
+  double const floor_each = median(floors);
+  std::printf("one round trip       %10.1f us   floor %10.1f us   ratio %.2f\n", each, floor_each, each / floor_each);
   std::fflush(stdout);
   if constexpr (requires { source.stop(); }) source.stop();
 }
