@@ -162,6 +162,12 @@ workflows:
         self.write("scheduler: {enabled: false}\n" + CONFIG)
         self.assertIn("nothing is run", "\n".join(self.runs()))
 
+    def test_it_has_a_second_name(self):
+        self.write(CONFIG)
+        started = self.run_program("schedule", "start", "--for", "0s")
+        self.assertEqual(started.returncode, 0)
+        self.assertIn("visor.yaml, sqlite ", started.stderr)
+
     def test_log_levels(self):
         self.write(CONFIG)
         self.assertEqual(self.runs("--for", "0s", "--log-level", "error"), [])

@@ -7,13 +7,17 @@ namespace visor_program {
 
 // One table for each group, in the file of that group.
 extern command const run_commands[1];
-extern command const schedule_commands[7];
+extern command const schedule_commands[8];
 extern command const job_commands[5];
 extern command const cron_commands[3];
 extern command const config_commands[2];
 extern command const db_commands[7];
 extern command const drivers_commands[1];
 extern command const completion_commands[1];
+
+// What `visor run` does has a second name among the schedules.
+extern option const run_options[3];
+int run(invocation const& given);
 
 }  // namespace visor_program
 

@@ -15,13 +15,14 @@
 #include <memory>
 
 namespace visor_program {
-namespace {
 
-constexpr option run_options[] = {
+constinit option const run_options[3] = {
     config_option,
     {"for", "LENGTH", "stop after this, such as 12s or 1h; default: until SIGINT or SIGTERM"},
     {"log-level", "LEVEL", "the least that is said on standard error; default info", words_of<visor::log_level>},
 };
+
+namespace {
 
 colour colour_of(visor::log_level level) {
   switch (level) {
@@ -57,6 +58,8 @@ visor::log_sink log_to_stderr(visor::log_level least) {
   };
 }
 
+}  // namespace
+
 int run(invocation const& given) {
   auto const length = given.length("for");
   auto const least = value_of<visor::log_level>(given.text("log-level").value_or("info"));
@@ -81,8 +84,6 @@ int run(invocation const& given) {
   driver.run(std::move(plan));
   return 0;
 }
-
-}  // namespace
 
 constinit command const run_commands[1] = {
     {"",

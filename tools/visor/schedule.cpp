@@ -341,7 +341,7 @@ constexpr std::string_view id_details = "The id may be shortened as long as no o
 
 }  // namespace
 
-constinit command const schedule_commands[7] = {
+constinit command const schedule_commands[8] = {
     {"list",
      "Lists schedules by id",
      "",
@@ -364,6 +364,7 @@ constinit command const schedule_commands[7] = {
      cancel},
     {"next", "Prints the next instants of one schedule, or of all", id_details, "visor schedule next nightly-report --count 10",
      optional_id_argument, next_options, print_next},
+    {"start", "Runs schedules and jobs: another name of 'visor run'", "", "visor schedule start --config visor.yaml", {}, run_options, run},
 };
 
 }  // namespace visor_program
