@@ -31,7 +31,6 @@ namespace {
 using namespace std::chrono_literals;
 using visor::condition;
 using session = visor::mysql::session;
-using Catch::Matchers::Contains;
 
 /// A database for one test.
 struct scene {
