@@ -1,6 +1,6 @@
 # visor_benchmark(<name> SOURCES <file>... [LINK <target>...])
 #
-# A program measured with Google Benchmark, optimised whatever the build type of the rest.
+# A program measured with Google Benchmark.
 find_package(benchmark REQUIRED)
 
 function(visor_benchmark name)
@@ -10,5 +10,5 @@ function(visor_benchmark name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE visor::visor visor_development benchmark::benchmark_main ${arg_LINK})
-  target_compile_options(${name} PRIVATE -O2)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O2>)
 endfunction()
