@@ -18,6 +18,7 @@ schedule pause
 schedule resume
 schedule cancel
 schedule next
+schedule start
 job enqueue
 job list
 job show

@@ -36,6 +36,8 @@ struct option {
   std::string_view summary;
   std::span<std::string_view const> choices = {};  ///< all values that are allowed; empty: any
   bool many = false;                               ///< takes several values, and may be repeated
+  std::string_view setting = {};                   ///< the key of the configuration that it is, before all other sources of that
+  bool secret = false;                             ///< not to be seen in the list of processes
 };
 
 struct argument {
@@ -68,6 +70,7 @@ std::span<command_group const> command_groups();
 /// One command as the user gave it: allowed options and arguments only.
 class invocation {
  public:
+  std::span<option const> known;  ///< options of the command
   std::map<std::string, std::vector<std::string>, std::less<>> options;
   std::vector<std::string> arguments;
 
@@ -104,24 +107,21 @@ std::string suggestion(std::string_view text, std::span<std::string_view const> 
 inline constexpr option config_option{"config", "FILE", "the configuration; else $VISOR_CONFIG, else .visor.yaml or visor.yaml here"};
 inline constexpr option json_option{"json", "", "print JSON"};
 
-/// An option that is a key of the configuration, and goes before all other sources of it.
-struct setting_option {
-  option shown;
-  std::string_view path;
-  bool secret = false;  ///< not to be seen in the list of processes
-};
-
-inline constexpr auto connection_options = std::to_array<setting_option>({
-    {{"url", "URL", "the database, as postgresql://user:password@host:port/database"},
-     "scheduler.storage.connection.connection_string",
-     true},
-    {{"host", "HOST", "its server, or a folder of Unix sockets"}, "scheduler.storage.connection.host"},
-    {{"port", "PORT", "its port"}, "scheduler.storage.connection.port"},
-    {{"database", "NAME", "its name"}, "scheduler.storage.connection.database"},
-    {{"user", "USER", "who connects"}, "scheduler.storage.connection.user"},
-    {{"password", "PASSWORD", "of the user; others may see it in the shell's history: $DB_PASSWORD is better"},
-     "scheduler.storage.connection.password",
-     true},
+inline constexpr auto connection_options = std::to_array<option>({
+    {.name = "url",
+     .value = "URL",
+     .summary = "the database, as postgresql://user:password@host:port/database",
+     .setting = "scheduler.storage.connection.connection_string",
+     .secret = true},
+    {.name = "host", .value = "HOST", .summary = "its server, or a folder of Unix sockets", .setting = "scheduler.storage.connection.host"},
+    {.name = "port", .value = "PORT", .summary = "its port", .setting = "scheduler.storage.connection.port"},
+    {.name = "database", .value = "NAME", .summary = "its name", .setting = "scheduler.storage.connection.database"},
+    {.name = "user", .value = "USER", .summary = "who connects", .setting = "scheduler.storage.connection.user"},
+    {.name = "password",
+     .value = "PASSWORD",
+     .summary = "of the user; others may see it in the shell's history: $DB_PASSWORD is better",
+     .setting = "scheduler.storage.connection.password",
+     .secret = true},
 });
 
 /// These options, those of the connection, and `config_option`.
@@ -130,7 +130,7 @@ constexpr auto with_connection(std::array<option, N> const& own) {
   std::array<option, N + connection_options.size() + 1> all{};
   auto next = std::copy(own.begin(), own.end(), all.begin());
   *next++ = config_option;
-  for (auto const& each : connection_options) *next++ = each.shown;
+  std::copy(connection_options.begin(), connection_options.end(), next);
   return all;
 }
 

@@ -142,6 +142,7 @@ invocation parse(std::string_view title, command const& which, std::vector<std::
   positional.add("<argument>", -1);
 
   invocation result;
+  result.known = which.options;
   try {
     using style = options::command_line_style::style_t;
     auto const parsed = options::command_line_parser(words)

@@ -36,11 +36,11 @@ std::string find_file(invocation const& given) {
 
 std::vector<visor::setting_flag> flags_of(invocation const& given) {
   std::vector<visor::setting_flag> flags;
-  for (auto const& each : connection_options)
-    if (auto const value = given.text(each.shown.name)) {
-      std::string const name = "--" + std::string(each.shown.name);
+  for (auto const& each : given.known)
+    if (auto const value = given.text(each.name); value && !each.setting.empty()) {
+      std::string const name = "--" + std::string(each.name);
       if (value->empty()) throw usage_error(name + " is empty");
-      flags.push_back({name, std::string(each.path), *value});
+      flags.push_back({name, std::string(each.setting), *value});
     }
   given.number("port", 1, 65'535);  // a number that is none is a mistake of the command line
   return flags;

@@ -58,7 +58,7 @@ int run(std::vector<std::string> const& words) {
 void hide_secrets(int count, char** words) {
   for (int i = 1; i < count; ++i)
     for (auto const& each : visor_program::connection_options) {
-      std::string const name = "--" + std::string(each.shown.name);
+      std::string const name = "--" + std::string(each.name);
       std::string_view const word = words[i];
       if (!each.secret || !word.starts_with(name)) continue;
       char* text = words[i] + name.size();
