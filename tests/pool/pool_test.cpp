@@ -411,6 +411,24 @@ TEST_CASE("who waits when the pool ends is told") {
   held.held.release();
 }
 
+TEST_CASE("of those who lose their connections, the first has the others replaced, and nobody what came since") {
+  scene s(with(4));
+  std::vector<caller*> asking;
+  for (int i = 0; i < 3; ++i) asking.push_back(&s.ask());
+  s.ask().held.release();
+  for (auto* each : asking) {
+    each->held->is = connection_state::broken;
+    each->held.evict_all();
+    each->held.release();
+    s.settle();
+    auto& next = s.ask();
+    CHECK(next.held->number == 5);
+    next.held.release();
+  }
+  CHECK(s.server->connects == 5);
+  CHECK(s.server->open == 1);
+}
+
 TEST_CASE("a server that restarts is met with few connects, and every caller is served") {
   auto settings = with(8, 8);
   settings.validation_window = 0s;

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -87,16 +88,26 @@ class mariadb_server {
   }
 
   /// Runs one statement as the administrator. False if that fails.
-  bool run(std::string const& sql) const {
-    MYSQL* const connection = mysql_init(nullptr);
-    bool done = mysql_real_connect(connection, nullptr, "root", "", nullptr, 0, socket_file().c_str(), 0) != nullptr &&
-                mysql_query(connection, sql.c_str()) == 0;
-    mysql_free_result(done ? mysql_store_result(connection) : nullptr);
-    mysql_close(connection);
-    return done;
-  }
+  bool run(std::string const& sql) const { return ask(sql).has_value(); }
+
+  /// The first column of what a query finds.
+  std::vector<std::string> values(std::string const& sql) const { return ask(sql).value(); }
 
  private:
+  std::optional<std::vector<std::string>> ask(std::string const& sql) const {
+    MYSQL* const connection = mysql_init(nullptr);
+    bool const done = mysql_real_connect(connection, nullptr, "root", "", nullptr, 0, socket_file().c_str(), 0) != nullptr &&
+                      mysql_query(connection, sql.c_str()) == 0;
+    MYSQL_RES* const rows = done ? mysql_store_result(connection) : nullptr;
+    std::vector<std::string> found;
+    if (rows != nullptr)
+      while (MYSQL_ROW const row = mysql_fetch_row(rows)) found.emplace_back(row[0] != nullptr ? row[0] : "");
+    mysql_free_result(rows);
+    mysql_close(connection);
+    if (!done) return std::nullopt;
+    return found;
+  }
+
   static std::string binary(std::string const& name) {
     for (std::string const folder : {"/usr/sbin/", "/usr/bin/", "/usr/local/bin/"})
       if (std::filesystem::exists(folder + name)) return folder + name;

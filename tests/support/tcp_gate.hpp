@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -15,18 +16,22 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <list>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace visor_test {
 
 /// A network between a client and a server that does as a test says: a port of this machine behind which is a server's Unix socket.
+/// All members may be called from any thread; what they say is done a moment later.
 class tcp_gate {
  public:
-  explicit tcp_gate(std::string socket) : socket_(std::move(socket)) {
+  explicit tcp_gate(std::string socket, std::uint32_t seed = 1) : socket_(std::move(socket)), random_(seed) {
     boost::asio::co_spawn(io_, accept(), boost::asio::detached);
     thread_ = std::thread([this] { io_.run(); });
   }
@@ -39,12 +44,31 @@ class tcp_gate {
 
   unsigned short port() const { return port_; }
 
-  /// Nothing comes through, in either direction, and nobody is told: a cable that was pulled. Nothing is lost.
+  /// So many clients have come so far.
+  int accepted() const { return accepted_; }
+
+  /// Nothing comes through, in either direction, not even an end, and nobody is told: a cable that was pulled. Nothing is lost.
   void hold() { is_held_ = true; }
   void let_pass() { is_held_ = false; }
 
+  /// From now on all comes in pieces, each after up to so long a time. Zero ends that.
+  void delay(std::chrono::microseconds longest) { longest_delay_ = longest.count(); }
+
   /// Breaks every connection there is.
-  void cut() { ++cuts_; }
+  void cut() {
+    for_each([](pair& each) { each.close(); });
+  }
+
+  /// Ends what goes to the clients, or to the server, of every connection there is. The other direction stays open.
+  void half_close(bool to_clients) {
+    for_each([to_clients](pair& each) {
+      boost::system::error_code ignored;
+      if (to_clients)
+        each.client.shutdown(tcp::socket::shutdown_send, ignored);
+      else
+        each.server.shutdown(local::socket::shutdown_send, ignored);
+    });
+  }
 
  private:
   using tcp = boost::asio::ip::tcp;
@@ -52,18 +76,35 @@ class tcp_gate {
 
   struct pair {
     explicit pair(tcp::socket from) : client(std::move(from)), server(client.get_executor()) {}
+    void close() {
+      boost::system::error_code ignored;
+      client.close(ignored);
+      server.close(ignored);
+    }
     tcp::socket client;
     local::socket server;
   };
+
+  template <class What>
+  void for_each(What what) {
+    boost::asio::post(io_, [this, what] {
+      for (auto const& each : pairs_)
+        if (auto const alive = each.lock()) what(*alive);
+    });
+  }
 
   boost::asio::awaitable<void> accept() {
     for (;;) {
       tcp::socket from = co_await acceptor_.async_accept(boost::asio::use_awaitable);
       auto const both = std::make_shared<pair>(std::move(from));
-      both->server.connect(local::endpoint(socket_));
+      boost::system::error_code refused;
+      both->server.connect(local::endpoint(socket_), refused);
+      ++accepted_;
+      if (refused) continue;  // the client is told by the end of its connection
+      std::erase_if(pairs_, [](auto const& each) { return each.expired(); });
+      pairs_.push_back(both);
       boost::asio::co_spawn(io_, pump(both, both->client, both->server), boost::asio::detached);
       boost::asio::co_spawn(io_, pump(both, both->server, both->client), boost::asio::detached);
-      boost::asio::co_spawn(io_, watch(both), boost::asio::detached);
     }
   }
 
@@ -71,39 +112,51 @@ class tcp_gate {
   boost::asio::awaitable<void> pump(std::shared_ptr<pair> both, From& from, To& to) {
     std::array<char, 16384> bytes{};
     boost::asio::steady_timer timer(io_);
-    try {
-      for (;;) {
-        std::size_t const count = co_await from.async_read_some(boost::asio::buffer(bytes), boost::asio::use_awaitable);
-        while (is_held_) {
-          timer.expires_after(std::chrono::milliseconds{5});
-          co_await timer.async_wait(boost::asio::use_awaitable);
-        }
-        co_await boost::asio::async_write(to, boost::asio::buffer(bytes.data(), count), boost::asio::use_awaitable);
+    bool is_over = false;
+    while (!is_over) {
+      std::size_t count = 0;
+      try {
+        count = co_await from.async_read_some(boost::asio::buffer(bytes), boost::asio::use_awaitable);
+      } catch (boost::system::system_error const&) {
+        is_over = true;
       }
-    } catch (boost::system::system_error const&) {
+      while (is_held_ && both->client.is_open()) {
+        timer.expires_after(std::chrono::milliseconds{5});
+        co_await timer.async_wait(boost::asio::use_awaitable);
+      }
+      for (std::size_t sent = 0; sent < count;) {
+        std::size_t piece = count - sent;
+        if (auto const longest = longest_delay_.load(); longest != 0) {
+          timer.expires_after(std::chrono::microseconds{up_to(longest)});
+          co_await timer.async_wait(boost::asio::use_awaitable);
+          piece = static_cast<std::size_t>(up_to(static_cast<std::int64_t>(piece) - 1)) + 1;
+        }
+        try {
+          co_await boost::asio::async_write(to, boost::asio::buffer(bytes.data() + sent, piece), boost::asio::use_awaitable);
+        } catch (boost::system::system_error const&) {
+          is_over = true;
+          break;
+        }
+        sent += piece;
+      }
     }
-    boost::system::error_code ignored;
-    both->client.close(ignored);
-    both->server.close(ignored);
+    both->close();
   }
 
-  boost::asio::awaitable<void> watch(std::shared_ptr<pair> both) {
-    boost::asio::steady_timer timer(io_);
-    for (int const before = cuts_; cuts_ == before && both->client.is_open();) {
-      timer.expires_after(std::chrono::milliseconds{5});
-      co_await timer.async_wait(boost::asio::use_awaitable);
-    }
-    boost::system::error_code ignored;
-    both->client.close(ignored);
-    both->server.close(ignored);
-  }
+  std::int64_t up_to(std::int64_t most) { return std::uniform_int_distribution<std::int64_t>(0, most)(random_); }
 
   std::string socket_;
   boost::asio::io_context io_{1};
   tcp::acceptor acceptor_{io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)};
   unsigned short port_ = acceptor_.local_endpoint().port();
   std::atomic<bool> is_held_{false};
-  std::atomic<int> cuts_{0};
+  std::atomic<std::int64_t> longest_delay_{0};  // in microseconds
+  std::atomic<int> accepted_{0};
+
+  // Of the thread.
+  std::mt19937 random_;
+  std::vector<std::weak_ptr<pair>> pairs_;
+
   std::thread thread_;
 };
 

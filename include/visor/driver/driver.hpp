@@ -59,7 +59,9 @@ struct any_statement : sql::statement_defaults {
 ///   it had is one of them depends on the database.
 /// - `s.execute_many(statement, range, affected)`: one execution for each `Params` of the input range, in order; the sum of their
 ///   rows. Where the span `affected` is given it gets the number of each.
-/// - `s.run(text)`: runs text that is not kept, such as a statement of the schema.
+/// - `s.run(text)`: runs text that is not kept, such as a statement of the schema. Of what that leaves in a session of a server
+///   (settings, temporary tables, locks) the next transaction sees nothing. Statements must leave nothing there: nobody clears up after
+///   them.
 /// - `s.lock_schema()`: until the transaction ends no other process is past this line.
 /// - `s.now()`: the database's clock; only with `server_clock`.
 /// - `s.announce()`: others, who watch, hear of this transaction when it commits; only where the database can do that.

@@ -203,6 +203,11 @@ class pool_core {
     dispatch(now);
   }
 
+  /// The same, unless that was done since this connection was made.
+  void evict_all_as_old_as(slot which, duration now) {
+    if (entries_[which].generation == generation_) evict_all(now);
+  }
+
   /// Refuses whoever waits and whoever comes, and closes what is not in use; the rest when it comes back.
   void shut_down() {
     closing_ = true;

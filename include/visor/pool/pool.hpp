@@ -108,6 +108,11 @@ class pool {
       if (std::exchange(connection_, nullptr) != nullptr) std::exchange(from_, nullptr)->give_back(slot_);
     }
 
+    /// As `pool::evict_all`, unless that was done since this one was made. For one that broke: the others probably did too, and each who
+    /// finds that must not have those replaced that came since.
+    /// \pre it is not empty
+    void evict_all() { from_->evict_all_as_old_as(slot_); }
+
    private:
     friend class pool;
     handle(std::shared_ptr<shared> from, connection* what, detail::pool_core::slot which)
@@ -212,6 +217,9 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   }
   void evict_all() {
     change([](core& of, duration now) { of.evict_all(now); });
+  }
+  void evict_all_as_old_as(slot which) {
+    change([which](core& of, duration now) { of.evict_all_as_old_as(which, now); });
   }
   void shut_down() {
     change([](core& of, duration) { of.shut_down(); });

@@ -234,10 +234,9 @@ class pooled_database {
         } catch (error const& thrown) {
           failure = thrown;
         }
+        if (failure->kind() == condition::connection_lost) held.evict_all();
       }
       if (!may_repeat(failure->kind()) || attempt == most_attempts) throw error(*failure);
-      // One is gone, so the others probably are too.
-      if (failure->kind() == condition::connection_lost) here->pool.evict_all();
       if (failure->kind() != condition::connection_lost) co_await pause(attempt);
     }
   }

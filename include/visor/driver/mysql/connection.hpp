@@ -59,11 +59,13 @@ class connection {
   task<> prepare_session() {
     // The modes see to it that no value is cut, adapted or replaced. Each of our subqueries is asked for few rows: right after many were
     // added, the servers would read the whole table instead.
-    // The server gives up too: of a client that is gone it may know nothing, and keep its locks.
+    // The server gives up too: of a client that is gone it may know nothing, and keep its locks. The names are those that the library
+    // was told, which the server forgets in a reset.
     std::string const microseconds = std::to_string(limit_.count());
     std::string const seconds = std::to_string(std::chrono::ceil<std::chrono::seconds>(limit_).count());
     std::string const text =
-        "SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', time_zone = '+00:00', autocommit = 1, "
+        "SET NAMES utf8mb4; SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', time_zone = '+00:00', "
+        "autocommit = 1, "
         "optimizer_switch = 'materialization=off', innodb_lock_wait_timeout = " +
         wait_ + ", lock_wait_timeout = " + wait_ + " /*M! , max_statement_time = " + microseconds +
         " / 1000000, idle_transaction_timeout = " + seconds + " *//*!80000 , max_execution_time = " + microseconds +
@@ -123,6 +125,9 @@ class connection {
     }
     co_return values;
   }
+
+  /// Whatever was or will be run in this transaction may leave something in the session: `reset` goes before the next one.
+  void touch() noexcept { is_touched_ = true; }
 
   /// For as long as it lives, the connection waits on the context of an executor. Afterwards it leaves it alone.
   class attachment {
@@ -192,7 +197,7 @@ class connection {
 
   connection_state state() const noexcept {
     if (is_broken_ || is_busy_) return connection_state::broken;
-    return is_open_ ? connection_state::dirty : connection_state::clean;
+    return is_open_ || is_touched_ ? connection_state::dirty : connection_state::clean;
   }
 
   task<> ask() {
@@ -205,7 +210,11 @@ class connection {
   task<> reset() {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     attachment const here(*this, executor);
-    co_await rollback();
+    int const failed = co_await call(&mysql_reset_connection_start, &mysql_reset_connection_cont, handle_.get());
+    if (failed != 0) fail();
+    prepared_.clear();  // the server has forgotten them, and the library knows
+    is_open_ = is_touched_ = false;
+    co_await prepare_session();
   }
 
   task<> close() { co_return; }  // its destructor says goodbye, which waits for nothing
@@ -314,8 +323,9 @@ class connection {
   std::size_t largest_packet_ = 0;
   std::size_t answered_ = 0;  // of the statements of the last text
   bool writes_ = false;
-  bool is_open_ = false;  // a transaction, or the lock
-  bool is_busy_ = false;  // in a call
+  bool is_open_ = false;     // a transaction, or the lock
+  bool is_touched_ = false;  // the session may not be as it was
+  bool is_busy_ = false;     // in a call
   bool is_broken_ = false;
   std::atomic<bool> is_late_{false};
 };

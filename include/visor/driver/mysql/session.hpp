@@ -81,6 +81,7 @@ class session {
   }
 
   task<> run(std::string_view text) {
+    connection_.touch();
     std::string const copy(text);
     auto const values = co_await connection_.run(copy);
   }

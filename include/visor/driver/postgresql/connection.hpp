@@ -78,6 +78,9 @@ class connection {
     wanted_.push_back(sent_ - 1);
   }
 
+  /// Whatever was or will be sent in this transaction may leave something in the session: `reset` goes before the next one.
+  void touch() noexcept { is_touched_ = true; }
+
   /// The answers to all that was sent since the last call, in order.
   /// \throws visor::error why the first of them that failed did; those behind it were not done
   task<std::vector<result_ptr>> receive() {
@@ -179,11 +182,17 @@ class connection {
 
   connection_state state() const noexcept {
     if (is_broken_ || is_busy_ || sent_ != 0 || PQstatus(handle_.get()) != CONNECTION_OK) return connection_state::broken;
-    return PQtransactionStatus(handle_.get()) == PQTRANS_IDLE ? connection_state::clean : connection_state::dirty;
+    return PQtransactionStatus(handle_.get()) == PQTRANS_IDLE && !is_touched_ ? connection_state::clean : connection_state::dirty;
   }
 
   task<> ask() { return run_alone("SELECT 1"); }
-  task<> reset() { return run_alone("ROLLBACK"); }
+
+  task<> reset() {
+    co_await run_alone("ROLLBACK");
+    co_await run_alone("DISCARD ALL");  // which the server wants alone
+    prepared_.clear();
+    is_touched_ = false;
+  }
 
   task<> close() { co_return; }  // its destructor says goodbye, which waits for nothing
 
@@ -295,6 +304,7 @@ class connection {
   std::size_t sent_ = 0;                                        // and not answered
   bool is_busy_ = false;                                        // between a sync and its answer
   bool writes_ = false;
+  bool is_touched_ = false;  // the session may not be as it was
   bool is_broken_ = false;
   std::atomic<bool> is_late_{false};
 };

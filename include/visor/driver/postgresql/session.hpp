@@ -89,6 +89,7 @@ class session {
   }
 
   task<> run(std::string_view text) {
+    connection_.touch();
     connection_.send_text(std::string(text));
     auto const answers = co_await connection_.receive();
   }

@@ -1,0 +1,68 @@
+#ifndef VISOR_TESTS_DRIVER_SERVERS_MYSQL_KIT_HPP
+#define VISOR_TESTS_DRIVER_SERVERS_MYSQL_KIT_HPP
+
+#include "support/mariadb_server.hpp"
+
+#include "visor/mysql.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <thread>
+
+namespace visor_test {
+
+/// What the tests of all servers ask of one: its driver, and how it spells what they need.
+struct kit {
+  using driver = visor::mysql;
+  using server = mariadb_server;
+  static constexpr int crash = SIGKILL;
+
+  /// Makes a place for tables, and a way to get there.
+  static void make_place(server& at, std::string const& name) { at.run("CREATE DATABASE " + name); }
+  static void drop_place(server& at, std::string const& name) { at.run("DROP DATABASE " + name); }
+  static visor::mysql_settings settings(server& at, std::string const& name) {
+    visor::mysql_settings result;
+    result.host = at.folder();
+    result.user = "root";
+    result.database = name;
+    return result;
+  }
+  static std::string socket_file(server& at) { return at.socket_file(); }
+
+  /// Ends every connection to a place, and waits for that.
+  static void end_connections(server& at, std::string const& name) {
+    std::string const which = "SELECT id FROM information_schema.processlist WHERE db = '" + name + "'";
+    auto const all = at.values(which);
+    for (auto const& each : all) at.run("KILL " + each);
+    for (int tries = 0; tries < 1000; ++tries) {
+      auto const left = at.values(which);
+      if (std::ranges::none_of(all, [&](auto const& each) { return std::ranges::find(left, each) != left.end(); })) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+  }
+
+  /// A user who may have one connection.
+  static void make_lonely_user(server& at, std::string const& name, std::string const& place) {
+    at.run("DROP USER IF EXISTS " + name);
+    at.run("CREATE USER " + name + " IDENTIFIED BY 'hunter2' WITH MAX_USER_CONNECTIONS 1");
+    at.run("GRANT ALL ON " + place + ".* TO " + name);
+  }
+
+  static std::string sleep(std::string const& seconds) { return "DO SLEEP(" + seconds + ")"; }
+
+  /// Puts a row where the table `numbers` hides behind it, changes a setting, and takes a lock: for the whole session.
+  static constexpr char const* leftovers[] = {"CREATE TEMPORARY TABLE numbers (value bigint)", "INSERT INTO numbers VALUES (4711)",
+                                              "SET max_sort_length = 4711", "DO GET_LOCK('left behind', 1)"};
+  /// What is there of that: rows, a setting, a lock; and whether the settings of ours are.
+  static constexpr char const* look =
+      "SELECT (SELECT COUNT(*) FROM numbers WHERE value = 4711) AS hidden, @@max_sort_length = 4711 AS changed, "
+      "IS_USED_LOCK('left behind') IS NOT NULL AS locked, "
+      "(@@time_zone = '+00:00') + (@@sql_mode LIKE 'STRICT_ALL_TABLES%') + (@@character_set_client = 'utf8mb4') AS ours";
+  static constexpr int all_of_ours = 3;
+};
+
+}  // namespace visor_test
+
+#endif

@@ -1,0 +1,213 @@
+#include "scene.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <random>
+
+// What a pool promises, on the real servers.
+namespace visor_test {
+namespace {
+
+struct look_row {
+  std::int64_t hidden = 0, changed = 0, locked = 0, ours = 0;
+  friend bool operator==(look_row const&, look_row const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(look_row, (), (hidden, changed, locked, ours))
+
+struct look : visor::sql::statement_defaults {
+  static constexpr std::string_view name = "look";
+  using row = look_row;
+  using used = visor::sql::tables<>;
+  static constexpr void write(auto& out) { out.raw(kit::look); }
+};
+
+/// A pool by itself.
+struct scene {
+  explicit scene(visor::pool_settings how) : pool(io.get_executor(), how, source) {}
+  ~scene() { run(io, pool.close(10s)); }
+
+  place where;
+  boost::asio::io_context io{1};
+  connector source{settings()};
+  visor::pool<connector> pool;
+
+  kit::driver::settings settings() const {
+    auto result = where.settings();
+    result.transaction_timeout = 5s;
+    return result;
+  }
+};
+
+visor::pool_settings at_most(int max) {
+  visor::pool_settings result;
+  result.max = max;
+  return result;
+}
+
+template <class Op>
+visor::task<> borrow(visor::pool<connector>& from, Op op) {
+  auto const held = co_await from.acquire();
+  boost::asio::any_io_executor const here = co_await boost::asio::this_coro::executor;
+  connection::attachment const attached(*held, here);
+  session on(*held);
+  co_await op(*held, on);
+}
+
+}  // namespace
+
+TEST_CASE("what somebody leaves in a session, nobody else finds", "[servers]") {
+  place where;
+  auto settings = where.settings();
+  settings.transaction_timeout = 5s;
+  settings.pool.max = 1;
+  database base(settings);
+  boost::asio::io_context io{1};
+  run(io, base.open());
+  auto const failing = GENERATE(false, true);
+  std::optional<look_row> before, after;
+  auto leave = [&](session& on) -> visor::task<> {
+    for (std::string const text : kit::leftovers) co_await on.run(text);
+    before = co_await on.find(look());
+    if (failing) throw visor::error(condition::conflict, "no");
+  };
+  if (failing)
+    CHECK_THROWS_AS(run(io, base.transact(leave)), visor::error);
+  else
+    run(io, base.transact(leave));
+  CHECK(before == look_row{1, 1, 1, kit::all_of_ours});
+  auto find = [&](session& on) -> visor::task<> { after = co_await on.find(look()); };
+  run(io, base.read(find));
+  CHECK(after == look_row{0, 0, 0, kit::all_of_ours});
+  CHECK(base.statistics()->connected == 1);
+  run(io, base.close());
+}
+
+TEST_CASE("a transaction that is left open is taken back before the next", "[servers]") {
+  scene s(at_most(1));
+  bool const is_answered = GENERATE(true, false);
+  auto leave = [is_answered](connection& held, session& on) -> visor::task<> {
+    co_await held.begin(true);
+    if (is_answered) co_await add_number(on, 1);
+  };
+  run(s.io, borrow(s.pool, leave));
+  auto whole = [](connection& held, session& on) -> visor::task<> {
+    co_await held.begin(true);
+    co_await add_number(on, 2);
+    co_await held.commit();
+  };
+  run(s.io, borrow(s.pool, whole));
+  CHECK(s.where.found() == numbers{2});
+  if (is_answered) CHECK(s.pool.statistics().connected == 1);
+}
+
+TEST_CASE("a query that is given up at any moment is never answered to somebody else", "[servers]") {
+  auto const seed = std::random_device{}();
+  CAPTURE(seed);
+  std::minstd_rand random(seed);
+  scene s(at_most(2));
+  int wrong = 0, answered = 0, given_up = 0;
+  std::int64_t last = 0;
+  auto ask = [&](connection& held, session& on) -> visor::task<> {
+    co_await held.begin(false);
+    for (int i = 0; i < 3; ++i) {
+      number_row const question{++last};
+      auto const answer = co_await on.find(echo(), question);
+      if (answer->value != question.value) ++wrong;
+    }
+    co_await held.commit();
+    ++answered;
+  };
+  run(s.io, borrow(s.pool, ask));
+  auto const begin = std::chrono::steady_clock::now();
+  run(s.io, borrow(s.pool, ask));
+  auto const usual = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  for (int i = 0; i < 100; ++i) {
+    boost::asio::cancellation_signal cancel;
+    bool ended = false;
+    boost::asio::co_spawn(s.io, borrow(s.pool, ask), boost::asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr thrown) {
+                            ended = true;
+                            if (thrown) ++given_up;
+                          }));
+    boost::asio::steady_timer timer(s.io, std::chrono::microseconds{std::uniform_int_distribution<std::int64_t>(0, usual.count())(random)});
+    timer.async_wait([&](boost::system::error_code failed) {
+      if (!failed && !ended) cancel.emit(boost::asio::cancellation_type::terminal);
+    });
+    s.io.restart();
+    while (!ended && s.io.run_one() != 0) {
+    }
+    timer.cancel();
+    run(s.io, borrow(s.pool, ask));  // by somebody else
+  }
+  CHECK(wrong == 0);
+  CHECK(given_up > 0);
+  CHECK(answered + given_up == 202);
+  CHECK(s.pool.statistics().total <= 2);
+}
+
+TEST_CASE("after all connections are lost at once, few are made at a time", "[servers]") {
+  place where;
+  tcp_gate gate(kit::socket_file(where.server));
+  auto settings = where.settings(gate);
+  settings.pool.max = 8;
+  settings.pool.max_connecting = 3;
+  settings.pool.acquire_timeout = 60s;
+  settings.pool.connect_timeout = 60s;
+  database base(settings);
+  boost::asio::io_context io{1};
+  run(io, base.open());
+  crowd all(base, 8);
+  REQUIRE(all.is_settled(base));
+  REQUIRE(all.goes_on(2));
+  gate.hold();
+  gate.cut();
+  int const before = gate.accepted();
+  auto const told = [&] { return base.statistics()->waiting == 8 && gate.accepted() >= before + 3; };
+  for (int tries = 0; tries < 10'000 && !told(); ++tries) std::this_thread::sleep_for(1ms);
+  auto const now = *base.statistics();
+  CHECK(now.waiting == 8);
+  CHECK(now.connecting == 3);
+  CHECK(gate.accepted() == before + 3);
+  gate.let_pass();
+  CHECK(all.goes_on(2));
+  all.stop();
+  all.check(where.found());
+  for (auto const& each : all.members) CHECK(each.failures.size() <= 1);
+  run(io, base.close());
+}
+
+TEST_CASE("ended connections, and a server that crashes, cost each borrower one operation at most", "[servers]") {
+  place where;
+  auto settings = where.settings();
+  settings.pool.max = 6;
+  settings.pool.acquire_timeout = 60s;
+  settings.transaction_timeout = 60s;
+  database base(settings);
+  boost::asio::io_context io{1};
+  run(io, base.open());
+  crowd all(base, 6);
+  REQUIRE(all.is_settled(base));
+  REQUIRE(all.goes_on(2));
+  SECTION("ended") {
+    auto const before = base.statistics()->connected;
+    kit::end_connections(where.server, where.name);
+    CHECK(all.goes_on(3));
+    CHECK(base.statistics()->connected - before <= 6);
+  }
+  SECTION("crashed") {
+    where.server.stop(kit::crash);
+    where.server.start();
+    CHECK(all.goes_on(3));
+  }
+  all.stop();
+  all.check(where.found());
+  for (auto const& each : all.members) {
+    CHECK(each.failures.size() <= 1);
+    CHECK(each.failures.size() == each.unknown.size());
+  }
+  run(io, base.close());
+}
+
+}  // namespace visor_test
