@@ -28,8 +28,8 @@ inline sqlite_settings driver_settings(sqlite, storage_settings const& storage) 
 
 /// Makes the store that a configuration asks for, of the kind that the tag names. It does not connect yet.
 template <timekeeper Clock>
-std::unique_ptr<sqlite_store<Clock>> make_store(sqlite tag, storage_settings const& storage, Clock clock, log_sink const&) {
-  return std::make_unique<sqlite_store<Clock>>(driver_settings(tag, storage), std::move(clock));
+std::unique_ptr<sqlite_store<Clock>> make_store(sqlite tag, storage_settings const& storage, Clock clock, log_sink log) {
+  return std::make_unique<sqlite_store<Clock>>(driver_settings(tag, storage), std::move(clock), std::move(log));
 }
 
 }  // namespace visor

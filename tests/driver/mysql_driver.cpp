@@ -34,26 +34,20 @@ using session = visor::mysql::session;
 
 /// A database for one test.
 struct scene {
-  scene() {
-    static std::atomic<int> last{0};
-    name = "driver_" + std::to_string(++last);
-    server.run("CREATE DATABASE " + name);
-  }
+  scene() { server.run("CREATE DATABASE " + name); }
   ~scene() { server.run("DROP DATABASE " + name); }
   scene(scene const&) = delete;
   scene& operator=(scene const&) = delete;
 
   visor::mysql_settings settings() const {
-    visor::mysql_settings result;
-    result.host = server.folder();
-    result.user = "root";
+    auto result = server.settings();
     result.database = name;
     result.transaction_timeout = 10s;
     return result;
   }
 
   mariadb_server& server = mariadb_server::shared();
-  std::string name;
+  std::string const name = new_name();
 };
 
 /// The error that comes of it.
@@ -183,6 +177,7 @@ TEST_CASE("a transaction whose connection is killed is done again", "[mysql]") {
 
 TEST_CASE("a server that comes back is used again", "[mysql]") {
   scene s;
+  if (!s.server.is_own()) return;
   boost::asio::io_context io;
   auto settings = s.settings();
   settings.pool.acquire_timeout = 1s;

@@ -4,7 +4,6 @@
 #include "visor/base/manual_clock.hpp"
 #include "visor/mysql.hpp"
 
-#include <atomic>
 #include <string>
 
 namespace visor_test {
@@ -13,12 +12,8 @@ namespace {
 
 /// A database that goes with the last who uses it.
 struct temporary_database {
-  std::string name;
-  temporary_database() {
-    static std::atomic<int> last{0};
-    name = "test_" + std::to_string(++last);
-    mariadb_server::shared().run("CREATE DATABASE " + name);
-  }
+  std::string const name = new_name();
+  temporary_database() { mariadb_server::shared().run("CREATE DATABASE " + name); }
   temporary_database(temporary_database const&) = delete;
   temporary_database& operator=(temporary_database const&) = delete;
   ~temporary_database() { mariadb_server::shared().run("DROP DATABASE " + name); }
@@ -31,10 +26,8 @@ std::unique_ptr<subject> make_subject() {
   visor::manual_clock const clock;
   auto const database = std::make_shared<temporary_database>();
   auto const make = [clock, database] {
-    visor::mysql_settings settings;
-    settings.host = mariadb_server::shared().folder();
+    auto settings = mariadb_server::shared().settings();
     settings.database = database->name;
-    settings.user = "root";
     return std::make_shared<store>(settings, clock);
   };
   return std::make_unique<adapted<store, visor::manual_clock>>(clock, make);

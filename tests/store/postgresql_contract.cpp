@@ -4,7 +4,6 @@
 #include "visor/base/manual_clock.hpp"
 #include "visor/postgresql.hpp"
 
-#include <atomic>
 #include <string>
 
 namespace visor_test {
@@ -13,15 +12,11 @@ namespace {
 
 /// A schema that goes with the last who uses it.
 struct temporary_schema {
-  std::string name;
-  temporary_schema() {
-    static std::atomic<int> last{0};
-    name = "test_" + std::to_string(++last);
-    postgresql_server::shared().run("CREATE SCHEMA " + name);
-  }
+  std::string const name = new_name();
+  temporary_schema() { postgresql_server::shared().run("CREATE SCHEMA " + name); }
   temporary_schema(temporary_schema const&) = delete;
   temporary_schema& operator=(temporary_schema const&) = delete;
-  ~temporary_schema() { postgresql_server::shared().run("SET client_min_messages = error; DROP SCHEMA " + name + " CASCADE"); }
+  ~temporary_schema() { postgresql_server::shared().run("DROP SCHEMA " + name + " CASCADE"); }
 };
 
 }  // namespace
@@ -31,10 +26,7 @@ std::unique_ptr<subject> make_subject() {
   visor::manual_clock const clock;
   auto const schema = std::make_shared<temporary_schema>();
   auto const make = [clock, schema] {
-    visor::postgresql_settings settings;
-    settings.host = postgresql_server::shared().socket_folder();
-    settings.database = "postgres";
-    settings.user = "postgres";
+    auto settings = postgresql_server::shared().settings();
     settings.schema = schema->name;
     return std::make_shared<store>(settings, clock);
   };

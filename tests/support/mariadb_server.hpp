@@ -1,7 +1,10 @@
 #ifndef VISOR_TESTS_SUPPORT_MARIADB_SERVER_HPP
 #define VISOR_TESTS_SUPPORT_MARIADB_SERVER_HPP
 
-#include <mysql.h>
+#include "support/test_database_url.hpp"
+
+#include "visor/mysql.hpp"
+
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -26,11 +29,17 @@ namespace visor_test {
 
 /// A MariaDB server of this process's own: in a folder that goes with it, reached through a Unix socket there, and dead at the latest
 /// when the process is. The user is root, and needs no password. Nothing of the system's server is touched.
+///
+/// Or a given one, which is neither started nor stopped.
 class mariadb_server {
  public:
-  /// \param options more of its settings: `{"--max-connections=20"}`
-  explicit mariadb_server(std::vector<std::string> options = {}) : options_(std::move(options)) {
+  explicit mariadb_server(std::optional<visor::mysql_settings> given = {})
+      : is_own_(!given), settings_(given.value_or(visor::mysql_settings())) {
+    if (!is_own_) return;
     if (::mkdtemp(folder_.data()) == nullptr) throw std::runtime_error("cannot make " + folder_);
+    settings_.host = folder_;
+    settings_.user = "root";
+    settings_.database = "mysql";
     // MariaDB refuses to be root. The package of its programs makes no user for it.
     if (::geteuid() == 0) {
       passwd const* user = ::getpwnam("mysql");
@@ -49,6 +58,7 @@ class mariadb_server {
   mariadb_server(mariadb_server const&) = delete;
   mariadb_server& operator=(mariadb_server const&) = delete;
   ~mariadb_server() {
+    if (!is_own_) return;
     stop(SIGKILL);
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
@@ -56,20 +66,22 @@ class mariadb_server {
 
   /// The one of this process.
   static mariadb_server& shared() {
-    static mariadb_server server;
+    static mariadb_server server(test_database_url<visor::mysql_settings>("mysql", "mariadb"));
     return server;
   }
 
-  std::string const& folder() const { return folder_; }
-  std::string socket_file() const { return folder_ + "/mysqld.sock"; }
+  /// Whether it may be stopped.
+  bool is_own() const { return is_own_; }
+
+  /// How its administrator gets to a database that is there.
+  visor::mysql_settings const& settings() const { return settings_; }
 
   void start() {
     std::vector<std::string> command{
-        binary("mariadbd"),  "--no-defaults",        "--socket=" + socket_file(),          "--pid-file=" + folder_ + "/pid",
-        "--skip-networking", "--skip-log-bin",       "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0",
-        "--sync-frm=0",      "--key-buffer-size=1M", "--aria-pagecache-buffer-size=4M",    "--max-connections=200"};
+        binary("mariadbd"),  "--no-defaults",        "--socket=" + folder_ + "/mysqld.sock", "--pid-file=" + folder_ + "/pid",
+        "--skip-networking", "--skip-log-bin",       "--innodb-flush-log-at-trx-commit=0",   "--innodb-doublewrite=0",
+        "--sync-frm=0",      "--key-buffer-size=1M", "--aria-pagecache-buffer-size=4M",      "--max-connections=200"};
     for (auto const& each : storage()) command.push_back(each);
-    for (auto const& each : options_) command.push_back(each);
     server_ = spawn(command);
     for (int tries = 0; tries < 600; ++tries) {
       if (run("SELECT 1")) return;
@@ -95,16 +107,17 @@ class mariadb_server {
 
  private:
   std::optional<std::vector<std::string>> ask(std::string const& sql) const {
-    MYSQL* const connection = mysql_init(nullptr);
-    bool const done = mysql_real_connect(connection, nullptr, "root", "", nullptr, 0, socket_file().c_str(), 0) != nullptr &&
-                      mysql_query(connection, sql.c_str()) == 0;
-    MYSQL_RES* const rows = done ? mysql_store_result(connection) : nullptr;
+    visor::mysql_driver::connection_ptr connection;
+    try {
+      connection = visor::mysql_driver::connect_call(settings_)();
+    } catch (visor::error const&) {
+      return std::nullopt;
+    }
+    if (mysql_query(connection.get(), sql.c_str()) != 0) return std::nullopt;
+    visor::mysql_driver::result_ptr const rows(mysql_store_result(connection.get()));
     std::vector<std::string> found;
-    if (rows != nullptr)
-      while (MYSQL_ROW const row = mysql_fetch_row(rows)) found.emplace_back(row[0] != nullptr ? row[0] : "");
-    mysql_free_result(rows);
-    mysql_close(connection);
-    if (!done) return std::nullopt;
+    if (rows)
+      while (MYSQL_ROW const row = mysql_fetch_row(rows.get())) found.emplace_back(row[0] != nullptr ? row[0] : "");
     return found;
   }
 
@@ -158,7 +171,8 @@ class mariadb_server {
   }
 
   std::string folder_ = new_folder();
-  std::vector<std::string> options_;
+  bool is_own_;
+  visor::mysql_settings settings_;
   uid_t user_ = 0;
   gid_t group_ = 0;
   pid_t server_ = -1;

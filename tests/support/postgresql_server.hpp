@@ -1,6 +1,10 @@
 #ifndef VISOR_TESTS_SUPPORT_POSTGRESQL_SERVER_HPP
 #define VISOR_TESTS_SUPPORT_POSTGRESQL_SERVER_HPP
 
+#include "support/test_database_url.hpp"
+
+#include "visor/postgresql.hpp"
+
 #include <libpq-fe.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -14,20 +18,32 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace visor_test {
 
 /// A PostgreSQL server of this process's own: in a folder that goes with it, reached through a Unix socket there, and dead at the latest
 /// when the process is. The user is postgres, and needs no password. Nothing of the system's server is touched.
+///
+/// Or a given one, in which there is a database of this process's own. It is neither started nor stopped.
 class postgresql_server {
  public:
-  /// \param options more of its settings: `{"max_connections=20"}`
-  explicit postgresql_server(std::vector<std::string> options = {}) : options_(std::move(options)) {
+  explicit postgresql_server(std::optional<visor::postgresql_settings> given = {})
+      : settings_(given.value_or(visor::postgresql_settings())) {
+    if (given) {
+      std::string const name = new_name();
+      if (!run("CREATE DATABASE " + name)) throw std::runtime_error("cannot make a database at " + given->url());
+      given_ = std::exchange(settings_.database, name);
+      return;
+    }
     if (::mkdtemp(folder_.data()) == nullptr) throw std::runtime_error("cannot make " + folder_);
+    settings_.host = folder_;
+    settings_.user = settings_.database = "postgres";
     // PostgreSQL refuses to be root.
     if (::geteuid() == 0) {
       passwd const* const user = ::getpwnam("postgres");
@@ -44,6 +60,11 @@ class postgresql_server {
   postgresql_server(postgresql_server const&) = delete;
   postgresql_server& operator=(postgresql_server const&) = delete;
   ~postgresql_server() {
+    if (given_) {
+      std::string const name = std::exchange(settings_.database, *given_);
+      run("DROP DATABASE " + name + " WITH (FORCE)");
+      return;
+    }
     stop(SIGQUIT);
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
@@ -51,12 +72,15 @@ class postgresql_server {
 
   /// The one of this process.
   static postgresql_server& shared() {
-    static postgresql_server server;
+    static postgresql_server server(test_database_url<visor::postgresql_settings>("postgresql", "postgres"));
     return server;
   }
 
-  std::string const& folder() const { return folder_; }
-  std::string socket_folder() const { return folder_; }
+  /// Whether it may be stopped.
+  bool is_own() const { return !given_; }
+
+  /// How its administrator gets to a database for tests.
+  visor::postgresql_settings const& settings() const { return settings_; }
 
   void start() {
     std::vector<std::string> command{binary("postgres"),
@@ -74,10 +98,6 @@ class postgresql_server {
                                      "max_connections=100",
                                      "-c",
                                      "autovacuum=off"};
-    for (auto const& each : options_) {
-      command.emplace_back("-c");
-      command.push_back(each);
-    }
     server_ = spawn(command);
     for (int tries = 0; tries < 600; ++tries) {
       if (run("SELECT 1")) return;
@@ -96,9 +116,17 @@ class postgresql_server {
   }
 
   /// Runs SQL as the administrator. False if that fails.
-  bool run(std::string const& sql, std::string const& database = "postgres") const {
-    std::string const target = "host=" + folder_ + " user=postgres dbname=" + database;
-    PGconn* const connection = PQconnectdb(target.c_str());
+  bool run(std::string const& sql) const {
+    auto const given = visor::postgresql_driver::libpq_parameters(settings_);
+    std::vector<char const*> names, values;
+    for (auto const& [name, value] : given) {
+      names.push_back(name);
+      values.push_back(value.c_str());
+    }
+    names.push_back(nullptr);
+    values.push_back(nullptr);
+    PGconn* const connection = PQconnectdbParams(names.data(), values.data(), 0);
+    PQsetNoticeReceiver(connection, [](void*, PGresult const*) {}, nullptr);
     PGresult* const result = PQexec(connection, sql.c_str());
     auto const status = PQresultStatus(result);
     PQclear(result);
@@ -148,7 +176,8 @@ class postgresql_server {
   }
 
   std::string folder_ = (std::filesystem::temp_directory_path() / "visor-postgresql-XXXXXX").string();
-  std::vector<std::string> options_;
+  visor::postgresql_settings settings_;
+  std::optional<std::string> given_;  // the database that was given
   uid_t user_ = 0;
   gid_t group_ = 0;
   pid_t server_ = -1;

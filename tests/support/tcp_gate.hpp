@@ -5,9 +5,9 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -20,18 +20,19 @@
 #include <cstdint>
 #include <memory>
 #include <random>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 namespace visor_test {
 
-/// A network between a client and a server that does as a test says: a port of this machine behind which is a server's Unix socket.
+/// A network between a client and a server that does as a test says: a port of this machine behind which is a server.
 /// All members may be called from any thread; what they say is done a moment later.
 class tcp_gate {
  public:
-  explicit tcp_gate(std::string socket, std::uint32_t seed = 1) : socket_(std::move(socket)), random_(seed) {
+  using endpoint = boost::asio::generic::stream_protocol::endpoint;
+
+  explicit tcp_gate(endpoint server, std::uint32_t seed = 1) : server_(std::move(server)), random_(seed) {
     boost::asio::co_spawn(io_, accept(), boost::asio::detached);
     thread_ = std::thread([this] { io_.run(); });
   }
@@ -66,13 +67,13 @@ class tcp_gate {
       if (to_clients)
         each.client.shutdown(tcp::socket::shutdown_send, ignored);
       else
-        each.server.shutdown(local::socket::shutdown_send, ignored);
+        each.server.shutdown(stream::socket::shutdown_send, ignored);
     });
   }
 
  private:
   using tcp = boost::asio::ip::tcp;
-  using local = boost::asio::local::stream_protocol;
+  using stream = boost::asio::generic::stream_protocol;
 
   struct pair {
     explicit pair(tcp::socket from) : client(std::move(from)), server(client.get_executor()) {}
@@ -82,7 +83,7 @@ class tcp_gate {
       server.close(ignored);
     }
     tcp::socket client;
-    local::socket server;
+    stream::socket server;
   };
 
   template <class What>
@@ -98,7 +99,7 @@ class tcp_gate {
       tcp::socket from = co_await acceptor_.async_accept(boost::asio::use_awaitable);
       auto const both = std::make_shared<pair>(std::move(from));
       boost::system::error_code refused;
-      both->server.connect(local::endpoint(socket_), refused);
+      both->server.connect(server_, refused);
       ++accepted_;
       if (refused) continue;  // the client is told by the end of its connection
       std::erase_if(pairs_, [](auto const& each) { return each.expired(); });
@@ -145,7 +146,7 @@ class tcp_gate {
 
   std::int64_t up_to(std::int64_t most) { return std::uniform_int_distribution<std::int64_t>(0, most)(random_); }
 
-  std::string socket_;
+  endpoint server_;
   boost::asio::io_context io_{1};
   tcp::acceptor acceptor_{io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)};
   unsigned short port_ = acceptor_.local_endpoint().port();

@@ -55,7 +55,7 @@ driver_entry const& sqlite_driver() {
       },
       .run =
           [](node_plan plan) {
-            store kept{settings_of(plan.settings)};
+            store kept{settings_of(plan.settings), visor::wall_clock(), plan.log};
             run_node(kept, std::move(plan));
           },
   };

@@ -2,6 +2,7 @@
 #define VISOR_DRIVER_DRIVER_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/log.hpp"
 #include "visor/base/task.hpp"
 #include "visor/sql/dialect.hpp"
 #include "visor/sql/statement.hpp"
@@ -88,7 +89,7 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `place()`, which names
 ///   the database in messages.
 /// - `D::session`: satisfies `driver_session`.
-/// - `D::database(settings)`, or `D::database(settings, log)`: owns connections and threads; does nothing yet.
+/// - `D::database(settings, log)`: owns connections and threads; does nothing yet. It tells the `log_sink` what it does by itself.
 /// - `database.open()`: connects; repeatable. Throws as `transact` does.
 /// - `database.close()`: lets what was asked for finish, then disconnects; later calls fail with `closed`, until it is opened again.
 /// - `database.transact(op)`: calls `op(session)`, which returns `S::async<void>`, in a transaction that may write, and commits. `op`
@@ -105,7 +106,7 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// the completion runs.
 template <class D>
 concept driver = driver_session<typename D::session> && sql::dialect<typename D::dialect> &&
-                 std::constructible_from<typename D::database, typename D::settings> &&
+                 std::constructible_from<typename D::database, typename D::settings, log_sink> &&
                  requires(typename D::database& database, typename D::settings settings,
                           typename D::session::template async<void> (&operation)(typename D::session&)) {
                    { D::name } -> std::convertible_to<std::string_view>;

@@ -5,6 +5,7 @@
 #include "visor/base/secret.hpp"
 #include "visor/base/text.hpp"
 #include "visor/base/time.hpp"
+#include "visor/driver/statement_log.hpp"
 #include "visor/driver/tls.hpp"
 #include "visor/pool/settings.hpp"
 
@@ -25,6 +26,7 @@ struct server_options {
   tls_settings tls;  ///< not used over a Unix socket
   pool_settings pool;
   duration transaction_timeout{std::chrono::seconds{30}};  ///< what takes longer is given up, here and by the server; 100 ms to 1 h
+  statement_log_settings log_statements;
   std::optional<bool> auto_init;  ///< unset: make the tables where there are none; true: bring older ones up to date too; false: neither
 
   server_options() = default;
@@ -45,6 +47,7 @@ struct server_options {
     if (transaction_timeout < std::chrono::milliseconds{100} || transaction_timeout > std::chrono::hours{1})
       throw error(condition::invalid_argument, "transaction_timeout is " + to_string(transaction_timeout) + ": allowed is 100ms to 1h");
     tls.check();
+    log_statements.check();
     pool.check();
   }
 };

@@ -124,6 +124,7 @@ class pool {
   };
 
   /// Connects to nothing yet, but for `settings.min`.
+  /// \param log is told of connects that fail, of who holds a connection for too long, and of more if the settings say so
   /// \throws visor::error `invalid_argument` for a setting out of its range
   pool(boost::asio::any_io_executor executor, pool_settings settings, Connector source, Clock clock = Clock(), log_sink log = {},
        std::uint64_t seed = std::random_device{}())
@@ -416,6 +417,13 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
            " by " + text_of(seats_[one.connection].holder) + ", longer than pool.leak_threshold";
   }
 
+  /// \pre the lock is held
+  std::string news_of(std::string what) const {
+    auto const now = core_.statistics();
+    return what + " to " + connector_.place() + ": " + std::to_string(now.total) + " of " + std::to_string(settings_.max) + ", " +
+           std::to_string(now.in_use) + " in use, " + std::to_string(now.idle) + " idle, " + std::to_string(now.waiting) + " callers wait";
+  }
+
   static task<> connect(std::shared_ptr<shared> self, slot which) {
     std::unique_ptr<connection> made;
     std::optional<error> failure;
@@ -430,10 +438,13 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     if (!made && !failure)
       failure = error(condition::connection_failed, self->connector_.place() + " did not answer within " +
                                                         to_string(self->settings_.connect_timeout) + " (pool.connect_timeout)");
-    self->log(failure ? log_level::warning : log_level::debug,
-              failure ? std::string("cannot connect: ") + failure->what() : "connected to " + self->connector_.place());
+    log_level const level = failure ? log_level::warning : log_level::info;
     std::unique_lock lock(self->mutex_);
+    std::string news;
     if (failure) {
+      // A server that is down for long refuses again and again.
+      bool const is_news = !self->last_failure_ || self->last_failure_->kind() != failure->kind();
+      if (is_news || self->settings_.log_connections) news = std::string("cannot connect: ") + failure->what();
       self->last_failure_ = std::move(failure);
       self->core_.connect_failed(which, is_lasting(self->last_failure_->kind()), self->clock_.elapsed());
     } else {
@@ -441,7 +452,9 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       self->seats_[which].occupant = std::move(made);
       self->core_.connected(which, self->clock_.elapsed());
     }
+    if (!failure && self->settings_.log_connections) news = self->news_of("made a connection");
     self->settle(lock);
+    if (!news.empty()) self->log(level, news);
   }
 
   /// \return whether the operation succeeded in time
@@ -473,11 +486,13 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     if (reason != close_reason::broken && reason != close_reason::unanswered && reason != close_reason::reset_failed)
       co_await try_within(self, self->settings_.reset_timeout, ended->close());
     ended.reset();
-    self->log(log_level::debug,
-              "closed a connection to " + self->connector_.place() + ": " + boost::describe::enum_to_string(reason, "unknown"));
     std::unique_lock lock(self->mutex_);
     self->core_.closed(which, self->clock_.elapsed());
+    std::string news;
+    if (self->settings_.log_connections)
+      news = self->news_of(std::string("closed a connection (") + boost::describe::enum_to_string(reason, "unknown") + ")");
     self->settle(lock);
+    if (!news.empty()) self->log(log_level::info, news);
     self->keeper_.notify();
   }
 

@@ -85,12 +85,11 @@ namespace visor {
 /// A driver's database whose connections come from a pool: what `driver` asks of one. The driver gives
 ///
 /// - `settings`: with `pool`, `transaction_timeout`, `check()`;
-/// - `connector`: see the concept of that name, made from the settings; if it has threads of its own, with `stop()`, after which they do
-///   nothing more;
+/// - `connector`: see the concept of that name, made from the settings and a `log_sink`; if it has threads of its own, with `stop()`,
+///   after which they do nothing more;
 /// - `session`: made from a connection;
 /// - of its connection: `begin(writes)`, `commit()` and `rollback()`, which await; `attachment`; `interrupt(late)`; and, where the server
-/// can tell
-///   of other commits, `listen()` and `wait_for_notifications()`.
+///   can tell of other commits, `listen()` and `wait_for_notifications()`.
 ///
 /// What is done for callers is done on their executors. A thread of its own connects, looks after idle connections, and listens. It does
 /// not keep the caller's context, nor the process, alive.
@@ -101,7 +100,7 @@ class pooled_database {
   using session = typename Driver::session;
 
  public:
-  /// \param log of the pool
+  /// \param log is told what happens to connections, and to statements as far as the settings say so
   explicit pooled_database(typename Driver::settings settings, log_sink log = {}) : settings_(std::move(settings)), log_(std::move(log)) {}
   pooled_database(pooled_database const&) = delete;
   pooled_database& operator=(pooled_database const&) = delete;
@@ -161,10 +160,8 @@ class pooled_database {
 
   /// What an open database has: it lives until the last operation on it has ended.
   struct running {
-    explicit running(typename Driver::settings const& settings, log_sink log)
-        : source(settings),
-          pool(context.get_executor(), settings.pool, source, wall_clock(), std::move(log)),
-          thread([this] { context.run(); }) {
+    running(typename Driver::settings const& settings, log_sink const& log)
+        : source(settings, log), pool(context.get_executor(), settings.pool, source, wall_clock(), log), thread([this] { context.run(); }) {
       boost::asio::co_spawn(context, watch_deadlines(*this, settings.transaction_timeout), boost::asio::detached);
     }
     running(running const&) = delete;
@@ -234,7 +231,8 @@ class pooled_database {
         } catch (error const& thrown) {
           failure = thrown;
         }
-        if (failure->kind() == condition::connection_lost) held.evict_all();
+        bool const broke = failure->kind() == condition::connection_lost || failure->kind() == condition::outcome_unknown;
+        if (broke) held.evict_all();
       }
       if (!may_repeat(failure->kind()) || attempt == most_attempts) throw error(*failure);
       if (failure->kind() != condition::connection_lost) co_await pause(attempt);

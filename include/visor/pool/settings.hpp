@@ -34,6 +34,7 @@ struct pool_settings {
   duration connect_backoff_cap{std::chrono::seconds{2}};    ///< and never more; `connect_backoff` to 10 min
   duration reset_timeout{std::chrono::seconds{2}};          ///< to bring one into its first state again; 10 ms to 1 min
   duration leak_threshold{0};                               ///< held longer than this, its holder is logged; 0: never; else 1 s up
+  bool log_connections = false;                             ///< each that is made, closed or refused is logged, and how many there are
 
   pool_settings() = default;
   friend bool operator==(pool_settings const&, pool_settings const&) = default;
@@ -92,7 +93,7 @@ struct pool_settings {
 BOOST_DESCRIBE_STRUCT(pool_settings, (),
                       (min, max, acquire_timeout, max_waiting, idle_timeout, max_lifetime, max_uses, keepalive, validation_window,
                        validation_timeout, connect_timeout, max_connecting, connect_backoff, connect_backoff_cap, reset_timeout,
-                       leak_threshold))
+                       leak_threshold, log_connections))
 
 }  // namespace visor
 

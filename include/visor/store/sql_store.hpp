@@ -44,9 +44,9 @@ class sql_store {
   using dialect = typename Driver::dialect;
 
   /// Does not connect yet.
-  /// \param log is told of connections, where the driver has a pool of them
+  /// \param log is told what the database does by itself, and of statements and connections as far as the settings say so
   explicit sql_store(settings how, Clock clock = Clock(), log_sink log = {})
-      : settings_(std::move(how)), clock_(std::move(clock)), database_(make_database(settings_, std::move(log))) {}
+      : settings_(std::move(how)), clock_(std::move(clock)), database_(settings_, std::move(log)) {}
   sql_store(sql_store const&) = delete;
   sql_store& operator=(sql_store const&) = delete;
 
@@ -293,14 +293,6 @@ class sql_store {
 
   static constexpr bool has_server_clock = Driver::capabilities.server_clock && std::same_as<Clock, wall_clock>;
   static constexpr std::int64_t lease_id_block = 1024;
-
-  static typename Driver::database make_database(settings const& how, log_sink log) {
-    if constexpr (std::constructible_from<typename Driver::database, settings, log_sink>) {
-      return typename Driver::database(how, std::move(log));
-    } else {
-      return typename Driver::database(how);
-    }
-  }
 
   void check_open() const {
     if (!is_open_) throw error(condition::closed, "the store is not open: call open() first");

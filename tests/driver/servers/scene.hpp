@@ -7,12 +7,15 @@
 #include "support/tcp_gate.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <list>
 #include <memory>
 #include <optional>
@@ -59,12 +62,16 @@ struct all : visor::sql::statement_defaults {
   static constexpr void write(auto& out) { out.raw("SELECT value FROM numbers ORDER BY 1"); }
 };
 
+/// What has a limit may take so many times as long here.
+inline int slowness() {
+  char const* const given = std::getenv("VISOR_TEST_SLOWNESS");
+  return given == nullptr ? 1 : std::atoi(given);
+}
+
 /// A place for one test, with a table of numbers.
 class place {
  public:
   explicit place(kit::server& at = kit::server::shared()) : server(at) {
-    static std::atomic<int> last{0};
-    name = "place_" + std::to_string(++last);
     kit::make_place(server, name);
     database base(settings());
     run(base.open());
@@ -74,9 +81,32 @@ class place {
   }
   place(place const&) = delete;
   place& operator=(place const&) = delete;
-  ~place() { kit::drop_place(server, name); }
+  ~place() {
+    if (has_user_) server.run(kit::drop_user(name));
+    kit::drop_place(server, name);
+  }
 
   kit::driver::settings settings() const { return kit::settings(server, name); }
+
+  /// For a user with the password hunter2 who may have so many connections. Once.
+  kit::driver::settings limited(int connections) {
+    kit::make_user(server, name, name, connections);
+    has_user_ = true;
+    auto result = settings();
+    result.user = name;
+    result.password = visor::secret("hunter2");
+    return result;
+  }
+
+  /// Where the server listens, for a gate before it.
+  tcp_gate::endpoint endpoint() const {
+    auto const to = settings();
+    if (to.is_local()) return boost::asio::local::stream_protocol::endpoint(kit::socket_file(to));
+    boost::asio::io_context io;
+    boost::asio::ip::tcp::resolver resolver(io);
+    return resolver.resolve(to.host, std::to_string(to.port)).begin()->endpoint();
+  }
+
   /// The same over a network.
   kit::driver::settings settings(tcp_gate const& over) const {
     auto result = settings();
@@ -101,9 +131,11 @@ class place {
   }
 
   kit::server& server;
-  std::string name;
+  std::string const name = new_name();
 
  private:
+  bool has_user_ = false;
+
   static void run(visor::task<> work) {
     boost::asio::io_context io{1};
     visor_test::run(io, std::move(work));
@@ -132,6 +164,7 @@ class crowd {
     std::vector<std::string> surprises;  ///< what nobody may say
     visor::duration longest{0};
     std::atomic<int> ended{0};
+    std::atomic<int> successes{0};
     std::thread thread;
   };
 
@@ -172,6 +205,12 @@ class crowd {
     return true;
   }
 
+  std::size_t written() const {
+    std::size_t sum = 0;
+    for (auto const& each : members) sum += static_cast<std::size_t>(each.successes);
+    return sum;
+  }
+
   /// When they have stopped: whether all is as they were told.
   void check(numbers const& found) const {
     numbers written, allowed;
@@ -199,6 +238,7 @@ class crowd {
       try {
         add_number(io, in, number);
         me.written.push_back(number);
+        ++me.successes;
       } catch (visor::error const& thrown) {
         note(me, thrown, number);
       } catch (std::exception const& thrown) {

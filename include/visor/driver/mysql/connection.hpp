@@ -7,6 +7,7 @@
 #include "visor/driver/mysql/failure.hpp"
 #include "visor/driver/mysql/socket.hpp"
 #include "visor/driver/mysql/values.hpp"
+#include "visor/driver/statement_log.hpp"
 #include "visor/driver/statement_number.hpp"
 #include "visor/pool/pool.hpp"
 #include "visor/sql/statement.hpp"
@@ -43,8 +44,8 @@ class connection {
   /// \param made connected, its socket set not to block
   /// \param place how messages name the database
   /// \param limit how long a transaction may take
-  connection(connection_ptr made, std::string place, duration limit)
-      : handle_(std::move(made)), socket_(mysql_get_socket(handle_.get())), place_(std::move(place)), limit_(limit) {
+  connection(connection_ptr made, std::string place, duration limit, visor::detail::statement_log log)
+      : handle_(std::move(made)), socket_(mysql_get_socket(handle_.get())), place_(std::move(place)), limit_(limit), log_(std::move(log)) {
     // Shorter than the limit, so that there is time to say what was waited for.
     auto const seconds = std::chrono::floor<std::chrono::seconds>(limit * 3 / 4);
     wait_ = std::to_string(std::max<std::int64_t>(seconds.count(), 1));
@@ -83,9 +84,12 @@ class connection {
     constexpr std::size_t columns = sql::member_count<typename Definition::row>;
     parameters<sql::text_of<source>.parameters.size()> values;
     sql::bind_all<source>(values, given);
+    visor::detail::statement_log::entry telling(log_, sql::text_of<source>.view(), sql::text_of<source>.parameters.size());
     auto& one = place_for(visor::detail::statement_number::of<Definition>(), std::span(kinds.data(), columns));
     if (!one.is_ready) co_await prepare(one, sql::text_of<source>.view());
     co_await execute(one, values.all(), values.bytes_of_text());
+    bool const has_rows = columns != 0;
+    telling.rows = has_rows ? mysql_stmt_num_rows(one.handle.get()) : mysql_stmt_affected_rows(one.handle.get());
     co_return &one;
   }
 
@@ -107,6 +111,8 @@ class connection {
   /// \return of each that has rows the first value of the first one; empty for NULL
   task<std::vector<std::string>> run(std::string text) {
     std::vector<std::string> values;
+    visor::detail::statement_log::entry telling(log_, log_.without_values(text), 0);
+    std::size_t count = 0;
     answered_ = 0;
     int failed = co_await call(&mysql_real_query_start, &mysql_real_query_cont, handle_.get(), text.c_str(),
                                static_cast<unsigned long>(text.size()));
@@ -118,11 +124,15 @@ class connection {
         result_ptr const rows(stored);
         MYSQL_ROW const row = mysql_fetch_row(stored);
         values.emplace_back(row != nullptr && row[0] != nullptr ? row[0] : "");
+        count += mysql_num_rows(stored);
+      } else {
+        count += mysql_affected_rows(handle_.get());
       }
       ++answered_;
       failed = co_await call(&mysql_next_result_start, &mysql_next_result_cont, handle_.get());
       if (failed < 0) break;  // there is no other
     }
+    telling.rows = count;
     co_return values;
   }
 
@@ -319,6 +329,7 @@ class connection {
   watched_socket socket_;
   std::string place_;
   duration limit_;
+  visor::detail::statement_log log_;
   std::string wait_;  // for what others have locked, in whole seconds
   std::size_t largest_packet_ = 0;
   std::size_t answered_ = 0;  // of the statements of the last text

@@ -21,9 +21,10 @@ class connector {
  public:
   using connection = mysql_driver::connection;
 
-  explicit connector(mysql_settings settings)
+  explicit connector(mysql_settings settings, log_sink log = {})
       : settings_(std::move(settings)),
         certificates_(std::make_shared<tls_files const>(settings_.tls)),
+        log_(settings_.log_statements, std::move(log)),
         threads_(std::make_shared<boost::asio::thread_pool>(static_cast<std::size_t>(settings_.pool.max_connecting))) {
     settings_.tls = certificates_->paths();
     static std::once_flag once;
@@ -45,7 +46,7 @@ class connector {
     auto connecting = visor::detail::run_on(threads, work);
     connection_ptr made = co_await std::move(connecting);
     co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
-    auto ready = std::make_unique<connection>(std::move(made), place(), settings_.transaction_timeout);
+    auto ready = std::make_unique<connection>(std::move(made), place(), settings_.transaction_timeout, log_);
     asio::any_io_executor const executor = co_await asio::this_coro::executor;
     typename connection::attachment const here(*ready, executor);
     co_await ready->prepare_session();
@@ -55,6 +56,7 @@ class connector {
  private:
   mysql_settings settings_;
   std::shared_ptr<tls_files const> certificates_;
+  visor::detail::statement_log log_;
   std::shared_ptr<boost::asio::thread_pool> threads_;  // of all copies
 };
 

@@ -6,6 +6,7 @@
 #include "visor/driver/postgresql/backends.hpp"
 #include "visor/driver/postgresql/failure.hpp"
 #include "visor/driver/postgresql/values.hpp"
+#include "visor/driver/statement_log.hpp"
 #include "visor/driver/statement_number.hpp"
 #include "visor/pool/pool.hpp"
 
@@ -42,8 +43,8 @@ class connection {
   /// \param made connected
   /// \param place how messages name the database
   /// \param among this one and others whose notifications are no news
-  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among)
-      : handle_(std::move(made)), place_(std::move(place)), backend_(std::move(among), PQbackendPID(handle_.get())) {
+  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among, visor::detail::statement_log log)
+      : handle_(std::move(made)), place_(std::move(place)), backend_(std::move(among), PQbackendPID(handle_.get())), log_(std::move(log)) {
     if (socket_number_.value < 0 || PQsetnonblocking(handle_.get(), 1) != 0 || PQenterPipelineMode(handle_.get()) != 1)
       throw error(condition::connection_failed, "cannot use the connection to " + place_, one_line(PQerrorMessage(handle_.get())));
   }
@@ -70,12 +71,14 @@ class connection {
     note_sent(
         PQsendQueryPrepared(handle_.get(), name.c_str(), static_cast<int>(count), values.values(), values.lengths(), values.formats(), 1));
     wanted_.push_back(sent_ - 1);
+    if (log_.is_on()) telling_.emplace_back(std::string(sql::text_of<source>.view()), count);
   }
 
   /// The same for text without parameters, which is not kept.
   void send_text(std::string const& text) {
     note_sent(PQsendQueryParams(handle_.get(), text.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 1));
     wanted_.push_back(sent_ - 1);
+    if (log_.is_on()) telling_.emplace_back(std::string(log_.without_values(text)), 0);
   }
 
   /// Whatever was or will be sent in this transaction may leave something in the session: `reset` goes before the next one.
@@ -88,11 +91,14 @@ class connection {
     if (PQpipelineSync(handle_.get()) != 1) lose();
     std::vector<result_ptr> all;
     std::optional<error> failure;
+    duration since = log_.is_on() ? log_.now() : duration{0};
+    std::size_t told = 0;
     for (std::size_t i = 0; i < sent_; ++i) {
       result_ptr answer = co_await next_result();
       if (!answer) lose();
       if (!is_success(answer.get()) && !failure && PQresultStatus(answer.get()) != PGRES_PIPELINE_ABORTED)
         failure = failure_of(answer.get(), place_);
+      if (log_.is_on() && told < wanted_.size() && i == wanted_[told]) tell(told++, answer.get(), since);
       all.push_back(std::move(answer));
       result_ptr const end = co_await next_result();  // the end of this statement's answers
       if (end) lose();
@@ -105,6 +111,7 @@ class connection {
     for (std::size_t const each : wanted_) results.push_back(std::move(all[each]));
     preparing_.clear();
     wanted_.clear();
+    telling_.clear();
     sent_ = 0;
     is_busy_ = false;
     if (failure) throw error(*failure);
@@ -221,6 +228,15 @@ class connection {
     return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
   }
 
+  /// \param since when the server began with it, as far as can be told: the answer before it
+  void tell(std::size_t which, PGresult* answer, duration& since) const {
+    duration const now = log_.now();
+    std::optional<std::size_t> rows;
+    if (is_success(answer)) rows = row_count(answer);
+    if (PQresultStatus(answer) != PGRES_PIPELINE_ABORTED) log_.tell(telling_[which].first, telling_[which].second, rows, now - since);
+    since = now;
+  }
+
   task<> run_alone(std::string text) {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     attachment const here(*this, executor);
@@ -297,10 +313,12 @@ class connection {
   own_socket socket_number_{PQsocket(handle_.get())};
   std::string place_;
   own_backends::entry backend_;
+  visor::detail::statement_log log_;
   std::optional<boost::asio::posix::stream_descriptor> socket_;
   std::vector<bool> prepared_;
   std::vector<std::pair<std::size_t, std::size_t>> preparing_;  // the number of a statement, and its place in what was sent
   std::vector<std::size_t> wanted_;                             // whose answers of what was sent somebody wants
+  std::vector<std::pair<std::string, std::size_t>> telling_;    // of each of these, if somebody wants to know: its text, and parameters
   std::size_t sent_ = 0;                                        // and not answered
   bool is_busy_ = false;                                        // between a sync and its answer
   bool writes_ = false;

@@ -63,8 +63,10 @@ class connector {
  public:
   using connection = postgresql_driver::connection;
 
-  explicit connector(postgresql_settings settings)
-      : settings_(std::move(settings)), certificates_(std::make_shared<tls_files const>(settings_.tls)) {
+  explicit connector(postgresql_settings settings, log_sink log = {})
+      : settings_(std::move(settings)),
+        certificates_(std::make_shared<tls_files const>(settings_.tls)),
+        log_(settings_.log_statements, std::move(log)) {
     settings_.tls = certificates_->paths();
   }
 
@@ -101,7 +103,7 @@ class connector {
       throw error(condition::unsupported,
                   place() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
-    co_return std::make_unique<connection>(std::move(made), place(), own_);
+    co_return std::make_unique<connection>(std::move(made), place(), own_, log_);
   }
 
  private:
@@ -120,6 +122,7 @@ class connector {
 
   postgresql_settings settings_;
   std::shared_ptr<tls_files const> certificates_;
+  visor::detail::statement_log log_;
   std::shared_ptr<own_backends> own_ = std::make_shared<own_backends>();  // of all copies
 };
 

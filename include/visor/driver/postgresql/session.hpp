@@ -4,7 +4,6 @@
 #include "visor/driver/postgresql/connection.hpp"
 #include "visor/sql/statement.hpp"
 
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstring>
@@ -49,7 +48,7 @@ class session {
   task<std::size_t> execute(S, typename S::params const& params) {
     connection_.send<S>(params);
     auto const answers = co_await connection_.receive();
-    co_return affected_by(answers.back().get());
+    co_return row_count(answers.back().get());
   }
 
   /// In round trips of some hundred executions.
@@ -64,7 +63,7 @@ class session {
       for (waiting = 0; next != end && waiting < longest_batch; ++next, ++waiting) connection_.send<S>(*next);
       auto const answers = co_await connection_.receive();
       for (std::size_t i = answers.size() - waiting; i < answers.size(); ++i) {  // behind what was to be sent before
-        std::size_t const count = affected_by(answers[i].get());
+        std::size_t const count = row_count(answers[i].get());
         sum += count;
         if (!affected.empty()) affected[at++] = count;
       }
@@ -110,13 +109,6 @@ class session {
  private:
   static constexpr std::size_t longest_batch = 500;
   static constexpr sql::none nothing{};
-
-  static std::size_t affected_by(PGresult* answer) {
-    std::string_view const text = PQcmdTuples(answer);
-    std::size_t count = 0;
-    std::from_chars(text.data(), text.data() + text.size(), count);
-    return count;
-  }
 
   connection& connection_;
 };

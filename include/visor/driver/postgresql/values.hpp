@@ -11,6 +11,7 @@
 #include <boost/mp11/list.hpp>
 
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +39,14 @@ constexpr Oid type_of(sql::kind what) {
     case sql::kind::text: return text_type;
   }
   return 0;
+}
+
+/// How many rows a statement found or changed.
+inline std::size_t row_count(PGresult* answer) {
+  std::string_view const text = PQcmdTuples(answer);
+  std::size_t count = 0;
+  std::from_chars(text.data(), text.data() + text.size(), count);
+  return count;
 }
 
 /// Instants are counted from 2000-01-01 there.

@@ -5,6 +5,7 @@
 #include "visor/driver/sqlite/dialect.hpp"
 #include "visor/driver/sqlite/file.hpp"
 #include "visor/driver/sqlite/settings.hpp"
+#include "visor/driver/statement_log.hpp"
 #include "visor/driver/statement_number.hpp"
 #include "visor/sql/statement.hpp"
 
@@ -72,8 +73,8 @@ class connection {
   /// Opens the file; the writer makes it, and its folder, where they are missing.
   /// \param stopping while waiting for another process: give up once this is true
   /// \throws visor::error with one line that names the file and the remedy
-  connection(sqlite_settings const& settings, role as, std::atomic<bool> const& stopping)
-      : filename_(settings.filename), busy_timeout_(settings.busy_timeout), stopping_(stopping) {
+  connection(sqlite_settings const& settings, role as, std::atomic<bool> const& stopping, log_sink const& log)
+      : filename_(settings.filename), busy_timeout_(settings.busy_timeout), stopping_(stopping), log_(settings.log_statements, log) {
     prepare_file(filename_, as == role::writer);
     sqlite3* opened = nullptr;
     int const code =
@@ -129,10 +130,19 @@ class connection {
     return static_cast<std::size_t>(sqlite3_changes64(handle_.get()));
   }
 
+  /// Tells of a statement, from now until it goes.
+  template <sql::statement Definition>
+  visor::detail::statement_log::entry tell() const {
+    constexpr std::size_t count = sql::text_of<sql::spelled<sqlite_dialect, Definition>>.parameters.size();
+    return visor::detail::statement_log::entry(log_, sql::text_in<sqlite_dialect, Definition>, count);
+  }
+
   /// Runs text that is not kept.
   void run(std::string_view text) {
     std::string const whole(text);
+    visor::detail::statement_log::entry telling(log_, log_.without_values(whole), 0);
     check(sqlite3_exec(handle_.get(), whole.c_str(), nullptr, nullptr, nullptr));
+    telling.rows = 0;
   }
 
   void begin_immediate() { control("BEGIN IMMEDIATE", begin_immediate_); }
@@ -233,7 +243,11 @@ class connection {
     return place.get();
   }
 
-  void control(std::string_view text, statement_ptr& place) { execute(keep(text, place)); }
+  void control(std::string_view text, statement_ptr& place) {
+    visor::detail::statement_log::entry telling(log_, text, 0);
+    execute(keep(text, place));
+    telling.rows = 0;
+  }
 
   static int is_interrupted(void* self) { return static_cast<connection*>(self)->interrupted_.load(std::memory_order_relaxed) ? 1 : 0; }
 
@@ -252,6 +266,7 @@ class connection {
   std::string filename_;
   duration busy_timeout_;
   std::atomic<bool> const& stopping_;
+  visor::detail::statement_log log_;
   std::chrono::steady_clock::time_point busy_until_{};
   std::atomic<bool> interrupted_{false};
   std::optional<std::int64_t> last_version_;

@@ -33,7 +33,7 @@ namespace visor::sqlite_driver {
 template <class Settings>
 class basic_database {
  public:
-  explicit basic_database(Settings settings) : settings_(std::move(settings)) {}
+  explicit basic_database(Settings settings, log_sink log = {}) : settings_(std::move(settings)), log_(std::move(log)) {}
   basic_database(basic_database const&) = delete;
   basic_database& operator=(basic_database const&) = delete;
   ~basic_database() {
@@ -153,7 +153,7 @@ class basic_database {
   /// Calls the watcher when the file was changed by another process, or by another store in this one.
   void look_for_others(std::optional<connection>& file) noexcept {
     try {
-      if (!file) file.emplace(settings_, connection::role::writer, stopping_);
+      if (!file) file.emplace(settings_, connection::role::writer, stopping_, log_);
       if (!file->changed_by_others()) return;
       if (!std::exchange(has_looked_, true)) return;  // the first look of all only takes the measure
       std::function<void()> watcher;
@@ -176,7 +176,7 @@ class basic_database {
   std::size_t commit_from(std::vector<std::shared_ptr<work>> const& group, std::size_t first, std::optional<connection>& file) noexcept {
     std::size_t next = first;
     try {
-      if (!file) file.emplace(settings_, connection::role::writer, stopping_);
+      if (!file) file.emplace(settings_, connection::role::writer, stopping_, log_);
       bool const alone = group.size() - first == 1;
       session on(*file);
       file->begin_immediate();
@@ -210,7 +210,7 @@ class basic_database {
     while (!reads_->closed()) {
       for (auto const& one : reads_->take(1, work_queue::clock::time_point::max())) {
         try {
-          if (!file) file.emplace(settings_, connection::role::reader, stopping_);
+          if (!file) file.emplace(settings_, connection::role::reader, stopping_, log_);
           read_one(*one, *file);
         } catch (...) {
           if (one->failure() == nullptr) one->fail(std::current_exception());
@@ -243,6 +243,7 @@ class basic_database {
   }
 
   Settings settings_;
+  log_sink log_;
   std::shared_ptr<work_queue> writes_ = std::make_shared<work_queue>();
   std::shared_ptr<work_queue> reads_ = std::make_shared<work_queue>();
   std::atomic<bool> stopping_{false};

@@ -25,25 +25,31 @@ class session {
 
   template <sql::statement S>
   ready<std::vector<typename S::row>> query(S, typename S::params const& params) {
+    auto telling = connection_.tell<S>();
     sqlite3_stmt* const statement = connection_.bound<S>(params);
     connection::reset_guard const guard(statement);
     std::vector<typename S::row> rows;
     while (connection_.step(statement)) sql::read_row(row_cursor(statement), rows.emplace_back());
+    telling.rows = rows.size();
     return ready<std::vector<typename S::row>>(std::move(rows));
   }
 
   template <sql::statement S>
   ready<std::optional<typename S::row>> find(S, typename S::params const& params) {
+    auto telling = connection_.tell<S>();
     sqlite3_stmt* const statement = connection_.bound<S>(params);
     connection::reset_guard const guard(statement);
     std::optional<typename S::row> row;
     if (connection_.step(statement)) sql::read_row(row_cursor(statement), row.emplace());
+    telling.rows = row ? 1U : 0U;
     return ready<std::optional<typename S::row>>(std::move(row));
   }
 
   template <sql::statement S>
   ready<std::size_t> execute(S, typename S::params const& params) {
-    return ready<std::size_t>(connection_.execute(connection_.bound<S>(params)));
+    auto telling = connection_.tell<S>();
+    telling.rows = connection_.execute(connection_.bound<S>(params));
+    return ready<std::size_t>(*telling.rows);
   }
 
   template <sql::statement S, std::ranges::input_range Range>
@@ -53,8 +59,10 @@ class session {
     std::size_t at = 0;
     for (auto&& one : many) {
       typename S::params const& params = one;
+      auto telling = connection_.tell<S>();
       connection_.bind<S>(statement, params);
       std::size_t const count = connection_.execute(statement);
+      telling.rows = count;
       sum += count;
       if (!affected.empty()) affected[at++] = count;
     }

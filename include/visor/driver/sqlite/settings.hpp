@@ -4,6 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/base/text.hpp"
 #include "visor/base/time.hpp"
+#include "visor/driver/statement_log.hpp"
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
@@ -23,6 +24,7 @@ struct sqlite_settings {
   std::string filename = ".visor/schedules.db";  ///< folder and file are made where they are missing, for their owner only
   sqlite_synchronous synchronous = sqlite_synchronous::full;
   duration busy_timeout{std::chrono::seconds{5}};  ///< how long to wait while another process writes; 0 to 10 min
+  statement_log_settings log_statements;
   std::optional<bool> auto_init;  ///< unset: make the tables where there are none; true: bring older ones up to date too; false: neither
 
   sqlite_settings() = default;
@@ -41,9 +43,10 @@ struct sqlite_settings {
                   "filename is '" + filename + "': only a path is allowed; for a store in memory use the driver memory");
     if (busy_timeout < duration{0} || busy_timeout > std::chrono::minutes{10})
       throw error(condition::invalid_argument, "busy_timeout is " + to_string(busy_timeout) + ": allowed is 0s to 10m");
+    log_statements.check();
   }
 };
-BOOST_DESCRIBE_STRUCT(sqlite_settings, (), (filename, synchronous, busy_timeout, auto_init))
+BOOST_DESCRIBE_STRUCT(sqlite_settings, (), (filename, synchronous, busy_timeout, log_statements, auto_init))
 
 }  // namespace visor
 

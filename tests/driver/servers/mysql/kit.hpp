@@ -23,13 +23,11 @@ struct kit {
   static void make_place(server& at, std::string const& name) { at.run("CREATE DATABASE " + name); }
   static void drop_place(server& at, std::string const& name) { at.run("DROP DATABASE " + name); }
   static visor::mysql_settings settings(server& at, std::string const& name) {
-    visor::mysql_settings result;
-    result.host = at.folder();
-    result.user = "root";
+    auto result = at.settings();
     result.database = name;
     return result;
   }
-  static std::string socket_file(server& at) { return at.socket_file(); }
+  static std::string socket_file(visor::mysql_settings const& of) { return of.host + "/mysqld.sock"; }
 
   /// Ends every connection to a place, and waits for that.
   static void end_connections(server& at, std::string const& name) {
@@ -43,12 +41,12 @@ struct kit {
     }
   }
 
-  /// A user who may have one connection.
-  static void make_lonely_user(server& at, std::string const& name, std::string const& place) {
-    at.run("DROP USER IF EXISTS " + name);
-    at.run("CREATE USER " + name + " IDENTIFIED BY 'hunter2' WITH MAX_USER_CONNECTIONS 1");
+  /// Makes a user with the password hunter2, who may have so many connections.
+  static void make_user(server& at, std::string const& name, std::string const& place, int connections) {
+    at.run("CREATE USER " + name + " IDENTIFIED BY 'hunter2' WITH MAX_USER_CONNECTIONS " + std::to_string(connections));
     at.run("GRANT ALL ON " + place + ".* TO " + name);
   }
+  static std::string drop_user(std::string const& name) { return "DROP USER " + name; }
 
   static std::string sleep(std::string const& seconds) { return "DO SLEEP(" + seconds + ")"; }
 

@@ -18,28 +18,26 @@ struct kit {
 
   /// Makes a place for tables, and a way to get there.
   static void make_place(server& at, std::string const& name) { at.run("CREATE SCHEMA " + name); }
-  static void drop_place(server& at, std::string const& name) {
-    at.run("SET client_min_messages = error; DROP SCHEMA " + name + " CASCADE");
-  }
+  static void drop_place(server& at, std::string const& name) { at.run("DROP SCHEMA " + name + " CASCADE"); }
   static visor::postgresql_settings settings(server& at, std::string const& name) {
-    visor::postgresql_settings result;
-    result.host = at.socket_folder();
-    result.database = result.user = "postgres";
+    auto result = at.settings();
     result.schema = name;
     return result;
   }
-  static std::string socket_file(server& at) { return at.socket_folder() + "/.s.PGSQL.5432"; }
+  static std::string socket_file(visor::postgresql_settings const& of) { return of.host + "/.s.PGSQL." + std::to_string(of.port); }
 
   /// Ends every connection to a place, and waits for that.
   static void end_connections(server& at, std::string const&) {
     at.run(
-        "SET client_min_messages = error; SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'visor'");
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'visor' AND datname = current_database() "
+        "AND pid <> pg_backend_pid()");
   }
 
-  /// A user who may have one connection.
-  static void make_lonely_user(server& at, std::string const& name, std::string const&) {
-    at.run("DROP ROLE IF EXISTS " + name + "; CREATE ROLE " + name + " LOGIN CONNECTION LIMIT 1");
+  /// Makes a user with the password hunter2, who may have so many connections.
+  static void make_user(server& at, std::string const& name, std::string const&, int connections) {
+    at.run("CREATE ROLE " + name + " LOGIN PASSWORD 'hunter2' CONNECTION LIMIT " + std::to_string(connections));
   }
+  static std::string drop_user(std::string const& name) { return "DROP ROLE " + name; }
 
   static std::string sleep(std::string const& seconds) { return "SELECT pg_sleep(" + seconds + ")"; }
 

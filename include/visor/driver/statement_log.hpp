@@ -1,0 +1,94 @@
+#ifndef VISOR_DRIVER_STATEMENT_LOG_HPP
+#define VISOR_DRIVER_STATEMENT_LOG_HPP
+
+#include "visor/base/clock.hpp"
+#include "visor/base/error.hpp"
+#include "visor/base/log.hpp"
+#include "visor/base/time.hpp"
+
+#include <boost/describe/class.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace visor {
+
+/// Which statements a database tells its log: the text, cut to 200 characters, how long it took, and the numbers of its rows and
+/// parameters. Never a value: of text that somebody runs as it is, only what stands before the first quote.
+struct statement_log_settings {
+  bool all = false;  ///< each, as information
+  duration slow{0};  ///< what takes this long, as a warning, whatever `all` says; 0: nothing is slow; else 1 ms to 1 h
+
+  statement_log_settings() = default;
+  friend bool operator==(statement_log_settings const&, statement_log_settings const&) = default;
+
+  /// \throws visor::error `invalid_argument` that names the field, and what is allowed
+  void check() const {
+    if (slow != duration{0} && (slow < std::chrono::milliseconds{1} || slow > std::chrono::hours{1}))
+      throw error(condition::invalid_argument, "log_statements.slow is " + to_string(slow) + ": allowed is 0s (never) or 1ms to 1h");
+  }
+};
+BOOST_DESCRIBE_STRUCT(statement_log_settings, (), (all, slow))
+
+namespace detail {
+
+/// What a connection tells of its statements. While nobody wants to know, no time is taken and no text is made.
+class statement_log {
+ public:
+  statement_log() = default;
+  statement_log(statement_log_settings how, log_sink sink) : how_(std::move(how)), sink_(std::move(sink)) {}
+
+  bool is_on() const noexcept { return sink_ && (how_.all || how_.slow != duration{0}); }
+
+  static duration now() noexcept { return wall_clock().elapsed(); }
+
+  /// Of text that is run as it is: what holds no value.
+  static std::string_view without_values(std::string_view text) noexcept { return text.substr(0, text.find_first_of("'\"$")); }
+
+  /// \param rows found or changed; none: it failed
+  void tell(std::string_view text, std::size_t parameters, std::optional<std::size_t> rows, duration took) const {
+    bool const is_slow = how_.slow != duration{0} && took >= how_.slow;
+    if (!how_.all && !is_slow) return;
+    std::string line = is_slow ? "slow statement, " : "statement, ";
+    line += to_string(took) + (rows ? ", " + std::to_string(*rows) + " rows, " : std::string(", failed, ")) + std::to_string(parameters) +
+            " parameters: ";
+    line += text.substr(0, longest_text);
+    if (text.size() > longest_text) line += "...";
+    sink_(is_slow ? log_level::warning : log_level::info, line);
+  }
+
+  /// One statement while it runs: told at the end.
+  class entry {
+   public:
+    entry(statement_log const& in, std::string_view text, std::size_t parameters)
+        : in_(in.is_on() ? &in : nullptr), text_(text), parameters_(parameters), begin_(in_ != nullptr ? now() : duration{0}) {}
+    entry(entry const&) = delete;
+    entry& operator=(entry const&) = delete;
+    ~entry() {
+      if (in_ != nullptr) in_->tell(text_, parameters_, rows, now() - begin_);
+    }
+
+    std::optional<std::size_t> rows;  ///< when it succeeded
+
+   private:
+    statement_log const* in_;
+    std::string_view text_;
+    std::size_t parameters_;
+    duration begin_;
+  };
+
+ private:
+  static constexpr std::size_t longest_text = 200;
+
+  statement_log_settings how_;
+  log_sink sink_;
+};
+
+}  // namespace detail
+}  // namespace visor
+
+#endif
