@@ -23,6 +23,7 @@ inline sqlite_settings driver_settings(sqlite, storage_settings const& storage) 
   sqlite_settings result{storage.connection.filename};
   result.synchronous = storage.connection.synchronous == synchronous_mode::full ? sqlite_synchronous::full : sqlite_synchronous::normal;
   result.auto_init = storage.auto_init;
+  result.log_statements = storage.log_statements;
   return result;
 }
 

@@ -70,12 +70,29 @@ class Working(OnServer):
         daemon.send_signal(signal.SIGTERM)
         self.assertEqual(daemon.wait(30), 0)
 
-    def test_connections_are_logged(self):
+    def test_connections_and_statements_are_logged_for_who_asks(self):
         self.configure()
-        said = self.run_program("run", "--for", "1s", "--log-level", "debug").stderr
-        self.assertIn("connected to the database 'visor' at localhost:", said)
+        said = self.run_program("run", "--for", "1s", environment={"DB_LOG_CONNECTIONS": "true", "DB_LOG_QUERIES": "true"}).stderr
+        self.assertIn("made a connection to the database 'visor' at localhost:", said)
+        self.assertIn("closed a connection (shutdown) to the database 'visor' at localhost:", said)
+        self.assertRegex(said, r"statement, (\d+ms)?\d+us, 1 rows, \d+ parameters: INSERT INTO .visor_node")
         self.assertNotIn("horse", said)
-        self.assertNotIn("connected to", self.run_program("run", "--for", "1s").stderr)
+        said = self.run_program("run", "--for", "1s", "--log-level", "debug").stderr
+        self.assertNotIn("connection", said)
+        self.assertNotIn("statement", said)
+
+    def test_a_full_pool(self):
+        self.write("scheduler: " + json.dumps({"storage": self.storage(pool={"max": 1, "acquire_timeout": "100ms"}),
+                                               "cron": {"tick": {"schedule": "* * * * * *", "workflow": "greet"}}})
+                   + "\nworkflows: {greet: {command: [echo, hello]}}\n")
+        daemon = self.start("run")
+        self.wait_until(lambda: self.is_online() and self.count("visor_fire") > 0)
+        self.server.sql(self.server.HOLD, "visor")  # what every transaction that writes waits for
+        daemon.send_signal(signal.SIGTERM)
+        said = daemon.communicate(timeout=30 * SLOWNESS)[1]
+        self.assertRegex(said, "no connection to the database 'visor' at localhost:[0-9]+ within 100ms .pool.acquire_timeout.: 1 of 1 "
+                               "connections are in use, 0 idle, 0 being made, .* raise pool.max .DB_POOL_MAX., or find who keeps them")
+        self.assertNotIn("horse", said)
 
     def test_the_tables(self):
         self.configure()
@@ -267,6 +284,14 @@ class Wrong(OnServer):
 
     def test_a_stopped_server(self):
         self.refused(["cannot connect to localhost:1: is the server up?"], port=1)
+
+    def test_no_connection_left(self):
+        self.configure()
+        self.server.limit_connections(1)
+        self.addCleanup(self.server.limit_connections, None)
+        self.start("run")
+        self.wait_until(self.is_online)
+        self.refused("has no connection left: lower pool.max, or raise max_connections of the server")
 
     def test_a_missing_file(self):
         here = str(self.server.root / "ca.pem")

@@ -136,6 +136,7 @@ class Postgres(Server):
     ADMINISTRATOR = "postgres"
     ENCRYPTED = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'visor' AND ssl"
     REFUSED_PASSWORD = "password authentication failed"
+    HOLD = "SELECT pg_advisory_lock(hashtext('visor'), hashtext('public')), pg_sleep(1.5)"
 
     def users_name(self):
         return "postgres"
@@ -172,6 +173,9 @@ class Postgres(Server):
     def drop_index(self, table, index):
         self.sql(f"DROP INDEX {index}", "visor")
 
+    def limit_connections(self, most):
+        self.sql(f"ALTER ROLE visor CONNECTION LIMIT {-1 if most is None else most}")
+
 
 class MariaDB(Server):
     DRIVER, SCHEMA, DEATH = "mysql", "visor", "KILL"
@@ -179,6 +183,7 @@ class MariaDB(Server):
     ENCRYPTED = "SELECT count(*) FROM information_schema.processlist WHERE user = 'visor' AND '0' < (SELECT variable_value FROM " \
         "information_schema.global_status WHERE variable_name = 'SSL_ACCEPTS')"
     REFUSED_PASSWORD = "Access denied for user 'visor'"
+    HOLD = "SELECT GET_LOCK(CONCAT('visor.', MD5('visor')), 10), SLEEP(1.5)"
 
     def users_name(self):
         names = {each.pw_name for each in pwd.getpwall()}
@@ -217,3 +222,6 @@ class MariaDB(Server):
 
     def drop_index(self, table, index):
         self.sql(f"DROP INDEX {index} ON {table}", "visor")
+
+    def limit_connections(self, most):
+        self.sql(f"ALTER USER visor WITH MAX_USER_CONNECTIONS {most or 0}")

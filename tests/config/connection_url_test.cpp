@@ -102,11 +102,13 @@ TEST_CASE("the whole pool, and certificates whatever their shape") {
   visor::storage_settings given;
   given.connection.pool.max_uses = 7;
   given.connection.pool.leak_threshold = std::chrono::minutes{1};
+  given.log_statements.slow = std::chrono::seconds{3};
   given.connection.ssl.emplace();
   given.connection.ssl->cert = "/own.pem";
   given.connection.ssl->key = "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCkFBRUNBd1FGQmdjPQotLS0tLUVORCBQUklWQVRFIEtFWS0tLS0tCg==";
   auto const all = from(given);
   CHECK(all.pool == given.connection.pool);
+  CHECK(all.log_statements.slow == std::chrono::seconds{3});
   CHECK(all.tls.cert == "/own.pem");
   CHECK(all.tls.key == "-----BEGIN PRIVATE KEY-----\nAAECAwQFBgc=\n-----END PRIVATE KEY-----\n");
   given.connection.ssl->key = "hunter2";

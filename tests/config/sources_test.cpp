@@ -85,6 +85,8 @@ TEST_CASE("every variable reaches its key") {
       {"DB_IDLE_TIMEOUT_MS", "90000", "connection.pool.idle_timeout", "1m30s"},
       {"DB_CONNECTION_TIMEOUT_MS", "2500", "connection.pool.acquire_timeout", "2s500ms"},
       {"DB_MAX_USES", "99", "connection.pool.max_uses", "99"},
+      {"DB_LOG_CONNECTIONS", "true", "connection.pool.log_connections", "true"},
+      {"DB_LOG_QUERIES", "true", "log_statements.all", "true"},
       {"AUTO_INIT_DB", "true", "auto_init", "true"},
       {"DATABASE_URL", "postgres://u:hunter2@h/d", "connection.connection_string", "********"},
   };

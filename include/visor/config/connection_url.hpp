@@ -111,6 +111,7 @@ Settings server_settings(storage_settings const& from) {
   Settings result;
   result.auto_init = from.auto_init;
   result.pool = given.pool;
+  result.log_statements = from.log_statements;
   if (given.connection_string.empty()) {
     result.host = given.host;
     if (given.port) result.port = *given.port;

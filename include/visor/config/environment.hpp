@@ -57,6 +57,8 @@ inline constexpr auto named_variables = std::to_array<named_variable>({
     {"DB_IDLE_TIMEOUT_MS", "scheduler.storage.connection.pool.idle-timeout"},
     {"DB_CONNECTION_TIMEOUT_MS", "scheduler.storage.connection.pool.connection-timeout"},
     {"DB_MAX_USES", "scheduler.storage.connection.pool.max_uses"},
+    {"DB_LOG_CONNECTIONS", "scheduler.storage.connection.pool.log_connections"},
+    {"DB_LOG_QUERIES", "scheduler.storage.log_statements.all", variable_use::always},
     {"AUTO_INIT_DB", "scheduler.storage.auto_init"},
 });
 

@@ -89,6 +89,11 @@ inline constexpr auto rules<scheduler_settings> = std::to_array<key_rule>({
 });
 
 template <>
+inline constexpr auto rules<statement_log_settings> = std::to_array<key_rule>({
+    {.member = "slow", .least = 0, .most = us_per_hour},
+});
+
+template <>
 inline constexpr auto rules<misfire_settings> = std::to_array<key_rule>({
     {.member = "limit", .least = 1, .most = 100'000},
     {.member = "within", .least = us_per_s},
@@ -145,6 +150,8 @@ template <class T>
 inline constexpr std::string_view single_value = {};
 template <>
 inline constexpr std::string_view single_value<ssl_settings> = "enabled";
+template <>
+inline constexpr std::string_view single_value<statement_log_settings> = "all";
 template <>
 inline constexpr std::string_view single_value<misfire_settings> = "policy";
 template <>

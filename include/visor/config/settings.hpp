@@ -5,6 +5,7 @@
 #include "visor/base/time.hpp"
 #include "visor/config/pem.hpp"
 #include "visor/config/source.hpp"
+#include "visor/driver/statement_log.hpp"
 #include "visor/engine/job_type.hpp"
 #include "visor/engine/node_settings.hpp"
 #include "visor/pool/settings.hpp"
@@ -63,10 +64,11 @@ struct storage_settings {
   storage_driver driver = storage_driver::sqlite;
   std::optional<bool> auto_init;  ///< none: create the tables where there are none; true: create and migrate; false: neither
   connection_settings connection;
+  statement_log_settings log_statements;
   std::string path;  ///< a JSON file of an older layout, to be taken over at the first start
   friend bool operator==(storage_settings const&, storage_settings const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(storage_settings, (), (driver, auto_init, connection, path))
+BOOST_DESCRIBE_STRUCT(storage_settings, (), (driver, auto_init, connection, log_statements, path))
 
 /// Several nodes on one database. Reading a file copies these to `settings::node`, which is what the engine obeys.
 struct ha_settings {

@@ -21,15 +21,15 @@ namespace visor {
 /// parameters. Never a value: of text that somebody runs as it is, only what stands before the first quote.
 struct statement_log_settings {
   bool all = false;  ///< each, as information
-  duration slow{0};  ///< what takes this long, as a warning, whatever `all` says; 0: nothing is slow; else 1 ms to 1 h
+  duration slow{0};  ///< what takes this long, as a warning, whatever `all` says; 0: nothing is slow; to 1 h
 
   statement_log_settings() = default;
   friend bool operator==(statement_log_settings const&, statement_log_settings const&) = default;
 
   /// \throws visor::error `invalid_argument` that names the field, and what is allowed
   void check() const {
-    if (slow != duration{0} && (slow < std::chrono::milliseconds{1} || slow > std::chrono::hours{1}))
-      throw error(condition::invalid_argument, "log_statements.slow is " + to_string(slow) + ": allowed is 0s (never) or 1ms to 1h");
+    if (slow < duration{0} || slow > std::chrono::hours{1})
+      throw error(condition::invalid_argument, "log_statements.slow is " + to_string(slow) + ": allowed is 0s (never) to 1h");
   }
 };
 BOOST_DESCRIBE_STRUCT(statement_log_settings, (), (all, slow))
