@@ -218,7 +218,8 @@ TEST_CASE("every error is reported, in the order of the file, and joined when th
   std::string const expected =
       "visor.yaml:2:21: scheduler.storage.driver: \"sqlit\" is not allowed; did you mean \"sqlite\"? (sqlite, memory, postgresql, mysql, "
       "mssql)\n"
-      "visor.yaml:2:28: scheduler.storage.conection: unknown key; did you mean \"connection\"? (driver, auto_init, connection, path)\n"
+      "visor.yaml:2:28: scheduler.storage.conection: unknown key; did you mean \"connection\"? (driver, auto_init, connection, "
+      "log_statements, path)\n"
       "visor.yaml:4:19: scheduler.cron.a.schedule: 3 fields, but there must be 5, or 6 with seconds first, or 7 with the year last\n"
       "visor.yaml:4:36: scheduler.cron.a.workflow: no workflow has the name \"reprot\"; did you mean \"report\"?\n"
       "visor.yaml:6:3: workflows.report: has nothing to do: give it a command or a webhook\n"

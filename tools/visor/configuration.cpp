@@ -36,12 +36,14 @@ std::string find_file(invocation const& given) {
 
 std::vector<visor::setting_flag> flags_of(invocation const& given) {
   std::vector<visor::setting_flag> flags;
-  for (auto const& each : given.known)
-    if (auto const value = given.text(each.name); value && !each.setting.empty()) {
+  for (auto const& each : given.known) {
+    if (each.setting.empty()) continue;
+    if (auto const value = given.text(each.name)) {
       std::string const name = "--" + std::string(each.name);
       if (value->empty()) throw usage_error(name + " is empty");
       flags.push_back({name, std::string(each.setting), *value});
     }
+  }
   given.number("port", 1, 65'535);  // a number that is none is a mistake of the command line
   return flags;
 }
