@@ -81,19 +81,6 @@ class Working(OnServer):
         self.assertNotIn("connection", said)
         self.assertNotIn("statement", said)
 
-    def test_a_full_pool(self):
-        self.write("scheduler: " + json.dumps({"storage": self.storage(pool={"max": 1, "acquire_timeout": "100ms"}),
-                                               "cron": {"tick": {"schedule": "* * * * * *", "workflow": "greet"}}})
-                   + "\nworkflows: {greet: {command: [echo, hello]}}\n")
-        daemon = self.start("run")
-        self.wait_until(lambda: self.is_online() and self.count("visor_fire") > 0)
-        self.server.sql(self.server.HOLD, "visor")  # what every transaction that writes waits for
-        daemon.send_signal(signal.SIGTERM)
-        said = daemon.communicate(timeout=30 * SLOWNESS)[1]
-        self.assertRegex(said, "no connection to the database 'visor' at localhost:[0-9]+ within 100ms .pool.acquire_timeout.: 1 of 1 "
-                               "connections are in use, 0 idle, 0 being made, .* raise pool.max .DB_POOL_MAX., or find who keeps them")
-        self.assertNotIn("horse", said)
-
     def test_the_tables(self):
         self.configure()
         self.assertIn("✗ No", self.accepts("db", "status"))

@@ -136,7 +136,6 @@ class Postgres(Server):
     ADMINISTRATOR = "postgres"
     ENCRYPTED = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'visor' AND ssl"
     REFUSED_PASSWORD = "password authentication failed"
-    HOLD = "SELECT pg_advisory_lock(hashtext('visor'), hashtext('public')), pg_sleep(1.5)"
 
     def users_name(self):
         return "postgres"
@@ -183,7 +182,6 @@ class MariaDB(Server):
     ENCRYPTED = "SELECT count(*) FROM information_schema.processlist WHERE user = 'visor' AND '0' < (SELECT variable_value FROM " \
         "information_schema.global_status WHERE variable_name = 'SSL_ACCEPTS')"
     REFUSED_PASSWORD = "Access denied for user 'visor'"
-    HOLD = "SELECT GET_LOCK(CONCAT('visor.', MD5('visor')), 10), SLEEP(1.5)"
 
     def users_name(self):
         names = {each.pw_name for each in pwd.getpwall()}

@@ -477,13 +477,14 @@ TEST_CASE("threads that take, keep, break and give up at random leave nothing be
           if (dice() % 3 == 0) co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
         };
         bool ended = false;
+        io.restart();
         asio::co_spawn(io, one(pool, random, served),
                        asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr) { ended = true; }));
-        if (random() % 4 == 0) {
-          io.poll();
-          cancel.emit(asio::cancellation_type::terminal);
-        }
-        io.restart();
+        // On the executor, behind the first step: co_spawn of Boost 1.81 to 1.83 does not bear it otherwise.
+        if (random() % 4 == 0)
+          asio::post(io, [&] {
+            if (!ended) cancel.emit(asio::cancellation_type::terminal);
+          });
         while (!ended && io.run_one() != 0) {
         }
         io.run();
