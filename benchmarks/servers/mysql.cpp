@@ -5,11 +5,10 @@
 #include "visor/mysql.hpp"
 
 int main() {
-  auto const& server = visor_test::mariadb_server::shared();
+  visor_test::mariadb_server const server;
   server.run("CREATE DATABASE bench");
-  visor::mysql_settings settings;
-  settings.host = server.folder();
+  visor::mysql_settings settings = server.settings();
   settings.database = "bench";
-  settings.user = "root";
-  visor_bench::measure<visor::mysql>(settings, {FLOOR_PROGRAM, server.socket_file(), "bench", visor_bench::statement_text<visor::mysql>});
+  visor_bench::measure<visor::mysql>(settings,
+                                     {FLOOR_PROGRAM, settings.host + "/mysqld.sock", "bench", visor_bench::statement_text<visor::mysql>});
 }

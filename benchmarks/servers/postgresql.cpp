@@ -5,11 +5,9 @@
 #include "visor/postgresql.hpp"
 
 int main() {
-  auto const& server = visor_test::postgresql_server::shared();
-  visor::postgresql_settings settings;
-  settings.host = server.socket_folder();
-  settings.database = "postgres";
-  settings.user = "postgres";
-  visor_bench::measure<visor::postgresql>(settings, {FLOOR_PROGRAM, "host=" + server.socket_folder() + " user=postgres dbname=postgres",
-                                                     visor_bench::statement_text<visor::postgresql>});
+  visor_test::postgresql_server const server;
+  auto const& settings = server.settings();
+  visor_bench::measure<visor::postgresql>(
+      settings, {FLOOR_PROGRAM, "host=" + settings.host + " user=" + settings.user + " dbname=" + settings.database,
+                 visor_bench::statement_text<visor::postgresql>});
 }
