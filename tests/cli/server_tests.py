@@ -280,6 +280,11 @@ class Wrong(OnServer):
         self.wait_until(self.is_online)
         self.refused("has no connection left: lower pool.max, or raise max_connections of the server")
 
+    def test_no_connection_in_time(self):
+        self.configure(pool={"max": 3, "acquire_timeout": "1ms"})
+        self.refuses("db", "status", says=["no connection to the database 'visor' at localhost:", " within 1ms (pool.acquire_timeout): 0 of 3 "
+                                           "connections are in use, 0 idle, 1 being made, 0 callers wait"])
+
     def test_a_missing_file(self):
         here = str(self.server.root / "ca.pem")
         self.refused("cannot read the CA certificate /nowhere/ca.pem: No such file or directory", ssl={"ca": "/nowhere/ca.pem"})
@@ -335,7 +340,14 @@ workflows:
         self.wait_until(lambda: self.is_online() and len(self.lines("ended")) >= 3)
         asked_for = [self.accepts_json("job", "enqueue", name)["id"] for name in ("quick", "slow")]
         for _ in range(2):
-            before = len(self.lines("ended"))
+            before = 0
+
+            def one_is_under_way():
+                nonlocal before
+                before = len(self.lines("ended"))
+                return len(self.lines("begun")) > before
+
+            self.wait_until(one_is_under_way)
             self.server.crash()
             self.wait_until(lambda: len(self.lines("ended")) > before)  # what nobody can be told now
             self.server.start()
