@@ -153,6 +153,9 @@ class Text(unittest.TestCase):
             self.assertEqual(len(self.reasons("include/visor/cron/field.hpp", self.header(line))), 1, line)
         self.assertEqual(self.reasons("tests/cron/a.cpp", "#include <sqlite3.h>\n"), [])
 
+    def test_inline_coroutines(self):
+        self.assertEqual(len(self.reasons("include/visor/a.hpp", self.header("inline task<> f() {\n}", "VISOR_A_HPP"))), 1)
+
     def test_text(self):
         for line in ("x ", "\tint x;", "// " + "x" * 140, "// /" + "work/main/x"):
             self.assertEqual(len(self.reasons("tests/a.cpp", line + "\n")), 1, line)

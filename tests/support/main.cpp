@@ -12,11 +12,13 @@
 #endif
 
 #ifdef VISOR_TESTS_WITH_TSAN
-// What the sanitizer cannot see: Asio orders the last release of a shared executor by a fence, which it does not model, and the
-// reference count of an exception is kept inside the uninstrumented standard library.
+// What the sanitizer cannot see: Asio orders the last release of a shared executor by a fence, which it does not model; the reference
+// count of an exception is kept inside the uninstrumented standard library, and so is the opening of a folder, whose number may have been
+// a socket's of another thread.
 extern "C" char const* __tsan_default_suppressions();
 extern "C" char const* __tsan_default_suppressions() {
   return "race:boost::asio::execution::detail::shared_target_executor\n"
-         "race:std::__exception_ptr::exception_ptr::_M_release\n";
+         "race:std::__exception_ptr::exception_ptr::_M_release\n"
+         "race:closedir\n";
 }
 #endif

@@ -99,7 +99,8 @@ struct command_run {
   static bool silent(command_run const& run) { return run.output_ended; }
 };
 
-inline task<> read_output(std::shared_ptr<command_run> run) {
+template <class = void>
+task<> read_output(std::shared_ptr<command_run> run) {
   boost::system::error_code failed;
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
   while (!failed) {
@@ -112,7 +113,8 @@ inline task<> read_output(std::shared_ptr<command_run> run) {
   run->set(&command_run::output_ended);
 }
 
-inline task<> watch_leader(std::shared_ptr<command_run> run) {
+template <class = void>
+task<> watch_leader(std::shared_ptr<command_run> run) {
   boost::system::error_code failed;
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
   co_await run->watch.async_wait(boost::asio::posix::stream_descriptor::wait_read, token);
@@ -120,7 +122,8 @@ inline task<> watch_leader(std::shared_ptr<command_run> run) {
 }
 
 /// Waits until the condition holds, at most for `most`.
-inline task<> wait_until(std::shared_ptr<command_run> run, bool (*holds)(command_run const&), std::chrono::steady_clock::duration most) {
+template <class = void>
+task<> wait_until(std::shared_ptr<command_run> run, bool (*holds)(command_run const&), std::chrono::steady_clock::duration most) {
   using clock = std::chrono::steady_clock;
   auto const now = clock::now();
   auto const deadline = most >= clock::time_point::max() - now ? clock::time_point::max() : now + most;
@@ -182,7 +185,8 @@ inline child_process start(command_plan const& plan, job_context const& job) {
 }
 
 /// On a strand, with cancellation off.
-inline task<> supervise(std::shared_ptr<command_plan const> plan, job_context& job) {
+template <class = void>
+task<> supervise(std::shared_ptr<command_plan const> plan, job_context& job) {
   using namespace std::chrono_literals;
   // What writes on after the leader has ended (`exec > >(tee log)`) may finish, what only holds the pipe open must not hold the job.
   constexpr auto output_wait = 1s;
@@ -223,7 +227,8 @@ inline task<> supervise(std::shared_ptr<command_plan const> plan, job_context& j
   check_status(status.value_or(child_process::status_unknown), run->last.text());
 }
 
-inline task<> run_command(std::shared_ptr<command_plan const> plan, job_context& job) {
+template <class = void>
+task<> run_command(std::shared_ptr<command_plan const> plan, job_context& job) {
   // The stop token is what ends a command, in order; cancellation at an await would skip the rest.
   co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   if (job.stop_requested()) throw stopped(job, "the command was not started");
@@ -258,7 +263,8 @@ inline task<> run_command(std::shared_ptr<command_plan const> plan, job_context&
 /// \param options what to run; checked here, but for the files it names, which are looked for at each run
 /// \throws visor::error `invalid_argument` that names the field
 /// Thread-safe: one handler may run any number of jobs at the same time.
-inline handler command(command_options options) {
+template <class = void>
+handler command(command_options options) {
   return [plan = std::make_shared<detail::command_plan const>(std::move(options))](job_context& job) {
     return detail::run_command(plan, job);
   };

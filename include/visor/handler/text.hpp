@@ -12,7 +12,8 @@
 namespace visor {
 namespace detail {
 
-inline task<> run_write_text(job_context& job) {
+template <class = void>
+task<> run_write_text(job_context& job) {
   boost::system::error_code failed;
   boost::json::value const root = boost::json::parse(job.payload(), failed);
   boost::json::value const* const field = !failed && root.is_object() ? root.get_object().if_contains("text") : nullptr;
@@ -27,7 +28,8 @@ inline task<> run_write_text(job_context& job) {
 
 /// A handler that writes the field `text` of the payload to the attempt's output: what a schedule without a workflow does. Other
 /// fields are not looked at; a payload without that field ends the job without another attempt.
-inline handler write_text() {
+template <class = void>
+handler write_text() {
   return [](job_context& job) { return detail::run_write_text(job); };
 }
 

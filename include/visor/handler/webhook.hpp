@@ -120,7 +120,8 @@ struct webhook_answer {
 inline constexpr std::size_t longest_answer = 1024 * 1024;
 
 /// Asks for the addresses and waits for them no longer than a stage may take: a resolver cannot be interrupted.
-inline task<> resolve(std::shared_ptr<webhook_call> call) {
+template <class = void>
+task<> resolve(std::shared_ptr<webhook_call> call) {
   auto const& url = call->target->url();
   if (url.host == "localhost") {
     // RFC 6761, section 6.3: this machine, also where no file and no server says so. A bare container has no /etc/hosts.
@@ -232,7 +233,8 @@ class stream_in_use {
   webhook_call& call_;
 };
 
-inline task<> connect(std::shared_ptr<webhook_call> call) {
+template <class = void>
+task<> connect(std::shared_ptr<webhook_call> call) {
   boost::system::error_code failed;
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
   call->stream->expires_after(call->stage_timeout());
@@ -256,7 +258,8 @@ inline void expect_host(tls_stream& stream, std::string const& host) {
   SSL_ctrl(handle, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()));
 }
 
-inline task<> handshake(std::shared_ptr<webhook_call> call, tls_stream& stream) {
+template <class = void>
+task<> handshake(std::shared_ptr<webhook_call> call, tls_stream& stream) {
   boost::system::error_code failed;
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
   call->stream->expires_after(call->stage_timeout());
@@ -291,7 +294,8 @@ inline void check_status(webhook_plan const& plan, http::response_header<> const
 }
 
 /// On a strand, with cancellation off.
-inline task<> call_webhook(std::shared_ptr<webhook_target const> target, job_context& job) {
+template <class = void>
+task<> call_webhook(std::shared_ptr<webhook_target const> target, job_context& job) {
   auto const strand = co_await boost::asio::this_coro::executor;
   auto const call = std::make_shared<webhook_call>(target, job, strand);
   std::stop_callback const on_stop(job.stop_token(), [call] { boost::asio::post(call->strand, [call] { call->request_stop(); }); });
@@ -316,7 +320,8 @@ inline task<> call_webhook(std::shared_ptr<webhook_target const> target, job_con
   check_status(*target, answer.header, body);
 }
 
-inline task<> run_webhook(std::shared_ptr<webhook_target const> target, job_context& job) {
+template <class = void>
+task<> run_webhook(std::shared_ptr<webhook_target const> target, job_context& job) {
   // The stop token ends the call; cancellation at an await would hide why.
   co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   if (job.stop_requested()) throw stopped(job, target->name() + " was not called");
@@ -349,7 +354,8 @@ inline task<> run_webhook(std::shared_ptr<webhook_target const> target, job_cont
 /// \param options what to call; checked here
 /// \throws visor::error `invalid_argument` that names the field
 /// Thread-safe: one handler may run any number of jobs at the same time.
-inline handler webhook(webhook_options options) {
+template <class = void>
+handler webhook(webhook_options options) {
   return [target = std::make_shared<detail::webhook_target const>(std::move(options))](job_context& job) {
     return detail::run_webhook(target, job);
   };

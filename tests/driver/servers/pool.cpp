@@ -161,9 +161,9 @@ TEST_CASE("after all connections are lost at once, few are made at a time", "[se
   crowd all(base, 8);
   REQUIRE(all.is_settled(base));
   REQUIRE(all.goes_on(2));
+  int const before = gate.accepted();
   gate.hold();
   gate.cut();
-  int const before = gate.accepted();
   auto const told = [&] { return base.statistics()->waiting == 8 && gate.accepted() >= before + 3; };
   for (int tries = 0; tries < 10'000 && !told(); ++tries) std::this_thread::sleep_for(1ms);
   auto const now = *base.statistics();
