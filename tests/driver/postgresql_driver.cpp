@@ -147,6 +147,68 @@ TEST_CASE("a statement that fails takes its transaction with it, and not the con
   CHECK(s.base.statistics()->connected == before);
 }
 
+TEST_CASE("a statement whose failure nobody waited for takes its transaction with it", "[postgresql]") {
+  scene s;
+  s.add_number(1);
+  number_row const first{1}, second{2}, third{3};
+  SECTION("at the commit") {
+    CHECK(kind_of([&] {
+            s.write([&](session& on) -> visor::task<> {
+              co_await on.post(add(), second);
+              co_await on.post(add(), first);
+              co_await on.post(add(), third);
+            });
+          }) == condition::unique_violation);
+  }
+  SECTION("at the next question, which is not answered") {
+    bool answered = false;
+    CHECK(kind_of([&] {
+            s.write([&](session& on) -> visor::task<> {
+              co_await on.post(add(), first);
+              co_await on.post(add(), second);
+              auto const rows = co_await on.query(all());
+              answered = true;
+            });
+          }) == condition::unique_violation);
+    CHECK_FALSE(answered);
+  }
+  SECTION("after its caller gave up for a reason of his own") {
+    CHECK(kind_of([&] {
+            s.write([&](session& on) -> visor::task<> {
+              co_await on.post(add(), second);
+              co_await on.post(add(), first);
+              throw visor::error(condition::conflict, "no");
+            });
+          }) == condition::conflict);
+  }
+  s.add_number(4);
+  CHECK(s.numbers() == list{1, 4});
+}
+
+TEST_CASE("what was posted is seen by what follows, and goes with a transaction that is given up", "[postgresql]") {
+  scene s;
+  auto const before = s.base.statistics()->connected;
+  std::vector<number_row> const some{{5}, {4}};
+  list seen;
+  s.write([&](session& on) -> visor::task<> {
+    number_row const one{1};
+    co_await on.post(add(), one);
+    co_await on.post_many(add(), some);
+    auto const rows = co_await on.query(all());
+    for (auto const& row : rows) seen.push_back(row.value);
+  });
+  CHECK(seen == list{1, 4, 5});
+  CHECK(kind_of([&] {
+          s.write([](session& on) -> visor::task<> {
+            number_row const two{2};
+            co_await on.post(add(), two);
+            throw visor::error(condition::conflict, "no");
+          });
+        }) == condition::conflict);
+  CHECK(s.numbers() == list{1, 4, 5});
+  CHECK(s.base.statistics()->connected == before);  // nothing was left on its way
+}
+
 TEST_CASE("many rows in one go are counted one by one", "[postgresql]") {
   scene s;
   std::vector<number_row> many(1700);

@@ -60,6 +60,8 @@ struct any_statement : sql::statement_defaults {
 ///   it had is one of them depends on the database.
 /// - `s.execute_many(statement, range, affected)`: one execution for each `Params` of the input range, in order; the sum of their
 ///   rows. Where the span `affected` is given it gets the number of each.
+/// - `s.post(statement, params)` and `s.post_many(statement, range)`: the same where nobody asks for the number. A driver may let what it
+///   sends travel with what follows; that it failed is then what the next call throws, at the latest the commit.
 /// - `s.run(text)`: runs text that is not kept, such as a statement of the schema. Of what that leaves in a session of a server
 ///   (settings, temporary tables, locks) the next transaction sees nothing. Statements must leave nothing there: nobody clears up after
 ///   them.
@@ -77,6 +79,8 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
   s.find(statement, params);
   s.execute(statement, params);
   s.execute_many(statement, many, affected);
+  s.post(statement, params);
+  s.post_many(statement, many);
   s.run(text);
   s.lock_schema();
 };

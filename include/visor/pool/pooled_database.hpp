@@ -265,7 +265,7 @@ class pooled_database {
     if (on.state() == connection_state::dirty) {
       try {
         co_await on.rollback();
-      } catch (error const&) {  // then the connection is broken, and the server rolls back
+      } catch (error const&) {  // then the pool resets the connection, or it is broken, and the server rolls back
       }
     }
     std::rethrow_exception(failure);

@@ -65,6 +65,16 @@ class session {
   }
 
   template <sql::statement S>
+  task<> post(S, typename S::params const& params) {
+    co_await connection_.execute<S>(params);
+  }
+
+  template <sql::statement S, std::ranges::input_range Range>
+  task<> post_many(S statement, Range&& many) {
+    co_await execute_many(statement, many);
+  }
+
+  template <sql::statement S>
     requires std::same_as<typename S::params, sql::none>
   auto query(S statement) {
     return query(statement, nothing);

@@ -188,8 +188,9 @@ class connection {
   // What a pool asks of it.
 
   connection_state state() const noexcept {
-    if (is_broken_ || is_busy_ || sent_ != 0 || PQstatus(handle_.get()) != CONNECTION_OK) return connection_state::broken;
-    return PQtransactionStatus(handle_.get()) == PQTRANS_IDLE && !is_touched_ ? connection_state::clean : connection_state::dirty;
+    if (is_broken_ || is_busy_ || PQstatus(handle_.get()) != CONNECTION_OK) return connection_state::broken;
+    bool const is_idle = sent_ == 0 && PQtransactionStatus(handle_.get()) == PQTRANS_IDLE;
+    return is_idle && !is_touched_ ? connection_state::clean : connection_state::dirty;
   }
 
   task<> ask() { return run_alone("SELECT 1"); }

@@ -71,6 +71,20 @@ class session {
     co_return sum;
   }
 
+  /// Sent with what follows.
+  template <sql::statement S>
+  task<> post(S, typename S::params const& params) {
+    connection_.send<S>(params);
+    co_return;
+  }
+
+  /// Sent with what follows.
+  template <sql::statement S, std::ranges::input_range Range>
+  task<> post_many(S, Range&& many) {
+    for (auto&& each : many) connection_.send<S>(each);
+    co_return;
+  }
+
   template <sql::statement S>
     requires std::same_as<typename S::params, sql::none>
   auto query(S statement) {

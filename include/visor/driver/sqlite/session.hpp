@@ -70,6 +70,18 @@ class session {
   }
 
   template <sql::statement S>
+  ready<void> post(S statement, typename S::params const& params) {
+    execute(statement, params);
+    return {};
+  }
+
+  template <sql::statement S, std::ranges::input_range Range>
+  ready<void> post_many(S statement, Range&& many) {
+    execute_many(statement, many);
+    return {};
+  }
+
+  template <sql::statement S>
     requires std::same_as<typename S::params, sql::none>
   auto query(S statement) {
     return query(statement, sql::none());

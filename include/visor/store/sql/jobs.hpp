@@ -62,8 +62,8 @@ async<Session> place_jobs(transaction<Session>& t, std::span<statements::ready_r
     else
       scheduled.push_back({job.run_at, job.job, job.queue, job.priority, job.attempt});
   }
-  if (!ready.empty()) co_await t.session.execute_many(statements::insert_ready(), ready);
-  if (!scheduled.empty()) co_await t.session.execute_many(statements::insert_scheduled(), scheduled);
+  if (!ready.empty()) co_await t.session.post_many(statements::insert_ready(), ready);
+  if (!scheduled.empty()) co_await t.session.post_many(statements::insert_scheduled(), scheduled);
   t.news = t.news || !jobs.empty();
 }
 
@@ -87,9 +87,9 @@ template <class Session>
 async<Session> put_job(transaction<Session>& t, job_id job, int attempt, std::optional<instant> run_at) {
   statements::put_params const where{job, run_at, attempt};
   if (run_at && *run_at > t.now)
-    co_await t.session.execute(statements::put_scheduled(), where);
+    co_await t.session.post(statements::put_scheduled(), where);
   else
-    co_await t.session.execute(statements::put_ready(), where);
+    co_await t.session.post(statements::put_ready(), where);
   t.news = true;
 }
 
@@ -101,15 +101,15 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> e
   for (auto const& job : ended) {
     if (job.state == job_state::dead) {
       dead_record const letter{job.job, t.now, job.attempt, job.error ? std::optional<std::string>(*job.error) : std::nullopt};
-      co_await t.session.execute(statements::insert_dead(), letter);
+      co_await t.session.post(statements::insert_dead(), letter);
     }
     if (!job.schedule) continue;
     if (job.state == job_state::completed) {
       statements::of_schedule const which{*job.schedule};
-      co_await t.session.execute(statements::job_completed(), which);
+      co_await t.session.post(statements::job_completed(), which);
     } else if (job.state == job_state::failed || job.state == job_state::dead) {
       statements::failure_params const failure{*job.schedule, job.error};
-      co_await t.session.execute(statements::job_failed(), failure);
+      co_await t.session.post(statements::job_failed(), failure);
     }
   }
   auto const waits = co_await t.session.find(statements::any_waiting(), one);
@@ -120,7 +120,7 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> e
       if (behind.empty()) continue;
       std::vector<statements::ready_row> places;
       for (auto const& next : behind) places.push_back({next.queue, next.priority, next.run_at, next.job, next.attempt});
-      co_await t.session.execute(statements::remove_waiting_behind(), which);
+      co_await t.session.post(statements::remove_waiting_behind(), which);
       co_await place_jobs(t, places);
     }
   }
@@ -128,7 +128,7 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> e
   if (cancels) {
     for (auto const& job : ended) {
       statements::of_job const which{job.job};
-      co_await t.session.execute(statements::remove_cancel(), which);
+      co_await t.session.post(statements::remove_cancel(), which);
     }
   }
 }
@@ -149,7 +149,7 @@ async<Session> end_unrun(transaction<Session>& t, job_id job, int attempt) {
   row.finished_at = t.now;
   row.outcome = outcome::cancelled;
   row.final_state = job_state::cancelled;
-  co_await t.session.execute(statements::insert_attempt(), row);
+  co_await t.session.post(statements::insert_attempt(), row);
   ended_job const ended{job, attempt, job_state::cancelled, std::nullopt, std::nullopt};
   co_await follow_ends<Session>(t, std::span(&ended, 1));
 }
@@ -167,8 +167,8 @@ async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
       places.push_back({job.run_at, job.job});
       ready.push_back({job.queue, job.priority, job.run_at, job.job, job.attempt});
     }
-    co_await t.session.execute_many(statements::remove_due(), places);
-    co_await t.session.execute_many(statements::insert_ready(), ready);
+    co_await t.session.post_many(statements::remove_due(), places);
+    co_await t.session.post_many(statements::insert_ready(), ready);
     result.moved = due.size();
     t.news = true;
   }
@@ -199,19 +199,19 @@ async<Session, cancel_result> cancel_job(transaction<Session>& t, job_id job) {
   switch (*state) {
     case job_state::running: {
       cancel_record const wish{job, t.now};
-      co_await t.session.execute(statements::insert_cancel(), wish);
+      co_await t.session.post(statements::insert_cancel(), wish);
       t.news = true;
       co_return cancel_result::requested;
     }
-    case job_state::scheduled: co_await t.session.execute(statements::remove_scheduled(), which); break;
-    case job_state::waiting: co_await t.session.execute(statements::remove_waiting(), which); break;
+    case job_state::scheduled: co_await t.session.post(statements::remove_scheduled(), which); break;
+    case job_state::waiting: co_await t.session.post(statements::remove_waiting(), which); break;
     case job_state::ready: {
       auto const facts = co_await t.session.find(statements::find_facts(), which);
       statements::place_in_queue const place{facts->queue, facts->priority, facts->run_at, job};
       std::size_t const removed = co_await t.session.execute(statements::remove_ready(), place);
       if (removed != 0) break;
       statements::job_in_queue const anywhere{facts->queue, facts->priority, job};
-      co_await t.session.execute(statements::remove_retried_ready(), anywhere);
+      co_await t.session.post(statements::remove_retried_ready(), anywhere);
       break;
     }
     default: co_return cancel_result::finished;
@@ -230,7 +230,7 @@ async<Session> retry_job(transaction<Session>& t, job_id job) {
     if (!found) throw error(condition::not_found, "there is no job " + std::to_string(job));
     throw error(condition::conflict, "job " + std::to_string(job) + " has not ended: only one that has can be tried again");
   }
-  co_await t.session.execute(statements::remove_dead(), which);
+  co_await t.session.post(statements::remove_dead(), which);
   auto const next = co_await t.session.find(statements::next_attempt_number(), which);
   co_await put_job(t, job, next->number, std::optional<instant>(t.now));
 }

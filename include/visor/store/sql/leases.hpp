@@ -208,13 +208,13 @@ async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& he
     bool const is_certain = lease.is_fresh || lease.ended_here.size() == lease.jobs.size();
     if (lease.jobs.open() == 0 && !is_certain) co_await look_again(t, lease);
     if (lease.jobs.open() == 0) {
-      co_await t.session.execute(statements::remove_lease(), which);
+      co_await t.session.post(statements::remove_lease(), which);
       continue;
     }
     if (lease.is_narrowed) {
       std::string const ids = lease.jobs.ids();
       statements::lease_jobs_params const rest{lease.id, ids};
-      co_await t.session.execute(statements::narrow_lease(), rest);
+      co_await t.session.post(statements::narrow_lease(), rest);
     }
     // What was read here is what this group has left open, which is not yet committed: it is not remembered.
     if (!lease.is_fresh) t.leases.put(lease.id, std::move(lease.jobs));
@@ -229,7 +229,7 @@ async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, c
   if (result.jobs.empty()) co_return result;
   claimed_job const& last = result.jobs.back();
   statements::place_in_queue const up_to{wish.queue, last.priority, last.run_at, last.id};
-  co_await t.session.execute(statements::remove_front(), up_to);
+  co_await t.session.post(statements::remove_front(), up_to);
   result.lease = id;
   result.taken_at = t.now;
   std::vector<open_lease::job> jobs;
@@ -238,7 +238,7 @@ async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, c
   open_lease taken(std::move(jobs));
   std::string const ids = taken.ids();
   statements::lease_row const row{id, by.node, by.epoch, t.now, ids};
-  co_await t.session.execute(statements::insert_lease(), row);
+  co_await t.session.post(statements::insert_lease(), row);
   t.leases.put(id, std::move(taken));
   co_return result;
 }

@@ -27,7 +27,7 @@ async<Session> put_back_all(transaction<Session>& t, node_lease const& by) {
   for (auto const& lease : leases) {
     statements::of_lease const which{lease.id};
     auto const open = co_await t.session.query(statements::open_jobs(), which);
-    co_await t.session.execute(statements::remove_lease(), which);
+    co_await t.session.post(statements::remove_lease(), which);
     for (auto const& job : open) co_await put_back(t, job.job, job.number, duration{0});
   }
 }
@@ -44,7 +44,7 @@ async<Session, recovery> recover_jobs(transaction<Session>& t, std::string const
   for (auto const& lease : leases) {
     statements::of_lease const which{lease.id};
     auto const open = co_await t.session.query(statements::open_jobs(), which);
-    co_await t.session.execute(statements::remove_lease(), which);
+    co_await t.session.post(statements::remove_lease(), which);
     for (auto const& job : open) {
       statements::attempt_row row;
       row.job = job.job;
@@ -69,7 +69,7 @@ async<Session, recovery> recover_jobs(transaction<Session>& t, std::string const
       row.final_state = job_state::cancelled;
     else if (row.number >= facts->max_attempts)
       row.final_state = job_state::dead;
-    co_await t.session.execute(statements::insert_attempt(), row);
+    co_await t.session.post(statements::insert_attempt(), row);
     if (!row.final_state) {
       co_await put_job(t, row.job, row.number + 1, std::optional<instant>());
       result.requeued.push_back(row.job);
@@ -108,9 +108,9 @@ async<Session, node_lease> join(transaction<Session>& t, join_request const& req
   node.started_at = t.now;
   node.version = request.version;
   if (is_new)
-    co_await t.session.execute(statements::insert_node(), node);
+    co_await t.session.post(statements::insert_node(), node);
   else
-    co_await t.session.execute(statements::update_node(), node);
+    co_await t.session.post(statements::update_node(), node);
   co_await recover_jobs(t, node.name, before);
   t.leases.clear();  // what it remembered of the leases that lapsed
   co_return node_lease(node.name, node.epoch, node.lease_until);
@@ -144,7 +144,7 @@ async<Session, std::vector<recovery>> recover(transaction<Session>& t, std::opti
     bool const evicted = evict && evict->node == node.name && evict->epoch == node.epoch;
     if (node.state == node_state::offline || (is_live(node, t.now) && !evicted)) continue;
     statements::lapse_params const which{node.name, node.epoch};
-    co_await t.session.execute(statements::lapse_node(), which);
+    co_await t.session.post(statements::lapse_node(), which);
     auto recovered = co_await recover_jobs(t, node.name, node.epoch);
     result.push_back(std::move(recovered));
   }
@@ -159,7 +159,7 @@ async<Session, std::int64_t> reserve(transaction<Session>& t, std::string_view s
   std::size_t const advanced = co_await t.session.execute(statements::advance_sequence(), block);
   if (advanced == 0) {
     sequence_record const first{std::string(sequence), 1 + count};
-    co_await t.session.execute(statements::insert_sequence(), first);
+    co_await t.session.post(statements::insert_sequence(), first);
     co_return 1;
   }
   auto const after = co_await t.session.find(statements::read_sequence(), which);

@@ -67,7 +67,7 @@ async<Session, bool> start(transaction<Session>& t, schedule_record const& sched
   if (added == 0) co_return false;
   if (blocker != 0) {
     statements::waiting_row const place{blocker, id, job.queue, job.priority, planned, 1};
-    co_await t.session.execute(statements::insert_waiting(), place);
+    co_await t.session.post(statements::insert_waiting(), place);
   } else {
     statements::ready_row const place{job.queue, job.priority, planned, id, 1};
     co_await place_jobs<Session>(t, std::span(&place, 1));
@@ -105,7 +105,7 @@ async<Session, fired> fire(transaction<Session>& t, node_lease const& by, fire_o
       record.result = fire_result::skipped;
     }
     statements::fire_row const row{record.schedule, planned, t.now, record.node, record.result, record.job};
-    co_await t.session.execute(statements::insert_fire(), row);
+    co_await t.session.post(statements::insert_fire(), row);
     result.fires.push_back(std::move(record));
   }
   after.id = order.schedule;
@@ -113,7 +113,7 @@ async<Session, fired> fire(transaction<Session>& t, node_lease const& by, fire_o
   after.state = order.state;
   after.last_at = schedule->last_at;
   after.last_job = schedule->last_job;
-  co_await t.session.execute(statements::advance_schedule(), after);
+  co_await t.session.post(statements::advance_schedule(), after);
   co_return result;
 }
 
@@ -153,7 +153,7 @@ async<Session, schedule_record> update_schedule(transaction<Session>& t, schedul
   if (stored->version != given.version)
     throw error(condition::conflict, "schedule " + given.id + " was changed meanwhile: read it again and repeat the change");
   schedule_record changed = as_updated(*stored, given, t.now);
-  co_await t.session.execute(statements::update_schedule(), changed);
+  co_await t.session.post(statements::update_schedule(), changed);
   t.news = true;
   co_return changed;
 }
@@ -189,14 +189,14 @@ async<Session, schedule_changes> replace_schedules(transaction<Session>& t, orig
       ++changes.unchanged;
     } else {
       schedule_record const record = as_replaced(at->second, given, t.now);
-      co_await t.session.execute(statements::update_schedule(), record);
+      co_await t.session.post(statements::update_schedule(), record);
       ++changes.changed;
     }
   }
   for (auto const& [id, record] : stored) {
     if (seen.contains(id)) continue;
     statements::of_schedule const which{id};
-    co_await t.session.execute(statements::remove_schedule(), which);
+    co_await t.session.post(statements::remove_schedule(), which);
     ++changes.removed;
   }
   t.news = changes.added + changes.changed + changes.removed != 0;
