@@ -1,3 +1,5 @@
+#include "many.hpp"
+
 #include "support/catch.hpp"
 #include "support/mariadb_server.hpp"
 #include "support/run.hpp"
@@ -143,6 +145,11 @@ TEST_CASE("tables that were not made to the end are made anew", "[mysql]") {
     CHECK(run(io, first.schema().validate()).empty());
   }
   run(io, first.close());
+}
+
+TEST_CASE("many executions are one after another, however they are made", "[mysql]") {
+  scene s;
+  check_many<visor::mysql>(s.settings());
 }
 
 TEST_CASE("the server's clock is the store's", "[mysql]") {

@@ -1,3 +1,5 @@
+#include "many.hpp"
+
 #include "support/catch.hpp"
 #include "support/postgresql_server.hpp"
 #include "support/run.hpp"
@@ -207,6 +209,12 @@ TEST_CASE("what was posted is seen by what follows, and goes with a transaction 
         }) == condition::conflict);
   CHECK(s.numbers() == list{1, 4, 5});
   CHECK(s.base.statistics()->connected == before);  // nothing was left on its way
+}
+
+TEST_CASE("many executions are one after another, however they are made", "[postgresql]") {
+  CHECK(postgresql_server::shared().run("SET client_min_messages = error; DROP SCHEMA IF EXISTS \"numbers of test\" CASCADE"));
+  CHECK(postgresql_server::shared().run("CREATE SCHEMA \"numbers of test\""));
+  visor_test::check_many<visor::postgresql>(local());
 }
 
 TEST_CASE("many rows in one go are counted one by one", "[postgresql]") {

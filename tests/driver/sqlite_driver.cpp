@@ -1,3 +1,4 @@
+#include "many.hpp"
 #include "sqlite_scene.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -140,6 +141,11 @@ visor::condition kind_of(std::exception_ptr const& failure) {
 }
 
 }  // namespace
+
+TEST_CASE("many executions are one after another, however they are made", "[driver][sqlite]") {
+  temporary_folder const folder;
+  check_many<visor::sqlite>(quick(folder.file()));
+}
 
 TEST_CASE("a session queries, finds, executes", "[driver][sqlite]") {
   temporary_folder const folder;

@@ -33,6 +33,17 @@ void compare(std::string const& file, std::string const& text) {
   CHECK(kept.str() == text);
 }
 
+/// Those of many rows, which only a database with arrays is given.
+template <class Dialect>
+std::string texts_of_many() {
+  std::string text;
+  for_each_statement([&]<class Statement>(Statement) {
+    if constexpr (requires { typename Statement::many; })
+      text += "-- " + std::string(Statement::name) + "\n" + std::string(visor::sql::text_in<Dialect, typename Statement::many>) + ";\n\n";
+  });
+  return text;
+}
+
 template <class Dialect, class List>
 std::string texts_of() {
   std::string text;
@@ -63,7 +74,10 @@ void compare_all() {
 }  // namespace
 
 TEST_CASE("the statements of SQLite are these", "[sql][golden]") { compare_all<visor::sqlite_dialect>(); }
-TEST_CASE("the statements of PostgreSQL are these", "[sql][golden]") { compare_all<visor::postgresql_dialect>(); }
+TEST_CASE("the statements of PostgreSQL are these", "[sql][golden]") {
+  compare_all<visor::postgresql_dialect>();
+  compare("postgresql/many.sql", texts_of_many<visor::postgresql_dialect>());
+}
 TEST_CASE("the statements of MySQL are these", "[sql][golden]") { compare_all<visor::mysql_dialect>(); }
 
 TEST_CASE("no two statements have one name", "[sql][golden]") {

@@ -52,15 +52,17 @@ struct any_statement : sql::statement_defaults {
 /// What a transaction sees. It lives for one call of an operation.
 ///
 /// `S::async<T>` is the coroutine type that operations over this session return: `asio::awaitable<T>` for a driver that never
-/// blocks, `visor::immediate<T>` for one whose operations run on the driver's own threads. Every call below is awaited at once.
+/// blocks, `visor::immediate<T>` for one whose operations run on the driver's own threads. Every call below is awaited, once. A `query` or
+/// `find` may be awaited later, and it is answered some time between: independent questions that are all asked before the first is awaited
+/// share a round trip where the driver can do that.
 ///
 /// - `s.query(statement, params)` awaits to all its rows, a `std::vector<Row>`.
 /// - `s.find(statement, params)`: its first row, a `std::optional<Row>`.
 /// - `s.execute(statement, params)`: the number of rows that it inserted, changed or deleted. Whether a row that is set to the values that
 ///   it had is one of them depends on the database.
-/// - `s.execute_many(statement, range, affected)`: one execution for each `Params` of the input range, in order; the sum of their
-///   rows. Where the span `affected` is given it gets the number of each.
-/// - `s.post(statement, params)` and `s.post_many(statement, range)`: the same where nobody asks for the number. A driver may let what it
+/// - `s.execute_many(statement, span, affected)`: one execution for each `Params` of the span, in order; the sum of their rows. Where
+///   the span `affected` is given it gets the number of each, of which none may be more than one.
+/// - `s.post(statement, params)` and `s.post_many(statement, span)`: the same where nobody asks for the number. A driver may let what it
 ///   sends travel with what follows; that it failed is then what the next call throws, at the latest the commit.
 /// - `s.run(text)`: runs text that is not kept, such as a statement of the schema. Of what that leaves in a session of a server
 ///   (settings, temporary tables, locks) the next transaction sees nothing. Statements must leave nothing there: nobody clears up after

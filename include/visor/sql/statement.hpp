@@ -31,6 +31,7 @@ struct statement_defaults {
 /// - `row`: a described struct: what it returns; its members are the columns, in their order.
 /// - `used`: `tables<...>`: the records whose tables and columns it names.
 /// - `write(out)`: static, constexpr: writes the text, see `writer`.
+/// - `many`, where there is one: the statement whose parameters are arrays and which does what this one does for each element.
 template <class S>
 concept statement = std::is_empty_v<S> && requires {
   { S::name } -> std::convertible_to<std::string_view>;
@@ -201,6 +202,21 @@ struct insert_name {
   }
 };
 
+template <class Record, class Params>
+constexpr void insert_into(auto& out, std::string_view values) {
+  out("INSERT INTO ").quoted(table_prefix, table<Record>::name);
+  for (std::size_t i = 0; i < member_count<Params>; ++i) {
+    out(i == 0 ? " (" : ", ");
+    out.column(member_names<Params>[i]);
+  }
+  out(")")(values);
+  for (std::size_t i = 0; i < member_count<Params>; ++i) {
+    if (i != 0) out(", ");
+    out.parameter(member_names<Params>[i]);
+  }
+  out(")");
+}
+
 template <class Record>
 struct update_name {
   static constexpr void write(auto& sink) {
@@ -211,6 +227,19 @@ struct update_name {
 
 }  // namespace detail
 
+/// INSERT of many rows, for databases that have arrays: each placeholder is one of the values of a column.
+/// \tparam Ignore as of `insert`
+template <class Record, class Params, bool Ignore>
+struct insert_many : statement_defaults {
+  static constexpr std::string_view name = text_of<detail::insert_name<Record>>.view();
+  using params = Params;
+  using used = tables<Record>;
+  static constexpr void write(auto& out) {
+    detail::insert_into<Record, Params>(out, " SELECT * FROM unnest(");
+    if constexpr (Ignore) out(" {ignore}");
+  }
+};
+
 /// INSERT of one row: the members of `Params` are columns of the record's table.
 /// \tparam Ignore a row whose key exists is left alone, and not counted as affected
 template <class Record, class Params = Record, bool Ignore = false>
@@ -218,19 +247,9 @@ struct insert : statement_defaults {
   static constexpr std::string_view name = text_of<detail::insert_name<Record>>.view();
   using params = Params;
   using used = tables<Record>;
+  using many = insert_many<Record, Params, Ignore>;
   static constexpr void write(auto& out) {
-    out("INSERT INTO ").quoted(table_prefix, table<Record>::name);
-    out(" (");
-    for (std::size_t i = 0; i < member_count<Params>; ++i) {
-      if (i != 0) out(", ");
-      out.column(member_names<Params>[i]);
-    }
-    out(") VALUES (");
-    for (std::size_t i = 0; i < member_count<Params>; ++i) {
-      if (i != 0) out(", ");
-      out.parameter(member_names<Params>[i]);
-    }
-    out(")");
+    detail::insert_into<Record, Params>(out, " VALUES (");
     if constexpr (Ignore) out(" {ignore}");
   }
 };

@@ -3,6 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/task.hpp"
+#include "visor/driver/batch.hpp"
 #include "visor/driver/mysql/dialect.hpp"
 #include "visor/driver/mysql/failure.hpp"
 #include "visor/driver/mysql/socket.hpp"
@@ -22,6 +23,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -33,6 +35,7 @@ namespace visor::mysql_driver {
 /// A statement that the server has prepared, and where it puts its rows.
 struct prepared_statement {
   prepared_statement(MYSQL* on, std::span<sql::kind const> columns) : handle(mysql_stmt_init(on)), row(columns) {}
+  std::size_t affected() const { return static_cast<std::size_t>(mysql_stmt_affected_rows(handle.get())); }
   statement_ptr handle;
   row_buffer row;
   bool is_ready = false;
@@ -80,18 +83,65 @@ class connection {
   template <sql::statement Definition>
   task<prepared_statement*> execute(typename Definition::params const& given) {
     using source = sql::spelled<mysql_dialect, Definition>;
-    static constexpr auto kinds = column_kinds<typename Definition::row>();
-    constexpr std::size_t columns = sql::member_count<typename Definition::row>;
-    parameters<sql::text_of<source>.parameters.size()> values;
+    constexpr std::size_t count = placeholders<Definition>.size();
+    parameters<count> values;
     sql::bind_all<source>(values, given);
-    visor::detail::statement_log::entry telling(log_, sql::text_of<source>.view(), sql::text_of<source>.parameters.size());
-    auto& one = place_for(visor::detail::statement_number::of<Definition>(), std::span(kinds.data(), columns));
-    if (!one.is_ready) co_await prepare(one, sql::text_of<source>.view());
-    co_await execute(one, values.all(), values.bytes_of_text());
-    bool const has_rows = columns != 0;
-    telling.rows = has_rows ? mysql_stmt_num_rows(one.handle.get()) : mysql_stmt_affected_rows(one.handle.get());
-    co_return &one;
+    visor::detail::statement_log::entry telling(log_, sql::text_of<source>.view(), count);
+    prepared_statement* const one = co_await prepared<Definition>();
+    co_await execute(*one, values.all(), values.bytes_of_text(), 0);
+    bool const has_rows = sql::member_count<typename Definition::row> != 0;
+    telling.rows = has_rows ? mysql_stmt_num_rows(one->handle.get()) : one->affected();
+    co_return one;
   }
+
+  // Many executions of one statement; see `visor::detail::execute_many`.
+
+  /// What is executed next in one message.
+  template <sql::statement Definition>
+  std::span<typename Definition::params const> next_batch(std::span<typename Definition::params const> rest) const {
+    std::size_t const known = largest_packet_ == 0 ? visor::detail::largest_batch : largest_packet_ / 2;
+    std::size_t const most = std::min(visor::detail::largest_batch, known);
+    return visor::detail::next_batch<sql::spelled<mysql_dialect, Definition>>(rest, most);
+  }
+
+  /// MariaDB does; MySQL has no message for it.
+  template <sql::statement Definition>
+  bool takes_bulks() const {
+    unsigned long more_capabilities = 0;
+    mariadb_get_infov(handle_.get(), MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &more_capabilities);
+    return (more_capabilities & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) != 0;
+  }
+
+  /// \return the sum of the rows that were affected
+  template <sql::statement Definition>
+  task<std::size_t> execute_bulk(std::span<typename Definition::params const> given) {
+    using source = sql::spelled<mysql_dialect, Definition>;
+    static constexpr auto kinds = parameter_kinds<Definition>();
+    constexpr std::size_t count = placeholders<Definition>.size();
+    parameter_columns values(std::span(kinds.data(), count));
+    for (auto const& each : given) sql::bind_all<source>(values, each);
+    visor::detail::statement_log::entry telling(log_, sql::text_of<source>.view(), count * given.size());
+    prepared_statement* const one = co_await prepared<Definition>();
+    co_await execute(*one, values.all(), values.bytes_of_text(), static_cast<unsigned>(given.size()));
+    telling.rows = one->affected();
+    co_return one->affected();
+  }
+
+  template <sql::statement Definition>
+  task<std::size_t> execute_each(std::span<typename Definition::params const> given, std::span<std::size_t> affected) {
+    std::size_t sum = 0;
+    std::size_t at = 0;
+    for (auto const& each : given) {
+      prepared_statement* const one = co_await execute<Definition>(each);
+      sum += one->affected();
+      if (!affected.empty()) affected[at++] = one->affected();
+    }
+    co_return sum;
+  }
+
+  task<> savepoint() { auto const answers = co_await run("SAVEPOINT visor"); }
+  task<> release_savepoint() { co_return; }  // the next of that name replaces it
+  task<> rollback_to_savepoint() { auto const answers = co_await run("ROLLBACK TO visor"); }
 
   /// The next row of a statement that was executed, or null.
   row_buffer const* next_row(prepared_statement& of) {
@@ -286,6 +336,16 @@ class connection {
     watched_socket& socket_;
   };
 
+  /// A statement, prepared.
+  template <sql::statement Definition>
+  task<prepared_statement*> prepared() {
+    static constexpr auto kinds = column_kinds<typename Definition::row>();
+    constexpr std::size_t columns = sql::member_count<typename Definition::row>;
+    auto& one = place_for(visor::detail::statement_number::of<Definition>(), std::span(kinds.data(), columns));
+    if (!one.is_ready) co_await prepare(one, sql::text_in<mysql_dialect, Definition>);
+    co_return &one;
+  }
+
   prepared_statement& place_for(std::size_t number, std::span<sql::kind const> columns) {
     if (number >= prepared_.size()) prepared_.resize(number + 1);
     if (!prepared_[number]) prepared_[number] = std::make_unique<prepared_statement>(handle_.get(), columns);
@@ -300,11 +360,13 @@ class connection {
     what.is_ready = true;
   }
 
-  task<> execute(prepared_statement& what, MYSQL_BIND* given, std::size_t bytes) {
+  /// \param rows of a bulk; 0 for a single execution
+  task<> execute(prepared_statement& what, MYSQL_BIND* given, std::size_t bytes, unsigned rows) {
     // The server would break the connection instead of saying so.
     if (largest_packet_ != 0 && bytes + 4096 > largest_packet_)
       throw failure_of(1153, std::to_string(bytes) + " bytes, max_allowed_packet is " + std::to_string(largest_packet_), place_);
     MYSQL_STMT* const handle = what.handle.get();
+    mysql_stmt_attr_set(handle, STMT_ATTR_ARRAY_SIZE, &rows);
     if (mysql_stmt_bind_param(handle, given) != 0) fail(what);
     int failed = co_await call(&mysql_stmt_execute_start, &mysql_stmt_execute_cont, handle);
     if (failed != 0) fail(what);

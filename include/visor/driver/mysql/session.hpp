@@ -1,6 +1,7 @@
 #ifndef VISOR_DRIVER_MYSQL_SESSION_HPP
 #define VISOR_DRIVER_MYSQL_SESSION_HPP
 
+#include "visor/driver/batch.hpp"
 #include "visor/driver/mysql/connection.hpp"
 #include "visor/sql/statement.hpp"
 
@@ -9,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,20 +48,13 @@ class session {
   template <sql::statement S>
   task<std::size_t> execute(S, typename S::params const& params) {
     auto* const statement = co_await connection_.execute<S>(params);
-    co_return affected_by(*statement);
+    co_return statement->affected();
   }
 
-  template <sql::statement S, std::ranges::input_range Range>
-  task<std::size_t> execute_many(S, Range&& many, std::span<std::size_t> affected = {}) {
-    std::size_t sum = 0;
-    std::size_t at = 0;
-    for (auto const& each : many) {
-      auto* const statement = co_await connection_.execute<S>(each);
-      std::size_t const count = affected_by(*statement);
-      sum += count;
-      if (!affected.empty()) affected[at++] = count;
-    }
-    co_return sum;
+  /// In bulks, where the server takes them.
+  template <sql::statement S>
+  task<std::size_t> execute_many(S, std::span<typename S::params const> many, std::span<std::size_t> affected = {}) {
+    return visor::detail::execute_many<S>(connection_, many, affected);
   }
 
   template <sql::statement S>
@@ -69,8 +62,8 @@ class session {
     co_await connection_.execute<S>(params);
   }
 
-  template <sql::statement S, std::ranges::input_range Range>
-  task<> post_many(S statement, Range&& many) {
+  template <sql::statement S>
+  task<> post_many(S statement, std::span<typename S::params const> many) {
     co_await execute_many(statement, many);
   }
 
@@ -110,10 +103,6 @@ class session {
 
  private:
   static constexpr sql::none nothing{};
-
-  static std::size_t affected_by(prepared_statement const& what) {
-    return static_cast<std::size_t>(mysql_stmt_affected_rows(what.handle.get()));
-  }
 
   connection& connection_;
 };

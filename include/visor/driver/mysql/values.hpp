@@ -2,8 +2,9 @@
 #define VISOR_DRIVER_MYSQL_VALUES_HPP
 
 #include "visor/base/time.hpp"
+#include "visor/driver/mysql/dialect.hpp"
 #include "visor/driver/mysql/library.hpp"
-#include "visor/sql/codec.hpp"
+#include "visor/sql/statement.hpp"
 
 #include <array>
 #include <cstddef>
@@ -46,6 +47,83 @@ class parameters {
   std::array<std::int64_t, N + 1> numbers_{};
   std::size_t bytes_ = 0;
 };
+
+/// The parameters of many executions in one message, column by column. Texts are referred to.
+class parameter_columns {
+ public:
+  explicit parameter_columns(std::span<sql::kind const> kinds) : columns_(kinds.size()) {
+    for (std::size_t i = 0; i < kinds.size(); ++i) columns_[i].is_text = kinds[i] == sql::kind::text;
+  }
+
+  void bind(int index, std::int64_t value) { add_number(at(index), value, STMT_INDICATOR_NONE); }
+  void bind(int index, bool value) { bind(index, std::int64_t{value}); }
+  void bind(int index, instant value) { bind(index, std::int64_t{value.time_since_epoch().count()}); }
+  void bind(int index, std::string_view value) {
+    add_text(at(index), value, STMT_INDICATOR_NONE);
+    bytes_ += value.size();
+  }
+  void bind_null(int index) {
+    column& here = at(index);
+    if (here.is_text)
+      add_text(here, {}, STMT_INDICATOR_NULL);
+    else
+      add_number(here, 0, STMT_INDICATOR_NULL);
+  }
+
+  /// Of what has been bound.
+  MYSQL_BIND* all() {
+    binds_.assign(columns_.size() + 1, MYSQL_BIND{});
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      column& here = columns_[i];
+      binds_[i].buffer_type = here.is_text ? MYSQL_TYPE_STRING : MYSQL_TYPE_LONGLONG;
+      binds_[i].buffer = here.is_text ? static_cast<void*>(here.texts.data()) : here.numbers.data();
+      binds_[i].length = here.lengths.data();
+      binds_[i].u.indicator = here.indicators.data();
+    }
+    return binds_.data();
+  }
+  std::size_t bytes_of_text() const { return bytes_; }
+
+ private:
+  struct column {
+    bool is_text = false;
+    std::vector<std::int64_t> numbers;
+    std::vector<char const*> texts;
+    std::vector<unsigned long> lengths;
+    std::vector<char> indicators;
+  };
+
+  column& at(int index) { return columns_[static_cast<std::size_t>(index)]; }
+
+  static void add_number(column& to, std::int64_t value, char indicator) {
+    to.numbers.push_back(value);
+    to.indicators.push_back(indicator);
+  }
+  static void add_text(column& to, std::string_view value, char indicator) {
+    to.texts.push_back(value.data() == nullptr ? "" : value.data());
+    to.lengths.push_back(static_cast<unsigned long>(value.size()));
+    to.indicators.push_back(indicator);
+  }
+
+  std::vector<column> columns_;
+  std::vector<MYSQL_BIND> binds_;
+  std::size_t bytes_ = 0;
+};
+
+/// The placeholders of a statement, each as the index of a parameter.
+template <sql::statement Definition>
+inline constexpr auto const& placeholders = sql::text_of<sql::spelled<mysql_dialect, Definition>>.parameters;
+
+/// The kinds of what stands behind them.
+template <sql::statement Definition>
+constexpr auto parameter_kinds() {
+  std::array<sql::kind, placeholders<Definition>.size() + 1> kinds{};
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    using members = sql::members_of<typename Definition::params>;
+    ((kinds[I] = sql::kind_of<sql::type_of<boost::mp11::mp_at_c<members, placeholders<Definition>[I]>>>), ...);
+  }(std::make_index_sequence<placeholders<Definition>.size()>());
+  return kinds;
+}
 
 /// The kinds of a row's columns.
 template <class Row>

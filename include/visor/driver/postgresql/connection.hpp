@@ -3,6 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/task.hpp"
+#include "visor/driver/batch.hpp"
 #include "visor/driver/postgresql/backends.hpp"
 #include "visor/driver/postgresql/failure.hpp"
 #include "visor/driver/postgresql/values.hpp"
@@ -25,7 +26,9 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,41 +55,48 @@ class connection {
   connection& operator=(connection const&) = delete;
   ~connection() { detach(); }
 
-  /// Puts a statement behind those that were sent already. What it is given is copied.
+  /// The place of an answer among those of a transaction.
+  using ticket = std::size_t;
+
+  /// Puts a statement behind those that were sent already. What it is given is copied, and nobody asks for its answer.
   template <sql::statement Definition>
-  void send(typename Definition::params const& given) {
+  void post(typename Definition::params const& given) {
     static constexpr auto types = parameter_types<Definition>();
-    using source = sql::spelled<postgresql_dialect, Definition>;
-    constexpr std::size_t count = placeholders<Definition>.size();
-    parameters<count> values;
-    sql::bind_all<source>(values, given);
-    std::size_t const number = visor::detail::statement_number::of<Definition>();
-    std::string const name = "visor_" + std::to_string(number);
-    if (number >= prepared_.size()) prepared_.resize(number + 1);
-    if (!prepared_[number]) {
-      note_sent(PQsendPrepare(handle_.get(), name.c_str(), sql::text_of<source>.c_str(), static_cast<int>(count), types.data()));
-      preparing_.emplace_back(number, sent_ - 1);
-      prepared_[number] = true;  // for those behind it
-    }
-    note_sent(
-        PQsendQueryPrepared(handle_.get(), name.c_str(), static_cast<int>(count), values.values(), values.lengths(), values.formats(), 1));
-    wanted_.push_back(sent_ - 1);
-    if (log_.is_on()) telling_.emplace_back(std::string(sql::text_of<source>.view()), count);
+    parameters<placeholders<Definition>.size()> values;
+    sql::bind_all<sql::spelled<postgresql_dialect, Definition>>(values, given);
+    send_prepared<Definition>(types.data(), values);
   }
 
   /// The same for text without parameters, which is not kept.
-  void send_text(std::string const& text) {
+  void post(std::string const& text) {
     note_sent(PQsendQueryParams(handle_.get(), text.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 1));
-    wanted_.push_back(sent_ - 1);
-    if (log_.is_on()) telling_.emplace_back(std::string(log_.without_values(text)), 0);
+    if (log_.is_on()) telling_.push_back({sent_ - 1, std::string(log_.without_values(text)), 0});
+  }
+
+  /// Puts something behind what was sent already, and asks for its answer.
+  template <sql::statement Definition>
+  ticket send(typename Definition::params const& given) {
+    post<Definition>(given);
+    return want();
+  }
+  ticket send(std::string const& text) {
+    post(text);
+    return want();
+  }
+
+  /// An answer, once. It is fetched with those to all that was sent until now.
+  /// \throws visor::error as `receive`
+  task<result_ptr> answer(ticket which) {
+    if (which >= answers_.size()) co_await receive();
+    co_return std::move(answers_[which]);
   }
 
   /// Whatever was or will be sent in this transaction may leave something in the session: `reset` goes before the next one.
   void touch() noexcept { is_touched_ = true; }
 
-  /// The answers to all that was sent since the last call, in order.
+  /// Fetches the answers to all that was sent since the last call.
   /// \throws visor::error why the first of them that failed did; those behind it were not done
-  task<std::vector<result_ptr>> receive() {
+  task<> receive() {
     is_busy_ = true;
     if (PQpipelineSync(handle_.get()) != 1) lose();
     std::vector<result_ptr> all;
@@ -98,7 +108,7 @@ class connection {
       if (!answer) lose();
       if (!is_success(answer.get()) && !failure && PQresultStatus(answer.get()) != PGRES_PIPELINE_ABORTED)
         failure = failure_of(answer.get(), place_);
-      if (log_.is_on() && told < wanted_.size() && i == wanted_[told]) tell(told++, answer.get(), since);
+      if (log_.is_on() && told < telling_.size() && i == telling_[told].place) tell(telling_[told++], answer.get(), since);
       all.push_back(std::move(answer));
       result_ptr const end = co_await next_result();  // the end of this statement's answers
       if (end) lose();
@@ -106,16 +116,72 @@ class connection {
     result_ptr const sync = co_await next_result();
     if (!sync || PQresultStatus(sync.get()) != PGRES_PIPELINE_SYNC) lose();
     for (auto const& [number, place] : preparing_) prepared_[number] = is_success(all[place].get());
-    std::vector<result_ptr> results;
-    results.reserve(wanted_.size());
-    for (std::size_t const each : wanted_) results.push_back(std::move(all[each]));
+    for (std::size_t const each : wanted_) answers_.push_back(std::move(all[each]));
     preparing_.clear();
     wanted_.clear();
     telling_.clear();
     sent_ = 0;
     is_busy_ = false;
     if (failure) throw error(*failure);
-    co_return results;
+  }
+
+  // Many executions of one statement; see `visor::detail::execute_many`.
+
+  /// What is executed next in one go.
+  template <sql::statement Definition>
+  std::span<typename Definition::params const> next_batch(std::span<typename Definition::params const> rest) const {
+    return visor::detail::next_batch<sql::spelled<postgresql_dialect, Definition>>(rest, visor::detail::largest_batch);
+  }
+
+  /// Many rows can be inserted by one statement.
+  template <sql::statement Definition>
+  static constexpr bool takes_bulks() {
+    return requires { typename Definition::many; };
+  }
+
+  /// Puts the executions of a batch behind what was sent already.
+  template <sql::statement Definition>
+  void post_batch(std::span<typename Definition::params const> given) {
+    if constexpr (takes_bulks<Definition>()) {
+      if (given.size() > 1) return post_bulk<Definition>(given);
+    }
+    for (auto const& each : given) post<Definition>(each);
+  }
+
+  /// \return the sum of the rows that were affected
+  template <sql::statement Definition>
+  task<std::size_t> execute_bulk(std::span<typename Definition::params const> given) {
+    post_batch<Definition>(given);
+    result_ptr const answered = co_await answer(want());
+    co_return row_count(answered.get());
+  }
+
+  template <sql::statement Definition>
+  task<std::size_t> execute_each(std::span<typename Definition::params const> given, std::span<std::size_t> affected) {
+    ticket const first = answers_.size() + wanted_.size();
+    for (auto const& each : given) send<Definition>(each);
+    std::size_t sum = 0;
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      result_ptr const answered = co_await answer(first + i);
+      std::size_t const count = row_count(answered.get());
+      sum += count;
+      if (!affected.empty()) affected[i] = count;
+    }
+    co_return sum;
+  }
+
+  // Sent with what follows.
+  task<> savepoint() {
+    post("SAVEPOINT visor");
+    co_return;
+  }
+  task<> release_savepoint() {
+    post("RELEASE visor");
+    co_return;
+  }
+  task<> rollback_to_savepoint() {
+    post("ROLLBACK TO visor");
+    co_await release_savepoint();
   }
 
   /// For as long as it lives, the connection waits on the context of an executor. Afterwards it leaves it alone.
@@ -136,17 +202,18 @@ class connection {
   /// if they had come one after another.
   task<> begin(bool writes) {
     writes_ = writes;
-    send_text(writes ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    if (writes) send_text("SELECT pg_advisory_xact_lock(hashtext('visor'), hashtext(coalesce(current_schema(), '')))");
+    answers_.clear();
+    post(writes ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    if (writes) post("SELECT pg_advisory_xact_lock(hashtext('visor'), hashtext(coalesce(current_schema(), '')))");
     co_return;
   }
 
   /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
   task<> commit() {
-    send_text("COMMIT");
+    post("COMMIT");
     std::optional<error> failure;
     try {
-      auto const answers = co_await receive();
+      co_await receive();
     } catch (error const& thrown) {
       failure = thrown;
     }
@@ -158,16 +225,16 @@ class connection {
   }
 
   task<> rollback() {
-    send_text("ROLLBACK");
-    auto const answers = co_await receive();
+    post("ROLLBACK");
+    co_await receive();
   }
 
   /// Others hear of this transaction when it commits. Sent with what follows.
-  void announce() { send_text("NOTIFY visor"); }
+  void announce() { post("NOTIFY visor"); }
 
   task<> listen() {
-    send_text("LISTEN visor");
-    auto const answers = co_await receive();
+    post("LISTEN visor");
+    co_await receive();
   }
 
   /// Product and version.
@@ -224,25 +291,65 @@ class connection {
   }
 
  private:
+  template <sql::statement Definition>
+  void post_bulk(std::span<typename Definition::params const> given) {
+    using many = typename Definition::many;
+    static constexpr auto types = parameter_types<many>();
+    static constexpr auto array_types = parameter_types<many>(array_type_of);
+    array_parameters<placeholders<many>.size()> arrays(types, given.size());
+    for (auto const& each : given) sql::bind_all<sql::spelled<postgresql_dialect, many>>(arrays, each);
+    send_prepared<many>(array_types.data(), arrays.all());
+  }
+
+  /// Sends a statement, and before its first use what prepares it.
+  template <sql::statement Definition, std::size_t N>
+  void send_prepared(Oid const* types, parameters<N> const& values) {
+    std::size_t const number = visor::detail::statement_number::of<Definition>();
+    std::string const name = "visor_" + std::to_string(number);
+    if (number >= prepared_.size()) prepared_.resize(number + 1);
+    if (!prepared_[number]) {
+      char const* const text = sql::text_of<sql::spelled<postgresql_dialect, Definition>>.c_str();
+      note_sent(PQsendPrepare(handle_.get(), name.c_str(), text, static_cast<int>(N), types));
+      preparing_.emplace_back(number, sent_ - 1);
+      prepared_[number] = true;  // for those behind it
+    }
+    note_sent(
+        PQsendQueryPrepared(handle_.get(), name.c_str(), static_cast<int>(N), values.values(), values.lengths(), values.formats(), 1));
+    if (log_.is_on()) telling_.push_back({sent_ - 1, std::string(sql::text_in<postgresql_dialect, Definition>), N});
+  }
+
+  /// Asks for the answer to what was sent last.
+  ticket want() {
+    wanted_.push_back(sent_ - 1);
+    return answers_.size() + wanted_.size() - 1;
+  }
+
   static bool is_success(PGresult const* answer) {
     auto const status = PQresultStatus(answer);
     return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
   }
 
+  /// What the log is told of a statement that was sent.
+  struct told_statement {
+    std::size_t place;  // in what was sent
+    std::string text;
+    std::size_t parameters;
+  };
+
   /// \param since when the server began with it, as far as can be told: the answer before it
-  void tell(std::size_t which, PGresult* answer, duration& since) const {
+  void tell(told_statement const& what, PGresult* answer, duration& since) const {
     duration const now = log_.now();
     std::optional<std::size_t> rows;
     if (is_success(answer)) rows = row_count(answer);
-    if (PQresultStatus(answer) != PGRES_PIPELINE_ABORTED) log_.tell(telling_[which].first, telling_[which].second, rows, now - since);
+    if (PQresultStatus(answer) != PGRES_PIPELINE_ABORTED) log_.tell(what.text, what.parameters, rows, now - since);
     since = now;
   }
 
   task<> run_alone(std::string text) {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     attachment const here(*this, executor);
-    send_text(text);
-    auto const answers = co_await receive();
+    post(text);
+    co_await receive();
   }
 
   void attach(boost::asio::any_io_executor const& executor) {
@@ -318,8 +425,9 @@ class connection {
   std::optional<boost::asio::posix::stream_descriptor> socket_;
   std::vector<bool> prepared_;
   std::vector<std::pair<std::size_t, std::size_t>> preparing_;  // the number of a statement, and its place in what was sent
-  std::vector<std::size_t> wanted_;                             // whose answers of what was sent somebody wants
-  std::vector<std::pair<std::string, std::size_t>> telling_;    // of each of these, if somebody wants to know: its text, and parameters
+  std::vector<std::size_t> wanted_;                             // whose answers of what was sent somebody asks for
+  std::vector<result_ptr> answers_;                             // that somebody asked for in this transaction
+  std::vector<told_statement> telling_;                         // if somebody wants to know
   std::size_t sent_ = 0;                                        // and not answered
   bool is_busy_ = false;                                        // between a sync and its answer
   bool writes_ = false;

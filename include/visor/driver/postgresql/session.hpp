@@ -1,6 +1,7 @@
 #ifndef VISOR_DRIVER_POSTGRESQL_SESSION_HPP
 #define VISOR_DRIVER_POSTGRESQL_SESSION_HPP
 
+#include "visor/driver/batch.hpp"
 #include "visor/driver/postgresql/connection.hpp"
 #include "visor/sql/statement.hpp"
 
@@ -8,7 +9,6 @@
 #include <cstddef>
 #include <cstring>
 #include <optional>
-#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,65 +24,46 @@ class session {
 
   explicit session(connection& on) : connection_(on) {}
 
+  // What is asked is sent at once, and answered with all that was sent until the first answer is awaited.
+
   template <sql::statement S>
   task<std::vector<typename S::row>> query(S, typename S::params const& params) {
-    connection_.send<S>(params);
-    auto const answers = co_await connection_.receive();
-    PGresult const* const found = answers.back().get();
-    std::vector<typename S::row> rows(static_cast<std::size_t>(PQntuples(found)));
-    for (std::size_t i = 0; i < rows.size(); ++i) sql::read_row(row_cursor(found, static_cast<int>(i)), rows[i]);
-    co_return rows;
+    return rows_of<typename S::row>(connection_.send<S>(params));
   }
 
   template <sql::statement S>
   task<std::optional<typename S::row>> find(S, typename S::params const& params) {
-    connection_.send<S>(params);
-    auto const answers = co_await connection_.receive();
-    PGresult const* const found = answers.back().get();
-    std::optional<typename S::row> row;
-    if (PQntuples(found) > 0) sql::read_row(row_cursor(found, 0), row.emplace());
-    co_return row;
+    return row_of<typename S::row>(connection_.send<S>(params));
   }
 
   template <sql::statement S>
   task<std::size_t> execute(S, typename S::params const& params) {
-    connection_.send<S>(params);
-    auto const answers = co_await connection_.receive();
-    co_return row_count(answers.back().get());
+    return count_of(connection_.send<S>(params));
   }
 
   /// In round trips of some hundred executions.
-  template <sql::statement S, std::ranges::input_range Range>
-  task<std::size_t> execute_many(S, Range&& many, std::span<std::size_t> affected = {}) {
-    std::size_t sum = 0;
-    std::size_t at = 0;
-    std::size_t waiting = 0;
-    auto next = std::ranges::begin(many);
-    auto const end = std::ranges::end(many);
-    while (next != end) {
-      for (waiting = 0; next != end && waiting < longest_batch; ++next, ++waiting) connection_.send<S>(*next);
-      auto const answers = co_await connection_.receive();
-      for (std::size_t i = answers.size() - waiting; i < answers.size(); ++i) {  // behind what was to be sent before
-        std::size_t const count = row_count(answers[i].get());
-        sum += count;
-        if (!affected.empty()) affected[at++] = count;
-      }
-    }
-    co_return sum;
+  template <sql::statement S>
+  task<std::size_t> execute_many(S, std::span<typename S::params const> many, std::span<std::size_t> affected = {}) {
+    return visor::detail::execute_many<S>(connection_, many, affected);
   }
 
   /// Sent with what follows.
   template <sql::statement S>
   task<> post(S, typename S::params const& params) {
-    connection_.send<S>(params);
+    connection_.post<S>(params);
     co_return;
   }
 
-  /// Sent with what follows.
-  template <sql::statement S, std::ranges::input_range Range>
-  task<> post_many(S, Range&& many) {
-    for (auto&& each : many) connection_.send<S>(each);
-    co_return;
+  /// The last some hundred are sent with what follows.
+  template <sql::statement S>
+  task<> post_many(S, std::span<typename S::params const> many) {
+    while (!many.empty()) {
+      auto const batch = connection_.next_batch<S>(many);
+      connection_.post_batch<S>(batch);
+      many = many.subspan(batch.size());
+      if (many.empty()) co_return;
+      co_await connection_.receive();
+    }
   }
 
   template <sql::statement S>
@@ -103,8 +84,8 @@ class session {
 
   task<> run(std::string_view text) {
     connection_.touch();
-    connection_.send_text(std::string(text));
-    auto const answers = co_await connection_.receive();
+    connection_.post(std::string(text));
+    co_await connection_.receive();
   }
 
   /// A transaction that writes has the lock of all that write from its begin.
@@ -115,14 +96,34 @@ class session {
 
   /// The server's clock, as it is when this is answered.
   task<instant> now() {
-    connection_.send_text("SELECT clock_timestamp()");
-    auto const answers = co_await connection_.receive();
-    co_return row_cursor(answers.back().get(), 0).when(0);
+    connection::ticket const asked = connection_.send("SELECT clock_timestamp()");
+    result_ptr const found = co_await connection_.answer(asked);
+    co_return row_cursor(found.get(), 0).when(0);
   }
 
  private:
-  static constexpr std::size_t longest_batch = 500;
   static constexpr sql::none nothing{};
+
+  template <class Row>
+  task<std::vector<Row>> rows_of(connection::ticket asked) {
+    result_ptr const found = co_await connection_.answer(asked);
+    std::vector<Row> rows(static_cast<std::size_t>(PQntuples(found.get())));
+    for (std::size_t i = 0; i < rows.size(); ++i) sql::read_row(row_cursor(found.get(), static_cast<int>(i)), rows[i]);
+    co_return rows;
+  }
+
+  template <class Row>
+  task<std::optional<Row>> row_of(connection::ticket asked) {
+    result_ptr const found = co_await connection_.answer(asked);
+    std::optional<Row> row;
+    if (PQntuples(found.get()) > 0) sql::read_row(row_cursor(found.get(), 0), row.emplace());
+    co_return row;
+  }
+
+  task<std::size_t> count_of(connection::ticket asked) {
+    result_ptr const answered = co_await connection_.answer(asked);
+    co_return row_count(answered.get());
+  }
 
   connection& connection_;
 };

@@ -41,6 +41,16 @@ constexpr Oid type_of(sql::kind what) {
   return 0;
 }
 
+constexpr Oid array_type_of(sql::kind what) {
+  switch (what) {
+    case sql::kind::integer: return 1016;
+    case sql::kind::boolean: return 1000;
+    case sql::kind::instant: return 1185;
+    case sql::kind::text: return 1009;
+  }
+  return 0;
+}
+
 /// How many rows a statement found or changed.
 inline std::size_t row_count(PGresult* answer) {
   std::string_view const text = PQcmdTuples(answer);
@@ -51,6 +61,15 @@ inline std::size_t row_count(PGresult* answer) {
 
 /// Instants are counted from 2000-01-01 there.
 inline constexpr std::chrono::microseconds from_1970_to_2000{946'684'800'000'000};
+
+/// \throws visor::error `invalid_argument` for an instant that the database has not
+inline std::int64_t since_2000(instant when) {
+  constexpr std::int64_t first = -210'866'803'200'000'000;  // 4713-11-24 BC
+  auto const since_1970 = when.time_since_epoch().count();
+  if (since_1970 < first)
+    throw error(condition::invalid_argument, "the instant " + to_string(when) + " is before those of PostgreSQL, which begin 4713 BC");
+  return since_1970 - from_1970_to_2000.count();
+}
 
 /// The parameters of one execution. Texts are referred to.
 template <std::size_t N>
@@ -66,13 +85,7 @@ class parameters {
     bytes[0] = value ? 1 : 0;
     set(index, bytes.data(), 1);
   }
-  /// \throws visor::error `invalid_argument` for an instant that the database has not
-  void bind(int index, instant value) {
-    auto const since_1970 = value.time_since_epoch().count();
-    if (since_1970 < first_instant)
-      throw error(condition::invalid_argument, "the instant " + to_string(value) + " is before those of PostgreSQL, which begin 4713 BC");
-    bind(index, std::int64_t{since_1970 - from_1970_to_2000.count()});
-  }
+  void bind(int index, instant value) { bind(index, since_2000(value)); }
   void bind(int index, std::string_view value) { set(index, value.data() == nullptr ? "" : value.data(), value.size()); }
   void bind_null(int index) { values_[static_cast<std::size_t>(index)] = nullptr; }
 
@@ -82,8 +95,6 @@ class parameters {
   int const* formats() const { return formats_.data(); }
 
  private:
-  static constexpr std::int64_t first_instant = -210'866'803'200'000'000;  // 4713-11-24 BC
-
   void set(int index, void const* bytes, std::size_t length) {
     values_[static_cast<std::size_t>(index)] = static_cast<char const*>(bytes);
     lengths_[static_cast<std::size_t>(index)] = static_cast<int>(length);
@@ -96,16 +107,66 @@ class parameters {
   std::array<int, N + 1> formats_{};
 };
 
+/// The parameters of many executions, each as an array of one dimension.
+template <std::size_t N>
+class array_parameters {
+ public:
+  /// \param types of the elements
+  /// \param count of the elements
+  array_parameters(std::array<Oid, N + 1> const& types, std::size_t count) {
+    for (std::size_t i = 0; i < N; ++i) {
+      add_number<std::int32_t>(arrays_[i], 1);  // dimensions
+      add_number<std::int32_t>(arrays_[i], 1);  // there may be NULL
+      add_number<std::int32_t>(arrays_[i], static_cast<std::int32_t>(types[i]));
+      add_number<std::int32_t>(arrays_[i], static_cast<std::int32_t>(count));
+      add_number<std::int32_t>(arrays_[i], 1);  // the first index
+    }
+  }
+
+  void bind(int index, std::int64_t value) {
+    add_number<std::int32_t>(at(index), 8);
+    add_number(at(index), value);
+  }
+  void bind(int index, bool value) {
+    add_number<std::int32_t>(at(index), 1);
+    at(index) += value ? '\1' : '\0';
+  }
+  void bind(int index, instant value) { bind(index, since_2000(value)); }
+  void bind(int index, std::string_view value) {
+    add_number<std::int32_t>(at(index), static_cast<std::int32_t>(value.size()));
+    at(index) += value;
+  }
+  void bind_null(int index) { add_number<std::int32_t>(at(index), -1); }
+
+  /// What has been bound.
+  parameters<N> all() const {
+    parameters<N> result;
+    for (std::size_t i = 0; i < N; ++i) result.bind(static_cast<int>(i), std::string_view(arrays_[i]));
+    return result;
+  }
+
+ private:
+  std::string& at(int index) { return arrays_[static_cast<std::size_t>(index)]; }
+
+  template <class Number>
+  static void add_number(std::string& to, Number value) {
+    boost::endian::native_to_big_inplace(value);
+    to.append(reinterpret_cast<char const*>(&value), sizeof value);
+  }
+
+  std::array<std::string, N + 1> arrays_;
+};
+
 /// The number of placeholders in a statement, and their types.
 template <sql::statement Definition>
 inline constexpr auto const& placeholders = sql::text_of<sql::spelled<postgresql_dialect, Definition>>.parameters;
 
 template <sql::statement Definition>
-constexpr auto parameter_types() {
+constexpr auto parameter_types(Oid (*of)(sql::kind) = type_of) {
   std::array<Oid, placeholders<Definition>.size() + 1> types{};
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     using members = sql::members_of<typename Definition::params>;
-    ((types[I] = type_of(sql::kind_of<sql::type_of<boost::mp11::mp_at_c<members, placeholders<Definition>[I]>>>)), ...);
+    ((types[I] = of(sql::kind_of<sql::type_of<boost::mp11::mp_at_c<members, placeholders<Definition>[I]>>>)), ...);
   }(std::make_index_sequence<placeholders<Definition>.size()>());
   return types;
 }

@@ -8,7 +8,6 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
-#include <ranges>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -52,13 +51,12 @@ class session {
     return ready<std::size_t>(*telling.rows);
   }
 
-  template <sql::statement S, std::ranges::input_range Range>
-  ready<std::size_t> execute_many(S, Range&& many, std::span<std::size_t> affected = {}) {
+  template <sql::statement S>
+  ready<std::size_t> execute_many(S, std::span<typename S::params const> many, std::span<std::size_t> affected = {}) {
     sqlite3_stmt* const statement = connection_.prepared<S>();
     std::size_t sum = 0;
     std::size_t at = 0;
-    for (auto&& one : many) {
-      typename S::params const& params = one;
+    for (auto const& params : many) {
       auto telling = connection_.tell<S>();
       connection_.bind<S>(statement, params);
       std::size_t const count = connection_.execute(statement);
@@ -75,8 +73,8 @@ class session {
     return {};
   }
 
-  template <sql::statement S, std::ranges::input_range Range>
-  ready<void> post_many(S statement, Range&& many) {
+  template <sql::statement S>
+  ready<void> post_many(S statement, std::span<typename S::params const> many) {
     execute_many(statement, many);
     return {};
   }

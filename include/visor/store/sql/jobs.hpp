@@ -93,11 +93,15 @@ async<Session> put_job(transaction<Session>& t, job_id job, int attempt, std::op
   t.news = true;
 }
 
+/// Whether any job waits for another one, and whether any is to be stopped. Mostly not: then nobody looks for that job by job.
+struct rarities {
+  bool waiting = false;
+  bool cancels = false;
+};
+
 /// What follows from the ends of jobs: dead letters, their schedules' counters, the jobs behind them, wishes to stop them.
 template <class Session>
-async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> ended) {
-  if (ended.empty()) co_return;
-  statements::at_most const one{1};
+async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> ended, rarities some) {
   for (auto const& job : ended) {
     if (job.state == job_state::dead) {
       dead_record const letter{job.job, t.now, job.attempt, job.error ? std::optional<std::string>(*job.error) : std::nullopt};
@@ -112,8 +116,7 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> e
       co_await t.session.post(statements::job_failed(), failure);
     }
   }
-  auto const waits = co_await t.session.find(statements::any_waiting(), one);
-  if (waits) {
+  if (some.waiting) {
     for (auto const& job : ended) {
       statements::of_job const which{job.job};
       auto const behind = co_await t.session.query(statements::waiting_behind(), which);
@@ -124,13 +127,24 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> e
       co_await place_jobs(t, places);
     }
   }
-  auto const cancels = co_await t.session.find(statements::cancels(), one);
-  if (cancels) {
+  if (some.cancels) {
     for (auto const& job : ended) {
       statements::of_job const which{job.job};
       co_await t.session.post(statements::remove_cancel(), which);
     }
   }
+}
+
+/// The same for one job.
+template <class Session>
+async<Session> follow_end(transaction<Session>& t, ended_job const& ended) {
+  statements::at_most const one{1};
+  auto asked_waiting = t.session.find(statements::any_waiting(), one);
+  auto asked_cancels = t.session.find(statements::cancels(), one);
+  auto const waiting = co_await std::move(asked_waiting);
+  auto const cancels = co_await std::move(asked_cancels);
+  rarities const some{waiting.has_value(), cancels.has_value()};
+  co_await follow_ends<Session>(t, std::span(&ended, 1), some);
 }
 
 template <class Session>
@@ -151,7 +165,7 @@ async<Session> end_unrun(transaction<Session>& t, job_id job, int attempt) {
   row.final_state = job_state::cancelled;
   co_await t.session.post(statements::insert_attempt(), row);
   ended_job const ended{job, attempt, job_state::cancelled, std::nullopt, std::nullopt};
-  co_await follow_ends<Session>(t, std::span(&ended, 1));
+  co_await follow_end(t, ended);
 }
 
 template <class Session>

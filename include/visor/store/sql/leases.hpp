@@ -45,22 +45,32 @@ async<Session, open_lease> read_open(transaction<Session>& t, lease_id id) {
   co_return open_lease(std::move(jobs));
 }
 
-/// Adds a lease to those that this transaction works on.
-template <class Session>
-async<Session> hold(transaction<Session>& t, node_lease const& by, lease_id id, std::vector<held_lease>& held) {
-  statements::lease_params const which{id, by.node, by.epoch};
-  auto const found = co_await t.session.find(statements::find_lease(), which);
-  held_lease one;
-  one.id = id;
-  one.exists = found.has_value();
-  auto known = t.leases.take(id);
-  if (one.exists && known) {
-    one.jobs = std::move(*known);
-  } else if (one.exists) {
-    one.jobs = co_await read_open(t, id);
-    one.is_fresh = true;
+/// Adds the leases of some completions or returns to those that this transaction works on.
+template <class Session, class Given>
+async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Given const> given, std::vector<held_lease>& held) {
+  std::vector<statements::lease_params> which;
+  for (auto const& each : given) {
+    bool const is_new =
+        find_held(held, each.lease) == nullptr && std::ranges::find(which, each.lease, &statements::lease_params::id) == which.end();
+    if (is_new) which.push_back({each.lease, by.node, by.epoch});
   }
-  held.push_back(std::move(one));
+  std::vector<decltype(t.session.find(statements::find_lease(), which.front()))> asked;
+  asked.reserve(which.size());
+  for (auto const& each : which) asked.push_back(t.session.find(statements::find_lease(), each));
+  for (std::size_t i = 0; i < which.size(); ++i) {
+    auto const found = co_await std::move(asked[i]);
+    held_lease one;
+    one.id = which[i].id;
+    one.exists = found.has_value();
+    auto known = t.leases.take(one.id);
+    if (one.exists && known) {
+      one.jobs = std::move(*known);
+    } else if (one.exists) {
+      one.jobs = co_await read_open(t, one.id);
+      one.is_fresh = true;
+    }
+    held.push_back(std::move(one));
+  }
 }
 
 /// Looks at what is stored, before a job is refused.
@@ -100,7 +110,12 @@ template <class Session>
 async<Session> complete(transaction<Session>& t, node_lease const& by, std::span<completion const> done, std::vector<held_lease>& held,
                         std::vector<job_id>& refused) {
   statements::at_most const one{1};
-  auto const cancels = co_await t.session.find(statements::cancels(), one);
+  auto asked_waiting = t.session.find(statements::any_waiting(), one);
+  auto asked_cancels = t.session.find(statements::cancels(), one);
+  co_await hold(t, by, done, held);
+  auto const waiting = co_await std::move(asked_waiting);
+  auto const cancels = co_await std::move(asked_cancels);
+  rarities const some{waiting.has_value(), cancels.has_value()};
   std::vector<statements::attempt_row> rows;
   std::vector<std::size_t> whose;
   std::vector<bool> is_refused(done.size());
@@ -108,11 +123,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
   whose.reserve(done.size());
   for (std::size_t i = 0; i < done.size(); ++i) {
     completion const& result = done[i];
-    held_lease* lease = find_held(held, result.lease);
-    if (lease == nullptr) {
-      co_await hold(t, by, result.lease, held);
-      lease = &held.back();
-    }
+    held_lease* const lease = find_held(held, result.lease);
     auto* job = lease->jobs.find(result.job);
     if (job == nullptr && lease->exists && !lease->is_fresh) {
       co_await look_again(t, *lease);
@@ -130,7 +141,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
     std::optional<job_state> final_state = result.state;
     if (result.retry_after) {
       final_state.reset();
-      if (cancels) {
+      if (some.cancels) {
         bool const unwanted = co_await is_cancel_wanted(t, result.job);
         if (unwanted) final_state = job_state::cancelled;
       }
@@ -157,7 +168,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
       co_await put_job(t, result.job, result.attempt + 1, std::optional<instant>(t.now + *result.retry_after));
     }
   }
-  co_await follow_ends<Session>(t, ended);
+  co_await follow_ends<Session>(t, ended, some);
   for (std::size_t i = 0; i < done.size(); ++i)
     if (is_refused[i]) refused.push_back(done[i].job);
 }
@@ -178,12 +189,9 @@ async<Session> put_back(transaction<Session>& t, job_id job, int attempt, durati
 template <class Session>
 async<Session> take_back(transaction<Session>& t, node_lease const& by, std::span<give_back const> back, std::vector<held_lease>& held,
                          std::vector<job_id>& refused) {
+  co_await hold(t, by, back, held);
   for (auto const& each : back) {
-    held_lease* lease = find_held(held, each.lease);
-    if (lease == nullptr) {
-      co_await hold(t, by, each.lease, held);
-      lease = &held.back();
-    }
+    held_lease* const lease = find_held(held, each.lease);
     auto* job = lease->jobs.find(each.job);
     if (job == nullptr && lease->exists && !lease->is_fresh) {
       co_await look_again(t, *lease);
@@ -256,10 +264,13 @@ async<Session, exchange_result> exchange(transaction<Session>& t, node_lease con
                                          std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {
   exchange_result result;
   std::vector<held_lease> held;
+  statements::current_params const me{by.node, by.epoch, t.now};
+  auto asked_current = t.session.find(statements::current_node(), me);
   if (!done.empty()) co_await complete(t, by, done, held, result.refused);
   if (!back.empty()) co_await take_back(t, by, back, held, result.refused);
   co_await close_leases(t, held);
-  result.lease_current = co_await is_current(t, by);
+  auto const current = co_await std::move(asked_current);
+  result.lease_current = current.has_value();
   if (!result.lease_current) co_return result;
   for (auto const& wish : wanted) {
     lease_id const id = first_id++;

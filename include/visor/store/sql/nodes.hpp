@@ -78,7 +78,7 @@ async<Session, recovery> recover_jobs(transaction<Session>& t, std::string const
     (unwanted ? result.cancelled : result.dead).push_back(row.job);
     ended_job end{row.job, row.number, *row.final_state, std::nullopt, row.error};
     if (facts->schedule) end.schedule = *facts->schedule;
-    co_await follow_ends<Session>(t, std::span<ended_job const>(&end, 1));
+    co_await follow_end(t, end);
   }
   co_return result;
 }

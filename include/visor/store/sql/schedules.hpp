@@ -20,8 +20,10 @@ async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit) {
   result.now = t.now;
   statements::due_params const wanted{t.now, static_cast<std::int64_t>(limit)};
   statements::due_params const next{t.now, 1};
-  result.schedules = co_await t.session.query(statements::due_schedules_now(), wanted);
-  auto const later = co_await t.session.find(statements::next_due_schedule(), next);
+  auto asked_due = t.session.query(statements::due_schedules_now(), wanted);
+  auto asked_later = t.session.find(statements::next_due_schedule(), next);
+  result.schedules = co_await std::move(asked_due);
+  auto const later = co_await std::move(asked_later);
   if (later) result.next_at = later->next_at;
   co_return result;
 }

@@ -1,0 +1,86 @@
+#ifndef VISOR_DRIVER_BATCH_HPP
+#define VISOR_DRIVER_BATCH_HPP
+
+#include "visor/base/task.hpp"
+#include "visor/sql/codec.hpp"
+#include "visor/sql/statement.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+/// Many executions of one statement over servers that take several in one message.
+namespace visor::detail {
+
+/// In one message, whatever its size: what both sides keep of it is bounded.
+inline constexpr std::size_t longest_batch = 500;
+inline constexpr std::size_t largest_batch = 1'000'000;  // bytes
+
+/// Counts what the parameters of executions take on their way, at most: no protocol has more than ten bytes beside a text.
+class size_counter {
+ public:
+  template <class T>
+  void bind(int, T const& value) {
+    bytes_ += 10;
+    if constexpr (std::is_convertible_v<T const&, std::string_view>) bytes_ += std::string_view(value).size();
+  }
+  void bind_null(int) { bytes_ += 10; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
+/// What is executed next in one message: the front of `rest`, at least one.
+/// \param most bytes
+template <class Source, class Params>
+std::span<Params const> next_batch(std::span<Params const> rest, std::size_t most) {
+  size_counter size;
+  std::size_t count = 0;
+  while (count < rest.size() && count < longest_batch) {
+    sql::bind_all<Source>(size, rest[count]);
+    if (size.bytes() > most && count != 0) break;
+    ++count;
+  }
+  return rest.first(count);
+}
+
+/// A server tells only the sum of a bulk. Where that leaves open whose execution did nothing, they are done again one by one.
+template <sql::statement S, class Connection>
+task<std::size_t> execute_batch(Connection& on, std::span<typename S::params const> batch, std::span<std::size_t> affected) {
+  if (batch.size() > 1 && on.template takes_bulks<S>()) {
+    if (!affected.empty()) co_await on.savepoint();
+    std::size_t const sum = co_await on.template execute_bulk<S>(batch);
+    if (affected.empty()) co_return sum;
+    if (sum % batch.size() == 0) {
+      co_await on.release_savepoint();
+      std::ranges::fill(affected, sum / batch.size());
+      co_return sum;
+    }
+    co_await on.rollback_to_savepoint();
+  }
+  co_return co_await on.template execute_each<S>(batch, affected);
+}
+
+/// Executes a statement once for each of `many`, in order.
+/// \param affected room for the number of each, none of which is more than one; or empty
+/// \return the sum of the rows that were affected
+template <sql::statement S, class Connection>
+task<std::size_t> execute_many(Connection& on, std::span<typename S::params const> many, std::span<std::size_t> affected) {
+  std::size_t sum = 0;
+  while (!many.empty()) {
+    auto const batch = on.template next_batch<S>(many);
+    auto const counts = affected.first(std::min(affected.size(), batch.size()));
+    std::size_t const count = co_await execute_batch<S>(on, batch, counts);
+    sum += count;
+    many = many.subspan(batch.size());
+    affected = affected.subspan(counts.size());
+  }
+  co_return sum;
+}
+
+}  // namespace visor::detail
+
+#endif

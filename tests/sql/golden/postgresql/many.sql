@@ -1,0 +1,39 @@
+-- insert_job
+INSERT INTO "visor_job" ("id", "type", "queue", "priority", "payload", "max_attempts", "schedule", "planned_at", "owner", "run_at", "created_at") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
+
+-- insert_ready
+INSERT INTO "visor_ready" ("queue", "priority", "run_at", "job", "attempt") SELECT * FROM unnest($1, $2, $3, $4, $5);
+
+-- insert_scheduled
+INSERT INTO "visor_scheduled" ("run_at", "job", "queue", "priority", "attempt") SELECT * FROM unnest($1, $2, $3, $4, $5);
+
+-- insert_waiting
+INSERT INTO "visor_waiting" ("blocker", "job", "queue", "priority", "run_at", "attempt") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
+
+-- insert_dead
+INSERT INTO "visor_dead" ("job", "died_at", "attempts", "error") SELECT * FROM unnest($1, $2, $3, $4);
+
+-- insert_cancel
+INSERT INTO "visor_cancel" ("job", "requested_at") SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING;
+
+-- insert_attempt
+INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
+
+-- insert_lease
+INSERT INTO "visor_lease" ("id", "node", "epoch", "taken_at", "jobs") SELECT * FROM unnest($1, $2, $3, $4, $5);
+
+-- insert_node
+INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- insert_sequence
+INSERT INTO "visor_sequence" ("name", "next") SELECT * FROM unnest($1, $2);
+
+-- insert_schedule
+INSERT INTO "visor_schedule" ("id", "origin", "expression", "zone", "type", "payload", "queue", "priority", "max_attempts", "misfire", "misfire_limit", "misfire_window", "overlap", "max_failures", "owner", "description", "phrase", "output", "state", "next_at", "last_at", "last_job", "run_count", "failure_count", "last_error", "created_at", "updated_at", "version") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) ON CONFLICT DO NOTHING;
+
+-- insert_fire
+INSERT INTO "visor_fire" ("schedule", "planned_at", "fired_at", "node", "result", "job") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
+
+-- insert_migration
+INSERT INTO "visor_migration" ("version", "name", "checksum", "applied_at") SELECT * FROM unnest($1, $2, $3, $4);
+
