@@ -23,8 +23,9 @@ enum class placeholder_style { question, dollar, at };
 /// - `table_end`, `clustered_end`: what follows the columns of a table; of one whose rows lie in the order of its key.
 /// - `limit`: at most `:limit` rows, at the end of an ordered query.
 /// - `ignore`: after VALUES: a row whose key exists is left alone, and not counted. `{some_column}` in it is a column of the table.
-/// - `up_to_place`: of the table `ready`: rows whose `[priority], [run_at], [job]` is not behind `:priority, :run_at, :job`, in a spelling
-///   for which the database goes along the key.
+/// - `in_front`: of the table `ready`: the first `:count` rows of `:queue`, of which the last is at `:priority, :run_at, :job`, in a
+/// spelling
+///   for which the database goes along the key, and no further.
 /// - `partial_indexes`: an index can be of the rows that meet a condition; otherwise it is of all.
 /// - `drops_index_of_table`: DROP INDEX names the table too.
 /// - `each_job`, `each_job_value`: a table of the ids in the JSON array `l.[jobs]`, and its value column, a 64-bit integer.
@@ -46,7 +47,7 @@ concept dialect = requires {
   { D::clustered_end } -> std::convertible_to<std::string_view>;
   { D::limit } -> std::convertible_to<std::string_view>;
   { D::ignore } -> std::convertible_to<std::string_view>;
-  { D::up_to_place } -> std::convertible_to<std::string_view>;
+  { D::in_front } -> std::convertible_to<std::string_view>;
   { D::partial_indexes } -> std::convertible_to<bool>;
   { D::drops_index_of_table } -> std::convertible_to<bool>;
   { D::each_job } -> std::convertible_to<std::string_view>;

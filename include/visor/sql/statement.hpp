@@ -52,7 +52,7 @@ constexpr bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c
 /// - `[type]` the quoted name of that column, or of a member of the row,
 /// - `:limit` a placeholder for that member of the parameters; it may stand more than once,
 /// - `{*}` the members of the row, quoted, with commas between,
-/// - `{limit}`, `{ignore}`, `{up_to_place}`, `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling,
+/// - `{limit}`, `{ignore}`, `{in_front}`, `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling,
 /// - `{some_column}` a column of the first table of `used`,
 /// - `[[` an opening bracket.
 ///
@@ -146,8 +146,8 @@ class writer {
       (*this)(Dialect::limit);
     else if (name == "ignore")
       (*this)(Dialect::ignore);
-    else if (name == "up_to_place")
-      (*this)(Dialect::up_to_place);
+    else if (name == "in_front")
+      (*this)(Dialect::in_front);
     else if (name == "some_column")
       column(Used::some_column());
     else if (name == "each_job")

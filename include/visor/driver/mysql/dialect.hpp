@@ -29,8 +29,8 @@ struct mysql_dialect {
   static constexpr std::string_view limit = "LIMIT :limit";
   // Not INSERT IGNORE, which also lets through what it had to cut.
   static constexpr std::string_view ignore = "ON DUPLICATE KEY UPDATE {some_column} = {some_column}";
-  static constexpr std::string_view up_to_place =
-      "([priority] < :priority OR ([priority] = :priority AND [run_at] < :run_at) "
+  static constexpr std::string_view in_front =
+      "[queue] = :queue AND ([priority] < :priority OR ([priority] = :priority AND [run_at] < :run_at) "
       "OR ([priority] = :priority AND [run_at] = :run_at AND [job] <= :job))";
   static constexpr bool partial_indexes = false;
   static constexpr bool drops_index_of_table = true;

@@ -20,7 +20,7 @@ struct sqlite_dialect {
   static constexpr std::string_view clustered_end = " STRICT, WITHOUT ROWID";
   static constexpr std::string_view limit = "LIMIT :limit";
   static constexpr std::string_view ignore = "ON CONFLICT DO NOTHING";
-  static constexpr std::string_view up_to_place = "([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
+  static constexpr std::string_view in_front = "[queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = "json_each(l.[jobs]) e";

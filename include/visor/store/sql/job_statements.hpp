@@ -104,12 +104,21 @@ struct place_in_queue {
 };
 BOOST_DESCRIBE_STRUCT(place_in_queue, (), (queue, priority, run_at, job))
 
-/// Takes everything up to a place: what `front_of_queue` has read, where nobody else writes meanwhile.
+struct front_end {
+  std::string_view queue;
+  int priority = 100;  ///< this and the next two: of the last
+  instant run_at{};
+  job_id job = 0;
+  std::int64_t count = 1;  ///< up to the last
+};
+BOOST_DESCRIBE_STRUCT(front_end, (), (queue, priority, run_at, job, count))
+
+/// Takes the front of a queue up to a place: what `front_of_queue` has read, where nobody else writes meanwhile.
 struct remove_front : sql::statement_defaults {
   static constexpr std::string_view name = "remove_front";
-  using params = place_in_queue;
+  using params = front_end;
   using used = sql::tables<ready_record>;
-  static constexpr void write(auto& out) { out("DELETE FROM {ready} WHERE [queue] = :queue AND {up_to_place}"); }
+  static constexpr void write(auto& out) { out("DELETE FROM {ready} WHERE {in_front}"); }
 };
 
 // From one place to another.

@@ -119,7 +119,7 @@ struct open_jobs : sql::statement_defaults {
     out("SELECT {each_job_value} AS [job], "
         "(SELECT coalesce(max(a.[number]), 0) + 1 FROM {attempt} a WHERE a.[job] = {each_job_value}) AS [number] "
         "FROM {lease} l, {each_job} WHERE l.[id] = :id "
-        "AND NOT EXISTS (SELECT 1 FROM {attempt} a WHERE a.[job] = {each_job_value} AND a.[lease] = l.[id])");
+        "AND (SELECT max(a.[number]) FROM {attempt} a WHERE a.[job] = {each_job_value} AND a.[lease] = l.[id]) IS NULL");
   }
 };
 

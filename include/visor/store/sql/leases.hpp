@@ -236,7 +236,7 @@ async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, c
   result.jobs = co_await t.session.query(statements::front_of_queue(), front);
   if (result.jobs.empty()) co_return result;
   claimed_job const& last = result.jobs.back();
-  statements::place_in_queue const up_to{wish.queue, last.priority, last.run_at, last.id};
+  statements::front_end const up_to{wish.queue, last.priority, last.run_at, last.id, static_cast<std::int64_t>(result.jobs.size())};
   co_await t.session.post(statements::remove_front(), up_to);
   result.lease = id;
   result.taken_at = t.now;

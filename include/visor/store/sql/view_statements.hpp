@@ -7,6 +7,9 @@
 
 /// Every statement that shows jobs to people. A job's state is not stored: it follows from where its id is, so each question about
 /// one state starts from the table that has those jobs.
+///
+/// Whether there is a row is asked for by `max`, here and where leases are read: for EXISTS PostgreSQL may read the other table whole, to
+/// have it at hand for more rows than there are.
 namespace visor::statements {
 
 /// A job with its last attempt, and where its id is.
@@ -32,8 +35,8 @@ using job_tables = sql::tables<job_record, attempt_record, waiting_record, sched
 constexpr void select_jobs(auto& out, std::string_view from) {
   out("SELECT j.[id], j.[type], j.[queue], j.[priority], j.[payload], j.[max_attempts], j.[schedule], j.[planned_at], j.[owner], "
       "j.[run_at], j.[created_at], a.[number] AS [last_number], a.[final_state], a.[started_at], a.[finished_at], a.[node], a.[error], "
-      "a.[output], EXISTS (SELECT 1 FROM {waiting} w WHERE w.[job] = j.[id]) AS [is_waiting], "
-      "EXISTS (SELECT 1 FROM {scheduled} s WHERE s.[job] = j.[id]) AS [is_scheduled] FROM ")(from)(
+      "a.[output], (SELECT max(w.[job]) FROM {waiting} w WHERE w.[job] = j.[id]) IS NOT NULL AS [is_waiting], "
+      "(SELECT max(s.[job]) FROM {scheduled} s WHERE s.[job] = j.[id]) IS NOT NULL AS [is_scheduled] FROM ")(from)(
       " LEFT JOIN {attempt} a ON a.[job] = j.[id] AND a.[number] = (SELECT max(m.[number]) FROM {attempt} m WHERE m.[job] = j.[id])");
 }
 
@@ -64,8 +67,8 @@ struct find_place : sql::statement_defaults {
   using row = place_row;
   using used = detail::job_tables;
   static constexpr void write(auto& out) {
-    out("SELECT EXISTS (SELECT 1 FROM {waiting} w WHERE w.[job] = j.[id]) AS [is_waiting], "
-        "EXISTS (SELECT 1 FROM {scheduled} s WHERE s.[job] = j.[id]) AS [is_scheduled], "
+    out("SELECT (SELECT max(w.[job]) FROM {waiting} w WHERE w.[job] = j.[id]) IS NOT NULL AS [is_waiting], "
+        "(SELECT max(s.[job]) FROM {scheduled} s WHERE s.[job] = j.[id]) IS NOT NULL AS [is_scheduled], "
         "(SELECT max(a.[final_state]) FROM {attempt} a WHERE a.[job] = j.[id]) AS [final_state] FROM {job} j WHERE j.[id] = :job");
   }
 };
@@ -136,7 +139,7 @@ namespace detail {
 
 constexpr void select_running(auto& out) {
   out("SELECT {each_job_value} AS [job], l.[node], l.[taken_at] FROM {lease} l, {each_job} "
-      "WHERE NOT EXISTS (SELECT 1 FROM {attempt} a WHERE a.[job] = {each_job_value} AND a.[lease] = l.[id])");
+      "WHERE (SELECT max(a.[number]) FROM {attempt} a WHERE a.[job] = {each_job_value} AND a.[lease] = l.[id]) IS NULL");
 }
 
 }  // namespace detail

@@ -20,7 +20,7 @@ UPDATE `visor_attempt` SET `final_state` = NULL WHERE `job` = ? AND `final_state
 SELECT `id` FROM `visor_lease` WHERE `id` = ? AND `node` = ? AND `epoch` = ?;
 
 -- open_jobs
-SELECT e.value AS `job`, (SELECT coalesce(max(a.`number`), 0) + 1 FROM `visor_attempt` a WHERE a.`job` = e.value) AS `number` FROM `visor_lease` l, JSON_TABLE(l.`jobs`, '$[*]' COLUMNS (value BIGINT PATH '$')) e WHERE l.`id` = ? AND NOT EXISTS (SELECT 1 FROM `visor_attempt` a WHERE a.`job` = e.value AND a.`lease` = l.`id`);
+SELECT e.value AS `job`, (SELECT coalesce(max(a.`number`), 0) + 1 FROM `visor_attempt` a WHERE a.`job` = e.value) AS `number` FROM `visor_lease` l, JSON_TABLE(l.`jobs`, '$[*]' COLUMNS (value BIGINT PATH '$')) e WHERE l.`id` = ? AND (SELECT max(a.`number`) FROM `visor_attempt` a WHERE a.`job` = e.value AND a.`lease` = l.`id`) IS NULL;
 
 -- narrow_lease
 UPDATE `visor_lease` SET `jobs` = ? WHERE `id` = ?;

@@ -20,7 +20,7 @@ INSERT INTO "visor_cancel" ("job", "requested_at") VALUES ($1, $2) ON CONFLICT D
 SELECT j."id", r."attempt", j."type", r."queue", r."priority", j."payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at" FROM "visor_ready" r JOIN "visor_job" j ON j."id" = r."job" WHERE r."queue" = $1 ORDER BY r."priority", r."run_at", r."job" LIMIT $2;
 
 -- remove_front
-DELETE FROM "visor_ready" WHERE "queue" = $1 AND ("priority", "run_at", "job") <= ($2, $3, $4);
+DELETE FROM "visor_ready" WHERE ctid = ANY(ARRAY(SELECT ctid FROM "visor_ready" WHERE "queue" = $1 ORDER BY "priority", "run_at", "job" LIMIT $2));
 
 -- remove_ready
 DELETE FROM "visor_ready" WHERE "queue" = $1 AND "priority" = $2 AND "run_at" = $3 AND "job" = $4;
