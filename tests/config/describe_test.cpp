@@ -7,17 +7,6 @@
 
 using namespace visor_test;
 
-namespace {
-
-std::string line(visor::settings const& all, std::string const& path) {
-  std::string found = "none";
-  for (auto const& each : visor::describe(all))
-    if (each.path == path) found = each.value + " (" + to_string(each.from) + ")";
-  return found;
-}
-
-}  // namespace
-
 TEST_CASE("every value has its path and its source") {
   auto const all = read(R"(
 scheduler:

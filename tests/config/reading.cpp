@@ -1,5 +1,6 @@
 #include "reading.hpp"
 
+#include "visor/config/describe.hpp"
 #include "visor/config/yaml.hpp"
 #include "visor/zone.hpp"
 
@@ -13,6 +14,12 @@ std::string wrong(std::string_view text, visor::environment const& lookup, std::
   std::string lines;
   for (auto const& each : visor::read_settings(text, "visor.yaml", lookup, flags).errors) lines += to_string(each) + "\n";
   return lines;
+}
+
+std::string line(visor::settings const& all, std::string const& path) {
+  for (auto const& each : visor::describe(all))
+    if (each.path == path) return each.value + " (" + to_string(each.from) + ")";
+  return "none";
 }
 
 }  // namespace visor_test

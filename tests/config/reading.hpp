@@ -33,6 +33,9 @@ visor::settings read(std::string_view text, visor::environment const& lookup = v
 std::string wrong(std::string_view text, visor::environment const& lookup = variables(),
                   std::vector<visor::setting_flag> const& flags = {});
 
+/// `value (source)` of a key, as people are shown it.
+std::string line(visor::settings const& all, std::string const& path);
+
 inline std::size_t count(std::string_view text, char wanted) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), wanted));
 }

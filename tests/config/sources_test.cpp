@@ -16,13 +16,6 @@ namespace {
 
 std::string const connection = "scheduler.storage.connection.";
 
-/// `value (source)` of a key.
-std::string line(visor::settings const& all, std::string const& path) {
-  for (auto const& each : visor::describe(all))
-    if (each.path == path) return each.value + " (" + to_string(each.from) + ")";
-  return "none";
-}
-
 std::string from_file(std::string const& storage) { return "scheduler: {storage: {" + storage + "}}"; }
 
 std::vector<visor::setting_flag> flag(std::string const& name, std::string const& key, std::string const& value) {

@@ -59,7 +59,7 @@ class full_disk {
   rlimit before_{};
 };
 
-using store = visor::sqlite_store<held_clock>;
+using held_store = visor::sqlite_store<held_clock>;
 
 struct claimed_jobs {
   explicit claimed_jobs(temporary_folder const& folder) : kept(quick(folder.file()), clock) {
@@ -98,7 +98,7 @@ struct claimed_jobs {
 
   boost::asio::io_context io;
   held_clock clock;
-  store kept;
+  held_store kept;
   visor::node_lease lease;
   visor::job_id last = 0;
   std::vector<visor::claim> claims;

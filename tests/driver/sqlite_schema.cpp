@@ -9,7 +9,7 @@
 namespace visor_test {
 namespace {
 
-using store = visor::sqlite_store<visor::manual_clock>;
+using manual_store = visor::sqlite_store<visor::manual_clock>;
 
 struct stored {
   explicit stored(visor::sqlite_settings settings) : kept(std::move(settings), clock) {}
@@ -24,7 +24,7 @@ struct stored {
 
   boost::asio::io_context io;
   visor::manual_clock clock;
-  store kept;
+  manual_store kept;
 };
 
 visor::sqlite_settings with_init(std::string const& filename, std::optional<bool> init) {
