@@ -56,8 +56,31 @@ TEST_CASE("columns count characters") {
   CHECK(wrong("workflows: {\"\xC3\xBC\xE2\x82\xAC\": {command: [x], prioriti: 1}}").substr(0, 16) == "visor.yaml:1:34:");
 }
 
+TEST_CASE("a section can be given in pieces, and each value once") {
+  auto const all = read(
+      "workflows:\n  a: {command: [/bin/true]}\nscheduler:\n  storage:\n    connection: {filename: a.db}\n"
+      "workflows:\n  b: {command: [/bin/false]}\nscheduler:\n  storage:\n    driver: sqlite\n");
+  CHECK(all.workflows.size() == 2);
+  CHECK(all.storage.connection.filename == "a.db");
+  CHECK(wrong("scheduler:\n  storage: {driver: sqlite}\nworkflows:\nscheduler:\n  storage:\n    driver: memory\n") ==
+        "visor.yaml:6:5: scheduler.storage.driver: is given twice; the first time in line 2\n");
+  CHECK(wrong("scheduler: {}\nscheduler: 1\n") == "visor.yaml:2:1: scheduler: is given twice; the first time in line 1\n");
+}
+
+TEST_CASE("a file can be the part that says how to connect") {
+  auto const all = read("connection:\n  host: db.example.com\n  ssl: true\n");
+  CHECK(all.storage.driver == visor::storage_driver::postgresql);
+  CHECK(all.storage.connection.host == "db.example.com");
+  CHECK(read("connection: {filename: a.db}\n").storage.driver == visor::storage_driver::sqlite);
+  CHECK(read("connection: {connection_string: \"mysql://u@h/d\"}\n").storage.driver == visor::storage_driver::mysql);
+  CHECK(wrong("connection:\n  host: db.example.com\n  prot: 1\n")
+            .starts_with("visor.yaml:3:3: scheduler.storage.connection.prot: unknown key"));
+  CHECK(wrong("connection: {filename: a.db}\nworkflows: {}\n").starts_with("visor.yaml:1:1: connection: unknown key"));
+}
+
 TEST_CASE("a key is one text and is given once") {
-  CHECK(wrong("scheduler: {}\nscheduler: {ha: {}}\n") == "visor.yaml:2:1: scheduler: is given twice; the first time in line 1\n");
+  CHECK(wrong("scheduler:\n  ha: {}\n  ha: {enabled: true}\n") ==
+        "visor.yaml:3:3: scheduler.ha: is given twice; the first time in line 2\n");
   CHECK(wrong("workflows:\n  a: {command: [x]}\n  b: {command: [x]}\n  \"a\": {command: [y]}\n") ==
         "visor.yaml:4:3: workflows.a: is given twice; the first time in line 2\n");
   CHECK(wrong("[a]: 1\n") == "visor.yaml:1:1: a key must be a single text, not a list\n");

@@ -2,6 +2,7 @@
 #define VISOR_CONFIG_YAML_HPP
 
 #include "visor/config/error.hpp"
+#include "visor/config/layer.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/config/sources.hpp"
 #include "visor/config/yaml_document.hpp"
@@ -20,6 +21,26 @@
 /// Settings from YAML. This header needs yaml-cpp.
 namespace visor {
 
+namespace detail {
+
+/// A file that says nothing but how to connect is that part of a configuration, for PostgreSQL where it does not tell.
+inline void complete_part(node& root) {
+  if (root.what != node::kind::mapping || root.children.size() != 1 || root.children[0].key != "connection") return;
+  node storage;
+  storage.what = node::kind::mapping;
+  storage.at = root.at;
+  if (node const* const host = root.children[0].find("host"); host != nullptr) {
+    node driver = make_value("postgresql");
+    driver.key = "driver";
+    driver.at = driver.key_at = host->at;
+    storage.children.push_back(std::move(driver));
+  }
+  storage.children.push_back(std::move(root.children[0]));
+  root = layer({}, "scheduler.storage", std::move(storage)).root;
+}
+
+}  // namespace detail
+
 /// Reads settings from YAML text, the environment and flags, and reports everything that is wrong with them. Never throws because of
 /// the text. Where it is empty, the other sources count alone. Linear in the size of the text.
 /// \param text of the file, UTF-8, at most 16 MiB
@@ -29,6 +50,7 @@ namespace visor {
 inline read_result read_settings(std::string_view text, std::string const& file, environment const& lookup = process_environment(),
                                  std::vector<setting_flag> const& flags = {}) {
   detail::yaml_document document{text, file, lookup};
+  detail::complete_part(document.root);
   if (document.whole()) return detail::source_reader{document.root, file, lookup, flags, std::nullopt}.read(std::move(document.errors));
   read_result result;
   result.errors = std::move(document.errors);

@@ -298,8 +298,9 @@ class yaml_document final : private YAML::EventHandler {
     group.skip = false;
     if (made.quoted || made.text != "<<") {
       auto const [earlier, first] = group.lines.emplace(made.text, made.at.line);
-      if (!first) {
-        fail(made.at, join_path(path(), made.text), "is given twice; the first time in line " + std::to_string(earlier->second));
+      bool const in_pieces = stack_.size() == 1;  // a section, of which each piece is looked at
+      if (!first && !in_pieces) {
+        fail_twice(made.at, join_path(path(), made.text), earlier->second);
         group.skip = true;
       }
     }
@@ -313,11 +314,34 @@ class yaml_document final : private YAML::EventHandler {
     } else if (!group.key.quoted && group.key.text == "<<") {
       merge(group, std::move(made));
     } else {
-      made.key = std::move(group.key.text);
+      made.key = group.key.text;
       made.key_at = group.key.at;
-      group.value.children.push_back(std::move(made));
+      auto const before = std::find_if(group.value.children.begin(), group.value.children.end(),
+                                       [&](node const& each) { return stack_.size() == 1 && each.key == made.key; });
+      if (before == group.value.children.end())
+        group.value.children.push_back(std::move(made));
+      else
+        join(*before, std::move(made), group.key.text);
     }
     group.has_key = false;
+  }
+
+  /// Brings a piece to those before it. \param where the path of both
+  void join(node& first, node piece, std::string const& where) {
+    if (first.what != node::kind::mapping || piece.what != node::kind::mapping) return fail_twice(piece.key_at, where, first.key_at.line);
+    std::unordered_map<std::string, std::size_t> places;
+    for (std::size_t i = 0; i < first.children.size(); ++i) places.emplace(first.children[i].key, i);
+    for (auto& child : piece.children) {
+      auto const before = places.find(child.key);
+      if (before == places.end())
+        first.children.push_back(std::move(child));
+      else
+        join(first.children[before->second], std::move(child), join_path(where, before->first));
+    }
+  }
+
+  void fail_twice(place at, std::string where, int line) {
+    fail(at, std::move(where), "is given twice; the first time in line " + std::to_string(line));
   }
 
   void merge(frame& group, node made) {
