@@ -341,13 +341,13 @@ TEST_CASE("TLS of the production profile is for what goes over a network, and th
 }
 
 TEST_CASE("certificates in the environment") {
-  std::string const block = "-----BEGIN CERTIFICATE-----\nAAECAwQFBgc=\n-----END CERTIFICATE-----\n";
+  std::string const certificate = "-----BEGIN CERTIFICATE-----\nAAECAwQFBgc=\n-----END CERTIFICATE-----\n";
   std::string const key = "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCkFBRUNBd1FGQmdjPQotLS0tLUVORCBQUklWQVRFIEtFWS0tLS0tCg==";
   auto const all =
-      read(from_file("driver: postgresql"), variables({{"DB_SSL_CA", "/ca.pem"}, {"DB_SSL_CERT", block}, {"DB_SSL_KEY", key}}));
+      read(from_file("driver: postgresql"), variables({{"DB_SSL_CA", "/ca.pem"}, {"DB_SSL_CERT", certificate}, {"DB_SSL_KEY", key}}));
   auto const& tls = *all.storage.connection.ssl;
   CHECK(tls.ca.content() == "/ca.pem");
-  CHECK(tls.cert.content() == block);
+  CHECK(tls.cert.content() == certificate);
   CHECK(tls.key.content() == "-----BEGIN PRIVATE KEY-----\nAAECAwQFBgc=\n-----END PRIVATE KEY-----\n");
   CHECK(line(all, connection + "ssl.ca") == "/ca.pem (environment DB_SSL_CA)");
   CHECK(line(all, connection + "ssl.cert") == "******** (environment DB_SSL_CERT)");

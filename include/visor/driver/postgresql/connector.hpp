@@ -30,10 +30,11 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
                                                        {"keepalives_interval", "5"},
                                                        {"keepalives_count", "3"}};
   if (!from.password.empty()) all.emplace_back("password", from.password.reveal());
-  // The server gives up too: of a client that is gone it may know nothing, and keep its locks.
+  // The server gives up too: of a client that is gone it may know nothing, and keep its locks. To compile a statement takes longer than
+  // any of ours takes to run.
   auto const longest = std::to_string(std::chrono::ceil<std::chrono::milliseconds>(from.transaction_timeout).count());
   std::string options =
-      "-c timezone=UTC -c datestyle=ISO -c statement_timeout=" + longest + " -c idle_in_transaction_session_timeout=" + longest;
+      "-c timezone=UTC -c datestyle=ISO -c jit=off -c statement_timeout=" + longest + " -c idle_in_transaction_session_timeout=" + longest;
   if (!from.schema.empty()) {
     options += " -c search_path=\"";
     for (char const c : from.schema) {
