@@ -141,7 +141,7 @@ class Bad(ProgramTest):
         self.wrong("scheduler:\n\tcron: {}\n", "visor.yaml:2", "tab")
         self.wrong("a: b: c\n", "visor.yaml:1")
         self.wrong("- a\n", "visor.yaml:1")
-        self.wrong("scheduler: {}\nscheduler: {}\n", "visor.yaml:2")
+        self.wrong("scheduler: {ha: {},\n  ha: {}}\n", "visor.yaml:2")
 
     def test_bytes_that_are_no_text(self):
         self.wrong(b"scheduler:\n  default_timezone: \xff\xfe\n", "UTF-8")
