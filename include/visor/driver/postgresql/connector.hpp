@@ -92,11 +92,14 @@ class connector {
     asio::any_io_executor const executor = co_await asio::this_coro::executor;
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (PQstatus(made.get()) != CONNECTION_BAD && next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {
-      // libpq may go on with another socket, also under the same number: nothing of the last step is kept.
-      borrowed_socket socket(executor, PQsocket(made.get()));
-      auto const what = next == PGRES_POLLING_READING ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
-      auto waiting = socket.descriptor.async_wait(what, asio::use_awaitable);
-      co_await std::move(waiting);
+      {
+        // The next step may close the socket, or go on with another, also under the same number: then this has let go of it.
+        borrowed_socket socket(executor, PQsocket(made.get()));
+        auto const what =
+            next == PGRES_POLLING_READING ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
+        auto waiting = socket.descriptor.async_wait(what, asio::use_awaitable);
+        co_await std::move(waiting);
+      }
       next = PQconnectPoll(made.get());
     }
     if (PQstatus(made.get()) != CONNECTION_OK) throw connect_failure(settings_, PQerrorMessage(made.get()));
