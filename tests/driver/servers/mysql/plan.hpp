@@ -8,6 +8,7 @@
 
 #include <boost/json.hpp>
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -17,7 +18,10 @@ namespace visor_test {
 /// What MariaDB does with statements.
 class planner {
  public:
-  explicit planner(kit::driver::settings const& of) : connection_(visor::mysql_driver::connect_call(of)()) {}
+  explicit planner(kit::driver::settings of) {
+    of.pool.connect_timeout = std::chrono::minutes{10};  // which is that of each answer too
+    connection_ = visor::mysql_driver::connect_call(of)();
+  }
 
   static constexpr bool can_be_ignorant = false;  // it learns by itself
   void learn(std::string const& table) const { run("ANALYZE TABLE " + table); }
