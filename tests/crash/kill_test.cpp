@@ -146,12 +146,23 @@ workflows:
     int const status = daemon.wait();
     REQUIRE(WIFSIGNALED(status));  // it was alive: a daemon that ended by itself makes the run worthless
   }
-  daemon_process last(here, {"--for", "6s"});
-  int const status = last.wait();
-  REQUIRE(WIFEXITED(status));
-  REQUIRE(WEXITSTATUS(status) == 0);
+  auto const run_undisturbed = [&](char const* how_long) {
+    daemon_process daemon(here, {"--for", how_long});
+    int const status = daemon.wait();
+    REQUIRE(WIFEXITED(status));
+    REQUIRE(WEXITSTATUS(status) == 0);
+  };
+  run_undisturbed("6s");
 
   database const db(here / ".visor/schedules.db");
+  auto const left_in = [&](char const* table) { return db.number(std::string("SELECT count(*) FROM ") + table); };
+  // An attempt that fails on purpose just before a run ends leaves its retry to the next run; the schedules go on in that one too, so a run
+  // is needed that ends between two of them. What is lost stays, however often it is run.
+  auto const to_be_done = [&] {
+    return left_in("visor_ready") + left_in("visor_scheduled") + left_in("visor_waiting") + left_in("visor_lease");
+  };
+  for (int more = 0; to_be_done() != 0 && more < 20; ++more) run_undisturbed("1300ms");
+
   CHECK(db.rows("PRAGMA integrity_check").at(0).at(0) == "ok");
 
   // Every planned instant from the first to the last has exactly one fire, and each fire its own job.
@@ -174,8 +185,10 @@ workflows:
   CHECK(db.number("SELECT count(*) FROM visor_attempt WHERE final_state IS NOT NULL AND final_state <> 'completed'") == 0);
   CHECK(db.number(
             "SELECT count(*) FROM (SELECT job, max(number) AS last, count(*) AS n FROM visor_attempt GROUP BY job) WHERE last <> n") == 0);
-  for (auto const* const table : {"visor_ready", "visor_scheduled", "visor_waiting", "visor_lease", "visor_dead"})
-    CHECK(db.number(std::string("SELECT count(*) FROM ") + table) == 0);
+  for (auto const* const table : {"visor_ready", "visor_scheduled", "visor_waiting", "visor_lease", "visor_dead"}) {
+    INFO(table);
+    CHECK(left_in(table) == 0);
+  }
 
   // What the commands wrote themselves: an accepted completion ran, and no attempt ran twice.
   std::map<std::pair<std::string, std::string>, int> runs;
