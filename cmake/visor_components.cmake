@@ -4,7 +4,7 @@
 # caller's scope: empty when all are there, else one line that says what is missing. A macro, because find_package must create
 # its targets and variables where the caller is.
 
-set(visor_components memory sqlite postgresql mysql zone yaml webhook)
+set(visor_components memory sqlite postgresql mysql mssql zone yaml webhook)
 
 macro(visor_find_component visor_component_ visor_message_)
   set(${visor_message_} "")
@@ -40,6 +40,14 @@ macro(visor_find_component visor_component_ visor_message_)
     find_package(Boost 1.81 QUIET CONFIG COMPONENTS url)
     if(NOT TARGET PkgConfig::visor_libmariadb)
       set(${visor_message_} "MariaDB Connector/C 3.3.4 or newer, or pkg-config to find it, is missing (Debian: libmariadb-dev pkg-config)")
+    elseif(NOT TARGET Boost::url)
+      set(${visor_message_} "Boost.URL is missing (Debian 12: libboost-url1.81-dev, newer: libboost-url-dev)")
+    endif()
+  elseif("${visor_component_}" STREQUAL "mssql")
+    find_package(ODBC QUIET)
+    find_package(Boost 1.81 QUIET CONFIG COMPONENTS url)
+    if(NOT TARGET ODBC::ODBC)
+      set(${visor_message_} "unixODBC is missing (Debian: unixodbc-dev)")
     elseif(NOT TARGET Boost::url)
       set(${visor_message_} "Boost.URL is missing (Debian 12: libboost-url1.81-dev, newer: libboost-url-dev)")
     endif()

@@ -31,6 +31,7 @@ set(visor_libraries_memory "")
 set(visor_libraries_sqlite SQLite::SQLite3)
 set(visor_libraries_postgresql PostgreSQL::PostgreSQL Boost::url)
 set(visor_libraries_mysql PkgConfig::visor_libmariadb Boost::url)
+set(visor_libraries_mssql ODBC::ODBC Boost::url)
 set(visor_libraries_zone date::date-tz)
 # Before version 0.8 the target of yaml-cpp has no namespace; since then the plain name is deprecated.
 set(visor_libraries_yaml "$<IF:$<TARGET_EXISTS:yaml-cpp::yaml-cpp>,yaml-cpp::yaml-cpp,yaml-cpp>")

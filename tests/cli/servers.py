@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 
 def free_port():
@@ -223,3 +224,43 @@ class MariaDB(Server):
 
     def limit_connections(self, most):
         self.sql(f"ALTER USER visor WITH MAX_USER_CONNECTIONS {most or 0}")
+
+
+class SqlServer:
+    """A SQL Server that somebody else has set up: that of TEST_MSSQL_URL, or one at 127.0.0.1:1433 whose user `sa` has the password
+    `Visor_Test_1`. A database there goes with this."""
+
+    DRIVER = "mssql"
+    url = urllib.parse.urlsplit(os.environ.get("TEST_MSSQL_URL", "mssql://sa:Visor_Test_1@127.0.0.1:1433/master"))
+    HOST, port, USER = url.hostname, url.port or 1433, urllib.parse.unquote(url.username or "")
+    PASSWORD = urllib.parse.unquote(url.password or "")
+
+    @classmethod
+    def is_there(cls):
+        if "TEST_MSSQL_URL" in os.environ:
+            return True
+        with socket.socket() as probe:
+            return probe.connect_ex((cls.HOST, cls.port)) == 0
+
+    def __init__(self, tls=False):
+        self.database = f"visor_cli_{os.getpid()}"
+        self.clear()
+
+    def sql(self, text, database=None):
+        words = ["tsql", "-H", self.HOST, "-p", str(self.port), "-U", self.USER, "-P", self.PASSWORD, "-o", "fhq"]
+        if database:
+            words += ["-D", self.database]
+        done = subprocess.run(words, input=text + "\ngo\nexit\n", capture_output=True, text=True, timeout=60)
+        if "Msg " in done.stdout + done.stderr:
+            raise RuntimeError(done.stdout + done.stderr)
+        return "\n".join(line for line in done.stdout.splitlines() if not line.startswith("Changed database"))
+
+    def tables(self):
+        return int(self.sql("SELECT count(*) FROM sys.tables WHERE name LIKE 'visor!_%' ESCAPE '!'", "visor"))
+
+    def clear(self):
+        self.end()
+        self.sql(f"CREATE DATABASE {self.database}")
+
+    def end(self):
+        self.sql(f"DROP DATABASE IF EXISTS {self.database}")

@@ -191,15 +191,6 @@ class Bad(ProgramTest):
     def test_several_nodes_on_one_file(self):
         self.wrong("scheduler: {ha: {enabled: true}}\n", "scheduler.ha.enabled", "postgresql")
 
-    def test_a_driver_that_is_not_built_in(self):
-        self.write("scheduler: {storage: {driver: mssql, connection: {host: db, ssl: true}}}\n")
-        for words in (["run"], ["job", "list"], ["db", "status"], ["db", "init"]):
-            self.refuses(*words, says=["mssql was not built into this program", "sqlite", "-DVISOR_DRIVERS="])
-        # It may be meant for another machine.
-        checked = self.run_program("config", "check")
-        self.assertEqual((checked.returncode, checked.stdout), (0, "visor.yaml: valid, 0 schedules, 0 workflows\n"))
-        self.assertIn("visor: note: the driver mssql was not built into this program", checked.stderr)
-
     def test_memory_lasts_no_longer_than_a_run(self):
         self.write("scheduler: {storage: {driver: memory}}\n")
         self.accepts("config", "check")

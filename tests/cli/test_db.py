@@ -113,6 +113,15 @@ class Drivers(ProgramTest):
         for name in drivers:
             self.assertRegex(text, rf"(?m)^{name} ")
 
+    def test_what_would_override_the_settings_of_sql_server(self):
+        if "mssql" not in {each["name"] for each in self.accepts_json("drivers")}:
+            self.skipTest("this program has no mssql")
+        self.write("scheduler: {storage: {driver: mssql, connection: {host: db.invalid, user: me, ssl: true}}}\n")
+        for name in ("FREETDSCONF", "TDSVER", "TDSPORT"):
+            said = self.run_program("db", "test", environment={name: "8"})
+            self.assertEqual((said.returncode, said.stdout), (1, ""))
+            self.assertIn(f"the environment variable {name} would override", said.stderr)
+
 
 if __name__ == "__main__":
     main()

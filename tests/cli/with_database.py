@@ -5,18 +5,33 @@ import subprocess
 import sys
 import tempfile
 
-from servers import MariaDB, Postgres
+from servers import MariaDB, Postgres, SqlServer
 
 SERVERS = {"postgresql": Postgres, "mysql": MariaDB}
+SKIPPED = 77  # CTest knows it
+
+
+def run(command):
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(command, cwd=folder, timeout=60).returncode
 
 
 def main(driver, *command):
+    if driver == "mssql":
+        if not SqlServer.is_there():
+            print("skipped: there is no SQL Server")
+            return SKIPPED
+        server = SqlServer()
+        try:
+            os.environ["DATABASE_URL"] = f"mssql://{server.USER}:{server.PASSWORD}@{server.HOST}:{server.port}/{server.database}"
+            return run(command)
+        finally:
+            server.end()
     server = SERVERS[driver](tls=False) if driver in SERVERS else None
     try:
         if server:
             os.environ["DATABASE_URL"] = f"{driver}://visor:{server.PASSWORD.replace(' ', '%20')}@127.0.0.1:{server.port}/visor"
-        with tempfile.TemporaryDirectory() as folder:
-            return subprocess.run(command, cwd=folder, timeout=60).returncode
+        return run(command)
     finally:
         if server:
             server.end()

@@ -88,7 +88,13 @@ void check_many(typename Driver::settings const& settings) {
     transact([&](session& on) -> done { sum = co_await on.execute_many(insert_entry(), many, affected); });
     CHECK(sum == many.size());
     CHECK(affected == counts(many.size(), 1));
-    CHECK(stored() == many);
+    auto const found = stored();
+    REQUIRE(found.size() == many.size());
+    for (std::size_t i = 0; i < many.size(); ++i) {
+      CAPTURE(i, found[i].text.value_or("none").substr(0, 60), found[i].number.value_or(0), found[i].flag);
+      if (found[i].at) UNSCOPED_INFO(visor::to_string(*found[i].at));
+      CHECK((found[i] == many[i]));
+    }
   }
 
   SECTION("of those that are there already each is told, and what was written before stays") {
@@ -146,7 +152,11 @@ void check_many(typename Driver::settings const& settings) {
     transact([&](session& on) -> done { co_await on.post_many(insert_entry(), many); });
     auto const found = stored();
     REQUIRE(found.size() == many.size());
-    CHECK(found == many);
+    for (std::size_t i = 0; i < many.size(); ++i) {
+      CAPTURE(i);
+      CHECK(found[i].text->size() == many[i].text->size());
+      CHECK((found[i] == many[i]));
+    }
   }
 
   SECTION("questions that are asked together are answered each, also in another order") {

@@ -1,7 +1,7 @@
 #ifndef VISOR_TESTS_HANDLER_HTTP_SERVER_HPP
 #define VISOR_TESTS_HANDLER_HTTP_SERVER_HPP
 
-#include "handler/certificates.hpp"
+#include "support/certificates.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>

@@ -19,11 +19,11 @@ struct plain_dialect {
   static constexpr std::string_view table_end = "";
   static constexpr std::string_view clustered_end = " CLUSTERED";
   static constexpr std::string_view limit = "LIMIT :limit";
-  static constexpr std::string_view ignore = "IGNORE";
+  static constexpr std::string_view new_row = "VALUES ({values}) IGNORE";
   static constexpr std::string_view in_front = "[queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
-  static constexpr std::string_view each_job = "each(l.[jobs]) e";
+  static constexpr std::string_view each_job = ", each(l.[jobs]) e";
   static constexpr std::string_view each_job_value = "e.v";
   static constexpr std::string_view catalog = "SELECT 'c:d', '[x]', '{y}'";
   static constexpr std::size_t longest_identifier = 63;
@@ -32,7 +32,7 @@ struct plain_dialect {
 /// Of a database whose keys have a limit, and whose indexes can less.
 struct narrow_dialect : plain_dialect {
   static constexpr std::string_view key_text = "SHORT";
-  static constexpr std::string_view ignore = "UNLESS {some_column} '$[[*]'";
+  static constexpr std::string_view new_row = "VALUES ({values}) UNLESS {some_column} '$[[*]' IN {this} WHERE {same_key}";
   static constexpr bool partial_indexes = false;
   static constexpr bool drops_index_of_table = true;
 };

@@ -1,5 +1,7 @@
 #include "all_statements.hpp"
 
+#include "visor/driver/mssql/bulk.hpp"
+#include "visor/driver/mssql/dialect.hpp"
 #include "visor/driver/mysql/dialect.hpp"
 #include "visor/driver/postgresql/dialect.hpp"
 #include "visor/driver/sqlite/dialect.hpp"
@@ -33,13 +35,18 @@ void compare(std::string const& file, std::string const& text) {
   CHECK(kept.str() == text);
 }
 
-/// Those of many rows, which only a database with arrays is given.
-template <class Dialect>
+template <class Many>
+using as_it_is = Many;
+
+/// Those of many rows.
+/// \tparam Written how a driver writes them
+template <class Dialect, template <class> class Written>
 std::string texts_of_many() {
   std::string text;
   for_each_statement([&]<class Statement>(Statement) {
     if constexpr (requires { typename Statement::many; })
-      text += "-- " + std::string(Statement::name) + "\n" + std::string(visor::sql::text_in<Dialect, typename Statement::many>) + ";\n\n";
+      text += "-- " + std::string(Statement::name) + "\n" + std::string(visor::sql::text_in<Dialect, Written<typename Statement::many>>) +
+              ";\n\n";
   });
   return text;
 }
@@ -76,7 +83,11 @@ void compare_all() {
 TEST_CASE("the statements of SQLite are these", "[sql][golden]") { compare_all<visor::sqlite_dialect>(); }
 TEST_CASE("the statements of PostgreSQL are these", "[sql][golden]") {
   compare_all<visor::postgresql_dialect>();
-  compare("postgresql/many.sql", texts_of_many<visor::postgresql_dialect>());
+  compare("postgresql/many.sql", texts_of_many<visor::postgresql_dialect, as_it_is>());
+}
+TEST_CASE("the statements of SQL Server are these", "[sql][golden]") {
+  compare_all<visor::mssql_dialect>();
+  compare("mssql/many.sql", texts_of_many<visor::mssql_dialect, visor::mssql_driver::insert_json>());
 }
 TEST_CASE("the statements of MySQL are these", "[sql][golden]") { compare_all<visor::mysql_dialect>(); }
 

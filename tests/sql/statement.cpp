@@ -101,7 +101,8 @@ TEST_CASE("insert and update are made from a record", "[sql]") {
   CHECK(spelled<plain_dialect, visor::sql::insert<fruit, fruit, true>>() ==
         "INSERT INTO \"visor_fruit\" (\"id\", \"name\", \"colour\") VALUES (?, ?, ?) IGNORE");
   CHECK(spelled<narrow_dialect, visor::sql::insert<fruit, fruit, true>>() ==
-        "INSERT INTO \"visor_fruit\" (\"id\", \"name\", \"colour\") VALUES (?, ?, ?) UNLESS \"id\" '$[*]'");
+        "INSERT INTO \"visor_fruit\" (\"id\", \"name\", \"colour\") VALUES (?, ?, ?) UNLESS \"id\" '$[*]' IN \"visor_fruit\" WHERE \"id\" "
+        "= ?");
   CHECK(spelled<dollar_dialect, visor::sql::update<fruit>>() ==
         "UPDATE \"visor_fruit\" SET \"name\" = $1, \"colour\" = $2 WHERE \"id\" = $3");
   CHECK(visor::sql::insert<fruit>::name == "insert_fruit");

@@ -2,6 +2,7 @@
 #define VISOR_DRIVER_PROBE_HPP
 
 #include "visor/base/clock.hpp"
+#include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/base/time.hpp"
 
@@ -43,7 +44,14 @@ task<database_report> probe(typename Driver::settings settings) {
   std::array<duration, 9> trips{};
   for (auto& trip : trips) {
     duration const begin = clock.elapsed();
-    instant const there = co_await on.now();
+    instant there;
+    if constexpr (requires { made->threads(); }) {
+      auto const look = [&on] { return on.now().await_resume(); };
+      auto looking = detail::run_on(made->threads(), look);
+      there = co_await std::move(looking);
+    } else {
+      there = co_await on.now();
+    }
     trip = clock.elapsed() - begin;
     report.clock_difference = there + trip / 2 - clock.now();
   }

@@ -4,6 +4,7 @@
 #include "visor/base/clock.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
+#include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/pool/pool.hpp"
 
@@ -88,7 +89,8 @@ namespace visor {
 /// - `connector`: see the concept of that name, made from the settings and a `log_sink`; if it has threads of its own, with `stop()`,
 ///   after which they do nothing more;
 /// - `session`: made from a connection;
-/// - of its connection: `begin(writes)`, `commit()` and `rollback()`, which await; `attachment`; `interrupt(late)`; and, where the server
+/// - of its connection: `begin(writes)`, `commit()` and `rollback()`, which await, or else block on `threads()`; `attachment`;
+/// `interrupt(late)`; and, where the server
 ///   can tell of other commits, `listen()` and `wait_for_notifications()`.
 ///
 /// What is done for callers is done on their executors. A thread of its own connects, looks after idle connections, and listens. It does
@@ -155,6 +157,10 @@ class pooled_database {
   }
 
  private:
+  /// Whether the calls of a connection block, on threads of the driver's.
+  template <class Connection>
+  static constexpr bool blocks = requires(Connection const& c) { c.threads(); };
+
   static constexpr int most_attempts = 5;
   static constexpr std::chrono::seconds grace{1};  // for the server, which gives up by itself and keeps the connection
 
@@ -252,23 +258,48 @@ class pooled_database {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     typename connection::attachment const here(on, executor);
     typename detail::deadline_book<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout + grace);
-    std::exception_ptr failure;
-    try {
-      co_await on.begin(writes);
-      session in_transaction(on);
-      co_await op(in_transaction);
-      co_await on.commit();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    if (!failure) co_return;
-    if (on.state() == connection_state::dirty) {
+    if constexpr (blocks<connection>) {
+      auto const work = [&on, &op, writes] { run_here(on, op, writes); };
+      auto done = detail::run_on(on.threads(), work);
+      co_await std::move(done);
+    } else {
+      std::exception_ptr failure;
       try {
-        co_await on.rollback();
-      } catch (error const&) {  // then the pool resets the connection, or it is broken, and the server rolls back
+        co_await on.begin(writes);
+        session in_transaction(on);
+        co_await op(in_transaction);
+        co_await on.commit();
+      } catch (...) {
+        failure = std::current_exception();
       }
+      if (!failure) co_return;
+      if (on.state() == connection_state::dirty) {
+        try {
+          co_await on.rollback();
+        } catch (error const&) {  // then the pool resets the connection, or it is broken, and the server rolls back
+        }
+      }
+      std::rethrow_exception(failure);
     }
-    std::rethrow_exception(failure);
+  }
+
+  /// The same over a connection that blocks, on a thread that may.
+  template <class Op>
+  static void run_here(connection& on, Op& op, bool writes) {
+    try {
+      on.begin(writes);
+      session in_transaction(on);
+      op(in_transaction).get();
+      on.commit();
+    } catch (...) {
+      if (on.state() == connection_state::dirty) {
+        try {
+          on.rollback();
+        } catch (error const&) {  // as above
+        }
+      }
+      throw;
+    }
   }
 
   /// \pre the lock is held, and there is a watcher

@@ -22,13 +22,15 @@ enum class placeholder_style { question, dollar, at };
 ///   must be refused, not cut.
 /// - `table_end`, `clustered_end`: what follows the columns of a table; of one whose rows lie in the order of its key.
 /// - `limit`: at most `:limit` rows, at the end of an ordered query.
-/// - `ignore`: after VALUES: a row whose key exists is left alone, and not counted. `{some_column}` in it is a column of the table.
+/// - `new_row`: what stands behind the columns of an INSERT that leaves a row alone whose key exists, and does not count it. In it are
+///   `{values}`, the parameters; `{some_column}`, a column of the table; `{this}`, the table; `{same_key}`, the condition that a row of it
+///   has the key of the parameters.
 /// - `in_front`: of the table `ready`: the first `:count` rows of `:queue`, of which the last is at `:priority, :run_at, :job`, in a
-/// spelling
-///   for which the database goes along the key, and no further.
+///   spelling for which the database goes along the key, and no further.
 /// - `partial_indexes`: an index can be of the rows that meet a condition; otherwise it is of all.
 /// - `drops_index_of_table`: DROP INDEX names the table too.
-/// - `each_job`, `each_job_value`: a table of the ids in the JSON array `l.[jobs]`, and its value column, a 64-bit integer.
+/// - `each_job`, `each_job_value`: what joins `{lease} l` with a table of the ids in its JSON array `l.[jobs]`, and the value column of
+///   that table, a 64-bit integer.
 /// - `catalog`: a query without parameters for what is there, as (table_name, kind, part): kind `column` with each column of each
 ///   table whose name starts with `visor_`, kind `index` with each index whose name does.
 /// - `longest_identifier`: in bytes.
@@ -46,7 +48,7 @@ concept dialect = requires {
   { D::table_end } -> std::convertible_to<std::string_view>;
   { D::clustered_end } -> std::convertible_to<std::string_view>;
   { D::limit } -> std::convertible_to<std::string_view>;
-  { D::ignore } -> std::convertible_to<std::string_view>;
+  { D::new_row } -> std::convertible_to<std::string_view>;
   { D::in_front } -> std::convertible_to<std::string_view>;
   { D::partial_indexes } -> std::convertible_to<bool>;
   { D::drops_index_of_table } -> std::convertible_to<bool>;

@@ -7,10 +7,13 @@
 #include "visor/sql/text.hpp"
 
 #include <boost/describe/class.hpp>
+#include <boost/mp11/list.hpp>
 
+#include <array>
 #include <cstddef>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace visor::sql {
 
@@ -31,7 +34,7 @@ struct statement_defaults {
 /// - `row`: a described struct: what it returns; its members are the columns, in their order.
 /// - `used`: `tables<...>`: the records whose tables and columns it names.
 /// - `write(out)`: static, constexpr: writes the text, see `writer`.
-/// - `many`, where there is one: the statement whose parameters are arrays and which does what this one does for each element.
+/// - `many`, where there is one: the statement that does for many what this one does for one, see `insert_many`.
 template <class S>
 concept statement = std::is_empty_v<S> && requires {
   { S::name } -> std::convertible_to<std::string_view>;
@@ -52,7 +55,9 @@ constexpr bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c
 /// - `[type]` the quoted name of that column, or of a member of the row,
 /// - `:limit` a placeholder for that member of the parameters; it may stand more than once,
 /// - `{*}` the members of the row, quoted, with commas between,
-/// - `{limit}`, `{ignore}`, `{in_front}`, `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling,
+/// - `{values}` a placeholder for each member of the parameters, with commas between, `{this}` the first table of `used`, `{same_key}`
+///   the condition that its key is that of the parameters,
+/// - `{limit}`, `{new_row}`, `{in_front}`, `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling,
 /// - `{some_column}` a column of the first table of `used`,
 /// - `[[` an opening bracket.
 ///
@@ -144,8 +149,14 @@ class writer {
       row_columns();
     else if (name == "limit")
       (*this)(Dialect::limit);
-    else if (name == "ignore")
-      (*this)(Dialect::ignore);
+    else if (name == "new_row")
+      (*this)(Dialect::new_row);
+    else if (name == "values")
+      values();
+    else if (name == "this")
+      quoted(table_prefix, Used::first_table());
+    else if (name == "same_key")
+      same_key();
     else if (name == "in_front")
       (*this)(Dialect::in_front);
     else if (name == "some_column")
@@ -160,6 +171,26 @@ class writer {
       quoted(table_prefix, name);
     else
       throw "this statement uses no table of this name";
+  }
+
+  constexpr void values() {
+    for (std::size_t i = 0; i < member_count<Params>; ++i) {
+      if (i != 0) sink_.text(", ");
+      parameter(member_names<Params>[i]);
+    }
+  }
+
+  constexpr void same_key() {
+    std::string_view rest = Used::key();
+    for (std::size_t begin = rest.find('['); begin != std::string_view::npos; begin = rest.find('[')) {
+      std::size_t const end = rest.find(']');
+      std::string_view const name = rest.substr(begin + 1, end - begin - 1);
+      column(name);
+      sink_.text(" = ");
+      parameter(name);
+      rest.remove_prefix(end + 1);
+      if (!rest.empty()) sink_.text(" AND ");
+    }
   }
 
   constexpr void row_columns() {
@@ -192,6 +223,28 @@ struct spelled {
 template <dialect Dialect, statement Definition>
 inline constexpr std::string_view text_in = text_of<spelled<Dialect, Definition>>.view();
 
+/// The kinds of what stands behind the placeholders, and one more, so that there is something where there are none.
+template <dialect Dialect, statement Definition>
+constexpr auto parameter_kinds() {
+  constexpr auto const& placeholders = text_of<spelled<Dialect, Definition>>.parameters;
+  std::array<kind, placeholders.size() + 1> kinds{};
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    using members = members_of<typename Definition::params>;
+    ((kinds[I] = kind_of<type_of<boost::mp11::mp_at_c<members, text_of<spelled<Dialect, Definition>>.parameters[I]>>>), ...);
+  }(std::make_index_sequence<placeholders.size()>());
+  return kinds;
+}
+
+/// The kinds of a row's columns, and one more.
+template <class Row>
+constexpr auto column_kinds() {
+  std::array<kind, member_count<Row> + 1> kinds{};
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    ((kinds[I] = kind_of<type_of<boost::mp11::mp_at_c<members_of<Row>, I>>>), ...);
+  }(std::make_index_sequence<member_count<Row>>());
+  return kinds;
+}
+
 namespace detail {
 
 template <class Record>
@@ -202,19 +255,15 @@ struct insert_name {
   }
 };
 
+/// \param rows a pattern
 template <class Record, class Params>
-constexpr void insert_into(auto& out, std::string_view values) {
+constexpr void insert_into(auto& out, std::string_view rows) {
   out("INSERT INTO ").quoted(table_prefix, table<Record>::name);
   for (std::size_t i = 0; i < member_count<Params>; ++i) {
     out(i == 0 ? " (" : ", ");
     out.column(member_names<Params>[i]);
   }
-  out(")")(values);
-  for (std::size_t i = 0; i < member_count<Params>; ++i) {
-    if (i != 0) out(", ");
-    out.parameter(member_names<Params>[i]);
-  }
-  out(")");
+  out(") ")(rows);
 }
 
 template <class Record>
@@ -227,16 +276,18 @@ struct update_name {
 
 }  // namespace detail
 
-/// INSERT of many rows, for databases that have arrays: each placeholder is one of the values of a column.
+/// INSERT of many rows, as it is written where there are arrays: each placeholder is those of a column. Databases that take many rows in
+/// another form write it their way, of the same `params` and `used`.
 /// \tparam Ignore as of `insert`
 template <class Record, class Params, bool Ignore>
 struct insert_many : statement_defaults {
   static constexpr std::string_view name = text_of<detail::insert_name<Record>>.view();
   using params = Params;
   using used = tables<Record>;
+  static constexpr bool ignores = Ignore;
   static constexpr void write(auto& out) {
-    detail::insert_into<Record, Params>(out, " SELECT * FROM unnest(");
-    if constexpr (Ignore) out(" {ignore}");
+    detail::insert_into<Record, Params>(out, "SELECT * FROM unnest({values})");
+    if constexpr (Ignore) out(" ON CONFLICT DO NOTHING");
   }
 };
 
@@ -248,10 +299,7 @@ struct insert : statement_defaults {
   using params = Params;
   using used = tables<Record>;
   using many = insert_many<Record, Params, Ignore>;
-  static constexpr void write(auto& out) {
-    detail::insert_into<Record, Params>(out, " VALUES (");
-    if constexpr (Ignore) out(" {ignore}");
-  }
+  static constexpr void write(auto& out) { detail::insert_into<Record, Params>(out, Ignore ? "{new_row}" : "VALUES ({values})"); }
 };
 
 namespace detail {

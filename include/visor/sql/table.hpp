@@ -58,6 +58,16 @@ struct tables {
     return ((member_index<Records>(name) < member_count<Records>) || ...);
   }
   /// Of the first table.
+  static constexpr std::string_view first_table() {
+    std::string_view result;
+    ((result = result.empty() ? table<Records>::name : result), ...);
+    return result;
+  }
+  static constexpr std::string_view key() {
+    std::string_view result;
+    ((result = result.empty() ? table<Records>::key : result), ...);
+    return result;
+  }
   static constexpr std::string_view some_column() {
     std::string_view result;
     ((result = result.empty() ? member_names<Records>[0] : result), ...);

@@ -31,6 +31,7 @@ using namespace std::chrono_literals;
 using visor::condition;
 using database = kit::driver::database;
 using session = kit::driver::session;
+using done = visor::async<session>;
 using connector = kit::driver::connector;
 using connection = connector::connection;
 using numbers = std::vector<std::int64_t>;
@@ -75,23 +76,24 @@ class place {
     kit::make_place(server, name);
     database base(settings());
     run(base.open());
-    auto op = [](session& on) -> visor::task<> { co_await on.run("CREATE TABLE numbers (value bigint PRIMARY KEY)"); };
+    auto op = [](session& on) -> done { co_await on.run("CREATE TABLE numbers (value bigint PRIMARY KEY)"); };
     run(base.transact(op));
     run(base.close());
   }
   place(place const&) = delete;
   place& operator=(place const&) = delete;
   ~place() {
-    if (has_user_) server.run(kit::drop_user(name));
+    if (!drop_user_.empty()) server.run(drop_user_);
     kit::drop_place(server, name);
   }
 
   kit::driver::settings settings() const { return kit::settings(server, name); }
 
   /// For a user with the password hunter2 who may have so many connections. Once.
+  template <class Kit = kit>
   kit::driver::settings limited(int connections) {
-    kit::make_user(server, name, name, connections);
-    has_user_ = true;
+    Kit::make_user(server, name, name, connections);
+    drop_user_ = Kit::drop_user(name);
     auto result = settings();
     result.user = name;
     result.password = visor::secret("hunter2");
@@ -99,9 +101,12 @@ class place {
   }
 
   /// Where the server listens, for a gate before it.
+  template <class Kit = kit>
   tcp_gate::endpoint endpoint() const {
     auto const to = settings();
-    if (to.is_local()) return boost::asio::local::stream_protocol::endpoint(kit::socket_file(to));
+    if constexpr (requires { &Kit::socket_file; }) {
+      if (to.is_local()) return boost::asio::local::stream_protocol::endpoint(Kit::socket_file(to));
+    }
     boost::asio::io_context io;
     boost::asio::ip::tcp::resolver resolver(io);
     return resolver.resolve(to.host, std::to_string(to.port)).begin()->endpoint();
@@ -120,7 +125,7 @@ class place {
     database base(settings());
     run(base.open());
     numbers values;
-    auto op = [&values](session& on) -> visor::task<> {
+    auto op = [&values](session& on) -> done {
       auto const rows = co_await on.query(all());
       values.clear();
       for (auto const& row : rows) values.push_back(row.value);
@@ -134,7 +139,7 @@ class place {
   std::string const name = new_name();
 
  private:
-  bool has_user_ = false;
+  std::string drop_user_;
 
   static void run(visor::task<> work) {
     boost::asio::io_context io{1};
@@ -143,7 +148,7 @@ class place {
 };
 
 /// Adds a number, unless the server answers something else than it was asked.
-inline visor::task<> add_number(session& on, std::int64_t value) {
+inline done add_number(session& on, std::int64_t value) {
   number_row const row{value};
   auto const answer = co_await on.find(echo(), row);
   if (!answer || answer->value != value) throw std::logic_error("the answer is to another question");

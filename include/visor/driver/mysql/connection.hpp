@@ -116,7 +116,7 @@ class connection {
   template <sql::statement Definition>
   task<std::size_t> execute_bulk(std::span<typename Definition::params const> given) {
     using source = sql::spelled<mysql_dialect, Definition>;
-    static constexpr auto kinds = parameter_kinds<Definition>();
+    static constexpr auto kinds = sql::parameter_kinds<mysql_dialect, Definition>();
     constexpr std::size_t count = placeholders<Definition>.size();
     parameter_columns values(std::span(kinds.data(), count));
     for (auto const& each : given) sql::bind_all<source>(values, each);
@@ -339,7 +339,7 @@ class connection {
   /// A statement, prepared.
   template <sql::statement Definition>
   task<prepared_statement*> prepared() {
-    static constexpr auto kinds = column_kinds<typename Definition::row>();
+    static constexpr auto kinds = sql::column_kinds<typename Definition::row>();
     constexpr std::size_t columns = sql::member_count<typename Definition::row>;
     auto& one = place_for(visor::detail::statement_number::of<Definition>(), std::span(kinds.data(), columns));
     if (!one.is_ready) co_await prepare(one, sql::text_in<mysql_dialect, Definition>);

@@ -28,13 +28,13 @@ struct mysql_dialect {
   static constexpr std::string_view clustered_end = table_end;  // every table of InnoDB is
   static constexpr std::string_view limit = "LIMIT :limit";
   // Not INSERT IGNORE, which also lets through what it had to cut.
-  static constexpr std::string_view ignore = "ON DUPLICATE KEY UPDATE {some_column} = {some_column}";
+  static constexpr std::string_view new_row = "VALUES ({values}) ON DUPLICATE KEY UPDATE {some_column} = {some_column}";
   static constexpr std::string_view in_front =
       "[queue] = :queue AND ([priority] < :priority OR ([priority] = :priority AND [run_at] < :run_at) "
       "OR ([priority] = :priority AND [run_at] = :run_at AND [job] <= :job))";
   static constexpr bool partial_indexes = false;
   static constexpr bool drops_index_of_table = true;
-  static constexpr std::string_view each_job = "JSON_TABLE(l.[jobs], '$[[*]' COLUMNS (value BIGINT PATH '$')) e";
+  static constexpr std::string_view each_job = ", JSON_TABLE(l.[jobs], '$[[*]' COLUMNS (value BIGINT PATH '$')) e";
   static constexpr std::string_view each_job_value = "e.value";
   static constexpr std::string_view catalog =
       "SELECT c.table_name AS table_name, 'column' AS kind, c.column_name AS part FROM information_schema.columns c "

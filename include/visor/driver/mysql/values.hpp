@@ -12,7 +12,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 /// Values as the library takes and gives them for prepared statements: in the binary protocol, numbers as 64 bits.
@@ -113,27 +112,6 @@ class parameter_columns {
 /// The placeholders of a statement, each as the index of a parameter.
 template <sql::statement Definition>
 inline constexpr auto const& placeholders = sql::text_of<sql::spelled<mysql_dialect, Definition>>.parameters;
-
-/// The kinds of what stands behind them.
-template <sql::statement Definition>
-constexpr auto parameter_kinds() {
-  std::array<sql::kind, placeholders<Definition>.size() + 1> kinds{};
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    using members = sql::members_of<typename Definition::params>;
-    ((kinds[I] = sql::kind_of<sql::type_of<boost::mp11::mp_at_c<members, placeholders<Definition>[I]>>>), ...);
-  }(std::make_index_sequence<placeholders<Definition>.size()>());
-  return kinds;
-}
-
-/// The kinds of a row's columns.
-template <class Row>
-constexpr auto column_kinds() {
-  std::array<sql::kind, sql::member_count<Row> + 1> kinds{};
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    ((kinds[I] = sql::kind_of<sql::type_of<boost::mp11::mp_at_c<sql::members_of<Row>, I>>>), ...);
-  }(std::make_index_sequence<sql::member_count<Row>>());
-  return kinds;
-}
 
 /// Where a statement puts the row that it is at. Short texts have room there; a longer one is fetched for itself.
 class row_buffer {

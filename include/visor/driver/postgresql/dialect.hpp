@@ -20,13 +20,13 @@ struct postgresql_dialect {
   static constexpr std::string_view table_end = "";
   static constexpr std::string_view clustered_end = "";
   static constexpr std::string_view limit = "LIMIT :limit";
-  static constexpr std::string_view ignore = "ON CONFLICT DO NOTHING";
+  static constexpr std::string_view new_row = "VALUES ({values}) ON CONFLICT DO NOTHING";
   // Of a range of several columns the planner looks at the first alone: where all jobs have one priority it would read the whole table.
   static constexpr std::string_view in_front =
       "ctid = ANY(ARRAY(SELECT ctid FROM {ready} WHERE [queue] = :queue ORDER BY [priority], [run_at], [job] LIMIT :count))";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
-  static constexpr std::string_view each_job = "jsonb_array_elements_text(CAST(l.[jobs] AS jsonb)) e";
+  static constexpr std::string_view each_job = ", jsonb_array_elements_text(CAST(l.[jobs] AS jsonb)) e";
   static constexpr std::string_view each_job_value = "CAST(e.value AS bigint)";
   static constexpr std::string_view catalog =
       "SELECT table_name::text, 'column' AS kind, column_name::text AS part FROM information_schema.columns "

@@ -19,11 +19,11 @@ struct sqlite_dialect {
   static constexpr std::string_view table_end = " STRICT";
   static constexpr std::string_view clustered_end = " STRICT, WITHOUT ROWID";
   static constexpr std::string_view limit = "LIMIT :limit";
-  static constexpr std::string_view ignore = "ON CONFLICT DO NOTHING";
+  static constexpr std::string_view new_row = "VALUES ({values}) ON CONFLICT DO NOTHING";
   static constexpr std::string_view in_front = "[queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
-  static constexpr std::string_view each_job = "json_each(l.[jobs]) e";
+  static constexpr std::string_view each_job = ", json_each(l.[jobs]) e";
   static constexpr std::string_view each_job_value = "e.value";
   static constexpr std::string_view catalog =
       "SELECT m.name AS table_name, 'column' AS kind, c.name AS part FROM sqlite_schema m JOIN pragma_table_info(m.name) c "

@@ -197,8 +197,8 @@ async<Session, std::optional<job_state>> state_of(transaction<Session>& t, job_i
   statements::of_job const which{job};
   auto const found = co_await t.session.find(statements::find_place(), which);
   if (!found) co_return std::nullopt;
-  if (found->is_waiting) co_return job_state::waiting;
-  if (found->is_scheduled) co_return job_state::scheduled;
+  if (found->waiting) co_return job_state::waiting;
+  if (found->scheduled) co_return job_state::scheduled;
   if (found->final_state) co_return *found->final_state;
   auto const running = co_await t.session.find(statements::find_running(), which);
   if (running) co_return job_state::running;

@@ -118,7 +118,7 @@ struct open_jobs : sql::statement_defaults {
   static constexpr void write(auto& out) {
     out("SELECT {each_job_value} AS [job], "
         "(SELECT coalesce(max(a.[number]), 0) + 1 FROM {attempt} a WHERE a.[job] = {each_job_value}) AS [number] "
-        "FROM {lease} l, {each_job} WHERE l.[id] = :id "
+        "FROM {lease} l{each_job} WHERE l.[id] = :id "
         "AND (SELECT max(a.[number]) FROM {attempt} a WHERE a.[job] = {each_job_value} AND a.[lease] = l.[id]) IS NULL");
   }
 };

@@ -21,11 +21,10 @@ struct job_row : job_record {
   std::optional<std::string> node;
   std::optional<std::string> error;
   std::optional<std::string> output;
-  bool is_waiting = false;
-  bool is_scheduled = false;
+  std::optional<job_id> waiting;    ///< itself, where it does
+  std::optional<job_id> scheduled;  ///< the same
 };
-BOOST_DESCRIBE_STRUCT(job_row, (job_record),
-                      (last_number, final_state, started_at, finished_at, node, error, output, is_waiting, is_scheduled))
+BOOST_DESCRIBE_STRUCT(job_row, (job_record), (last_number, final_state, started_at, finished_at, node, error, output, waiting, scheduled))
 
 namespace detail {
 
@@ -35,8 +34,8 @@ using job_tables = sql::tables<job_record, attempt_record, waiting_record, sched
 constexpr void select_jobs(auto& out, std::string_view from) {
   out("SELECT j.[id], j.[type], j.[queue], j.[priority], j.[payload], j.[max_attempts], j.[schedule], j.[planned_at], j.[owner], "
       "j.[run_at], j.[created_at], a.[number] AS [last_number], a.[final_state], a.[started_at], a.[finished_at], a.[node], a.[error], "
-      "a.[output], (SELECT max(w.[job]) FROM {waiting} w WHERE w.[job] = j.[id]) IS NOT NULL AS [is_waiting], "
-      "(SELECT max(s.[job]) FROM {scheduled} s WHERE s.[job] = j.[id]) IS NOT NULL AS [is_scheduled] FROM ")(from)(
+      "a.[output], (SELECT max(w.[job]) FROM {waiting} w WHERE w.[job] = j.[id]) AS [waiting], "
+      "(SELECT max(s.[job]) FROM {scheduled} s WHERE s.[job] = j.[id]) AS [scheduled] FROM ")(from)(
       " LEFT JOIN {attempt} a ON a.[job] = j.[id] AND a.[number] = (SELECT max(m.[number]) FROM {attempt} m WHERE m.[job] = j.[id])");
 }
 
@@ -55,11 +54,11 @@ struct find_job : sql::statement_defaults {
 
 /// Where a job's id is.
 struct place_row {
-  bool is_waiting = false;
-  bool is_scheduled = false;
+  std::optional<job_id> waiting;    ///< itself, where it does
+  std::optional<job_id> scheduled;  ///< the same
   std::optional<job_state> final_state;
 };
-BOOST_DESCRIBE_STRUCT(place_row, (), (is_waiting, is_scheduled, final_state))
+BOOST_DESCRIBE_STRUCT(place_row, (), (waiting, scheduled, final_state))
 
 struct find_place : sql::statement_defaults {
   static constexpr std::string_view name = "find_place";
@@ -67,8 +66,8 @@ struct find_place : sql::statement_defaults {
   using row = place_row;
   using used = detail::job_tables;
   static constexpr void write(auto& out) {
-    out("SELECT (SELECT max(w.[job]) FROM {waiting} w WHERE w.[job] = j.[id]) IS NOT NULL AS [is_waiting], "
-        "(SELECT max(s.[job]) FROM {scheduled} s WHERE s.[job] = j.[id]) IS NOT NULL AS [is_scheduled], "
+    out("SELECT (SELECT max(w.[job]) FROM {waiting} w WHERE w.[job] = j.[id]) AS [waiting], "
+        "(SELECT max(s.[job]) FROM {scheduled} s WHERE s.[job] = j.[id]) AS [scheduled], "
         "(SELECT max(a.[final_state]) FROM {attempt} a WHERE a.[job] = j.[id]) AS [final_state] FROM {job} j WHERE j.[id] = :job");
   }
 };
@@ -138,7 +137,7 @@ BOOST_DESCRIBE_STRUCT(running_row, (), (job, node, taken_at))
 namespace detail {
 
 constexpr void select_running(auto& out) {
-  out("SELECT {each_job_value} AS [job], l.[node], l.[taken_at] FROM {lease} l, {each_job} "
+  out("SELECT {each_job_value} AS [job], l.[node], l.[taken_at] FROM {lease} l{each_job} "
       "WHERE (SELECT max(a.[number]) FROM {attempt} a WHERE a.[job] = {each_job_value} AND a.[lease] = l.[id]) IS NULL");
 }
 

@@ -23,7 +23,7 @@ inline job_view as_view(statements::job_row row, statements::running_row const* 
     view.started_at = running->taken_at;
     view.node = running->node;
   } else {
-    view.state = row.is_waiting ? job_state::waiting : row.is_scheduled ? job_state::scheduled : row.final_state.value_or(job_state::ready);
+    view.state = row.waiting ? job_state::waiting : row.scheduled ? job_state::scheduled : row.final_state.value_or(job_state::ready);
     view.attempts = row.last_number ? tries(*row.last_number, row.started_at) : 0;
     view.started_at = row.started_at;
     view.finished_at = row.finished_at;

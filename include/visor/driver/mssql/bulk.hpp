@@ -1,0 +1,137 @@
+#ifndef VISOR_DRIVER_MSSQL_BULK_HPP
+#define VISOR_DRIVER_MSSQL_BULK_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/driver/mssql/dialect.hpp"
+#include "visor/sql/codec.hpp"
+#include "visor/sql/statement.hpp"
+
+#include <boost/describe/class.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string_view.hpp>
+#include <boost/mp11/algorithm.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+/// Many rows in one message: as one text, an array in JSON of objects whose members are columns.
+namespace visor::mssql_driver {
+
+struct json_rows {
+  std::string rows;
+};
+BOOST_DESCRIBE_STRUCT(json_rows, (), (rows))
+
+/// The INSERT of such rows.
+/// \tparam Many says what of: the `many` of a statement
+template <class Many>
+struct insert_json : sql::statement_defaults {
+  static constexpr std::string_view name = Many::name;
+  using params = json_rows;
+  using used = typename Many::used;
+
+  static constexpr void write(auto& out) {
+    out("INSERT INTO {this} (");
+    columns(out, "", false);
+    out(") SELECT ");
+    columns(out, "v.", false);
+    // Of rows with one key the first; they are the same.
+    if constexpr (Many::ignores)
+      out(" FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ")(used::key())(" ORDER BY ")(used::key())(") AS nth");
+    out(" FROM OPENJSON(CAST(:rows AS nvarchar(max))) WITH (");
+    columns(out, "", true);
+    out(Many::ignores ? ") r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM {this} t WHERE " : ") v");
+    if constexpr (Many::ignores) {
+      same_key(out);
+      out(")");
+    }
+  }
+
+ private:
+  using members = typename Many::params;
+
+  static constexpr std::array<std::string_view, 4> types{mssql_dialect::integer, mssql_dialect::boolean, mssql_dialect::instant,
+                                                         "nvarchar(max)"};  // in the order of sql::kind
+
+  static constexpr void columns(auto& out, std::string_view before, bool typed) {
+    std::string_view between;
+    boost::mp11::mp_for_each<sql::members_of<members>>([&](auto member) {
+      out.raw(between).raw(before);
+      out.column(member.name);
+      if (typed) out.raw(" ").raw(types[static_cast<std::size_t>(sql::kind_of<sql::type_of<decltype(member)>>)]);
+      between = ", ";
+    });
+  }
+
+  static constexpr void same_key(auto& out) {
+    std::string_view between;
+    for (std::string_view const column : sql::member_names<members>) {
+      if (!sql::detail::pattern_has(used::key(), column)) continue;
+      out.raw(between).raw("t.").column(column);
+      out.raw(" = v.").column(column);
+      between = " AND ";
+    }
+  }
+};
+
+/// The members of one row, as JSON.
+class json_object {
+ public:
+  json_object(std::string& to, std::span<std::string_view const> names) : to_(to), names_(names) {}
+
+  void bind(int index, std::int64_t value) { begin(index) += std::to_string(value); }
+  void bind(int index, bool value) { begin(index) += value ? "true" : "false"; }
+  void bind(int index, instant value) {
+    std::string text = to_string(value);
+    if (text.ends_with('Z')) text.pop_back();
+    begin(index) += '"' + text + '"';
+  }
+  void bind(int index, std::string_view value) {
+    longest_text_ = std::max(longest_text_, value.size());
+    begin(index) += boost::json::serialize(boost::json::string_view(value.data(), value.size()));
+  }
+  void bind_null(int) {}  // what is not there is NULL
+  std::size_t longest_text() const { return longest_text_; }
+
+ private:
+  std::string& begin(int index) {
+    to_ += to_.back() == '{' ? "\"" : ",\"";
+    to_ += names_[static_cast<std::size_t>(index)];
+    return to_ += "\":";
+  }
+
+  std::string& to_;
+  std::span<std::string_view const> names_;
+  std::size_t longest_text_ = 0;
+};
+
+/// A text that has more bytes is not sent in JSON: what has more than 4000 characters is cut by Babelfish (4.3).
+inline constexpr std::size_t longest_text_in_json = 4000;
+
+/// \param many rows, at least one
+/// \return nothing when they hold a text that is too long
+template <class Params>
+std::optional<json_rows> as_json(std::span<Params const> many) {
+  json_rows result;
+  result.rows.reserve(many.size() * 200);
+  for (Params const& each : many) {
+    result.rows += result.rows.empty() ? "[{" : ",{";
+    json_object object(result.rows, sql::member_names<Params>);
+    int index = 0;
+    boost::mp11::mp_for_each<sql::members_of<Params>>([&](auto member) { sql::bind_value(object, index++, each.*member.pointer); });
+    if (object.longest_text() > longest_text_in_json) return std::nullopt;
+    result.rows += '}';
+  }
+  result.rows += ']';
+  return result;
+}
+
+}  // namespace visor::mssql_driver
+
+#endif

@@ -1,0 +1,109 @@
+#ifndef VISOR_DRIVER_MSSQL_CLASSIFY_HPP
+#define VISOR_DRIVER_MSSQL_CLASSIFY_HPP
+
+#include "visor/base/error.hpp"
+
+namespace visor::mssql_driver {
+
+/// The portable condition of an error number: those of the server
+/// (https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors), and from 20000 to 20999 those
+/// of FreeTDS, whose list is in its include/freetds/sysdep_types.h and src/dblib/dberrhandle.c.
+inline condition classify(int number) noexcept {
+  switch (number) {
+    case 2601:  // duplicate in a unique index
+    case 2627:  // duplicate in a key
+      return condition::unique_violation;
+    case 1205:  // deadlock victim
+      return condition::deadlock;
+    case 3960:  // snapshot conflict
+    case 3961:  // a table was changed since the snapshot
+    case 41302:
+    case 41305:
+    case 41325:  // conflicts of tables in memory
+      return condition::serialization_failure;
+    case 1222:   // lock timeout
+    case 1204:   // no locks left
+    case 10928:  // Azure: too many sessions
+    case 10929:  // Azure: too busy
+    case 40501:  // Azure: too busy
+    case 49918:
+    case 49919:
+    case 49920:  // Azure: too many operations
+      return condition::busy;
+    case 229:    // no right to the object
+    case 230:    // no right to the column
+    case 262:    // no right to make it
+    case 916:    // no right to the database
+    case 18452:  // not a trusted domain
+    case 18456:  // login failed
+    case 18470:  // account disabled
+    case 18486:  // locked out
+    case 18487:  // password expired
+    case 18488:  // password must be changed
+    case 40615:  // Azure: address not allowed
+      return condition::authentication_failed;
+    case 911:   // no such database
+    case 4060:  // cannot open the database
+      return condition::not_found;
+    case 20009:  // nobody answers
+    case 20012:  // unknown host name
+    case 20013: return condition::connection_failed;
+    case 596:   // killed
+    case 6005:  // shutting down
+    case 10053:
+    case 10054:
+    case 10060:  // the network
+    case 40197:  // Azure: the service moves
+    case 40613:  // Azure: the database is not available
+    case 20001:
+    case 20004:  // cannot read
+    case 20005:
+    case 20006:  // cannot write
+    case 20011:
+    case 20017:  // the server hung up
+    case 20020:  // answers out of order
+    case 20021:
+    case 20047:  // dead
+      return condition::connection_lost;
+    case 20002:  // no TLS, or a certificate that is not accepted
+      return condition::tls_failed;
+    case 3906:  // read-only database
+    case 3908:  // recovering
+    case 978:   // a replica that is not for us
+      return condition::read_only;
+    case 1101:
+    case 1105:  // no space in the filegroup
+    case 9002:  // the log is full
+      return condition::disk_full;
+    case 20003:  // timeout
+      return condition::timeout;
+    case 207:   // no such column
+    case 208:   // no such table
+    case 2714:  // exists already
+    case 3701:  // nothing to drop
+      return condition::schema_mismatch;
+    case 515:  // NULL
+    case 2628:
+    case 8152:  // too long
+    case 220:
+    case 8115:  // out of range
+    case 241:
+    case 242:
+    case 245:  // not such a value
+      return condition::invalid_argument;
+    case 823:
+    case 824:
+    case 825:  // a page cannot be read
+      return condition::corrupt;
+    default: return condition::internal;
+  }
+}
+
+/// Whether nothing can be done on the connection any more.
+inline bool ends_connection(int number) noexcept {
+  return classify(number) == condition::connection_lost || (number >= 20000 && number < 21000);
+}
+
+}  // namespace visor::mssql_driver
+
+#endif

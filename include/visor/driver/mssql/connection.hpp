@@ -1,0 +1,342 @@
+#ifndef VISOR_DRIVER_MSSQL_CONNECTION_HPP
+#define VISOR_DRIVER_MSSQL_CONNECTION_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/run_on.hpp"
+#include "visor/base/task.hpp"
+#include "visor/driver/mssql/failure.hpp"
+#include "visor/driver/mssql/library.hpp"
+#include "visor/driver/mssql/values.hpp"
+#include "visor/driver/statement_log.hpp"
+#include "visor/driver/statement_number.hpp"
+#include "visor/pool/pool.hpp"
+#include "visor/sql/statement.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+#include <boost/asio/any_io_executor.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace visor::mssql_driver {
+
+/// A socket that is the library's, under a number of our own: to be shut.
+class shared_socket {
+ public:
+  explicit shared_socket(int number) : number_(number) {}
+  shared_socket(shared_socket&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  shared_socket& operator=(shared_socket&&) = delete;
+  ~shared_socket() {
+    if (number_ >= 0) ::close(number_);
+  }
+  void shut() const noexcept {
+    if (number_ >= 0) ::shutdown(number_, SHUT_RDWR);
+  }
+
+ private:
+  int number_;
+};
+
+/// A statement that is prepared once for a connection, and the row it is at.
+struct prepared_statement {
+  prepared_statement(statement_ptr made, std::span<sql::kind const> columns) : handle(std::move(made)), row(columns) {}
+  prepared_statement(prepared_statement const&) = delete;
+  prepared_statement& operator=(prepared_statement const&) = delete;
+  virtual ~prepared_statement() = default;
+  statement_ptr handle;
+  row_buffer row;
+};
+
+template <sql::statement Definition>
+struct prepared : prepared_statement {
+  using prepared_statement::prepared_statement;
+  parameters<Definition> values;
+};
+
+/// One connection. Its calls block: they are made on one thread at a time, one of `threads()`. Only `interrupt` comes from others.
+class connection {
+ public:
+  /// \param made connected
+  /// \param place how messages name the database
+  /// \param limit how long a transaction may take
+  connection(connection_ptr made, shared_socket socket, std::string place, duration limit, visor::detail::statement_log log,
+             boost::asio::any_io_executor threads)
+      : handle_(std::move(made)),
+        socket_(std::move(socket)),
+        place_(std::move(place)),
+        limit_(limit),
+        log_(std::move(log)),
+        threads_(std::move(threads)) {}
+  connection(connection const&) = delete;
+  connection& operator=(connection const&) = delete;
+  ~connection() {
+    if (is_broken_) socket_.shut();  // so that its goodbye waits for nothing
+  }
+
+  boost::asio::any_io_executor threads() const { return threads_; }
+
+  /// Brings a new session into the state that we count on.
+  void prepare_session() {
+    // Shorter than the limit, so that there is time to say what was waited for.
+    wait_ = std::to_string(std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(limit_ * 3 / 4).count(), 1));
+    run("SET XACT_ABORT ON; SET NOCOUNT OFF; SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET CONCAT_NULL_YIELDS_NULL ON; "
+        "SET QUOTED_IDENTIFIER ON; SET LOCK_TIMEOUT " +
+        wait_);
+    server_ = ask("SELECT CAST(SERVERPROPERTY('productversion') AS nvarchar(128))");
+    std::string const bare = ask("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))");
+    is_babelfish_ = bare == "1";
+    has_snapshots_ =
+        is_babelfish_ || ask("SELECT CAST(snapshot_isolation_state AS nvarchar(10)) FROM sys.databases WHERE database_id = DB_ID()") == "1";
+  }
+
+  /// Executes a statement that is prepared once for each connection.
+  /// \return it; its rows are to be fetched, and `finish` called
+  template <sql::statement Definition>
+  prepared_statement& execute(typename Definition::params const& given) {
+    using source = sql::spelled<mssql_dialect, Definition>;
+    auto& one = prepare<Definition>();
+    sql::bind_all<source>(one.values, given);
+    statement_ptr failed;
+    running const now(*this, one.handle.get());
+    SQLRETURN const done = one.values.give_to(one.handle.get()) ? SQLExecute(one.handle.get()) : SQLRETURN{SQL_ERROR};
+    if (SQL_SUCCEEDED(done) || done == SQL_NO_DATA) return one;
+    // Whether it was prepared is not known.
+    failed = std::move(one.handle);
+    prepared_[visor::detail::statement_number::of<Definition>()].reset();
+    fail(failed.get());
+  }
+
+  /// \return whether there is a next row
+  bool next_row(prepared_statement& of) {
+    running const now(*this, of.handle.get());
+    SQLRETURN const done = SQLFetch(of.handle.get());
+    if (done == SQL_NO_DATA) return false;
+    if (!SQL_SUCCEEDED(done) || !of.row.take(of.handle.get())) fail(of.handle.get());
+    return true;
+  }
+
+  std::size_t affected(prepared_statement& of) {
+    SQLLEN count = 0;
+    SQLRowCount(of.handle.get(), &count);
+    return count < 0 ? 0 : static_cast<std::size_t>(count);
+  }
+
+  /// Takes what is left of the answer, which may be that it failed after all. What is not taken would be cancelled.
+  void finish(prepared_statement& of) {
+    running const now(*this, of.handle.get());
+    SQLRETURN done = SQL_SUCCESS;
+    while (SQL_SUCCEEDED(done)) done = SQLMoreResults(of.handle.get());
+    if (done != SQL_NO_DATA) fail(of.handle.get());
+    SQLFreeStmt(of.handle.get(), SQL_CLOSE);
+  }
+
+  template <sql::statement Definition>
+  visor::detail::statement_log::entry tell() const {
+    return visor::detail::statement_log::entry(log_, sql::text_in<mssql_dialect, Definition>, placeholders<Definition>.size());
+  }
+
+  /// Runs text that is not kept.
+  void run(std::string_view text) {
+    std::string copy(text);
+    visor::detail::statement_log::entry telling(log_, log_.without_values(copy), 0);
+    statement_ptr const one = make_statement();
+    execute_text(one.get(), copy);
+    telling.rows = 0;
+  }
+
+  /// \return the first value that a query finds, as text; empty for none
+  std::string ask(std::string_view text) {
+    std::string copy(text);
+    statement_ptr const one = make_statement();
+    execute_text(one.get(), copy);
+    static constexpr sql::kind text_kind[] = {sql::kind::text};
+    row_buffer row(text_kind);
+    SQLRETURN done = SQLFetch(one.get());
+    while (done == SQL_ERROR || done == SQL_NO_DATA) {  // results without rows may come before
+      if (!SQL_SUCCEEDED(SQLMoreResults(one.get()))) return {};
+      done = SQLFetch(one.get());
+    }
+    if (!row.take(one.get())) fail(one.get());
+    return std::string(row.text(0));
+  }
+
+  /// Whatever was or will be run in this transaction may leave something in the session, which nothing clears.
+  void touch() noexcept { is_touched_ = true; }
+
+  /// Nothing of it waits on anybody's context.
+  struct attachment {
+    attachment(connection&, boost::asio::any_io_executor const&) {}
+  };
+
+  // One transaction.
+
+  /// One that writes waits until every other that writes has ended: then each sees what all before it did, as if they had come one after
+  /// another. One that reads sees one state, of the moment of its first statement, or keeps those that write waiting where the database
+  /// allows no snapshots.
+  void begin(bool writes) {
+    writes_ = writes;
+    is_open_ = true;
+    if (!writes && has_snapshots_) return run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION");
+    std::string const mode = writes ? "Exclusive" : "Shared";
+    std::string const got =
+        ask("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION; DECLARE @got int; EXEC @got = sp_getapplock @Resource = "
+            "N'visor', @LockMode = N'" +
+            mode + "', @LockOwner = N'Transaction', @LockTimeout = " + wait_ + "; SELECT CAST(@got AS nvarchar(20))");
+    if (got.empty() || got.starts_with('-'))
+      throw error(condition::busy, "others wrote to " + place_ + " for longer than " + wait_ + " ms: this was not begun");
+  }
+
+  /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
+  void commit() {
+    std::optional<error> failure;
+    try {
+      run("COMMIT TRANSACTION");
+    } catch (error const& thrown) {
+      failure = thrown;
+    }
+    if (failure && is_broken_ && writes_)
+      throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+                  failure->server_text());
+    if (failure) throw error(*failure);
+    is_open_ = false;
+  }
+
+  void rollback() {
+    run("IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION");
+    is_open_ = false;
+  }
+
+  /// Product and version.
+  std::string server() const { return (is_babelfish_ ? "Babelfish for PostgreSQL, as SQL Server " : "SQL Server ") + server_; }
+  /// Protocol and cipher, of which the library tells nothing.
+  std::string tls() const { return is_encrypted_ ? "TLS" : ""; }
+  void note_encrypted() { is_encrypted_ = true; }
+
+  // What a pool asks of it.
+
+  connection_state state() const noexcept {
+    if (is_broken_ || is_touched_) return connection_state::broken;
+    return is_open_ ? connection_state::dirty : connection_state::clean;
+  }
+
+  task<> ask() {
+    auto const work = [this] { run("SELECT 1"); };
+    auto done = visor::detail::run_on(threads_, work);
+    co_await std::move(done);
+  }
+
+  task<> reset() {
+    auto const work = [this] { rollback(); };
+    auto done = visor::detail::run_on(threads_, work);
+    co_await std::move(done);
+  }
+
+  task<> close() { co_return; }
+
+  /// Ends what runs, by breaking the connection. From any thread.
+  /// \param late because its time was over
+  void interrupt(bool late = false) noexcept {
+    (late ? is_late_ : is_interrupted_) = true;
+    std::scoped_lock const lock(mutex_);
+    if (running_ != nullptr) SQLCancel(running_);
+    socket_.shut();
+  }
+
+ private:
+  /// What `interrupt` ends.
+  class running {
+   public:
+    running(connection& on, SQLHSTMT what) : on_(on) {
+      std::scoped_lock const lock(on_.mutex_);
+      on_.running_ = what;
+    }
+    running(running const&) = delete;
+    running& operator=(running const&) = delete;
+    ~running() {
+      std::scoped_lock const lock(on_.mutex_);
+      on_.running_ = nullptr;
+    }
+
+   private:
+    connection& on_;
+  };
+
+  template <sql::statement Definition>
+  prepared<Definition>& prepare() {
+    static constexpr auto kinds = sql::column_kinds<typename Definition::row>();
+    std::size_t const number = visor::detail::statement_number::of<Definition>();
+    if (number >= prepared_.size()) prepared_.resize(number + 1);
+    auto& one = prepared_[number];
+    if (!one) {
+      auto made =
+          std::make_unique<prepared<Definition>>(make_statement(), std::span(kinds.data(), sql::member_count<typename Definition::row>));
+      std::string text(sql::text_in<mssql_dialect, Definition>);
+      if (!SQL_SUCCEEDED(SQLPrepare(made->handle.get(), reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS))) fail(made->handle.get());
+      one = std::move(made);
+    }
+    return static_cast<prepared<Definition>&>(*one);
+  }
+
+  statement_ptr make_statement() {
+    SQLHSTMT made = nullptr;
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, handle_.get(), &made))) {
+      is_broken_ = true;
+      throw failure_of(reason_of(diagnoses(SQL_HANDLE_DBC, handle_.get())), place_);
+    }
+    auto const seconds = std::chrono::ceil<std::chrono::seconds>(limit_).count() + 1;
+    SQLSetStmtAttr(made, SQL_ATTR_QUERY_TIMEOUT, reinterpret_cast<SQLPOINTER>(static_cast<std::intptr_t>(seconds)), 0);
+    return statement_ptr(made);
+  }
+
+  void execute_text(SQLHSTMT statement, std::string& text) {
+    running const now(*this, statement);
+    SQLRETURN const done = SQLExecDirect(statement, reinterpret_cast<SQLCHAR*>(text.data()), static_cast<SQLINTEGER>(text.size()));
+    if (!SQL_SUCCEEDED(done) && done != SQL_NO_DATA) fail(statement);
+  }
+
+  [[noreturn]] void fail(SQLHSTMT statement) {
+    diagnosis const why = reason_of(diagnoses(SQL_HANDLE_STMT, statement));
+    if (visor::mssql_driver::is_broken(why) || is_late_ || is_interrupted_) is_broken_ = true;
+    SQLFreeStmt(statement, SQL_CLOSE);
+    if (is_late_) throw error(condition::timeout, place_ + " did not answer within transaction_timeout");
+    if (is_interrupted_) throw error(condition::connection_lost, "the connection to " + place_ + " was closed");
+    throw failure_of(why, place_);
+  }
+
+  connection_ptr handle_;
+  shared_socket socket_;
+  std::string place_;
+  duration limit_;
+  visor::detail::statement_log log_;
+  boost::asio::any_io_executor threads_;
+  std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed before the connection
+  std::string wait_;                                           // for what others have locked, in ms
+  std::string server_;
+  std::mutex mutex_;  // of what runs
+  SQLHSTMT running_ = nullptr;
+  bool is_babelfish_ = false;
+  bool has_snapshots_ = false;
+  bool is_encrypted_ = false;
+  bool writes_ = false;
+  bool is_open_ = false;     // a transaction
+  bool is_touched_ = false;  // the session may not be as it was
+  bool is_broken_ = false;
+  std::atomic<bool> is_late_{false};         // it was interrupted for that
+  std::atomic<bool> is_interrupted_{false};  // for another reason
+};
+
+}  // namespace visor::mssql_driver
+
+#endif

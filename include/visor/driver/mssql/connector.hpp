@@ -1,0 +1,136 @@
+#ifndef VISOR_DRIVER_MSSQL_CONNECTOR_HPP
+#define VISOR_DRIVER_MSSQL_CONNECTOR_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/run_on.hpp"
+#include "visor/driver/mssql/connection.hpp"
+#include "visor/driver/mssql/freetds_file.hpp"
+#include "visor/driver/tls_files.hpp"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace visor::mssql_driver {
+
+/// Makes connections, each of which does its work on a thread of this: as many as the pool has connections, and those that connect.
+class connector {
+ public:
+  using connection = mssql_driver::connection;
+
+  explicit connector(mssql_settings settings, log_sink log = {})
+      : settings_(std::move(settings)),
+        certificates_(std::make_shared<tls_files const>(settings_.tls)),
+        log_(settings_.log_statements, std::move(log)),
+        threads_(std::make_shared<boost::asio::thread_pool>(static_cast<std::size_t>(settings_.pool.max + settings_.pool.max_connecting))) {
+    settings_.tls = certificates_->paths();
+    section_ = freetds_file::section_for(settings_);
+  }
+
+  std::string place() const { return settings_.place(); }
+
+  /// Waits for the threads; there is nothing to do on them afterwards.
+  void stop() { threads_->join(); }
+
+  /// What blocks ends with `connect_timeout`, not earlier.
+  task<std::unique_ptr<connection>> connect() {
+    namespace asio = boost::asio;
+    certificates_->check();
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    asio::any_io_executor const threads = threads_->get_executor();
+    auto const work = [this, threads] { return connect_on(threads); };
+    auto connecting = visor::detail::run_on(threads, work);
+    std::unique_ptr<connection> made = co_await std::move(connecting);
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+    co_return made;
+  }
+
+ private:
+  std::unique_ptr<connection> connect_on(boost::asio::any_io_executor threads) const {
+    SQLHDBC handle = nullptr;
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, environment(), &handle)))
+      throw error(condition::internal, "no memory for a connection");
+    connection_ptr made(handle);
+    auto const seconds = std::chrono::ceil<std::chrono::seconds>(settings_.pool.connect_timeout).count();
+    auto const set = [handle](SQLINTEGER what, std::int64_t value) {
+      SQLSetConnectAttr(handle, what, reinterpret_cast<SQLPOINTER>(static_cast<std::intptr_t>(value)), 0);
+    };
+    set(SQL_ATTR_LOGIN_TIMEOUT, seconds);
+    std::string text = "DRIVER={" + settings_.odbc_driver + "};SERVERNAME=" + section_ + ";DATABASE={" + settings_.database + "};UID={" +
+                       settings_.user + "};PWD={" + settings_.password.reveal() + "};APP=visor";
+    // One at a time, so that of ours one socket is new.
+    static std::mutex connecting;
+    std::scoped_lock const lock(connecting);
+    auto const before = sockets();
+    SQLRETURN const done = SQLDriverConnect(handle, nullptr, reinterpret_cast<SQLCHAR*>(text.data()), static_cast<SQLSMALLINT>(text.size()),
+                                            nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT);
+    text.assign(text.size(), '\0');
+    if (!SQL_SUCCEEDED(done)) throw connect_failure(settings_, diagnoses(SQL_HANDLE_DBC, handle));
+    auto ready = std::make_unique<connection>(std::move(made), socket_of(before), place(), settings_.transaction_timeout, log_, threads);
+    if (settings_.tls.mode != tls_mode::disable) ready->note_encrypted();
+    ready->prepare_session();
+    return ready;
+  }
+
+  static SQLHENV environment() {
+    static environment_ptr const one = [] {
+      SQLHENV made = nullptr;
+      SQLAllocHandle(SQL_HANDLE_ENV, nullptr, &made);
+      SQLSetEnvAttr(made, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
+      return environment_ptr(made);
+    }();
+    return one.get();
+  }
+
+  /// The sockets of this process that may be connected to the server: what each is, for as long as the machine is up, and its number.
+  std::map<std::string, int> sockets() const {
+    std::map<std::string, int> found;
+    std::error_code failed;
+    for (auto const& each : std::filesystem::directory_iterator("/proc/self/fd", failed)) {
+      int const number = std::atoi(each.path().filename().c_str());
+      sockaddr_storage to{};
+      socklen_t size = sizeof to;
+      if (::getpeername(number, reinterpret_cast<sockaddr*>(&to), &size) != 0 || !may_be_server(to)) continue;
+      std::error_code gone;
+      found.emplace(std::filesystem::read_symlink(each.path(), gone).string(), number);
+    }
+    return found;
+  }
+
+  bool may_be_server(sockaddr_storage const& peer) const {
+    int port = 0;
+    if (peer.ss_family == AF_INET) port = ntohs(reinterpret_cast<sockaddr_in const&>(peer).sin_port);
+    if (peer.ss_family == AF_INET6) port = ntohs(reinterpret_cast<sockaddr_in6 const&>(peer).sin6_port);
+    return settings_.has_instance() ? port != 0 : port == settings_.port;
+  }
+
+  /// The library tells nobody its socket. It is the one that is new; where somebody else has made another meanwhile, we have none, and it
+  /// is the library's own timeout that ends what takes too long.
+  shared_socket socket_of(std::map<std::string, int> const& before) const {
+    std::map<std::string, int> now = sockets();
+    std::erase_if(now, [&](auto const& each) { return before.contains(each.first); });
+    return shared_socket(now.size() == 1 ? ::fcntl(now.begin()->second, F_DUPFD_CLOEXEC, 0) : -1);
+  }
+
+  mssql_settings settings_;
+  std::shared_ptr<tls_files const> certificates_;
+  std::string section_;  // of FreeTDS's configuration
+  visor::detail::statement_log log_;
+  std::shared_ptr<boost::asio::thread_pool> threads_;  // of all copies
+};
+
+}  // namespace visor::mssql_driver
+
+#endif

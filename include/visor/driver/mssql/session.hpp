@@ -1,0 +1,163 @@
+#ifndef VISOR_DRIVER_MSSQL_SESSION_HPP
+#define VISOR_DRIVER_MSSQL_SESSION_HPP
+
+#include "visor/driver/batch.hpp"
+#include "visor/driver/immediate.hpp"
+#include "visor/driver/mssql/bulk.hpp"
+#include "visor/driver/mssql/connection.hpp"
+#include "visor/sql/statement.hpp"
+
+#include <boost/describe/class.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace visor::mssql_driver {
+
+struct time_row {
+  instant at{};
+};
+BOOST_DESCRIBE_STRUCT(time_row, (), (at))
+
+struct server_time : sql::statement_defaults {
+  static constexpr std::string_view name = "server_time";
+  using row = time_row;
+  using used = sql::tables<>;
+  static constexpr void write(auto& out) { out("SELECT CAST(SYSUTCDATETIME() AS datetime2(6)) AS [at]"); }
+};
+
+/// What an operation sees of a connection, in a transaction, on a thread that may block; see `driver_session`.
+class session {
+ public:
+  template <class T>
+  using async = immediate<T>;
+
+  explicit session(connection& on) : connection_(on) {}
+
+  template <sql::statement S>
+  ready<std::vector<typename S::row>> query(S, typename S::params const& params) {
+    auto telling = connection_.tell<S>();
+    auto& statement = connection_.execute<S>(params);
+    std::vector<typename S::row> rows;
+    while (connection_.next_row(statement)) sql::read_row(statement.row, rows.emplace_back());
+    connection_.finish(statement);
+    telling.rows = rows.size();
+    return ready<std::vector<typename S::row>>(std::move(rows));
+  }
+
+  template <sql::statement S>
+  ready<std::optional<typename S::row>> find(S, typename S::params const& params) {
+    auto telling = connection_.tell<S>();
+    auto& statement = connection_.execute<S>(params);
+    std::optional<typename S::row> found;
+    if (connection_.next_row(statement)) sql::read_row(statement.row, found.emplace());
+    connection_.finish(statement);
+    telling.rows = found ? 1 : 0;
+    return ready<std::optional<typename S::row>>(std::move(found));
+  }
+
+  template <sql::statement S>
+  ready<std::size_t> execute(S, typename S::params const& params) {
+    auto telling = connection_.tell<S>();
+    auto& statement = connection_.execute<S>(params);
+    telling.rows = connection_.affected(statement);
+    connection_.finish(statement);
+    return ready<std::size_t>(*telling.rows);
+  }
+
+  /// In bulks, where there is one of the statement.
+  template <sql::statement S>
+  ready<std::size_t> execute_many(S, std::span<typename S::params const> many, std::span<std::size_t> affected = {}) {
+    std::size_t sum = 0;
+    while (!many.empty()) {
+      auto const batch = visor::detail::next_batch<sql::spelled<mssql_dialect, S>>(many, visor::detail::largest_batch);
+      auto const counts = affected.first(std::min(affected.size(), batch.size()));
+      sum += execute_batch<S>(batch, counts);
+      many = many.subspan(batch.size());
+      affected = affected.subspan(counts.size());
+    }
+    return ready<std::size_t>(sum);
+  }
+
+  template <sql::statement S>
+  ready<void> post(S statement, typename S::params const& params) {
+    execute(statement, params);
+    return {};
+  }
+
+  template <sql::statement S>
+  ready<void> post_many(S statement, std::span<typename S::params const> many) {
+    execute_many(statement, many);
+    return {};
+  }
+
+  template <sql::statement S>
+    requires std::same_as<typename S::params, sql::none>
+  auto query(S statement) {
+    return query(statement, nothing);
+  }
+  template <sql::statement S>
+    requires std::same_as<typename S::params, sql::none>
+  auto find(S statement) {
+    return find(statement, nothing);
+  }
+  template <sql::statement S>
+    requires std::same_as<typename S::params, sql::none>
+  auto execute(S statement) {
+    return execute(statement, nothing);
+  }
+
+  ready<void> run(std::string_view text) {
+    connection_.touch();
+    connection_.run(text);
+    return {};
+  }
+
+  /// A transaction that writes has the lock of all that write from its begin.
+  ready<void> lock_schema() { return {}; }
+
+  /// The server's clock, as it is when this is answered.
+  ready<instant> now() {
+    auto const found = find(server_time(), nothing).await_resume();
+    return ready<instant>(found->at);
+  }
+
+ private:
+  static constexpr sql::none nothing{};
+
+  /// A bulk tells only the sum. Where that leaves open whose execution did nothing, they are done again one by one.
+  template <sql::statement S>
+  std::size_t execute_batch(std::span<typename S::params const> batch, std::span<std::size_t> affected) {
+    if constexpr (requires { typename S::many; }) {
+      auto const rows = batch.size() > 1 ? as_json(batch) : std::nullopt;
+      if (rows) {
+        if (!affected.empty()) connection_.run("SAVE TRANSACTION visor");
+        std::size_t const sum = execute(insert_json<typename S::many>(), *rows).await_resume();
+        if (affected.empty()) return sum;
+        if (sum == batch.size()) {
+          std::ranges::fill(affected, 1);
+          return sum;
+        }
+        connection_.run("ROLLBACK TRANSACTION visor");
+      }
+    }
+    std::size_t sum = 0;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      std::size_t const count = execute(S(), batch[i]).await_resume();
+      sum += count;
+      if (!affected.empty()) affected[i] = count;
+    }
+    return sum;
+  }
+
+  connection& connection_;
+};
+
+}  // namespace visor::mssql_driver
+
+#endif

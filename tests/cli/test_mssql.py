@@ -1,0 +1,73 @@
+"""The program on SQL Server, where there is one. What is said when there is none needs none."""
+
+import signal
+import sys
+
+import server_tests
+from program import ProgramTest, main
+from servers import SqlServer, free_port
+
+if not SqlServer.is_there():
+    print("skipped: there is no SQL Server. TEST_MSSQL_URL names one, mssql://user:password@host:port/master")
+    sys.exit(77)
+
+
+class OnSqlServer(server_tests.OnServer):
+    SERVER = SqlServer
+    TLS = False
+
+    def storage(self, **changes):
+        connection = {"host": self.server.HOST, "port": self.server.port, "database": self.server.database, "user": self.server.USER,
+                      "password": "${PASSWORD_OF_TEST}"}
+        connection.update(changes)
+        return {"driver": "mssql", "connection": connection}
+
+
+class Working(OnSqlServer):
+    test_the_quickstart = server_tests.Working.test_the_quickstart
+    test_jobs_from_another_process_run = server_tests.Working.test_jobs_from_another_process_run
+
+    def test_what_is_found_there(self):
+        self.configure()
+        found = self.accepts("db", "test")
+        self.assertRegex(found, "SQL Server")
+        self.assertRegex(found, "latency|round trip")
+
+    def test_tables_come_and_go(self):
+        self.configure()
+        self.accepts("db", "init")
+        self.accepts("db", "validate")
+        self.server.sql("ALTER TABLE visor_job ADD mine int", "visor")
+        self.refuses("db", "validate", says="mine")
+        self.accepts("db", "reset", "--yes")
+        self.accepts("db", "validate")
+
+    def test_a_daemon_that_is_killed_leaves_nothing_undone(self):
+        self.configure("workflows:\n  think: {command: [sleep, '0.3'], max_attempts: 9}\n")
+        daemon = self.start("run")
+        self.wait_until(self.is_online)
+        jobs = [self.accepts_json("job", "enqueue", "think")["id"] for _ in range(3)]
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait(30)
+        self.assertEqual(self.run_program("run", "--for", "8s").returncode, 0)
+        for job in jobs:
+            self.assertEqual(self.accepts_json("job", "show", str(job))["state"], "completed")
+
+
+class Wrong(OnSqlServer):
+    def test_password(self):
+        self.environment["PASSWORD_OF_TEST"] = "Wrong_Password_1"
+        self.configure()
+        self.refuses("db", "test", says=["refused the user", "or the password: check both"])
+
+    def test_database(self):
+        self.configure(database="nowhere")
+        self.refuses("db", "test", says=["there is no database 'nowhere'", "CREATE DATABASE [nowhere]"])
+
+    def test_nobody_there(self):
+        self.configure(port=free_port(), host="127.0.0.1")
+        self.refuses("db", "test", says="is the server up?")
+
+
+if __name__ == "__main__":
+    main()

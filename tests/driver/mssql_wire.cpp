@@ -1,0 +1,325 @@
+#include "support/catch.hpp"
+#include "support/run.hpp"
+#include "support/tds_server.hpp"
+
+#include "visor/mssql.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/describe/class.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// The driver for SQL Server over the wire, against a server that answers by a script: what a real one says only when something is wrong
+// with it.
+namespace visor_test {
+namespace {
+
+using namespace std::chrono_literals;
+using tds::answer;
+using visor::condition;
+using database = visor::mssql::database;
+using session = visor::mssql::session;
+
+struct number_row {
+  std::int64_t value = 0;
+};
+BOOST_DESCRIBE_STRUCT(number_row, (), (value))
+
+struct look : visor::sql::statement_defaults {
+  static constexpr std::string_view name = "look";
+  using params = number_row;
+  using row = number_row;
+  using used = visor::sql::tables<>;
+  static constexpr void write(auto& out) { out("SELECT :value AS [value]"); }
+};
+
+struct change : visor::sql::statement_defaults {
+  static constexpr std::string_view name = "change";
+  using params = number_row;
+  using used = visor::sql::tables<>;
+  static constexpr void write(auto& out) { out("UPDATE something SET a = :value"); }
+};
+
+number_row const seven{7};
+
+visor::mssql_settings settings_for(tds::server const& at) {
+  visor::mssql_settings settings;
+  settings.host = "127.0.0.1";
+  settings.port = at.port();
+  settings.user = "somebody";
+  settings.password = visor::secret("pa{}ss;'word");
+  settings.tls.mode = visor::tls_mode::disable;
+  settings.pool.max = 2;
+  settings.pool.connect_timeout = 5s;
+  settings.pool.acquire_timeout = 10s;
+  return settings;
+}
+
+/// A script that answers some requests its own way.
+tds::server::settings when_asked(std::string text, std::function<answer()> how) {
+  tds::server::settings settings;
+  settings.script = [text = std::move(text), how = std::move(how)](std::string const& request) -> std::optional<answer> {
+    if (request.find(text) == std::string::npos) return std::nullopt;
+    return how();
+  };
+  return settings;
+}
+
+struct opened {
+  explicit opened(visor::mssql_settings const& settings) : base(settings) { run(io, base.open()); }
+  ~opened() { run(io, base.close()); }
+
+  /// What one transaction comes to.
+  std::optional<visor::error> change_something() {
+    auto op = [](session& on) -> session::async<void> { co_await on.execute(change(), seven); };
+    return failure_of([&] { run(io, base.transact(op)); });
+  }
+
+  template <class Work>
+  static std::optional<visor::error> failure_of(Work work) {
+    try {
+      work();
+    } catch (visor::error const& thrown) {
+      return thrown;
+    }
+    return std::nullopt;
+  }
+
+  boost::asio::io_context io{1};
+  database base;
+};
+
+std::optional<visor::error> failure_to_open(visor::mssql_settings const& settings) {
+  boost::asio::io_context io{1};
+  database base(settings);
+  return opened::failure_of([&] { run(io, base.open()); });
+}
+
+}  // namespace
+
+TEST_CASE("a transaction is written and answered over the wire", "[mssql]") {
+  tds::server const server(when_asked("AS [value]", [] { return answer::with_number(4'611'686'018'427'387'904); }));
+  opened here(settings_for(server));
+  std::optional<number_row> found;
+  std::size_t changed = 9;
+  auto op = [&](session& on) -> session::async<void> {
+    found = co_await on.find(look(), seven);
+    changed = co_await on.execute(change(), seven);
+  };
+  run(here.io, here.base.transact(op));
+  REQUIRE(found);
+  CHECK(found->value == 4'611'686'018'427'387'904);
+  CHECK(changed == 0);
+  CHECK(server.times("sp_getapplock") == 1);
+  CHECK(server.times("COMMIT TRANSACTION") == 1);
+}
+
+TEST_CASE("a statement is prepared once for a connection, whatever it is given", "[mssql]") {
+  std::atomic<int> answers{0};
+  tds::server const server(when_asked("AS [value]", [&] { return answer::with_number(++answers); }));
+  auto settings = settings_for(server);
+  settings.pool.max = 1;
+  opened here(settings);
+  auto op = [&](session& on) -> session::async<void> {
+    for (std::int64_t i = 1; i <= 5; ++i) {
+      number_row const given{i * 100};
+      auto const found = co_await on.find(look(), given);
+      CHECK(found->value == i);
+    }
+  };
+  run(here.io, here.base.transact(op));
+  CHECK(server.preparations("AS [value]") == 1);
+}
+
+TEST_CASE("each error number of the server has its portable condition", "[mssql]") {
+  struct expectation {
+    int number;
+    condition kind;
+    int tries;  // of the whole transaction
+  };
+  auto const expected = GENERATE(expectation{2627, condition::unique_violation, 1}, expectation{2601, condition::unique_violation, 1},
+                                 expectation{1205, condition::deadlock, 5}, expectation{3960, condition::serialization_failure, 5},
+                                 expectation{1222, condition::busy, 1}, expectation{208, condition::schema_mismatch, 1},
+                                 expectation{229, condition::authentication_failed, 1}, expectation{9002, condition::disk_full, 1},
+                                 expectation{3906, condition::read_only, 1}, expectation{2628, condition::invalid_argument, 1},
+                                 expectation{50000, condition::internal, 1});
+  CAPTURE(expected.number);
+  tds::server const server(when_asked("UPDATE something", [&] { return answer::failing(expected.number); }));
+  opened here(settings_for(server));
+  auto const failure = here.change_something();
+  REQUIRE(failure);
+  CHECK(failure->kind() == expected.kind);
+  CHECK(failure->server_text().find("as the script says") != std::string::npos);
+  CHECK(server.times("UPDATE something") == expected.tries);
+  CHECK(server.times("COMMIT TRANSACTION") == 0);
+  CHECK(server.times("ROLLBACK TRANSACTION") == expected.tries);
+}
+
+TEST_CASE("what lost a deadlock is done again", "[mssql]") {
+  std::atomic<int> times{0};
+  tds::server const server(when_asked("UPDATE something", [&] { return ++times == 1 ? answer::failing(1205) : answer(); }));
+  opened here(settings_for(server));
+  auto const failure = here.change_something();
+  CHECK_FALSE(failure);
+  CHECK(times == 2);
+  CHECK(server.connections() == 1);
+}
+
+TEST_CASE("others that write for too long are waited for no longer", "[mssql]") {
+  tds::server const server(when_asked("sp_getapplock", [] { return answer::with("-1"); }));
+  opened here(settings_for(server));
+  auto const failure = here.change_something();
+  REQUIRE(failure);
+  CHECK(failure->kind() == condition::busy);
+}
+
+TEST_CASE("a connection that is cut is made anew, and what was lost is done again", "[mssql]") {
+  std::size_t const bytes = GENERATE(0, 3, 8, 11);
+  CAPTURE(bytes);
+  std::atomic<int> times{0};
+  tds::server const server(when_asked("UPDATE something", [&, bytes] { return ++times == 1 ? answer().cut_after(bytes) : answer(); }));
+  opened here(settings_for(server));
+  auto const failure = here.change_something();
+  CHECK_FALSE(failure);
+  CHECK(times == 2);
+  CHECK(server.connections() == 2);
+}
+
+TEST_CASE("a connection that is cut while it commits leaves the outcome unknown", "[mssql]") {
+  tds::server const server(when_asked("COMMIT TRANSACTION", [] { return answer().cut_after(0); }));
+  opened here(settings_for(server));
+  auto const failure = here.change_something();
+  REQUIRE(failure);
+  CHECK(failure->kind() == condition::outcome_unknown);
+  CHECK(server.times("UPDATE something") == 1);
+}
+
+TEST_CASE("a server that answers half and then nothing is left after the transaction's time", "[mssql]") {
+  std::atomic<int> times{0};
+  tds::server const server(when_asked("UPDATE something", [&] { return ++times == 1 ? answer().stalled_after(10) : answer(); }));
+  auto settings = settings_for(server);
+  settings.transaction_timeout = 500ms;
+  opened here(settings);
+  auto const failure = here.change_something();
+  REQUIRE(failure);
+  INFO(failure->what() << " " << failure->server_text());
+  CHECK(failure->kind() == condition::timeout);
+  CHECK_FALSE(here.change_something());
+  CHECK(server.connections() == 2);
+}
+
+TEST_CASE("who is not let in is told why, and no secret", "[mssql]") {
+  struct expectation {
+    int number;
+    condition kind;
+  };
+  auto const expected = GENERATE(expectation{18456, condition::authentication_failed}, expectation{4060, condition::not_found},
+                                 expectation{911, condition::not_found});
+  tds::server::settings how;
+  how.login_error = expected.number;
+  tds::server const server(how);
+  auto const failure = failure_to_open(settings_for(server));
+  REQUIRE(failure);
+  INFO(failure->what());
+  CHECK(failure->kind() == expected.kind);
+  CHECK(std::string(failure->what()).find("pa{}ss") == std::string::npos);
+  CHECK(failure->server_text().find("pa{}ss") == std::string::npos);
+}
+
+TEST_CASE("where nobody listens there is no connection", "[mssql]") {
+  int port = 0;
+  {
+    tds::server const gone;
+    port = gone.port();
+  }
+  tds::server const other;
+  auto settings = settings_for(other);
+  settings.port = port;
+  settings.pool.acquire_timeout = 2s;
+  auto const failure = failure_to_open(settings);
+  REQUIRE(failure);
+  CHECK(failure->kind() == condition::connection_failed);
+}
+
+// TLS
+
+TEST_CASE("a password goes to no server without TLS where TLS is asked for", "[mssql]") {
+  auto const mode = GENERATE(visor::tls_mode::require, visor::tls_mode::verify_ca, visor::tls_mode::verify_full);
+  tds::server const server;
+  auto settings = settings_for(server);
+  settings.tls.mode = mode;
+  settings.pool.acquire_timeout = 2s;
+  auto const failure = failure_to_open(settings);
+  REQUIRE(failure);
+  INFO(failure->what());
+  CHECK(failure->kind() == condition::tls_failed);
+  CHECK(server.connections() > 0);
+  CHECK(server.logins() == 0);
+}
+
+TEST_CASE("each mode of TLS takes the certificates that it means", "[mssql]") {
+  certificate const authority("An authority", "", nullptr);
+  certificate const other_authority("Some other authority", "", nullptr);
+  certificate const fitting("localhost", "DNS:localhost,IP:127.0.0.1", &authority);
+  certificate const of_another("elsewhere", "DNS:elsewhere.example", &authority);
+  certificate const expired("localhost", "DNS:localhost,IP:127.0.0.1", &authority, -7200, -3600);
+  certificate const self_signed("localhost", "DNS:localhost,IP:127.0.0.1", nullptr);
+  using visor::tls_mode;
+  struct expectation {
+    char const* what;
+    certificate const* identity;
+    certificate const* trusted;
+    tls_mode mode;
+    bool goes;
+  };
+  expectation const all[] = {
+      {"any certificate will do to encrypt", &self_signed, nullptr, tls_mode::require, true},
+      {"of the authority", &fitting, &authority, tls_mode::verify_ca, true},
+      {"of another authority", &fitting, &other_authority, tls_mode::verify_ca, false},
+      {"self-signed", &self_signed, &authority, tls_mode::verify_ca, false},
+      {"expired", &expired, &authority, tls_mode::verify_ca, false},
+      {"for another name, which is not looked at", &of_another, &authority, tls_mode::verify_ca, true},
+      {"for this name", &fitting, &authority, tls_mode::verify_full, true},
+      {"for another name", &of_another, &authority, tls_mode::verify_full, false},
+      {"of another authority, for this name", &fitting, &other_authority, tls_mode::verify_full, false},
+  };
+  for (auto const& expected : all) {
+    CAPTURE(expected.what);
+    tds::server::settings how;
+    how.identity = expected.identity;
+    tds::server const server(how);
+    auto settings = settings_for(server);
+    settings.host = "localhost";
+    settings.tls.mode = expected.mode;
+    settings.pool.acquire_timeout = 2s;
+    if (expected.trusted != nullptr) settings.tls.ca = expected.trusted->pem();
+    if (expected.goes) {
+      opened here(settings);
+      CHECK_FALSE(here.change_something());
+      CHECK(server.times("UPDATE something") == 1);
+    } else {
+      auto const failure = failure_to_open(settings);
+      REQUIRE(failure);
+      CHECK(failure->kind() == condition::tls_failed);
+      CHECK(server.logins() == 0);
+    }
+  }
+}
+
+TEST_CASE("a server that wants TLS gets no connection without it", "[mssql]") {
+  certificate const authority("An authority", "", nullptr);
+  tds::server::settings how;
+  how.identity = &authority;
+  tds::server const server(how);
+  auto const settings = settings_for(server);
+  // FreeTDS encrypts whenever the server asks for it.
+  opened here(settings);
+  CHECK_FALSE(here.change_something());
+}
+
+}  // namespace visor_test

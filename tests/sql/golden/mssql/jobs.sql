@@ -1,0 +1,78 @@
+-- insert_job
+INSERT INTO [visor_job] ([id], [type], [queue], [priority], [payload], [max_attempts], [schedule], [planned_at], [owner], [run_at], [created_at]) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM [visor_job] WHERE [id] = ?);
+
+-- insert_ready
+INSERT INTO [visor_ready] ([queue], [priority], [run_at], [job], [attempt]) VALUES (?, ?, ?, ?, ?);
+
+-- insert_scheduled
+INSERT INTO [visor_scheduled] ([run_at], [job], [queue], [priority], [attempt]) VALUES (?, ?, ?, ?, ?);
+
+-- insert_waiting
+INSERT INTO [visor_waiting] ([blocker], [job], [queue], [priority], [run_at], [attempt]) VALUES (?, ?, ?, ?, ?, ?);
+
+-- insert_dead
+INSERT INTO [visor_dead] ([job], [died_at], [attempts], [error]) VALUES (?, ?, ?, ?);
+
+-- insert_cancel
+INSERT INTO [visor_cancel] ([job], [requested_at]) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM [visor_cancel] WHERE [job] = ?);
+
+-- front_of_queue
+SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], j.[payload], j.[max_attempts], j.[schedule], j.[planned_at], r.[run_at], j.[created_at] FROM [visor_ready] r JOIN [visor_job] j ON j.[id] = r.[job] WHERE r.[queue] = ? ORDER BY r.[priority], r.[run_at], r.[job] OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY;
+
+-- remove_front
+DELETE FROM [visor_ready] WHERE EXISTS (SELECT 1 FROM (SELECT [queue], [priority], [run_at], [job] FROM [visor_ready] WHERE [queue] = ? ORDER BY [priority], [run_at], [job] OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY) f WHERE f.[queue] = [visor_ready].[queue] AND f.[priority] = [visor_ready].[priority] AND f.[run_at] = [visor_ready].[run_at] AND f.[job] = [visor_ready].[job]);
+
+-- remove_ready
+DELETE FROM [visor_ready] WHERE [queue] = ? AND [priority] = ? AND [run_at] = ? AND [job] = ?;
+
+-- remove_retried_ready
+DELETE FROM [visor_ready] WHERE [queue] = ? AND [priority] = ? AND [job] = ?;
+
+-- remove_scheduled
+DELETE FROM [visor_scheduled] WHERE [job] = ?;
+
+-- remove_waiting
+DELETE FROM [visor_waiting] WHERE [job] = ?;
+
+-- remove_dead
+DELETE FROM [visor_dead] WHERE [job] = ?;
+
+-- remove_cancel
+DELETE FROM [visor_cancel] WHERE [job] = ?;
+
+-- put_ready
+INSERT INTO [visor_ready] ([queue], [priority], [run_at], [job], [attempt]) SELECT [queue], [priority], coalesce(?, [run_at]), [id], ? FROM [visor_job] WHERE [id] = ?;
+
+-- put_scheduled
+INSERT INTO [visor_scheduled] ([run_at], [job], [queue], [priority], [attempt]) SELECT coalesce(?, [run_at]), [id], [queue], [priority], ? FROM [visor_job] WHERE [id] = ?;
+
+-- find_facts
+SELECT [queue], [priority], [run_at], [max_attempts], [schedule] FROM [visor_job] WHERE [id] = ?;
+
+-- due_jobs
+SELECT [run_at], [job], [queue], [priority], [attempt] FROM [visor_scheduled] WHERE [run_at] <= ? ORDER BY [run_at], [job] OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY;
+
+-- remove_due
+DELETE FROM [visor_scheduled] WHERE [run_at] = ? AND [job] = ?;
+
+-- next_scheduled
+SELECT [run_at] FROM [visor_scheduled] ORDER BY [run_at], [job] OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY;
+
+-- any_waiting
+SELECT [job] FROM [visor_waiting] ORDER BY [blocker], [job] OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY;
+
+-- waiting_behind
+SELECT [blocker], [job], [queue], [priority], [run_at], [attempt] FROM [visor_waiting] WHERE [blocker] = ? ORDER BY [job];
+
+-- remove_waiting_behind
+DELETE FROM [visor_waiting] WHERE [blocker] = ?;
+
+-- find_waiting
+SELECT [blocker], [job], [queue], [priority], [run_at], [attempt] FROM [visor_waiting] WHERE [job] = ?;
+
+-- cancels
+SELECT [job] FROM [visor_cancel] ORDER BY [job] OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY;
+
+-- find_cancel
+SELECT [job] FROM [visor_cancel] WHERE [job] = ?;
+

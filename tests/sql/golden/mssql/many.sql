@@ -1,0 +1,39 @@
+-- insert_job
+INSERT INTO [visor_job] ([id], [type], [queue], [priority], [payload], [max_attempts], [schedule], [planned_at], [owner], [run_at], [created_at]) SELECT v.[id], v.[type], v.[queue], v.[priority], v.[payload], v.[max_attempts], v.[schedule], v.[planned_at], v.[owner], v.[run_at], v.[created_at] FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY [id] ORDER BY [id]) AS nth FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([id] bigint, [type] nvarchar(max), [queue] nvarchar(max), [priority] bigint, [payload] nvarchar(max), [max_attempts] bigint, [schedule] nvarchar(max), [planned_at] datetime2(6), [owner] nvarchar(max), [run_at] datetime2(6), [created_at] datetime2(6)) r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM [visor_job] t WHERE t.[id] = v.[id]);
+
+-- insert_ready
+INSERT INTO [visor_ready] ([queue], [priority], [run_at], [job], [attempt]) SELECT v.[queue], v.[priority], v.[run_at], v.[job], v.[attempt] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([queue] nvarchar(max), [priority] bigint, [run_at] datetime2(6), [job] bigint, [attempt] bigint) v;
+
+-- insert_scheduled
+INSERT INTO [visor_scheduled] ([run_at], [job], [queue], [priority], [attempt]) SELECT v.[run_at], v.[job], v.[queue], v.[priority], v.[attempt] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([run_at] datetime2(6), [job] bigint, [queue] nvarchar(max), [priority] bigint, [attempt] bigint) v;
+
+-- insert_waiting
+INSERT INTO [visor_waiting] ([blocker], [job], [queue], [priority], [run_at], [attempt]) SELECT v.[blocker], v.[job], v.[queue], v.[priority], v.[run_at], v.[attempt] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([blocker] bigint, [job] bigint, [queue] nvarchar(max), [priority] bigint, [run_at] datetime2(6), [attempt] bigint) v;
+
+-- insert_dead
+INSERT INTO [visor_dead] ([job], [died_at], [attempts], [error]) SELECT v.[job], v.[died_at], v.[attempts], v.[error] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([job] bigint, [died_at] datetime2(6), [attempts] bigint, [error] nvarchar(max)) v;
+
+-- insert_cancel
+INSERT INTO [visor_cancel] ([job], [requested_at]) SELECT v.[job], v.[requested_at] FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY [job] ORDER BY [job]) AS nth FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([job] bigint, [requested_at] datetime2(6)) r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM [visor_cancel] t WHERE t.[job] = v.[job]);
+
+-- insert_attempt
+INSERT INTO [visor_attempt] ([job], [number], [lease], [node], [epoch], [started_at], [finished_at], [outcome], [final_state], [error], [output]) SELECT v.[job], v.[number], v.[lease], v.[node], v.[epoch], v.[started_at], v.[finished_at], v.[outcome], v.[final_state], v.[error], v.[output] FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY [job], [number] ORDER BY [job], [number]) AS nth FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([job] bigint, [number] bigint, [lease] bigint, [node] nvarchar(max), [epoch] bigint, [started_at] datetime2(6), [finished_at] datetime2(6), [outcome] nvarchar(max), [final_state] nvarchar(max), [error] nvarchar(max), [output] nvarchar(max)) r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM [visor_attempt] t WHERE t.[job] = v.[job] AND t.[number] = v.[number]);
+
+-- insert_lease
+INSERT INTO [visor_lease] ([id], [node], [epoch], [taken_at], [jobs]) SELECT v.[id], v.[node], v.[epoch], v.[taken_at], v.[jobs] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([id] bigint, [node] nvarchar(max), [epoch] bigint, [taken_at] datetime2(6), [jobs] nvarchar(max)) v;
+
+-- insert_node
+INSERT INTO [visor_node] ([name], [address], [state], [epoch], [lease_until], [exclusive], [slots], [started_at], [version]) SELECT v.[name], v.[address], v.[state], v.[epoch], v.[lease_until], v.[exclusive], v.[slots], v.[started_at], v.[version] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([name] nvarchar(max), [address] nvarchar(max), [state] nvarchar(max), [epoch] bigint, [lease_until] datetime2(6), [exclusive] bit, [slots] bigint, [started_at] datetime2(6), [version] nvarchar(max)) v;
+
+-- insert_sequence
+INSERT INTO [visor_sequence] ([name], [next]) SELECT v.[name], v.[next] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([name] nvarchar(max), [next] bigint) v;
+
+-- insert_schedule
+INSERT INTO [visor_schedule] ([id], [origin], [expression], [zone], [type], [payload], [queue], [priority], [max_attempts], [misfire], [misfire_limit], [misfire_window], [overlap], [max_failures], [owner], [description], [phrase], [output], [state], [next_at], [last_at], [last_job], [run_count], [failure_count], [last_error], [created_at], [updated_at], [version]) SELECT v.[id], v.[origin], v.[expression], v.[zone], v.[type], v.[payload], v.[queue], v.[priority], v.[max_attempts], v.[misfire], v.[misfire_limit], v.[misfire_window], v.[overlap], v.[max_failures], v.[owner], v.[description], v.[phrase], v.[output], v.[state], v.[next_at], v.[last_at], v.[last_job], v.[run_count], v.[failure_count], v.[last_error], v.[created_at], v.[updated_at], v.[version] FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY [id] ORDER BY [id]) AS nth FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([id] nvarchar(max), [origin] nvarchar(max), [expression] nvarchar(max), [zone] nvarchar(max), [type] nvarchar(max), [payload] nvarchar(max), [queue] nvarchar(max), [priority] bigint, [max_attempts] bigint, [misfire] nvarchar(max), [misfire_limit] bigint, [misfire_window] bigint, [overlap] nvarchar(max), [max_failures] bigint, [owner] nvarchar(max), [description] nvarchar(max), [phrase] nvarchar(max), [output] nvarchar(max), [state] nvarchar(max), [next_at] datetime2(6), [last_at] datetime2(6), [last_job] bigint, [run_count] bigint, [failure_count] bigint, [last_error] nvarchar(max), [created_at] datetime2(6), [updated_at] datetime2(6), [version] bigint) r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM [visor_schedule] t WHERE t.[id] = v.[id]);
+
+-- insert_fire
+INSERT INTO [visor_fire] ([schedule], [planned_at], [fired_at], [node], [result], [job]) SELECT v.[schedule], v.[planned_at], v.[fired_at], v.[node], v.[result], v.[job] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([schedule] nvarchar(max), [planned_at] datetime2(6), [fired_at] datetime2(6), [node] nvarchar(max), [result] nvarchar(max), [job] bigint) v;
+
+-- insert_migration
+INSERT INTO [visor_migration] ([version], [name], [checksum], [applied_at]) SELECT v.[version], v.[name], v.[checksum], v.[applied_at] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([version] bigint, [name] nvarchar(max), [checksum] nvarchar(max), [applied_at] datetime2(6)) v;
+

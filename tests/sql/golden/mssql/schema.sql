@@ -1,0 +1,169 @@
+-- insert_migration
+INSERT INTO [visor_migration] ([version], [name], [checksum], [applied_at]) VALUES (?, ?, ?, ?);
+
+-- all_migrations
+SELECT [version], [name], [checksum], [applied_at] FROM [visor_migration] ORDER BY [version];
+
+-- remove_migration
+DELETE FROM [visor_migration] WHERE [version] = ?;
+
+-- catalog
+SELECT c.table_name, 'column' AS kind, c.column_name AS part FROM information_schema.columns c WHERE c.table_schema = schema_name() AND c.table_name LIKE 'visor!_%' ESCAPE '!' UNION ALL SELECT t.name, 'index', i.name FROM sys.indexes i JOIN sys.tables t ON t.object_id = i.object_id WHERE t.schema_id = schema_id() AND t.name LIKE 'visor!_%' ESCAPE '!' AND i.is_primary_key = 0 AND i.name IS NOT NULL ORDER BY 1, 2, 3;
+
+CREATE TABLE [visor_migration] (
+  [version] bigint NOT NULL,
+  [name] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [checksum] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [applied_at] datetime2(6) NOT NULL,
+  PRIMARY KEY ([version])
+);
+
+-- up 1: jobs, schedules and nodes, checksum 1d53d6f229df067a
+CREATE TABLE [visor_job] (
+  [id] bigint NOT NULL,
+  [type] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [priority] bigint NOT NULL,
+  [payload] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [max_attempts] bigint NOT NULL,
+  [schedule] nvarchar(255) COLLATE Latin1_General_100_BIN2,
+  [planned_at] datetime2(6),
+  [owner] nvarchar(max) COLLATE Latin1_General_100_BIN2,
+  [run_at] datetime2(6) NOT NULL,
+  [created_at] datetime2(6) NOT NULL,
+  PRIMARY KEY ([id])
+);
+CREATE TABLE [visor_ready] (
+  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [priority] bigint NOT NULL,
+  [run_at] datetime2(6) NOT NULL,
+  [job] bigint NOT NULL,
+  [attempt] bigint NOT NULL,
+  PRIMARY KEY ([queue], [priority], [run_at], [job])
+);
+CREATE TABLE [visor_scheduled] (
+  [run_at] datetime2(6) NOT NULL,
+  [job] bigint NOT NULL,
+  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [priority] bigint NOT NULL,
+  [attempt] bigint NOT NULL,
+  PRIMARY KEY ([run_at], [job])
+);
+CREATE INDEX [visor_scheduled_job] ON [visor_scheduled] ([job]);
+CREATE TABLE [visor_waiting] (
+  [blocker] bigint NOT NULL,
+  [job] bigint NOT NULL,
+  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [priority] bigint NOT NULL,
+  [run_at] datetime2(6) NOT NULL,
+  [attempt] bigint NOT NULL,
+  PRIMARY KEY ([blocker], [job])
+);
+CREATE INDEX [visor_waiting_job] ON [visor_waiting] ([job]);
+CREATE TABLE [visor_lease] (
+  [id] bigint NOT NULL,
+  [node] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [epoch] bigint NOT NULL,
+  [taken_at] datetime2(6) NOT NULL,
+  [jobs] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  PRIMARY KEY ([id])
+);
+CREATE TABLE [visor_attempt] (
+  [job] bigint NOT NULL,
+  [number] bigint NOT NULL,
+  [lease] bigint,
+  [node] nvarchar(255) COLLATE Latin1_General_100_BIN2,
+  [epoch] bigint,
+  [started_at] datetime2(6),
+  [finished_at] datetime2(6) NOT NULL,
+  [outcome] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [final_state] nvarchar(255) COLLATE Latin1_General_100_BIN2,
+  [error] nvarchar(max) COLLATE Latin1_General_100_BIN2,
+  [output] nvarchar(max) COLLATE Latin1_General_100_BIN2,
+  PRIMARY KEY ([job], [number])
+);
+CREATE INDEX [visor_attempt_ended] ON [visor_attempt] ([final_state], [job]) WHERE [final_state] IN ('failed', 'cancelled');
+CREATE TABLE [visor_dead] (
+  [job] bigint NOT NULL,
+  [died_at] datetime2(6) NOT NULL,
+  [attempts] bigint NOT NULL,
+  [error] nvarchar(max) COLLATE Latin1_General_100_BIN2,
+  PRIMARY KEY ([job])
+);
+CREATE TABLE [visor_cancel] (
+  [job] bigint NOT NULL,
+  [requested_at] datetime2(6) NOT NULL,
+  PRIMARY KEY ([job])
+);
+CREATE TABLE [visor_node] (
+  [name] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [address] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [state] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [epoch] bigint NOT NULL,
+  [lease_until] datetime2(6) NOT NULL,
+  [exclusive] bit NOT NULL,
+  [slots] bigint NOT NULL,
+  [started_at] datetime2(6) NOT NULL,
+  [version] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  PRIMARY KEY ([name])
+);
+CREATE TABLE [visor_schedule] (
+  [id] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [origin] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [expression] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [zone] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [type] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [payload] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [priority] bigint NOT NULL,
+  [max_attempts] bigint NOT NULL,
+  [misfire] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [misfire_limit] bigint NOT NULL,
+  [misfire_window] bigint NOT NULL,
+  [overlap] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [max_failures] bigint NOT NULL,
+  [owner] nvarchar(max) COLLATE Latin1_General_100_BIN2,
+  [description] nvarchar(max) COLLATE Latin1_General_100_BIN2,
+  [phrase] nvarchar(max) COLLATE Latin1_General_100_BIN2,
+  [output] nvarchar(max) COLLATE Latin1_General_100_BIN2,
+  [state] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [next_at] datetime2(6),
+  [last_at] datetime2(6),
+  [last_job] bigint,
+  [run_count] bigint NOT NULL,
+  [failure_count] bigint NOT NULL,
+  [last_error] nvarchar(max) COLLATE Latin1_General_100_BIN2,
+  [created_at] datetime2(6) NOT NULL,
+  [updated_at] datetime2(6) NOT NULL,
+  [version] bigint NOT NULL,
+  PRIMARY KEY ([id])
+);
+CREATE INDEX [visor_schedule_due] ON [visor_schedule] ([state], [next_at], [id]);
+CREATE INDEX [visor_schedule_origin] ON [visor_schedule] ([origin]);
+CREATE TABLE [visor_fire] (
+  [schedule] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [planned_at] datetime2(6) NOT NULL,
+  [fired_at] datetime2(6) NOT NULL,
+  [node] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [result] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [job] bigint,
+  PRIMARY KEY ([schedule], [planned_at])
+);
+CREATE TABLE [visor_sequence] (
+  [name] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [next] bigint NOT NULL,
+  PRIMARY KEY ([name])
+);
+-- down 1
+DROP TABLE [visor_sequence];
+DROP TABLE [visor_fire];
+DROP TABLE [visor_schedule];
+DROP TABLE [visor_node];
+DROP TABLE [visor_cancel];
+DROP TABLE [visor_dead];
+DROP TABLE [visor_attempt];
+DROP TABLE [visor_lease];
+DROP TABLE [visor_waiting];
+DROP TABLE [visor_scheduled];
+DROP TABLE [visor_ready];
+DROP TABLE [visor_job];

@@ -1,0 +1,41 @@
+#include "contract/adapt.hpp"
+#include "support/mssql_server.hpp"
+
+#include "visor/base/manual_clock.hpp"
+#include "visor/mssql.hpp"
+
+#include <memory>
+#include <string>
+
+namespace visor_test {
+
+namespace {
+
+mssql_server& server = mssql_server::shared();
+
+/// A database that goes with the last who uses it.
+class temporary_database {
+ public:
+  temporary_database() { server.run("CREATE DATABASE " + name); }
+  temporary_database(temporary_database const&) = delete;
+  temporary_database& operator=(temporary_database const&) = delete;
+  ~temporary_database() { server.drop_database(name); }
+
+  std::string const name = new_name();
+};
+
+}  // namespace
+
+std::unique_ptr<subject> make_subject() {
+  using store = visor::mssql_store<visor::manual_clock>;
+  visor::manual_clock const clock;
+  auto const database = std::make_shared<temporary_database>();
+  auto const make = [clock, database] {
+    auto settings = server.settings();
+    settings.database = database->name;
+    return std::make_shared<store>(settings, clock);
+  };
+  return std::make_unique<adapted<store, visor::manual_clock>>(clock, make);
+}
+
+}  // namespace visor_test
