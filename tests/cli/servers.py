@@ -251,7 +251,7 @@ class SqlServer:
         if database:
             words += ["-D", self.database]
         done = subprocess.run(words, input=text + "\ngo\nexit\n", capture_output=True, text=True, timeout=60)
-        if "Msg " in done.stdout + done.stderr:
+        if done.returncode != 0 or "Msg " in done.stdout + done.stderr:
             raise RuntimeError(done.stdout + done.stderr)
         return "\n".join(line for line in done.stdout.splitlines() if not line.startswith("Changed database"))
 

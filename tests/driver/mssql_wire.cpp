@@ -179,7 +179,7 @@ TEST_CASE("others that write for too long are waited for no longer", "[mssql]") 
 }
 
 TEST_CASE("a connection that is cut is made anew, and what was lost is done again", "[mssql]") {
-  std::size_t const bytes = GENERATE(0, 3, 8, 11);
+  auto const bytes = GENERATE(as<std::size_t>(), 0, 3, 8, 11);
   CAPTURE(bytes);
   std::atomic<int> times{0};
   tds::server const server(when_asked("UPDATE something", [&, bytes] { return ++times == 1 ? answer().cut_after(bytes) : answer(); }));

@@ -31,12 +31,15 @@ struct mssql_dialect {
   static constexpr bool drops_index_of_table = true;
   static constexpr std::string_view each_job = " CROSS APPLY OPENJSON(l.[jobs]) WITH ([[value] bigint '$') e";
   static constexpr std::string_view each_job_value = "e.[[value]";
+  // Babelfish calls an index by its name, that of its table, or the beginning, and 32 digits.
   static constexpr std::string_view catalog =
       "SELECT c.table_name, 'column' AS kind, c.column_name AS part FROM information_schema.columns c "
       "WHERE c.table_schema = schema_name() AND c.table_name LIKE 'visor!_%' ESCAPE '!' UNION ALL "
-      "SELECT t.name, 'index', i.name FROM sys.indexes i JOIN sys.tables t ON t.object_id = i.object_id "
-      "WHERE t.schema_id = schema_id() AND t.name LIKE 'visor!_%' ESCAPE '!' AND i.is_primary_key = 0 AND i.name IS NOT NULL ORDER BY 1, "
-      "2, 3";
+      "SELECT t.name, 'index', CASE WHEN i.name LIKE 'visor[_]%visor[_]%' + REPLICATE('[0-9a-f]', 32) "
+      "THEN LEFT(i.name, LEN(i.name) - 37 - CHARINDEX('_rosiv', REVERSE(LEFT(i.name, LEN(i.name) - 32)))) ELSE i.name END "
+      "FROM sys.indexes i JOIN sys.tables t ON t.object_id = i.object_id "
+      "WHERE t.schema_id = schema_id() AND t.name LIKE 'visor!_%' ESCAPE '!' AND i.is_primary_key = 0 AND i.name IS NOT NULL "
+      "ORDER BY 1, 2, 3";
   static constexpr std::size_t longest_identifier = 128;
 };
 
