@@ -23,6 +23,12 @@ class OnSqlServer(server_tests.OnServer):
         connection.update(changes)
         return {"driver": "mssql", "connection": connection}
 
+    def each_fire_is_one(self):
+        # As a text: the client prints no seconds.
+        fires = self.server.sql("SELECT schedule, CONVERT(varchar(30), planned_at, 126) FROM visor_fire", "visor").splitlines()
+        self.assertGreater(len(fires), 3)
+        self.assertEqual(len(fires), len(set(fires)))
+
 
 class Working(OnSqlServer):
     def completed(self, workflow):
@@ -54,7 +60,7 @@ class Working(OnSqlServer):
         self.accepts("db", "validate")
         self.server.sql("ALTER TABLE visor_job ADD mine int", "visor")
         self.refuses("db", "validate", says="mine")
-        self.accepts("db", "reset", "--yes")
+        self.assertEqual(self.run_program("db", "reset", "--yes").returncode, 0)
         self.accepts("db", "validate")
 
     def test_a_daemon_that_is_killed_leaves_nothing_undone(self):
