@@ -39,7 +39,7 @@ struct server_driver {
   static driver_entry entry(std::string (*library)()) {
     return {.name = Driver::name,
             .library = library,
-            .facts = {{"lasts", "yes"}, {"nodes", "1"}, {"tls", "yes"}},
+            .facts = {{"lasts", "yes"}, {"nodes", "several"}, {"tls", "yes"}},
             .place = &place,
             .probe = &probe,
             .open = &open,
