@@ -10,7 +10,7 @@ from servers import SqlServer, free_port
 
 if not SqlServer.is_there():
     print("skipped: there is no SQL Server. TEST_MSSQL_URL names one, mssql://user:password@host:port/master")
-    sys.exit(77)
+    sys.exit(0)
 
 
 class OnSqlServer(server_tests.OnServer):

@@ -8,7 +8,6 @@ import tempfile
 from servers import MariaDB, Postgres, SqlServer
 
 SERVERS = {"postgresql": Postgres, "mysql": MariaDB}
-SKIPPED = 77  # CTest knows it
 
 
 def run(command):
@@ -20,7 +19,7 @@ def main(driver, *command):
     if driver == "mssql":
         if not SqlServer.is_there():
             print("skipped: there is no SQL Server")
-            return SKIPPED
+            return 0
         server = SqlServer()
         try:
             os.environ["DATABASE_URL"] = f"mssql://{server.USER}:{server.PASSWORD}@{server.HOST}:{server.port}/{server.database}"

@@ -190,6 +190,19 @@ TEST_CASE("a connection that is cut is made anew, and what was lost is done agai
   CHECK(server.connections() == 2);
 }
 
+TEST_CASE("a connection that is cut while it waits for others is no others' fault", "[mssql]") {
+  std::atomic<int> times{0};
+  tds::server const server(when_asked("sp_getapplock", [&] {
+    answer got = answer::with("0");
+    got.waits = true;
+    return ++times == 1 ? got.cut_after(0) : got;
+  }));
+  opened here(settings_for(server));
+  CHECK_FALSE(here.change_something());
+  CHECK(times == 2);
+  CHECK(server.connections() == 2);
+}
+
 TEST_CASE("a connection that is cut while it commits leaves the outcome unknown", "[mssql]") {
   tds::server const server(when_asked("COMMIT TRANSACTION", [] { return answer().cut_after(0); }));
   opened here(settings_for(server));
@@ -311,7 +324,7 @@ TEST_CASE("each mode of TLS takes the certificates that it means", "[mssql]") {
   }
 }
 
-TEST_CASE("a server that wants TLS gets no connection without it", "[mssql]") {
+TEST_CASE("a server that insists on TLS is given it, whatever is asked for", "[mssql]") {
   certificate const authority("An authority", "", nullptr);
   tds::server::settings how;
   how.identity = &authority;

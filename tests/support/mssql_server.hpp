@@ -21,7 +21,8 @@ namespace visor_test {
 /// `Visor_Test_1`. The user may make and drop databases.
 class mssql_server {
  public:
-  /// Where there is none, nothing of the program can be run: it ends at once, with the exit code that CTest takes for skipped.
+  /// Where there is none, nothing of the program can be run: it ends at once, with what CTest takes for skipped. An exit
+  /// code would not do: Catch2's is the number of failures.
   static mssql_server& shared() {
     static mssql_server one;
     return one;
@@ -48,7 +49,7 @@ class mssql_server {
   mssql_server() {
     if (!find()) {
       std::puts("skipped: there is no SQL Server. TEST_MSSQL_URL names one, mssql://user:password@host:port/master");
-      std::exit(77);
+      std::exit(0);
     }
     source_ = std::make_unique<visor::mssql::connector>(settings_);
   }

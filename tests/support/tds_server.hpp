@@ -45,6 +45,7 @@ struct answer {
   int error = 0;                            ///< no result, but this
   std::string text = "as the script says";  ///< of the error
   std::uint64_t affected = 0;
+  bool waits = false;                ///< an empty result comes first, in a packet of its own
   std::optional<std::size_t> cut;    ///< the connection is closed after so many bytes
   std::optional<std::size_t> stall;  ///< nothing follows so many bytes, until the client has gone
 
@@ -379,6 +380,11 @@ class server {
     std::optional<answer> given;
     if (settings_.script) given = settings_.script(request);
     answer const what = given ? *given : usual(request);
+    if (what.waits) {
+      std::string first = framed(reply, done(0xFD, 1, 0));
+      first[1] = '\0';  // more packets follow
+      write(one, first);
+    }
     std::string const message = framed(reply, tokens(what, is_call, handle));
     if (what.cut) {
       write(one, std::string_view(message).substr(0, *what.cut));

@@ -161,11 +161,14 @@ class connection {
     std::string copy(text);
     statement_ptr const one = make_statement();
     execute_text(one.get(), copy);
+    running const now(*this, one.get());
     static constexpr sql::kind text_kind[] = {sql::kind::text};
     row_buffer row(text_kind);
     SQLRETURN done = SQLFetch(one.get());
-    while (done == SQL_ERROR || done == SQL_NO_DATA) {  // results without rows may come before
-      if (!SQL_SUCCEEDED(SQLMoreResults(one.get()))) return {};
+    while (!SQL_SUCCEEDED(done)) {  // results without rows may come before, and what is waited for is behind them
+      SQLRETURN const more = SQLMoreResults(one.get());
+      if (more == SQL_NO_DATA) return {};
+      if (!SQL_SUCCEEDED(more)) fail(one.get());
       done = SQLFetch(one.get());
     }
     if (!row.take(one.get())) fail(one.get());

@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace visor::mssql_driver {
 
@@ -27,6 +28,8 @@ class freetds_file {
   }
 
  private:
+  static constexpr std::string_view own_files = "/proc/self/fd/";  // inherited from another of us, it says nothing
+
   static std::string lines(mssql_settings const& to) {
     auto const cut = to.host.find('\\');
     std::string text = "host = " + to.host.substr(0, cut) + "\n";
@@ -44,13 +47,13 @@ class freetds_file {
 
   freetds_file() {
     for (char const* const name : {"FREETDSCONF", "FREETDS", "TDSVER", "TDSPORT", "TDSHOST", "TDSQUERY", "DSQUERY"})
-      if (std::getenv(name) != nullptr)
+      if (char const* const value = std::getenv(name); value != nullptr && !std::string_view(value).starts_with(own_files))
         throw error(condition::invalid_argument, std::string("the environment variable ") + name +
                                                      " would override how SQL Server is reached: unset it, and use the settings");
     number_ = ::memfd_create("visor-freetds", MFD_CLOEXEC);
     if (number_ < 0) throw error(condition::internal, "no memory for the configuration of FreeTDS");
     // For this process alone: another that inherits the variable finds nothing there, and takes what is configured for the machine.
-    std::string const path = "/proc/self/fd/" + std::to_string(number_);
+    std::string const path = std::string(own_files) + std::to_string(number_);
     ::setenv("FREETDSCONF", path.c_str(), 1);
   }
 
