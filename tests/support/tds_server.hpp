@@ -45,7 +45,7 @@ struct answer {
   int error = 0;                            ///< no result, but this
   std::string text = "as the script says";  ///< of the error
   std::uint64_t affected = 0;
-  bool waits = false;                ///< an empty result comes first, in a packet of its own
+  bool waits = false;                ///< a count of no rows comes first, in a packet of its own
   std::optional<std::size_t> cut;    ///< the connection is closed after so many bytes
   std::optional<std::size_t> stall;  ///< nothing follows so many bytes, until the client has gone
 
@@ -381,7 +381,7 @@ class server {
     if (settings_.script) given = settings_.script(request);
     answer const what = given ? *given : usual(request);
     if (what.waits) {
-      std::string first = framed(reply, done(0xFD, 1, 0));
+      std::string first = framed(reply, done(0xFD, 0x11, 0));
       first[1] = '\0';  // more packets follow
       write(one, first);
     }

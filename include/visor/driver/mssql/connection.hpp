@@ -310,7 +310,10 @@ class connection {
   }
 
   [[noreturn]] void fail(SQLHSTMT statement) {
-    diagnosis const why = reason_of(diagnoses(SQL_HANDLE_STMT, statement));
+    diagnosis why = reason_of(diagnoses(SQL_HANDLE_STMT, statement));
+    SQLUINTEGER dead = SQL_CD_FALSE;
+    SQLGetConnectAttr(handle_.get(), SQL_ATTR_CONNECTION_DEAD, &dead, 0, nullptr);
+    if (dead == SQL_CD_TRUE && why.number == 0) why.state = "08S01";  // in the middle of an answer the library does not say so
     if (visor::mssql_driver::is_broken(why) || is_late_ || is_interrupted_) is_broken_ = true;
     SQLFreeStmt(statement, SQL_CLOSE);
     if (is_late_) throw error(condition::timeout, place_ + " did not answer within transaction_timeout");
