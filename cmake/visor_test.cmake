@@ -38,4 +38,7 @@ function(visor_test name)
     set_tests_properties(${tests} PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: there is no SQL Server")
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+  if(arg_SLOW OR arg_LABELS MATCHES slow)
+    set_tests_properties(${name} PROPERTIES COST 10)  # they begin first, so that none is alone in the end
+  endif()
 endfunction()

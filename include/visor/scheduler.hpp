@@ -181,7 +181,7 @@ class scheduler {
     record.zone = std::string(options.zone.name());
     record.type = type.name;
     record.payload = to_payload(payload);
-    record.queue = type.options.queue;
+    record.queue = queue_of(type.options.queue, type.options.capability);
     record.priority = type.options.priority;
     record.max_attempts = type.options.max_attempts;
     record.misfire = options.misfire;
@@ -198,7 +198,7 @@ class scheduler {
     new_job job;
     job.type = type.name;
     job.payload = to_payload(payload);
-    job.queue = options.queue.value_or(type.options.queue);
+    job.queue = queue_of(options.queue.value_or(type.options.queue), type.options.capability);
     job.priority = options.priority.value_or(type.options.priority);
     job.max_attempts = options.max_attempts.value_or(type.options.max_attempts);
     job.run_at = options.run_at;

@@ -20,7 +20,14 @@ struct plain_dialect {
   static constexpr std::string_view clustered_end = " CLUSTERED";
   static constexpr std::string_view limit = "LIMIT :limit";
   static constexpr std::string_view new_row = "VALUES ({values}) IGNORE";
+  static constexpr std::string_view lock = "";
+  static constexpr std::string_view skip_locked = "";
+  static constexpr visor::sql::front_removal removal = visor::sql::front_removal::as_range;
+  static constexpr std::string_view before_front = "";
+  static constexpr std::string_view front = "{ready}";
+  static constexpr std::string_view front_end = "";
   static constexpr std::string_view in_front = "[queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
+  static constexpr std::string_view add_column = "ADD COLUMN";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = ", each(l.[jobs]) e";

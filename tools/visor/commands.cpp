@@ -7,6 +7,7 @@ std::span<command_group const> command_groups() {
       {"run", "Runs schedules and jobs until it is told to stop", run_commands},
       {"schedule", "Shows and changes schedules", schedule_commands},
       {"job", "Shows, adds and changes jobs", job_commands},
+      {"node", "Shows the nodes, and keeps work from them", node_commands},
       {"cron", "Tells what a cron expression or a phrase means", cron_commands},
       {"config", "Checks and shows the configuration", config_commands},
       {"db", "Makes, checks and removes the tables in the database", db_commands},

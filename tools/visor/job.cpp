@@ -1,5 +1,6 @@
 #include "commands.hpp"
 #include "configuration.hpp"
+#include "job_number.hpp"
 #include "report.hpp"
 #include "storage.hpp"
 #include "words.hpp"
@@ -90,18 +91,6 @@ boost::json::value payload_value(std::string const& payload) {
   boost::system::error_code failed;
   auto value = boost::json::parse(payload, failed);
   return failed ? boost::json::value(payload) : value;
-}
-
-visor::job_id job_id_of(std::string const& text) {
-  visor::job_id id = 0;
-  auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (failed != std::errc{} || end != text.data() + text.size() || id < 1)
-    throw usage_error("<id> cannot be " + in_quotes(text) + ": the number of a job is wanted; 'visor job list' shows them");
-  return id;
-}
-
-[[noreturn]] void no_such_job(visor::job_id id) {
-  throw failure("there is no job " + std::to_string(id) + "; 'visor job list' shows those that there are");
 }
 
 int list(invocation const& given) {
@@ -222,7 +211,7 @@ int enqueue(invocation const& given) {
   auto const& workflow = find_workflow(config, given.argument(0));
   visor::new_job job;
   job.type = workflow.name;
-  job.queue = workflow.queue;
+  job.queue = visor::queue_of(workflow.queue, workflow.capability);
   job.priority = priority_of(given, workflow.priority);
   job.payload = payload_of(given);
   job.max_attempts = attempts ? static_cast<int>(*attempts) : workflow.max_attempts;
@@ -268,7 +257,7 @@ int retry(invocation const& given) {
 
 }  // namespace
 
-constinit command const job_commands[5] = {
+constinit command const job_commands[6] = {
     {"enqueue", "Adds a job, to be run by 'visor run' as soon as it can",
      "Works whether or not 'visor run' is running: the job waits in the database.",
      "visor job enqueue report --inputs team=platform day=monday --priority high\n"
@@ -282,6 +271,7 @@ constinit command const job_commands[5] = {
      list_options,
      list},
     {"show", "Shows one job with its attempts and its last output", "", "visor job show 42", id_argument, show_options, show},
+    {"why", "Tells why a job is where it is, and what it needs to go on", "", "visor job why 42", id_argument, change_options, why},
     {"cancel", "Cancels a job: one that waits will not run, one that runs is stopped", "", "visor job cancel 42", id_argument,
      change_options, cancel},
     {"retry", "Runs a job that has ended once more", "", "visor job retry 42", id_argument, change_options, retry},

@@ -106,12 +106,12 @@ std::vector<visor::schedule_record> schedules_of(visor::settings const& settings
     schedule.zone = entry.timezone;
     schedule.type = entry.workflow.empty() ? text_type : entry.workflow;
     schedule.payload = entry.inputs.text;
+    if (entry.queue) schedule.queue = *entry.queue;
     if (auto const* const workflow = settings.find_workflow(entry.workflow)) {
-      schedule.queue = workflow->queue;
+      schedule.queue = visor::queue_of(entry.queue.value_or(workflow->queue), workflow->capability);
       schedule.priority = workflow->priority;
       schedule.max_attempts = workflow->max_attempts;
     }
-    if (entry.queue) schedule.queue = *entry.queue;
     if (entry.priority) schedule.priority = *entry.priority;
     schedule.misfire = entry.misfire.policy;
     schedule.misfire_limit = entry.misfire.limit;

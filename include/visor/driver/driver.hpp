@@ -25,11 +25,21 @@ namespace visor {
 
 /// Facts about a database that decide between algorithms. Code asks for a fact, never for a database.
 struct driver_capabilities {
-  bool server_clock;   ///< the session has `now()`, the database's clock, which then is the store's clock
-  bool single_writer;  ///< no other transaction can write while one that writes runs
+  bool server_clock;  ///< the session has `now()`, the database's clock, which then is the store's clock
   /// Nobody sees a change of the schema before its transaction commits. Where that is not so, whoever must not see half a schema looks at
   /// it in a transaction that may write.
   bool transactional_schema = true;
+};
+
+/// How a transaction goes beside others of the store. Most that write touch nothing but what is theirs, or lock what they take, row by
+/// row: these go `beside` each other. What must not be done while anybody else writes goes `alone`. So every algorithm is written for one
+/// of two cases, and there is no order of locks to keep.
+enum class access {
+  asks,    ///< reads by one statement, of which the database makes a transaction by itself
+  reads,   ///< sees one state of the database, and keeps nobody waiting
+  beside,  ///< writes, beside others of its kind; a driver may let it go alone
+  alone,   ///< no other transaction writes from its begin to its end
+  schema   ///< alone among its kind, whatever tables there are
 };
 
 namespace detail {
@@ -51,6 +61,8 @@ struct any_statement : sql::statement_defaults {
 
 /// What a transaction sees. It lives for one call of an operation.
 ///
+/// - `S::dialect`: of its driver.
+///
 /// `S::async<T>` is the coroutine type that operations over this session return: `asio::awaitable<T>` for a driver that never
 /// blocks, `visor::immediate<T>` for one whose operations run on the driver's own threads. Every call below is awaited, once. A `query` or
 /// `find` may be awaited later, and it is answered some time between: independent questions that are all asked before the first is awaited
@@ -67,7 +79,7 @@ struct any_statement : sql::statement_defaults {
 /// - `s.run(text)`: runs text that is not kept, such as a statement of the schema. Of what that leaves in a session of a server
 ///   (settings, temporary tables, locks) the next transaction sees nothing. Statements must leave nothing there: nobody clears up after
 ///   them.
-/// - `s.lock_schema()`: until the transaction ends no other process is past this line.
+/// - `s.lock_schema()`: in a transaction with access to the `schema`: until it ends no other process is past this line.
 /// - `s.now()`: the database's clock; only with `server_clock`.
 /// - `s.announce()`: others, who watch, hear of this transaction when it commits; only where the database can do that.
 ///
@@ -77,6 +89,7 @@ template <class S>
 concept driver_session = requires(S& s, detail::any_statement statement, detail::any_record const& params,
                                   std::span<detail::any_record const> many, std::span<std::size_t> affected, std::string_view text) {
   typename S::template async<int>;
+  typename S::dialect;
   s.query(statement, params);
   s.find(statement, params);
   s.execute(statement, params);
@@ -98,9 +111,10 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `D::database(settings, log)`: owns connections and threads; does nothing yet. It tells the `log_sink` what it does by itself.
 /// - `database.open()`: connects; repeatable. Throws as `transact` does.
 /// - `database.close()`: lets what was asked for finish, then disconnects; later calls fail with `closed`, until it is opened again.
-/// - `database.transact(op)`: calls `op(session)`, which returns `S::async<void>`, in a transaction that may write, and commits. `op`
-///   must live until completion, and may be called again after a failure that asks for it.
-/// - `database.read(op)`: the same for an operation that only reads: it sees one state of the database.
+/// - `database.transact(op, how)`: calls `op(session)`, which returns `S::async<void>`, in a transaction that may write, with this `access`
+///   (`schema` if it is left out), and commits. `op` must live until completion, and may be called again after a failure that asks for it.
+/// - `database.read(op, how)`: the same for an operation that only reads: `reads`, if that is left out, or `asks`.
+/// - `database.is_watching()`: whether what others commit is noticed, as far as the driver knows.
 /// - `database.watch(f)`: `f` is called, from any thread, when somebody else may have committed, as far as the driver can tell. An
 ///   empty one ends that.
 /// - `D::classify(code)`: the portable condition of one of the database's own error codes, a number or a text.
@@ -121,8 +135,9 @@ concept driver = driver_session<typename D::session> && sql::dialect<typename D:
                    { settings.auto_init } -> std::convertible_to<std::optional<bool>>;
                    { database.open() } -> std::same_as<task<>>;
                    { database.close() } -> std::same_as<task<>>;
-                   { database.transact(operation) } -> std::same_as<task<>>;
-                   { database.read(operation) } -> std::same_as<task<>>;
+                   { database.transact(operation, access::alone) } -> std::same_as<task<>>;
+                   { database.read(operation, access::asks) } -> std::same_as<task<>>;
+                   { database.is_watching() } -> std::same_as<bool>;
                    database.watch(std::function<void()>{});
                    requires requires(int number) {
                      { D::classify(number) } -> std::same_as<condition>;

@@ -29,6 +29,10 @@ struct server_options {
   statement_log_settings log_statements;
   std::optional<bool> auto_init;  ///< unset: make the tables where there are none; true: bring older ones up to date too; false: neither
 
+  /// So long a server waits for the next statement of a transaction. Ours come one right behind the other: where none comes, the process is
+  /// stopped or cut off, and what it has locked keeps others waiting. If it goes on after that, it does the transaction again.
+  static constexpr duration longest_pause{std::chrono::seconds{1}};
+
   server_options() = default;
   friend bool operator==(server_options const&, server_options const&) = default;
 

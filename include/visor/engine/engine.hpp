@@ -6,6 +6,7 @@
 #include "visor/base/log.hpp"
 #include "visor/engine/fire_loop.hpp"
 #include "visor/engine/job_type.hpp"
+#include "visor/engine/lookout.hpp"
 #include "visor/engine/membership.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/engine/node_settings.hpp"
@@ -30,8 +31,9 @@ namespace visor {
 
 /// One node: fires schedules, claims and runs jobs, renews its lease, and drains when asked to stop.
 ///
-/// The parts: `membership` keeps the node's lease, `fire_loop` turns due schedules into jobs, `runner` claims and runs them. Each is
-/// a loop over one decision and one store operation; they share this object's strand, so none of them locks anything.
+/// The parts: `membership` keeps the node's lease, `fire_loop` turns due schedules into jobs, `runner` claims and runs them, `lookout`
+/// looks for what others left to do. Each is a loop over one decision and one store operation; they share this object's strand, so none of
+/// them locks anything.
 ///
 /// \tparam Store any `store`; it is borrowed and must outlive the engine
 /// Thread-safety: `stop()`, `wake()` may be called from any thread; the rest before `run()`.
@@ -44,11 +46,14 @@ class engine {
       : shared_(std::move(executor), kept, std::move(settings), std::move(clock), std::move(log)),
         membership_(shared_),
         runner_(shared_),
-        fires_(shared_) {
+        fires_(shared_),
+        lookout_(shared_) {
     fires_.on_new_work = [this] { runner_.wake(); };
     runner_.on_lost_lease = [this] { membership_.lose(); };
     membership_.on_lost_lease = [this] { runner_.lease_lost(); };
     membership_.on_joined = [this] { look_for_work(); };
+    lookout_.on_ready = [this] { runner_.wake(); };
+    lookout_.on_due = [this](instant when) { fires_.expect(when); };
   }
   engine(engine const&) = delete;
   engine& operator=(engine const&) = delete;
@@ -130,8 +135,10 @@ class engine {
     auto changes = shared_.kept.on_change([this] { wake(); });
     membership_.start();
     fires_.start();
+    lookout_.start();
     co_await runner_.run();
     co_await fires_.finished();
+    co_await lookout_.finished();
     changes.reset();
     co_await membership_.leave();
   }
@@ -140,6 +147,7 @@ class engine {
   detail::membership<Store, Clock> membership_;
   detail::runner<Store, Clock> runner_;
   detail::fire_loop<Store, Clock> fires_;
+  detail::lookout<Store, Clock> lookout_;
   std::atomic<bool> wake_pending_{false};
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

@@ -71,6 +71,11 @@ class fire_loop {
 
   void wake() { due_.notify(); }
 
+  /// Somebody saw that something is due at an instant, by the store's clock, or was.
+  void expect(instant when) {
+    if (!next_at_ || when < *next_at_) due_.notify();
+  }
+
   /// \pre draining, and woken
   task<> finished() {
     while (running_) co_await done_.wait_for(std::chrono::seconds{1});
@@ -78,7 +83,7 @@ class fire_loop {
 
  private:
   static constexpr std::size_t round = 500;  ///< schedules or jobs in one transaction
-  /// Looks at least so often, in case the clock of the store was stepped.
+  /// Asks for the time at least so often, in case the clock of the store was stepped.
   static constexpr std::chrono::seconds longest_sleep{30};
   static constexpr std::chrono::milliseconds retry_sleep{50};
 
@@ -89,6 +94,7 @@ class fire_loop {
       std::string trouble;
       try {
         wait = co_await tick();
+        if (wait > longest_sleep) wait = co_await sleep_towards_next();
         pause.reset();
       } catch (std::exception const& failure) {
         trouble = failure.what();
@@ -101,23 +107,41 @@ class fire_loop {
     }
   }
 
+  /// As long as what is due next is far. \return what is left to wait
+  task<duration> sleep_towards_next() {
+    for (;;) {
+      if (co_await due_.wait_for(longest_sleep) || node_.draining) co_return duration{0};
+      if (!next_at_) continue;
+      auto const now = co_await node_.kept.now();
+      if (*next_at_ - now <= longest_sleep) co_return std::max(*next_at_ - now, duration{0});
+    }
+  }
+
   /// One look at the store. \return how long nothing is due
   task<duration> tick() {
     if (node_.lost) co_return retry_sleep;
+    if (node_.resting) co_return duration::max();  // it is woken
+    next_at_.reset();
     auto const due = co_await node_.kept.due(round);
     std::optional<instant> next_at = due.next_at;
+    std::optional<instant> next_job_at = due.next_job_at;
     bool more = false;
     if (!due.schedules.empty()) {
       // None accepted: others were first, or the lease is gone without this node knowing yet.
       if (!co_await fire(due)) co_return retry_sleep;
       more = true;  // the new instants are read in the next round
     }
-    auto const promoted = co_await node_.kept.promote(round);
-    if (promoted.moved != 0 && on_new_work) on_new_work();
-    if (more || promoted.moved == round) co_return duration{0};
-    if (promoted.next_at && (!next_at || *promoted.next_at < *next_at)) next_at = promoted.next_at;
-    if (!next_at) co_return longest_sleep;
-    co_return std::clamp<duration>(*next_at - due.now, std::chrono::milliseconds{1}, longest_sleep);
+    if (next_job_at && *next_job_at <= due.now) {
+      auto const promoted = co_await node_.kept.promote(round);
+      if (promoted.moved != 0 && on_new_work) on_new_work();
+      more = more || promoted.moved == round;
+      next_job_at = promoted.next_at;
+    }
+    if (more) co_return duration{0};
+    if (next_job_at && (!next_at || *next_job_at < *next_at)) next_at = next_job_at;
+    next_at_ = next_at;
+    if (!next_at) co_return duration::max();
+    co_return std::max<duration>(*next_at - due.now, std::chrono::milliseconds{1});
   }
 
   /// \return whether anything changed
@@ -230,6 +254,7 @@ class fire_loop {
   signal<Clock> done_;
   std::map<origin, std::vector<schedule_record>> own_;
   std::unordered_set<std::string> ids_;  // of those
+  std::optional<instant> next_at_;       // when, by the store's clock, the first thing is due that was not when last looked
   bool running_ = false;
 };
 

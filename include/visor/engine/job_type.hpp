@@ -32,15 +32,16 @@ BOOST_DESCRIBE_STRUCT(backoff, (), (kind, base, cap))
 /// What every job of one type has in common. Values of a job or schedule, where they are given, go before these.
 struct job_type_options {
   std::string queue = "default";
-  int priority = 100;    ///< lower runs first; -32768 to 32767
-  int max_attempts = 1;  ///< from 1
-  duration timeout{};    ///< of one attempt; 0 = none
+  int priority = 100;      ///< lower runs first; -32768 to 32767
+  int max_attempts = 1;    ///< from 1
+  std::string capability;  ///< runs only on nodes that have it; empty: on any
+  duration timeout{};      ///< of one attempt; 0 = none
   visor::backoff backoff;
   std::optional<std::size_t> output_limit;  ///< bytes kept of an attempt's output; none: the node's; at most 16 MiB
   job_type_options() = default;
   friend bool operator==(job_type_options const&, job_type_options const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(job_type_options, (), (queue, priority, max_attempts, timeout, backoff, output_limit))
+BOOST_DESCRIBE_STRUCT(job_type_options, (), (queue, priority, max_attempts, capability, timeout, backoff, output_limit))
 
 /// What can be run.
 struct job_type {

@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -99,6 +100,8 @@ class membership {
   }
 
  private:
+  static constexpr std::chrono::milliseconds shortest_wait{20};
+
   task<> join_once() {
     join_request request;
     request.node = node_.settings.name;
@@ -107,10 +110,14 @@ class membership {
     request.version = version_text;
     request.ttl = node_.settings.lease_ttl;
     request.exclusive = node_.settings.exclusive;
+    for (auto const& queue : node_.settings.queues)
+      request.queues += (request.queues.empty() ? "" : ",") + queue.name + ":" + std::to_string(queue.slots);
+    for (auto const& each : node_.settings.capabilities) request.capabilities += (request.capabilities.empty() ? "" : ",") + each;
     auto const asked = node_.clock.elapsed();
     node_.lease = co_await node_.kept.join(std::move(request));
     trusted_until_ = asked + node_.settings.lease_ttl;
     node_.lost = false;
+    node_.resting = false;
   }
 
   /// False when another node got in first.
@@ -157,17 +164,15 @@ class membership {
         } else {
           auto const asked = node_.clock.elapsed();
           auto const held = node_.lease;  // the member may change while the store reads it
-          auto const state = node_.draining ? node_state::draining : node_state::online;
+          auto const state = node_.draining || node_.resting ? node_state::draining : node_state::online;
           node_.lease = co_await node_.kept.renew(held, node_.settings.lease_ttl, state);
           trusted_until_ = asked + node_.settings.lease_ttl;
         }
         watch_.notify();
-        if (!node_.settings.exclusive) {
-          auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
-          report(recovered);
-        }
-        pause.reset();
         wait = node_.settings.heartbeat_interval;
+        auto const next = co_await look_around();
+        wait = std::min(wait, next);
+        pause.reset();
       } catch (error const& failure) {
         if (failure.kind() == condition::lease_lost) lose();
         trouble = failure.what();
@@ -179,6 +184,37 @@ class membership {
         wait = std::min(pause.next(), node_.settings.heartbeat_interval);
       }
     }
+  }
+
+  /// Sees what is wanted of this node, and takes over from nodes whose lease ran out. \pre this node's was renewed just now
+  /// \return when to look again: the lease of a node that lives is renewed long before its end, so one that ends before the next heartbeat
+  /// is looked at when it does.
+  task<duration> look_around() {
+    instant const now = node_.lease.until - node_.settings.lease_ttl;
+    auto const nodes = co_await node_.kept.nodes();
+    duration next = node_.settings.lease_ttl;
+    bool any_lapsed = false;
+    for (auto const& node : nodes) {
+      if (node.state == node_state::offline) continue;
+      if (node.name == node_.settings.name) rest(node.wish == node_wish::drain);
+      any_lapsed = any_lapsed || node.lease_until <= now;
+      next = std::min(next, node.lease_until - now);
+    }
+    if (any_lapsed) {
+      auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
+      report(recovered);
+    }
+    co_return std::max<duration>(next, shortest_wait);
+  }
+
+  void rest(bool wanted) {
+    if (wanted == node_.resting) return;
+    node_.resting = wanted;
+    node_.log(log_level::info, wanted ? "this node shall take no more work, until `visor node resume`" : "this node takes work again");
+    if (wanted)
+      beat_.notify();  // others are to see it
+    else if (on_joined)
+      on_joined();
   }
 
   /// A renewal that is not confirmed in time counts as lost, even while one is still on its way.

@@ -81,7 +81,8 @@ struct shared_node {
   process_identity identity;
   node_lease lease;
   bool draining = false;
-  bool lost = false;  ///< the lease: no claims and no fires until the node is back
+  bool resting = false;  ///< somebody wants it to take no more work
+  bool lost = false;     ///< the lease: no claims and no fires until the node is back
   engine_counters counters;
 
  private:

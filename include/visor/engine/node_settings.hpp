@@ -9,9 +9,19 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace visor {
+
+/// Whether a name can be that of a queue or a capability: these stand together in texts, with `+`, `,` and `:` between.
+inline bool is_queue_name(std::string_view name) { return name.find_first_of("+,:") == std::string_view::npos; }
+
+/// Where jobs wait that need a capability: in a queue of their own beside the one that they were given, so that nodes without it do not
+/// have to look at them. The slots of a node are for both.
+inline std::string queue_of(std::string const& queue, std::string const& capability) {
+  return capability.empty() ? queue : queue + "+" + capability;
+}
 
 /// One queue as a node serves it.
 struct queue_settings {
@@ -34,8 +44,9 @@ struct node_settings {
   duration drain_timeout{std::chrono::seconds{30}};         ///< how long shutdown lets handlers finish; 0 to 24 h
   duration stop_grace{std::chrono::seconds{5}};             ///< how long a handler that was told to stop is waited for; 0 to 1 h
   std::vector<queue_settings> queues{queue_settings()};
-  std::size_t output_limit = 64 * 1024;  ///< bytes of output kept of an attempt; at most 16 MiB
-  int threads = 0;                       ///< for handlers that are plain functions; 0: as many as there are slots, at most 64
+  std::vector<std::string> capabilities;  ///< what jobs can need that this node has, such as `gpu`; at most 16
+  std::size_t output_limit = 64 * 1024;   ///< bytes of output kept of an attempt; at most 16 MiB
+  int threads = 0;                        ///< for handlers that are plain functions; 0: as many as there are slots, at most 64
   node_settings() = default;
   friend bool operator==(node_settings const&, node_settings const&) = default;
 
@@ -63,16 +74,22 @@ struct node_settings {
     count("the number of queues", queues.size(), 1, 1000);
     for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
       if (queue->name.empty()) throw error(condition::invalid_argument, "a queue has no name");
+      if (!is_queue_name(queue->name))
+        throw error(condition::invalid_argument, "queue " + queue->name + ": a name of a queue may have none of + , :");
       auto const same = [&](queue_settings const& other) { return other.name == queue->name; };
       if (std::any_of(queues.begin(), queue, same))
         throw error(condition::invalid_argument, "queue " + queue->name + " is there twice: change the slots of the first");
     }
+    count("the number of capabilities", capabilities.size(), 0, 16);
+    for (auto const& each : capabilities)
+      if (each.empty() || !is_queue_name(each))
+        throw error(condition::invalid_argument, "the capability '" + each + "' has no name, or one of + , : in it");
     for (auto const& queue : queues) count("slots of queue " + queue.name, static_cast<std::size_t>(queue.slots), 1, 100'000);
   }
 };
 BOOST_DESCRIBE_STRUCT(node_settings, (),
                       (name, exclusive, lease_ttl, heartbeat_interval, poll_interval, completion_delay, drain_timeout, stop_grace, queues,
-                       output_limit, threads))
+                       capabilities, output_limit, threads))
 
 }  // namespace visor
 

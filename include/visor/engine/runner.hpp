@@ -22,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -39,7 +40,10 @@ class runner {
         gather_(shared.strand, shared.clock),
         cancels_(shared.strand, shared.clock),
         done_(shared.strand, shared.clock) {
-    for (auto const& queue : node_.settings.queues) queues_.push_back(queue_state{queue, 0, true});
+    for (auto const& queue : node_.settings.queues) {
+      auto& state = queues_.emplace_back(queue_state{queue, 0, {lane{queue.name, true}}, 0});
+      for (auto const& capability : node_.settings.capabilities) state.lanes.push_back({queue_of(queue.name, capability), true});
+    }
   }
 
   std::function<void()> on_lost_lease;
@@ -62,7 +66,7 @@ class runner {
 
   /// There may be work in any queue.
   void wake() {
-    for (auto& queue : queues_) queue.maybe = true;
+    look_again();
     work_.notify();
     cancels_.notify();
   }
@@ -111,15 +115,15 @@ class runner {
       }
       auto const wanted = wants();
       if (ended_.empty() && back_.empty() && wanted.empty()) {
-        if (!co_await work_.wait_for(idle_wait())) look_again();
+        co_await work_.wait_for(idle_wait());
         continue;
       }
       std::string trouble;
       bool unknown = false;
       auto const done = std::exchange(ended_, {});
       auto const back = std::exchange(back_, {});
-      auto const held = node_.lease;                                                // the member may change while the store reads it
-      for (auto const& request : wanted) queue_named(request.queue).maybe = false;  // whoever wakes us meanwhile sets it again
+      auto const held = node_.lease;                                               // the member may change while the store reads it
+      for (auto const& request : wanted) lane_named(request.queue).maybe = false;  // whoever wakes us meanwhile sets it again
       try {
         auto result = co_await node_.kept.exchange(held, done, back, wanted);
         // What was claimed under a lease that was lost meanwhile is run again by whoever finds it.
@@ -150,10 +154,17 @@ class runner {
   }
 
  private:
+  /// What is claimed from: a queue itself, or its jobs that need a capability.
+  struct lane {
+    std::string name;
+    bool maybe;  ///< the last claim was full, or somebody said that there is work
+  };
+
   struct queue_state {
     queue_settings settings;
-    int busy;    ///< jobs that run or wait to be reported
-    bool maybe;  ///< the last claim was full, or somebody said that there is work
+    int busy;  ///< jobs that run or wait to be reported
+    std::vector<lane> lanes;
+    std::size_t turn;  ///< which lane is asked first
   };
 
   struct running_job {
@@ -179,17 +190,26 @@ class runner {
 
   // --- claiming -------------------------------------------------------------------------------------------------------------------
 
-  std::vector<claim_request> wants() const {
+  /// Of the lanes of a queue one at a time may have all the room that there is.
+  std::vector<claim_request> wants() {
     std::vector<claim_request> wanted;
-    if (node_.draining || node_.lost || uncertain_) return wanted;
-    for (auto const& queue : queues_)
-      if (int const room = queue.settings.slots - queue.busy; queue.maybe && room > 0)
-        wanted.emplace_back(queue.settings.name, static_cast<std::size_t>(room));
+    if (node_.draining || node_.resting || node_.lost || uncertain_) return wanted;
+    for (auto& queue : queues_) {
+      int const room = queue.settings.slots - queue.busy;
+      for (std::size_t i = 0; room > 0 && i < queue.lanes.size(); ++i) {
+        std::size_t const at = (queue.turn + i) % queue.lanes.size();
+        if (!queue.lanes[at].maybe) continue;
+        wanted.emplace_back(queue.lanes[at].name, static_cast<std::size_t>(room));
+        queue.turn = at + 1;
+        break;
+      }
+    }
     return wanted;
   }
 
   void look_again() {
-    for (auto& queue : queues_) queue.maybe = true;
+    for (auto& queue : queues_)
+      for (auto& each : queue.lanes) each.maybe = true;
   }
 
   /// Results wait a moment for others that are about to end, unless nothing else runs or the claim is what is waited for.
@@ -199,8 +219,9 @@ class runner {
     co_await gather_.wait_for(node_.settings.completion_delay);
   }
 
+  /// Whoever has something to do for this wakes it; only the limits of a shutdown come by themselves.
   duration idle_wait() const {
-    if (!node_.draining) return node_.settings.poll_interval;
+    if (!node_.draining) return std::chrono::hours{1};
     auto const end = told_ ? told_at_ + node_.settings.stop_grace : drain_began_ + node_.settings.drain_timeout;
     return std::max<duration>(std::min(end - node_.clock.elapsed(), node_.settings.poll_interval), std::chrono::milliseconds{5});
   }
@@ -213,11 +234,11 @@ class runner {
       return;
     }
     for (auto const& request : wanted) {
-      auto& queue = queue_named(request.queue);
+      auto& asked = lane_named(request.queue);
       std::size_t got = 0;
       for (auto const& claimed : result.claims)
         if (!claimed.jobs.empty() && claimed.jobs.front().queue == request.queue) got = claimed.jobs.size();
-      queue.maybe = queue.maybe || got == request.limit;
+      asked.maybe = asked.maybe || got == request.limit;
     }
     for (auto& claimed : result.claims) {
       node_.counters.claimed += claimed.jobs.size();
@@ -225,9 +246,13 @@ class runner {
     }
   }
 
-  queue_state& queue_named(std::string const& name) {
+  /// \param name of a queue or a lane
+  queue_state& queue_named(std::string_view name) {
+    name = name.substr(0, name.find('+'));
     return *std::find_if(queues_.begin(), queues_.end(), [&](auto const& queue) { return queue.settings.name == name; });
   }
+
+  lane& lane_named(std::string const& name) { return *std::ranges::find(queue_named(name).lanes, name, &lane::name); }
 
   // --- running --------------------------------------------------------------------------------------------------------------------
 

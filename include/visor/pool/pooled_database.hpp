@@ -6,6 +6,7 @@
 #include "visor/base/log.hpp"
 #include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
+#include "visor/driver/driver.hpp"
 #include "visor/pool/pool.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -89,7 +90,7 @@ namespace visor {
 /// - `connector`: see the concept of that name, made from the settings and a `log_sink`; if it has threads of its own, with `stop()`,
 ///   after which they do nothing more;
 /// - `session`: made from a connection;
-/// - of its connection: `begin(writes)`, `commit()` and `rollback()`, which await, or else block on `threads()`; `attachment`;
+/// - of its connection: `begin(access)`, `commit()` and `rollback()`, which await, or else block on `threads()`; `attachment`;
 /// `interrupt(late)`; and, where the server
 ///   can tell of other commits, `listen()` and `wait_for_notifications()`.
 ///
@@ -134,19 +135,24 @@ class pooled_database {
   }
 
   template <class Op>
-  task<> transact(Op& op) {
-    return perform(op, true);
+  task<> transact(Op& op, access how = access::schema) {
+    return perform(op, how);
   }
 
   template <class Op>
-  task<> read(Op& op) {
-    return perform(op, false);
+  task<> read(Op& op, access how = access::reads) {
+    return perform(op, how);
   }
 
   void watch(std::function<void()> f) {
     std::scoped_lock const lock(mutex_);
     watcher_ = std::move(f);
     if (running_ && watcher_) listen(running_);
+  }
+
+  bool is_watching() const {
+    std::scoped_lock const lock(mutex_);
+    return running_ && running_->is_heard;
   }
 
   /// Of the pool, while the database is open.
@@ -198,6 +204,7 @@ class pooled_database {
     visor::pool<connector> pool;
     std::atomic<bool> is_closing{false};
     bool is_listening = false;
+    std::atomic<bool> is_heard{false};  // the connection that listens is there
     std::thread thread;
   };
 
@@ -222,7 +229,7 @@ class pooled_database {
   }
 
   template <class Op>
-  task<> perform(Op& op, bool writes) {
+  task<> perform(Op& op, access how) {
     auto const here = current();
     for (int attempt = 1;; ++attempt) {
       std::optional<error> failure;
@@ -232,7 +239,7 @@ class pooled_database {
         // From here on it refers to values of the caller.
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         try {
-          co_await run(*here, *held, op, writes);
+          co_await run(*here, *held, op, how);
           co_return;
         } catch (error const& thrown) {
           failure = thrown;
@@ -254,18 +261,18 @@ class pooled_database {
   }
 
   template <class Op>
-  task<> run(running& in, connection& on, Op& op, bool writes) {
+  task<> run(running& in, connection& on, Op& op, access how) {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     typename connection::attachment const here(on, executor);
     typename detail::deadline_book<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout + grace);
     if constexpr (blocks<connection>) {
-      auto const work = [&on, &op, writes] { run_here(on, op, writes); };
+      auto const work = [&on, &op, how] { run_here(on, op, how); };
       auto done = detail::run_on(on.threads(), work);
       co_await std::move(done);
     } else {
       std::exception_ptr failure;
       try {
-        co_await on.begin(writes);
+        co_await on.begin(how);
         session in_transaction(on);
         co_await op(in_transaction);
         co_await on.commit();
@@ -285,9 +292,9 @@ class pooled_database {
 
   /// The same over a connection that blocks, on a thread that may.
   template <class Op>
-  static void run_here(connection& on, Op& op, bool writes) {
+  static void run_here(connection& on, Op& op, access how) {
     try {
-      on.begin(writes);
+      on.begin(how);
       session in_transaction(on);
       op(in_transaction).get();
       on.commit();
@@ -320,6 +327,7 @@ class pooled_database {
         boost::asio::any_io_executor const executor = here.context.get_executor();
         typename connection::attachment const attached(*ear, executor);
         co_await ear->listen();
+        here.is_heard = true;
         pause = std::chrono::milliseconds{100};
         if (std::exchange(again, true)) tell_watcher();  // of what was missed meanwhile
         for (;;) {
@@ -328,6 +336,7 @@ class pooled_database {
         }
       } catch (std::exception const&) {  // whoever works on the database meets the same, and has somebody to tell
       }
+      here.is_heard = false;
       boost::asio::steady_timer timer(here.context);
       timer.expires_after(pause);
       pause = std::min<std::chrono::milliseconds>(pause * 2, std::chrono::seconds{5});

@@ -10,6 +10,9 @@ namespace visor::sql {
 /// How a database spells the n-th parameter: `?`, `$n` or `@Pn`.
 enum class placeholder_style { question, dollar, at };
 
+/// How what a claim took from the front of a queue is removed: by the query itself, by key one by one, or as all that is `in_front`.
+enum class front_removal { by_query, by_key, as_range };
+
 /// How a database spells what the others spell differently. A dialect is a type with nothing but constants; statements are written
 /// once, in the pattern language of `statement.hpp`, and these are put in its places. What no dialect spells differently is no
 /// constant here.
@@ -25,8 +28,13 @@ enum class placeholder_style { question, dollar, at };
 /// - `new_row`: what stands behind the columns of an INSERT that leaves a row alone whose key exists, and does not count it. In it are
 ///   `{values}`, the parameters; `{some_column}`, a column of the table; `{this}`, the table; `{same_key}`, the condition that a row of it
 ///   has the key of the parameters.
-/// - `in_front`: of the table `ready`: the first `:count` rows of `:queue`, of which the last is at `:priority, :run_at, :job`, in a
-///   spelling for which the database goes along the key, and no further.
+/// - `lock`, `skip_locked`: at the end of a query: keep its rows, and wait for those that others keep; or pass over these. Empty where
+///   transactions that write do not go beside each other.
+/// - `removal`: a `front_removal`. `before_front`, `front`: what stands before the query for the front of a queue, and the table that it is
+///   taken from, with the columns of `ready`: this itself, or what `before_front` has removed from it. `front_end`: the end of that query.
+/// - `in_front`: where that is removed as a range: of the table `ready`: the first `:count` rows of `:queue`, of which the last is at
+///   `:priority, :run_at, :job`, in a spelling for which the database goes along the key, and no further; else nothing.
+/// - `add_column`: the words before a new column of a table.
 /// - `partial_indexes`: an index can be of the rows that meet a condition; otherwise it is of all.
 /// - `drops_index_of_table`: DROP INDEX names the table too.
 /// - `each_job`, `each_job_value`: what joins `{lease} l` with a table of the ids in its JSON array `l.[jobs]`, and the value column of
@@ -49,7 +57,14 @@ concept dialect = requires {
   { D::clustered_end } -> std::convertible_to<std::string_view>;
   { D::limit } -> std::convertible_to<std::string_view>;
   { D::new_row } -> std::convertible_to<std::string_view>;
+  { D::lock } -> std::convertible_to<std::string_view>;
+  { D::skip_locked } -> std::convertible_to<std::string_view>;
+  { D::removal } -> std::convertible_to<front_removal>;
+  { D::before_front } -> std::convertible_to<std::string_view>;
+  { D::front } -> std::convertible_to<std::string_view>;
+  { D::front_end } -> std::convertible_to<std::string_view>;
   { D::in_front } -> std::convertible_to<std::string_view>;
+  { D::add_column } -> std::convertible_to<std::string_view>;
   { D::partial_indexes } -> std::convertible_to<bool>;
   { D::drops_index_of_table } -> std::convertible_to<bool>;
   { D::each_job } -> std::convertible_to<std::string_view>;

@@ -98,7 +98,8 @@ struct add_column {
     constexpr added_column what = table<Record>::added[Added];
     schema_writer<Dialect, Record, Sink> out(sink);
     out("ALTER TABLE ").quoted(table_prefix, table<Record>::name);
-    out(" ADD COLUMN ");
+    out(" ").raw(Dialect::add_column);
+    out(" ");
     boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
       if (what.column == Descriptor::name) column_definition<Dialect, Record, Descriptor>(out, what.value);
     });

@@ -57,7 +57,8 @@ constexpr bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c
 /// - `{*}` the members of the row, quoted, with commas between,
 /// - `{values}` a placeholder for each member of the parameters, with commas between, `{this}` the first table of `used`, `{same_key}`
 ///   the condition that its key is that of the parameters,
-/// - `{limit}`, `{new_row}`, `{in_front}`, `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling,
+/// - `{limit}`, `{new_row}`, `{lock}`, `{skip_locked}`, `{before_front}`, `{front}`, `{front_end}`, `{in_front}`, `{each_job}`,
+///   `{each_job_value}`, `{catalog}` the dialect's spelling,
 /// - `{some_column}` a column of the first table of `used`,
 /// - `[[` an opening bracket.
 ///
@@ -157,6 +158,16 @@ class writer {
       quoted(table_prefix, Used::first_table());
     else if (name == "same_key")
       same_key();
+    else if (name == "lock")
+      (*this)(Dialect::lock);
+    else if (name == "skip_locked")
+      (*this)(Dialect::skip_locked);
+    else if (name == "before_front")
+      (*this)(Dialect::before_front);
+    else if (name == "front")
+      (*this)(Dialect::front);
+    else if (name == "front_end")
+      (*this)(Dialect::front_end);
     else if (name == "in_front")
       (*this)(Dialect::in_front);
     else if (name == "some_column")

@@ -139,9 +139,16 @@ class memory_jobs {
       make_ready(job, job.run_at);
       ++result.moved;
     }
-    if (!scheduled_.empty()) result.next_at = scheduled_.begin()->first;
+    result.next_at = next_scheduled();
     return result;
   }
+
+  bool any_ready() const {
+    return std::ranges::any_of(ready_, [](auto const& queue) { return !queue.second.empty(); });
+  }
+
+  /// When the first scheduled job is due.
+  std::optional<instant> next_scheduled() const { return scheduled_.empty() ? std::nullopt : std::optional(scheduled_.begin()->first); }
 
   cancel_result cancel(job_id id, instant now) {
     auto const at = jobs_.find(id);

@@ -2,8 +2,10 @@
 #define VISOR_STORE_MEMORY_NODES_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/store/store.hpp"
+#include "visor/store/node_rules.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,17 +27,24 @@ class memory_nodes {
       if (name != request.node && is_live(other, now) && (other.exclusive || request.exclusive))
         throw error(condition::lease_held, "node " + name + " (" + other.address + ") is at work on this store until " +
                                                to_string(other.lease_until) + ", and there can be only one: stop it first");
-    node_record& node = nodes_[request.node];
-    node.name = request.node;
-    node.address = request.address;
-    node.state = node_state::online;
-    ++node.epoch;
-    node.lease_until = now + request.ttl;
-    node.exclusive = request.exclusive;
-    node.slots = request.slots;
-    node.started_at = now;
-    node.version = request.version;
+    auto const at = nodes_.find(request.node);
+    node_record& node = nodes_[request.node] = as_record(request, (at == nodes_.end() ? last_removed_ : at->second.epoch) + 1, now);
     return {node.name, node.epoch, node.lease_until};
+  }
+
+  void set_wish(std::string const& name, std::optional<node_wish> wish) {
+    auto const at = nodes_.find(name);
+    if (at == nodes_.end()) throw_no_node(name);
+    at->second.wish = wish;
+  }
+
+  bool remove(std::string const& name) {
+    auto const at = nodes_.find(name);
+    if (at == nodes_.end()) return false;
+    if (at->second.state != node_state::offline) throw_not_offline(at->second);
+    last_removed_ = std::max(last_removed_, at->second.epoch);
+    nodes_.erase(at);
+    return true;
   }
 
   node_lease renew(node_lease const& lease, duration ttl, node_state state, instant now) {
@@ -80,6 +89,7 @@ class memory_nodes {
   static bool is_live(node_record const& node, instant now) { return node.state != node_state::offline && now < node.lease_until; }
 
   std::map<std::string, node_record> nodes_;
+  std::int64_t last_removed_ = 0;  // the greatest epoch of those that were
 };
 
 }  // namespace visor::detail

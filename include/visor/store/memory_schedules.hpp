@@ -34,6 +34,9 @@ class memory_schedules {
     return result;
   }
 
+  /// When the first active schedule is due.
+  std::optional<instant> first_due() const { return timeline_.empty() ? std::nullopt : std::optional(timeline_.begin()->first); }
+
   void add(schedule_record record, instant now) {
     if (records_.contains(record.id))
       throw error(condition::already_exists, "schedule " + record.id + " exists already: choose another id");

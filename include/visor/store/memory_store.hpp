@@ -83,6 +83,17 @@ class memory_store {
     co_return result;
   }
 
+  task<> set_wish(std::string const& node, std::optional<node_wish> wish) {
+    operation const here{*this};
+    nodes_.set_wish(node, wish);
+    co_return;
+  }
+
+  task<bool> remove_node(std::string const& node) {
+    operation const here{*this};
+    co_return nodes_.remove(node);
+  }
+
   task<std::vector<node_record>> nodes() {
     operation const here{*this};
     co_return nodes_.list();
@@ -127,9 +138,22 @@ class memory_store {
     co_return jobs_.promote(here.now, limit);
   }
 
+  task<outlook> glance() {
+    operation const here{*this};
+    outlook result;
+    result.ready = jobs_.any_ready();
+    result.next_at = schedules_.first_due();
+    auto const job = jobs_.next_scheduled();
+    if (job && (!result.next_at || *job < *result.next_at)) result.next_at = job;
+    result.is_told_of_changes = true;
+    co_return result;
+  }
+
   task<due_schedules> due(std::size_t limit) {
     operation const here{*this};
-    co_return schedules_.due(here.now, limit);
+    auto result = schedules_.due(here.now, limit);
+    result.next_job_at = jobs_.next_scheduled();
+    co_return result;
   }
 
   task<std::vector<fired>> fire(node_lease const& lease, std::span<fire_order const> orders) {

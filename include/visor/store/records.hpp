@@ -27,6 +27,9 @@ BOOST_DEFINE_ENUM_CLASS(schedule_state, active, paused, completed, failed)
 
 BOOST_DEFINE_ENUM_CLASS(node_state, online, draining, offline)
 
+/// What somebody wants of a node that runs: to take no more work.
+BOOST_DEFINE_ENUM_CLASS(node_wish, drain)
+
 /// What to do about planned instants that passed while nobody could fire them: drop them, run the latest one, run all (at most
 /// `misfire_limit`), or run those not older than `misfire_window`.
 BOOST_DEFINE_ENUM_CLASS(misfire, skip, latest, all, window)
@@ -145,9 +148,13 @@ struct node_record {
   int slots = 0;
   instant started_at{};
   std::string version;
+  std::optional<std::string> queues;        ///< each with its slots: `default:10,mail:2`; none: the program is older than this column
+  std::optional<std::string> capabilities;  ///< `gpu,large`
+  std::optional<node_wish> wish;
   friend bool operator==(node_record const&, node_record const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(node_record, (), (name, address, state, epoch, lease_until, exclusive, slots, started_at, version))
+BOOST_DESCRIBE_STRUCT(node_record, (),
+                      (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities, wish))
 
 /// When work must start.
 struct schedule_record {

@@ -74,10 +74,13 @@ class sql_store {
   }
 
   task<instant> now() {
-    auto const op = [](transaction& t) -> async<instant> { co_return t.now; };
-    if constexpr (has_server_clock) co_return co_await read(op);
     check_open();
-    co_return clock_.now();
+    if constexpr (has_server_clock) {
+      auto const op = [](transaction& t) -> async<instant> { co_return co_await t.session.now(); };
+      co_return co_await ask(op);
+    } else {
+      co_return clock_.now();
+    }
   }
 
   [[nodiscard]] subscription on_change(std::function<void()> callback) {
@@ -92,7 +95,7 @@ class sql_store {
   }
 
   task<node_lease> renew(node_lease const& lease, duration ttl, node_state state) {
-    return write([&lease, ttl, state](transaction& t) { return detail::renew(t, lease, ttl, state); });
+    return write_beside([&lease, ttl, state](transaction& t) { return detail::renew(t, lease, ttl, state); });
   }
 
   task<> leave(node_lease const& lease) {
@@ -103,20 +106,28 @@ class sql_store {
     return write([evict = std::move(evict)](transaction& t) { return detail::recover(t, evict); });
   }
 
+  task<> set_wish(std::string const& node, std::optional<node_wish> wish) {
+    return write([&node, wish](transaction& t) { return detail::set_wish(t, node, wish); });
+  }
+
+  task<bool> remove_node(std::string const& node) {
+    return write([&node](transaction& t) { return detail::remove_node(t, node); });
+  }
+
   task<std::vector<node_record>> nodes() {
-    return read([](transaction& t) { return detail::list_nodes(t); });
+    return ask([](transaction& t) { return detail::list_nodes(t); });
   }
 
   task<std::int64_t> reserve_ids(std::size_t count) {
     if (count < 1 || count > 1'000'000)
       throw error(condition::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
     auto const op = [&](transaction& t) { return detail::reserve(t, "job", static_cast<std::int64_t>(count)); };
-    co_return co_await write(op);
+    co_return co_await write_beside(op);
   }
 
   /// O(log n) a job.
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
-    return write([jobs](transaction& t) { return detail::enqueue(t, jobs); }, [jobs] { check_all(jobs); });
+    return write_beside([jobs](transaction& t) { return detail::enqueue(t, jobs); }, [jobs] { check_all(jobs); });
   }
 
   /// O(log n) for each completion, return and claimed job.
@@ -132,11 +143,18 @@ class sql_store {
         first_id = co_await reserve_lease_ids(wanted.size());
     }
     auto const op = [&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); };
-    co_return co_await write(op);
+    co_return co_await write_beside(op);
   }
 
   task<promotion> promote(std::size_t limit) {
-    return write([limit](transaction& t) { return detail::promote(t, limit); });
+    return write_beside([limit](transaction& t) { return detail::promote(t, limit); });
+  }
+
+  task<outlook> glance() {
+    auto const op = [](transaction& t) { return detail::glance(t); };
+    auto result = co_await ask(op);
+    result.is_told_of_changes = database_.is_watching();
+    co_return result;
   }
 
   task<due_schedules> due(std::size_t limit) {
@@ -201,7 +219,7 @@ class sql_store {
   }
 
   task<std::vector<job_id>> cancel_requests() {
-    return read([](transaction& t) { return detail::list_cancels(t); });
+    return ask([](transaction& t) { return detail::list_cancels(t); });
   }
 
   task<> retry_job(job_id id) {
@@ -217,7 +235,7 @@ class sql_store {
     task<schema_status> status() {
       co_await store_->database_.open();
       auto const op = [](transaction& t) { return detail::read_status<dialect>(t.session); };
-      co_return co_await store_->template perform<looking_writes>(op, &no_check);
+      co_return co_await store_->template perform<looking>(op, &no_check);
     }
 
     /// Applies what is missing. Returns how many versions that were.
@@ -225,7 +243,7 @@ class sql_store {
     task<int> migrate() {
       co_await store_->database_.open();
       auto const op = [this](transaction& t) { return migrate_in(t, store_->place()); };
-      co_return co_await store_->template perform<true>(op, &no_check);
+      co_return co_await store_->template perform<access::schema>(op, &no_check);
     }
 
     /// Takes the latest versions back, with all that their tables hold. Returns how many versions that were.
@@ -233,14 +251,14 @@ class sql_store {
     task<int> rollback(int steps) {
       co_await store_->database_.open();
       auto const op = [this, steps](transaction& t) { return rollback_in(t, steps, store_->place()); };
-      co_return co_await store_->template perform<true>(op, &no_check);
+      co_return co_await store_->template perform<access::schema>(op, &no_check);
     }
 
     /// What differs from the schema of this program, one line each; none if all is well.
     task<std::vector<std::string>> validate() {
       co_await store_->database_.open();
       auto const op = [this](transaction& t) { return detail::find_drift<dialect>(t.session, store_->place()); };
-      co_return co_await store_->template perform<looking_writes>(op, &no_check);
+      co_return co_await store_->template perform<looking>(op, &no_check);
     }
 
     /// Drops all tables of ours, with all that they hold, and makes them anew.
@@ -248,11 +266,11 @@ class sql_store {
     task<> reset() {
       co_await store_->database_.open();
       auto const op = [this](transaction& t) { return reset_in(t, store_->place()); };
-      co_await store_->template perform<true>(op, &no_check);
+      co_await store_->template perform<access::schema>(op, &no_check);
     }
 
    private:
-    static constexpr bool looking_writes = !Driver::capabilities.transactional_schema;
+    static constexpr access looking = Driver::capabilities.transactional_schema ? access::reads : access::schema;
 
     static async<int> migrate_in(transaction& t, std::string where) {
       co_await t.session.lock_schema();
@@ -309,14 +327,14 @@ class sql_store {
   static void no_check() {}
 
   /// One operation on its way through a transaction, and room for what it returns.
-  template <class Op>
+  template <access How, class Op>
   class call {
    public:
     call(sql_store& of, Op const& op) : store_(of), op_(op) {}
 
     async<void> operator()(session& on) {
       transaction t{on, instant{}, store_.leases_};
-      if constexpr (has_server_clock)
+      if constexpr (How != access::asks && has_server_clock)
         t.now = co_await on.now();
       else
         t.now = store_.clock_.now();
@@ -344,29 +362,48 @@ class sql_store {
 
   /// One transaction, on an open database.
   /// \param check throws where the operation may not begin
-  template <bool Writes, class Op, class Check>
+  template <access How, class Op, class Check>
   task<result_of<Op>> perform(Op op, Check check) {
     check();
-    call<Op> one(*this, op);
-    if constexpr (Writes)
-      co_await database_.transact(one);
+    call<How, Op> one(*this, op);
+    if constexpr (How == access::asks || How == access::reads)
+      co_await database_.read(one, How);
     else
-      co_await database_.read(one);
+      co_await database_.transact(one, How);
     if (one.has_news()) changes_.notify();
     co_return one.take();
   }
 
-  template <class Op, class Check = void (*)()>
-  task<result_of<Op>> write(Op op, Check check = &no_check) {
-    return perform<true>(std::move(op), [this, check] {
+  template <access How, class Op, class Check>
+  task<result_of<Op>> perform_open(Op op, Check check) {
+    return perform<How>(std::move(op), [this, check] {
       check();
       check_open();
     });
   }
 
+  /// What no other may write beside, or see half done: it looks at what others change, and decides by it.
+  template <class Op, class Check = void (*)()>
+  task<result_of<Op>> write(Op op, Check check = &no_check) {
+    return perform_open<access::alone>(std::move(op), check);
+  }
+
+  /// What touches only rows that are the caller's, locks those that it takes, and adds new ones; of what it reads besides, only those that
+  /// are alone change anything.
+  template <class Op, class Check = void (*)()>
+  task<result_of<Op>> write_beside(Op op, Check check = &no_check) {
+    return perform_open<access::beside>(std::move(op), check);
+  }
+
   template <class Op>
   task<result_of<Op>> read(Op op) {
-    return perform<false>(std::move(op), [this] { check_open(); });
+    return perform<access::reads>(std::move(op), [this] { check_open(); });
+  }
+
+  /// Of one statement, and with no need of the time.
+  template <class Op>
+  task<result_of<Op>> ask(Op op) {
+    return perform<access::asks>(std::move(op), [this] { check_open(); });
   }
 
   std::optional<lease_id> take_lease_ids(std::size_t count) {
@@ -379,7 +416,7 @@ class sql_store {
   task<lease_id> reserve_lease_ids(std::size_t count) {
     auto const block = std::max(lease_id_block, static_cast<std::int64_t>(count));
     auto const op = [&](transaction& t) { return detail::reserve(t, "lease", block); };
-    lease_id const first = co_await write(op);
+    lease_id const first = co_await write_beside(op);
     std::scoped_lock const lock(lease_ids_mutex_);
     next_lease_id_ = first + static_cast<lease_id>(count);
     last_lease_id_ = first + block;

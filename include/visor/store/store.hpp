@@ -21,10 +21,12 @@ struct join_request {
   int slots = 1;
   std::string version;
   duration ttl{std::chrono::seconds{60}};
-  bool exclusive = false;  ///< refuse while any other node is live, and be refused by it
+  bool exclusive = false;    ///< refuse while any other node is live, and be refused by it
+  std::string queues;        ///< as in `node_record`
+  std::string capabilities;  ///< the same
   join_request() = default;
 };
-BOOST_DESCRIBE_STRUCT(join_request, (), (node, address, slots, version, ttl, exclusive))
+BOOST_DESCRIBE_STRUCT(join_request, (), (node, address, slots, version, ttl, exclusive, queues, capabilities))
 
 /// A node's own lease: proof for every write. It is current while the node is not offline, the stored epoch is this one and the
 /// store's clock is before `until`. It has run out from `until` on.
@@ -123,11 +125,19 @@ struct promotion {
   std::optional<instant> next_at;  ///< when the next scheduled job is due
 };
 
+/// What a node that has nothing to do looks at: little, so that it can look often.
+struct outlook {
+  bool ready = false;               ///< some queue may hold a job
+  std::optional<instant> next_at;   ///< when the first active schedule or scheduled job is due; may have passed
+  bool is_told_of_changes = false;  ///< as it seems, `on_change` hears of what others commit: there is no need to look often
+};
+
 /// What `due` found.
 struct due_schedules {
   instant now{};                           ///< by the store's clock
   std::vector<schedule_record> schedules;  ///< active ones with `next_at` not after `now`, the oldest first
   std::optional<instant> next_at;          ///< the earliest `next_at` of the active ones that are not due
+  std::optional<instant> next_job_at;      ///< when the first scheduled job is due; may have passed
 };
 
 /// One schedule's due instants, as the engine decided them.
@@ -228,7 +238,8 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   (work added or put back, schedules changed, cancelling asked for): in this process at once, by others as soon as the driver
 ///   can tell (which may be never). It should only post. Any number of listeners; each is removed with its `subscription`. Not a
 ///   coroutine; also before `open()`.
-/// - `join(request)`: enters a node as online under the next epoch (1 for a new name) and returns its lease. What an earlier epoch
+/// - `join(request)`: enters a node as online under the next epoch (1 for the first names), without a wish, and returns its lease. What an
+/// earlier epoch
 ///   of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is exclusive; the
 ///   message names that node. Live is a node whose lease is current.
 /// - `renew(lease, ttl, state)`: extends to now + ttl and sets the state (online or draining); returns the new lease. `lease_lost`
@@ -241,6 +252,9 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   epoch grows. `evict`, a lease as read from `nodes()`, is treated as run out if its epoch is still the same. One entry for each
 ///   lapsed node, by name, also when it held nothing.
 /// - `nodes()`: all nodes, by name.
+/// - `set_wish(node, wish)`: what is wanted of a node, until it joins anew; none: nothing any more. `not_found`.
+/// - `remove_node(node)`: forgets a node. False if there is none; `conflict` if it is not offline. New names begin behind its
+///   epoch, so that its own, should it come back, has none that it had before.
 /// - `reserve_ids(n)`: the first of n consecutive ids that nobody else gets; n from 1 to 1,000,000.
 /// - `enqueue(jobs)`: adds them all: ready, or scheduled when `run_at` is later than now. A job whose id exists (also earlier in
 ///   `jobs`) is left alone. Returns how many were added.
@@ -254,6 +268,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 /// - `promote(limit)`: moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be
 ///   due when there were more.
 /// - `due(limit)`: active schedules that are due.
+/// - `glance()`: what there is to do; it costs as little as a question can.
 /// - `fire(lease, orders)`: for each order, if the schedule is active and its version and `next_at` are as read, and this node's
 ///   lease is current: a fire record and (as the overlap policy says, see below) a job for each planned instant, and the new
 ///   `next_at` and state; `last_at` and `last_job` follow, `run_count` grows with each job. The job is made from the schedule as
@@ -303,6 +318,8 @@ concept store = requires(S s, node_lease const& lease, std::string const& id) {
   { s.renew(lease, duration{}, node_state::online) } -> std::same_as<task<node_lease>>;
   { s.leave(lease) } -> std::same_as<task<>>;
   { s.recover(std::optional<node_lease>{}) } -> std::same_as<task<std::vector<recovery>>>;
+  { s.set_wish(id, std::optional<node_wish>{}) } -> std::same_as<task<>>;
+  { s.remove_node(id) } -> std::same_as<task<bool>>;
   { s.nodes() } -> std::same_as<task<std::vector<node_record>>>;
   { s.reserve_ids(std::size_t{1}) } -> std::same_as<task<std::int64_t>>;
   { s.enqueue(std::span<new_job const>{}) } -> std::same_as<task<std::size_t>>;
@@ -310,6 +327,7 @@ concept store = requires(S s, node_lease const& lease, std::string const& id) {
     s.exchange(lease, std::span<completion const>{}, std::span<give_back const>{}, std::span<claim_request const>{})
   } -> std::same_as<task<exchange_result>>;
   { s.promote(std::size_t{1}) } -> std::same_as<task<promotion>>;
+  { s.glance() } -> std::same_as<task<outlook>>;
   { s.due(std::size_t{1}) } -> std::same_as<task<due_schedules>>;
   { s.fire(lease, std::span<fire_order const>{}) } -> std::same_as<task<std::vector<fired>>>;
   { s.replace_schedules(origin::config, std::span<schedule_record const>{}) } -> std::same_as<task<schedule_changes>>;

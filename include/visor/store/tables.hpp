@@ -79,6 +79,7 @@ template <>
 struct table<node_record> : table_defaults {
   static constexpr std::string_view name = "node";
   static constexpr std::string_view key = "[name]";
+  static constexpr std::array added{added_column{"queues", 2}, added_column{"capabilities", 2}, added_column{"wish", 2}};
 };
 
 template <>

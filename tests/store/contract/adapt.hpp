@@ -40,6 +40,8 @@ class adapted final : public subject {
   }
   void leave(visor::node_lease const& lease) override { run(store_->leave(lease)); }
   std::vector<visor::recovery> recover(std::optional<visor::node_lease> evict) override { return run(store_->recover(std::move(evict))); }
+  void set_wish(std::string const& node, std::optional<visor::node_wish> wish) override { run(store_->set_wish(node, wish)); }
+  bool remove_node(std::string const& node) override { return run(store_->remove_node(node)); }
   std::vector<visor::node_record> nodes() override { return run(store_->nodes()); }
   std::int64_t reserve_ids(std::size_t count) override { return run(store_->reserve_ids(count)); }
   std::size_t enqueue(std::span<visor::new_job const> jobs) override { return run(store_->enqueue(jobs)); }

@@ -216,6 +216,62 @@ TEST_CASE("completing and recovering at once end a job once", "[contract]") {
   }
 }
 
+TEST_CASE("what is due is moved to the queue once, whoever moves it", "[contract]") {
+  scene s;
+  constexpr visor::job_id total = 400;
+  std::vector<visor::new_job> jobs;
+  for (visor::job_id id = 1; id <= total; ++id) {
+    jobs.push_back(scene::job(id));
+    jobs.back().run_at = s->now() + 1s;
+  }
+  s->enqueue(jobs);
+  s->advance(2s);
+  auto const lease = s.join("a");
+  std::atomic<std::size_t> moved = 0;
+  auto const stores = stores_of(s, 4);
+  in_threads(4, [&](int number) {
+    auto& store = *stores[static_cast<std::size_t>(number)];
+    for (int i = 0; i < 30; ++i) moved += store.promote(20).moved;
+  });
+  CHECK(moved == total);
+  CHECK(s.claim(lease, 10'000).jobs.size() == total);
+}
+
+TEST_CASE("jobs of the same schedules end at once, and each is counted", "[contract]") {
+  scene s;
+  constexpr int schedules = 4;
+  constexpr int rounds = 10;
+  auto const firing = s.join("firing", 24h);
+  for (int i = 0; i < schedules; ++i) s->add_schedule(s.schedule("s" + std::to_string(i)));
+  std::vector<visor::node_lease> leases;
+  std::vector<visor::claim> claims;
+  constexpr int nodes = 4;
+  for (int i = 0; i < nodes; ++i) leases.push_back(s.join("n" + std::to_string(i), 24h));
+  visor::job_id id = 0;
+  for (int round = 0; round < rounds; ++round) {
+    for (int i = 0; i < schedules; ++i) s.fire(firing, s.order("s" + std::to_string(i), ++id));
+    s->advance(1min);
+  }
+  for (int i = 0; i < nodes; ++i) claims.push_back(s.claim(leases[static_cast<std::size_t>(i)], rounds * schedules / nodes));
+  std::atomic<std::size_t> refused = 0;
+  auto const stores = stores_of(s, nodes);
+  in_threads(nodes, [&](int number) {
+    auto const at = static_cast<std::size_t>(number);
+    auto const& mine = claims[at];
+    std::vector<visor::completion> done;
+    for (std::size_t i = 0; i < mine.jobs.size(); ++i) {
+      done.push_back(scene::success(mine, number % 2 == 0 ? i : mine.jobs.size() - 1 - i));
+      done.back().outcome = visor::outcome::failed;
+      done.back().state = visor::job_state::failed;
+      done.back().error = "it broke";
+    }
+    for (std::size_t i = 0; i < done.size(); i += 5)
+      refused += stores[at]->exchange(leases[at], std::span(done).subspan(i, 5), {}, {}).refused.size();
+  });
+  CHECK(refused == 0);
+  for (int i = 0; i < schedules; ++i) CHECK(s->find_schedule("s" + std::to_string(i))->failure_count == rounds);
+}
+
 TEST_CASE("only one of many changes at once gets through", "[contract]") {
   scene s;
   s->add_schedule(s.schedule("tick"));

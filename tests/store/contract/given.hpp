@@ -64,6 +64,8 @@ class scene {
     request.version = "1.2.3";
     request.ttl = ttl;
     request.exclusive = exclusive;
+    request.queues = "default:3";
+    request.capabilities = "gpu,tape";
     return store_->join(std::move(request));
   }
 

@@ -18,6 +18,8 @@ TEST_CASE("a node is kept as it joined", "[contract]") {
   expected.slots = 3;
   expected.started_at = s->now();
   expected.version = "1.2.3";
+  expected.queues = "default:3";
+  expected.capabilities = "gpu,tape";
   REQUIRE(s->nodes().size() == 1);
   CHECK(s->nodes()[0] == expected);
 
@@ -273,6 +275,48 @@ TEST_CASE("a node that lapsed with nothing in its hands is reported all the same
   CHECK(recovered[1].node == "b");
   CHECK(recovered[0].requeued.empty());
   CHECK(s->recover().empty());
+}
+
+TEST_CASE("what is wanted of a node is kept until it joins anew", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  CHECK(s->nodes().at(0).wish == std::nullopt);
+  s->set_wish("a", visor::node_wish::drain);
+  s->renew(lease, 60s, visor::node_state::draining);
+  CHECK(s->nodes().at(0).wish == visor::node_wish::drain);
+  s->set_wish("a", std::nullopt);
+  CHECK(s->nodes().at(0).wish == std::nullopt);
+  s->set_wish("a", visor::node_wish::drain);
+  s->set_wish("a", visor::node_wish::drain);
+  s.join("a");
+  CHECK(s->nodes().at(0).wish == std::nullopt);
+  CHECK(refusal([&] { s->set_wish("b", visor::node_wish::drain); }) == "not found");
+}
+
+TEST_CASE("a node that is offline can be forgotten, and comes back under an epoch that it never had", "[contract]") {
+  scene s;
+  s.join("a", 10s);
+  s.join("a", 10s);
+  auto const third = s.join("a", 10s);
+  s.add(1);
+  auto const held = s.claim(third);
+  CHECK(refusal([&] { s->remove_node("a"); }) == "conflict");
+  s->advance(10s);
+  CHECK(refusal([&] { s->remove_node("a"); }) == "conflict");  // nobody has taken its job yet
+  s->recover();
+  CHECK(s->remove_node("a"));
+  CHECK(s->nodes().empty());
+  CHECK_FALSE(s->remove_node("a"));
+  CHECK(s.history(1) == "lost");
+
+  auto const again = s.join("a");
+  CHECK(again.epoch > third.epoch);
+  CHECK(s.exchange(third, {s.done(held)}).refused == ids{1});
+  CHECK_FALSE(s.exchange(third, {}).lease_current);
+  CHECK(s.join("b").epoch > third.epoch);
+  s->leave(again);
+  CHECK(s->remove_node("a"));
+  CHECK(s.join("a").epoch > again.epoch);
 }
 
 TEST_CASE("a node can be evicted by the lease that was read, and by no older one", "[contract]") {

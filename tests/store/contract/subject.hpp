@@ -26,6 +26,8 @@ class subject {
   virtual visor::node_lease renew(visor::node_lease const& lease, visor::duration ttl, visor::node_state state) = 0;
   virtual void leave(visor::node_lease const& lease) = 0;
   virtual std::vector<visor::recovery> recover(std::optional<visor::node_lease> evict = std::nullopt) = 0;
+  virtual void set_wish(std::string const& node, std::optional<visor::node_wish> wish) = 0;
+  virtual bool remove_node(std::string const& node) = 0;
   virtual std::vector<visor::node_record> nodes() = 0;
   virtual std::int64_t reserve_ids(std::size_t count) = 0;
   virtual std::size_t enqueue(std::span<visor::new_job const> jobs) = 0;

@@ -4,6 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
+#include "visor/driver/driver.hpp"
 #include "visor/driver/mssql/failure.hpp"
 #include "visor/driver/mssql/library.hpp"
 #include "visor/driver/mssql/values.hpp"
@@ -185,14 +186,14 @@ class connection {
 
   // One transaction.
 
-  /// One that writes waits until every other that writes has ended: then each sees what all before it did, as if they had come one after
-  /// another. One that reads sees one state, of the moment of its first statement, or keeps those that write waiting where the database
-  /// allows no snapshots.
-  void begin(bool writes) {
-    writes_ = writes;
+  /// One that writes waits until every other that writes has ended, also one that could go beside others. One that reads sees one state, of
+  /// the moment of its first statement, or keeps those that write waiting where the database allows no snapshots.
+  void begin(access how) {
+    writes_ = how != access::reads && how != access::asks;
+    if (how == access::asks) return;
     is_open_ = true;
-    if (!writes && has_snapshots_) return run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION");
-    std::string const mode = writes ? "Exclusive" : "Shared";
+    if (!writes_ && has_snapshots_) return run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION");
+    std::string const mode = writes_ ? "Exclusive" : "Shared";
     std::string const got =
         ask("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION; DECLARE @got int; EXEC @got = sp_getapplock @Resource = "
             "N'visor', @LockMode = N'" +
@@ -203,6 +204,7 @@ class connection {
 
   /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
   void commit() {
+    if (!is_open_) return;
     std::optional<error> failure;
     try {
       run("COMMIT TRANSACTION");

@@ -22,11 +22,18 @@ struct mssql_dialect {
   static constexpr std::string_view clustered_end = "";
   static constexpr std::string_view limit = "OFFSET 0 ROWS FETCH NEXT :limit ROWS ONLY";
   static constexpr std::string_view new_row = "SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {this} WHERE {same_key})";
+  static constexpr std::string_view lock = "";
+  static constexpr std::string_view skip_locked = "";
+  static constexpr sql::front_removal removal = sql::front_removal::as_range;
+  static constexpr std::string_view before_front = "";
+  static constexpr std::string_view front = "{ready}";
+  static constexpr std::string_view front_end = "";
   // There are no ranges of several columns, and written as alternatives they are looked for in the whole queue.
   static constexpr std::string_view in_front =
       "EXISTS (SELECT 1 FROM (SELECT [queue], [priority], [run_at], [job] FROM {ready} WHERE [queue] = :queue "
       "ORDER BY [priority], [run_at], [job] OFFSET 0 ROWS FETCH NEXT :count ROWS ONLY) f WHERE f.[queue] = {ready}.[queue] "
       "AND f.[priority] = {ready}.[priority] AND f.[run_at] = {ready}.[run_at] AND f.[job] = {ready}.[job])";
+  static constexpr std::string_view add_column = "ADD";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = true;
   static constexpr std::string_view each_job = " CROSS APPLY OPENJSON(l.[jobs]) WITH ([[value] bigint '$') e";

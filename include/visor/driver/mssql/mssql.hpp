@@ -15,7 +15,7 @@ namespace visor {
 struct mssql {
   static constexpr std::string_view name = "mssql";
   using dialect = mssql_dialect;
-  static constexpr driver_capabilities capabilities{.server_clock = true, .single_writer = true};
+  static constexpr driver_capabilities capabilities{.server_clock = true};
   using settings = mssql_settings;
   using connector = mssql_driver::connector;
   using session = mssql_driver::session;

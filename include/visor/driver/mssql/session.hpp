@@ -34,6 +34,7 @@ struct server_time : sql::statement_defaults {
 /// What an operation sees of a connection, in a transaction, on a thread that may block; see `driver_session`.
 class session {
  public:
+  using dialect = mssql_dialect;
   template <class T>
   using async = immediate<T>;
 

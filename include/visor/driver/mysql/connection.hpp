@@ -4,6 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/base/task.hpp"
 #include "visor/driver/batch.hpp"
+#include "visor/driver/driver.hpp"
 #include "visor/driver/mysql/dialect.hpp"
 #include "visor/driver/mysql/failure.hpp"
 #include "visor/driver/mysql/socket.hpp"
@@ -66,13 +67,13 @@ class connection {
     // The server gives up too: of a client that is gone it may know nothing, and keep its locks. The names are those that the library
     // was told, which the server forgets in a reset.
     std::string const microseconds = std::to_string(limit_.count());
-    std::string const seconds = std::to_string(std::chrono::ceil<std::chrono::seconds>(limit_).count());
+    std::string const pause = std::to_string(std::chrono::ceil<std::chrono::seconds>(server_options::longest_pause).count());
     std::string const text =
         "SET NAMES utf8mb4; SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', time_zone = '+00:00', "
         "autocommit = 1, "
         "optimizer_switch = 'materialization=off', innodb_lock_wait_timeout = " +
         wait_ + ", lock_wait_timeout = " + wait_ + " /*M! , max_statement_time = " + microseconds +
-        " / 1000000, idle_transaction_timeout = " + seconds + " *//*!80000 , max_execution_time = " + microseconds +
+        " / 1000000, idle_transaction_timeout = " + pause + " *//*!80000 , max_execution_time = " + microseconds +
         " DIV 1000 */; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT @@max_allowed_packet";
     auto const answers = co_await run(text);
     if (!answers.empty()) std::from_chars(answers[0].data(), answers[0].data() + answers[0].size(), largest_packet_);
@@ -203,22 +204,42 @@ class connection {
 
   // One transaction.
 
-  /// One that writes waits until every other that writes has ended: then each sees what all before it did, as if they had come one after
-  /// another. What they wait for is a lock by name and not by row: it is there before the tables are, it outlives the commits that are
-  /// hidden in CREATE TABLE, and the server lets go of it when the connection breaks. It is of one server: a cluster with several that
-  /// write must send all of visor to one of them.
-  task<> begin(bool writes) {
-    writes_ = writes;
+  /// What those that write wait for is the row of the first migration, of which nobody writes. For the schema it is a lock by name: that is
+  /// there before the tables are, it outlives the commits that are hidden in CREATE TABLE, and the server lets go of it when the connection
+  /// breaks. Both are of one server: a cluster with several that write must send all of visor to one of them.
+  task<> begin(access how) {
+    how_ = how;
+    if (how == access::asks) co_return;
     is_open_ = true;
-    std::string text = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
-    if (writes) text = "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION";
-    auto const answers = co_await run(text);
-    if (writes && answers.at(0) != "1")
+    std::string const gate = "START TRANSACTION; SELECT version FROM visor_migration WHERE version = 1 ";
+    std::string text;
+    switch (how) {
+      case access::asks:
+      case access::reads:
+        text = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+        break;
+      case access::beside: text = gate + "LOCK IN SHARE MODE"; break;
+      case access::alone: text = gate + "FOR UPDATE"; break;
+      case access::schema: text = "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION"; break;
+    }
+    bool is_late = false;
+    std::vector<std::string> answers;
+    try {
+      answers = co_await run(text);
+    } catch (error const& thrown) {
+      is_late = thrown.kind() == condition::busy;
+      if (!is_late) throw;
+    }
+    if (how == access::reads) co_return;
+    bool const is_in = !is_late && answers.at(0) == "1";
+    if (is_late || (!is_in && how == access::schema))
       throw error(condition::busy, "others wrote to " + place_ + " for longer than " + wait_ + " s: this was not begun");
+    if (!is_in) throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
   }
 
   /// \throws visor::error `outcome_unknown` when the connection broke before the answer
   task<> commit() {
+    if (how_ == access::asks) co_return;
     std::optional<error> failure;
     try {
       auto const answers = co_await run(end_of("COMMIT"));
@@ -227,7 +248,7 @@ class connection {
     }
     if (failure && answered_ != 0) is_broken_ = true;  // it is committed; whether the lock is free, nobody knows
     if (failure && answered_ == 0) {
-      if (is_broken_ && writes_)
+      if (is_broken_ && how_ != access::reads)
         throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
                     failure->server_text());
       throw error(*failure);
@@ -291,7 +312,7 @@ class connection {
   static std::string lock_name() { return "CONCAT('visor.', MD5(LOWER(DATABASE())))"; }
 
   std::string end_of(std::string how) const {
-    if (writes_) how += "; DO RELEASE_LOCK(" + lock_name() + ")";
+    if (how_ == access::schema) how += "; DO RELEASE_LOCK(" + lock_name() + ")";
     return how;
   }
 
@@ -395,7 +416,7 @@ class connection {
   std::string wait_;  // for what others have locked, in whole seconds
   std::size_t largest_packet_ = 0;
   std::size_t answered_ = 0;  // of the statements of the last text
-  bool writes_ = false;
+  access how_ = access::reads;
   bool is_open_ = false;     // a transaction, or the lock
   bool is_touched_ = false;  // the session may not be as it was
   bool is_busy_ = false;     // in a call

@@ -12,7 +12,6 @@ namespace visor {
 /// - Texts are compared byte by byte, also spaces at their ends. The two servers have no collation for that in common, so each is told its
 ///   own in a comment that only it reads: https://mariadb.com/kb/en/comment-syntax/
 /// - InnoDB takes no LONGTEXT into a key. What is longer than a VARCHAR is refused, by the `sql_mode` of our sessions.
-/// - Ranges of several columns are spelled out: for `(a, b) <= (?, ?)` neither goes along an index.
 struct mysql_dialect {
   static constexpr std::string_view name = "mysql";
   static constexpr char quote_open = '`';
@@ -29,9 +28,15 @@ struct mysql_dialect {
   static constexpr std::string_view limit = "LIMIT :limit";
   // Not INSERT IGNORE, which also lets through what it had to cut.
   static constexpr std::string_view new_row = "VALUES ({values}) ON DUPLICATE KEY UPDATE {some_column} = {some_column}";
-  static constexpr std::string_view in_front =
-      "[queue] = :queue AND ([priority] < :priority OR ([priority] = :priority AND [run_at] < :run_at) "
-      "OR ([priority] = :priority AND [run_at] = :run_at AND [job] <= :job))";
+  static constexpr std::string_view lock = " FOR UPDATE";
+  static constexpr std::string_view skip_locked = " FOR UPDATE SKIP LOCKED";
+  // A range would wait for rows in it that others keep. By keys, which are read and removed in one order, there is no deadlock.
+  static constexpr sql::front_removal removal = sql::front_removal::by_key;
+  static constexpr std::string_view before_front = "";
+  static constexpr std::string_view front = "{ready}";
+  static constexpr std::string_view front_end = skip_locked;
+  static constexpr std::string_view in_front = "1 = 0";
+  static constexpr std::string_view add_column = "ADD COLUMN";
   static constexpr bool partial_indexes = false;
   static constexpr bool drops_index_of_table = true;
   static constexpr std::string_view each_job = ", JSON_TABLE(l.[jobs], '$[[*]' COLUMNS (value BIGINT PATH '$')) e";

@@ -15,7 +15,7 @@ namespace visor {
 struct mysql {
   static constexpr std::string_view name = "mysql";
   using dialect = mysql_dialect;
-  static constexpr driver_capabilities capabilities{.server_clock = true, .single_writer = true, .transactional_schema = false};
+  static constexpr driver_capabilities capabilities{.server_clock = true, .transactional_schema = false};
   using settings = mysql_settings;
   using connector = mysql_driver::connector;
   using session = mysql_driver::session;

@@ -21,6 +21,7 @@ namespace visor::mysql_driver {
 /// commit at once, the rest of the transaction is as many as it has statements; others that write still wait for its end.
 class session {
  public:
+  using dialect = mysql_dialect;
   template <class T>
   using async = task<T>;
 

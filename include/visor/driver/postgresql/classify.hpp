@@ -21,6 +21,7 @@ inline condition classify(std::string_view state) noexcept {
   if (state == "42P01" || state == "42703") return condition::schema_mismatch;
   auto const group = state.substr(0, 2);
   if (group == "28") return condition::authentication_failed;
+  if (state == "25P03") return condition::connection_lost;  // this was silent within a transaction
   if (group == "08" || state == "57P01" || state == "57P02" || state == "57P05") return condition::connection_lost;
   if (state == "57P03") return condition::connection_failed;  // it starts up, or shuts down
   if (group == "22" || group == "54") return condition::invalid_argument;

@@ -4,6 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/base/task.hpp"
 #include "visor/driver/batch.hpp"
+#include "visor/driver/driver.hpp"
 #include "visor/driver/postgresql/backends.hpp"
 #include "visor/driver/postgresql/failure.hpp"
 #include "visor/driver/postgresql/values.hpp"
@@ -198,19 +199,20 @@ class connection {
 
   // One transaction.
 
-  /// Sent with what follows. One that writes waits until every other that writes has ended: then each sees what all before it did, as
-  /// if they had come one after another.
-  task<> begin(bool writes) {
-    writes_ = writes;
+  /// Sent with what follows. Each statement of one that writes sees what was committed before it: the lock is had by then.
+  task<> begin(access how) {
+    how_ = how;
     answers_.clear();
-    post(writes ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    if (writes) post("SELECT pg_advisory_xact_lock(hashtext('visor'), hashtext(coalesce(current_schema(), '')))");
+    if (how == access::asks) co_return;
+    post(writes() ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    std::string const shared = how == access::beside ? "_shared" : "";
+    if (writes()) post("SELECT pg_advisory_xact_lock" + shared + "(hashtext('visor'), hashtext(coalesce(current_schema(), '')))");
     co_return;
   }
 
   /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
   task<> commit() {
-    post("COMMIT");
+    if (how_ != access::asks) post("COMMIT");
     std::optional<error> failure;
     try {
       co_await receive();
@@ -218,7 +220,7 @@ class connection {
       failure = thrown;
     }
     if (!failure) co_return;
-    if (is_broken_ && writes_)
+    if (is_broken_ && writes())
       throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
                   failure->server_text());
     throw error(*failure);
@@ -369,6 +371,8 @@ class connection {
     socket_.reset();
   }
 
+  bool writes() const noexcept { return how_ != access::reads && how_ != access::asks; }
+
   void note_sent(int success) {
     if (success != 1) lose();
     ++sent_;
@@ -430,7 +434,7 @@ class connection {
   std::vector<told_statement> telling_;                         // if somebody wants to know
   std::size_t sent_ = 0;                                        // and not answered
   bool is_busy_ = false;                                        // between a sync and its answer
-  bool writes_ = false;
+  access how_ = access::reads;
   bool is_touched_ = false;  // the session may not be as it was
   bool is_broken_ = false;
   std::atomic<bool> is_late_{false};

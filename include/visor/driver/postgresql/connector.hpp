@@ -32,9 +32,9 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
   if (!from.password.empty()) all.emplace_back("password", from.password.reveal());
   // The server gives up too: of a client that is gone it may know nothing, and keep its locks. To compile a statement takes longer than
   // any of ours takes to run.
-  auto const longest = std::to_string(std::chrono::ceil<std::chrono::milliseconds>(from.transaction_timeout).count());
-  std::string options =
-      "-c timezone=UTC -c datestyle=ISO -c jit=off -c statement_timeout=" + longest + " -c idle_in_transaction_session_timeout=" + longest;
+  auto const milliseconds = [](duration length) { return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(length).count()); };
+  std::string options = "-c timezone=UTC -c datestyle=ISO -c jit=off -c statement_timeout=" + milliseconds(from.transaction_timeout) +
+                        " -c idle_in_transaction_session_timeout=" + milliseconds(from.longest_pause);
   if (!from.schema.empty()) {
     options += " -c search_path=\"";
     for (char const c : from.schema) {

@@ -21,9 +21,19 @@ struct postgresql_dialect {
   static constexpr std::string_view clustered_end = "";
   static constexpr std::string_view limit = "LIMIT :limit";
   static constexpr std::string_view new_row = "VALUES ({values}) ON CONFLICT DO NOTHING";
-  // Of a range of several columns the planner looks at the first alone: where all jobs have one priority it would read the whole table.
-  static constexpr std::string_view in_front =
-      "ctid = ANY(ARRAY(SELECT ctid FROM {ready} WHERE [queue] = :queue ORDER BY [priority], [run_at], [job] LIMIT :count))";
+  static constexpr std::string_view lock = " FOR UPDATE";
+  static constexpr std::string_view skip_locked = " FOR UPDATE SKIP LOCKED";
+  static constexpr sql::front_removal removal = sql::front_removal::by_query;
+  // MATERIALIZED: it must be asked once only. A row of `ready` never changes, so its place is as good as its key, and cheaper.
+  static constexpr std::string_view before_front =
+      "WITH taken AS MATERIALIZED (SELECT ctid AS place, [queue], [priority], [run_at], [job], [attempt] FROM {ready} WHERE [queue] = "
+      ":queue "
+      "ORDER BY [priority], [run_at], [job] LIMIT :limit FOR UPDATE SKIP LOCKED), "
+      "removed AS (DELETE FROM {ready} WHERE ctid = ANY(ARRAY(SELECT place FROM taken))) ";
+  static constexpr std::string_view front = "taken";
+  static constexpr std::string_view front_end = "";
+  static constexpr std::string_view in_front = "1 = 0";
+  static constexpr std::string_view add_column = "ADD COLUMN";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = ", jsonb_array_elements_text(CAST(l.[jobs] AS jsonb)) e";

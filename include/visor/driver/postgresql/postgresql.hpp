@@ -15,7 +15,7 @@ namespace visor {
 struct postgresql {
   static constexpr std::string_view name = "postgresql";
   using dialect = postgresql_dialect;
-  static constexpr driver_capabilities capabilities{.server_clock = true, .single_writer = true};
+  static constexpr driver_capabilities capabilities{.server_clock = true};
   using settings = postgresql_settings;
   using connector = postgresql_driver::connector;
   using session = postgresql_driver::session;

@@ -19,6 +19,7 @@ namespace visor::postgresql_driver {
 /// What an operation sees of a connection, in a transaction; see `driver_session`.
 class session {
  public:
+  using dialect = postgresql_dialect;
   template <class T>
   using async = task<T>;
 

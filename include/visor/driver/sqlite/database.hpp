@@ -79,15 +79,18 @@ class basic_database {
     co_await std::move(waiting);
   }
 
+  /// Whoever writes is alone.
   template <class Op>
-  task<> transact(Op& op) {
+  task<> transact(Op& op, access = access::schema) {
     return perform(writes_, body::of(op));
   }
 
   template <class Op>
-  task<> read(Op& op) {
+  task<> read(Op& op, access = access::reads) {
     return perform(reads_, body::of(op));
   }
+
+  bool is_watching() const { return watching_; }
 
   void watch(std::function<void()> f) {
     {

@@ -20,7 +20,14 @@ struct sqlite_dialect {
   static constexpr std::string_view clustered_end = " STRICT, WITHOUT ROWID";
   static constexpr std::string_view limit = "LIMIT :limit";
   static constexpr std::string_view new_row = "VALUES ({values}) ON CONFLICT DO NOTHING";
+  static constexpr std::string_view lock = "";
+  static constexpr std::string_view skip_locked = "";
+  static constexpr sql::front_removal removal = sql::front_removal::as_range;
+  static constexpr std::string_view before_front = "";
+  static constexpr std::string_view front = "{ready}";
+  static constexpr std::string_view front_end = "";
   static constexpr std::string_view in_front = "[queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
+  static constexpr std::string_view add_column = "ADD COLUMN";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = ", json_each(l.[jobs]) e";

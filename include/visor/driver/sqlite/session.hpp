@@ -17,6 +17,7 @@ namespace visor::sqlite_driver {
 /// What an operation sees of a connection, on the connection's thread; see `driver_session`.
 class session {
  public:
+  using dialect = sqlite_dialect;
   template <class T>
   using async = immediate<T>;
 

@@ -14,7 +14,7 @@ namespace visor {
 struct sqlite {
   static constexpr std::string_view name = "sqlite";
   using dialect = sqlite_dialect;
-  static constexpr driver_capabilities capabilities{.server_clock = false, .single_writer = true};
+  static constexpr driver_capabilities capabilities{.server_clock = false};
   using settings = sqlite_settings;
   using session = sqlite_driver::session;
   using database = sqlite_driver::database;

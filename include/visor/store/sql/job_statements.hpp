@@ -76,7 +76,7 @@ struct at_most {
 };
 BOOST_DESCRIBE_STRUCT(at_most, (), (limit))
 
-// The front of a queue.
+// The front of a queue. What one takes others pass over, and nobody waits.
 
 struct front_params {
   std::string_view queue;
@@ -90,9 +90,10 @@ struct front_of_queue : sql::statement_defaults {
   using row = claimed_job;
   using used = sql::tables<ready_record, job_record>;
   static constexpr void write(auto& out) {
-    out("SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], j.[payload], j.[max_attempts], j.[schedule], j.[planned_at], "
-        "r.[run_at], j.[created_at] FROM {ready} r JOIN {job} j ON j.[id] = r.[job] "
-        "WHERE r.[queue] = :queue ORDER BY r.[priority], r.[run_at], r.[job] {limit}");
+    out("{before_front}SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], j.[payload], j.[max_attempts], j.[schedule], "
+        "j.[planned_at], "
+        "r.[run_at], j.[created_at] FROM {front} r JOIN {job} j ON j.[id] = r.[job] "
+        "WHERE r.[queue] = :queue ORDER BY r.[priority], r.[run_at], r.[job] {limit}{front_end}");
   }
 };
 
@@ -113,7 +114,8 @@ struct front_end {
 };
 BOOST_DESCRIBE_STRUCT(front_end, (), (queue, priority, run_at, job, count))
 
-/// Takes the front of a queue up to a place: what `front_of_queue` has read, where nobody else writes meanwhile.
+/// Takes the front of a queue up to a place: what `front_of_queue` has read, where nobody else writes meanwhile. Of those where it goes
+/// another way (`Dialect::removal`) nobody asks for this.
 struct remove_front : sql::statement_defaults {
   static constexpr std::string_view name = "remove_front";
   using params = front_end;
@@ -231,7 +233,9 @@ struct due_jobs : sql::statement_defaults {
   using params = due_params;
   using row = scheduled_record;
   using used = sql::tables<scheduled_record>;
-  static constexpr void write(auto& out) { out("SELECT {*} FROM {scheduled} WHERE [run_at] <= :now ORDER BY [run_at], [job] {limit}"); }
+  static constexpr void write(auto& out) {
+    out("SELECT {*} FROM {scheduled} WHERE [run_at] <= :now ORDER BY [run_at], [job] {limit}{skip_locked}");
+  }
 };
 
 struct scheduled_place {

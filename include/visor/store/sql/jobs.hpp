@@ -7,6 +7,7 @@
 #include "visor/store/sql/schedule_statements.hpp"
 #include "visor/store/sql/view_statements.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -100,13 +101,16 @@ struct rarities {
 };
 
 /// What follows from the ends of jobs: dead letters, their schedules' counters, the jobs behind them, wishes to stop them.
+/// Of these only the schedules are others' too: they are changed in one order.
 template <class Session>
-async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> ended, rarities some) {
+async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, rarities some) {
   for (auto const& job : ended) {
-    if (job.state == job_state::dead) {
-      dead_record const letter{job.job, t.now, job.attempt, job.error ? std::optional<std::string>(*job.error) : std::nullopt};
-      co_await t.session.post(statements::insert_dead(), letter);
-    }
+    if (job.state != job_state::dead) continue;
+    dead_record const letter{job.job, t.now, job.attempt, job.error ? std::optional<std::string>(*job.error) : std::nullopt};
+    co_await t.session.post(statements::insert_dead(), letter);
+  }
+  std::ranges::stable_sort(ended, {}, &ended_job::schedule);
+  for (auto const& job : ended) {
     if (!job.schedule) continue;
     if (job.state == job_state::completed) {
       statements::of_schedule const which{*job.schedule};
@@ -137,7 +141,7 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job const> e
 
 /// The same for one job.
 template <class Session>
-async<Session> follow_end(transaction<Session>& t, ended_job const& ended) {
+async<Session> follow_end(transaction<Session>& t, ended_job ended) {
   statements::at_most const one{1};
   auto asked_waiting = t.session.find(statements::any_waiting(), one);
   auto asked_cancels = t.session.find(statements::cancels(), one);

@@ -101,12 +101,13 @@ struct of_lease {
 };
 BOOST_DESCRIBE_STRUCT(of_lease, (), (id))
 
+/// Locks it: two that complete jobs of one lease at the same time would each leave it to the other to delete it.
 struct find_lease : sql::statement_defaults {
   static constexpr std::string_view name = "find_lease";
   using params = lease_params;
   using row = of_lease;
   using used = sql::tables<lease_record>;
-  static constexpr void write(auto& out) { out("SELECT [id] FROM {lease} WHERE [id] = :id AND [node] = :node AND [epoch] = :epoch"); }
+  static constexpr void write(auto& out) { out("SELECT [id] FROM {lease} WHERE [id] = :id AND [node] = :node AND [epoch] = :epoch{lock}"); }
 };
 
 /// The jobs of a lease that have no attempt which names it, each with the number of the attempt that runs.
@@ -180,6 +181,34 @@ struct all_nodes : sql::statement_defaults {
   using row = node_record;
   using used = sql::tables<node_record>;
   static constexpr void write(auto& out) { out("SELECT {*} FROM {node} ORDER BY [name]"); }
+};
+
+struct find_node : sql::statement_defaults {
+  static constexpr std::string_view name = "find_node";
+  using params = of_node;
+  using row = node_record;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {node} WHERE [name] = :name"); }
+};
+
+struct remove_node : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_node";
+  using params = of_node;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {node} WHERE [name] = :name"); }
+};
+
+struct wish_params {
+  std::string_view name;
+  std::optional<node_wish> wish;
+};
+BOOST_DESCRIBE_STRUCT(wish_params, (), (name, wish))
+
+struct set_wish : sql::statement_defaults {
+  static constexpr std::string_view name = "set_wish";
+  using params = wish_params;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) { out("UPDATE {node} SET [wish] = :wish WHERE [name] = :name"); }
 };
 
 struct current_params {
@@ -261,7 +290,7 @@ struct sequence_value {
 };
 BOOST_DESCRIBE_STRUCT(sequence_value, (), (next))
 
-using insert_sequence = sql::insert<sequence_record>;
+using insert_sequence = sql::insert<sequence_record, sequence_record, true>;
 
 struct advance_sequence : sql::statement_defaults {
   static constexpr std::string_view name = "advance_sequence";
@@ -280,8 +309,8 @@ struct read_sequence : sql::statement_defaults {
 
 using all_of_leases =
     boost::mp11::mp_list<insert_attempt, insert_lease, attempts_of, accepted_before, next_attempt_number, reopen_job, find_lease, open_jobs,
-                         narrow_lease, remove_lease, leases_of_node, insert_node, update_node, all_nodes, current_node, renew_node,
-                         leave_node, lapse_node, insert_sequence, advance_sequence, read_sequence>;
+                         narrow_lease, remove_lease, leases_of_node, insert_node, update_node, all_nodes, find_node, remove_node, set_wish,
+                         current_node, renew_node, leave_node, lapse_node, insert_sequence, advance_sequence, read_sequence>;
 
 }  // namespace visor::statements
 

@@ -54,6 +54,7 @@ async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Giv
         find_held(held, each.lease) == nullptr && std::ranges::find(which, each.lease, &statements::lease_params::id) == which.end();
     if (is_new) which.push_back({each.lease, by.node, by.epoch});
   }
+  std::ranges::sort(which, {}, &statements::lease_params::id);  // as everybody locks them
   std::vector<decltype(t.session.find(statements::find_lease(), which.front()))> asked;
   asked.reserve(which.size());
   for (auto const& each : which) asked.push_back(t.session.find(statements::find_lease(), each));
@@ -229,15 +230,30 @@ async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& he
   }
 }
 
+/// Removes from a queue what was read of its front.
+template <class Session>
+async<Session> remove_taken(transaction<Session>& t, std::string const& queue, std::vector<claimed_job> const& jobs) {
+  constexpr auto how = Session::dialect::removal;
+  if constexpr (how == sql::front_removal::as_range) {
+    claimed_job const& last = jobs.back();
+    statements::front_end const up_to{queue, last.priority, last.run_at, last.id, static_cast<std::int64_t>(jobs.size())};
+    co_await t.session.post(statements::remove_front(), up_to);
+  } else if constexpr (how == sql::front_removal::by_key) {
+    std::vector<statements::place_in_queue> places;
+    places.reserve(jobs.size());
+    for (auto const& job : jobs) places.push_back({queue, job.priority, job.run_at, job.id});
+    co_await t.session.post_many(statements::remove_ready(), places);
+  }
+  co_return;
+}
+
 template <class Session>
 async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& wish, lease_id id) {
   claim result;
   statements::front_params const front{wish.queue, static_cast<std::int64_t>(wish.limit)};
   result.jobs = co_await t.session.query(statements::front_of_queue(), front);
   if (result.jobs.empty()) co_return result;
-  claimed_job const& last = result.jobs.back();
-  statements::front_end const up_to{wish.queue, last.priority, last.run_at, last.id, static_cast<std::int64_t>(result.jobs.size())};
-  co_await t.session.post(statements::remove_front(), up_to);
+  co_await remove_taken(t, wish.queue, result.jobs);
   result.lease = id;
   result.taken_at = t.now;
   std::vector<open_lease::job> jobs;

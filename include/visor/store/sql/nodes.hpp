@@ -1,11 +1,13 @@
 #ifndef VISOR_STORE_SQL_NODES_HPP
 #define VISOR_STORE_SQL_NODES_HPP
 
+#include "visor/store/node_rules.hpp"
 #include "visor/store/sql/leases.hpp"
 
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -83,30 +85,59 @@ async<Session, recovery> recover_jobs(transaction<Session>& t, std::string const
   co_return result;
 }
 
+/// The name of the sequence that is behind the epochs of all nodes that were removed.
+inline constexpr std::string_view epochs = "epoch";
+
+/// The greatest epoch of the nodes that were removed; 0 if there was none.
+template <class Session>
+async<Session, std::int64_t> last_removed(transaction<Session>& t) {
+  statements::of_node const which{epochs};
+  auto const found = co_await t.session.find(statements::read_sequence(), which);
+  co_return found ? found->next - 1 : 0;
+}
+
+template <class Session>
+async<Session> set_wish(transaction<Session>& t, std::string const& name, std::optional<node_wish> wish) {
+  statements::of_node const which{name};
+  auto const found = co_await t.session.find(statements::find_node(), which);
+  if (!found) throw_no_node(name);
+  statements::wish_params const wanted{name, wish};
+  co_await t.session.post(statements::set_wish(), wanted);
+}
+
+template <class Session>
+async<Session, bool> remove_node(transaction<Session>& t, std::string const& name) {
+  statements::of_node const which{name};
+  auto const found = co_await t.session.find(statements::find_node(), which);
+  if (!found) co_return false;
+  if (found->state != node_state::offline) throw_not_offline(*found);
+  auto const last = co_await last_removed(t);
+  if (found->epoch > last) {
+    sequence_record const first{std::string(epochs), 1};
+    statements::sequence_params const more{epochs, found->epoch - last};
+    co_await t.session.post(statements::insert_sequence(), first);
+    co_await t.session.post(statements::advance_sequence(), more);
+  }
+  co_await t.session.post(statements::remove_node(), which);
+  co_return true;
+}
+
 template <class Session>
 async<Session, node_lease> join(transaction<Session>& t, join_request const& request) {
   auto const others = co_await t.session.query(statements::all_nodes());
-  node_record node;
-  bool is_new = true;
+  std::optional<std::int64_t> last;
   for (auto const& other : others) {
     if (other.name == request.node) {
-      node.epoch = other.epoch;
-      is_new = false;
+      last = other.epoch;
     } else if (is_live(other, t.now) && (other.exclusive || request.exclusive)) {
       throw error(condition::lease_held, "node " + other.name + " (" + other.address + ") is at work on this store until " +
                                              to_string(other.lease_until) + ", and there can be only one: stop it first");
     }
   }
-  std::int64_t const before = node.epoch;
-  node.name = request.node;
-  node.address = request.address;
-  node.state = node_state::online;
-  ++node.epoch;
-  node.lease_until = t.now + request.ttl;
-  node.exclusive = request.exclusive;
-  node.slots = request.slots;
-  node.started_at = t.now;
-  node.version = request.version;
+  bool const is_new = !last;
+  if (is_new) last = co_await last_removed(t);
+  std::int64_t const before = *last;
+  node_record const node = as_record(request, before + 1, t.now);
   if (is_new)
     co_await t.session.post(statements::insert_node(), node);
   else
@@ -157,10 +188,10 @@ async<Session, std::int64_t> reserve(transaction<Session>& t, std::string_view s
   statements::sequence_params const block{sequence, count};
   statements::of_node const which{sequence};
   std::size_t const advanced = co_await t.session.execute(statements::advance_sequence(), block);
-  if (advanced == 0) {
-    sequence_record const first{std::string(sequence), 1 + count};
+  if (advanced == 0) {  // then another may be about to begin it too
+    sequence_record const first{std::string(sequence), 1};
     co_await t.session.post(statements::insert_sequence(), first);
-    co_return 1;
+    co_await t.session.post(statements::advance_sequence(), block);
   }
   auto const after = co_await t.session.find(statements::read_sequence(), which);
   co_return after->next - count;

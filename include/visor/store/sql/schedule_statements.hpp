@@ -57,6 +57,24 @@ struct next_due_schedule : sql::statement_defaults {
   }
 };
 
+struct outlook_row {
+  std::optional<instant> next_fire;
+  std::optional<instant> next_job;
+  std::optional<std::string> queue;  ///< with a job that is ready
+};
+BOOST_DESCRIBE_STRUCT(outlook_row, (), (next_fire, next_job, queue))
+
+/// Each is the first entry of an index.
+struct outlook_now : sql::statement_defaults {
+  static constexpr std::string_view name = "outlook";
+  using row = outlook_row;
+  using used = sql::tables<schedule_record, scheduled_record, ready_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT (SELECT min([next_at]) FROM {schedule} WHERE [state] = ")(schedule_state::active)(
+        ") AS [next_fire], (SELECT min([run_at]) FROM {scheduled}) AS [next_job], (SELECT min([queue]) FROM {ready}) AS [queue]");
+  }
+};
+
 struct of_origin {
   visor::origin origin = visor::origin::config;
 };
@@ -185,9 +203,9 @@ struct fires_of : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule ORDER BY [planned_at] DESC {limit}"); }
 };
 
-using all_of_schedules = boost::mp11::mp_list<insert_schedule, update_schedule, find_schedule, remove_schedule, due_schedules_now,
-                                              next_due_schedule, schedules_of_origin, list_schedules, advance_schedule, job_completed,
-                                              job_failed, insert_fire, find_fire, fires_of>;
+using all_of_schedules = boost::mp11::mp_list<insert_schedule, update_schedule, find_schedule, remove_schedule, outlook_now,
+                                              due_schedules_now, next_due_schedule, schedules_of_origin, list_schedules, advance_schedule,
+                                              job_completed, job_failed, insert_fire, find_fire, fires_of>;
 
 }  // namespace visor::statements
 

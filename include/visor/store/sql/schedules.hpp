@@ -15,6 +15,16 @@
 namespace visor::detail {
 
 template <class Session>
+async<Session, outlook> glance(transaction<Session>& t) {
+  auto const found = co_await t.session.find(statements::outlook_now());
+  outlook result;
+  result.ready = found->queue.has_value();
+  result.next_at = found->next_fire;
+  if (found->next_job && (!result.next_at || *found->next_job < *result.next_at)) result.next_at = found->next_job;
+  co_return result;
+}
+
+template <class Session>
 async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit) {
   due_schedules result;
   result.now = t.now;
@@ -22,9 +32,13 @@ async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit) {
   statements::due_params const next{t.now, 1};
   auto asked_due = t.session.query(statements::due_schedules_now(), wanted);
   auto asked_later = t.session.find(statements::next_due_schedule(), next);
+  statements::at_most const one{1};
+  auto asked_job = t.session.find(statements::next_scheduled(), one);
   result.schedules = co_await std::move(asked_due);
   auto const later = co_await std::move(asked_later);
+  auto const job = co_await std::move(asked_job);
   if (later) result.next_at = later->next_at;
+  if (job) result.next_job_at = job->run_at;
   co_return result;
 }
 

@@ -167,3 +167,11 @@ DROP TABLE [visor_waiting];
 DROP TABLE [visor_scheduled];
 DROP TABLE [visor_ready];
 DROP TABLE [visor_job];
+-- up 2: what nodes offer, checksum a750406766049832
+ALTER TABLE [visor_node] ADD [queues] nvarchar(max) COLLATE Latin1_General_100_BIN2;
+ALTER TABLE [visor_node] ADD [capabilities] nvarchar(max) COLLATE Latin1_General_100_BIN2;
+ALTER TABLE [visor_node] ADD [wish] nvarchar(max) COLLATE Latin1_General_100_BIN2;
+-- down 2
+ALTER TABLE [visor_node] DROP COLUMN [queues];
+ALTER TABLE [visor_node] DROP COLUMN [capabilities];
+ALTER TABLE [visor_node] DROP COLUMN [wish];

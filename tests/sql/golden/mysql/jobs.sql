@@ -17,10 +17,10 @@ INSERT INTO `visor_dead` (`job`, `died_at`, `attempts`, `error`) VALUES (?, ?, ?
 INSERT INTO `visor_cancel` (`job`, `requested_at`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `job` = `job`;
 
 -- front_of_queue
-SELECT j.`id`, r.`attempt`, j.`type`, r.`queue`, r.`priority`, j.`payload`, j.`max_attempts`, j.`schedule`, j.`planned_at`, r.`run_at`, j.`created_at` FROM `visor_ready` r JOIN `visor_job` j ON j.`id` = r.`job` WHERE r.`queue` = ? ORDER BY r.`priority`, r.`run_at`, r.`job` LIMIT ?;
+SELECT j.`id`, r.`attempt`, j.`type`, r.`queue`, r.`priority`, j.`payload`, j.`max_attempts`, j.`schedule`, j.`planned_at`, r.`run_at`, j.`created_at` FROM `visor_ready` r JOIN `visor_job` j ON j.`id` = r.`job` WHERE r.`queue` = ? ORDER BY r.`priority`, r.`run_at`, r.`job` LIMIT ? FOR UPDATE SKIP LOCKED;
 
 -- remove_front
-DELETE FROM `visor_ready` WHERE `queue` = ? AND (`priority` < ? OR (`priority` = ? AND `run_at` < ?) OR (`priority` = ? AND `run_at` = ? AND `job` <= ?));
+DELETE FROM `visor_ready` WHERE 1 = 0;
 
 -- remove_ready
 DELETE FROM `visor_ready` WHERE `queue` = ? AND `priority` = ? AND `run_at` = ? AND `job` = ?;
@@ -50,7 +50,7 @@ INSERT INTO `visor_scheduled` (`run_at`, `job`, `queue`, `priority`, `attempt`) 
 SELECT `queue`, `priority`, `run_at`, `max_attempts`, `schedule` FROM `visor_job` WHERE `id` = ?;
 
 -- due_jobs
-SELECT `run_at`, `job`, `queue`, `priority`, `attempt` FROM `visor_scheduled` WHERE `run_at` <= ? ORDER BY `run_at`, `job` LIMIT ?;
+SELECT `run_at`, `job`, `queue`, `priority`, `attempt` FROM `visor_scheduled` WHERE `run_at` <= ? ORDER BY `run_at`, `job` LIMIT ? FOR UPDATE SKIP LOCKED;
 
 -- remove_due
 DELETE FROM `visor_scheduled` WHERE `run_at` = ? AND `job` = ?;

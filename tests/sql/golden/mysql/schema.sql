@@ -167,3 +167,11 @@ DROP TABLE `visor_waiting`;
 DROP TABLE `visor_scheduled`;
 DROP TABLE `visor_ready`;
 DROP TABLE `visor_job`;
+-- up 2: what nodes offer, checksum bf668aa86adfcd85
+ALTER TABLE `visor_node` ADD COLUMN `queues` LONGTEXT;
+ALTER TABLE `visor_node` ADD COLUMN `capabilities` LONGTEXT;
+ALTER TABLE `visor_node` ADD COLUMN `wish` LONGTEXT;
+-- down 2
+ALTER TABLE `visor_node` DROP COLUMN `queues`;
+ALTER TABLE `visor_node` DROP COLUMN `capabilities`;
+ALTER TABLE `visor_node` DROP COLUMN `wish`;

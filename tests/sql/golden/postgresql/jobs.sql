@@ -17,10 +17,10 @@ INSERT INTO "visor_dead" ("job", "died_at", "attempts", "error") VALUES ($1, $2,
 INSERT INTO "visor_cancel" ("job", "requested_at") VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
 -- front_of_queue
-SELECT j."id", r."attempt", j."type", r."queue", r."priority", j."payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at" FROM "visor_ready" r JOIN "visor_job" j ON j."id" = r."job" WHERE r."queue" = $1 ORDER BY r."priority", r."run_at", r."job" LIMIT $2;
+WITH taken AS MATERIALIZED (SELECT ctid AS place, "queue", "priority", "run_at", "job", "attempt" FROM "visor_ready" WHERE "queue" = $1 ORDER BY "priority", "run_at", "job" LIMIT $2 FOR UPDATE SKIP LOCKED), removed AS (DELETE FROM "visor_ready" WHERE ctid = ANY(ARRAY(SELECT place FROM taken))) SELECT j."id", r."attempt", j."type", r."queue", r."priority", j."payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at" FROM taken r JOIN "visor_job" j ON j."id" = r."job" WHERE r."queue" = $3 ORDER BY r."priority", r."run_at", r."job" LIMIT $4;
 
 -- remove_front
-DELETE FROM "visor_ready" WHERE ctid = ANY(ARRAY(SELECT ctid FROM "visor_ready" WHERE "queue" = $1 ORDER BY "priority", "run_at", "job" LIMIT $2));
+DELETE FROM "visor_ready" WHERE 1 = 0;
 
 -- remove_ready
 DELETE FROM "visor_ready" WHERE "queue" = $1 AND "priority" = $2 AND "run_at" = $3 AND "job" = $4;
@@ -50,7 +50,7 @@ INSERT INTO "visor_scheduled" ("run_at", "job", "queue", "priority", "attempt") 
 SELECT "queue", "priority", "run_at", "max_attempts", "schedule" FROM "visor_job" WHERE "id" = $1;
 
 -- due_jobs
-SELECT "run_at", "job", "queue", "priority", "attempt" FROM "visor_scheduled" WHERE "run_at" <= $1 ORDER BY "run_at", "job" LIMIT $2;
+SELECT "run_at", "job", "queue", "priority", "attempt" FROM "visor_scheduled" WHERE "run_at" <= $1 ORDER BY "run_at", "job" LIMIT $2 FOR UPDATE SKIP LOCKED;
 
 -- remove_due
 DELETE FROM "visor_scheduled" WHERE "run_at" = $1 AND "job" = $2;

@@ -17,7 +17,7 @@ SELECT coalesce(max("number"), 0) + 1 AS "number" FROM "visor_attempt" WHERE "jo
 UPDATE "visor_attempt" SET "final_state" = NULL WHERE "job" = $1 AND "final_state" IS NOT NULL;
 
 -- find_lease
-SELECT "id" FROM "visor_lease" WHERE "id" = $1 AND "node" = $2 AND "epoch" = $3;
+SELECT "id" FROM "visor_lease" WHERE "id" = $1 AND "node" = $2 AND "epoch" = $3 FOR UPDATE;
 
 -- open_jobs
 SELECT CAST(e.value AS bigint) AS "job", (SELECT coalesce(max(a."number"), 0) + 1 FROM "visor_attempt" a WHERE a."job" = CAST(e.value AS bigint)) AS "number" FROM "visor_lease" l, jsonb_array_elements_text(CAST(l."jobs" AS jsonb)) e WHERE l."id" = $1 AND (SELECT max(a."number") FROM "visor_attempt" a WHERE a."job" = CAST(e.value AS bigint) AND a."lease" = l."id") IS NULL;
@@ -32,13 +32,22 @@ DELETE FROM "visor_lease" WHERE "id" = $1;
 SELECT "id", "epoch", "taken_at" FROM "visor_lease" WHERE "node" = $1 AND "epoch" <= $2 ORDER BY "id";
 
 -- insert_node
-INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
 -- update_node
-UPDATE "visor_node" SET "address" = $1, "state" = $2, "epoch" = $3, "lease_until" = $4, "exclusive" = $5, "slots" = $6, "started_at" = $7, "version" = $8 WHERE "name" = $9;
+UPDATE "visor_node" SET "address" = $1, "state" = $2, "epoch" = $3, "lease_until" = $4, "exclusive" = $5, "slots" = $6, "started_at" = $7, "version" = $8, "queues" = $9, "capabilities" = $10, "wish" = $11 WHERE "name" = $12;
 
 -- all_nodes
-SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version" FROM "visor_node" ORDER BY "name";
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish" FROM "visor_node" ORDER BY "name";
+
+-- find_node
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish" FROM "visor_node" WHERE "name" = $1;
+
+-- remove_node
+DELETE FROM "visor_node" WHERE "name" = $1;
+
+-- set_wish
+UPDATE "visor_node" SET "wish" = $1 WHERE "name" = $2;
 
 -- current_node
 SELECT "name" FROM "visor_node" WHERE "name" = $1 AND "epoch" = $2 AND "lease_until" > $3 AND "state" <> 'offline';
@@ -53,7 +62,7 @@ UPDATE "visor_node" SET "lease_until" = $1, "state" = 'offline' WHERE "name" = $
 UPDATE "visor_node" SET "epoch" = "epoch" + 1, "state" = 'offline' WHERE "name" = $1 AND "epoch" = $2;
 
 -- insert_sequence
-INSERT INTO "visor_sequence" ("name", "next") VALUES ($1, $2);
+INSERT INTO "visor_sequence" ("name", "next") VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
 -- advance_sequence
 UPDATE "visor_sequence" SET "next" = "next" + $1 WHERE "name" = $2;

@@ -167,3 +167,11 @@ DROP TABLE "visor_waiting";
 DROP TABLE "visor_scheduled";
 DROP TABLE "visor_ready";
 DROP TABLE "visor_job";
+-- up 2: what nodes offer, checksum 3517410520b9d978
+ALTER TABLE "visor_node" ADD COLUMN "queues" text COLLATE "C";
+ALTER TABLE "visor_node" ADD COLUMN "capabilities" text COLLATE "C";
+ALTER TABLE "visor_node" ADD COLUMN "wish" text COLLATE "C";
+-- down 2
+ALTER TABLE "visor_node" DROP COLUMN "queues";
+ALTER TABLE "visor_node" DROP COLUMN "capabilities";
+ALTER TABLE "visor_node" DROP COLUMN "wish";

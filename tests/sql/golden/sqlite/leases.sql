@@ -32,13 +32,22 @@ DELETE FROM "visor_lease" WHERE "id" = ?;
 SELECT "id", "epoch", "taken_at" FROM "visor_lease" WHERE "node" = ? AND "epoch" <= ? ORDER BY "id";
 
 -- insert_node
-INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- update_node
-UPDATE "visor_node" SET "address" = ?, "state" = ?, "epoch" = ?, "lease_until" = ?, "exclusive" = ?, "slots" = ?, "started_at" = ?, "version" = ? WHERE "name" = ?;
+UPDATE "visor_node" SET "address" = ?, "state" = ?, "epoch" = ?, "lease_until" = ?, "exclusive" = ?, "slots" = ?, "started_at" = ?, "version" = ?, "queues" = ?, "capabilities" = ?, "wish" = ? WHERE "name" = ?;
 
 -- all_nodes
-SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version" FROM "visor_node" ORDER BY "name";
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish" FROM "visor_node" ORDER BY "name";
+
+-- find_node
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish" FROM "visor_node" WHERE "name" = ?;
+
+-- remove_node
+DELETE FROM "visor_node" WHERE "name" = ?;
+
+-- set_wish
+UPDATE "visor_node" SET "wish" = ? WHERE "name" = ?;
 
 -- current_node
 SELECT "name" FROM "visor_node" WHERE "name" = ? AND "epoch" = ? AND "lease_until" > ? AND "state" <> 'offline';
@@ -53,7 +62,7 @@ UPDATE "visor_node" SET "lease_until" = ?, "state" = 'offline' WHERE "name" = ? 
 UPDATE "visor_node" SET "epoch" = "epoch" + 1, "state" = 'offline' WHERE "name" = ? AND "epoch" = ?;
 
 -- insert_sequence
-INSERT INTO "visor_sequence" ("name", "next") VALUES (?, ?);
+INSERT INTO "visor_sequence" ("name", "next") VALUES (?, ?) ON CONFLICT DO NOTHING;
 
 -- advance_sequence
 UPDATE "visor_sequence" SET "next" = "next" + ? WHERE "name" = ?;

@@ -10,6 +10,9 @@ SELECT "id", "origin", "expression", "zone", "type", "payload", "queue", "priori
 -- remove_schedule
 DELETE FROM "visor_schedule" WHERE "id" = ?;
 
+-- outlook
+SELECT (SELECT min("next_at") FROM "visor_schedule" WHERE "state" = 'active') AS "next_fire", (SELECT min("run_at") FROM "visor_scheduled") AS "next_job", (SELECT min("queue") FROM "visor_ready") AS "queue";
+
 -- due_schedules
 SELECT "id", "origin", "expression", "zone", "type", "payload", "queue", "priority", "max_attempts", "misfire", "misfire_limit", "misfire_window", "overlap", "max_failures", "owner", "description", "phrase", "output", "state", "next_at", "last_at", "last_job", "run_count", "failure_count", "last_error", "created_at", "updated_at", "version" FROM "visor_schedule" WHERE "state" = 'active' AND "next_at" <= ? ORDER BY "next_at", "id" LIMIT ?;
 

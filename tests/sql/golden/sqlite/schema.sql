@@ -167,3 +167,11 @@ DROP TABLE "visor_waiting";
 DROP TABLE "visor_scheduled";
 DROP TABLE "visor_ready";
 DROP TABLE "visor_job";
+-- up 2: what nodes offer, checksum 785ffc69a3447157
+ALTER TABLE "visor_node" ADD COLUMN "queues" TEXT;
+ALTER TABLE "visor_node" ADD COLUMN "capabilities" TEXT;
+ALTER TABLE "visor_node" ADD COLUMN "wish" TEXT;
+-- down 2
+ALTER TABLE "visor_node" DROP COLUMN "queues";
+ALTER TABLE "visor_node" DROP COLUMN "capabilities";
+ALTER TABLE "visor_node" DROP COLUMN "wish";

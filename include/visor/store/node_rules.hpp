@@ -1,0 +1,38 @@
+#ifndef VISOR_STORE_NODE_RULES_HPP
+#define VISOR_STORE_NODE_RULES_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/store/store.hpp"
+
+#include <cstdint>
+#include <string>
+
+/// What every store decides about nodes in the same way.
+namespace visor::detail {
+
+/// A node that enters.
+inline node_record as_record(join_request const& request, std::int64_t epoch, instant now) {
+  node_record node;
+  node.name = request.node;
+  node.address = request.address;
+  node.state = node_state::online;
+  node.epoch = epoch;
+  node.lease_until = now + request.ttl;
+  node.exclusive = request.exclusive;
+  node.slots = request.slots;
+  node.started_at = now;
+  node.version = request.version;
+  node.queues = request.queues;
+  node.capabilities = request.capabilities;
+  return node;
+}
+
+[[noreturn]] inline void throw_no_node(std::string const& name) { throw error(condition::not_found, "there is no node " + name); }
+
+[[noreturn]] inline void throw_not_offline(node_record const& node) {
+  throw error(condition::conflict, "node " + node.name + " is not offline: its lease ends at " + to_string(node.lease_until));
+}
+
+}  // namespace visor::detail
+
+#endif

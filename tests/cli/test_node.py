@@ -1,0 +1,125 @@
+"""visor node, jobs that need a capability, and visor job why."""
+
+import signal
+
+from program import ProgramTest, main
+
+HA = "  ha: {node_id: one, lock_ttl: 2s, heartbeat_interval: 200ms}\n"
+WORKFLOWS = """\
+workflows:
+  plain: {command: ["true"]}
+  slow: {command: ["sleep", "30"], max_attempts: 2}
+"""
+CAPABLE = """\
+  large: {command: ["true"], capability: gpu}
+"""
+
+
+class Nodes(ProgramTest):
+    def configure(self, node="", workflows=WORKFLOWS):
+        self.write("scheduler:\n  check_interval_ms: 100\n" + HA + "  node: {stop_grace: 1s" + node + "}\n" + workflows)
+
+    def nodes(self):
+        return self.accepts_json("node", "list")
+
+    def state_of(self, number):
+        return self.accepts_json("job", "show", str(number))["state"]
+
+    def node_is(self, state):
+        nodes = self.nodes()
+        return bool(nodes) and nodes[0]["state"] == state
+
+    def starts(self):
+        process = self.start("run")
+        self.wait_until(lambda: (self.folder / ".visor/schedules.db").exists() and self.node_is("online"))
+        return process
+
+    def stops(self, process):
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 0, process.stderr.read())
+
+    def test_before_anything_ran(self):
+        self.configure(", capabilities: [gpu]", WORKFLOWS + CAPABLE)
+        self.assertEqual(self.accepts("job", "enqueue", "plain"), "job 1 enqueued: plain\n")
+        self.assertEqual(self.accepts("node", "list"), "no nodes\n")
+        self.assertIn("no node is at work: start one with 'visor run'", self.accepts("job", "why", "1"))
+        self.refuses("node", "drain", "one", says=["no node 'one'", "visor node list"])
+        self.refuses("node", "remove", "one", says="no node 'one'")
+        self.refuses("job", "why", "2", says="there is no job 2")
+        self.refuses("job", "why", "x", code=2, says="the number of a job")
+
+    def test_a_job_waits_for_a_node_that_has_what_it_needs(self):
+        self.configure(", capabilities: [gpu, tape]", WORKFLOWS + CAPABLE)
+        self.accepts("job", "enqueue", "large")
+        self.assertIn("for nodes with the capability 'gpu'", self.accepts("job", "why", "1"))
+        self.configure()
+        without = self.starts()
+        self.accepts("job", "enqueue", "plain")
+        self.wait_until(lambda: self.state_of(2) == "completed")
+        self.assertEqual(self.state_of(1), "ready")
+        why = self.accepts("job", "why", "1")
+        self.assertIn("no node that is at work takes jobs of it", why)
+        self.assertIn("one (queues default:10; capabilities none)", why)
+        self.stops(without)
+        self.configure(", capabilities: [gpu, tape]", WORKFLOWS + CAPABLE)
+        able = self.starts()
+        self.wait_until(lambda: self.state_of(1) == "completed")
+        self.assertEqual(self.nodes()[0]["capabilities"], "gpu,tape")
+        self.accepts("job", "enqueue", "plain")
+        self.wait_until(lambda: self.state_of(3) == "completed")
+        self.assertIn("is done, after attempt 1 of 1", self.accepts("job", "why", "1"))
+        self.stops(able)
+
+    def test_slots_are_for_all_jobs_of_a_queue_together(self):
+        self.configure(", capabilities: [gpu], queues: {default: 2}", WORKFLOWS + CAPABLE + "  long: {command: [sleep, '30'], capability: gpu}\n")
+        process = self.starts()
+        for _ in range(3):
+            self.accepts("job", "enqueue", "slow")
+            self.accepts("job", "enqueue", "long")
+        self.wait_until(lambda: self.nodes()[0]["running"] == 2)
+        waiting = [job["id"] for job in self.accepts_json("job", "list", "--state", "ready")]
+        self.assertEqual(len(waiting), 4)
+        self.assertIn("all slots of the nodes that take it are in use", self.accepts("job", "why", str(waiting[0])))
+        running = self.accepts_json("job", "list", "--state", "running")[0]["id"]
+        self.assertIn("runs on node one since", self.accepts("job", "why", str(running)))
+        process.kill()
+
+    def test_drain_and_resume(self):
+        self.configure()
+        process = self.starts()
+        self.accepts("node", "drain", "one")
+        self.wait_until(lambda: self.node_is("draining"))
+        self.accepts("job", "enqueue", "plain")
+        self.assertIn("one (takes no more work: it drains)", self.accepts("job", "why", "1"))
+        self.assertEqual(self.state_of(1), "ready")
+        self.accepts("node", "resume", "one")
+        self.wait_until(lambda: self.state_of(1) == "completed")
+        self.wait_until(lambda: self.node_is("online"))
+        self.refuses("node", "resume", "one", says="takes work already")
+        self.stops(process)
+        self.refuses("node", "drain", "one", says="not at work")
+
+    def test_remove(self):
+        self.configure()
+        process = self.starts()
+        self.accepts("job", "enqueue", "slow")
+        self.wait_until(lambda: self.nodes()[0]["running"] == 1)
+        self.refuses("node", "remove", "one", says=["is at work", "--force"])
+        self.assertIn("one", self.accepts("node", "list"))
+        process.kill()
+        process.wait()
+        self.assertIn("1 jobs that it held run again", self.accepts("node", "remove", "one", "--force"))
+        self.assertEqual(self.nodes(), [])
+        self.assertEqual(self.state_of(1), "ready")
+
+    def test_a_capability_that_nobody_has_is_a_mistake_where_there_is_one_node(self):
+        self.configure(workflows=WORKFLOWS + CAPABLE)
+        self.refuses("config", "check", says=["workflows.large.capability", "does not have \"gpu\"", "scheduler.node.capabilities"])
+        self.configure(", capabilities: ['a,b']")
+        self.refuses("config", "check", says=["scheduler.node.capabilities", '"a,b"'])
+        self.configure(", queues: {'a+b': 1, default: 2}")
+        self.refuses("config", "check", says=["scheduler.node.queues", '"a+b"'])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+#ifndef VISOR_TOOLS_JOB_NUMBER_HPP
+#define VISOR_TOOLS_JOB_NUMBER_HPP
+
+#include "command.hpp"
+#include "report.hpp"
+
+#include "visor/store/records.hpp"
+
+#include <charconv>
+#include <string>
+
+namespace visor_program {
+
+/// The job that an argument means. \throws usage_error
+inline visor::job_id job_id_of(std::string const& text) {
+  visor::job_id id = 0;
+  auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (failed != std::errc{} || end != text.data() + text.size() || id < 1)
+    throw usage_error("<id> cannot be " + in_quotes(text) + ": the number of a job is wanted; 'visor job list' shows them");
+  return id;
+}
+
+[[noreturn]] inline void no_such_job(visor::job_id id) {
+  throw failure("there is no job " + std::to_string(id) + "; 'visor job list' shows those that there are");
+}
+
+}  // namespace visor_program
+
+#endif

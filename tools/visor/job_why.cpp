@@ -1,0 +1,134 @@
+#include "commands.hpp"
+#include "configuration.hpp"
+#include "job_number.hpp"
+#include "node_view.hpp"
+#include "report.hpp"
+#include "storage.hpp"
+#include "words.hpp"
+
+#include <iostream>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace visor_program {
+namespace {
+
+using lines = std::vector<std::string>;
+
+std::string queue_in_words(std::string const& queue) {
+  auto const plus = queue.find('+');
+  if (plus == std::string::npos) return "queue " + in_quotes(queue);
+  return "queue " + in_quotes(queue.substr(0, plus)) + " for nodes with the capability " + in_quotes(queue.substr(plus + 1));
+}
+
+/// Who could take a job that is ready, and why nobody did.
+void add_takers(lines& said, storage& in, visor::job_view const& view) {
+  auto const now = in.now();
+  auto const nodes = in.nodes();
+  std::map<std::string, int> running;
+  visor::job_filter held;
+  held.state = visor::job_state::running;
+  held.limit = std::numeric_limits<int>::max();
+  for (auto const& other : in.jobs(held))
+    if (other.node) ++running[*other.node];
+  lines takers, others;
+  int free = 0;
+  for (auto const& node : nodes) {
+    if (!is_live(node, now)) continue;
+    bool const drains = node.state == visor::node_state::draining || node.wish;
+    if (!serves(node, view.job.queue)) {
+      others.push_back(node.name + " (queues " + node.queues.value_or("unknown") + "; capabilities " +
+                       (node.capabilities && !node.capabilities->empty() ? *node.capabilities : "none") + ")");
+    } else if (drains) {
+      others.push_back(node.name + " (takes no more work: it drains)");
+    } else {
+      free += std::max(0, node.slots - running[node.name]);
+      takers.push_back(node.name + " (" + std::to_string(running[node.name]) + " of " + std::to_string(node.slots) + " slots in use)");
+    }
+  }
+  if (nodes.empty() || (takers.empty() && others.empty())) {
+    said.push_back("no node is at work: start one with 'visor run'");
+    return;
+  }
+  if (takers.empty()) {
+    said.push_back("no node that is at work takes jobs of it:");
+    for (auto const& each : others) said.push_back("  " + each);
+    return;
+  }
+  said.push_back(free > 0 ? "it will be taken when its turn comes, by one of:" : "all slots of the nodes that take it are in use:");
+  for (auto const& each : takers) said.push_back("  " + each);
+}
+
+lines reasons(storage& in, visor::job_view const& view) {
+  using visor::job_state;
+  lines said;
+  auto const& job = view.job;
+  bool const tried = view.attempts > 0;
+  std::string const tries = std::to_string(view.attempts) + " of " + std::to_string(job.max_attempts);
+  switch (view.state) {
+    case job_state::waiting:
+      said.push_back("waits until the job before it of schedule " + in_quotes(job.schedule.value_or("")) +
+                     " has ended, as its overlap policy says");
+      if (job.schedule) {
+        visor::job_filter same;
+        same.schedule = job.schedule;
+        same.before = job.id;
+        for (auto const& other : in.jobs(same))
+          if (other.state == job_state::running || other.state == job_state::ready || other.state == job_state::scheduled ||
+              other.state == job_state::waiting) {
+            said.push_back("  job " + std::to_string(other.job.id) + ", which is " + std::string(word(other.state)));
+            break;
+          }
+      }
+      break;
+    case job_state::scheduled:
+      if (tried)
+        said.push_back("attempt " + tries + " failed" + (view.error ? ": " + *view.error : "") + "; the next one is not due yet");
+      else
+        said.push_back("is not due before " + visor::to_string(job.run_at));
+      break;
+    case job_state::ready:
+      said.push_back("waits in the " + queue_in_words(job.queue) + ", priority " + std::to_string(job.priority));
+      if (tried) said.push_back("attempt " + tries + (view.error ? " ended with: " + *view.error : " has ended"));
+      add_takers(said, in, view);
+      break;
+    case job_state::running: {
+      said.push_back("runs on node " + view.node.value_or("-") + " since " + (view.started_at ? visor::to_string(*view.started_at) : "-") +
+                     ", attempt " + tries);
+      for (auto const& node : in.nodes())
+        if (node.name == view.node && !is_live(node, in.now()))
+          said.push_back("that node has not been heard of since its lease ended at " + visor::to_string(node.lease_until) +
+                         ": the job runs again as soon as another node is at work");
+      break;
+    }
+    case job_state::completed: said.push_back("is done, after attempt " + tries); break;
+    case job_state::cancelled:
+      said.push_back("was cancelled; 'visor job retry " + std::to_string(job.id) + "' runs it all the same");
+      break;
+    case job_state::failed:
+      said.push_back("its handler said that trying again does not help" + (view.error ? ": " + *view.error : ""));
+      said.push_back("'visor job retry " + std::to_string(job.id) + "' tries once more");
+      break;
+    case job_state::dead:
+      said.push_back("has used up its attempts, " + tries + (view.error ? "; the last one: " + *view.error : ""));
+      said.push_back("'visor job retry " + std::to_string(job.id) + "' tries once more");
+      break;
+  }
+  return said;
+}
+
+}  // namespace
+
+int why(invocation const& given) {
+  auto const id = job_id_of(given.argument(0));
+  auto const store = look_at_storage(read_configuration(given));
+  auto const view = store ? store->find_job(id) : std::nullopt;
+  if (!view) no_such_job(id);
+  std::cout << "job " << id << ' ' << escaped(view->job.type) << " is " << word(view->state) << '\n';
+  for (auto const& line : reasons(*store, *view)) std::cout << "  " << escaped(line) << '\n';
+  return 0;
+}
+
+}  // namespace visor_program

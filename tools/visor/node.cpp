@@ -1,0 +1,159 @@
+#include "commands.hpp"
+#include "configuration.hpp"
+#include "node_view.hpp"
+#include "report.hpp"
+#include "storage.hpp"
+#include "words.hpp"
+
+#include "visor/base/error.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <iostream>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace visor_program {
+namespace {
+
+constexpr argument name_argument[] = {{"name"}};
+constexpr option list_options[] = {config_option, json_option};
+constexpr option change_options[] = {config_option};
+constexpr option remove_options[] = {config_option, {"force", "", "also one that is at work: others take its jobs"}};
+
+struct node_view {
+  visor::node_record node;
+  std::string state;
+  int running = 0;
+};
+
+/// With the jobs that run on each.
+std::vector<node_view> views_of(storage& in) {
+  auto const now = in.now();
+  std::map<std::string, int> running;
+  visor::job_filter which;
+  which.state = visor::job_state::running;
+  which.limit = std::numeric_limits<int>::max();
+  for (auto const& view : in.jobs(which)) ++running[view.node.value_or("")];
+  std::vector<node_view> all;
+  for (auto& node : in.nodes()) {
+    std::string state(word(node.state));
+    if (node.state != visor::node_state::offline && !is_live(node, now)) state = "lapsed";
+    int const jobs = running[node.name];
+    all.push_back({std::move(node), std::move(state), jobs});
+  }
+  return all;
+}
+
+int list(invocation const& given) {
+  auto const store = look_at_storage(read_configuration(given));
+  auto const found = store ? views_of(*store) : std::vector<node_view>();
+  if (given.has("json")) {
+    boost::json::array all;
+    for (auto const& [node, state, running] : found) {
+      boost::json::object one;
+      one["name"] = node.name;
+      one["state"] = state;
+      one["wish"] = node.wish ? boost::json::value(word(*node.wish)) : boost::json::value();
+      one["epoch"] = node.epoch;
+      one["lease_until"] = visor::to_string(node.lease_until);
+      one["started_at"] = visor::to_string(node.started_at);
+      one["running"] = running;
+      one["slots"] = node.slots;
+      one["queues"] = json_of(node.queues);
+      one["capabilities"] = json_of(node.capabilities);
+      one["address"] = node.address;
+      one["version"] = node.version;
+      all.emplace_back(std::move(one));
+    }
+    print_json(std::cout, all);
+    return 0;
+  }
+  table rows({"NAME", "STATE", "RUNNING", "QUEUES", "CAPABILITIES", "EPOCH", "LEASE UNTIL", "STARTED", "VERSION"});
+  for (auto const& [node, state, running] : found) {
+    bool const is_online = state == "online" && !node.wish;
+    rows.add({node.name,
+              {node.wish && state == "online" ? "online, to drain" : state, is_online ? colour::good : colour::faint},
+              std::to_string(running) + "/" + std::to_string(node.slots),
+              node.queues.value_or("-"),
+              node.capabilities && !node.capabilities->empty() ? *node.capabilities : "-",
+              std::to_string(node.epoch),
+              std::optional(node.lease_until),
+              std::optional(node.started_at),
+              node.version});
+  }
+  if (rows.empty())
+    std::cout << "no nodes\n";
+  else
+    rows.print(std::cout);
+  return 0;
+}
+
+[[noreturn]] void no_such_node(std::string const& name) {
+  throw failure("there is no node " + in_quotes(name) + "; 'visor node list' shows those that there are");
+}
+
+visor::node_record find_node(storage& in, std::string const& name) {
+  for (auto& node : in.nodes())
+    if (node.name == name) return node;
+  no_such_node(name);
+}
+
+int drain(invocation const& given) {
+  auto const& name = given.argument(0);
+  auto const store = open_storage(read_configuration(given));
+  auto const node = find_node(*store, name);
+  if (!is_live(node, store->now())) throw failure("node " + in_quotes(name) + " is not at work");
+  store->set_wish(name, visor::node_wish::drain);
+  std::cout << "node " << escaped(name) << " takes no more work from its next heartbeat on, until it is resumed or started anew\n";
+  return 0;
+}
+
+int resume(invocation const& given) {
+  auto const& name = given.argument(0);
+  auto const store = open_storage(read_configuration(given));
+  if (!find_node(*store, name).wish) throw failure("node " + in_quotes(name) + " takes work already");
+  store->set_wish(name, std::nullopt);
+  std::cout << "node " << escaped(name) << " takes work again from its next heartbeat on\n";
+  return 0;
+}
+
+int remove(invocation const& given) {
+  auto const& name = given.argument(0);
+  auto const store = open_storage(read_configuration(given));
+  auto const node = find_node(*store, name);
+  bool const is_at_work = is_live(node, store->now());
+  if (is_at_work && !given.has("force"))
+    throw failure("node " + in_quotes(name) + " is at work: stop it first, or with --force let others take its jobs now");
+  if (node.state != visor::node_state::offline) {
+    for (auto const& lapsed : store->recover(visor::node_lease(node.name, node.epoch, node.lease_until)))
+      if (lapsed.node == name && !lapsed.requeued.empty()) std::cout << lapsed.requeued.size() << " jobs that it held run again\n";
+  }
+  if (!store->remove_node(name)) no_such_node(name);
+  std::cout << "node " << escaped(name) << " removed" << (is_at_work ? "; if it still runs it comes back, under a new epoch" : "") << '\n';
+  return 0;
+}
+
+}  // namespace
+
+constinit command const node_commands[4] = {
+    {"list",
+     "Lists the nodes, and what each has to do",
+     "A node is one 'visor run', or a program with the library. One that is 'lapsed' did not say that it is alive for longer than its "
+     "lease: others take its jobs.",
+     "visor node list",
+     {},
+     list_options,
+     list},
+    {"drain", "Lets a node take no more work, and finish what it has",
+     "It goes on running, without work. To end the process as well, send it SIGTERM instead: it drains and ends.",
+     "visor node drain worker-3", name_argument, change_options, drain},
+    {"resume", "Lets a node take work again", "", "visor node resume worker-3", name_argument, change_options, resume},
+    {"remove", "Forgets a node that is gone", "Its jobs and their attempts stay.",
+     "visor node remove worker-3\nvisor node remove worker-3 --force", name_argument, remove_options, remove},
+};
+
+}  // namespace visor_program
