@@ -165,7 +165,8 @@ TEST_CASE("unknown keys and values name the nearest known one") {
   CHECK(wrong("scheduler: {ha: {enable: true}}") ==
         "visor.yaml:1:18: scheduler.ha.enable: unknown key; did you mean \"enabled\"? (enabled, node_id, lock_ttl, heartbeat_interval)\n");
   CHECK(wrong("scheduler: {node: {name: x}}") ==
-        "visor.yaml:1:20: scheduler.node.name: unknown key (completion_delay, drain_timeout, stop_grace, queues, capabilities, output_limit, threads)\n");
+        "visor.yaml:1:20: scheduler.node.name: unknown key (completion_delay, drain_timeout, stop_grace, queues, capabilities, "
+        "output_limit, threads)\n");
   CHECK(wrong("\"a\\tb.c\": 1") == "visor.yaml:1:1: \"a\\tb.c\": unknown key (scheduler, workflows)\n");
 }
 

@@ -115,6 +115,9 @@ TEST_CASE("the schema goes up and down", "[mysql]") {
   run(io, store.schema().reset());
   CHECK(run(io, store.schema().validate()).empty());
   CHECK(run(io, store.schema().rollback(1)) == 1);
+  CHECK(run(io, store.schema().migrate()) == 1);
+  CHECK(run(io, store.schema().validate()).empty());
+  CHECK(run(io, store.schema().rollback(latest)) == latest);
   CHECK_FALSE(run(io, store.schema().status()).has_tables);
   run(io, store.close());
 }
