@@ -140,6 +140,18 @@ TEST_CASE("a connection is made when it is needed, and kept for the next") {
   CHECK_FALSE(s.pool.acquire(s.now));
 }
 
+TEST_CASE("the one that came back last is given out first") {
+  scene s(with(3));
+  auto const a = s.make(), b = s.make(), c = s.make();
+  for (slot const each : {b, c, a}) {
+    s.pass(1s);
+    s.release(each);
+  }
+  CHECK(s.pool.acquire(s.now) == a);
+  CHECK(s.pool.acquire(s.now) == c);
+  CHECK(s.pool.acquire(s.now) == b);
+}
+
 TEST_CASE("there are never more connections than max, whatever happens") {
   auto const seed = GENERATE(range(1U, 21U));
   CAPTURE(seed);
@@ -213,6 +225,7 @@ TEST_CASE("connections are given out in the order in which callers came, and no 
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     CHECK_FALSE(s.pool.acquire(s.now));
     s.release(which);
+    CHECK_FALSE(s.pool.acquire(s.now));
     which = s.granted.at(waiting[i]);
   }
   CHECK(s.granted_order == waiting);
@@ -408,6 +421,22 @@ TEST_CASE("of those that were idle too long for as long the newest stay") {
   CHECK(s.closing == std::vector{held[0], held[1], held[2]});
 }
 
+TEST_CASE("after failures there are min connections again, without anybody asking for one") {
+  scene s(with(5, 2));
+  s.pool.tick(s.now);
+  s.look();
+  s.connect();
+  for (int i = 0; i < 5; ++i) {
+    s.fail_connect();
+    s.pass(2s);
+    REQUIRE(s.connecting.size() == 1);
+  }
+  s.connect();
+  CHECK(s.pool.statistics().idle == 2);
+  s.release(*s.pool.acquire(s.now), returned::broken);
+  CHECK(s.connecting.size() == 1);
+}
+
 TEST_CASE("with min 0 nothing stays open") {
   scene s(with(3));
   auto const which = s.make();
@@ -435,19 +464,30 @@ TEST_CASE("no more are made at once than allowed, and after a failure one alone 
   CHECK(s.connecting.size() == 3);
 }
 
-TEST_CASE("pauses between failing connects grow, at random, up to the cap") {
+TEST_CASE("pauses between failing connects grow, at random, up to the cap, and begin anew after a success") {
   auto settings = with(1);
   settings.acquire_timeout = 1h;
-  std::vector<duration> longest(12, duration{0});
+  std::vector<duration> longest(12, duration{0}), shortest(12, duration::max());
+  duration longest_after_success{0};
+  auto const fail = [](scene& s) {
+    s.fail_connect();
+    duration const failed_at = s.now;
+    while (s.connecting.empty()) s.pass(1ms);
+    return s.now - failed_at;
+  };
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     scene s(settings, seed);
     s.wait();
-    for (auto& pause : longest) {
-      s.fail_connect();
-      duration const failed_at = s.now;
-      while (s.connecting.empty()) s.pass(1ms);
-      pause = std::max(pause, s.now - failed_at);
+    for (std::size_t i = 0; i < longest.size(); ++i) {
+      duration const pause = fail(s);
+      longest[i] = std::max(longest[i], pause);
+      shortest[i] = std::min(shortest[i], pause);
     }
+    s.connect();
+    s.release(s.granted.begin()->second, returned::broken);
+    s.wait();
+    s.finish_close();
+    longest_after_success = std::max(longest_after_success, fail(s));
   }
   CHECK(longest[0] <= 51ms);
   CHECK(longest[0] > 40ms);
@@ -455,6 +495,8 @@ TEST_CASE("pauses between failing connects grow, at random, up to the cap") {
   CHECK(longest[1] > 80ms);
   CHECK(longest[11] <= 2001ms);
   CHECK(longest[11] > 1700ms);
+  CHECK(shortest[11] < 300ms);
+  CHECK(longest_after_success <= 51ms);
 }
 
 TEST_CASE("a failure that lasts is told to all who wait and is not tried at once again; a passing one is waited out") {
@@ -485,7 +527,10 @@ TEST_CASE("after a lasting failure the account is not hammered") {
   scene s(with(1));
   s.wait();
   s.fail_connect(true);
-  for (int i = 0; i < 100; ++i) CHECK(s.refused.contains(s.wait()));
+  for (int i = 0; i < 100; ++i) {
+    CHECK(s.refused.contains(s.wait()));
+    s.pass(10ms);
+  }
   CHECK(s.connecting.empty());
   s.pass(s.settings.connect_backoff_cap);
   auto const later = s.wait();
@@ -575,6 +620,24 @@ TEST_CASE("a suspended pool gives out nothing, lets nobody run out of time, and 
   CHECK(s.granted.contains(mine));
 }
 
+TEST_CASE("a suspended pool keeps what arrives, makes nothing, and is filled up to min when it goes on") {
+  scene s(with(3, 2));
+  s.pool.tick(s.now);
+  s.look();
+  s.connect();
+  auto const held = *s.pool.acquire(s.now);
+  s.pool.suspend();
+  s.connect();
+  CHECK(s.pool.statistics().idle == 1);
+  s.release(held, returned::broken);
+  s.finish_close();
+  s.pass(1s);
+  CHECK(s.connecting.empty());
+  s.pool.resume(s.now);
+  s.look();
+  CHECK(s.connecting.size() == 1);
+}
+
 TEST_CASE("whoever waited for a suspended pool has the whole time again") {
   scene s(with(1));
   auto const held = s.make();
@@ -610,17 +673,39 @@ TEST_CASE("nobody gets in between while those who wait are brought one") {
   CHECK(s.pool.acquire(s.now) == b);
 }
 
+TEST_CASE("nobody gets what is there while another who came before waits for an answer") {
+  auto settings = with(2);
+  settings.keepalive = 10s;
+  settings.validation_window = 5s;
+  scene s(settings);
+  auto const a = s.make(), b = s.make();
+  s.release(a);
+  s.pass(1s);
+  s.release(b);
+  while (s.asking.empty()) s.pass(10ms);
+  REQUIRE(s.asking == std::vector{a});
+  s.answer();  // now it is known to be good, and the newest is not
+  auto const mine = s.wait();
+  REQUIRE(s.asking == std::vector{b});
+  CHECK_FALSE(s.pool.acquire(s.now));
+  s.answer();
+  CHECK(s.granted.at(mine) == b);
+  CHECK(s.pool.acquire(s.now) == a);
+}
+
 TEST_CASE("evicting replaces what is idle at once and the rest when it comes back") {
-  scene s(with(3));
+  scene s(with(4));
   auto const held = s.make();
+  auto const lent = s.make();
   auto const idle = s.make();
   s.release(idle);
-  s.wait();
   s.pool.evict_all(s.now);
   s.look();
-  CHECK(s.pool.statistics().in_use == 2);  // the idle one was given out before
-  s.release(idle);
+  CHECK(s.closing == std::vector{idle});
   CHECK(s.reasons.at(idle) == close_reason::evicted);
+  CHECK(s.pool.statistics().in_use == 2);
+  s.release(lent);
+  CHECK(s.reasons.at(lent) == close_reason::evicted);
   s.release(held, returned::dirty);
   CHECK(s.reasons.at(held) == close_reason::evicted);
   SECTION("also one that was being made") {
@@ -676,4 +761,9 @@ TEST_CASE("the numbers of a pool add up") {
   CHECK(now.closed[static_cast<std::size_t>(close_reason::broken)] == 1);
   CHECK(now.usage_time.total() == 2);
   CHECK(now.usage_time.counts()[15] == 2);  // 20,000 us: from 16,384 to below 32,768
+  s.finish_reset();
+  now = s.pool.statistics();
+  CHECK(now.acquired == 3);
+  CHECK(now.acquire_time.total() == 3);
+  CHECK(now.acquire_time.counts()[0] == 2);  // who did not wait
 }

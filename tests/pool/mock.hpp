@@ -4,6 +4,7 @@
 #include "visor/base/manual_clock.hpp"
 #include "visor/pool/pool.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,7 +13,8 @@ namespace pool_test {
 
 using visor::duration;
 
-/// A server that does as a test says, in the time that the test says, and counts.
+/// A server that does as a test says, in the time that the test says, and counts. A connection that is given back before what was begun on
+/// it has ended is broken, as those of drivers are.
 template <class Clock>
 struct mock_server {
   explicit mock_server(boost::asio::any_io_executor on, Clock with) : executor(std::move(on)), clock(std::move(with)) {}
@@ -24,6 +26,8 @@ struct mock_server {
   bool is_dead = false;                 ///< asking and resetting fail
   int last = 0;
   int open = 0, most_open = 0, connects = 0, asks = 0, resets = 0, goodbyes = 0, interrupts = 0;
+  int connecting = 0, most_connecting = 0;  ///< at the same time
+  int overlaps = 0;                         ///< operations on a connection that had another one
 
   visor::task<> take(duration length) {
     if (length != duration{0}) co_await visor::detail::sleep_for(executor, clock, length);
@@ -40,18 +44,26 @@ struct mock_connection {
   ~mock_connection() { --server->open; }
 
   visor::connection_state state() const noexcept { return is; }
+  visor::task<> work(duration length) {
+    is = visor::connection_state::broken;
+    co_await server->take(length);
+    is = visor::connection_state::clean;
+  }
   visor::task<> ask() {
+    operation const only(*this);
     ++server->asks;
     co_await server->take(server->asking_takes);
     if (server->is_dead) throw visor::error(visor::condition::connection_lost, "the server is gone");
   }
   visor::task<> reset() {
+    operation const only(*this);
     ++server->resets;
     co_await server->take(server->resetting_takes);
     if (server->is_dead) throw visor::error(visor::condition::connection_lost, "the server is gone");
     is = visor::connection_state::clean;
   }
   visor::task<> close() {
+    operation const only(*this);
     ++server->goodbyes;
     co_await server->take(server->closing_takes);
   }
@@ -60,8 +72,20 @@ struct mock_connection {
     is = visor::connection_state::broken;
   }
 
+  /// What the pool does by itself, one at a time.
+  struct operation {
+    explicit operation(mock_connection& on) : of(on) {
+      if (of.operations++ != 0) ++of.server->overlaps;
+    }
+    operation(operation const&) = delete;
+    operation& operator=(operation const&) = delete;
+    ~operation() { --of.operations; }
+    mock_connection& of;
+  };
+
   std::shared_ptr<mock_server<Clock>> server;
   int number;
+  int operations = 0;
   visor::connection_state is = visor::connection_state::clean;
 };
 
@@ -70,8 +94,17 @@ struct mock_connector {
   using connection = mock_connection<Clock>;
   std::shared_ptr<mock_server<Clock>> server;
 
+  struct attempt {
+    explicit attempt(mock_server<Clock>& at) : to(at) { to.most_connecting = std::max(to.most_connecting, ++to.connecting); }
+    attempt(attempt const&) = delete;
+    attempt& operator=(attempt const&) = delete;
+    ~attempt() { --to.connecting; }
+    mock_server<Clock>& to;
+  };
+
   std::string place() const { return "the mock at localhost:1"; }
   visor::task<std::unique_ptr<connection>> connect() {
+    attempt const mine(*server);
     ++server->connects;
     co_await server->take(server->connecting_takes);
     if (server->refuses) throw visor::error(*server->refuses);

@@ -8,10 +8,13 @@
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <list>
 #include <random>
+#include <source_location>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -25,6 +28,20 @@ namespace {
 
 using clock_type = visor::manual_clock;
 using pool_type = visor::pool<mock_connector<clock_type>, clock_type>;
+
+// Nobody can give back twice what nobody can copy.
+static_assert(!std::is_copy_constructible_v<pool_type::handle> && !std::is_copy_assignable_v<pool_type::handle>);
+static_assert(std::is_nothrow_move_constructible_v<pool_type::handle> && std::is_nothrow_move_assignable_v<pool_type::handle>);
+
+condition kind_of(std::exception_ptr const& failure) {
+  try {
+    if (failure) std::rethrow_exception(failure);
+  } catch (visor::error const& thrown) {
+    return thrown.kind();
+  } catch (std::exception const&) {
+  }
+  return condition::internal;
+}
 
 /// One who asks for a connection, and what came of it.
 struct caller {
@@ -41,15 +58,7 @@ struct caller {
     }
     return {};
   }
-  condition kind() const {
-    try {
-      if (failure) std::rethrow_exception(failure);
-    } catch (visor::error const& thrown) {
-      return thrown.kind();
-    } catch (std::exception const&) {
-    }
-    return condition::internal;
-  }
+  condition kind() const { return kind_of(failure); }
 };
 
 /// A pool of a mock server with a clock that the test moves.
@@ -57,7 +66,11 @@ struct scene {
   explicit scene(pool_settings settings = {}) {
     pool.emplace(
         io.get_executor(), settings, mock_connector<clock_type>{server}, clock,
-        [this](visor::log_level, std::string_view line) { lines.emplace_back(line); }, 1);
+        [this](visor::log_level, std::string_view line) {
+          lines.emplace_back(line);
+          if (when_told) when_told();
+        },
+        1);
     settle();
   }
   ~scene() {
@@ -65,6 +78,7 @@ struct scene {
     settle();
     for (auto& each : callers) each.held.release();
     pass(1min);
+    CHECK(server->overlaps == 0);
   }
 
   std::list<caller> callers;  // outlives what runs for them
@@ -72,6 +86,7 @@ struct scene {
   clock_type clock;
   std::shared_ptr<mock_server<clock_type>> server = std::make_shared<mock_server<clock_type>>(io.get_executor(), clock);
   std::vector<std::string> lines;
+  std::function<void()> when_told;  // a line
   std::optional<pool_type> pool;
 
   void settle() { visor_test::settle(io); }
@@ -214,6 +229,50 @@ TEST_CASE("giving up while the connection is on its way loses nothing") {
   CHECK(s.pool->statistics().idle == 1);
 }
 
+TEST_CASE("a time that is over when a connection comes back has one end, whichever is first") {
+  scene s(with(1));
+  auto& holder = s.ask();
+  auto& one = s.ask();
+  s.clock.advance(5s);  // the pool has not looked yet
+  SECTION("the connection") {
+    holder.held.release();
+    s.settle();
+    REQUIRE(one.held);
+    CHECK(s.pool->statistics().timed_out == 0);
+    CHECK(s.pool->statistics().in_use == 1);
+    one.held.release();
+  }
+  SECTION("the end of the time") {
+    s.settle();
+    CHECK(one.kind() == condition::timeout);
+    CHECK_FALSE(one.held);
+    holder.held.release();
+  }
+  CHECK(s.pool->statistics().idle == 1);
+  CHECK(s.pool->statistics().in_use == 0);
+}
+
+TEST_CASE("what is given back in the middle of a query is never given to another") {
+  scene s(with(1));
+  auto const use = [](pool_type& from) -> visor::task<> {
+    auto const held = co_await from.acquire();
+    co_await held->work(1h);
+  };
+  asio::cancellation_signal cancel;
+  bool ended = false;
+  asio::co_spawn(s.io, use(*s.pool), asio::bind_cancellation_slot(cancel.slot(), [&ended](std::exception_ptr) { ended = true; }));
+  s.pass(1s);
+  auto& next = s.ask();
+  CHECK_FALSE(next.answered);
+  cancel.emit(asio::cancellation_type::terminal);
+  s.settle();
+  REQUIRE(ended);
+  REQUIRE(next.held);
+  CHECK(next.held->number == 2);
+  CHECK(s.server->goodbyes == 0);
+  CHECK(s.server->most_open == 1);
+}
+
 TEST_CASE("a handle may outlive its pool") {
   scene s;
   auto& one = s.ask();
@@ -233,14 +292,16 @@ TEST_CASE("who holds a connection for long is named, and again when it comes bac
   auto settings = with(2);
   settings.leak_threshold = 10s;
   scene s(settings);
-  auto& one = s.ask();
+  auto const where = std::source_location::current();
+  std::string const here = std::string(where.file_name()) + ":" + std::to_string(where.line());
+  auto& one = s.ask(false, where);
   s.pass(9s);
   CHECK_FALSE(s.logged("leak_threshold"));
   s.pass(2s);
-  CHECK(s.logged("a connection to the mock at localhost:1 is held for 10s by "));
+  CHECK(s.logged("a connection to the mock at localhost:1 is held for 10s by " + here + ", longer than pool.leak_threshold"));
   CHECK_FALSE(s.logged("came back"));
   one.held.release();
-  CHECK(s.logged("came back that "));
+  CHECK(s.logged("a connection to the mock at localhost:1 came back that " + here + " had for long"));
 }
 
 TEST_CASE("what was idle for long is asked first, with a time of its own") {
@@ -268,6 +329,15 @@ TEST_CASE("what was idle for long is asked first, with a time of its own") {
     s.pass(1s);
     REQUIRE(one.answered);
     CHECK(one.held->number == 2);
+  }
+  SECTION("it says nothing, and its successor comes too late") {
+    s.server->asking_takes = s.server->connecting_takes = 1h;
+    auto& one = s.ask();
+    s.pass(4999ms);
+    CHECK_FALSE(one.answered);
+    CHECK(s.server->connects == 2);
+    s.pass(1ms);
+    CHECK(one.kind() == condition::timeout);
   }
 }
 
@@ -395,6 +465,8 @@ TEST_CASE("the end waits for what is in use, and closes everything") {
   }
   CHECK(s.server->open == 0);
   CHECK(s.pool->statistics().total == 0);
+  CHECK_FALSE(s.clock.until_next_wait());
+  CHECK(s.io.stopped());  // nothing is left that could run
   std::optional<bool> third;
   asio::co_spawn(s.io, closing(*s.pool, third), asio::detached);
   s.settle();
@@ -436,6 +508,7 @@ TEST_CASE("a server that restarts is met with few connects, and every caller is 
   scene s(settings);
   REQUIRE(s.server->open == 8);
   s.pass(1s);
+  s.server->most_connecting = 0;
   s.server->is_dead = true;
   s.server->refuses = visor::error(condition::connection_failed, "connection refused");
   s.server->connects = 0;
@@ -443,15 +516,47 @@ TEST_CASE("a server that restarts is met with few connects, and every caller is 
   for (int i = 0; i < 8; ++i) asking.push_back(&s.ask());
   s.pass(3s);
   CHECK(s.server->connects < 40);  // few, in three seconds
+  CHECK(s.server->most_connecting == 1);
   s.server->is_dead = false;
   s.server->refuses.reset();
+  s.server->connecting_takes = 10ms;
   s.pass(2s);
   for (auto* each : asking) CHECK(each->held);
+  CHECK(s.server->most_connecting == 2);
+}
+
+TEST_CASE("what is told is told outside of the lock") {
+  auto settings = with(1);
+  settings.log_connections = true;
+  settings.leak_threshold = 10s;
+  scene s(settings);
+  std::list<std::future<void>> looks;
+  int told = 0, locked_out = 0;
+  s.when_told = [&] {
+    ++told;
+    looks.push_back(std::async(std::launch::async, [&s] { s.pool->statistics(); }));
+    if (looks.back().wait_for(20s) != std::future_status::ready) ++locked_out;
+  };
+  auto& one = s.ask();
+  CHECK(s.logged("made a connection"));
+  s.pass(10s);
+  CHECK(s.logged("is held for 10s"));
+  one.held->is = connection_state::broken;
+  one.held.release();
+  CHECK(s.logged("came back"));
+  s.server->refuses = visor::error(condition::connection_failed, "connection refused");
+  s.ask(true);
+  CHECK(s.logged("closed a connection (broken)"));
+  CHECK(s.logged("cannot connect"));
+  CHECK(told == 5);
+  CHECK(locked_out == 0);
+  s.when_told = nullptr;
 }
 
 TEST_CASE("threads that take, keep, break and give up at random leave nothing behind") {
   using real_clock = visor::wall_clock;
   using real_pool = visor::pool<mock_connector<real_clock>, real_clock>;
+  bool const closes_early = GENERATE(false, true);
   auto const seed = std::random_device{}();
   CAPTURE(seed);
   asio::io_context own;
@@ -461,10 +566,10 @@ TEST_CASE("threads that take, keep, break and give up at random leave nothing be
   auto settings = with(4);
   settings.validation_window = 0s;
   settings.connect_backoff = 1ms;
-  std::atomic<int> served{0};
+  std::atomic<int> served{0}, told_of_the_end{0};
   {
     real_pool pool(own.get_executor(), settings, mock_connector<real_clock>{server});
-    auto const busy = [&pool, &served](unsigned which) {
+    auto const busy = [&pool, &served, &told_of_the_end](unsigned which) {
       std::minstd_rand random(which);
       asio::io_context io{1};
       for (int i = 0; i < 300; ++i) {
@@ -478,8 +583,10 @@ TEST_CASE("threads that take, keep, break and give up at random leave nothing be
         };
         bool ended = false;
         io.restart();
-        asio::co_spawn(io, one(pool, random, served),
-                       asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr) { ended = true; }));
+        asio::co_spawn(io, one(pool, random, served), asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr thrown) {
+                         ended = true;
+                         if (kind_of(thrown) == condition::closed) ++told_of_the_end;
+                       }));
         // On the executor, behind the first step: co_spawn of Boost 1.81 to 1.83 does not bear it otherwise.
         if (random() % 4 == 0)
           asio::post(io, [&] {
@@ -492,17 +599,27 @@ TEST_CASE("threads that take, keep, break and give up at random leave nothing be
     };
     std::vector<std::thread> threads;
     for (unsigned i = 0; i < 4; ++i) threads.emplace_back(busy, seed + i);
+    auto const close = [&pool] {
+      asio::io_context io{1};
+      auto ended = asio::co_spawn(io, pool.close(10s), asio::use_future);
+      io.run();
+      CHECK(ended.get());
+    };
+    if (closes_early) {
+      while (served < 100) std::this_thread::yield();
+      close();
+      CHECK(pool.statistics().total == 0);
+    }
     for (auto& each : threads) each.join();
     CHECK(pool.statistics().in_use == 0);
     CHECK(pool.statistics().waiting == 0);
-    asio::io_context io{1};
-    auto ended = asio::co_spawn(io, pool.close(10s), asio::use_future);
-    io.run();
-    CHECK(ended.get());
+    close();
   }
   work.reset();
   runner.join();
   CHECK(server->open == 0);
   CHECK(server->most_open <= 4);
-  CHECK(served > 600);
+  CHECK(server->overlaps == 0);
+  CHECK(served > (closes_early ? 99 : 600));
+  CHECK((told_of_the_end > 0) == closes_early);
 }

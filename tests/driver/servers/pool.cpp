@@ -5,6 +5,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <filesystem>
+#include <iterator>
 #include <random>
 
 // What a pool promises, on the real servers.
@@ -176,6 +178,33 @@ TEST_CASE("after all connections are lost at once, few are made at a time", "[se
   all.check(where.found());
   for (auto const& each : all.members) CHECK(each.failures.size() <= 1);
   run(io, base.close());
+}
+
+TEST_CASE("a database that was closed leaves no thread, no file and no connection behind", "[servers]") {
+  place where;
+  auto const count = [](char const* folder) {
+    std::filesystem::directory_iterator const all(folder);
+    return std::distance(begin(all), end(all));
+  };
+  auto const once = [&] {
+    auto settings = where.settings();
+    settings.pool.max = 4;
+    settings.pool.min = 2;
+    database base(settings);
+    base.watch([] {});
+    boost::asio::io_context io{1};
+    run(io, base.open());
+    crowd all(base, 4);
+    CHECK(all.is_settled(base));
+    all.stop();
+    run(io, base.close());
+  };
+  once();  // what libraries keep for good they have now
+  where.found();
+  auto const files = count("/proc/self/fd"), threads = count("/proc/self/task");
+  once();
+  CHECK(count("/proc/self/fd") == files);
+  CHECK(count("/proc/self/task") == threads);
 }
 
 TEST_CASE("ended connections, and a server that crashes, cost each borrower one operation at most", "[servers]") {
