@@ -177,6 +177,57 @@ class Postgres(Server):
         self.sql(f"ALTER ROLE visor CONNECTION LIMIT {-1 if most is None else most}")
 
 
+class PgBouncer(Postgres):
+    """PostgreSQL, and before it, where clients connect, a PgBouncer that gives each transaction another of four sessions."""
+
+    @staticmethod
+    def is_there():
+        return PgBouncer.program() is not None
+
+    @staticmethod
+    def program():
+        return shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
+
+    def __init__(self, tls=False):
+        super().__init__(tls=False)
+        self.entrance, self.pooler = free_port(), None
+        self.open_entrance()
+
+    def open_entrance(self, *more):
+        """Anew, where it is open."""
+        self.close_entrance()
+        lines = ["[databases]", f"* = host={self.root} port={self.port}", "[pgbouncer]", "listen_addr = 127.0.0.1",
+                 f"listen_port = {self.entrance}", "unix_socket_dir =", "auth_type = scram-sha-256", f"auth_file = {self.data}/users",
+                 "pool_mode = transaction", "default_pool_size = 4", "server_round_robin = 1", "max_client_conn = 500", *more]
+        self.write("pgbouncer.ini", "\n".join(lines) + "\n")
+        self.write("users", f'"visor" "{self.PASSWORD}"\n')
+        with open(self.root / "pgbouncer.log", "ab") as log:
+            self.pooler = subprocess.Popen(["setpriv", "--pdeathsig=KILL", *self.as_user(), self.program(), str(self.data / "pgbouncer.ini")],
+                                           cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.entrance)) == 0:
+                    return
+            if self.pooler.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise RuntimeError("PgBouncer does not start: " + (self.root / "pgbouncer.log").read_text(errors="replace"))
+
+    def close_entrance(self):
+        if self.pooler and self.pooler.poll() is None:
+            self.pooler.kill()
+            self.pooler.wait()
+
+    def through(self, text):
+        """Asked by somebody else who came in by the same way."""
+        words = [str(self.binaries / "psql"), "-X", "-At", "-c", text, f"postgresql://visor@127.0.0.1:{self.entrance}/visor"]
+        return subprocess.run(words, env={**os.environ, "PGPASSWORD": self.PASSWORD}, check=True, capture_output=True, text=True).stdout.strip()
+
+    def end(self):
+        self.close_entrance()
+        super().end()
+
+
 class MariaDB(Server):
     DRIVER, SCHEMA, DEATH = "mysql", "visor", "KILL"
     ADMINISTRATOR = "root"

@@ -5,14 +5,28 @@ import subprocess
 import sys
 import tempfile
 
-from servers import MariaDB, Postgres, SqlServer
+from servers import MariaDB, PgBouncer, Postgres, SqlServer
 
 SERVERS = {"postgresql": Postgres, "mysql": MariaDB}
 
 
-def run(command):
+def run(command, seconds=60):
     with tempfile.TemporaryDirectory() as folder:
-        return subprocess.run(command, cwd=folder, timeout=60).returncode
+        return subprocess.run(command, cwd=folder, timeout=seconds).returncode
+
+
+def run_pooled(command):
+    """Tests that make databases of their own, on the server that they are given."""
+    if not PgBouncer.is_there():
+        print("skipped: there is no PgBouncer")
+        return 0
+    server = PgBouncer()
+    try:
+        server.sql("ALTER ROLE visor CREATEDB")
+        os.environ["TEST_DATABASE_URL"] = f"postgresql://visor:correct%20horse@127.0.0.1:{server.entrance}/postgres?pgbouncer=true"
+        return run(command, seconds=1800)
+    finally:
+        server.end()
 
 
 def main(driver, *command):
@@ -26,6 +40,8 @@ def main(driver, *command):
             return run(command)
         finally:
             server.end()
+    if driver == "pgbouncer":
+        return run_pooled(command)
     server = SERVERS[driver](tls=False) if driver in SERVERS else None
     try:
         if server:

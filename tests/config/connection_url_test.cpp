@@ -114,3 +114,19 @@ TEST_CASE("the whole pool, and certificates whatever their shape") {
   given.connection.ssl->key = "hunter2";
   CHECK_THROWS_WITH(from(given), visor_test::StartsWith("scheduler.storage.connection.ssl.key is neither PEM"));
 }
+
+TEST_CASE("that there is a PgBouncer is said to the driver, which must know what that is") {
+  struct pooled_settings : some_settings {
+    bool pgbouncer = false;
+    bool set_option(std::string const& option, std::string const& value) {
+      if (option == "pgbouncer") pgbouncer = value == "true";
+      return option == "pgbouncer";
+    }
+  };
+  visor::storage_settings given;
+  CHECK_FALSE(visor::server_settings<pooled_settings>(given).pgbouncer);
+  CHECK(visor::server_settings<pooled_settings>(with_url("db://h/d?pgbouncer=true")).pgbouncer);
+  given.connection.pgbouncer = true;
+  CHECK(visor::server_settings<pooled_settings>(given).pgbouncer);
+  CHECK_THROWS_AS(from(given), visor::error);
+}

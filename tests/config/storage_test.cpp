@@ -80,6 +80,9 @@ TEST_CASE("what a driver does not know is refused, not ignored") {
   CHECK(wrong("scheduler: {storage: {driver: memory, connection: {pool: {max: 3}}}}") ==
         "visor.yaml:1:58: scheduler.storage.connection.pool: has no meaning for memory: set scheduler.storage.driver to postgresql, mysql "
         "or mssql\n");
+  CHECK(stored("{driver: postgresql, connection: {pgbouncer: true}}").storage.connection.pgbouncer);
+  CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {pgbouncer: true}}}") ==
+        "visor.yaml:1:62: scheduler.storage.connection.pgbouncer: has no meaning for mysql: there is a PgBouncer for postgresql alone\n");
   // So that a file moves to a server by one line.
   CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {filename: a.db}}}") == "");
 }

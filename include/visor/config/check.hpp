@@ -108,7 +108,7 @@ class checker {
     if (is_server(all_.storage.driver)) {
       server(base);
     } else {
-      for (char const* const key : {"host", "port", "database", "user", "password", "connection_string", "ssl", "pool"})
+      for (char const* const key : {"host", "port", "database", "user", "password", "connection_string", "ssl", "pgbouncer", "pool"})
         if (given(base + key)) no_server(base + key);
     }
     for (auto const& fault : all_.storage.connection.pool.faults())
@@ -137,6 +137,8 @@ class checker {
 
   void server(std::string const& base) {
     auto const& connection = all_.storage.connection;
+    if (connection.pgbouncer && all_.storage.driver != storage_driver::postgresql)
+      fail(base + "pgbouncer", "has no meaning for " + name_of(all_.storage.driver) + ": there is a PgBouncer for postgresql alone");
     std::string const path = base + "connection_string";
     std::string const& url = connection.connection_string.reveal();
     if (url.empty()) return named_by_parts();

@@ -141,6 +141,8 @@ Settings server_settings(storage_settings const& from) {
                                        std::string(Settings::more_options) + ")");
     }
   }
+  if (given.pgbouncer && !result.set_option("pgbouncer", "true"))
+    throw error(condition::invalid_argument, "scheduler.storage.connection.pgbouncer is true: there is a PgBouncer for PostgreSQL alone");
   if (given.ssl) result.tls = detail::as_tls(*given.ssl, std::move(result.tls));
   if (result.host.starts_with('/')) result.tls = {};  // a Unix socket leaves no machine
   return result;

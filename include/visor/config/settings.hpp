@@ -54,10 +54,12 @@ struct connection_settings {
   secret password;
   secret connection_string;         ///< a URL; where it is set, host, port, database, user and password are ignored
   std::optional<ssl_settings> ssl;  ///< none: no TLS
+  bool pgbouncer = false;           ///< PostgreSQL, through a pooler that gives each transaction a session that others had
   pool_settings pool;
   friend bool operator==(connection_settings const&, connection_settings const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(connection_settings, (), (filename, synchronous, host, port, database, user, password, connection_string, ssl, pool))
+BOOST_DESCRIBE_STRUCT(connection_settings, (),
+                      (filename, synchronous, host, port, database, user, password, connection_string, ssl, pgbouncer, pool))
 
 /// Which database, and who makes its tables.
 struct storage_settings {

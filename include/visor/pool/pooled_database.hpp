@@ -16,6 +16,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -31,6 +32,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -92,7 +94,7 @@ namespace visor {
 /// - `session`: made from a connection;
 /// - of its connection: `begin(access)`, `commit()` and `rollback()`, which await, or else block on `threads()`; `attachment`;
 /// `interrupt(late)`; and, where the server
-///   can tell of other commits, `listen()` and `wait_for_notifications()`.
+///   can tell of other commits, `listen()` and `wait_for_notifications()`, used where `hears()` of the settings is true.
 ///
 /// What is done for callers is done on their executors. A thread of its own connects, looks after idle connections, and listens. It does
 /// not keep the caller's context, nor the process, alive.
@@ -313,6 +315,12 @@ class pooled_database {
   void listen(std::shared_ptr<running> const& here) {
     if constexpr (requires(connection& c) { c.listen(); }) {
       if (std::exchange(here->is_listening, true)) return;
+      if (!settings_.hears()) {
+        boost::asio::post(here->context, [log = log_, place = settings_.place()] {
+          if (log) log(log_level::info, place + " tells of no commits of others: they are looked for");
+        });
+        return;
+      }
       boost::asio::co_spawn(here->context, keep_listening(*here), boost::asio::detached);
     }
   }

@@ -47,8 +47,14 @@ class connection {
   /// \param made connected
   /// \param place how messages name the database
   /// \param among this one and others whose notifications are no news
-  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among, visor::detail::statement_log log)
-      : handle_(std::move(made)), place_(std::move(place)), backend_(std::move(among), PQbackendPID(handle_.get())), log_(std::move(log)) {
+  /// \param local what each transaction sets for itself, where its session is not its own; empty: the session is this connection's
+  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among, visor::detail::statement_log log,
+             std::string local = {})
+      : handle_(std::move(made)),
+        place_(std::move(place)),
+        backend_(std::move(among), PQbackendPID(handle_.get())),
+        log_(std::move(log)),
+        local_(std::move(local)) {
     if (socket_number_.value < 0 || PQsetnonblocking(handle_.get(), 1) != 0 || PQenterPipelineMode(handle_.get()) != 1)
       throw error(condition::connection_failed, "cannot use the connection to " + place_, one_line(PQerrorMessage(handle_.get())));
   }
@@ -203,8 +209,9 @@ class connection {
   task<> begin(access how) {
     how_ = how;
     answers_.clear();
-    if (how == access::asks) co_return;
+    if (is_bare()) co_return;
     post(writes() ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    if (!has_session()) post(local_);
     std::string const shared = how == access::beside ? "_shared" : "";
     if (writes()) post("SELECT pg_advisory_xact_lock" + shared + "(hashtext('visor'), hashtext(coalesce(current_schema(), '')))");
     co_return;
@@ -212,7 +219,7 @@ class connection {
 
   /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
   task<> commit() {
-    if (how_ != access::asks) post("COMMIT");
+    if (!is_bare()) post("COMMIT");
     std::optional<error> failure;
     try {
       co_await receive();
@@ -266,7 +273,7 @@ class connection {
 
   task<> reset() {
     co_await run_alone("ROLLBACK");
-    co_await run_alone("DISCARD ALL");  // which the server wants alone
+    if (has_session()) co_await run_alone("DISCARD ALL");  // which the server wants alone
     prepared_.clear();
     is_touched_ = false;
   }
@@ -306,19 +313,26 @@ class connection {
   /// Sends a statement, and before its first use what prepares it.
   template <sql::statement Definition, std::size_t N>
   void send_prepared(Oid const* types, parameters<N> const& values) {
-    std::size_t const number = visor::detail::statement_number::of<Definition>();
-    std::string const name = "visor_" + std::to_string(number);
-    if (number >= prepared_.size()) prepared_.resize(number + 1);
-    if (!prepared_[number]) {
-      char const* const text = sql::text_of<sql::spelled<postgresql_dialect, Definition>>.c_str();
-      note_sent(PQsendPrepare(handle_.get(), name.c_str(), text, static_cast<int>(N), types));
-      preparing_.emplace_back(number, sent_ - 1);
-      prepared_[number] = true;  // for those behind it
+    char const* const text = sql::text_of<sql::spelled<postgresql_dialect, Definition>>.c_str();
+    if (has_session()) {
+      std::size_t const number = visor::detail::statement_number::of<Definition>();
+      std::string const name = "visor_" + std::to_string(number);
+      if (number >= prepared_.size()) prepared_.resize(number + 1);
+      if (!prepared_[number]) {
+        note_sent(PQsendPrepare(handle_.get(), name.c_str(), text, static_cast<int>(N), types));
+        preparing_.emplace_back(number, sent_ - 1);
+        prepared_[number] = true;  // for those behind it
+      }
+      note_sent(
+          PQsendQueryPrepared(handle_.get(), name.c_str(), static_cast<int>(N), values.values(), values.lengths(), values.formats(), 1));
+    } else {
+      note_sent(PQsendQueryParams(handle_.get(), text, static_cast<int>(N), types, values.values(), values.lengths(), values.formats(), 1));
     }
-    note_sent(
-        PQsendQueryPrepared(handle_.get(), name.c_str(), static_cast<int>(N), values.values(), values.lengths(), values.formats(), 1));
     if (log_.is_on()) telling_.push_back({sent_ - 1, std::string(sql::text_in<postgresql_dialect, Definition>), N});
   }
+
+  /// Whether what is left in the session is there in the next transaction.
+  bool has_session() const noexcept { return local_.empty(); }
 
   /// Asks for the answer to what was sent last.
   ticket want() {
@@ -371,6 +385,8 @@ class connection {
     socket_.reset();
   }
 
+  /// A single statement, unless it needs the settings of a transaction.
+  bool is_bare() const noexcept { return how_ == access::asks && has_session(); }
   bool writes() const noexcept { return how_ != access::reads && how_ != access::asks; }
 
   void note_sent(int success) {
@@ -426,6 +442,7 @@ class connection {
   std::string place_;
   own_backends::entry backend_;
   visor::detail::statement_log log_;
+  std::string local_;
   std::optional<boost::asio::posix::stream_descriptor> socket_;
   std::vector<bool> prepared_;
   std::vector<std::pair<std::size_t, std::size_t>> preparing_;  // the number of a statement, and its place in what was sent

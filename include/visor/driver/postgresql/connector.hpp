@@ -11,10 +11,50 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace visor::postgresql_driver {
+
+/// Poolers may drop what a session is to be set to, and say nothing. The server reports this one, which nothing here depends on.
+inline constexpr char const* settings_were_taken = "iso_8601";
+
+/// What is set for each session: names, as the server reports them, and values.
+inline std::vector<std::pair<char const*, std::string>> session_settings(postgresql_settings const& from) {
+  // The server gives up too: of a client that is gone it may know nothing, and keep its locks. To compile a statement takes longer than
+  // any of ours takes to run.
+  auto const milliseconds = [](duration length) { return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(length).count()); };
+  std::vector<std::pair<char const*, std::string>> all{{"TimeZone", "UTC"},
+                                                       {"DateStyle", "ISO"},
+                                                       {"IntervalStyle", settings_were_taken},
+                                                       {"jit", "off"},
+                                                       {"statement_timeout", milliseconds(from.transaction_timeout)},
+                                                       {"idle_in_transaction_session_timeout", milliseconds(from.longest_pause)}};
+  if (!from.schema.empty()) {
+    std::string quoted = "\"";
+    for (char const c : from.schema) {
+      if (c == '"') quoted += '"';
+      quoted += c;
+    }
+    all.emplace_back("search_path", quoted + '"');
+  }
+  return all;
+}
+
+/// The same for one transaction, as a statement.
+inline std::string transaction_settings(postgresql_settings const& from) {
+  std::string text;
+  for (auto const& [name, value] : session_settings(from)) {
+    text += (text.empty() ? "SELECT set_config('" : ", set_config('") + std::string(name) + "', '";
+    for (char const c : value) {
+      if (c == '\'') text += '\'';
+      text += c;
+    }
+    text += "', true)";
+  }
+  return text;
+}
 
 /// What libpq is told: https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgresql_settings const& from) {
@@ -30,21 +70,17 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
                                                        {"keepalives_interval", "5"},
                                                        {"keepalives_count", "3"}};
   if (!from.password.empty()) all.emplace_back("password", from.password.reveal());
-  // The server gives up too: of a client that is gone it may know nothing, and keep its locks. To compile a statement takes longer than
-  // any of ours takes to run.
-  auto const milliseconds = [](duration length) { return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(length).count()); };
-  std::string options = "-c timezone=UTC -c datestyle=ISO -c jit=off -c statement_timeout=" + milliseconds(from.transaction_timeout) +
-                        " -c idle_in_transaction_session_timeout=" + milliseconds(from.longest_pause);
-  if (!from.schema.empty()) {
-    options += " -c search_path=\"";
-    for (char const c : from.schema) {
-      if (c == ' ' || c == '\\') options += '\\';
-      if (c == '"') options += '"';
-      options += c;
+  if (!from.pgbouncer) {
+    std::string options;
+    for (auto const& [name, value] : session_settings(from)) {
+      options += " -c " + std::string(name) + "=";
+      for (char const c : value) {
+        if (c == ' ' || c == '\\') options += '\\';
+        options += c;
+      }
     }
-    options += '"';
+    all.emplace_back("options", options);
   }
-  all.emplace_back("options", options);
   switch (from.tls.mode) {
     case tls_mode::disable: all.emplace_back("sslmode", "disable"); return all;
     case tls_mode::require: all.emplace_back("sslmode", "require"); break;
@@ -106,8 +142,12 @@ class connector {
     if (int const version = PQserverVersion(made.get()); version < 120000)
       throw error(condition::unsupported,
                   place() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
+    if (char const* const style = PQparameterStatus(made.get(), "IntervalStyle");
+        !settings_.pgbouncer && style != nullptr && std::string_view(style) != settings_were_taken)
+      throw pooler_failure(settings_, "the settings of the session were not taken");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
-    co_return std::make_unique<connection>(std::move(made), place(), own_, log_);
+    std::string const local = settings_.pgbouncer ? transaction_settings(settings_) : std::string();
+    co_return std::make_unique<connection>(std::move(made), place(), own_, log_, local);
   }
 
  private:

@@ -52,6 +52,15 @@ inline error failure_of(PGresult const* answer, std::string const& place) {
   return error(what, message, state.empty() ? text : text + " (SQLSTATE " + state + ")");
 }
 
+/// Somebody between here and the server gives no session of its own to a connection, and nobody has said so.
+inline error pooler_failure(postgresql_settings const& to, std::string const& text) {
+  return error(condition::unsupported,
+               to.host + ":" + std::to_string(to.port) +
+                   " is PgBouncer or another pooler, which keeps no session: "
+                   "set connection.pgbouncer, or pgbouncer=true in the connection string",
+               text);
+}
+
 /// Why no connection was made. libpq says that in text only; asked to be verbose, it says the SQLSTATE of what the server refused.
 inline error connect_failure(postgresql_settings const& to, char const* libpq_text) {
   std::string const text = one_line(libpq_text);
@@ -74,6 +83,7 @@ inline error connect_failure(postgresql_settings const& to, char const* libpq_te
                                              to.host + " -p " + std::to_string(to.port) + " " + to.database);
   if (refused("53300"))
     return because(condition::busy, where + " has no connection left: lower pool.max, or raise max_connections of the server");
+  if (says("unsupported startup parameter")) return pooler_failure(to, text);
   if (refused("57P03")) return because(condition::connection_failed, where + " starts up or shuts down: it is tried again");
   if (says("certificate verify failed"))
     return because(condition::tls_failed,

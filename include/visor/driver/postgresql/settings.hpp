@@ -12,22 +12,30 @@ namespace visor {
 struct postgresql_settings : server_options {
   std::string target = "any";  ///< of several hosts: `any`, `read-write`, `primary`, `prefer-standby`, ...
   std::string schema;          ///< where the tables are; empty: as the server decides for this user
+  /// The server is reached through PgBouncer, or another pooler, which gives each transaction a session that others had before: nothing is
+  /// kept in sessions then, and nobody is told of others' commits.
+  bool pgbouncer = false;
 
   postgresql_settings() { port = 5432; }
   friend bool operator==(postgresql_settings const&, postgresql_settings const&) = default;
 
   /// Options of a connection URL beside those that every driver knows.
-  static constexpr char const* more_options = ", target_session_attrs, search_path";
+  static constexpr char const* more_options = ", target_session_attrs, search_path, pgbouncer";
   /// \return whether there is such an option
   bool set_option(std::string const& option, std::string const& value) {
     if (option == "target_session_attrs")
       target = value;
     else if (option == "search_path")
       schema = value;
+    else if (option == "pgbouncer")
+      pgbouncer = value == "true";
     else
       return false;
     return true;
   }
+
+  /// Whether the server tells of others' commits.
+  bool hears() const { return !pgbouncer; }
 
   /// The connection as a URL for people: without the password, and nothing escaped.
   std::string url() const {
