@@ -2,17 +2,25 @@
 #include "support/run.hpp"
 #include "support/tds_server.hpp"
 
+#include "visor/config/connection_url.hpp"
+#include "visor/driver/probe.hpp"
 #include "visor/mssql.hpp"
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <boost/describe/class.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 // The driver for SQL Server over the wire, against a server that answers by a script: what a real one says only when something is wrong
 // with it.
@@ -98,6 +106,61 @@ std::optional<visor::error> failure_to_open(visor::mssql_settings const& setting
   boost::asio::io_context io{1};
   database base(settings);
   return opened::failure_of([&] { run(io, base.open()); });
+}
+
+/// The service of a machine that tells the port of an instance, on an address of this machine that nobody else has.
+class browser {
+ public:
+  browser() {
+    for (unsigned char last = 2; last != 255 && !socket_.is_open(); ++last) {
+      boost::system::error_code taken;
+      udp::endpoint const here(boost::asio::ip::make_address_v4("127.0.0." + std::to_string(last)), 1434);
+      socket_.open(here.protocol());
+      socket_.bind(here, taken);
+      if (taken) socket_.close();
+    }
+  }
+  browser(browser const&) = delete;
+  browser& operator=(browser const&) = delete;
+  ~browser() {
+    if (!thread_.joinable()) return;
+    udp::socket knock(io_, udp::v4());
+    knock.send_to(boost::asio::buffer("", 1), socket_.local_endpoint());
+    thread_.join();
+  }
+
+  boost::asio::ip::address_v4 address() const { return socket_.local_endpoint().address().to_v4(); }
+
+  void tell(std::string const& instance, int port) {
+    thread_ = std::thread([this, instance, port] {
+      for (;;) {
+        std::array<char, 100> bytes{};
+        udp::endpoint from;
+        std::size_t const size = socket_.receive_from(boost::asio::buffer(bytes), from);
+        if (bytes[0] == 0) return;
+        if (std::string(bytes.data() + 1, size - 1).c_str() != instance) continue;  // 4, the name, 0
+        std::string const text =
+            "ServerName;HERE;InstanceName;" + instance + ";IsClustered;No;Version;16.0.1000.6;tcp;" + std::to_string(port) + ";;";
+        tds::writer answer;
+        answer.raw("\x05").little(static_cast<std::uint16_t>(text.size())).raw(text);
+        socket_.send_to(boost::asio::buffer(answer.bytes), from);
+      }
+    });
+  }
+
+ private:
+  using udp = boost::asio::ip::udp;
+
+  boost::asio::io_context io_;
+  udp::socket socket_{io_};
+  std::thread thread_;
+};
+
+/// The settings that a connection string comes to.
+visor::mssql_settings from_url(std::string const& url) {
+  visor::storage_settings storage;
+  storage.connection.connection_string = visor::secret(url);
+  return visor::server_settings<visor::mssql_settings>(storage);
 }
 
 }  // namespace
@@ -260,6 +323,101 @@ TEST_CASE("where nobody listens there is no connection", "[mssql]") {
   CHECK(failure->kind() == condition::connection_failed);
 }
 
+TEST_CASE("a named instance is found by the browser service of its machine", "[mssql]") {
+  browser services;
+  tds::server::settings how;
+  how.address = services.address();
+  tds::server const server(how);
+  services.tell("PAYROLL", server.port());
+  auto settings = settings_for(server);
+  auto const host = services.address().to_string();
+  SECTION("that is there") {
+    settings.host = host + "\\PAYROLL";
+    settings.port = 1;  // which is not used
+    opened here(settings);
+    CHECK_FALSE(here.change_something());
+    CHECK(server.times("UPDATE something") == 1);
+  }
+  SECTION("that is there, in a URL") {
+    auto const read = from_url("mssql://somebody:pw@" + host + "/db?instance=PAYROLL");
+    CHECK(read.host == host + "\\PAYROLL");
+    settings.host = read.host;
+    opened here(settings);
+    CHECK_FALSE(here.change_something());
+  }
+}
+
+TEST_CASE("a named instance has a name", "[mssql]") {
+  for (char const* const wrong : {"server\\", "\\name", "server\\a\\b"}) {
+    visor::mssql_settings settings;
+    settings.host = wrong;
+    CHECK_THROWS_AS(settings.check(), visor::error);
+  }
+  CHECK_THROWS_AS(from_url("mssql://u:p@server/db?instance=").check(), visor::error);
+  CHECK_NOTHROW(from_url("mssql://u:p@server/db?instance=A").check());
+  CHECK(from_url("mssql://u:p@/db?host=server%5CA").server() == "server\\A");
+}
+
+TEST_CASE("the user of an Azure database bears the name of its server", "[mssql]") {
+  tds::server const server;
+  auto const read = from_url("mssql://somebody%40prod:pw@prod.database.windows.net/db?encrypt=true");
+  CHECK(read.user == "somebody@prod");
+  CHECK(read.host == "prod.database.windows.net");
+  CHECK(read.tls.mode == visor::tls_mode::verify_full);
+  auto settings = settings_for(server);
+  settings.user = read.user;
+  opened here(settings);
+  CHECK_FALSE(here.change_something());
+  CHECK(server.user() == "somebody@prod");
+}
+
+TEST_CASE("where there are no snapshots, who reads shares the lock of those that write, and that is said", "[mssql]") {
+  tds::server::settings how;
+  how.script = [](std::string const& request) -> std::optional<answer> {
+    if (request.find("snapshot_isolation_state") != std::string::npos) return answer::with("0");
+    if (request.find("AS [value]") != std::string::npos) return answer::with_number(7);
+    if (request.find("SYSUTCDATETIME") != std::string::npos) return answer::with("2026-01-02 03:04:05");
+    return std::nullopt;
+  };
+  tds::server const server(how);
+  auto const settings = settings_for(server);
+  boost::asio::io_context io{1};
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  database base(settings, [&](visor::log_level level, std::string_view line) {
+    std::scoped_lock const lock(mutex);
+    if (level == visor::log_level::warning) lines.emplace_back(line);
+  });
+  run(io, base.open());
+  // From within another, so that there are two connections.
+  auto op = [&](session& on) -> session::async<void> {
+    co_await on.execute(change(), seven);
+    auto inner = [](session& in) -> session::async<void> { co_await in.find(look(), seven); };
+    boost::asio::io_context other{1};
+    run(other, base.read(inner));
+  };
+  run(io, base.transact(op));
+  run(io, base.close());
+  CHECK(server.connections() == 2);
+  CHECK(server.times("@LockMode = N'Shared'") == 1);
+  CHECK(server.times("@LockMode = N'Exclusive'") == 1);
+  CHECK(server.times("ISOLATION LEVEL SNAPSHOT") == 0);
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find("ALLOW_SNAPSHOT_ISOLATION ON") != std::string::npos);
+  auto const report = run(io, visor::probe<visor::mssql>(settings));
+  CHECK(report.server.find("no snapshots") != std::string::npos);
+}
+
+TEST_CASE("what was interrupted is given to nobody else", "[mssql]") {
+  tds::server const server;
+  visor::mssql::connector source(settings_for(server));
+  boost::asio::io_context io{1};
+  auto const made = run(io, source.connect());
+  CHECK(made->state() == visor::connection_state::clean);
+  made->interrupt();  // while nothing runs
+  CHECK(made->state() == visor::connection_state::broken);
+}
+
 // TLS
 
 TEST_CASE("a password goes to no server without TLS where TLS is asked for", "[mssql]") {
@@ -323,6 +481,31 @@ TEST_CASE("each mode of TLS takes the certificates that it means", "[mssql]") {
       CHECK(server.logins() == 0);
     }
   }
+}
+
+TEST_CASE("a server that hangs up before it lets anybody in is not taken for one without TLS", "[mssql]") {
+  certificate const authority("An authority", "", nullptr);
+  certificate const fitting("localhost", "DNS:localhost,IP:127.0.0.1", &authority);
+  bool const at_login = GENERATE(false, true);
+  CAPTURE(at_login);
+  tds::server::settings how;
+  how.identity = &fitting;
+  (at_login ? how.hangs_up_at_login : how.hangs_up_at_greeting) = 1;
+  tds::server const server(how);
+  auto settings = settings_for(server);
+  settings.host = "localhost";
+  settings.tls.mode = visor::tls_mode::verify_full;
+  settings.tls.ca = authority.pem();
+  boost::asio::io_context io{1};
+  database base(settings);
+  auto const failure = opened::failure_of([&] { run(io, base.open()); });
+  if (failure) {
+    INFO(failure->what() << " " << failure->server_text());
+    CHECK(failure->kind() == condition::connection_failed);
+    run(io, base.open());
+  }
+  CHECK(server.connections() == 2);
+  run(io, base.close());
 }
 
 TEST_CASE("a server that insists on TLS is given it, whatever is asked for", "[mssql]") {

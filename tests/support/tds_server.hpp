@@ -100,17 +100,20 @@ class writer {
   std::string bytes;
 };
 
-/// Listens on a port of 127.0.0.1 and answers by a script, each connection on a thread of its own.
+/// Listens on a port of this machine and answers by a script, each connection on a thread of its own.
 class server {
  public:
   struct settings {
+    boost::asio::ip::address_v4 address = boost::asio::ip::address_v4::loopback();
     certificate const* identity = nullptr;  ///< it has TLS, and asks for it
     int login_error = 0;                    ///< nobody is let in
+    int hangs_up_at_greeting = 0;           ///< on so many, the first, in the middle of what comes before the password
+    int hangs_up_at_login = 0;              ///< and when it has the password
     /// The answer to a request, which is a batch or what a call prepared; nothing: that of `usual`.
     std::function<std::optional<answer>(std::string const& request)> script;
   };
 
-  explicit server(settings how) : settings_(std::move(how)), acceptor_(io_, {boost::asio::ip::address_v4::loopback(), 0}) {
+  explicit server(settings how) : settings_(std::move(how)), acceptor_(io_, {settings_.address, 0}) {
     if (settings_.identity != nullptr) load(*settings_.identity);
     accepting_ = std::thread([this] { accept(); });
   }
@@ -134,6 +137,11 @@ class server {
   int connections() const { return connections_; }
   /// How many sent who they are, with the password.
   int logins() const { return logins_; }
+  /// Who was the last of them.
+  std::string user() const {
+    std::scoped_lock const lock(mutex_);
+    return user_;
+  }
   /// How many asked that what runs be ended.
   int attentions() const { return attentions_; }
   std::vector<std::string> requests() const {
@@ -293,6 +301,8 @@ class server {
         case prelogin: greet(one); break;
         case login:
           ++logins_;
+          note_user(content);
+          if (connections_ <= settings_.hangs_up_at_login) return;
           if (settings_.login_error != 0) {
             send(one, failure(settings_.login_error, "Login failed.") + done(0xFD, 2, 0));
             return;
@@ -316,6 +326,7 @@ class server {
     options.raw(std::string_view("\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff", 11));
     options.raw(std::string_view("\x10\x00\x0f\xa0\x00\x00", 6)).raw({&encryption, 1});
     send(one, options.bytes);
+    if (connections_ <= settings_.hangs_up_at_greeting) throw gone();
     if (settings_.identity == nullptr) return;
     // The handshake is in messages of the same kind, what follows is not.
     one.tls.reset(SSL_new(context_.get()));
@@ -336,6 +347,12 @@ class server {
       BIO_write(SSL_get_rbio(tls.get()), content.data(), static_cast<int>(content.size()));
     }
     one.tls = std::move(tls);
+  }
+
+  void note_user(std::string_view content) {
+    std::size_t const at = little<std::uint16_t>(content, 40), size = little<std::uint16_t>(content, 42);
+    std::scoped_lock const lock(mutex_);
+    user_ = text_of(content.substr(at, size * 2));
   }
 
   static std::string welcome() {
@@ -483,6 +500,7 @@ class server {
   std::list<client> clients_;
   std::vector<std::string> requests_;
   std::vector<std::string> preparations_;
+  std::string user_;
   std::atomic<bool> is_over_{false};
   std::atomic<int> connections_{0};
   std::atomic<int> logins_{0};

@@ -223,8 +223,14 @@ class connection {
     is_open_ = false;
   }
 
-  /// Product and version.
-  std::string server() const { return (is_babelfish_ ? "Babelfish for PostgreSQL, as SQL Server " : "SQL Server ") + server_; }
+  /// Whether who reads keeps nobody waiting who writes, and the other way round.
+  bool has_snapshots() const { return has_snapshots_; }
+
+  /// Product and version, and what would make it better.
+  std::string server() const {
+    std::string const product = (is_babelfish_ ? "Babelfish for PostgreSQL, as SQL Server " : "SQL Server ") + server_;
+    return has_snapshots_ ? product : product + ", whose database has no snapshots: ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON";
+  }
   /// Protocol and cipher, of which the library tells nothing.
   std::string tls() const { return is_encrypted_ ? "TLS" : ""; }
   void note_encrypted() { is_encrypted_ = true; }
@@ -232,7 +238,7 @@ class connection {
   // What a pool asks of it.
 
   connection_state state() const noexcept {
-    if (is_broken_ || is_touched_) return connection_state::broken;
+    if (is_broken_ || is_touched_ || is_late_ || is_interrupted_) return connection_state::broken;
     return is_open_ ? connection_state::dirty : connection_state::clean;
   }
 

@@ -2,6 +2,7 @@
 #define VISOR_DRIVER_MSSQL_CONNECTOR_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/log.hpp"
 #include "visor/base/run_on.hpp"
 #include "visor/driver/mssql/connection.hpp"
 #include "visor/driver/mssql/freetds_file.hpp"
@@ -13,6 +14,7 @@
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -33,7 +35,8 @@ class connector {
   explicit connector(mssql_settings settings, log_sink log = {})
       : settings_(std::move(settings)),
         certificates_(std::make_shared<tls_files const>(settings_.tls)),
-        log_(settings_.log_statements, std::move(log)),
+        sink_(std::move(log)),
+        log_(settings_.log_statements, sink_),
         threads_(std::make_shared<boost::asio::thread_pool>(static_cast<std::size_t>(settings_.pool.max + settings_.pool.max_connecting))) {
     settings_.tls = certificates_->paths();
     section_ = freetds_file::section_for(settings_);
@@ -59,6 +62,24 @@ class connector {
 
  private:
   std::unique_ptr<connection> connect_on(boost::asio::any_io_executor threads) const {
+    auto ready = dial(std::move(threads));
+    if (settings_.tls.mode != tls_mode::disable) ready->note_encrypted();
+    ready->prepare_session();
+    if (!ready->has_snapshots()) tell_of_snapshots();
+    return ready;
+  }
+
+  /// To the library, a network that breaks while TLS begins looks like a certificate that it does not take. Only the latter lasts.
+  std::unique_ptr<connection> dial(boost::asio::any_io_executor threads) const {
+    try {
+      return dial_once(threads);
+    } catch (error const& thrown) {
+      if (thrown.kind() != condition::tls_failed) throw;
+    }
+    return dial_once(std::move(threads));
+  }
+
+  std::unique_ptr<connection> dial_once(boost::asio::any_io_executor threads) const {
     SQLHDBC handle = nullptr;
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, environment(), &handle)))
       throw error(condition::internal, "no memory for a connection");
@@ -78,10 +99,14 @@ class connector {
                                             nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT);
     text.assign(text.size(), '\0');
     if (!SQL_SUCCEEDED(done)) throw connect_failure(settings_, diagnoses(SQL_HANDLE_DBC, handle));
-    auto ready = std::make_unique<connection>(std::move(made), socket_of(before), place(), settings_.transaction_timeout, log_, threads);
-    if (settings_.tls.mode != tls_mode::disable) ready->note_encrypted();
-    ready->prepare_session();
-    return ready;
+    return std::make_unique<connection>(std::move(made), socket_of(before), place(), settings_.transaction_timeout, log_,
+                                        std::move(threads));
+  }
+
+  void tell_of_snapshots() const {
+    if (sink_ && !told_of_snapshots_->exchange(true))
+      sink_(log_level::warning, place() + " has no snapshots, so who reads waits for those that write, and they for him: ALTER DATABASE [" +
+                                    settings_.database + "] SET ALLOW_SNAPSHOT_ISOLATION ON");
   }
 
   static SQLHENV environment() {
@@ -127,6 +152,8 @@ class connector {
   mssql_settings settings_;
   std::shared_ptr<tls_files const> certificates_;
   std::string section_;  // of FreeTDS's configuration
+  log_sink sink_;
+  std::shared_ptr<std::atomic<bool>> told_of_snapshots_ = std::make_shared<std::atomic<bool>>(false);  // by one of all copies
   visor::detail::statement_log log_;
   std::shared_ptr<boost::asio::thread_pool> threads_;  // of all copies
 };

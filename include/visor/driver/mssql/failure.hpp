@@ -84,12 +84,14 @@ inline error connect_failure(mssql_settings const& to, std::vector<diagnosis> co
   condition const what = classify(why.number);
   if (what == condition::tls_failed && to.tls.mode != tls_mode::disable)
     return because(what, "TLS with " + where +
-                             " failed: it has none, or its certificate is not from a trusted authority (tls.ca), or for another name; the "
-                             "library does not say which");
+                             " failed twice: it has none, or its certificate is not from a trusted authority (tls.ca), or for another "
+                             "name, or it hangs up; the library does not say which");
   if (what == condition::authentication_failed || what == condition::busy || what == condition::read_only)
     return because(what, where + " admits nobody now, or not this user");
+  std::string const right =
+      to.has_instance() ? "host and firewall right, and does its browser service answer on UDP 1434" : "host, port and firewall right";
   return because(condition::connection_failed,
-                 "cannot connect to " + where + ": is the server up? Are host, port and firewall right? May this machine connect?");
+                 "cannot connect to " + where + ": is the server up? Are " + right + "? May this machine connect?");
 }
 
 }  // namespace visor::mssql_driver

@@ -8,20 +8,22 @@
 
 namespace visor {
 
-/// How to reach a Microsoft SQL Server. A host `server\instance` is a named instance, whose port its browser service tells; the port is
-/// not used then.
+/// How to reach a Microsoft SQL Server. A host `server\instance` is a named instance, whose port its browser service tells over UDP 1434;
+/// the port is not used then. In a URL it is `mssql://server/database?instance=name`.
 struct mssql_settings : server_options {
   std::string odbc_driver = "FreeTDS";  ///< its name in odbcinst.ini, or the path of its library
 
   mssql_settings() { port = 1433; }
   friend bool operator==(mssql_settings const&, mssql_settings const&) = default;
 
-  static constexpr char const* more_options = ", encrypt, trustServerCertificate, odbc_driver";
+  static constexpr char const* more_options = ", instance, encrypt, trustServerCertificate, odbc_driver";
   /// \return whether there is such an option
   bool set_option(std::string const& option, std::string const& value) {
     bool const yes = value == "true" || value == "yes" || value == "mandatory" || value == "strict";
     if (option == "odbc_driver") {
       odbc_driver = value;
+    } else if (option == "instance") {
+      host += '\\' + value;
     } else if (option == "encrypt") {
       tls.mode = !yes ? tls_mode::disable : tls.mode == tls_mode::disable ? tls_mode::verify_full : tls.mode;
     } else if (option == "trustServerCertificate") {
@@ -35,6 +37,9 @@ struct mssql_settings : server_options {
   void check() const {
     server_options::check();
     if (is_local()) throw error(condition::invalid_argument, "host is a path: SQL Server is reached over TCP only");
+    auto const cut = host.find('\\');
+    if (cut == 0 || (has_instance() && (cut + 1 == host.size() || cut != host.rfind('\\'))))
+      throw error(condition::invalid_argument, "host is " + host + ": a named instance is server\\instance");
     // They go through languages of others, which have no way to write these.
     for (std::string const* const each : {&host, &tls.ca})
       if (std::ranges::any_of(*each, [](char c) { return static_cast<unsigned char>(c) < ' '; }) && !each->starts_with("-----"))
