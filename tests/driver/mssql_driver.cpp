@@ -45,6 +45,21 @@ TEST_CASE("many executions go as few messages and tell of each", "[mssql]") {
   check_many<visor::mssql>(where.settings());
 }
 
+TEST_CASE("text of several statements is run to its end, and what fails in it is told", "[mssql]") {
+  place const where(server);
+  boost::asio::io_context io{1};
+  database base(where.settings());
+  run(io, base.open());
+  std::string text = "INSERT INTO numbers VALUES (1); SELECT value FROM numbers; INSERT INTO numbers VALUES (2)";
+  auto op = [&](session& on) -> done { co_await on.run(text); };
+  run(io, base.transact(op));
+  CHECK(where.found() == numbers{1, 2});
+  text = "INSERT INTO numbers VALUES (3); INSERT INTO numbers VALUES (1)";
+  CHECK_THROWS_AS(run(io, base.transact(op)), visor::error);
+  CHECK(where.found() == numbers{1, 2});
+  run(io, base.close());
+}
+
 TEST_CASE("a text of any length is given and stored as it is, and a short one also compared", "[mssql]") {
   std::string const text = GENERATE(as<std::string>(), "", " ", "plain", "\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80", "it's");
   std::size_t const times = GENERATE(as<std::size_t>(), 1, 800, 4000, 4001, 100'000);

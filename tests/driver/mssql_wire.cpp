@@ -180,6 +180,7 @@ TEST_CASE("a transaction is written and answered over the wire", "[mssql]") {
   CHECK(changed == 0);
   CHECK(server.times("sp_getapplock") == 1);
   CHECK(server.times("COMMIT TRANSACTION") == 1);
+  CHECK(server.attentions() == 0);
 }
 
 TEST_CASE("a statement is prepared once for a connection, whatever it is given", "[mssql]") {

@@ -134,12 +134,9 @@ class connection {
     return count < 0 ? 0 : static_cast<std::size_t>(count);
   }
 
-  /// Takes what is left of the answer, which may be that it failed after all. What is not taken would be cancelled.
+  /// Takes what is left of the answer.
   void finish(prepared_statement& of) {
-    running const now(*this, of.handle.get());
-    SQLRETURN done = SQL_SUCCESS;
-    while (SQL_SUCCEEDED(done)) done = SQLMoreResults(of.handle.get());
-    if (done != SQL_NO_DATA) fail(of.handle.get());
+    take_rest(of.handle.get());
     SQLFreeStmt(of.handle.get(), SQL_CLOSE);
   }
 
@@ -148,12 +145,13 @@ class connection {
     return visor::detail::statement_log::entry(log_, sql::text_in<mssql_dialect, Definition>, placeholders<Definition>.size());
   }
 
-  /// Runs text that is not kept.
+  /// Runs text that is not kept: one statement or several.
   void run(std::string_view text) {
     std::string copy(text);
     visor::detail::statement_log::entry telling(log_, log_.without_values(copy), 0);
     statement_ptr const one = make_statement();
     execute_text(one.get(), copy);
+    take_rest(one.get());
     telling.rows = 0;
   }
 
@@ -173,6 +171,7 @@ class connection {
       done = SQLFetch(one.get());
     }
     if (!row.take(one.get())) fail(one.get());
+    take_rest(one.get());
     return std::string(row.text(0));
   }
 
@@ -315,6 +314,14 @@ class connection {
     running const now(*this, statement);
     SQLRETURN const done = SQLExecDirect(statement, reinterpret_cast<SQLCHAR*>(text.data()), static_cast<SQLINTEGER>(text.size()));
     if (!SQL_SUCCEEDED(done) && done != SQL_NO_DATA) fail(statement);
+  }
+
+  /// What is left of an answer may be that it failed after all, and what is not taken would be cancelled, which takes a round trip.
+  void take_rest(SQLHSTMT of) {
+    running const now(*this, of);
+    SQLRETURN done = SQL_SUCCESS;
+    while (SQL_SUCCEEDED(done)) done = SQLMoreResults(of);
+    if (done != SQL_NO_DATA) fail(of);
   }
 
   [[noreturn]] void fail(SQLHSTMT statement) {
