@@ -23,6 +23,7 @@
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,9 +42,11 @@ template <store Store, timekeeper Clock = wall_clock>
 class engine {
  public:
   /// \param executor where everything runs; the engine makes a strand on it for itself
+  /// \param origin none: that of this process
   /// \throws visor::error `invalid_argument` when a setting is out of range
-  engine(boost::asio::any_io_executor executor, Store& kept, node_settings settings, Clock clock = Clock(), log_sink log = {})
-      : shared_(std::move(executor), kept, std::move(settings), std::move(clock), std::move(log)),
+  engine(boost::asio::any_io_executor executor, Store& kept, node_settings settings, Clock clock = Clock(), log_sink log = {},
+         std::optional<engine_origin> origin = std::nullopt)
+      : shared_(std::move(executor), kept, std::move(settings), std::move(clock), std::move(log), std::move(origin)),
         membership_(shared_),
         runner_(shared_),
         fires_(shared_),

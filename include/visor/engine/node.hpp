@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -33,22 +34,29 @@ struct engine_counters {
   std::uint64_t lost_leases = 0;
 };
 
+/// What an engine else finds out about its process, and where its random numbers begin: for a simulation, in which all of it is the same
+/// each time.
+struct engine_origin {
+  process_identity identity;
+  std::uint64_t seed = 0;
+};
+
 namespace detail {
 
 /// What the parts of one engine share. Everything that changes is touched on the strand only.
 template <store Store, timekeeper Clock>
 struct shared_node {
-  shared_node(boost::asio::any_io_executor on, Store& with, node_settings set, Clock time, log_sink sink)
+  shared_node(boost::asio::any_io_executor on, Store& with, node_settings set, Clock time, log_sink sink, std::optional<engine_origin> from)
       : executor(std::move(on)),
         strand(boost::asio::make_strand(executor)),
         kept(with),
         settings(std::move(set)),
         clock(std::move(time)),
         sink_(std::move(sink)),
-        random_(std::random_device()()) {
+        random_(from ? from->seed : std::random_device()()) {
     settings.check();
-    identity = process_identity::current();
-    identity.engine = number_.value();
+    identity = from ? from->identity : process_identity::current();
+    if (!from) identity.engine = number_.emplace().value();
     if (settings.name.empty()) {
       settings.name = identity.host + "-" + std::to_string(identity.pid);
       if (identity.engine > 1) settings.name += "-" + std::to_string(identity.engine);
@@ -91,7 +99,7 @@ struct shared_node {
   static void append(std::string& line, instant when) { line += to_string(when); }
   static void append(std::string& line, duration length) { line += to_string(length); }
 
-  engine_number number_;
+  std::optional<engine_number> number_;
   log_sink sink_;
   std::mt19937_64 random_;
 };
