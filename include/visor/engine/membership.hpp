@@ -103,6 +103,11 @@ class membership {
   static constexpr std::chrono::milliseconds shortest_wait{20};
 
   task<> join_once() {
+    if (node_.settings.exclusive) {
+      // There is nobody else to do it, and a node of another name, whose lease has run out, may have left jobs.
+      auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
+      report(recovered);
+    }
     join_request request;
     request.node = node_.settings.name;
     request.address = node_.identity.text();
