@@ -1,0 +1,511 @@
+#ifndef VISOR_SIMULATION_HPP
+#define VISOR_SIMULATION_HPP
+
+/// \file
+/// A whole cluster in one thread and in virtual time: `visor::simulation`. For trying handlers and schedules with everything that may
+/// happen to nodes and to their calls to the store, thousands of times in a minute; a seed that found something finds it again.
+
+#include "visor/engine/engine.hpp"
+#include "visor/simulation/clock.hpp"
+#include "visor/simulation/store.hpp"
+#include "visor/simulation/world.hpp"
+#include "visor/store/memory_store.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace visor {
+
+/// Nodes, each a real `engine`, on one store, in virtual time and in one thread. What happens depends on the seed, the faults and the calls
+/// made here alone: nothing on real time, addresses of memory, or the machine. Handlers must keep to that too: they wait with a
+/// `simulated_clock::timer` made from `job.executor()` and `clock()`, and do not use `blocking_executor`.
+///
+///     visor::simulated_faults faults;
+///     faults.crash = 5min;                                    // one node of the cluster in five minutes
+///     faults.unanswered = 0.01;                               // one call to the store in a hundred
+///     visor::simulation world(seed, faults);
+///     world.add(visor::job_type("send", send, options));      // the handler under test
+///     for (int i = 0; i < 3; ++i) world.add_node();
+///     world.enqueue(job);
+///     world.run_for(1h);                                      // some milliseconds
+///     CHECK(world.rest(1h));                                  // no more faults: does everything end?
+///     // now look at what the handler did, at world.runs() and at world.ask(world.store().attempts(id))
+///
+/// \tparam Store made from a `simulated_clock`; its operations must complete without suspending
+/// Thread-safety: none; any number of simulations may run in threads of their own.
+template <store Store = memory_store<simulated_clock>>
+class basic_simulation {
+ public:
+  explicit basic_simulation(std::uint64_t seed, simulated_faults faults = simulated_faults()) : world_(seed) {
+    world_.faults = faults;
+    ask(store_.open());
+    keep_happening(&simulated_faults::crash, [this](std::size_t which) { crash(which, world_.up_to(world_.faults.longest_downtime)); });
+    keep_happening(&simulated_faults::pause, [this](std::size_t which) { pause(which, world_.up_to(world_.faults.longest_pause)); });
+    keep_happening(&simulated_faults::stop, [this](std::size_t which) { stop(which, world_.up_to(world_.faults.longest_downtime)); });
+    keep_happening(&simulated_faults::clock_step, [this](std::size_t which) {
+      step_clock(which, world_.up_to(2 * world_.faults.longest_step) - world_.faults.longest_step);
+    });
+  }
+  basic_simulation(basic_simulation const&) = delete;
+  basic_simulation& operator=(basic_simulation const&) = delete;
+  ~basic_simulation() {
+    for (auto& each : machines_) destroy(each);
+    world_.time.forget(world_.server);
+  }
+
+  /// Where each line of what happens goes, those of the engines among them. It changes nothing of what happens.
+  void log_to(std::function<void(std::string_view)> sink) { world_.log = std::move(sink); }
+
+  // --- the program ----------------------------------------------------------------------------------------------------------------
+
+  /// Makes a job type known to every process that starts from now on.
+  void add(job_type type) { types_.push_back(std::move(type)); }
+
+  /// Adds a schedule to the program of every process that starts from now on; one of the same id is replaced, as by a new version.
+  void add(schedule_record schedule) {
+    schedule.origin = origin::code;
+    std::erase_if(schedules_, [&](schedule_record const& other) { return other.id == schedule.id; });
+    schedules_.push_back(std::move(schedule));
+  }
+
+  /// Adds a machine with one node on it, and starts it. A process that ends is started again after a while, as a service manager does.
+  /// \param settings without a name: it is given one
+  /// \return the number of the machine, from 0
+  /// \throws visor::error `invalid_argument` when a setting is out of range
+  std::size_t add_node(node_settings settings = cluster_settings()) {
+    settings.check();
+    machine& made = machines_.emplace_back();
+    made.settings = std::move(settings);
+    std::size_t const number = machines_.size() - 1;
+    if (made.settings.name.empty()) made.settings.name = "node" + std::to_string(number);
+    made.address = new_address();
+    start(number);
+    return number;
+  }
+
+  /// Those of a node beside others.
+  static node_settings cluster_settings() {
+    node_settings result;
+    result.exclusive = false;
+    return result;
+  }
+
+  std::size_t machines() const { return machines_.size(); }
+
+  // --- what happens ---------------------------------------------------------------------------------------------------------------
+
+  /// Lets time pass.
+  /// \throws std::logic_error when something goes on for ever at one instant
+  void run_for(duration length) {
+    auto const end = world_.time.elapsed() + length;
+    settle();
+    for (auto next = world_.time.next_due(); next && *next <= end; next = world_.time.next_due()) {
+      if (*next > world_.time.elapsed()) handled_ = 0;
+      world_.time.move_to(*next);
+      settle();
+    }
+    world_.time.move_to(end);
+  }
+
+  /// Calls `what` at a time from now on.
+  void after(duration wait, std::function<void()> what) { world_.time.at(world_.time.elapsed() + wait, std::move(what)); }
+
+  /// Ends the process of a machine from one instant to the next. A new one starts after `downtime`.
+  void crash(std::size_t which, duration downtime) {
+    if (!machines_[which].engine) return;
+    ++world_.counts.crashes;
+    end(which, simulated_process::end::crashed, downtime);
+  }
+
+  /// Nothing of a process runs for so long, and then it goes on.
+  void pause(std::size_t which, duration length) {
+    auto& paused = machines_[which];
+    if (!paused.engine || paused.is_paused) return;
+    ++world_.counts.pauses;
+    world_.note("is paused", paused.process, length.count());
+    paused.is_paused = true;
+    world_.processes[paused.process].pauses.push_back(simulated_span{world_.now(), world_.now() + length});
+    after(length, [this, which, process = paused.process] { resume(which, process); });
+  }
+
+  /// Asks a process to stop, which drains it. A new one starts after `downtime`.
+  void stop(std::size_t which, duration downtime) {
+    auto& stopped = machines_[which];
+    auto& about = world_.processes[stopped.process];
+    if (!stopped.engine || about.asked_to_stop) return;
+    ++world_.counts.stops;
+    world_.note("is asked to stop", stopped.process);
+    about.asked_to_stop = world_.now();
+    stopped.downtime = downtime;
+    stopped.engine->stop();
+  }
+
+  /// Sets the time of day of a machine off the true time.
+  void step_clock(std::size_t which, duration offset) {
+    ++world_.counts.clock_steps;
+    machines_[which].offset = offset;
+    world_.note("the clock is set", machines_[which].process, offset.count());
+  }
+
+  /// Adds a job as a client does, who repeats his call until he hears that it was done.
+  /// \param job its id is made here
+  job_id enqueue(new_job job) {
+    job.id = ask(store_.reserve_ids(1));
+    boost::asio::co_spawn(world_.server, hand_in(job), boost::asio::detached);
+    return job.id;
+  }
+
+  /// Asks that a job be cancelled, as a client who does not repeat his call.
+  void cancel(job_id id) { boost::asio::co_spawn(world_.server, withdraw(id), boost::asio::detached); }
+
+  // --- the end --------------------------------------------------------------------------------------------------------------------
+
+  /// From now on nothing goes wrong any more; what is paused goes on, and what has ended is started.
+  void calm() {
+    auto const usual = world_.faults.usual_call;
+    world_.faults = simulated_faults();
+    world_.faults.usual_call = usual;
+    world_.faults.longest_downtime = duration{0};
+    for (std::size_t which = 0; which < machines_.size(); ++which) {
+      resume(which, machines_[which].process);
+      if (!machines_[which].engine) start(which);
+    }
+  }
+
+  /// Ends the faults, pauses the schedules after what they are late with, and waits until every job has ended.
+  /// \return false when that took longer than `limit`
+  bool rest(duration limit) {
+    calm();
+    duration longest{};
+    for (auto const& each : machines_) longest = std::max(longest, each.settings.lease_ttl + each.settings.heartbeat_interval);
+    run_for(longest + std::chrono::minutes{1});
+    for (auto& each : ask(store_.schedules(schedule_filter()))) {
+      if (each.state != schedule_state::active) continue;
+      each.state = schedule_state::paused;
+      ask(store_.update_schedule(each));
+    }
+    for (duration waited{}; open_jobs() != 0; waited += std::chrono::seconds{10}) {
+      if (waited >= limit) return false;
+      run_for(std::chrono::seconds{10});
+    }
+    return true;
+  }
+
+  /// Drains every process, of which none is started again.
+  /// \return false when that took longer than `limit`
+  bool stop_all(duration limit) {
+    is_over_ = true;
+    for (std::size_t which = 0; which < machines_.size(); ++which) stop(which, duration{0});
+    run_for(limit);
+    return std::ranges::none_of(machines_, [](machine const& each) { return each.engine != nullptr; });
+  }
+
+  // --- what happened --------------------------------------------------------------------------------------------------------------
+
+  /// The true time, which is that of the store.
+  simulated_clock clock() { return {world_.time, no_offset_}; }
+  /// The time as a machine has it.
+  simulated_clock clock(std::size_t which) { return {world_.time, machines_.at(which).offset}; }
+
+  std::vector<simulated_run> const& runs() const { return world_.runs; }
+  std::vector<simulated_process> const& processes() const { return world_.processes; }
+  simulated_counts const& counts() const { return world_.counts; }
+
+  /// The ids of jobs of which a client heard that they are there.
+  std::vector<job_id> const& acknowledged() const { return acknowledged_; }
+
+  /// A number made of all that happened: the same for the same seed, faults and calls.
+  std::uint64_t trace() const { return world_.trace; }
+
+  /// The store itself, without faults.
+  Store& store() { return store_; }
+
+  /// The answer of the store: `world.ask(world.store().attempts(id))`.
+  template <class T>
+  T ask(task<T> question) {
+    std::optional<T> answer;
+    complete(keep(std::move(question), answer));
+    return std::move(*answer);
+  }
+  void ask(task<> question) { complete(std::move(question)); }
+
+  /// Jobs that have not ended.
+  std::size_t open_jobs() {
+    std::size_t result = 0;
+    for (auto const state : {job_state::running, job_state::ready, job_state::scheduled, job_state::waiting}) {
+      job_filter filter;
+      filter.state = state;
+      filter.limit = static_cast<std::size_t>(-1);
+      result += ask(store_.jobs(filter)).size();
+    }
+    return result;
+  }
+
+ private:
+  using view_type = detail::simulated_store<Store>;
+  using engine_type = engine<view_type, simulated_clock>;
+
+  /// A node, and its process while it has one.
+  struct machine {
+    node_settings settings;
+    duration offset{};
+    process_identity address;
+    std::size_t process = 0;  ///< the last one
+    duration downtime{};      ///< after it was asked to stop
+    bool is_paused = false;
+    bool has_ended = false;  ///< `run` has, and what is left of it is to be cleared away
+    // Everything that a process has waits on its own context, so that a pause is not to run that, and a crash never to run it again.
+    std::unique_ptr<boost::asio::io_context> io;
+    std::unique_ptr<view_type> view;
+    std::unique_ptr<engine_type> engine;
+  };
+
+  /// \param mean the member that says how often; 0 for never
+  void keep_happening(duration simulated_faults::* mean, std::function<void(std::size_t)> what) {
+    if (world_.faults.*mean <= duration{0}) return;
+    after(world_.up_to(2 * (world_.faults.*mean)), [this, mean, what] {
+      if (world_.faults.*mean <= duration{0}) return;  // it is calm now
+      if (!machines_.empty()) what(world_.below(machines_.size()));
+      keep_happening(mean, what);
+    });
+  }
+
+  process_identity new_address() {
+    process_identity result;
+    result.host = "simulated" + std::to_string(++addresses_);
+    result.pid = 1;
+    result.start = "1";
+    return result;
+  }
+
+  // A process.
+
+  void start(std::size_t which) {
+    machine& on = machines_[which];
+    if (is_over_ || on.engine) return;
+    on.process = world_.processes.size();
+    auto& about = world_.processes.emplace_back();
+    about.node = on.settings.name;
+    about.machine = which;
+    about.address = on.address.host;
+    about.started = world_.now();
+    world_.note("starts", on.process);
+    on.is_paused = on.has_ended = false;
+    on.downtime = world_.up_to(world_.faults.longest_downtime);
+    on.io = std::make_unique<boost::asio::io_context>(1);
+    on.view = std::make_unique<view_type>(store_, world_, on.process);
+    log_sink sink;
+    if (world_.log) sink = [this, process = on.process](log_level, std::string_view line) { world_.say(line, process); };
+    engine_origin origin;
+    origin.identity = on.address;
+    origin.seed = world_.random();
+    on.engine = std::make_unique<engine_type>(on.io->get_executor(), *on.view, on.settings, clock(which), sink, origin);
+    for (auto const& type : types_) on.engine->add(watched(type, on.process));
+    on.engine->owns_schedules_of(origin::code);
+    for (auto const& schedule : schedules_) on.engine->add(schedule);
+    boost::asio::co_spawn(*on.io, on.engine->run(), [this, which](std::exception_ptr thrown) { has_run(which, thrown); });
+  }
+
+  void has_run(std::size_t which, std::exception_ptr const& thrown) {
+    machine& on = machines_[which];
+    auto& about = world_.processes[on.process];
+    about.lost_leases = on.engine->counters().lost_leases;
+    try {
+      if (thrown) std::rethrow_exception(thrown);
+    } catch (std::exception const& failure) {
+      about.failure = failure.what();
+    }
+    on.has_ended = true;
+  }
+
+  void clear_ended() {
+    for (std::size_t which = 0; which < machines_.size(); ++which)
+      if (auto& on = machines_[which]; on.has_ended) {
+        auto const failed = !world_.processes[on.process].failure.empty();
+        end(which, failed ? simulated_process::end::failed : simulated_process::end::stopped, on.downtime);
+      }
+  }
+
+  void end(std::size_t which, enum simulated_process::end how, duration downtime) {
+    machine& on = machines_[which];
+    auto& about = world_.processes[on.process];
+    world_.note("ends", on.process, static_cast<int>(how));
+    about.how = how;
+    about.ended = world_.now();
+    if (on.is_paused) about.pauses.back().until = world_.now();
+    destroy(on);
+    // The next one is at another place, or has another name too; else it is known for the same at once.
+    if (world_.happens(0.5)) on.address = new_address();
+    if (world_.happens(0.3)) on.settings.name = "node" + std::to_string(which) + "-" + std::to_string(++names_);
+    after(downtime, [this, which] { start(which); });
+  }
+
+  /// What waits is destroyed before what it refers to, and the context, which takes the rest along, before its view of the store.
+  void destroy(machine& on) {
+    if (!on.io) return;
+    world_.time.forget(*on.io);
+    on.engine.reset();
+    on.io.reset();
+    on.view.reset();
+    on.is_paused = on.has_ended = false;
+  }
+
+  void resume(std::size_t which, std::size_t process) {
+    machine& on = machines_[which];
+    if (!on.engine || on.process != process || !on.is_paused) return;
+    world_.note("goes on", process);
+    world_.processes[process].pauses.back().until = world_.now();
+    on.is_paused = false;
+  }
+
+  /// The job type with a note of each of its runs.
+  job_type watched(job_type type, std::size_t process) {
+    type.run = [this, process, code = std::move(type.run)](job_context& job) -> task<> {
+      std::size_t const number = begins(job, process);
+      auto const tell = [this, number, &job] { is_told(number, job.why_stopped()); };
+      std::stop_callback const told{job.stop_token(), tell};
+      std::exception_ptr thrown;
+      try {
+        auto work = code(job);
+        co_await std::move(work);
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+      ends(number, !thrown);
+      if (thrown) std::rethrow_exception(thrown);
+    };
+    return type;
+  }
+
+  std::size_t begins(job_context const& job, std::size_t process) {
+    auto& run = world_.runs.emplace_back();
+    run.job = job.id();
+    run.attempt = job.attempt();
+    run.type = job.type();
+    run.process = process;
+    run.epoch = job.epoch();
+    run.began = world_.now();
+    world_.note("a run begins", process, run.job, run.attempt);
+    return world_.runs.size() - 1;
+  }
+
+  void is_told(std::size_t number, stop_reason why) {
+    auto& run = world_.runs[number];
+    run.told_to_stop = world_.now();
+    run.why = why;
+    world_.note("a run is told to stop", run.process, run.job, static_cast<int>(why));
+  }
+
+  void ends(std::size_t number, bool returned) {
+    auto& run = world_.runs[number];
+    run.ended = world_.now();
+    run.returned = returned;
+    world_.note(returned ? "a run returns" : "a run throws", run.process, run.job, run.attempt);
+  }
+
+  // A client.
+
+  task<> hand_in(new_job job) {
+    std::vector<new_job> const jobs{job};
+    for (;;) {
+      try {
+        co_await client_.enqueue(jobs);
+        world_.note("a job is acknowledged", world_.nobody, job.id);
+        acknowledged_.push_back(job.id);
+        co_return;
+      } catch (error const&) {
+        world_.note("a job was not acknowledged", world_.nobody, job.id);
+      }
+    }
+  }
+
+  task<> withdraw(job_id id) {
+    try {
+      co_await client_.cancel_job(id);
+    } catch (error const&) {
+      world_.note("cancelling was not acknowledged", world_.nobody, id);
+    }
+  }
+
+  // Running.
+
+  /// Runs all that can run without time passing: some of one process, then of another, in an order that is never the same.
+  void settle() {
+    for (bool any = true; any;) {
+      any = false;
+      std::size_t const first = world_.below(machines_.size() + 1);
+      for (std::size_t i = 0; i <= machines_.size(); ++i) any = run_some((first + i) % (machines_.size() + 1)) || any;
+      clear_ended();
+    }
+  }
+
+  /// Runs one handler or a few of the context of one machine, or of the store.
+  bool run_some(std::size_t which) {
+    auto* io = &world_.server;
+    if (which < machines_.size()) {
+      if (!machines_[which].io || machines_[which].is_paused) return false;
+      io = machines_[which].io.get();
+    }
+    io->restart();
+    std::size_t done = 0;
+    for (std::size_t most = 1 + world_.below(4); done < most && io->poll_one() != 0;) ++done;
+    handled_ += done;
+    if (handled_ > 1'000'000) throw std::logic_error("at " + to_string(world_.now()) + " something goes on for ever without time passing");
+    return done != 0;
+  }
+
+  template <class T>
+  static task<> keep(task<T> question, std::optional<T>& answer) {
+    answer.emplace(co_await std::move(question));
+  }
+
+  void complete(task<> question) {
+    boost::asio::io_context io{1};
+    std::exception_ptr failure;
+    bool answered = false;
+    boost::asio::co_spawn(io, std::move(question), [&](std::exception_ptr thrown) {
+      failure = thrown;
+      answered = true;
+    });
+    io.run();
+    if (failure) std::rethrow_exception(failure);
+    if (!answered) throw std::logic_error("the store of a simulation must answer at once");
+  }
+
+  static constexpr duration no_offset_{};
+
+  detail::simulated_world world_;
+  Store store_{clock()};
+  view_type client_{store_, world_, detail::simulated_world::nobody};
+  std::vector<job_type> types_;
+  std::vector<schedule_record> schedules_;
+  std::deque<machine> machines_;
+  std::vector<job_id> acknowledged_;
+  std::uint64_t handled_ = 0;
+  int addresses_ = 0;
+  int names_ = 0;
+  bool is_over_ = false;
+};
+
+using simulation = basic_simulation<>;
+
+}  // namespace visor
+
+#endif
