@@ -58,6 +58,7 @@ class basic_simulation {
     ask(store_.open());
     keep_happening(&simulated_faults::crash, [this](std::size_t which) { crash(which, world_.up_to(world_.faults.longest_downtime)); });
     keep_happening(&simulated_faults::pause, [this](std::size_t which) { pause(which, world_.up_to(world_.faults.longest_pause)); });
+    keep_happening(&simulated_faults::suspend, [this](std::size_t which) { suspend(which, world_.up_to(world_.faults.longest_pause)); });
     keep_happening(&simulated_faults::stop, [this](std::size_t which) { stop(which, world_.up_to(world_.faults.longest_downtime)); });
     keep_happening(&simulated_faults::clock_step, [this](std::size_t which) {
       step_clock(which, world_.up_to(2 * world_.faults.longest_step) - world_.faults.longest_step);
@@ -136,13 +137,12 @@ class basic_simulation {
 
   /// Nothing of a process runs for so long, and then it goes on.
   void pause(std::size_t which, duration length) {
-    auto& paused = machines_[which];
-    if (!paused.engine || paused.is_paused) return;
-    ++world_.counts.pauses;
-    world_.note("is paused", paused.process, length.count());
-    paused.is_paused = true;
-    world_.processes[paused.process].pauses.push_back(simulated_span{world_.now(), world_.now() + length});
-    after(length, [this, which, process = paused.process] { resume(which, process); });
+    if (hold(which, length, false)) ++world_.counts.pauses;
+  }
+
+  /// The same, and the clock of the machine stands still meanwhile, but for the time of day.
+  void suspend(std::size_t which, duration length) {
+    if (hold(which, length, true)) ++world_.counts.suspensions;
   }
 
   /// Asks a process to stop, which drains it. A new one starts after `downtime`.
@@ -160,7 +160,7 @@ class basic_simulation {
   /// Sets the time of day of a machine off the true time.
   void step_clock(std::size_t which, duration offset) {
     ++world_.counts.clock_steps;
-    machines_[which].offset = offset;
+    machines_[which].time.ahead = offset;
     world_.note("the clock is set", machines_[which].process, offset.count());
   }
 
@@ -220,9 +220,9 @@ class basic_simulation {
   // --- what happened --------------------------------------------------------------------------------------------------------------
 
   /// The true time, which is that of the store.
-  simulated_clock clock() { return {world_.time, no_offset_}; }
+  simulated_clock clock() { return {world_.time, true_time_}; }
   /// The time as a machine has it.
-  simulated_clock clock(std::size_t which) { return {world_.time, machines_.at(which).offset}; }
+  simulated_clock clock(std::size_t which) { return {world_.time, machines_.at(which).time}; }
 
   std::vector<simulated_run> const& runs() const { return world_.runs; }
   std::vector<simulated_process> const& processes() const { return world_.processes; }
@@ -265,7 +265,7 @@ class basic_simulation {
   /// A node, and its process while it has one.
   struct machine {
     node_settings settings;
-    duration offset{};
+    detail::machine_time time;
     process_identity address;
     std::size_t process = 0;  ///< the last one
     duration downtime{};      ///< after it was asked to stop
@@ -349,7 +349,7 @@ class basic_simulation {
     world_.note("ends", on.process, static_cast<int>(how));
     about.how = how;
     about.ended = world_.now();
-    if (on.is_paused) about.pauses.back().until = world_.now();
+    end_pause(on);
     destroy(on);
     // The next one is at another place, or has another name too; else it is known for the same at once.
     if (world_.happens(0.5)) on.address = new_address();
@@ -371,7 +371,25 @@ class basic_simulation {
     machine& on = machines_[which];
     if (!on.engine || on.process != process || !on.is_paused) return;
     world_.note("goes on", process);
-    world_.processes[process].pauses.back().until = world_.now();
+    end_pause(on);
+  }
+
+  bool hold(std::size_t which, duration length, bool suspended) {
+    machine& on = machines_[which];
+    if (!on.engine || on.is_paused) return false;
+    world_.note(suspended ? "is suspended" : "is paused", on.process, length.count());
+    on.is_paused = true;
+    world_.processes[on.process].pauses.push_back(simulated_pause{world_.now(), world_.now() + length, suspended});
+    after(length, [this, which, process = on.process] { resume(which, process); });
+    return true;
+  }
+
+  /// What was due while its clock stood still ends its waits early, as waits may.
+  void end_pause(machine& on) {
+    if (!on.is_paused) return;
+    auto& pause = world_.processes[on.process].pauses.back();
+    pause.until = world_.now();
+    if (pause.suspended) on.time.behind += pause.until - pause.from;
     on.is_paused = false;
   }
 
@@ -489,7 +507,7 @@ class basic_simulation {
     if (!answered) throw std::logic_error("the store of a simulation must answer at once");
   }
 
-  static constexpr duration no_offset_{};
+  static constexpr detail::machine_time true_time_{};
 
   detail::simulated_world world_;
   Store store_{clock()};

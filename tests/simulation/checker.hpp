@@ -54,11 +54,11 @@ struct occasions {
   }
 
   static constexpr std::size_t visor::simulated_counts::* each_count[] = {
-      &visor::simulated_counts::calls,         &visor::simulated_counts::refused,    &visor::simulated_counts::unanswered,
-      &visor::simulated_counts::overdue,       &visor::simulated_counts::slow,       &visor::simulated_counts::unheard,
-      &visor::simulated_counts::crashes,       &visor::simulated_counts::pauses,     &visor::simulated_counts::stops,
-      &visor::simulated_counts::clock_steps,   &visor::simulated_counts::recoveries, &visor::simulated_counts::refused_results,
-      &visor::simulated_counts::refused_leases};
+      &visor::simulated_counts::calls,           &visor::simulated_counts::refused,       &visor::simulated_counts::unanswered,
+      &visor::simulated_counts::overdue,         &visor::simulated_counts::slow,          &visor::simulated_counts::unheard,
+      &visor::simulated_counts::crashes,         &visor::simulated_counts::pauses,        &visor::simulated_counts::suspensions,
+      &visor::simulated_counts::stops,           &visor::simulated_counts::clock_steps,   &visor::simulated_counts::recoveries,
+      &visor::simulated_counts::refused_results, &visor::simulated_counts::refused_leases};
 };
 
 /// Compares what handlers did with what is in the store at the end. What is demanded is what docs/reliability.md promises.
@@ -103,7 +103,8 @@ class checker {
   static std::string name(visor::job_id job, int attempt) { return "job " + std::to_string(job) + ", attempt " + std::to_string(attempt); }
   visor::simulated_process const& process_of(visor::simulated_run const& which) const { return world_.processes()[which.process]; }
 
-  static bool is_during(std::vector<visor::simulated_span> const& spans, visor::instant from, visor::instant until) {
+  template <class Span>
+  static bool is_during(std::vector<Span> const& spans, visor::instant from, visor::instant until) {
     return std::ranges::any_of(spans, [&](auto const& span) { return span.from <= until && span.until >= from; });
   }
 
@@ -186,10 +187,16 @@ class checker {
     if (ran.front()->returned != (attempt.outcome == visor::outcome::completed)) wrong(what + " is recorded as what it was not");
   }
 
-  /// A node that runs does not begin what was taken from it.
+  /// A node that runs does not begin what was taken from it, and has told it to stop by then.
   void check_lost(visor::attempt_record const& attempt, visor::simulated_run const& ran) {
-    if (ran.began > attempt.finished_at && !is_during(process_of(ran).pauses, attempt.finished_at, ran.began))
-      wrong(name(attempt.job, attempt.number) + " began on " + *attempt.node + " after it had been lost");
+    auto const lost_at = attempt.finished_at;
+    auto const what = name(attempt.job, attempt.number) + " on " + *attempt.node;
+    if (ran.began > lost_at && !may_not_know(ran, ran.began)) wrong(what + " began after it had been lost");
+    if (was_joined_unheard(ran, lost_at)) return;
+    auto const limit = std::max(knows_by(ran, lost_at), ran.began);
+    auto const end = ran.ended ? ran.ended : process_of(ran).ended;
+    bool const is_told = ran.told_to_stop && *ran.told_to_stop <= limit;
+    if (!is_told && !(end && *end <= limit)) wrong(what + " was lost and not told to stop by " + visor::to_string(limit));
   }
 
   /// A lease is lost only where something was wrong with its node; and after a crash others take over in time.
@@ -228,17 +235,45 @@ class checker {
 
   /// Whether a run may be beside one that began after it.
   bool is_excused(visor::simulated_run const& before, visor::simulated_run const& after) const {
-    // It was told to stop, or its process could not know, as neither could that of one which begins just when a pause is over.
     if (before.told_to_stop && *before.told_to_stop <= after.began) return true;
-    if (is_during(process_of(before).pauses, after.began, after.began)) return true;
-    if (is_during(process_of(after).pauses, after.began, after.began)) return true;
-    // Of its name somebody joined by a call that he had given up, and that happened after a later one. It hears of that when it next asks
-    // the store.
+    return may_not_know(before, after.began) || may_not_know(after, after.began);
+  }
+
+  /// Whether the process of a run may not know at `when` that its lease is lost: it is paused, or goes on just then.
+  bool may_not_know(visor::simulated_run const& which, visor::instant when) const {
+    return was_joined_unheard(which, when) || std::ranges::any_of(process_of(which).pauses, [&](auto const& pause) {
+             return pause.from <= when && when <= pause.until + time_to_notice(process_of(which), pause);
+           });
+  }
+
+  /// Somebody joined under the name of its node by a call that he had given up, and that happened after a later one. Of that a process
+  /// hears when it next asks the store.
+  bool was_joined_unheard(visor::simulated_run const& which, visor::instant when) const {
     return std::ranges::any_of(world_.processes(), [&](auto const& process) {
-      return process.node == process_of(before).node && std::ranges::any_of(process.leases, [&](auto const& lease) {
-               return lease.unheard && lease.epoch > before.epoch && lease.from <= after.began;
+      return process.node == process_of(which).node && std::ranges::any_of(process.leases, [&](auto const& lease) {
+               return lease.unheard && lease.epoch > which.epoch && lease.from <= when;
              });
     });
+  }
+
+  /// After a pause a process sees at once that its lease is over; but not by a clock that stood still, then only when it next asks the
+  /// store, or when it hears nothing from it for as long as its lease is good for.
+  visor::duration time_to_notice(visor::simulated_process const& process, visor::simulated_pause const& pause) const {
+    if (!pause.suspended) return 0s;
+    auto const& settings = cluster_.settings;
+    bool const asks = !is_during(process.troubles, pause.from - settings.lease_ttl, pause.until + settings.lease_ttl);
+    return (asks ? settings.heartbeat_interval : settings.lease_ttl) + 100ms;
+  }
+
+  /// Until when the process of a run must have told it to stop, if its lease was lost at that time.
+  visor::instant knows_by(visor::simulated_run const& which, visor::instant lost_at) const {
+    auto result = lost_at;
+    for (auto const& pause : process_of(which).pauses) {
+      auto const earliest = pause.suspended ? lost_at - cluster_.settings.lease_ttl : lost_at;
+      if (pause.until >= earliest && pause.from <= result)
+        result = std::max(result, pause.until + time_to_notice(process_of(which), pause));
+    }
+    return result;
   }
 
   /// Of runs that must come one after another, none begins before the one before it has ended.
@@ -308,7 +343,7 @@ class checker {
     }
     int const slots = cluster_.settings.queues.front().slots;
     for (auto& [number, all] : changes) {
-      std::ranges::stable_sort(all);  // an end before a beginning at the same time
+      std::ranges::sort(all);  // an end before a beginning at the same time
       int now = 0;
       for (auto const& [when, change] : all)
         if ((now += change) > slots)

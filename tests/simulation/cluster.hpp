@@ -85,6 +85,7 @@ class cluster {
     choose_network(faults);
     if (!one_in(4)) faults.crash = one_of<visor::duration>({10s, 40s, 2min});
     if (one_in(2)) faults.pause = one_of<visor::duration>({10s, 40s});
+    if (one_in(3)) faults.suspend = one_of<visor::duration>({10s, 40s});
     if (one_in(2)) faults.stop = one_of<visor::duration>({20s, 1min});
     if (one_in(2)) faults.clock_step = 30s;
     faults.longest_pause = one_of<visor::duration>({5s, 30s, 3min});

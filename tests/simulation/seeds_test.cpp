@@ -32,8 +32,8 @@ void report(verdict_of_seeds const& found, std::uint64_t count) {
             << visor::to_string(seen.longest_recovery) << " after the end of the lease\n"
             << "  calls " << counts.calls << ": refused " << counts.refused << ", unanswered " << counts.unanswered << ", overdue "
             << counts.overdue << ", slow " << counts.slow << ", unheard " << counts.unheard << "\n"
-            << "  crashes " << counts.crashes << ", pauses " << counts.pauses << ", stops " << counts.stops << ", clocks set "
-            << counts.clock_steps << std::endl;
+            << "  crashes " << counts.crashes << ", pauses " << counts.pauses << ", suspensions " << counts.suspensions << ", stops "
+            << counts.stops << ", clocks set " << counts.clock_steps << std::endl;
   for (auto const& [seed, problems] : found.problems) {
     std::cout << "VISOR_SIMULATION_SEED=" << seed << ":\n";
     for (auto const& problem : problems) std::cout << "  " << problem << "\n";

@@ -95,21 +95,30 @@ class timeline {
 
 }  // namespace detail
 
+namespace detail {
+
+/// How the clocks of a machine differ from the true ones.
+struct machine_time {
+  duration ahead{};   ///< of the time of day
+  duration behind{};  ///< of what measures, which stood still while the machine was suspended
+};
+
+}  // namespace detail
+
 /// The clock of a machine in a `simulation`: it goes only as the simulation does. Valid as long as that lives; not thread-safe.
 class simulated_clock {
  public:
   class timer;
   static constexpr instant start{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 
-  /// \param offset how far it is ahead of the true time; may change
-  simulated_clock(detail::timeline& time, duration const& offset) : time_(&time), offset_(&offset) {}
+  simulated_clock(detail::timeline& time, detail::machine_time const& machine) : time_(&time), machine_(&machine) {}
 
-  instant now() const { return start + time_->elapsed() + *offset_; }
-  duration elapsed() const { return time_->elapsed(); }
+  instant now() const { return start + time_->elapsed() + machine_->ahead; }
+  duration elapsed() const { return time_->elapsed() - machine_->behind; }
 
  private:
   detail::timeline* time_;
-  duration const* offset_;
+  detail::machine_time const* machine_;
 };
 
 /// The timer of a `simulated_clock`; see `wall_clock::timer`, whose waits end early in the same way.

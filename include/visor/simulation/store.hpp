@@ -269,7 +269,7 @@ class simulated_store {
 
   task<> pass(duration length) {
     auto const here = co_await boost::asio::this_coro::executor;
-    simulated_clock::timer timer{here, simulated_clock(world_.time, no_offset)};
+    simulated_clock::timer timer{here, simulated_clock(world_.time, true_time)};
     auto const end = world_.time.elapsed() + length;
     while (world_.time.elapsed() < end) {
       auto sleep = timer.async_wait_for(end - world_.time.elapsed(), boost::asio::use_awaitable);
@@ -277,7 +277,7 @@ class simulated_store {
     }
   }
 
-  static constexpr duration no_offset{};
+  static constexpr machine_time true_time{};
 
   Kept& kept_;
   simulated_world& world_;

@@ -35,9 +35,10 @@ struct simulated_faults {
 
   duration crash{};       ///< a node is gone from one instant to the next, as by `kill -9`
   duration pause{};       ///< nothing of a node runs for a while, as after SIGSTOP, and then goes on
+  duration suspend{};     ///< the same, and its clock (`elapsed`) stands still meanwhile, as that of a virtual machine that is moved
   duration stop{};        ///< a node is asked to stop, and drains
   duration clock_step{};  ///< the time of day of a node is set up to `longest_step` off
-  duration longest_pause{std::chrono::minutes{2}};
+  duration longest_pause{std::chrono::minutes{2}};     ///< or suspension
   duration longest_downtime{std::chrono::minutes{1}};  ///< until a node that has ended is started again
   duration longest_step{std::chrono::hours{1}};
 };
@@ -52,6 +53,7 @@ struct simulated_counts {
   std::size_t unheard = 0;
   std::size_t crashes = 0;
   std::size_t pauses = 0;
+  std::size_t suspensions = 0;
   std::size_t stops = 0;
   std::size_t clock_steps = 0;
   std::size_t recoveries = 0;       ///< of lapsed nodes, by others
@@ -73,6 +75,13 @@ struct simulated_lease {
   bool unheard = false;  ///< by a call that happened when the process did not wait for it any more
 };
 
+/// When nothing of a process ran.
+struct simulated_pause {
+  instant from;
+  instant until;
+  bool suspended = false;
+};
+
 /// One process of a node, from its start to its end. All instants are by the true time.
 struct simulated_process {
   enum class end { none, stopped, crashed, failed };  ///< failed: `engine::run` threw
@@ -87,7 +96,7 @@ struct simulated_process {
   std::string failure;                   ///< what `engine::run` threw
   std::uint64_t lost_leases = 0;         ///< how often it found that its lease was lost; not known of one that crashed
   std::vector<simulated_lease> leases;   ///< by epoch
-  std::vector<simulated_span> pauses;    ///< when nothing of it ran
+  std::vector<simulated_pause> pauses;   ///< in order
   std::vector<simulated_span> troubles;  ///< when calls of it failed or were slow
 };
 
