@@ -132,6 +132,27 @@ TEST_CASE("the end of the lease of an unknown exclusive node is waited for") {
   }
 }
 
+TEST_CASE("an exclusive node takes over from one of another name whose lease had run out before it began") {
+  world w;
+  visor::join_request request;
+  request.node = "elsewhere";
+  request.address = "another-host pid 1 start 1 boot x space y";
+  request.exclusive = true;
+  request.ttl = 1min;
+  auto const lease = w.run_now(w.store.join(request));
+  auto const id = w.enqueue("work", 2);
+  std::vector<visor::claim_request> const wanted{visor::claim_request()};
+  REQUIRE(w.run_now(w.store.exchange(lease, {}, {}, wanted)).claims.size() == 1);
+  w.pass(2min);
+  auto& node = w.add();
+  node.engine->add(visor::job_type("work", [](job_context&) -> visor::task<> { co_return; }));
+  w.start(node);
+  w.pass(1s);
+  CHECK(w.state(id) == job_state::completed);
+  CHECK(w.attempts(id).size() == 2);
+  w.stop_all();
+}
+
 TEST_CASE("a node renews its lease for as long as it runs") {
   world w;
   auto& node = w.add();

@@ -201,6 +201,7 @@ class checker {
 
   /// A lease is lost only where something was wrong with its node; and after a crash others take over in time.
   void check_loss(visor::attempt_record const& attempt) {
+    if (was_joined_unheard(*attempt.node, *attempt.epoch, attempt.finished_at)) return;
     auto const what = name(attempt.job, attempt.number);
     for (auto const& holder : world_.processes()) {
       auto const lease = std::ranges::find(holder.leases, attempt.epoch, &visor::simulated_lease::epoch);
@@ -248,12 +249,15 @@ class checker {
 
   /// Somebody joined under the name of its node by a call that he had given up, and that happened after a later one. Of that a process
   /// hears when it next asks the store.
-  bool was_joined_unheard(visor::simulated_run const& which, visor::instant when) const {
+  bool was_joined_unheard(std::string const& node, std::int64_t epoch, visor::instant by) const {
     return std::ranges::any_of(world_.processes(), [&](auto const& process) {
-      return process.node == process_of(which).node && std::ranges::any_of(process.leases, [&](auto const& lease) {
-               return lease.unheard && lease.epoch > which.epoch && lease.from <= when;
+      return process.node == node && std::ranges::any_of(process.leases, [&](auto const& lease) {
+               return lease.unheard && lease.epoch > epoch && lease.from <= by;
              });
     });
+  }
+  bool was_joined_unheard(visor::simulated_run const& which, visor::instant by) const {
+    return was_joined_unheard(process_of(which).node, which.epoch, by);
   }
 
   /// After a pause a process sees at once that its lease is over; but not by a clock that stood still, then only when it next asks the
@@ -363,7 +367,8 @@ class checker {
       wrong(which.node + " took " + visor::to_string(took) + " to stop");
     for (auto const& [_, attempts] : attempts_)
       for (auto const& attempt : attempts)
-        if (attempt.outcome == visor::outcome::lost && attempt.finished_at >= *which.asked_to_stop && attempt.node == which.node &&
+        if (attempt.outcome == visor::outcome::lost && attempt.finished_at >= *which.asked_to_stop &&
+            !was_joined_unheard(which.node, *attempt.epoch, attempt.finished_at) && attempt.node == which.node &&
             attempt.epoch == which.leases.back().epoch)
           wrong(which.node + " drained and lost " + name(attempt.job, attempt.number));
   }
