@@ -65,7 +65,7 @@ struct occasions {
 class checker {
  public:
   /// How long after the end of a lease others may take to put back what it held, where nothing is wrong with them.
-  static visor::duration recovery_limit(visor::node_settings const& settings) { return settings.heartbeat_interval + 50ms; }
+  static constexpr visor::duration recovery_limit{500ms};
 
   explicit checker(cluster& checked) : cluster_(checked), world_(checked.world), runs_(checked.world.runs()) {
     visor::job_filter all;
@@ -217,7 +217,7 @@ class checker {
   }
 
   void check_recovery(visor::attempt_record const& attempt, visor::instant until) {
-    auto const limit = until + recovery_limit(cluster_.settings);
+    auto const limit = until + recovery_limit;
     auto const from = until - 2 * cluster_.settings.lease_ttl - 20s;  // of the calls that are overdue too
     auto const could = [&](visor::simulated_process const& other) {
       if (cluster_.settings.exclusive || other.leases.empty() || other.started > from || (other.ended && *other.ended <= limit))

@@ -67,6 +67,12 @@ class simulated_store {
   task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
     return write([&to = kept_, evict = std::move(evict)] { return to.recover(evict); });
   }
+  task<> set_wish(std::string const& node, std::optional<node_wish> wish) {
+    return write([&to = kept_, node, wish] { return to.set_wish(node, wish); });
+  }
+  task<bool> remove_node(std::string const& node) {
+    return write([&to = kept_, node] { return to.remove_node(node); });
+  }
   task<std::vector<node_record>> nodes() {
     return read([&to = kept_] { return to.nodes(); });
   }
@@ -84,6 +90,9 @@ class simulated_store {
   }
   task<promotion> promote(std::size_t limit) {
     return write([&to = kept_, limit] { return to.promote(limit); });
+  }
+  task<outlook> glance() {
+    return read([&to = kept_] { return to.glance(); });
   }
   task<due_schedules> due(std::size_t limit) {
     return read([&to = kept_, limit] { return to.due(limit); });
