@@ -54,11 +54,20 @@ class Server:
     """Listens on 127.0.0.1 with passwords and, if wanted, with TLS, and on a Unix socket in its folder for its administrator."""
 
     PASSWORD = "correct horse"
+    FAILURE = "crashes of the server"
+    HOSTS = ("127.0.0.1",)  # where clients connect, each with the port `entrance`
+    OPTIONS = ""            # of their URL
+
+    @classmethod
+    def options_of(cls, number):
+        """For one of several clients."""
+        return cls.OPTIONS
 
     def __init__(self, tls=True):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="visor-db-"))
         self.root.chmod(0o755)
-        self.data, self.port, self.server, self.tls = self.root / "data", free_port(), None, tls
+        self.data, self.port, self.server, self.tls = self.root / "data", self.choose_port(), None, tls
+        self.entrance = self.port
         # These servers refuse to be root.
         self.user = self.users_name() if os.geteuid() == 0 else None
         if self.user:
@@ -70,6 +79,16 @@ class Server:
             self.put_certificate("right")
         self.start()
         self.make_user()
+
+    def choose_port(self):
+        return free_port()
+
+    def fail(self, pause):
+        """What is the worst that may happen to it, and how it comes back. Gives the host that does not, if any; False where nothing
+        is left that may fail."""
+        self.crash()
+        time.sleep(pause)
+        self.start()
 
     def user_group(self):
         return pwd.getpwnam(self.user).pw_gid
@@ -145,16 +164,18 @@ class Postgres(Server):
         self.binaries = max(pathlib.Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name)) / "bin"
         self.run(self.binaries / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-N", "--encoding=UTF8", "--locale=C.UTF-8")
         mutual = "hostssl all mutual 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n" if self.tls else ""
-        self.write("pg_hba.conf", "local all all trust\n" + mutual + "host all all 127.0.0.1/32 scram-sha-256\n")
+        self.write("pg_hba.conf", "local all,replication all trust\n" + mutual + "host all all 127.0.0.0/8 scram-sha-256\n")
 
     def make_user(self):
         for user in ("visor", "mutual"):
             self.sql(f"CREATE ROLE {user} LOGIN PASSWORD '{self.PASSWORD}'")
         self.sql("CREATE DATABASE visor OWNER visor")
 
+    ADDRESS = "127.0.0.1"
+
     def command(self):
         encrypted = ["-c", "ssl=on", "-c", "ssl_cert_file=server.pem", "-c", "ssl_key_file=server.key", "-c", "ssl_ca_file=ca.pem"]
-        return [self.binaries / "postgres", "-D", self.data, "-k", self.root, "-p", self.port, "-c", "listen_addresses=127.0.0.1", "-c",
+        return [self.binaries / "postgres", "-D", self.data, "-k", self.root, "-p", self.port, "-c", f"listen_addresses={self.ADDRESS}", "-c",
                 "fsync=off", *(encrypted if self.tls else [])]
 
     def client(self, text, database=None):
@@ -223,6 +244,13 @@ class PgBouncer(Postgres):
         words = [str(self.binaries / "psql"), "-X", "-At", "-c", text, f"postgresql://visor@127.0.0.1:{self.entrance}/visor"]
         return subprocess.run(words, env={**os.environ, "PGPASSWORD": self.PASSWORD}, check=True, capture_output=True, text=True).stdout.strip()
 
+    FAILURE = "crashes of the server and restarts of the pooler"
+    OPTIONS = "pgbouncer=true"
+
+    def fail(self, pause):
+        super().fail(pause)
+        self.open_entrance()
+
     def end(self):
         self.close_entrance()
         super().end()
@@ -254,10 +282,12 @@ class MariaDB(Server):
             self.sql(f"CREATE USER {user}@'%' IDENTIFIED BY '{self.PASSWORD}'{more}; GRANT ALL ON visor.* TO {user}@'%'")
         self.sql("CREATE DATABASE visor")
 
+    ADDRESS = "127.0.0.1"
+
     def command(self):
         encrypted = [f"--ssl-cert={self.data}/server.pem", f"--ssl-key={self.data}/server.key", f"--ssl-ca={self.data}/ca.pem"]
         return [self.binary("mariadbd"), "--no-defaults", f"--socket={self.root}/mysqld.sock", f"--pid-file={self.root}/pid",
-                f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-log-bin", "--skip-name-resolve", "--log-warnings=2",
+                f"--port={self.port}", f"--bind-address={self.ADDRESS}", "--skip-log-bin", "--skip-name-resolve", "--log-warnings=2",
                 "--innodb-flush-log-at-trx-commit=2", *self.storage(), *(encrypted if self.tls else ["--skip-ssl"])]
 
     def client(self, text, database=None):

@@ -1,6 +1,6 @@
 """Several nodes on one database server, which are killed, stopped and cut off at random, and then a look at whether all is as promised.
 
-    chaos.py --driver postgresql --seconds 60 --seed 7 --nodes 3
+    chaos.py --server postgresql --seconds 60 --seed 7 --nodes 3
 
 What jobs do is written down in a file, by themselves: what is in the database must agree with that. VISOR_PROGRAM is the program. A run
 in which too little went wrong proves nothing, and fails."""
@@ -22,18 +22,19 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
-from servers import MariaDB, Postgres  # noqa: E402
+from clusters import Galera, Replicated, SpreadGalera  # noqa: E402
+from servers import MariaDB, PgBouncer, Postgres  # noqa: E402
 
 PROGRAM = os.environ.get("VISOR_PROGRAM", "visor")
-SERVERS = {"postgresql": Postgres, "mysql": MariaDB}
+SERVERS = {"postgresql": Postgres, "mysql": MariaDB, "pgbouncer": PgBouncer, "replica": Replicated, "galera": Galera,
+           "galera-spread": SpreadGalera}
 TTL, HEARTBEAT = 2.0, 0.4
+FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 PERIODS = {"each-second": 1, "each-other-second": 2, "each-third-second": 3}
 
 CONFIG = """
 scheduler:
-  storage:
-    driver: {driver}
-    connection: {{host: 127.0.0.1, port: {port}, database: visor, user: visor, password: "correct horse", ssl: false}}
+  storage: {{driver: {driver}, connection: {{connection_string: "{driver}://visor:correct%20horse@127.0.0.1:{port}/visor?{options}"}}}}
   ha: {{enabled: true, node_id: {name}, lock_ttl: {ttl}s, heartbeat_interval: {heartbeat}ms}}
   check_interval_ms: 200
   node: {{drain_timeout: 3s}}
@@ -42,9 +43,10 @@ scheduler:
     each-other-second: {{schedule: "*/2 * * * * *", workflow: slow, misfire: {{policy: all, limit: 1000}}}}
     each-third-second: {{schedule: "*/3 * * * * *", workflow: flaky, misfire: {{policy: all, limit: 1000}}}}
 workflows:
-  quick: {{command: [sh, -c, "{begin}; {end}"], max_attempts: 1000}}
-  slow: {{command: [sh, -c, "{begin}; sleep 1.2; {end}"], max_attempts: 1000}}
+  quick: {{command: [sh, -c, "{begin}; {end}"], max_attempts: 1000, env: {{LD_PRELOAD: ""}}}}
+  slow: {{command: [sh, -c, "{begin}; sleep 1.2; {end}"], max_attempts: 1000, env: {{LD_PRELOAD: ""}}}}
   flaky:
+    env: {{LD_PRELOAD: ""}}
     command: [sh, -c, "{begin}; {end}; test $VISOR_ATTEMPT -ge 2"]
     max_attempts: 1000
     backoff: {{kind: fixed, base: 100ms}}
@@ -56,23 +58,30 @@ LINE = "echo {what} $VISOR_JOB_ID $VISOR_ATTEMPT $VISOR_NODE $VISOR_EPOCH $(date
 class Gate:
     """Between one node and the server: lets through, cuts, swallows everything, or only what the server says."""
 
-    def __init__(self, to):
-        self.to, self.mode, self.pairs, self.lock = to, "pass", [], threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+    def __init__(self, hosts, to):
+        """At one port of each host, to another one of the same."""
+        self.to, self.mode, self.pairs, self.lock, self.port, self.doors = to, "pass", [], threading.Lock(), 0, {}
+        for host in hosts:
+            listener = self.doors[host] = socket.create_server((host, self.port))
+            self.port = listener.getsockname()[1]
+            threading.Thread(target=self.accept, args=(listener, host), daemon=True).start()
 
-    def accept(self):
+    def shut(self, host):
+        """For good: who connects there is refused, as where nobody listens."""
+        if host in self.doors:
+            self.doors.pop(host).shutdown(socket.SHUT_RDWR)
+
+    def accept(self, listener, host):
         while True:
-            here, _ = self.listener.accept()
-            if self.mode == "refuse":
-                here.close()
-                continue
-            threading.Thread(target=self.serve, args=(here,), daemon=True).start()
+            try:
+                here, _ = listener.accept()
+            except OSError:
+                return listener.close()
+            threading.Thread(target=self.serve, args=(here, host), daemon=True).start()
 
-    def serve(self, here):
+    def serve(self, here, host):
         try:
-            there = socket.create_connection(("127.0.0.1", self.to))
+            there = socket.create_connection((host, self.to))
         except OSError:
             here.close()
             return
@@ -110,18 +119,31 @@ class Gate:
 
 class Node:
     def __init__(self, cluster, number):
-        self.cluster, self.name, self.gate, self.process = cluster, f"node{number}", Gate(cluster.server.port), None
+        self.cluster, self.name, self.process = cluster, f"node{number}", None
+        self.gate = Gate(cluster.server.HOSTS, cluster.server.entrance)
         self.folder = cluster.folder / self.name
         self.folder.mkdir()
         self.is_faulty = threading.Lock()  # one fault of a node at a time
+        self.set_clock("+0")
         runs = cluster.folder / "runs"
         (self.folder / "visor.yaml").write_text(CONFIG.format(
-            driver=cluster.server.DRIVER, port=self.gate.port, name=self.name, ttl=int(TTL), heartbeat=int(HEARTBEAT * 1000),
+            driver=cluster.server.DRIVER, port=self.gate.port, options=cluster.server.options_of(number), name=self.name, ttl=int(TTL),
+            heartbeat=int(HEARTBEAT * 1000),
             begin=LINE.format(what="begin", runs=runs), end=LINE.format(what="end", runs=runs)))
 
+    def set_clock(self, offset):
+        """In one go, since the node may look at any time."""
+        (self.folder / "next clock").write_text(offset)
+        (self.folder / "next clock").rename(self.folder / "clock")
+
     def start(self):
+        own_clock = {}
+        if self.cluster.has_clocks:
+            own_clock = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.folder / "clock"), "FAKETIME_NO_CACHE": "1",
+                         "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen([PROGRAM, "run"], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.process = subprocess.Popen([PROGRAM, "run"], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        env={**os.environ, **own_clock})
         log.close()
 
     def log(self):
@@ -132,11 +154,12 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, driver, nodes, seed):
-        self.random, self.seed = random.Random(seed), seed
+    def __init__(self, server, nodes, seed, has_clocks):
+        self.has_clocks = has_clocks
+        self.random, self.seed, self.kind = random.Random(seed), seed, server
         self.temporary = tempfile.TemporaryDirectory(prefix="visor-cluster-")
         self.folder = pathlib.Path(self.temporary.name)
-        self.server = SERVERS[driver](tls=False)
+        self.server = SERVERS[server](tls=False)
         self.counts = collections.Counter()
         self.kills = []  # (when, node)
         self.troubles = []  # (from, until, node or None for the server)
@@ -193,6 +216,24 @@ class Cluster:
         self.end(node)
         node.start()
 
+    def step_clock(self, node):
+        """By an hour, or back. The clock of the database decides, so nothing may come of it."""
+        node.set_clock(self.random.choice(("+3600", "-3600", "+0")))
+
+    def roll(self):
+        """A new version for all: each is restarted, when the one before it is back."""
+        for node in self.nodes:
+            with node.is_faulty:
+                self.restart(node)
+                end = time.monotonic() + 5
+                while time.monotonic() < end and not self.is_online(node):
+                    time.sleep(0.1)
+        return True
+
+    def is_online(self, node):
+        with self.server_lock:
+            return self.server.sql(f"SELECT count(*) FROM visor_node WHERE name = '{node.name}' AND state = 'online'", "visor") == "1"
+
     def end(self, node):
         """It may have ended by itself where it found no server at its start, and it may not have come to hear signals yet."""
         node.send(signal.SIGTERM)
@@ -215,12 +256,14 @@ class Cluster:
                         node.is_faulty.release()
             time.sleep(0.2)
 
-    def crash_server(self):
+    def fail_server(self):
         with self.server_lock:
-            self.trouble(None, 6)
-            self.server.crash()
-            time.sleep(self.random.uniform(0, 1))
-            self.server.start()
+            began = time.time()
+            lost = self.server.fail(self.random.uniform(0, 1))
+            for node in self.nodes:
+                node.gate.shut(lost)
+            self.troubles.append((began, time.time() + 6, None))
+        return lost is not False
 
     def end_a_connection(self, node):
         """As an administrator or a failing server would."""
@@ -234,11 +277,14 @@ class Cluster:
 
     def make_trouble(self, until):
         faults = {self.kill: 6, self.stop: 3, self.cut: 4, self.hold: 2, self.lose_answers: 4, self.restart: 1, self.end_a_connection: 3}
+        if self.has_clocks:
+            faults[self.step_clock] = 6
+        of_all = {self.fail_server: self.server.FAILURE, self.roll: "rolling restarts"}
         while time.monotonic() < until:
             time.sleep(self.random.uniform(0.1, 0.8))
-            if self.random.random() < 0.02:
-                self.counts["crash of the server"] += 1
-                self.crash_server()
+            if self.random.random() < 0.03:
+                what = self.random.choices(list(of_all), (2, 1))[0]
+                self.counts[of_all[what]] += what()
                 continue
             what = self.random.choices(list(faults), list(faults.values()))[0]
             node = self.random.choice(self.nodes)
@@ -263,7 +309,7 @@ class Cluster:
         folder = self.folder / "client"
         folder.mkdir()
         text = (self.nodes[0].folder / "visor.yaml").read_text()
-        (folder / "visor.yaml").write_text(text.replace(f"port: {self.nodes[0].gate.port}", f"port: {self.server.port}"))
+        (folder / "visor.yaml").write_text(text.replace(f":{self.nodes[0].gate.port}/", f":{self.server.entrance}/"))
         for workflow in itertools.cycle(("quick", "slow")):
             if self.is_resting:
                 return
@@ -412,7 +458,7 @@ class Cluster:
 
     def run(self, seconds):
         self.faults, self.server_lock, self.began = [], threading.Lock(), time.monotonic()
-        print(f"{self.server.DRIVER}, {len(self.nodes)} nodes, {seconds} s, --seed {self.seed}", flush=True)
+        print(f"{self.kind}, {len(self.nodes)} nodes{', clocks that step' * self.has_clocks}, {seconds} s, --seed {self.seed}", flush=True)
         try:
             self.nodes[0].start()
             while self.server.tables() < 10 and time.monotonic() < self.began + 30:
@@ -460,12 +506,15 @@ class Cluster:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--driver", choices=sorted(SERVERS), default="postgresql")
+    parser.add_argument("--server", choices=sorted(SERVERS), default="postgresql")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
+    parser.add_argument("--clocks", action="store_true", help="the clocks of the nodes step by an hour; needs libfaketime")
     given = parser.parse_args()
-    sys.exit(Cluster(given.driver, given.nodes, given.seed).run(given.seconds))
+    if given.clocks and FAKETIME is None:
+        parser.error("--clocks needs libfaketime, of the package faketime")
+    sys.exit(Cluster(given.server, given.nodes, given.seed, given.clocks).run(given.seconds))
 
 
 if __name__ == "__main__":
