@@ -147,6 +147,13 @@ TEST_CASE("a node of which that is wanted takes no more work and fires nothing, 
   CHECK(runs == before);
   CHECK(w.state(id) == visor::job_state::ready);
   CHECK(w.run_now(w.store.nodes()).at(0).state == visor::node_state::draining);
+  // Also when it loses its lease meanwhile.
+  auto const read = w.run_now(w.store.nodes()).at(0);
+  std::optional<visor::node_lease> evicted(std::in_place, read.name, read.epoch, read.lease_until);
+  CHECK(w.run_now(w.store.recover(evicted)).size() == 1);
+  w.pass(40s);
+  CHECK(w.run_now(w.store.nodes()).at(0).epoch > read.epoch);
+  CHECK(runs == before);
   w.run_now(w.store.set_wish("one", std::nullopt));
   w.pass(20s);
   CHECK(w.state(id) == visor::job_state::completed);

@@ -122,7 +122,6 @@ class membership {
     node_.lease = co_await node_.kept.join(std::move(request));
     trusted_until_ = asked + node_.settings.lease_ttl;
     node_.lost = false;
-    node_.resting = false;
   }
 
   /// False when another node got in first.
@@ -216,10 +215,8 @@ class membership {
     if (wanted == node_.resting) return;
     node_.resting = wanted;
     node_.log(log_level::info, wanted ? "this node shall take no more work, until `visor node resume`" : "this node takes work again");
-    if (wanted)
-      beat_.notify();  // others are to see it
-    else if (on_joined)
-      on_joined();
+    beat_.notify();  // others are to see it
+    if (!wanted && on_joined) on_joined();
   }
 
   /// A renewal that is not confirmed in time counts as lost, even while one is still on its way.

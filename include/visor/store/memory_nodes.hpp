@@ -28,7 +28,9 @@ class memory_nodes {
         throw error(condition::lease_held, "node " + name + " (" + other.address + ") is at work on this store until " +
                                                to_string(other.lease_until) + ", and there can be only one: stop it first");
     auto const at = nodes_.find(request.node);
-    node_record& node = nodes_[request.node] = as_record(request, (at == nodes_.end() ? last_removed_ : at->second.epoch) + 1, now);
+    node_record const* const before = at == nodes_.end() ? nullptr : &at->second;
+    node_record const node = as_record(request, before, before == nullptr ? last_removed_ : before->epoch, now);
+    nodes_.insert_or_assign(node.name, node);
     return {node.name, node.epoch, node.lease_until};
   }
 

@@ -11,12 +11,15 @@
 namespace visor::detail {
 
 /// A node that enters.
-inline node_record as_record(join_request const& request, std::int64_t epoch, instant now) {
+/// \param before of that name, or null. What is wanted of it is wanted of the process, which may have lost its lease and come back.
+/// \param last the epoch that it comes behind
+inline node_record as_record(join_request const& request, node_record const* before, std::int64_t last, instant now) {
   node_record node;
+  if (before != nullptr && before->address == request.address) node.wish = before->wish;
   node.name = request.node;
   node.address = request.address;
   node.state = node_state::online;
-  node.epoch = epoch;
+  node.epoch = last + 1;
   node.lease_until = now + request.ttl;
   node.exclusive = request.exclusive;
   node.slots = request.slots;

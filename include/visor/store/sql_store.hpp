@@ -142,7 +142,7 @@ class sql_store {
       else
         first_id = co_await reserve_lease_ids(wanted.size());
     }
-    auto const op = [&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); };
+    detail::looks_first const op{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
     co_return co_await write_beside(op);
   }
 
@@ -333,11 +333,12 @@ class sql_store {
     call(sql_store& of, Op const& op) : store_(of), op_(op) {}
 
     async<void> operator()(session& on) {
-      transaction t{on, instant{}, store_.leases_};
+      transaction t{on, instant{}, store_.leases_, false, {}};
       if constexpr (How != access::asks && has_server_clock)
-        t.now = co_await on.now();
+        t.time.asked.emplace(on.now());
       else
         t.now = store_.clock_.now();
+      if constexpr (!requires { Op::before_time; }) co_await detail::know_time(t);
       if constexpr (std::is_void_v<result_of<Op>>)
         co_await op_(t);
       else

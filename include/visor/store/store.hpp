@@ -238,7 +238,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   (work added or put back, schedules changed, cancelling asked for): in this process at once, by others as soon as the driver
 ///   can tell (which may be never). It should only post. Any number of listeners; each is removed with its `subscription`. Not a
 ///   coroutine; also before `open()`.
-/// - `join(request)`: enters a node as online under the next epoch (1 for the first names), without a wish, and returns its lease. What an
+/// - `join(request)`: enters a node as online under the next epoch (1 for the first names) and returns its lease. What an
 /// earlier epoch
 ///   of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is exclusive; the
 ///   message names that node. Live is a node whose lease is current.
@@ -252,7 +252,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   epoch grows. `evict`, a lease as read from `nodes()`, is treated as run out if its epoch is still the same. One entry for each
 ///   lapsed node, by name, also when it held nothing.
 /// - `nodes()`: all nodes, by name.
-/// - `set_wish(node, wish)`: what is wanted of a node, until it joins anew; none: nothing any more. `not_found`.
+/// - `set_wish(node, wish)`: what is wanted of a node, until it joins with another address; none: nothing any more. `not_found`.
 /// - `remove_node(node)`: forgets a node. False if there is none; `conflict` if it is not offline. New names begin behind its
 ///   epoch, so that its own, should it come back, has none that it had before.
 /// - `reserve_ids(n)`: the first of n consecutive ids that nobody else gets; n from 1 to 1,000,000.

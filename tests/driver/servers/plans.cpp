@@ -155,7 +155,7 @@ void check_often(planner const& on) {
   check<st::narrow_lease>(on, {7, "[]"}, leases);
   check<st::remove_lease>(on, {7}, leases);
   check<st::leases_of_node>(on, {"n1", 1}, leases);
-  check<st::current_node>(on, {"n1", 1, at(0)}, 3);
+  check<st::current_node>(on, {"n1", 1}, 3);
   check<st::renew_node>(on, {"n1", 1, at(-1), at(9), visor::node_state::online}, 3);
 
   // Schedules and fires.

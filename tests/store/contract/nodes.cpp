@@ -277,7 +277,7 @@ TEST_CASE("a node that lapsed with nothing in its hands is reported all the same
   CHECK(s->recover().empty());
 }
 
-TEST_CASE("what is wanted of a node is kept until it joins anew", "[contract]") {
+TEST_CASE("what is wanted of a node is kept as long as it is the same process", "[contract]") {
   scene s;
   auto const lease = s.join("a");
   CHECK(s->nodes().at(0).wish == std::nullopt);
@@ -288,7 +288,12 @@ TEST_CASE("what is wanted of a node is kept until it joins anew", "[contract]") 
   CHECK(s->nodes().at(0).wish == std::nullopt);
   s->set_wish("a", visor::node_wish::drain);
   s->set_wish("a", visor::node_wish::drain);
-  s.join("a");
+  s.join("a");  // it had lost its lease
+  CHECK(s->nodes().at(0).wish == visor::node_wish::drain);
+  visor::join_request another;
+  another.node = "a";
+  another.address = "elsewhere";
+  s->join(another);
   CHECK(s->nodes().at(0).wish == std::nullopt);
   CHECK(refusal([&] { s->set_wish("b", visor::node_wish::drain); }) == "not found");
 }

@@ -209,6 +209,7 @@ class connection {
   /// breaks. Both are of one server: a cluster with several that write must send all of visor to one of them.
   task<> begin(access how) {
     how_ = how;
+    time_.clear();
     if (how == access::asks) co_return;
     is_open_ = true;
     std::string const gate = "START TRANSACTION; SELECT version FROM visor_migration WHERE version = 1 ";
@@ -225,16 +226,26 @@ class connection {
     bool is_late = false;
     std::vector<std::string> answers;
     try {
-      answers = co_await run(text);
+      answers = co_await run(text + "; SELECT " + server_time);
     } catch (error const& thrown) {
       is_late = thrown.kind() == condition::busy;
       if (!is_late) throw;
     }
+    if (!is_late) time_ = answers.back();
     if (how == access::reads) co_return;
     bool const is_in = !is_late && answers.at(0) == "1";
     if (is_late || (!is_in && how == access::schema))
       throw error(condition::busy, "others wrote to " + place_ + " for longer than " + wait_ + " s: this was not begun");
     if (!is_in) throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
+  }
+
+  /// The server's clock, as it was when the transaction had begun: that came with its beginning. Without one it is asked.
+  task<instant> now() {
+    if (time_.empty()) {
+      auto const answers = co_await run(std::string("SELECT ") + server_time);
+      co_return as_instant(answers.at(0));
+    }
+    co_return as_instant(time_);
   }
 
   /// \throws visor::error `outcome_unknown` when the connection broke before the answer
@@ -308,6 +319,14 @@ class connection {
   }
 
  private:
+  static constexpr char const* server_time = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
+
+  static instant as_instant(std::string const& text) {
+    std::int64_t count = 0;
+    std::from_chars(text.data(), text.data() + text.size(), count);
+    return instant{duration{count}};
+  }
+
   /// Within the 64 characters that MySQL allows. Names of databases that differ in case only share a lock, which does no harm.
   static std::string lock_name() { return "CONCAT('visor.', MD5(LOWER(DATABASE())))"; }
 
@@ -417,6 +436,7 @@ class connection {
   std::size_t largest_packet_ = 0;
   std::size_t answered_ = 0;  // of the statements of the last text
   access how_ = access::reads;
+  std::string time_;         // of the server, when this transaction began; empty without one
   bool is_open_ = false;     // a transaction, or the lock
   bool is_touched_ = false;  // the session may not be as it was
   bool is_busy_ = false;     // in a call

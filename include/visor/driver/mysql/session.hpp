@@ -5,7 +5,6 @@
 #include "visor/driver/mysql/connection.hpp"
 #include "visor/sql/statement.hpp"
 
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -94,13 +93,7 @@ class session {
   task<> lock_schema() { co_return; }
 
   /// The server's clock, as it is when this is answered.
-  task<instant> now() {
-    std::string const text = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
-    auto const values = co_await connection_.run(text);
-    std::int64_t count = 0;
-    std::from_chars(values[0].data(), values[0].data() + values[0].size(), count);
-    co_return instant{duration{count}};
-  }
+  task<instant> now() { return connection_.now(); }
 
  private:
   static constexpr sql::none nothing{};

@@ -95,14 +95,15 @@ class session {
   /// Others hear of this transaction when it commits.
   void announce() { connection_.announce(); }
 
-  /// The server's clock, as it is when this is answered.
-  task<instant> now() {
-    connection::ticket const asked = connection_.send("SELECT clock_timestamp()");
+  /// The server's clock, as it is when this is answered. Sent at once.
+  task<instant> now() { return time_of(connection_.send("SELECT clock_timestamp()")); }
+
+ private:
+  task<instant> time_of(connection::ticket asked) {
     result_ptr const found = co_await connection_.answer(asked);
     co_return row_cursor(found.get(), 0).when(0);
   }
 
- private:
   static constexpr sql::none nothing{};
 
   template <class Row>

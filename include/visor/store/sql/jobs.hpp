@@ -19,14 +19,45 @@
 /// is a round trip, over a blocking one it is a call.
 namespace visor::detail {
 
+/// The question for a server's time, as a session asks it.
+template <class Session>
+struct time_question {};
+template <class Session>
+  requires requires(Session& session) { session.now(); }
+struct time_question<Session> {
+  std::optional<decltype(std::declval<Session&>().now())> asked;
+};
+
 /// One transaction of the store.
 template <class Session>
 struct transaction {
   Session& session;
-  instant now;
+  instant now;  ///< known from the beginning, but to operations that look first: these call `know_time` before they use it
   lease_book& leases;
   bool news = false;  ///< it gave some node something to do
+  time_question<Session> time;
 };
+
+/// Awaits the server's time, where that was not done yet. What was asked meanwhile has travelled with that question.
+template <class Session>
+async<Session> know_time(transaction<Session>& t) {
+  if constexpr (requires { t.time.asked; }) {
+    if (t.time.asked) {
+      auto question = std::move(*t.time.asked);
+      t.time.asked.reset();
+      t.now = co_await std::move(question);
+    }
+  }
+  co_return;
+}
+
+/// An operation that asks what it can before it knows the time.
+template <class Op>
+struct looks_first : Op {
+  static constexpr bool before_time = true;
+};
+template <class Op>
+looks_first(Op) -> looks_first<Op>;
 
 /// A job that came to its end with the attempt that is already recorded.
 struct ended_job {

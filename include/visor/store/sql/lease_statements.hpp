@@ -211,6 +211,12 @@ struct set_wish : sql::statement_defaults {
   static constexpr void write(auto& out) { out("UPDATE {node} SET [wish] = :wish WHERE [name] = :name"); }
 };
 
+struct named_epoch {
+  std::string_view name;
+  std::int64_t epoch = 0;
+};
+BOOST_DESCRIBE_STRUCT(named_epoch, (), (name, epoch))
+
 struct current_params {
   std::string_view name;
   std::int64_t epoch = 0;
@@ -218,18 +224,19 @@ struct current_params {
 };
 BOOST_DESCRIBE_STRUCT(current_params, (), (name, epoch, now))
 
-struct node_name {
-  std::string name;
+struct lease_end {
+  instant lease_until{};
 };
-BOOST_DESCRIBE_STRUCT(node_name, (), (name))
+BOOST_DESCRIBE_STRUCT(lease_end, (), (lease_until))
 
+/// Not compared with the time here: then it can be asked together with it.
 struct current_node : sql::statement_defaults {
   static constexpr std::string_view name = "current_node";
-  using params = current_params;
-  using row = node_name;
+  using params = named_epoch;
+  using row = lease_end;
   using used = sql::tables<node_record>;
   static constexpr void write(auto& out) {
-    out("SELECT {*} FROM {node} WHERE [name] = :name AND [epoch] = :epoch AND [lease_until] > :now AND [state] <> ")(node_state::offline);
+    out("SELECT {*} FROM {node} WHERE [name] = :name AND [epoch] = :epoch AND [state] <> ")(node_state::offline);
   }
 };
 

@@ -72,6 +72,7 @@ async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Giv
     }
     held.push_back(std::move(one));
   }
+  co_await know_time(t);
 }
 
 /// Looks at what is stored, before a job is refused.
@@ -269,9 +270,9 @@ async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, c
 
 template <class Session>
 async<Session, bool> is_current(transaction<Session>& t, node_lease const& lease) {
-  statements::current_params const which{lease.node, lease.epoch, t.now};
+  statements::named_epoch const which{lease.node, lease.epoch};
   auto const found = co_await t.session.find(statements::current_node(), which);
-  co_return found.has_value();
+  co_return found&& t.now < found->lease_until;
 }
 
 /// \param first_id of as many unused lease ids as there are wishes
@@ -280,13 +281,14 @@ async<Session, exchange_result> exchange(transaction<Session>& t, node_lease con
                                          std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {
   exchange_result result;
   std::vector<held_lease> held;
-  statements::current_params const me{by.node, by.epoch, t.now};
+  statements::named_epoch const me{by.node, by.epoch};
   auto asked_current = t.session.find(statements::current_node(), me);
   if (!done.empty()) co_await complete(t, by, done, held, result.refused);
   if (!back.empty()) co_await take_back(t, by, back, held, result.refused);
+  co_await know_time(t);
   co_await close_leases(t, held);
   auto const current = co_await std::move(asked_current);
-  result.lease_current = current.has_value();
+  result.lease_current = current && t.now < current->lease_until;
   if (!result.lease_current) co_return result;
   for (auto const& wish : wanted) {
     lease_id const id = first_id++;

@@ -125,20 +125,22 @@ async<Session, bool> remove_node(transaction<Session>& t, std::string const& nam
 template <class Session>
 async<Session, node_lease> join(transaction<Session>& t, join_request const& request) {
   auto const others = co_await t.session.query(statements::all_nodes());
-  std::optional<std::int64_t> last;
+  node_record const* same = nullptr;
   for (auto const& other : others) {
     if (other.name == request.node) {
-      last = other.epoch;
+      same = &other;
     } else if (is_live(other, t.now) && (other.exclusive || request.exclusive)) {
       throw error(condition::lease_held, "node " + other.name + " (" + other.address + ") is at work on this store until " +
                                              to_string(other.lease_until) + ", and there can be only one: stop it first");
     }
   }
-  bool const is_new = !last;
-  if (is_new) last = co_await last_removed(t);
-  std::int64_t const before = *last;
-  node_record const node = as_record(request, before + 1, t.now);
-  if (is_new)
+  std::int64_t before = 0;
+  if (same == nullptr)
+    before = co_await last_removed(t);
+  else
+    before = same->epoch;
+  node_record const node = as_record(request, same, before, t.now);
+  if (same == nullptr)
     co_await t.session.post(statements::insert_node(), node);
   else
     co_await t.session.post(statements::update_node(), node);

@@ -50,7 +50,7 @@ DELETE FROM "visor_node" WHERE "name" = $1;
 UPDATE "visor_node" SET "wish" = $1 WHERE "name" = $2;
 
 -- current_node
-SELECT "name" FROM "visor_node" WHERE "name" = $1 AND "epoch" = $2 AND "lease_until" > $3 AND "state" <> 'offline';
+SELECT "lease_until" FROM "visor_node" WHERE "name" = $1 AND "epoch" = $2 AND "state" <> 'offline';
 
 -- renew_node
 UPDATE "visor_node" SET "lease_until" = $1, "state" = $2 WHERE "name" = $3 AND "epoch" = $4 AND "lease_until" > $5 AND "state" <> 'offline';

@@ -50,7 +50,7 @@ DELETE FROM "visor_node" WHERE "name" = ?;
 UPDATE "visor_node" SET "wish" = ? WHERE "name" = ?;
 
 -- current_node
-SELECT "name" FROM "visor_node" WHERE "name" = ? AND "epoch" = ? AND "lease_until" > ? AND "state" <> 'offline';
+SELECT "lease_until" FROM "visor_node" WHERE "name" = ? AND "epoch" = ? AND "state" <> 'offline';
 
 -- renew_node
 UPDATE "visor_node" SET "lease_until" = ?, "state" = ? WHERE "name" = ? AND "epoch" = ? AND "lease_until" > ? AND "state" <> 'offline';
