@@ -1,10 +1,12 @@
-# visor_test(<name> SOURCES <file>... [LINK <target>...] [LABELS <label>...] [TIMEOUT <seconds>] [SLOW] [UNITY] [UNOPTIMISED] [NEEDS_SERVER])
+# visor_test(<name> SOURCES <file>... [LINK <target>...] [LABELS <label>...] [TIMEOUT <seconds>] [SLOW] [UNITY] [UNOPTIMISED] [NEEDS_SERVER]
+#            [EACH <tag>...])
 #
 # One test program, linked with the shared main of Catch2, and one CTest entry for it. With SLOW, the cases tagged [slow] become
 # a second entry `<name>.slow` with the label "slow", which runs that only sample leave out. With UNITY, all sources are compiled as one,
-# which takes less time where most of it goes into what they all use.
+# which takes less time where most of it goes into what they all use. With EACH, the cases with each of these tags are an entry of their own,
+# `<name>.<tag>`, and there is no other: so that what is skipped is seen by its name.
 function(visor_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "SLOW;UNITY;UNOPTIMISED;NEEDS_SERVER" "TIMEOUT" "SOURCES;LINK;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "SLOW;UNITY;UNOPTIMISED;NEEDS_SERVER" "TIMEOUT" "SOURCES;LINK;LABELS;EACH")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
     message(FATAL_ERROR "visor_test(${name}): SOURCES missing, or not understood: ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -25,7 +27,12 @@ function(visor_test name)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
     target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   endif()
-  if(arg_SLOW)
+  if(arg_EACH)
+    foreach(tag IN LISTS arg_EACH)
+      add_test(NAME ${name}.${tag} COMMAND ${name} "[${tag}]")
+      set_tests_properties(${name}.${tag} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} FAIL_REGULAR_EXPRESSION "No test")
+    endforeach()
+  elseif(arg_SLOW)
     add_test(NAME ${name} COMMAND ${name} "~[slow]")
     add_test(NAME ${name}.slow COMMAND ${name} "[slow]")
     set_tests_properties(${name}.slow PROPERTIES LABELS "${arg_LABELS};slow" TIMEOUT ${arg_TIMEOUT})
@@ -35,10 +42,12 @@ function(visor_test name)
   if(arg_NEEDS_SERVER)
     get_property(tests DIRECTORY PROPERTY TESTS)
     list(FILTER tests INCLUDE REGEX "^${name}")
-    set_tests_properties(${tests} PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: there is no SQL Server")
+    set_tests_properties(${tests} PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: there is no SQL Server;skipped on Babelfish")
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
-  if(arg_SLOW OR arg_LABELS MATCHES slow)
-    set_tests_properties(${name} PROPERTIES COST 10)  # they begin first, so that none is alone in the end
+  if(NOT arg_EACH)
+    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+    if(arg_SLOW OR arg_LABELS MATCHES slow)
+      set_tests_properties(${name} PROPERTIES COST 10)  # they begin first, so that none is alone in the end
+    endif()
   endif()
 endfunction()

@@ -30,13 +30,10 @@ class mssql_server {
 
   visor::mssql_settings const& settings() const { return settings_; }
 
-  void run(std::string const& text) {
-    boost::asio::io_context io{1};
-    std::unique_ptr<visor::mssql::connector::connection> made;
-    auto const connect = [&]() -> visor::task<> { made = co_await source_->connect(); };
-    visor_test::run(io, connect());
-    made->run(text);
-  }
+  void run(std::string const& text) { connect()->run(text); }
+
+  /// Whether it only speaks the language of a SQL Server.
+  bool is_babelfish() { return connect()->ask("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))") == "1"; }
 
   void drop_database(std::string const& name) {
     try {
@@ -52,6 +49,14 @@ class mssql_server {
       std::exit(0);
     }
     source_ = std::make_unique<visor::mssql::connector>(settings_);
+  }
+
+  std::unique_ptr<visor::mssql::connector::connection> connect() {
+    boost::asio::io_context io{1};
+    std::unique_ptr<visor::mssql::connector::connection> made;
+    auto const work = [&]() -> visor::task<> { made = co_await source_->connect(); };
+    visor_test::run(io, work());
+    return made;
   }
 
   bool find() {

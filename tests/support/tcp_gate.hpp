@@ -60,6 +60,16 @@ class tcp_gate {
     for_each([](pair& each) { each.close(); });
   }
 
+  /// Breaks one of them, whichever.
+  void cut_one() {
+    boost::asio::post(io_, [this] {
+      std::erase_if(pairs_, [](auto const& each) { return each.expired(); });
+      if (pairs_.empty()) return;
+      auto const which = static_cast<std::size_t>(up_to(static_cast<std::int64_t>(pairs_.size()) - 1));
+      if (auto const alive = pairs_[which].lock()) alive->close();
+    });
+  }
+
   /// Ends what goes to the clients, or to the server, of every connection there is. The other direction stays open.
   void half_close(bool to_clients) {
     for_each([to_clients](pair& each) {
