@@ -4,6 +4,7 @@
 #include "visor/base/manual_clock.hpp"
 #include "visor/mssql.hpp"
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -33,6 +34,10 @@ std::unique_ptr<subject> make_subject() {
   auto const make = [clock, database] {
     auto settings = server.settings();
     settings.database = database->name;
+    // Logins are dear, and what is tried here is not how long anything takes.
+    settings.pool.acquire_timeout = std::chrono::minutes{2};
+    settings.pool.connect_timeout = std::chrono::minutes{2};
+    settings.transaction_timeout = std::chrono::minutes{2};
     return std::make_shared<store>(settings, clock);
   };
   return std::make_unique<adapted<store, visor::manual_clock>>(clock, make);
