@@ -91,7 +91,10 @@ class Working(OnServer):
         self.refuses("db", "validate", says="table visor_schedule lacks the index visor_schedule_due")
         self.assertEqual(self.run_program("db", "reset", "--yes").returncode, 0)
         self.accepts("db", "validate")
-        self.accepts("db", "rollback", "--yes")
+        self.accepts("db", "rollback")
+        self.accepts("db", "migrate")
+        self.accepts("db", "validate")
+        self.accepts("db", "rollback", "--steps", "2", "--yes")
         self.assertEqual(self.server.tables(), 0)
 
     def test_a_connection_string(self):

@@ -22,6 +22,11 @@ schedule start
 job enqueue
 job list
 job show
+job why
+node list
+node drain
+node resume
+node remove
 job cancel
 job retry
 cron next
