@@ -1,6 +1,7 @@
 #ifndef VISOR_DRIVER_SQLITE_DATABASE_HPP
 #define VISOR_DRIVER_SQLITE_DATABASE_HPP
 
+#include "visor/driver/driver.hpp"
 #include "visor/driver/sqlite/work.hpp"
 
 #include <atomic>
