@@ -146,7 +146,7 @@ TEST_CASE("a call is refused, unanswered or overdue as often as wanted") {
   for (auto const id : world.acknowledged()) CHECK(state_of(world, id) == job_state::completed);
 }
 
-TEST_CASE("what goes on for ever without time passing is found") {
+TEST_CASE("what goes on for ever without time passing is found", "[slow]") {
   visor::simulated_faults faults;
   faults.usual_call = 0s;
   simulation world(7, faults);
