@@ -6,7 +6,7 @@
 /// Dialects that differ in every point that a dialect may, to see that each is looked at.
 namespace visor_test {
 
-struct plain_dialect {
+struct plain_dialect : visor::sql::one_writer {
   static constexpr std::string_view name = "plain";
   static constexpr char quote_open = '"';
   static constexpr char quote_close = '"';
@@ -20,12 +20,6 @@ struct plain_dialect {
   static constexpr std::string_view clustered_end = " CLUSTERED";
   static constexpr std::string_view limit = "LIMIT :limit";
   static constexpr std::string_view new_row = "VALUES ({values}) IGNORE";
-  static constexpr std::string_view lock = "";
-  static constexpr std::string_view skip_locked = "";
-  static constexpr visor::sql::front_removal removal = visor::sql::front_removal::as_range;
-  static constexpr std::string_view before_front = "";
-  static constexpr std::string_view front = "{ready}";
-  static constexpr std::string_view front_end = "";
   static constexpr std::string_view in_front = "[queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
   static constexpr std::string_view add_column = "ADD COLUMN";
   static constexpr bool partial_indexes = true;

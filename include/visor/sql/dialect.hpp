@@ -13,6 +13,16 @@ enum class placeholder_style { question, dollar, at };
 /// How what a claim took from the front of a queue is removed: by the query itself, by key one by one, or as all that is `in_front`.
 enum class front_removal { by_query, by_key, as_range };
 
+/// Part of a dialect: of a database where whoever writes is alone, so that nothing has to be locked.
+struct one_writer {
+  static constexpr std::string_view lock = "";
+  static constexpr std::string_view skip_locked = "";
+  static constexpr front_removal removal = front_removal::as_range;
+  static constexpr std::string_view before_front = "";
+  static constexpr std::string_view front = "{ready}";
+  static constexpr std::string_view front_end = "";
+};
+
 /// How a database spells what the others spell differently. A dialect is a type with nothing but constants; statements are written
 /// once, in the pattern language of `statement.hpp`, and these are put in its places. What no dialect spells differently is no
 /// constant here.

@@ -8,7 +8,7 @@ namespace visor {
 /// How SQL Server (2017 or newer) spells what databases spell differently. Texts in keys are compared by their code units.
 ///
 /// What Babelfish does not understand either is not used: no MERGE, no CTE that is written through, no index within CREATE TABLE.
-struct mssql_dialect {
+struct mssql_dialect : sql::one_writer {
   static constexpr std::string_view name = "mssql";
   static constexpr char quote_open = '[';
   static constexpr char quote_close = ']';
@@ -22,12 +22,6 @@ struct mssql_dialect {
   static constexpr std::string_view clustered_end = "";
   static constexpr std::string_view limit = "OFFSET 0 ROWS FETCH NEXT :limit ROWS ONLY";
   static constexpr std::string_view new_row = "SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {this} WHERE {same_key})";
-  static constexpr std::string_view lock = "";
-  static constexpr std::string_view skip_locked = "";
-  static constexpr sql::front_removal removal = sql::front_removal::as_range;
-  static constexpr std::string_view before_front = "";
-  static constexpr std::string_view front = "{ready}";
-  static constexpr std::string_view front_end = "";
   // There are no ranges of several columns, and written as alternatives they are looked for in the whole queue.
   static constexpr std::string_view in_front =
       "EXISTS (SELECT 1 FROM (SELECT [queue], [priority], [run_at], [job] FROM {ready} WHERE [queue] = :queue "

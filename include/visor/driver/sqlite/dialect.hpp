@@ -6,7 +6,7 @@
 namespace visor {
 
 /// How SQLite (3.38 or newer) spells what databases spell differently. Instants are microseconds since 1970 as an integer.
-struct sqlite_dialect {
+struct sqlite_dialect : sql::one_writer {
   static constexpr std::string_view name = "sqlite";
   static constexpr char quote_open = '"';
   static constexpr char quote_close = '"';
@@ -20,12 +20,6 @@ struct sqlite_dialect {
   static constexpr std::string_view clustered_end = " STRICT, WITHOUT ROWID";
   static constexpr std::string_view limit = "LIMIT :limit";
   static constexpr std::string_view new_row = "VALUES ({values}) ON CONFLICT DO NOTHING";
-  static constexpr std::string_view lock = "";
-  static constexpr std::string_view skip_locked = "";
-  static constexpr sql::front_removal removal = sql::front_removal::as_range;
-  static constexpr std::string_view before_front = "";
-  static constexpr std::string_view front = "{ready}";
-  static constexpr std::string_view front_end = "";
   static constexpr std::string_view in_front = "[queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)";
   static constexpr std::string_view add_column = "ADD COLUMN";
   static constexpr bool partial_indexes = true;

@@ -272,7 +272,7 @@ template <class Session>
 async<Session, bool> is_current(transaction<Session>& t, node_lease const& lease) {
   statements::named_epoch const which{lease.node, lease.epoch};
   auto const found = co_await t.session.find(statements::current_node(), which);
-  co_return found&& t.now < found->lease_until;
+  co_return found.has_value() && t.now < found->lease_until;
 }
 
 /// \param first_id of as many unused lease ids as there are wishes
