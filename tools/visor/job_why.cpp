@@ -7,8 +7,6 @@
 #include "words.hpp"
 
 #include <iostream>
-#include <limits>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -27,12 +25,7 @@ std::string queue_in_words(std::string const& queue) {
 void add_takers(lines& said, storage& in, visor::job_view const& view) {
   auto const now = in.now();
   auto const nodes = in.nodes();
-  std::map<std::string, int> running;
-  visor::job_filter held;
-  held.state = visor::job_state::running;
-  held.limit = std::numeric_limits<int>::max();
-  for (auto const& other : in.jobs(held))
-    if (other.node) ++running[*other.node];
+  auto running = running_on_nodes(in);
   lines takers, others;
   int free = 0;
   for (auto const& node : nodes) {

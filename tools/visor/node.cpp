@@ -10,8 +10,6 @@
 #include <boost/json/object.hpp>
 
 #include <iostream>
-#include <limits>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,11 +31,7 @@ struct node_view {
 /// With the jobs that run on each.
 std::vector<node_view> views_of(storage& in) {
   auto const now = in.now();
-  std::map<std::string, int> running;
-  visor::job_filter which;
-  which.state = visor::job_state::running;
-  which.limit = std::numeric_limits<int>::max();
-  for (auto const& view : in.jobs(which)) ++running[view.node.value_or("")];
+  auto running = running_on_nodes(in);
   std::vector<node_view> all;
   for (auto& node : in.nodes()) {
     std::string state(word(node.state));

@@ -1,12 +1,14 @@
 #ifndef VISOR_TOOLS_NODE_VIEW_HPP
 #define VISOR_TOOLS_NODE_VIEW_HPP
 
-#include "visor/store/records.hpp"
+#include "storage.hpp"
 
 #include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/split.hpp>
 
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,16 @@ inline std::vector<std::string> words_between_commas(std::string const& text) {
   std::vector<std::string> words;
   if (!text.empty()) boost::algorithm::split(words, text, boost::algorithm::is_any_of(","));
   return words;
+}
+
+/// How many jobs run on each node.
+inline std::map<std::string, int> running_on_nodes(storage& in) {
+  std::map<std::string, int> running;
+  visor::job_filter which;
+  which.state = visor::job_state::running;
+  which.limit = std::numeric_limits<int>::max();
+  for (auto const& view : in.jobs(which)) ++running[view.node.value_or("")];
+  return running;
 }
 
 inline bool is_live(visor::node_record const& node, visor::instant now) {
