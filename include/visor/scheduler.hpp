@@ -47,6 +47,7 @@ struct enqueue_options {
   std::optional<int> priority;      ///< lower runs first; -32768 to 32767
   std::optional<int> max_attempts;  ///< from 1
   std::optional<std::string> queue;
+  std::string key;  ///< for the limits of its type by key, such as the name of a customer; empty: none
   enqueue_options() = default;
 };
 
@@ -181,7 +182,7 @@ class scheduler {
     record.zone = std::string(options.zone.name());
     record.type = type.name;
     record.payload = to_payload(payload);
-    record.queue = queue_of(type.options.queue, type.options.capability);
+    record.queue = queue_of(type.options.queue, type.options.capability, type.options.limits, type.name);
     record.priority = type.options.priority;
     record.max_attempts = type.options.max_attempts;
     record.misfire = options.misfire;
@@ -198,7 +199,7 @@ class scheduler {
     new_job job;
     job.type = type.name;
     job.payload = to_payload(payload);
-    job.queue = queue_of(options.queue.value_or(type.options.queue), type.options.capability);
+    job.queue = queue_of(options.queue.value_or(type.options.queue), type.options.capability, type.options.limits, type.name, options.key);
     job.priority = options.priority.value_or(type.options.priority);
     job.max_attempts = options.max_attempts.value_or(type.options.max_attempts);
     job.run_at = options.run_at;

@@ -70,6 +70,37 @@ class Nodes(ProgramTest):
         self.assertIn("is done, after attempt 1 of 1", self.accepts("job", "why", "1"))
         self.stops(able)
 
+    def test_limits(self):
+        limited = ("  mail: {command: [sleep, '30'], limits: {concurrency: 2, key_concurrency: 1}}\n"
+                   "  call: {command: ['true'], limits: {rate: 1, key_rate: 1, per: 1h}}\n")
+        self.configure("", WORKFLOWS + limited)
+        for key in ("a", "a", "b", "c"):
+            self.accepts("job", "enqueue", "mail", "--key", key)
+        self.accepts("job", "enqueue", "call", "--key", "a")
+        self.accepts("job", "enqueue", "call")
+        node = self.starts()
+        self.wait_until(lambda: [self.state_of(n) for n in range(1, 7)] == ["running", "ready", "running", "ready", "ready", "completed"]
+                        or [self.state_of(n) for n in range(1, 7)] == ["running", "ready", "running", "ready", "completed", "ready"])
+        why = self.accepts("job", "why", "2")
+        self.assertIn("2 of at most 2 jobs of its type run", why)
+        self.assertIn("1 of at most 1 jobs of its type with the key 'a' run", why)
+        self.assertIn("at most 1 jobs of its type start in any 1h", self.accepts("job", "why", "6" if self.state_of(6) == "ready" else "5"))
+        self.accepts("job", "cancel", "1")
+        # The next one is of the key that has its turn.
+        self.wait_until(lambda: self.state_of(1) == "cancelled" and self.state_of(4) == "running")
+        self.assertEqual(self.state_of(2), "ready")
+        node.kill()
+        node.wait()
+        self.refuses("job", "enqueue", "plain", "--key", "a", code=2, says=["--key", "limits.key_concurrency"])
+        self.refuses("job", "enqueue", "mail", "--key", "a" * 101, says="101 bytes: allowed are 100")
+
+    def test_limits_that_cannot_be(self):
+        for written, says in (("{concurrency: -1}", "limits.concurrency"), ("{per: 25h}", "limits.per"), ("{most: 1}", "limits.most")):
+            self.configure("", WORKFLOWS + "  mail: {command: ['true'], limits: " + written + "}\n")
+            self.refuses("config", "check", says=says)
+        self.configure("", WORKFLOWS + "  'a*b': {command: ['true'], limits: {rate: 1}}\n")
+        self.refuses("config", "check", says=["limits", "no *"])
+
     def test_slots_are_for_all_jobs_of_a_queue_together(self):
         self.configure(", capabilities: [gpu], queues: {default: 2}", WORKFLOWS + CAPABLE + "  long: {command: [sleep, '30'], capability: gpu}\n")
         process = self.starts()

@@ -6,12 +6,6 @@
 namespace visor_test {
 namespace {
 
-visor::node_settings beside_others(std::string name = "one") {
-  auto settings = world::settings(std::move(name));
-  settings.exclusive = false;
-  return settings;
-}
-
 /// A node that is there by its lease alone, and has taken a job.
 visor::node_lease taken_by(world& w, std::string name, visor::duration ttl) {
   visor::join_request request;
@@ -44,7 +38,7 @@ TEST_CASE("the jobs of a node that is gone are taken over when its lease ends, n
   world w;
   auto const id = w.enqueue("work", 2);
   taken_by(w, "gone", 20s);
-  auto& node = w.add(beside_others());
+  auto& node = w.add(world::beside_others());
   node.engine->add(visor::job_type("work", nothing()));
   w.start(node);
   w.pass(20s - 1ms);
@@ -57,8 +51,8 @@ TEST_CASE("the jobs of a node that is gone are taken over when its lease ends, n
 
 TEST_CASE("nodes that live are not looked at more often than they say so") {
   world w;
-  auto& one = w.add(beside_others("one"));
-  auto& two = w.add(beside_others("two"));
+  auto& one = w.add(world::beside_others("one"));
+  auto& two = w.add(world::beside_others("two"));
   w.start(one);
   w.pass(7s);
   w.start(two);

@@ -95,6 +95,12 @@ class world {
     return result;
   }
 
+  static visor::node_settings beside_others(std::string name = "one") {
+    auto result = settings(std::move(name));
+    result.exclusive = false;
+    return result;
+  }
+
   node& add(visor::node_settings how = settings()) {
     nodes_.push_back(std::make_unique<node>());
     auto* const made = nodes_.back().get();

@@ -1,7 +1,7 @@
 #ifndef VISOR_TESTS_SQL_ALL_STATEMENTS_HPP
 #define VISOR_TESTS_SQL_ALL_STATEMENTS_HPP
 
-#include "visor/store/sql/lease_statements.hpp"
+#include "visor/store/sql/limit_statements.hpp"
 #include "visor/store/sql/schedule_statements.hpp"
 #include "visor/store/sql/schema_operations.hpp"
 #include "visor/store/sql/view_statements.hpp"
@@ -12,8 +12,8 @@
 namespace visor_test {
 
 using all_statements =
-    boost::mp11::mp_append<visor::statements::all_of_jobs, visor::statements::all_of_leases, visor::statements::all_of_schedules,
-                           visor::statements::all_of_views, visor::statements::all_of_schema>;
+    boost::mp11::mp_append<visor::statements::all_of_jobs, visor::statements::all_of_leases, visor::statements::all_of_limits,
+                           visor::statements::all_of_schedules, visor::statements::all_of_views, visor::statements::all_of_schema>;
 
 /// Calls `f` with an object of each statement.
 template <class List = all_statements, class Function>

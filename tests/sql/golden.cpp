@@ -65,6 +65,7 @@ void compare_all() {
   std::string const folder = std::string(Dialect::name) + "/";
   compare(folder + "jobs.sql", texts_of<Dialect, visor::statements::all_of_jobs>());
   compare(folder + "leases.sql", texts_of<Dialect, visor::statements::all_of_leases>());
+  compare(folder + "limits.sql", texts_of<Dialect, visor::statements::all_of_limits>());
   compare(folder + "schedules.sql", texts_of<Dialect, visor::statements::all_of_schedules>());
   compare(folder + "views.sql", texts_of<Dialect, visor::statements::all_of_views>());
   std::string schema = texts_of<Dialect, visor::statements::all_of_schema>();

@@ -39,6 +39,7 @@ constexpr option enqueue_options[] = {
     {"in", "LENGTH", "start after this, such as 10m"},
     {"at", "INSTANT", "start at this instant, such as 2026-11-21T14:00:00Z"},
     {"max-attempts", "N", "how often to try; default: the workflow's"},
+    {"key", "TEXT", "jobs of one key are limited together, where the workflow has such limits"},
     json_option,
 };
 
@@ -211,7 +212,11 @@ int enqueue(invocation const& given) {
   auto const& workflow = find_workflow(config, given.argument(0));
   visor::new_job job;
   job.type = workflow.name;
-  job.queue = visor::queue_of(workflow.queue, workflow.capability);
+  auto const key = given.text("key");
+  if (key && !workflow.limits.any_by_key())
+    throw usage_error("--key cannot be given: workflow " + in_quotes(workflow.name) +
+                      " has no limits.key_concurrency and no limits.key_rate");
+  job.queue = visor::queue_of(workflow.queue, workflow.capability, workflow.limits, workflow.name, key.value_or(""));
   job.priority = priority_of(given, workflow.priority);
   job.payload = payload_of(given);
   job.max_attempts = attempts ? static_cast<int>(*attempts) : workflow.max_attempts;

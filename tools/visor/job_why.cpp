@@ -6,7 +6,9 @@
 #include "storage.hpp"
 #include "words.hpp"
 
+#include <algorithm>
 #include <iostream>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -15,10 +17,36 @@ namespace {
 
 using lines = std::vector<std::string>;
 
-std::string queue_in_words(std::string const& queue) {
-  auto const plus = queue.find('+');
-  if (plus == std::string::npos) return "queue " + in_quotes(queue);
-  return "queue " + in_quotes(queue.substr(0, plus)) + " for nodes with the capability " + in_quotes(queue.substr(plus + 1));
+std::string queue_in_words(visor::queue_name const& name) {
+  std::string words = "queue " + in_quotes(std::string(name.queue));
+  if (!name.capability.empty()) words += " for nodes with the capability " + in_quotes(std::string(name.capability));
+  return words;
+}
+
+/// What the limits of its type say, and how far they are used.
+void add_limits(lines& said, storage& in, visor::job_record const& job) {
+  visor::queue_name const name(job.queue);
+  auto const limited = in.limits();
+  auto const limits = std::ranges::find(limited, name.type, &visor::type_limit_record::type);
+  if (limits == limited.end()) return;
+  visor::job_filter same;
+  same.state = visor::job_state::running;
+  same.type = job.type;
+  same.limit = std::numeric_limits<int>::max();
+  int running = 0, of_key = 0;
+  for (auto const& other : in.jobs(same)) {
+    ++running;
+    of_key += visor::queue_name(other.job.queue).key == name.key ? 1 : 0;
+  }
+  std::string const with_key = " with the key " + in_quotes(std::string(name.key));
+  auto const of = [](int count, int most) { return std::to_string(count) + " of at most " + std::to_string(most) + " jobs of its type"; };
+  if (limits->concurrency != 0) said.push_back(of(running, limits->concurrency) + " run");
+  if (limits->key_concurrency != 0 && !name.key.empty()) said.push_back(of(of_key, limits->key_concurrency) + with_key + " run");
+  auto const in_any = [&](int most) {
+    return "at most " + std::to_string(most) + " jobs of its type start in any " + visor::to_string(limits->per);
+  };
+  if (limits->rate != 0) said.push_back(in_any(limits->rate));
+  if (limits->key_rate != 0 && !name.key.empty()) said.push_back(in_any(limits->key_rate) + with_key);
 }
 
 /// Who could take a job that is ready, and why nobody did.
@@ -83,8 +111,9 @@ lines reasons(storage& in, visor::job_view const& view) {
         said.push_back("is not due before " + visor::to_string(job.run_at));
       break;
     case job_state::ready:
-      said.push_back("waits in the " + queue_in_words(job.queue) + ", priority " + std::to_string(job.priority));
+      said.push_back("waits in the " + queue_in_words(visor::queue_name(job.queue)) + ", priority " + std::to_string(job.priority));
       if (tried) said.push_back("attempt " + tries + (view.error ? " ended with: " + *view.error : " has ended"));
+      add_limits(said, in, job);
       add_takers(said, in, view);
       break;
     case job_state::running: {

@@ -3,6 +3,8 @@
 
 #include "storage.hpp"
 
+#include "visor/store/queue_name.hpp"
+
 #include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/split.hpp>
 
@@ -38,13 +40,13 @@ inline bool is_live(visor::node_record const& node, visor::instant now) {
 
 /// Whether it takes jobs of a queue, which can be one that needs a capability.
 inline bool serves(visor::node_record const& node, std::string_view queue) {
-  auto const plus = queue.find('+');
-  auto const own = std::string(queue.substr(0, plus)) + ":";
+  visor::queue_name const name(queue);
+  auto const own = std::string(name.queue) + ":";
   auto const queues = words_between_commas(node.queues.value_or(""));
   if (std::ranges::none_of(queues, [&](std::string const& each) { return each.starts_with(own); })) return false;
-  if (plus == std::string_view::npos) return true;
+  if (name.capability.empty()) return true;
   auto const capabilities = words_between_commas(node.capabilities.value_or(""));
-  return std::ranges::find(capabilities, queue.substr(plus + 1)) != capabilities.end();
+  return std::ranges::find(capabilities, name.capability) != capabilities.end();
 }
 
 }  // namespace visor_program

@@ -88,7 +88,7 @@ visor::schedule_record schedule_of(creation const& plan, visor::workflow const& 
   visor::schedule_record schedule;
   schedule.origin = visor::origin::user;
   schedule.type = runs.name;
-  schedule.queue = visor::queue_of(runs.queue, runs.capability);
+  schedule.queue = visor::queue_of(runs.queue, runs.capability, runs.limits, runs.name);
   schedule.priority = runs.priority;
   schedule.max_attempts = runs.max_attempts;
   schedule.payload = plan.payload;

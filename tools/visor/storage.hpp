@@ -32,6 +32,7 @@ class storage {
   virtual visor::cancel_result cancel_job(visor::job_id id) = 0;
   virtual void retry_job(visor::job_id id) = 0;
   virtual std::vector<visor::node_record> nodes() = 0;
+  virtual std::vector<visor::type_limit_record> limits() = 0;
   virtual std::vector<visor::recovery> recover(std::optional<visor::node_lease> const& evict) = 0;
   virtual void set_wish(std::string const& node, std::optional<visor::node_wish> wish) = 0;
   virtual bool remove_node(std::string const& node) = 0;

@@ -70,6 +70,7 @@ class storage_of final : public storage {
   visor::cancel_result cancel_job(visor::job_id id) override { return run(store_.cancel_job(id)); }
   void retry_job(visor::job_id id) override { run(store_.retry_job(id)); }
   std::vector<visor::node_record> nodes() override { return run(store_.nodes()); }
+  std::vector<visor::type_limit_record> limits() override { return run(store_.limits()); }
   std::vector<visor::recovery> recover(std::optional<visor::node_lease> const& evict) override { return run(store_.recover(evict)); }
   void set_wish(std::string const& node, std::optional<visor::node_wish> wish) override { run(store_.set_wish(node, wish)); }
   bool remove_node(std::string const& node) override { return run(store_.remove_node(node)); }

@@ -108,7 +108,7 @@ std::vector<visor::schedule_record> schedules_of(visor::settings const& settings
     schedule.payload = entry.inputs.text;
     if (entry.queue) schedule.queue = *entry.queue;
     if (auto const* const workflow = settings.find_workflow(entry.workflow)) {
-      schedule.queue = visor::queue_of(entry.queue.value_or(workflow->queue), workflow->capability);
+      schedule.queue = visor::queue_of(entry.queue.value_or(workflow->queue), workflow->capability, workflow->limits, workflow->name);
       schedule.priority = workflow->priority;
       schedule.max_attempts = workflow->max_attempts;
     }

@@ -175,18 +175,18 @@ class checker {
     if (all_.node.queues.empty() || all_.node.queues.size() > 1'000)
       fail("scheduler.node.queues", std::to_string(all_.node.queues.size()) + " queues: allowed is 1 to 1000");
     for (auto const& each : all_.node.queues)
-      if (!is_queue_name(each.name)) fail("scheduler.node.queues", "the name " + in_quotes(each.name) + " may have none of + , :");
+      if (!is_queue_name(each.name)) fail("scheduler.node.queues", "the name " + in_quotes(each.name) + " may have none of + * , :");
     if (all_.node.capabilities.size() > 16)
       fail("scheduler.node.capabilities", std::to_string(all_.node.capabilities.size()) + " capabilities: allowed are 16");
     for (auto const& each : all_.node.capabilities)
       if (each.empty() || !is_queue_name(each))
-        fail("scheduler.node.capabilities", "the name " + in_quotes(each) + " is empty, or has one of + , :");
+        fail("scheduler.node.capabilities", "the name " + in_quotes(each) + " is empty, or has one of + * , :");
   }
 
   /// A node with it may come later, where there can be several.
   void capability(std::string const& path, workflow const& each) {
     if (each.capability.empty()) return;
-    if (!is_queue_name(each.capability)) return fail(path, at_or(path, each.where), "may have none of + , :");
+    if (!is_queue_name(each.capability)) return fail(path, at_or(path, each.where), "may have none of + * , :");
     if (!all_.ha.enabled && std::ranges::find(all_.node.capabilities, each.capability) == all_.node.capabilities.end())
       fail(path, at_or(path, each.where),
            "this node, which is the only one, does not have " + in_quotes(each.capability) + ": add it to scheduler.node.capabilities");
@@ -268,6 +268,8 @@ class checker {
            "base " + to_string(each.backoff.base) + " is above cap " + to_string(each.backoff.cap));
     queue(path + ".queue", each.queue, each.where);
     capability(path + ".capability", each);
+    if (each.limits.any() && each.name.find('*') != std::string::npos)
+      fail(path + ".limits", at_or(path, each.where), "need a workflow whose name has no *");
   }
 
   void command(std::string const& path, workflow const& each) {

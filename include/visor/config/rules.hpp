@@ -114,6 +114,15 @@ inline constexpr auto rules<backoff> = std::to_array<key_rule>({
 });
 
 template <>
+inline constexpr auto rules<job_limits> = std::to_array<key_rule>({
+    {.member = "concurrency", .least = 0, .most = 1'000'000},
+    {.member = "key_concurrency", .least = 0, .most = 1'000'000},
+    {.member = "rate", .least = 0, .most = 1'000'000},
+    {.member = "key_rate", .least = 0, .most = 1'000'000},
+    {.member = "per", .least = us_per_ms, .most = us_per_day},
+});
+
+template <>
 inline constexpr auto rules<webhook_settings> = std::to_array<key_rule>({
     {.member = "url", .required = true},
 });

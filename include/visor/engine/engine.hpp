@@ -128,6 +128,8 @@ class engine {
     std::exception_ptr failure;
     try {
       co_await fires_.install();
+      auto const limits = co_await shared_.kept.limits();
+      runner_.serve(limits);
     } catch (...) {
       failure = std::current_exception();
     }

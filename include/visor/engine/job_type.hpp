@@ -1,12 +1,15 @@
 #ifndef VISOR_ENGINE_JOB_TYPE_HPP
 #define VISOR_ENGINE_JOB_TYPE_HPP
 
+#include "visor/base/error.hpp"
 #include "visor/base/time.hpp"
 #include "visor/engine/job_context.hpp"
+#include "visor/store/records.hpp"
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -35,13 +38,14 @@ struct job_type_options {
   int priority = 100;      ///< lower runs first; -32768 to 32767
   int max_attempts = 1;    ///< from 1
   std::string capability;  ///< runs only on nodes that have it; empty: on any
+  job_limits limits;       ///< over all nodes
   duration timeout{};      ///< of one attempt; 0 = none
   visor::backoff backoff;
   std::optional<std::size_t> output_limit;  ///< bytes kept of an attempt's output; none: the node's; at most 16 MiB
   job_type_options() = default;
   friend bool operator==(job_type_options const&, job_type_options const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(job_type_options, (), (queue, priority, max_attempts, capability, timeout, backoff, output_limit))
+BOOST_DESCRIBE_STRUCT(job_type_options, (), (queue, priority, max_attempts, capability, limits, timeout, backoff, output_limit))
 
 /// What can be run.
 struct job_type {
@@ -52,6 +56,19 @@ struct job_type {
   job_type(std::string called, handler code, job_type_options with = job_type_options())
       : name(std::move(called)), run(std::move(code)), options(std::move(with)) {}
 };
+
+/// \throws visor::error `invalid_argument` that names what cannot be
+inline void check(job_type const& type) {
+  auto const fail = [&](std::string const& what) { throw error(condition::invalid_argument, "job type " + type.name + ": " + what); };
+  if (type.name.empty() || !type.run) throw error(condition::invalid_argument, "a job type needs a name and a handler");
+  auto const& limits = type.options.limits;
+  if (limits.any() && type.name.find('*') != std::string::npos) fail("one with limits may have no * in its name");
+  for (auto const& [name, most] : {std::pair("concurrency", limits.concurrency), std::pair("key_concurrency", limits.key_concurrency),
+                                   std::pair("rate", limits.rate), std::pair("key_rate", limits.key_rate)})
+    if (most < 0) fail(std::string("limits.") + name + " is " + std::to_string(most) + ": allowed is 0, which is none, and more");
+  if (limits.per < std::chrono::milliseconds{1} || limits.per > std::chrono::hours{24})
+    fail("limits.per is " + to_string(limits.per) + ": allowed is 1ms to 24h");
+}
 
 }  // namespace visor
 

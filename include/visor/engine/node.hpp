@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace visor {
 
@@ -87,6 +88,7 @@ struct shared_node {
   node_settings settings;
   Clock clock;
   process_identity identity;
+  std::vector<type_limit_record> types;  ///< that it runs, with their limits
   node_lease lease;
   bool draining = false;
   bool resting = false;  ///< somebody wants it to take no more work

@@ -3,25 +3,16 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/time.hpp"
+#include "visor/store/queue_name.hpp"
 
 #include <boost/describe/class.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace visor {
-
-/// Whether a name can be that of a queue or a capability: these stand together in texts, with `+`, `,` and `:` between.
-inline bool is_queue_name(std::string_view name) { return name.find_first_of("+,:") == std::string_view::npos; }
-
-/// Where jobs wait that need a capability: in a queue of their own beside the one that they were given, so that nodes without it do not
-/// have to look at them. The slots of a node are for both.
-inline std::string queue_of(std::string const& queue, std::string const& capability) {
-  return capability.empty() ? queue : queue + "+" + capability;
-}
 
 /// One queue as a node serves it.
 struct queue_settings {
@@ -75,7 +66,7 @@ struct node_settings {
     for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
       if (queue->name.empty()) throw error(condition::invalid_argument, "a queue has no name");
       if (!is_queue_name(queue->name))
-        throw error(condition::invalid_argument, "queue " + queue->name + ": a name of a queue may have none of + , :");
+        throw error(condition::invalid_argument, "queue " + queue->name + ": a name of a queue may have none of + * , :");
       auto const same = [&](queue_settings const& other) { return other.name == queue->name; };
       if (std::any_of(queues.begin(), queue, same))
         throw error(condition::invalid_argument, "queue " + queue->name + " is there twice: change the slots of the first");
@@ -83,7 +74,7 @@ struct node_settings {
     count("the number of capabilities", capabilities.size(), 0, 16);
     for (auto const& each : capabilities)
       if (each.empty() || !is_queue_name(each))
-        throw error(condition::invalid_argument, "the capability '" + each + "' has no name, or one of + , : in it");
+        throw error(condition::invalid_argument, "the capability '" + each + "' has no name, or one of + * , : in it");
     for (auto const& queue : queues) count("slots of queue " + queue.name, static_cast<std::size_t>(queue.slots), 1, 100'000);
   }
 };

@@ -41,18 +41,31 @@ class runner {
         cancels_(shared.strand, shared.clock),
         done_(shared.strand, shared.clock) {
     for (auto const& queue : node_.settings.queues) {
-      auto& state = queues_.emplace_back(queue_state{queue, 0, {lane{queue.name, true}}, 0});
-      for (auto const& capability : node_.settings.capabilities) state.lanes.push_back({queue_of(queue.name, capability), true});
+      auto& state = queues_.emplace_back(queue_state{queue, 0, {lane(queue.name)}, 0});
+      for (auto const& capability : node_.settings.capabilities) state.lanes.emplace_back(queue_of(queue.name, capability));
     }
   }
 
   std::function<void()> on_lost_lease;
 
   void add(job_type type) {
-    if (type.name.empty() || !type.run) throw error(condition::invalid_argument, "a job type needs a name and a handler");
+    check(type);
     auto name = type.name;
+    type_limit_record limits(name, type.options.limits);
     if (!types_.emplace(name, std::make_shared<job_type const>(std::move(type))).second)
       throw error(condition::already_exists, "job type " + name + " is registered already");
+    node_.types.push_back(std::move(limits));
+  }
+
+  /// Its types among these have queues of their own, also those whose limits were lifted: jobs may be left there.
+  void serve(std::vector<type_limit_record> const& limited) {
+    for (auto const& limits : limited) {
+      auto const type = types_.find(limits.type);
+      if (type == types_.end()) continue;
+      auto const& capability = type->second->options.capability;
+      if (!capability.empty() && std::ranges::find(node_.settings.capabilities, capability) == node_.settings.capabilities.end()) continue;
+      for (auto& queue : queues_) queue.lanes.emplace_back(before_keys(queue_of(queue.settings.name, capability)) + limits.type);
+    }
   }
 
   /// Made when it is first asked for: a program without blocking handlers has no threads.
@@ -116,6 +129,7 @@ class runner {
       auto const wanted = wants();
       if (ended_.empty() && back_.empty() && wanted.empty()) {
         co_await work_.wait_for(idle_wait());
+        if (rate_allows_at_ && node_.clock.elapsed() >= *rate_allows_at_) look_again();
         continue;
       }
       std::string trouble;
@@ -154,10 +168,14 @@ class runner {
   }
 
  private:
-  /// What is claimed from: a queue itself, or its jobs that need a capability.
+  /// What is claimed from: a queue itself, or those beside it that `queue_name.hpp` is about.
   struct lane {
+    explicit lane(std::string called) : name(std::move(called)), type(queue_name(name).type) {}
+
     std::string name;
-    bool maybe;  ///< the last claim was full, or somebody said that there is work
+    std::string type;    ///< where it has limits
+    std::string served;  ///< of the queues of its keys, the one that had its turn last
+    bool maybe = true;   ///< the last claim was full, or somebody said that there is work
   };
 
   struct queue_state {
@@ -199,7 +217,7 @@ class runner {
       for (std::size_t i = 0; room > 0 && i < queue.lanes.size(); ++i) {
         std::size_t const at = (queue.turn + i) % queue.lanes.size();
         if (!queue.lanes[at].maybe) continue;
-        wanted.emplace_back(queue.lanes[at].name, static_cast<std::size_t>(room));
+        wanted.emplace_back(queue.lanes[at].name, static_cast<std::size_t>(room), queue.lanes[at].served);
         queue.turn = at + 1;
         break;
       }
@@ -208,8 +226,15 @@ class runner {
   }
 
   void look_again() {
+    rate_allows_at_.reset();
     for (auto& queue : queues_)
       for (auto& each : queue.lanes) each.maybe = true;
+  }
+
+  /// Where one ended another one may start.
+  void look_again_for(std::string_view type) {
+    for (auto& queue : queues_)
+      for (auto& each : queue.lanes) each.maybe = each.maybe || each.type == type;
   }
 
   /// Results wait a moment for others that are about to end, unless nothing else runs or the claim is what is waited for.
@@ -219,9 +244,10 @@ class runner {
     co_await gather_.wait_for(node_.settings.completion_delay);
   }
 
-  /// Whoever has something to do for this wakes it; only the limits of a shutdown come by themselves.
+  /// Whoever has something to do for this wakes it; only the limits of a shutdown, and of rates, come by themselves.
   duration idle_wait() const {
-    if (!node_.draining) return std::chrono::hours{1};
+    if (!node_.draining && !rate_allows_at_) return std::chrono::hours{1};
+    if (!node_.draining) return std::max<duration>(*rate_allows_at_ - node_.clock.elapsed(), std::chrono::milliseconds{1});
     auto const end = told_ ? told_at_ + node_.settings.stop_grace : drain_began_ + node_.settings.drain_timeout;
     return std::max<duration>(std::min(end - node_.clock.elapsed(), node_.settings.poll_interval), std::chrono::milliseconds{5});
   }
@@ -235,10 +261,14 @@ class runner {
     }
     for (auto const& request : wanted) {
       auto& asked = lane_named(request.queue);
-      std::size_t got = 0;
-      for (auto const& claimed : result.claims)
-        if (!claimed.jobs.empty() && claimed.jobs.front().queue == request.queue) got = claimed.jobs.size();
-      asked.maybe = asked.maybe || got == request.limit;
+      auto const got = std::ranges::find(result.claims, request.queue, &claim::queue);
+      if (got == result.claims.end()) continue;
+      asked.maybe = asked.maybe || got->jobs.size() == request.limit;
+      if (!asked.type.empty()) asked.served = got->jobs.back().queue;
+    }
+    if (result.next_in) {
+      auto const at = node_.clock.elapsed() + *result.next_in;
+      rate_allows_at_ = std::min(rate_allows_at_.value_or(at), at);
     }
     for (auto& claimed : result.claims) {
       node_.counters.claimed += claimed.jobs.size();
@@ -248,8 +278,8 @@ class runner {
 
   /// \param name of a queue or a lane
   queue_state& queue_named(std::string_view name) {
-    name = name.substr(0, name.find('+'));
-    return *std::find_if(queues_.begin(), queues_.end(), [&](auto const& queue) { return queue.settings.name == name; });
+    auto const own = queue_name(name).queue;
+    return *std::find_if(queues_.begin(), queues_.end(), [&](auto const& queue) { return queue.settings.name == own; });
   }
 
   lane& lane_named(std::string const& name) { return *std::ranges::find(queue_named(name).lanes, name, &lane::name); }
@@ -266,6 +296,14 @@ class runner {
       node_.log(log_level::warning, "job ", claimed.id, " is of type ", claimed.type, ", which this node does not know: given back for ",
                 duration{unknown_type_delay});
       back_.emplace_back(lease, claimed.id, unknown_type_delay);
+      work_.notify();
+      return;
+    }
+    queue_name const from(claimed.queue);
+    if (auto const& limits = type->second->options.limits; limits.any() && !from.is_limited()) {
+      // Whoever added it did not know of the limits.
+      back_.emplace_back(lease, claimed.id, duration{0}, queue_of(from.queue, from.capability, limits, claimed.type));
+      look_again_for(claimed.type);
       work_.notify();
       return;
     }
@@ -316,6 +354,7 @@ class runner {
     auto const& context = job->context;
     job->deadline.reset();
     --queue_named(context.queue()).busy;
+    if (auto const type = queue_name(context.queue()).type; !type.empty()) look_again_for(type);
     bool const disowned = std::erase(disowned_, job) != 0;
     if (!disowned) running_.erase(context.id());
     ending end;
@@ -445,6 +484,7 @@ class runner {
   signal<Clock> done_;
   std::unique_ptr<boost::asio::thread_pool> threads_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
+  std::optional<duration> rate_allows_at_;  ///< by `elapsed()`: jobs that a rate kept from starting
   duration drain_began_{};
   duration told_at_{};
   bool abandoned_ = false;

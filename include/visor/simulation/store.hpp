@@ -76,6 +76,9 @@ class simulated_store {
   task<std::vector<node_record>> nodes() {
     return read([&to = kept_] { return to.nodes(); });
   }
+  task<std::vector<type_limit_record>> limits() {
+    return read([&to = kept_] { return to.limits(); });
+  }
   task<std::int64_t> reserve_ids(std::size_t count) {
     return write([&to = kept_, count] { return to.reserve_ids(count); });
   }

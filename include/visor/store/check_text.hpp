@@ -47,7 +47,9 @@ inline void check_text(completion const& done) {
   detail::check_members(done, [&] { return "result of job " + std::to_string(done.job); });
 }
 inline void check_text(join_request const& request) {
-  detail::check_members(request, [&] { return is_storable_text(request.node) ? "node " + request.node : std::string("node"); });
+  auto const name = [&] { return is_storable_text(request.node) ? "node " + request.node : std::string("node"); };
+  detail::check_members(request, name);
+  for (auto const& limits : request.limits) detail::check_text(name(), "limits", limits.type);
 }
 inline void check_text(schedule_record const& schedule) {
   detail::check_members(schedule, [&] { return is_storable_text(schedule.id) ? "schedule " + schedule.id : std::string("schedule"); });

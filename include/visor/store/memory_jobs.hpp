@@ -2,6 +2,7 @@
 #define VISOR_STORE_MEMORY_JOBS_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/store/allowance.hpp"
 #include "visor/store/memory_schedules.hpp"
 #include "visor/store/store.hpp"
 
@@ -9,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -52,28 +54,39 @@ class memory_jobs {
     return true;
   }
 
-  /// Takes up to `wish.limit` jobs from the front of a queue. O(log n) a job.
-  claim take(node_lease const& by, claim_request const& wish, instant now) {
-    claim result;
-    auto const at = ready_.find(wish.queue);
-    if (at == ready_.end() || at->second.empty() || wish.limit == 0) return result;
-    result.lease = ++last_lease_;
-    result.taken_at = now;
-    auto& queue = at->second;
-    held taken{by.node, by.epoch, now, {}, 0};
-    taken.open = std::min(wish.limit, queue.size());
-    taken.jobs.reserve(taken.open);
-    result.jobs.reserve(taken.open);
-    while (taken.jobs.size() < taken.open) {
-      job_id const id = std::get<job_id>(*queue.begin());
-      queue.erase(queue.begin());
-      entry& job = jobs_.at(id);
-      job.state = job_state::running;
-      job.lease = result.lease;
-      taken.jobs.push_back(id);
-      result.jobs.push_back(as_claimed(job));
+  /// The limits of job types from now on. What has none, and had none, is not kept.
+  void limit(std::span<type_limit_record const> types) {
+    for (auto const& type : types) {
+      auto const at = limits_.find(type.type);
+      if (at != limits_.end())
+        at->second = type;
+      else if (type.any())
+        limits_.emplace(type.type, type);
     }
-    leases_.emplace(result.lease, std::move(taken));
+  }
+
+  std::vector<type_limit_record> limits() const {
+    std::vector<type_limit_record> all;
+    for (auto const& [_, type] : limits_) all.push_back(type);
+    return all;
+  }
+
+  /// Takes up to `wish.limit` jobs from the front of a queue. O(log n) a job; of a type with limits also O(what runs anywhere).
+  /// \param next_in see `exchange_result`
+  claim take(node_lease const& by, claim_request const& wish, instant now, std::optional<duration>& next_in) {
+    claim result;
+    result.queue = wish.queue;
+    result.lease = last_lease_ + 1;
+    result.taken_at = now;
+    queue_name const name(wish.queue);
+    if (name.is_limited())
+      take_limited(result, wish, std::string(name.type), next_in);
+    else
+      take_front(result, wish.queue, wish.limit);
+    if (result.jobs.empty()) return result;
+    held taken{by.node, by.epoch, now, std::string(name.type), {}, result.jobs.size()};
+    for (auto const& job : result.jobs) taken.jobs.push_back(job.id);
+    leases_.emplace(++last_lease_, std::move(taken));
     return result;
   }
 
@@ -98,6 +111,7 @@ class memory_jobs {
   bool give_back(node_lease const& by, visor::give_back const& back, instant now) {
     auto const at = jobs_.find(back.job);
     if (at == jobs_.end() || !is_held(at->second, by, back.lease)) return false;
+    if (back.queue) at->second.record.queue = *back.queue;
     put_back(at->second, back.delay, now);
     release(back.lease);
     return true;
@@ -219,6 +233,7 @@ class memory_jobs {
     std::string node;
     std::int64_t epoch = 0;
     instant taken_at{};
+    std::string limited;  // the job type whose limits count its jobs; empty: none
     std::vector<job_id> jobs;
     std::size_t open = 0;
   };
@@ -229,6 +244,57 @@ class memory_jobs {
   }
   static int next_attempt(entry const& job) { return job.attempts.empty() ? 1 : job.attempts.back().number + 1; }
   static place_in_queue place_of(entry const& job) { return {job.record.priority, job.run_at, job.record.id}; }
+
+  /// Adds up to `limit` jobs to a claim. Returns how many there were.
+  std::size_t take_front(claim& to, std::string const& from, std::size_t limit) {
+    auto const at = ready_.find(from);
+    if (at == ready_.end()) return 0;
+    auto& queue = at->second;
+    std::size_t const count = std::min(limit, queue.size());
+    to.jobs.reserve(to.jobs.size() + count);
+    for (std::size_t i = 0; i < count; ++i) {
+      entry& job = jobs_.at(std::get<job_id>(*queue.begin()));
+      queue.erase(queue.begin());
+      job.state = job_state::running;
+      job.lease = to.lease;
+      to.jobs.push_back(as_claimed(job));
+    }
+    return count;
+  }
+
+  /// From the queue without a key, and from those with one in turn, what the limits allow.
+  void take_limited(claim& to, claim_request const& wish, std::string const& type, std::optional<duration>& next_in) {
+    auto const known = limits_.find(type);
+    allowance allowed(known == limits_.end() ? job_limits() : known->second, to.taken_at);
+    count_usage(type, allowed);
+    auto& claimed = claimed_[type];
+    std::erase_if(claimed, [&](claim_record const& each) { return each.taken_at <= allowed.window_begin(); });
+    for (auto const& each : claimed) allowed.add_claimed(each.queue, each.taken_at, static_cast<std::size_t>(each.jobs));
+    for (turn_of_queues turn(wish); to.jobs.size() < wish.limit && allowed.is_open(); turn.pass()) {
+      if (turn.needs_next()) turn.answer(next_queue(turn.behind(), turn.before()));
+      if (turn.is_over()) break;
+      std::size_t const got = take_front(to, turn.current(), allowed.room(turn.current(), wish.limit - to.jobs.size()));
+      if (got == 0) continue;
+      allowed.take(turn.current(), got);
+      if (allowed.limits().any_rate()) claimed.push_back({type, to.taken_at, to.lease, 0, turn.current(), static_cast<int>(got)});
+    }
+    if (auto const at = allowed.look_again_at()) next_in = next_in ? std::min(*next_in, *at - to.taken_at) : *at - to.taken_at;
+  }
+
+  void count_usage(std::string const& type, allowance& allowed) const {
+    for (auto const& [id, lease] : leases_) {
+      if (lease.limited != type) continue;
+      for (job_id const job : lease.jobs)
+        if (auto const& one = jobs_.at(job); one.state == job_state::running && one.lease == id) allowed.add_running(one.record.queue, 1);
+    }
+  }
+
+  /// The first queue with jobs whose name is behind one and before another.
+  std::optional<std::string> next_queue(std::string const& behind, std::string const& before) const {
+    for (auto at = ready_.upper_bound(behind); at != ready_.end() && at->first < before; ++at)
+      if (!at->second.empty()) return at->first;
+    return std::nullopt;
+  }
 
   entry const* find(job_id id) const {
     auto const at = jobs_.find(id);
@@ -380,11 +446,13 @@ class memory_jobs {
 
   memory_schedules& schedules_;
   std::unordered_map<job_id, entry> jobs_;
-  std::unordered_map<std::string, std::set<place_in_queue>> ready_;  // by queue
-  std::set<std::pair<instant, job_id>> scheduled_;                   // by run_at
-  std::set<std::pair<job_id, job_id>> waiting_;                      // blocker, job
+  std::map<std::string, std::set<place_in_queue>> ready_;  // by queue
+  std::set<std::pair<instant, job_id>> scheduled_;         // by run_at
+  std::set<std::pair<job_id, job_id>> waiting_;            // blocker, job
   std::map<lease_id, held> leases_;
   std::set<job_id> cancelling_;
+  std::map<std::string, type_limit_record> limits_;           // by type
+  std::map<std::string, std::vector<claim_record>> claimed_;  // by type, the oldest first
   lease_id last_lease_ = 0;
   bool news_ = false;
 };

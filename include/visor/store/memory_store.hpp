@@ -62,6 +62,7 @@ class memory_store {
     // An epoch that this one follows directly may still hold jobs; those before it were recovered when they ended.
     node_lease const before{lease.node, lease.epoch - 1, here.now};
     jobs_.recover(before, here.now);
+    jobs_.limit(request.limits);
     co_return lease;
   }
 
@@ -99,6 +100,11 @@ class memory_store {
     co_return nodes_.list();
   }
 
+  task<std::vector<type_limit_record>> limits() {
+    operation const here{*this};
+    co_return jobs_.limits();
+  }
+
   task<std::int64_t> reserve_ids(std::size_t count) {
     operation const here{*this};
     if (count < 1 || count > 1'000'000)
@@ -127,7 +133,7 @@ class memory_store {
       if (!jobs_.give_back(lease, each, here.now)) result.refused.push_back(each.job);
     result.lease_current = nodes_.is_current(lease, here.now);
     for (auto const& wish : wanted) {
-      auto taken = result.lease_current ? jobs_.take(lease, wish, here.now) : claim();
+      auto taken = result.lease_current ? jobs_.take(lease, wish, here.now, result.next_in) : claim();
       if (!taken.jobs.empty()) result.claims.push_back(std::move(taken));
     }
     co_return result;

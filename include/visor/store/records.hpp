@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 /// What is kept. Each record is one table; its members, in the order of their description, are the table's columns. The SQL of
 /// every database is generated from here (`visor/sql/`), so a new column is a line here and a migration.
@@ -45,7 +46,24 @@ BOOST_DEFINE_ENUM_CLASS(origin, config, code, user)
 /// What became of a fire: a job, or nothing because of the overlap policy.
 BOOST_DEFINE_ENUM_CLASS(fire_result, fired, skipped)
 
-/// One piece of work. Inserted once, never updated.
+/// How much of one job type may go on in the whole cluster. 0: any number. What runs is what was claimed and has not ended; a rate counts
+/// claims, also those for a repetition.
+struct job_limits {
+  int concurrency = 0;                    ///< jobs that run at the same time
+  int key_concurrency = 0;                ///< the same, of those that were added with one key
+  int rate = 0;                           ///< jobs that start in any `per`
+  int key_rate = 0;                       ///< the same, of those that were added with one key
+  duration per{std::chrono::minutes{1}};  ///< 1 ms to 24 h
+  job_limits() = default;
+
+  bool any() const noexcept { return concurrency > 0 || rate > 0 || any_by_key(); }
+  bool any_by_key() const noexcept { return key_concurrency > 0 || key_rate > 0; }
+  bool any_rate() const noexcept { return rate > 0 || key_rate > 0; }
+  friend bool operator==(job_limits const&, job_limits const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(job_limits, (), (concurrency, key_concurrency, rate, key_rate, per))
+
+/// One piece of work. Inserted once; no more than its queue is ever updated, when it waits in one that does not know of its limits.
 struct job_record {
   job_id id = 0;
   std::string type;
@@ -100,9 +118,10 @@ struct lease_record {
   std::string node;
   std::int64_t epoch = 0;
   instant taken_at{};
-  std::string jobs;  ///< the ids as a JSON array
+  std::string jobs;                    ///< the ids as a JSON array
+  std::optional<std::string> limited;  ///< the job type whose limits they count for; none if they have none
 };
-BOOST_DESCRIBE_STRUCT(lease_record, (), (id, node, epoch, taken_at, jobs))
+BOOST_DESCRIBE_STRUCT(lease_record, (), (id, node, epoch, taken_at, jobs, limited))
 
 /// One try of a job. Inserted once, when it ends. A job cancelled before it ran has one too, without lease, node and start.
 struct attempt_record {
@@ -204,6 +223,26 @@ struct fire_record {
   friend bool operator==(fire_record const&, fire_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(fire_record, (), (schedule, planned_at, fired_at, node, result, job))
+
+/// The limits of a job type, as the node said that came last. Whoever claims jobs of it holds this row.
+struct type_limit_record : job_limits {
+  std::string type;
+  type_limit_record() = default;
+  type_limit_record(std::string name, job_limits const& limits) : job_limits(limits), type(std::move(name)) {}
+  friend bool operator==(type_limit_record const&, type_limit_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(type_limit_record, (job_limits), (type))
+
+/// Jobs that were claimed from one queue where a rate limits how many: kept as long as they count.
+struct claim_record {
+  std::string type;
+  instant taken_at{};
+  lease_id lease = 0;
+  int number = 0;  ///< among those of one lease
+  std::string queue;
+  int jobs = 0;
+};
+BOOST_DESCRIBE_STRUCT(claim_record, (), (type, taken_at, lease, number, queue, jobs))
 
 /// Where blocks of ids come from.
 struct sequence_record {

@@ -14,7 +14,7 @@ namespace visor {
 
 /// What each version of the schema is called. A change of the tables adds one here, and says `since` or `added` in `tables.hpp`;
 /// what is here already never changes.
-inline constexpr std::array<std::string_view, 2> schema_versions{"jobs, schedules and nodes", "what nodes offer"};
+inline constexpr std::array<std::string_view, 3> schema_versions{"jobs, schedules and nodes", "what nodes offer", "limits of job types"};
 
 /// One version of the schema, and whether the database has it.
 struct schema_version {

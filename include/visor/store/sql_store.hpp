@@ -118,6 +118,10 @@ class sql_store {
     return ask([](transaction& t) { return detail::list_nodes(t); });
   }
 
+  task<std::vector<type_limit_record>> limits() {
+    return ask([](transaction& t) { return detail::list_limits(t); });
+  }
+
   task<std::int64_t> reserve_ids(std::size_t count) {
     if (count < 1 || count > 1'000'000)
       throw error(condition::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
@@ -334,10 +338,12 @@ class sql_store {
 
     async<void> operator()(session& on) {
       transaction t{on, instant{}, store_.leases_, false, {}};
-      if constexpr (How != access::asks && has_server_clock)
+      if constexpr (How != access::asks && has_server_clock) {
         t.time.asked.emplace(on.now());
-      else
+        t.time.is_used = true;
+      } else {
         t.now = store_.clock_.now();
+      }
       if constexpr (!requires { Op::before_time; }) co_await detail::know_time(t);
       if constexpr (std::is_void_v<result_of<Op>>)
         co_await op_(t);

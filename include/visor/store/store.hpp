@@ -21,9 +21,10 @@ struct join_request {
   int slots = 1;
   std::string version;
   duration ttl{std::chrono::seconds{60}};
-  bool exclusive = false;    ///< refuse while any other node is live, and be refused by it
-  std::string queues;        ///< as in `node_record`
-  std::string capabilities;  ///< the same
+  bool exclusive = false;                 ///< refuse while any other node is live, and be refused by it
+  std::string queues;                     ///< as in `node_record`
+  std::string capabilities;               ///< the same
+  std::vector<type_limit_record> limits;  ///< of every job type that it runs, also where there are none
   join_request() = default;
 };
 BOOST_DESCRIBE_STRUCT(join_request, (), (node, address, slots, version, ttl, exclusive, queues, capabilities))
@@ -74,17 +75,21 @@ BOOST_DESCRIBE_STRUCT(completion, (), (lease, job, attempt, started_at, finished
 struct give_back {
   lease_id lease = 0;
   job_id job = 0;
-  duration delay{};  ///< ready again after this
+  duration delay{};                  ///< ready again after this
+  std::optional<std::string> queue;  ///< where it shall wait from now on; none: where it waited
   give_back() = default;
-  give_back(lease_id from, job_id which, duration after = {}) : lease(from), job(which), delay(after) {}
+  give_back(lease_id from, job_id which, duration after = {}, std::optional<std::string> to = std::nullopt)
+      : lease(from), job(which), delay(after), queue(std::move(to)) {}
 };
 
-/// A wish for work.
+/// A wish for work. Of a queue whose jobs have limits (`queue_name.hpp`), without a key: for that and all of its keys.
 struct claim_request {
   std::string queue = "default";
   std::size_t limit = 1;
+  std::string after;  ///< of a limited queue: begin behind this one, which had its turn; empty: at the beginning
   claim_request() = default;
-  claim_request(std::string name, std::size_t most) : queue(std::move(name)), limit(most) {}
+  claim_request(std::string name, std::size_t most, std::string had_its_turn = {})
+      : queue(std::move(name)), limit(most), after(std::move(had_its_turn)) {}
 };
 
 /// A job as its node gets it.
@@ -105,8 +110,9 @@ struct claimed_job {
 BOOST_DESCRIBE_STRUCT(claimed_job, (),
                       (id, attempt, type, queue, priority, payload, max_attempts, schedule, planned_at, run_at, created_at))
 
-/// What one request for work brought: jobs of one queue in claim order, under one lease.
+/// What one request for work brought, in claim order, under one lease.
 struct claim {
+  std::string queue;  ///< as in the request
   lease_id lease = 0;
   instant taken_at{};
   std::vector<claimed_job> jobs;
@@ -114,9 +120,10 @@ struct claim {
 
 /// What one exchange did.
 struct exchange_result {
-  bool lease_current = true;    ///< false: this node's lease is lost; nothing was claimed
-  std::vector<job_id> refused;  ///< completions and returns whose lease was gone: nothing was written for them
-  std::vector<claim> claims;    ///< only non-empty ones
+  bool lease_current = true;        ///< false: this node's lease is lost; nothing was claimed
+  std::vector<job_id> refused;      ///< completions and returns whose lease was gone: nothing was written for them
+  std::vector<claim> claims;        ///< only non-empty ones
+  std::optional<duration> next_in;  ///< a rate keeps jobs from starting, and may let some start after this
 };
 
 /// What `promote` did.
@@ -241,7 +248,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 /// - `join(request)`: enters a node as online under the next epoch (1 for the first names) and returns its lease. What an
 /// earlier epoch
 ///   of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is exclusive; the
-///   message names that node. Live is a node whose lease is current.
+///   message names that node. Live is a node whose lease is current. The limits of its job types are those from now on.
 /// - `renew(lease, ttl, state)`: extends to now + ttl and sets the state (online or draining); returns the new lease. `lease_lost`
 ///   unless the lease is current.
 /// - `leave(lease)`: marks the node offline and ends its lease. What it still holds is put back as by a give_back without delay.
@@ -264,7 +271,9 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   retried though cancelling was asked for ends as cancelled. Then the returns, likewise: such a job keeps its attempt number and
 ///   goes back to ready, or to scheduled if there is a delay; where cancelling was asked for it ends as cancelled. A lease with no
 ///   open job left is deleted. Then, if the node's lease is current, the claims: up to `limit` jobs from the front of the queue by
-///   (priority, run_at, id), none of them taken by anybody else, each wish under a lease of its own.
+///   (priority, run_at, id), none of them taken by anybody else, each wish under a lease of its own. Of a limited queue and those of its
+///   keys, one after the other, no more than the limits of the type allow; these hold over all claims of all nodes.
+/// - `limits()`: of all job types that have or had any, by name.
 /// - `promote(limit)`: moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be
 ///   due when there were more.
 /// - `due(limit)`: active schedules that are due.
@@ -321,6 +330,7 @@ concept store = requires(S s, node_lease const& lease, std::string const& id) {
   { s.set_wish(id, std::optional<node_wish>{}) } -> std::same_as<task<>>;
   { s.remove_node(id) } -> std::same_as<task<bool>>;
   { s.nodes() } -> std::same_as<task<std::vector<node_record>>>;
+  { s.limits() } -> std::same_as<task<std::vector<type_limit_record>>>;
   { s.reserve_ids(std::size_t{1}) } -> std::same_as<task<std::int64_t>>;
   { s.enqueue(std::span<new_job const>{}) } -> std::same_as<task<std::size_t>>;
   {

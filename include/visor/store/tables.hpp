@@ -48,8 +48,9 @@ template <>
 struct table<lease_record> : table_defaults {
   static constexpr std::string_view name = "lease";
   static constexpr std::string_view key = "[id]";
-  static constexpr std::string_view key_values = "[node]";
+  static constexpr std::string_view key_values = "[node], [limited]";
   static constexpr bool clustered = false;
+  static constexpr std::array added{added_column{"limited", 3}};
 };
 
 /// Almost every job ends as completed; the index holds only those that people look for.
@@ -98,6 +99,22 @@ struct table<fire_record> : table_defaults {
 };
 
 template <>
+struct table<type_limit_record> : table_defaults {
+  static constexpr std::string_view name = "type_limit";
+  static constexpr std::string_view key = "[type]";
+  static constexpr int since = 3;
+};
+
+/// The order of the key is that in which they stop to count.
+template <>
+struct table<claim_record> : table_defaults {
+  static constexpr std::string_view name = "claim";
+  static constexpr std::string_view key = "[type], [taken_at], [lease], [number]";
+  static constexpr std::string_view key_values = "[queue]";
+  static constexpr int since = 3;
+};
+
+template <>
 struct table<sequence_record> : table_defaults {
   static constexpr std::string_view name = "sequence";
   static constexpr std::string_view key = "[name]";
@@ -115,8 +132,9 @@ struct table<migration_record> : table_defaults {
 namespace visor {
 
 /// All tables, in the order in which they are made.
-using all_records = boost::mp11::mp_list<job_record, ready_record, scheduled_record, waiting_record, lease_record, attempt_record,
-                                         dead_record, cancel_record, node_record, schedule_record, fire_record, sequence_record>;
+using all_records =
+    boost::mp11::mp_list<job_record, ready_record, scheduled_record, waiting_record, lease_record, attempt_record, dead_record,
+                         cancel_record, node_record, schedule_record, fire_record, sequence_record, type_limit_record, claim_record>;
 
 }  // namespace visor
 

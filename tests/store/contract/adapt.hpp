@@ -43,6 +43,7 @@ class adapted final : public subject {
   void set_wish(std::string const& node, std::optional<visor::node_wish> wish) override { run(store_->set_wish(node, wish)); }
   bool remove_node(std::string const& node) override { return run(store_->remove_node(node)); }
   std::vector<visor::node_record> nodes() override { return run(store_->nodes()); }
+  std::vector<visor::type_limit_record> limits() override { return run(store_->limits()); }
   std::int64_t reserve_ids(std::size_t count) override { return run(store_->reserve_ids(count)); }
   std::size_t enqueue(std::span<visor::new_job const> jobs) override { return run(store_->enqueue(jobs)); }
   visor::exchange_result exchange(visor::node_lease const& lease, std::span<visor::completion const> done,

@@ -1,4 +1,5 @@
 #include "contract/given.hpp"
+#include "contract/threads.hpp"
 
 #include <atomic>
 #include <functional>
@@ -12,34 +13,6 @@
 namespace visor_test {
 
 namespace {
-
-/// Runs `work(thread number)` in `count` threads at the same time. What they throw is reported as a failure.
-void in_threads(int count, std::function<void(int)> const& work) {
-  std::atomic<int> waiting = count;
-  std::mutex mutex;
-  std::string failures;
-  std::vector<std::thread> threads;
-  for (int number = 0; number < count; ++number)
-    threads.emplace_back([&, number] {
-      --waiting;
-      while (waiting > 0) std::this_thread::yield();
-      try {
-        work(number);
-      } catch (std::exception const& failure) {
-        std::scoped_lock const lock{mutex};
-        failures += std::string(failure.what()) + "\n";
-      }
-    });
-  for (auto& thread : threads) thread.join();
-  CHECK(failures == "");
-}
-
-/// The same store, and others on its data: as many processes would see it.
-std::vector<std::shared_ptr<subject>> stores_of(scene& s, int count) {
-  std::vector<std::shared_ptr<subject>> result;
-  for (int i = 0; i < count; ++i) result.push_back(s->another());
-  return result;
-}
 
 /// Counts in memory, since assertions are for one thread only.
 struct tally {

@@ -29,6 +29,7 @@ class subject {
   virtual void set_wish(std::string const& node, std::optional<visor::node_wish> wish) = 0;
   virtual bool remove_node(std::string const& node) = 0;
   virtual std::vector<visor::node_record> nodes() = 0;
+  virtual std::vector<visor::type_limit_record> limits() = 0;
   virtual std::int64_t reserve_ids(std::size_t count) = 0;
   virtual std::size_t enqueue(std::span<visor::new_job const> jobs) = 0;
   virtual visor::exchange_result exchange(visor::node_lease const& lease, std::span<visor::completion const> done,

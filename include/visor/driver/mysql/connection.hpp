@@ -239,13 +239,11 @@ class connection {
     if (!is_in) throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
   }
 
-  /// The server's clock, as it was when the transaction had begun: that came with its beginning. Without one it is asked.
+  /// The server's clock. That of the beginning of a transaction has come with it, for the first who wants to know; then it is asked.
   task<instant> now() {
-    if (time_.empty()) {
-      auto const answers = co_await run(std::string("SELECT ") + server_time);
-      co_return as_instant(answers.at(0));
-    }
-    co_return as_instant(time_);
+    if (auto const at = std::exchange(time_, {}); !at.empty()) co_return as_instant(at);
+    auto const answers = co_await run(std::string("SELECT ") + server_time);
+    co_return as_instant(answers.at(0));
   }
 
   /// \throws visor::error `outcome_unknown` when the connection broke before the answer

@@ -26,6 +26,7 @@ template <class Session>
   requires requires(Session& session) { session.now(); }
 struct time_question<Session> {
   std::optional<decltype(std::declval<Session&>().now())> asked;
+  bool is_used = false;
 };
 
 /// One transaction of the store.
@@ -48,6 +49,14 @@ async<Session> know_time(transaction<Session>& t) {
       t.now = co_await std::move(question);
     }
   }
+  co_return;
+}
+
+/// Asks the server for its time once more: after a lock was waited for, the one of the beginning is before that of others who had it.
+template <class Session>
+async<Session> renew_time(transaction<Session>& t) {
+  if constexpr (requires { t.time.asked; })
+    if (t.time.is_used) t.now = co_await t.session.now();
   co_return;
 }
 

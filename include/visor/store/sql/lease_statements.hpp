@@ -27,8 +27,9 @@ struct lease_row {
   std::int64_t epoch = 0;
   instant taken_at{};
   std::string_view jobs;
+  std::optional<std::string_view> limited;
 };
-BOOST_DESCRIBE_STRUCT(lease_row, (), (id, node, epoch, taken_at, jobs))
+BOOST_DESCRIBE_STRUCT(lease_row, (), (id, node, epoch, taken_at, jobs, limited))
 
 /// An attempt that is there already is left alone: then it is a repetition.
 using insert_attempt = sql::insert<attempt_record, attempt_row, true>;

@@ -1,9 +1,11 @@
 #ifndef VISOR_STORE_SQL_LEASES_HPP
 #define VISOR_STORE_SQL_LEASES_HPP
 
-#include "visor/store/sql/jobs.hpp"
+#include "visor/store/sql/limits.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -205,6 +207,10 @@ async<Session> take_back(transaction<Session>& t, node_lease const& by, std::spa
     }
     lease->end(*job);
     lease->is_narrowed = true;
+    if (each.queue) {
+      statements::move_params const move{each.job, *each.queue};
+      co_await t.session.post(statements::move_job(), move);
+    }
     co_await put_back(t, each.job, job->attempt, each.delay);
   }
 }
@@ -248,24 +254,78 @@ async<Session> remove_taken(transaction<Session>& t, std::string const& queue, s
   co_return;
 }
 
+/// Adds up to `limit` jobs to a claim. Returns how many there were.
 template <class Session>
-async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& wish, lease_id id) {
+async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::string const& queue, std::size_t limit) {
+  statements::front_params const front{queue, static_cast<std::int64_t>(limit)};
+  auto jobs = co_await t.session.query(statements::front_of_queue(), front);
+  std::size_t const count = jobs.size();
+  if (count == 0) co_return count;
+  co_await remove_taken(t, queue, jobs);
+  if (to.jobs.empty())
+    to.jobs = std::move(jobs);
+  else
+    std::ranges::move(jobs, std::back_inserter(to.jobs));
+  co_return count;
+}
+
+/// From the queue without a key, and from those with one in turn, what the limits allow.
+template <class Session>
+async<Session> take_limited(transaction<Session>& t, claim& to, claim_request const& wish, std::string_view type,
+                            std::optional<duration>& next_in) {
+  auto allowed = co_await hold_limits(t, type);
+  to.taken_at = t.now;
+  int number = 0;
+  for (turn_of_queues turn(wish); to.jobs.size() < wish.limit && allowed.is_open(); turn.pass()) {
+    if (turn.needs_next()) {
+      statements::between_queues const where{turn.behind(), turn.before(), 1};
+      auto found = co_await t.session.find(statements::next_queue(), where);
+      turn.answer(found ? std::optional(std::move(found->queue)) : std::nullopt);
+    }
+    if (turn.is_over()) break;
+    std::size_t const most = allowed.room(turn.current(), wish.limit - to.jobs.size());
+    if (most == 0) continue;
+    std::size_t const got = co_await take_front(t, to, turn.current(), most);
+    if (got == 0) continue;
+    allowed.take(turn.current(), got);
+    if (!allowed.limits().any_rate()) continue;
+    statements::claim_row const row{type, t.now, to.lease, number++, turn.current(), static_cast<int>(got)};
+    co_await t.session.post(statements::insert_claim(), row);
+  }
+  if (auto const at = allowed.look_again_at()) next_in = std::min(next_in.value_or(*at - t.now), *at - t.now);
+}
+
+template <class Session>
+async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& wish, lease_id id,
+                                std::optional<duration>& next_in) {
   claim result;
-  statements::front_params const front{wish.queue, static_cast<std::int64_t>(wish.limit)};
-  result.jobs = co_await t.session.query(statements::front_of_queue(), front);
-  if (result.jobs.empty()) co_return result;
-  co_await remove_taken(t, wish.queue, result.jobs);
+  result.queue = wish.queue;
   result.lease = id;
   result.taken_at = t.now;
+  queue_name const name(wish.queue);
+  if (name.is_limited())
+    co_await take_limited(t, result, wish, name.type, next_in);
+  else
+    co_await take_front(t, result, wish.queue, wish.limit);
+  if (result.jobs.empty()) co_return result;
   std::vector<open_lease::job> jobs;
   jobs.reserve(result.jobs.size());
   for (auto const& job : result.jobs) jobs.push_back({job.id, job.attempt, true});
   open_lease taken(std::move(jobs));
   std::string const ids = taken.ids();
-  statements::lease_row const row{id, by.node, by.epoch, t.now, ids};
+  statements::lease_row row{id, by.node, by.epoch, result.taken_at, ids, std::nullopt};
+  if (name.is_limited()) row.limited = name.type;
   co_await t.session.post(statements::insert_lease(), row);
   t.leases.put(id, std::move(taken));
   co_return result;
+}
+
+/// In which order wishes are served: limited types last, by their names, since each is locked until the transaction ends.
+inline std::vector<std::size_t> order_of_service(std::span<claim_request const> wanted) {
+  std::vector<std::size_t> order(wanted.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t at) { return queue_name(wanted[at].queue).type; });
+  return order;
 }
 
 template <class Session>
@@ -290,10 +350,9 @@ async<Session, exchange_result> exchange(transaction<Session>& t, node_lease con
   auto const current = co_await std::move(asked_current);
   result.lease_current = current && t.now < current->lease_until;
   if (!result.lease_current) co_return result;
-  for (auto const& wish : wanted) {
-    lease_id const id = first_id++;
-    if (wish.limit == 0) continue;
-    auto taken = co_await take_jobs(t, by, wish, id);
+  for (std::size_t const at : order_of_service(wanted)) {
+    if (wanted[at].limit == 0) continue;
+    auto taken = co_await take_jobs(t, by, wanted[at], first_id + static_cast<lease_id>(at), result.next_in);
     if (!taken.jobs.empty()) result.claims.push_back(std::move(taken));
   }
   co_return result;

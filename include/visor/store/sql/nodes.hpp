@@ -145,6 +145,7 @@ async<Session, node_lease> join(transaction<Session>& t, join_request const& req
   else
     co_await t.session.post(statements::update_node(), node);
   co_await recover_jobs(t, node.name, before);
+  co_await set_limits<Session>(t, request.limits);
   t.leases.clear();  // what it remembered of the leases that lapsed
   co_return node_lease(node.name, node.epoch, node.lease_until);
 }

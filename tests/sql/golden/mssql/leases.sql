@@ -2,7 +2,7 @@
 INSERT INTO [visor_attempt] ([job], [number], [lease], [node], [epoch], [started_at], [finished_at], [outcome], [final_state], [error], [output]) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM [visor_attempt] WHERE [job] = ? AND [number] = ?);
 
 -- insert_lease
-INSERT INTO [visor_lease] ([id], [node], [epoch], [taken_at], [jobs]) VALUES (?, ?, ?, ?, ?);
+INSERT INTO [visor_lease] ([id], [node], [epoch], [taken_at], [jobs], [limited]) VALUES (?, ?, ?, ?, ?, ?);
 
 -- attempts_of
 SELECT [job], [number], [lease], [node], [epoch], [started_at], [finished_at], [outcome], [final_state], [error], [output] FROM [visor_attempt] WHERE [job] = ? ORDER BY [number];

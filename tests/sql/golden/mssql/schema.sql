@@ -175,3 +175,27 @@ ALTER TABLE [visor_node] ADD [wish] nvarchar(max) COLLATE Latin1_General_100_BIN
 ALTER TABLE [visor_node] DROP COLUMN [queues];
 ALTER TABLE [visor_node] DROP COLUMN [capabilities];
 ALTER TABLE [visor_node] DROP COLUMN [wish];
+-- up 3: limits of job types, checksum eb4fba3b75dc2a1d
+ALTER TABLE [visor_lease] ADD [limited] nvarchar(255) COLLATE Latin1_General_100_BIN2;
+CREATE TABLE [visor_type_limit] (
+  [concurrency] bigint NOT NULL,
+  [key_concurrency] bigint NOT NULL,
+  [rate] bigint NOT NULL,
+  [key_rate] bigint NOT NULL,
+  [per] bigint NOT NULL,
+  [type] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  PRIMARY KEY ([type])
+);
+CREATE TABLE [visor_claim] (
+  [type] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [taken_at] datetime2(6) NOT NULL,
+  [lease] bigint NOT NULL,
+  [number] bigint NOT NULL,
+  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [jobs] bigint NOT NULL,
+  PRIMARY KEY ([type], [taken_at], [lease], [number])
+);
+-- down 3
+DROP TABLE [visor_claim];
+DROP TABLE [visor_type_limit];
+ALTER TABLE [visor_lease] DROP COLUMN [limited];

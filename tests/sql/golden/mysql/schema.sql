@@ -175,3 +175,27 @@ ALTER TABLE `visor_node` ADD COLUMN `wish` LONGTEXT;
 ALTER TABLE `visor_node` DROP COLUMN `queues`;
 ALTER TABLE `visor_node` DROP COLUMN `capabilities`;
 ALTER TABLE `visor_node` DROP COLUMN `wish`;
+-- up 3: limits of job types, checksum e350e018a210a494
+ALTER TABLE `visor_lease` ADD COLUMN `limited` VARCHAR(255);
+CREATE TABLE `visor_type_limit` (
+  `concurrency` BIGINT NOT NULL,
+  `key_concurrency` BIGINT NOT NULL,
+  `rate` BIGINT NOT NULL,
+  `key_rate` BIGINT NOT NULL,
+  `per` BIGINT NOT NULL,
+  `type` VARCHAR(255) NOT NULL,
+  PRIMARY KEY (`type`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+CREATE TABLE `visor_claim` (
+  `type` VARCHAR(255) NOT NULL,
+  `taken_at` BIGINT NOT NULL,
+  `lease` BIGINT NOT NULL,
+  `number` BIGINT NOT NULL,
+  `queue` VARCHAR(255) NOT NULL,
+  `jobs` BIGINT NOT NULL,
+  PRIMARY KEY (`type`, `taken_at`, `lease`, `number`)
+) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
+-- down 3
+DROP TABLE `visor_claim`;
+DROP TABLE `visor_type_limit`;
+ALTER TABLE `visor_lease` DROP COLUMN `limited`;

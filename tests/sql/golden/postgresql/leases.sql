@@ -2,7 +2,7 @@
 INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- insert_lease
-INSERT INTO "visor_lease" ("id", "node", "epoch", "taken_at", "jobs") VALUES ($1, $2, $3, $4, $5);
+INSERT INTO "visor_lease" ("id", "node", "epoch", "taken_at", "jobs", "limited") VALUES ($1, $2, $3, $4, $5, $6);
 
 -- attempts_of
 SELECT "job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output" FROM "visor_attempt" WHERE "job" = $1 ORDER BY "number";

@@ -20,13 +20,19 @@ INSERT INTO "visor_cancel" ("job", "requested_at") SELECT * FROM unnest($1, $2) 
 INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- insert_lease
-INSERT INTO "visor_lease" ("id", "node", "epoch", "taken_at", "jobs") SELECT * FROM unnest($1, $2, $3, $4, $5);
+INSERT INTO "visor_lease" ("id", "node", "epoch", "taken_at", "jobs", "limited") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
 
 -- insert_node
 INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
 -- insert_sequence
 INSERT INTO "visor_sequence" ("name", "next") SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING;
+
+-- insert_type_limit
+INSERT INTO "visor_type_limit" ("concurrency", "key_concurrency", "rate", "key_rate", "per", "type") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
+
+-- insert_claim
+INSERT INTO "visor_claim" ("type", "taken_at", "lease", "number", "queue", "jobs") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
 
 -- insert_schedule
 INSERT INTO "visor_schedule" ("id", "origin", "expression", "zone", "type", "payload", "queue", "priority", "max_attempts", "misfire", "misfire_limit", "misfire_window", "overlap", "max_failures", "owner", "description", "phrase", "output", "state", "next_at", "last_at", "last_job", "run_count", "failure_count", "last_error", "created_at", "updated_at", "version") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) ON CONFLICT DO NOTHING;

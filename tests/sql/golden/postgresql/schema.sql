@@ -175,3 +175,27 @@ ALTER TABLE "visor_node" ADD COLUMN "wish" text COLLATE "C";
 ALTER TABLE "visor_node" DROP COLUMN "queues";
 ALTER TABLE "visor_node" DROP COLUMN "capabilities";
 ALTER TABLE "visor_node" DROP COLUMN "wish";
+-- up 3: limits of job types, checksum 8fbd5dc4b2bcbbbd
+ALTER TABLE "visor_lease" ADD COLUMN "limited" text COLLATE "C";
+CREATE TABLE "visor_type_limit" (
+  "concurrency" bigint NOT NULL,
+  "key_concurrency" bigint NOT NULL,
+  "rate" bigint NOT NULL,
+  "key_rate" bigint NOT NULL,
+  "per" bigint NOT NULL,
+  "type" text COLLATE "C" NOT NULL,
+  PRIMARY KEY ("type")
+);
+CREATE TABLE "visor_claim" (
+  "type" text COLLATE "C" NOT NULL,
+  "taken_at" timestamptz NOT NULL,
+  "lease" bigint NOT NULL,
+  "number" bigint NOT NULL,
+  "queue" text COLLATE "C" NOT NULL,
+  "jobs" bigint NOT NULL,
+  PRIMARY KEY ("type", "taken_at", "lease", "number")
+);
+-- down 3
+DROP TABLE "visor_claim";
+DROP TABLE "visor_type_limit";
+ALTER TABLE "visor_lease" DROP COLUMN "limited";

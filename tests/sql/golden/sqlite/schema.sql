@@ -175,3 +175,27 @@ ALTER TABLE "visor_node" ADD COLUMN "wish" TEXT;
 ALTER TABLE "visor_node" DROP COLUMN "queues";
 ALTER TABLE "visor_node" DROP COLUMN "capabilities";
 ALTER TABLE "visor_node" DROP COLUMN "wish";
+-- up 3: limits of job types, checksum 710174fb34afed2d
+ALTER TABLE "visor_lease" ADD COLUMN "limited" TEXT;
+CREATE TABLE "visor_type_limit" (
+  "concurrency" INTEGER NOT NULL,
+  "key_concurrency" INTEGER NOT NULL,
+  "rate" INTEGER NOT NULL,
+  "key_rate" INTEGER NOT NULL,
+  "per" INTEGER NOT NULL,
+  "type" TEXT NOT NULL,
+  PRIMARY KEY ("type")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "visor_claim" (
+  "type" TEXT NOT NULL,
+  "taken_at" INTEGER NOT NULL,
+  "lease" INTEGER NOT NULL,
+  "number" INTEGER NOT NULL,
+  "queue" TEXT NOT NULL,
+  "jobs" INTEGER NOT NULL,
+  PRIMARY KEY ("type", "taken_at", "lease", "number")
+) STRICT, WITHOUT ROWID;
+-- down 3
+DROP TABLE "visor_claim";
+DROP TABLE "visor_type_limit";
+ALTER TABLE "visor_lease" DROP COLUMN "limited";

@@ -1,0 +1,146 @@
+#ifndef VISOR_STORE_ALLOWANCE_HPP
+#define VISOR_STORE_ALLOWANCE_HPP
+
+#include "visor/store/queue_name.hpp"
+#include "visor/store/store.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace visor::detail {
+
+/// What the limits of a job type allow now, in view of what runs and what was claimed lately. A claim counts from its instant on for the
+/// length of the window: in any stretch of time of that length, wherever it begins, no more are claimed than the rate says.
+/// O(log keys) each.
+class allowance {
+ public:
+  allowance(job_limits const& limits, instant now) : limits_(limits), now_(now) {}
+
+  job_limits const& limits() const { return limits_; }
+
+  /// Claims at this instant or before it do not count any more.
+  instant window_begin() const { return now_ - limits_.per; }
+
+  /// \param queue as the job was given it: its key is in there
+  void add_running(std::string_view queue, std::size_t jobs) {
+    each(queue, [&](usage& of) { of.running += jobs; });
+  }
+
+  void add_claimed(std::string_view queue, instant when, std::size_t jobs) {
+    if (when <= window_begin()) return;
+    each(queue, [&](usage& of) { of.claimed += jobs; });
+    first_claim_ = first_claim_ ? std::min(*first_claim_, when) : when;
+  }
+
+  /// How many of up to `wanted` jobs that wait in this queue may start now.
+  std::size_t room(std::string_view queue, std::size_t wanted) {
+    auto const key = queue_name(queue).key;
+    auto const at = by_key_.find(key);
+    usage const same = at == by_key_.end() ? usage() : at->second;
+    std::size_t by_rate = left_of(limits_.rate, all_.claimed);
+    std::size_t left = left_of(limits_.concurrency, all_.running);
+    if (!key.empty()) {
+      by_rate = std::min(by_rate, left_of(limits_.key_rate, same.claimed));
+      left = std::min(left, left_of(limits_.key_concurrency, same.running));
+    }
+    is_held_ = is_held_ || by_rate < wanted;
+    return std::min({wanted, left, by_rate});
+  }
+
+  /// Whether any job may start, whatever its key.
+  bool is_open() { return room({}, 1) != 0; }
+
+  void take(std::string_view queue, std::size_t jobs) {
+    add_running(queue, jobs);
+    if (limits_.any_rate()) add_claimed(queue, now_, jobs);
+  }
+
+  /// When to look again because a rate kept jobs from starting; none if none did.
+  std::optional<instant> look_again_at() const {
+    return is_held_ && first_claim_ ? std::optional(*first_claim_ + limits_.per) : std::nullopt;
+  }
+
+ private:
+  struct usage {
+    std::size_t running = 0;
+    std::size_t claimed = 0;
+  };
+
+  template <class Add>
+  void each(std::string_view queue, Add add) {
+    add(all_);
+    auto const key = queue_name(queue).key;
+    if (!key.empty()) add(by_key_[std::string(key)]);
+  }
+
+  static std::size_t left_of(int limit, std::size_t used) {
+    if (limit <= 0) return std::numeric_limits<std::size_t>::max();
+    auto const most = static_cast<std::size_t>(limit);
+    return used < most ? most - used : 0;
+  }
+
+  job_limits limits_;
+  instant now_;
+  usage all_;
+  std::map<std::string, usage, std::less<>> by_key_;
+  std::optional<instant> first_claim_;
+  bool is_held_ = false;
+};
+
+/// The order in which the queues of one limited type have their turn: that without a key, then those with one by their names; from behind
+/// the one that had its turn last, once around. Which queues there are, somebody else has to find.
+class turn_of_queues {
+ public:
+  explicit turn_of_queues(claim_request const& wish)
+      : queue_(wish.queue),
+        first_(before_keys(wish.queue)),
+        end_(behind_keys(wish.queue)),
+        last_(wish.after.empty() ? end_ : wish.after),
+        current_(wish.after.empty() ? wish.queue : wish.after),
+        is_around_(wish.after.empty()),
+        needs_next_(!wish.after.empty()) {}
+
+  bool is_over() const { return is_over_; }
+
+  /// Whether `answer` has to come before `current` is the next one.
+  bool needs_next() const { return needs_next_; }
+  std::string const& behind() const { return current_ == queue_ ? first_ : current_; }
+  std::string const& before() const { return end_; }
+
+  /// \param found the first queue that has jobs and whose name is greater than `behind()` and less than `before()`
+  void answer(std::optional<std::string> found) {
+    needs_next_ = false;
+    if (found && !(is_around_ && *found > last_)) {
+      current_ = std::move(*found);
+    } else if (!is_around_) {
+      is_around_ = true;
+      current_ = queue_;
+    } else {
+      is_over_ = true;
+    }
+  }
+
+  std::string const& current() const { return current_; }
+  void pass() { needs_next_ = true; }
+
+ private:
+  std::string queue_;
+  std::string first_;
+  std::string end_;
+  std::string last_;
+  std::string current_;
+  bool is_around_;
+  bool needs_next_;
+  bool is_over_ = false;
+};
+
+}  // namespace visor::detail
+
+#endif
