@@ -344,6 +344,62 @@ TEST_CASE("others hear of a commit that is announced, and whoever made it does n
   visor_test::run(io, other.close());
 }
 
+TEST_CASE("of many commits in a moment others hear a few words, the last one behind the last of them", "[postgresql]") {
+  bool const closes = GENERATE(false, true);
+  scene s;
+  database other(local());
+  asio::io_context io{1};
+  std::atomic<int> committed{0}, heard{0}, words{0};
+  other.watch([&] {
+    heard = committed.load();
+    ++words;
+  });
+  visor_test::run(io, other.open());
+  for (int tries = 0; tries < 500 && !other.is_watching(); ++tries) std::this_thread::sleep_for(10ms);
+  REQUIRE(other.is_watching());
+  constexpr int many = 200;
+  auto const announce = [](session& on) -> visor::task<> {
+    on.announce();
+    co_return;
+  };
+  for (int i = 0; i < many; ++i) {
+    s.write(announce);
+    ++committed;
+  }
+  if (closes) visor_test::run(s.io, s.base.close());
+  for (int tries = 0; tries < 500 && heard != many; ++tries) std::this_thread::sleep_for(10ms);
+  CHECK(heard == many);
+  CHECK(words < many);
+  visor_test::run(io, other.close());
+}
+
+TEST_CASE("what is announced by somebody else is heard though the first one was rolled back", "[postgresql]") {
+  scene s;
+  database other(local());
+  asio::io_context io{1};
+  std::atomic<int> words{0};
+  other.watch([&] { ++words; });
+  visor_test::run(io, other.open());
+  for (int tries = 0; tries < 500 && !other.is_watching(); ++tries) std::this_thread::sleep_for(10ms);
+  auto const fail = [](session& on) -> visor::task<> {
+    on.announce();
+    co_await on.run("SELECT 1 / 0");
+  };
+  auto const announce = [](session& on) -> visor::task<> {
+    on.announce();
+    co_return;
+  };
+  for (int round = 1; round <= 5; ++round) {
+    CHECK_THROWS_AS(s.write(fail), visor::error);
+    int const before = words;
+    s.write(announce);
+    for (int tries = 0; tries < 500 && words == before; ++tries) std::this_thread::sleep_for(10ms);
+    CHECK(words > before);
+    std::this_thread::sleep_for(20ms);
+  }
+  visor_test::run(io, other.close());
+}
+
 TEST_CASE("nothing after close, until it is opened again", "[postgresql]") {
   scene s;
   visor_test::run(s.io, s.base.close());

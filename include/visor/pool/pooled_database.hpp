@@ -7,6 +7,7 @@
 #include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/driver/driver.hpp"
+#include "visor/pool/announcer.hpp"
 #include "visor/pool/pool.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -93,8 +94,8 @@ namespace visor {
 ///   after which they do nothing more;
 /// - `session`: made from a connection;
 /// - of its connection: `begin(access)`, `commit()` and `rollback()`, which await, or else block on `threads()`; `attachment`;
-/// `interrupt(late)`; and, where the server
-///   can tell of other commits, `listen()` and `wait_for_notifications()`, used where `hears()` of the settings is true.
+///   `interrupt(late)`; and, where the server can tell of other commits, `listen()` and `wait_for_notifications()`, used where `hears()` of
+///   the settings is true, and `pay_debt()`, which tells others of the commits that the connector's `news()`, an `announcer`, owes them.
 ///
 /// What is done for callers is done on their executors. A thread of its own connects, looks after idle connections, and listens. It does
 /// not keep the caller's context, nor the process, alive.
@@ -132,6 +133,7 @@ class pooled_database {
     }
     if (!last) co_return;
     last->is_closing = true;
+    co_await pay_last_debt(*last);
     co_await last->pool.close(settings_.transaction_timeout);
     last->stop();
   }
@@ -168,6 +170,9 @@ class pooled_database {
   /// Whether the calls of a connection block, on threads of the driver's.
   template <class Connection>
   static constexpr bool blocks = requires(Connection const& c) { c.threads(); };
+
+  /// Whether others are told of commits.
+  static constexpr bool announces = requires(connection& c) { c.pay_debt(); };
 
   static constexpr int most_attempts = 5;
   static constexpr std::chrono::seconds grace{1};  // for the server, which gives up by itself and keeps the connection
@@ -206,6 +211,8 @@ class pooled_database {
     visor::pool<connector> pool;
     std::atomic<bool> is_closing{false};
     bool is_listening = false;
+    bool is_paying = false;             // this and the next are touched on the context only
+    std::shared_ptr<connection> voice;  // that tells others, if any had to be told
     std::atomic<bool> is_heard{false};  // the connection that listens is there
     std::thread thread;
   };
@@ -216,6 +223,12 @@ class pooled_database {
     if (running_) return running_;
     running_ = std::make_shared<running>(settings_, log_);
     if (watcher_) listen(running_);
+    if constexpr (announces)
+      running_->source.news().on_debt([this, &here = *running_] {
+        boost::asio::post(here.context, [this, &here] {
+          if (!std::exchange(here.is_paying, true)) boost::asio::co_spawn(here.context, pay_debts(here), boost::asio::detached);
+        });
+      });
     return running_;
   }
 
@@ -351,6 +364,46 @@ class pooled_database {
       auto sleep = timer.async_wait(boost::asio::use_awaitable);
       co_await std::move(sleep);
     }
+  }
+
+  /// Tells others of commits that did not do so themselves, as long as there are any, over a connection of its own.
+  task<> pay_debts(running& here) {
+    boost::asio::steady_timer timer(here.context);
+    duration pause = detail::announcer::interval;
+    for (;;) {
+      timer.expires_after(pause);
+      auto sleep = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(sleep);
+      if (!here.source.news().take_debt(std::chrono::steady_clock::now())) break;
+      pause = std::chrono::milliseconds{100};
+      try {
+        if (!here.voice) here.voice = co_await here.source.connect();
+        std::shared_ptr<connection> const voice = here.voice;  // which this may outlive
+        boost::asio::any_io_executor const executor = here.context.get_executor();
+        typename connection::attachment const attached(*voice, executor);
+        co_await voice->pay_debt();
+        pause = detail::announcer::interval;
+      } catch (std::exception const&) {  // whoever works on the database meets the same, and has somebody to tell
+        here.voice.reset();
+        here.source.news().owe();
+      }
+    }
+    here.is_paying = false;
+  }
+
+  /// What is owed when the database is closed, if a connection has nothing else to do.
+  task<> pay_last_debt(running& here) {
+    if constexpr (announces) {
+      auto held = here.pool.try_acquire();
+      if (!held || !here.source.news().take_debt(std::chrono::steady_clock::now())) co_return;
+      boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+      typename connection::attachment const attached(*held, executor);
+      try {
+        co_await held->pay_debt();
+      } catch (error const&) {  // then they find it by themselves
+      }
+    }
+    co_return;
   }
 
   void tell_watcher() {

@@ -10,6 +10,7 @@
 #include "visor/driver/postgresql/values.hpp"
 #include "visor/driver/statement_log.hpp"
 #include "visor/driver/statement_number.hpp"
+#include "visor/pool/announcer.hpp"
 #include "visor/pool/pool.hpp"
 
 #include <fcntl.h>
@@ -47,12 +48,14 @@ class connection {
   /// \param made connected
   /// \param place how messages name the database
   /// \param among this one and others whose notifications are no news
+  /// \param news who of these announces what
   /// \param local what each transaction sets for itself, where its session is not its own; empty: the session is this connection's
-  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among, visor::detail::statement_log log,
-             std::string local = {})
+  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among, std::shared_ptr<visor::detail::announcer> news,
+             visor::detail::statement_log log, std::string local = {})
       : handle_(std::move(made)),
         place_(std::move(place)),
         backend_(std::move(among), PQbackendPID(handle_.get())),
+        news_(std::move(news)),
         log_(std::move(log)),
         local_(std::move(local)) {
     if (socket_number_.value < 0 || PQsetnonblocking(handle_.get(), 1) != 0 || PQenterPipelineMode(handle_.get()) != 1)
@@ -208,6 +211,7 @@ class connection {
   /// Sent with what follows. Each statement of one that writes sees what was committed before it: the lock is had by then.
   task<> begin(access how) {
     how_ = how;
+    is_owing_ = false;
     answers_.clear();
     if (is_bare()) co_return;
     post(writes() ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
@@ -226,6 +230,8 @@ class connection {
     } catch (error const& thrown) {
       failure = thrown;
     }
+    // Of one that nobody knows about others hear in any case.
+    if (is_owing_ && (!failure || is_broken_)) news_->owe();
     if (!failure) co_return;
     if (is_broken_ && writes())
       throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
@@ -238,8 +244,20 @@ class connection {
     co_await receive();
   }
 
-  /// Others hear of this transaction when it commits. Sent with what follows.
-  void announce() { post("NOTIFY visor"); }
+  /// Others hear of this transaction when it commits, or a moment later. Sent with what follows.
+  void announce() {
+    if (news_->takes_turn(std::chrono::steady_clock::now()))
+      post("NOTIFY visor");
+    else
+      is_owing_ = true;
+  }
+
+  /// Others hear that there was something. That need not be on the server's disk before they do.
+  task<> pay_debt() {
+    co_await begin(access::asks);
+    for (char const* const each : {"BEGIN", "SET LOCAL synchronous_commit TO OFF", "NOTIFY visor", "COMMIT"}) post(each);
+    co_await receive();
+  }
 
   task<> listen() {
     post("LISTEN visor");
@@ -441,6 +459,8 @@ class connection {
   own_socket socket_number_{PQsocket(handle_.get())};
   std::string place_;
   own_backends::entry backend_;
+  std::shared_ptr<visor::detail::announcer> news_;
+  bool is_owing_ = false;  // this transaction is to be announced by somebody else
   visor::detail::statement_log log_;
   std::string local_;
   std::optional<boost::asio::posix::stream_descriptor> socket_;

@@ -109,6 +109,8 @@ class connector {
 
   std::string place() const { return settings_.place(); }
 
+  visor::detail::announcer& news() const { return *news_; }
+
   /// Looking up a name blocks; the rest does not.
   task<std::unique_ptr<connection>> connect() {
     namespace asio = boost::asio;
@@ -147,7 +149,7 @@ class connector {
       throw pooler_failure(settings_, "the settings of the session were not taken");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
     std::string const local = settings_.pgbouncer ? transaction_settings(settings_) : std::string();
-    co_return std::make_unique<connection>(std::move(made), place(), own_, log_, local);
+    co_return std::make_unique<connection>(std::move(made), place(), own_, news_, log_, local);
   }
 
  private:
@@ -167,7 +169,8 @@ class connector {
   postgresql_settings settings_;
   std::shared_ptr<tls_files const> certificates_;
   visor::detail::statement_log log_;
-  std::shared_ptr<own_backends> own_ = std::make_shared<own_backends>();  // of all copies
+  std::shared_ptr<own_backends> own_ = std::make_shared<own_backends>();  // this and the next: of all copies
+  std::shared_ptr<visor::detail::announcer> news_ = std::make_shared<visor::detail::announcer>();
 };
 
 }  // namespace visor::postgresql_driver
