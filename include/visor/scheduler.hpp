@@ -126,6 +126,13 @@ class scheduler {
     return async_enqueue(payload, enqueue_options(), std::forward<Token>(token));
   }
 
+  /// Adds a job if the attempt that runs completes, in the transaction that records it. For handlers; from any thread.
+  /// \throws visor::error `not_found` when no job type has this payload
+  template <class Payload>
+  void enqueue_with(job_context& parent, Payload const& payload, enqueue_options const& options = enqueue_options()) const {
+    parent.add_child(make_job(payload, options));
+  }
+
   /// Runs the node until `stop()`, then drains. It cannot be cancelled otherwise.
   /// \param token completes with `void(std::exception_ptr)`
   template <class Token>

@@ -65,6 +65,7 @@ class Nodes(ProgramTest):
         able = self.starts()
         self.wait_until(lambda: self.state_of(1) == "completed")
         self.assertEqual(self.nodes()[0]["capabilities"], "gpu,tape")
+        self.assertRegex(self.nodes()[0]["resources"], r"^processors:[1-9]\d*,memory:[1-9]\d*$")
         self.accepts("job", "enqueue", "plain")
         self.wait_until(lambda: self.state_of(3) == "completed")
         self.assertIn("is done, after attempt 1 of 1", self.accepts("job", "why", "1"))

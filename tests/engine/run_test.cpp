@@ -327,3 +327,65 @@ TEST_CASE("a queue that is named twice, or not at all, is refused") {
   settings.queues = {visor::queue_settings("", 1)};
   CHECK_THROWS_WITH(w.add(settings), Contains("a queue has no name"));
 }
+
+TEST_CASE("children are added with the attempt that completes, and with no other") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("parent", [](visor::job_context& job) -> visor::task<> {
+    for (int i = 0; i < 2; ++i) {
+      visor::new_job child;
+      child.type = "child";
+      job.add_child(std::move(child));
+    }
+    if (job.attempt() == 1) throw std::runtime_error("not yet");
+    co_return;
+  }));
+  int ran = 0;
+  node.engine->add(visor::job_type("child", [&ran](visor::job_context&) -> visor::task<> {
+    ++ran;
+    co_return;
+  }));
+  auto const parent = w.enqueue("parent", 2);
+  w.start(node);
+  w.settle();
+  CHECK(w.attempts(parent).size() == 1);
+  visor::job_filter children;
+  children.type = "child";
+  CHECK(w.run_now(w.store.jobs(children)).empty());
+  w.pass(10s);
+  CHECK(w.state(parent) == visor::job_state::completed);
+  CHECK(w.run_now(w.store.jobs(children)).size() == 2);
+  CHECK(ran == 2);
+  w.stop_all();
+}
+
+TEST_CASE("children are there once though nobody knows whether their completion was written") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("parent", [](visor::job_context& job) -> visor::task<> {
+    visor::new_job child;
+    child.type = "child";
+    child.max_attempts = 5;  // it may be claimed by an exchange of which nobody knows
+    job.add_child(std::move(child));
+    co_return;
+  }));
+  int ran = 0;
+  node.engine->add(visor::job_type("child", [&ran](visor::job_context&) -> visor::task<> {
+    ++ran;
+    co_return;
+  }));
+  int failures = 3;
+  w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
+    if (size.done != 0 && failures-- > 0) throw visor::error(visor::condition::outcome_unknown, "nobody knows");
+    co_return;
+  };
+  w.enqueue("parent");
+  w.start(node);
+  w.pass(5min);
+  CHECK(failures <= 0);
+  visor::job_filter children;
+  children.type = "child";
+  CHECK(w.run_now(w.store.jobs(children)).size() == 1);
+  CHECK(ran >= 1);
+  w.stop_all();
+}

@@ -59,6 +59,7 @@ int list(invocation const& given) {
       one["slots"] = node.slots;
       one["queues"] = json_of(node.queues);
       one["capabilities"] = json_of(node.capabilities);
+      one["resources"] = json_of(node.resources);
       one["address"] = node.address;
       one["version"] = node.version;
       all.emplace_back(std::move(one));

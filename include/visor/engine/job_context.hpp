@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace visor {
 
@@ -81,6 +82,19 @@ class job_context {
     return result;
   }
 
+  /// Adds a job if this attempt completes, in the transaction that records it: then, and only then, it is there, once. Not if the attempt
+  /// fails, nor if its result is refused since the node lost its lease. `scheduler::enqueue_with` makes one of a payload.
+  void add_child(new_job child) {
+    std::scoped_lock const lock{mutex_};
+    children_.push_back(std::move(child));
+  }
+
+  /// Takes them out, for the engine.
+  std::vector<new_job> take_children() {
+    std::scoped_lock const lock{mutex_};
+    return std::exchange(children_, {});
+  }
+
   /// Asks the handler to stop. Only the first reason counts. Callbacks of the stop token run inside.
   /// \return whether this was the first
   bool request_stop(stop_reason why) {
@@ -100,6 +114,7 @@ class job_context {
   std::atomic<stop_reason> reason_{stop_reason::none};
   std::mutex mutex_;
   std::string output_;
+  std::vector<new_job> children_;
   std::size_t dropped_ = 0;
 };
 

@@ -118,6 +118,7 @@ class membership {
     for (auto const& queue : node_.settings.queues)
       request.queues += (request.queues.empty() ? "" : ",") + queue.name + ":" + std::to_string(queue.slots);
     for (auto const& each : node_.settings.capabilities) request.capabilities += (request.capabilities.empty() ? "" : ",") + each;
+    request.resources = node_.identity.resources;
     request.limits = node_.types;
     auto const asked = node_.clock.elapsed();
     node_.lease = co_await node_.kept.join(std::move(request));

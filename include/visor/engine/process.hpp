@@ -1,6 +1,7 @@
 #ifndef VISOR_ENGINE_PROCESS_HPP
 #define VISOR_ENGINE_PROCESS_HPP
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
@@ -19,11 +20,12 @@ namespace visor {
 struct process_identity {
   std::string host;
   long pid = 0;
-  int engine = 1;       ///< which one of the process, see `engine_number`
-  std::string start;    ///< clock ticks since boot
-  std::string machine;  ///< id of the machine, empty where it has none: a host name may be that of several
-  std::string boot;     ///< id of the boot
-  std::string space;    ///< of process ids: containers have their own
+  int engine = 1;         ///< which one of the process, see `engine_number`
+  std::string start;      ///< clock ticks since boot
+  std::string machine;    ///< id of the machine, empty where it has none: a host name may be that of several
+  std::string boot;       ///< id of the boot
+  std::string space;      ///< of process ids: containers have their own
+  std::string resources;  ///< of the machine, as `node_record` has them
 
   static process_identity current() {
     process_identity self;
@@ -34,6 +36,9 @@ struct process_identity {
     std::getline(std::ifstream("/etc/machine-id"), self.machine);
     std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), self.boot);
     self.space = current_space();
+    auto const processors = std::max(0L, ::sysconf(_SC_NPROCESSORS_ONLN));
+    auto const memory = std::max(0LL, 1LL * ::sysconf(_SC_PHYS_PAGES) * ::sysconf(_SC_PAGESIZE));
+    self.resources = "processors:" + std::to_string(processors) + ",memory:" + std::to_string(memory);
     return self;
   }
 

@@ -134,11 +134,12 @@ class runner {
       }
       std::string trouble;
       bool unknown = false;
-      auto const done = std::exchange(ended_, {});
+      auto done = std::exchange(ended_, {});
       auto const back = std::exchange(back_, {});
       auto const held = node_.lease;                                               // the member may change while the store reads it
       for (auto const& request : wanted) lane_named(request.queue).maybe = false;  // whoever wakes us meanwhile sets it again
       try {
+        co_await name_children(done);
         auto result = co_await node_.kept.exchange(held, done, back, wanted);
         // What was claimed under a lease that was lost meanwhile is run again by whoever finds it.
         if (!node_.lost && held.epoch == node_.lease.epoch) take(std::move(result), wanted);
@@ -250,6 +251,17 @@ class runner {
     if (!node_.draining) return std::max<duration>(*rate_allows_at_ - node_.clock.elapsed(), std::chrono::milliseconds{1});
     auto const end = told_ ? told_at_ + node_.settings.stop_grace : drain_began_ + node_.settings.drain_timeout;
     return std::max<duration>(std::min(end - node_.clock.elapsed(), node_.settings.poll_interval), std::chrono::milliseconds{5});
+  }
+
+  /// Once, so that a completion can be repeated.
+  task<> name_children(std::vector<completion>& done) {
+    std::vector<new_job*> unnamed;
+    for (auto& each : done)
+      for (auto& child : each.children)
+        if (child.id == 0) unnamed.push_back(&child);
+    if (unnamed.empty()) co_return;
+    auto id = co_await node_.kept.reserve_ids(unnamed.size());
+    for (auto* const child : unnamed) child->id = id++;
   }
 
   void take(exchange_result result, std::vector<claim_request> const& wanted) {
@@ -404,6 +416,7 @@ class runner {
     if (decided.retry) done.retry_after = retry_delay(job.type->options.backoff, context.attempt(), node_.random());
     if (decided.outcome == outcome::timed_out) reason = "stopped after its timeout of " + to_string(job.type->options.timeout);
     if (decided.outcome == outcome::cancelled) reason = "cancelled while running";
+    if (decided.outcome == outcome::completed) done.children = context.take_children();
     if (decided.outcome != outcome::completed) done.error = to_storable_text(std::move(reason));
     if (auto output = context.take_output(); !output.empty()) done.output = to_storable_text(std::move(output));
 

@@ -45,6 +45,7 @@ inline void check_text(new_job const& job) {
 }
 inline void check_text(completion const& done) {
   detail::check_members(done, [&] { return "result of job " + std::to_string(done.job); });
+  for (auto const& child : done.children) check_text(child);
 }
 inline void check_text(join_request const& request) {
   auto const name = [&] { return is_storable_text(request.node) ? "node " + request.node : std::string("node"); };

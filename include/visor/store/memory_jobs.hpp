@@ -90,12 +90,18 @@ class memory_jobs {
     return result;
   }
 
+  /// Whether that attempt of that lease runs.
+  bool is_open(node_lease const& by, completion const& done) const {
+    auto const at = jobs_.find(done.job);
+    return at != jobs_.end() && is_held(at->second, by, done.lease) && done.attempt == next_attempt(at->second);
+  }
+
   /// False when it is refused.
   bool complete(node_lease const& by, completion const& done, instant now) {
     auto const at = jobs_.find(done.job);
     if (at == jobs_.end()) return false;
     entry& job = at->second;
-    if (!is_held(job, by, done.lease) || done.attempt != next_attempt(job)) return was_accepted(job, done);
+    if (!is_open(by, done)) return was_accepted(job, done);
     job.attempts.push_back(as_attempt(by, done));
     if (done.retry_after && !cancelling_.contains(done.job)) {
       job.run_at = now + *done.retry_after;

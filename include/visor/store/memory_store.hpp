@@ -127,8 +127,12 @@ class memory_store {
     for (auto const& each : done) check_text(each);
     operation const here{*this};
     exchange_result result;
-    for (auto const& each : done)
+    for (auto const& each : done) {
+      bool const is_new = jobs_.is_open(lease, each);
       if (!jobs_.complete(lease, each, here.now)) result.refused.push_back(each.job);
+      if (!is_new || each.outcome != outcome::completed) continue;
+      for (auto const& child : each.children) jobs_.add(as_record(child, here.now), here.now);
+    }
     for (auto const& each : back)
       if (!jobs_.give_back(lease, each, here.now)) result.refused.push_back(each.job);
     result.lease_current = nodes_.is_current(lease, here.now);

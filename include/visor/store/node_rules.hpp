@@ -27,6 +27,7 @@ inline node_record as_record(join_request const& request, node_record const* bef
   node.version = request.version;
   node.queues = request.queues;
   node.capabilities = request.capabilities;
+  node.resources = request.resources;
   return node;
 }
 

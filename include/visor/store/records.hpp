@@ -170,10 +170,12 @@ struct node_record {
   std::optional<std::string> queues;        ///< each with its slots: `default:10,mail:2`; none: the program is older than this column
   std::optional<std::string> capabilities;  ///< `gpu,large`
   std::optional<node_wish> wish;
+  std::optional<std::string> resources;  ///< of its machine, memory in bytes: `processors:2,memory:25281642496`
   friend bool operator==(node_record const&, node_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(node_record, (),
-                      (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities, wish))
+                      (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities, wish,
+                       resources))
 
 /// When work must start.
 struct schedule_record {

@@ -24,10 +24,11 @@ struct join_request {
   bool exclusive = false;                 ///< refuse while any other node is live, and be refused by it
   std::string queues;                     ///< as in `node_record`
   std::string capabilities;               ///< the same
+  std::string resources;                  ///< the same
   std::vector<type_limit_record> limits;  ///< of every job type that it runs, also where there are none
   join_request() = default;
 };
-BOOST_DESCRIBE_STRUCT(join_request, (), (node, address, slots, version, ttl, exclusive, queues, capabilities))
+BOOST_DESCRIBE_STRUCT(join_request, (), (node, address, slots, version, ttl, exclusive, queues, capabilities, resources))
 
 /// A node's own lease: proof for every write. It is current while the node is not offline, the stored epoch is this one and the
 /// store's clock is before `until`. It has run out from `until` on.
@@ -67,6 +68,7 @@ struct completion {
   std::optional<std::string> error;
   std::optional<std::string> output;
   std::optional<std::string> schedule;  ///< as claimed
+  std::vector<new_job> children;        ///< added with it, if the outcome is completed
   completion() = default;
 };
 BOOST_DESCRIBE_STRUCT(completion, (), (lease, job, attempt, started_at, finished_at, outcome, retry_after, state, error, output, schedule))
@@ -267,7 +269,8 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   `jobs`) is left alone. Returns how many were added.
 /// - `exchange(lease, done, back, wanted)`: first the completions, in order: each is accepted if its job is open with that attempt
 ///   in a lease row of this node and epoch (whether or not its time ran out), or if that attempt of that lease was accepted before
-///   (a repetition changes nothing); a lost one was not. The attempt is inserted and the job is retried or ends; one that is to be
+///   (a repetition changes nothing); a lost one was not. The attempt is inserted and the job is retried or ends, and if it completed its
+///   children are added as by `enqueue`; one that is to be
 ///   retried though cancelling was asked for ends as cancelled. Then the returns, likewise: such a job keeps its attempt number and
 ///   goes back to ready, or to scheduled if there is a delay; where cancelling was asked for it ends as cancelled. A lease with no
 ///   open job left is deleted. Then, if the node's lease is current, the claims: up to `limit` jobs from the front of the queue by

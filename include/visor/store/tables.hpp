@@ -80,7 +80,8 @@ template <>
 struct table<node_record> : table_defaults {
   static constexpr std::string_view name = "node";
   static constexpr std::string_view key = "[name]";
-  static constexpr std::array added{added_column{"queues", 2}, added_column{"capabilities", 2}, added_column{"wish", 2}};
+  static constexpr std::array added{added_column{"queues", 2}, added_column{"capabilities", 2}, added_column{"wish", 2},
+                                    added_column{"resources", 3}};
 };
 
 template <>

@@ -465,4 +465,31 @@ TEST_CASE("an exchange with text that cannot be kept does nothing at all", "[con
   CHECK(s.state(3) == "ready");
 }
 
+TEST_CASE("children are added with a completion that is accepted, once, and with no other", "[contract]") {
+  scene s;
+  auto const a = s.join("a");
+  for (visor::job_id id = 1; id <= 4; ++id) s.add(id);
+  auto const claimed = s.claim(a, 4);
+  REQUIRE(claimed.jobs.size() == 4);
+  auto const with_child = [&](visor::completion done, visor::job_id id, visor::duration delay = 0s) {
+    done.children.push_back(scene::job(id));
+    if (delay != 0s) done.children.back().run_at = s->now() + delay;
+    return done;
+  };
+  auto const good = with_child(s.done(claimed, 0), 101);
+  auto const later = with_child(s.done(claimed, 1), 102, 1h);
+  auto const failed = with_child(s.done(claimed, 2, visor::job_state::failed), 103);
+  CHECK(s.exchange(a, {good, later, failed}).refused.empty());
+  CHECK(s.state(101) == "ready");
+  CHECK(s.state(102) == "scheduled");
+  CHECK(s.state(103) == "none");
+  CHECK(s.exchange(a, {good}).refused.empty());  // a repetition
+  CHECK(s.claim(a, 5).jobs.size() == 1);
+  CHECK(s.exchange(a, {with_child(s.retried(claimed, 1h, 3), 104)}).refused.empty());
+  CHECK(s.state(104) == "none");
+  s->recover(a);
+  CHECK(s.exchange(a, {with_child(s.success(claimed, 3), 105)}).refused == ids{4});
+  CHECK(s.state(105) == "none");
+}
+
 }  // namespace visor_test

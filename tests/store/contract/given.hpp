@@ -66,6 +66,7 @@ class scene {
     request.exclusive = exclusive;
     request.queues = "default:3";
     request.capabilities = "gpu,tape";
+    request.resources = "processors:4,memory:1024";
     return store_->join(std::move(request));
   }
 

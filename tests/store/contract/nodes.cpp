@@ -20,6 +20,7 @@ TEST_CASE("a node is kept as it joined", "[contract]") {
   expected.version = "1.2.3";
   expected.queues = "default:3";
   expected.capabilities = "gpu,tape";
+  expected.resources = "processors:4,memory:1024";
   REQUIRE(s->nodes().size() == 1);
   CHECK(s->nodes()[0] == expected);
 

@@ -158,6 +158,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
   std::vector<std::size_t> affected(rows.size());
   co_await t.session.execute_many(statements::insert_attempt(), rows, affected);
   std::vector<ended_job> ended;
+  std::vector<new_job> children;
   ended.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     completion const& result = done[whose[i]];
@@ -168,11 +169,13 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
       ended_job end{result.job, result.attempt, *rows[i].final_state, std::nullopt, rows[i].error};
       if (result.schedule) end.schedule = *result.schedule;
       ended.push_back(end);
+      if (result.outcome == outcome::completed) children.insert(children.end(), result.children.begin(), result.children.end());
     } else {
       co_await put_job(t, result.job, result.attempt + 1, std::optional<instant>(t.now + *result.retry_after));
     }
   }
   co_await follow_ends<Session>(t, ended, some);
+  if (!children.empty()) co_await enqueue<Session>(t, children);
   for (std::size_t i = 0; i < done.size(); ++i)
     if (is_refused[i]) refused.push_back(done[i].job);
 }
