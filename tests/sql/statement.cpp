@@ -111,8 +111,9 @@ TEST_CASE("insert and update are made from a record", "[sql]") {
 
 TEST_CASE("a table knows its columns", "[sql]") {
   using used = visor::sql::tables<fruit>;
-  static_assert(used::has_column("colour") && !used::has_column("color") && !used::has_column(""));
-  static_assert(used::has_table("fruit") && !used::has_table("visor_fruit"));
+  static_assert(used::all.size() == 1 && used::all[0].name == "fruit" && used::all[0].key == "[id]");
+  static_assert(used::all[0].columns.size() == 3 && used::all[0].columns[2] == "colour");
+  static_assert(visor::sql::tables<>::all.empty());
   static_assert(visor::sql::member_index<fruit>("name") == 1);
   static_assert(visor::sql::member_index<fruit>("nam") == visor::sql::member_count<fruit>);
   SUCCEED();

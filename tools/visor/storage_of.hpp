@@ -8,30 +8,30 @@
 
 #include <exception>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 namespace visor_program {
 
 /// Runs a task to its end on a context that nothing else uses.
-template <class T>
-T run_to_end(boost::asio::io_context& context, visor::task<T> work) {
+inline void run_to_end(boost::asio::io_context& context, visor::task<> work) {
   std::exception_ptr thrown;
   context.restart();
-  if constexpr (std::is_void_v<T>) {
-    boost::asio::co_spawn(context, std::move(work), [&](std::exception_ptr failed) { thrown = std::move(failed); });
-    context.run();
-    if (thrown) std::rethrow_exception(thrown);
-  } else {
-    std::optional<T> value;
-    boost::asio::co_spawn(context, std::move(work), [&](std::exception_ptr failed, T result) {
-      thrown = std::move(failed);
-      if (!thrown) value.emplace(std::move(result));
-    });
-    context.run();
-    if (thrown) std::rethrow_exception(thrown);
-    return std::move(*value);
-  }
+  boost::asio::co_spawn(context, std::move(work), [&](std::exception_ptr failed) { thrown = std::move(failed); });
+  context.run();
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+// So that `co_spawn`, which is slow to compile, is there once and not for every type of result.
+template <class T>
+visor::task<> keep(visor::task<T> work, std::optional<T>& value) {
+  value.emplace(co_await std::move(work));
+}
+
+template <class T>
+T run_to_end(boost::asio::io_context& context, visor::task<T> work) {
+  std::optional<T> value;
+  run_to_end(context, keep(std::move(work), value));
+  return std::move(*value);
 }
 
 /// The storage of one kind of store. Opened here, closed in the end.

@@ -7,6 +7,7 @@
 #include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/driver/driver.hpp"
+#include "visor/driver/operation.hpp"
 #include "visor/pool/announcer.hpp"
 #include "visor/pool/pool.hpp"
 
@@ -104,6 +105,7 @@ class pooled_database {
   using connector = typename Driver::connector;
   using connection = typename connector::connection;
   using session = typename Driver::session;
+  using operation = detail::operation_ref<session>;
 
  public:
   /// \param log is told what happens to connections, and to statements as far as the settings say so
@@ -140,12 +142,12 @@ class pooled_database {
 
   template <class Op>
   task<> transact(Op& op, access how = access::schema) {
-    return perform(op, how);
+    return perform(operation::to(op), how);
   }
 
   template <class Op>
   task<> read(Op& op, access how = access::reads) {
-    return perform(op, how);
+    return perform(operation::to(op), how);
   }
 
   void watch(std::function<void()> f) {
@@ -243,8 +245,7 @@ class pooled_database {
     return what == condition::connection_lost || what == condition::serialization_failure || what == condition::deadlock;
   }
 
-  template <class Op>
-  task<> perform(Op& op, access how) {
+  task<> perform(operation op, access how) {
     auto const here = current();
     for (int attempt = 1;; ++attempt) {
       std::optional<error> failure;
@@ -275,13 +276,12 @@ class pooled_database {
     co_await std::move(sleep);
   }
 
-  template <class Op>
-  task<> run(running& in, connection& on, Op& op, access how) {
+  task<> run(running& in, connection& on, operation op, access how) {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     typename connection::attachment const here(on, executor);
     typename detail::deadline_book<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout + grace);
     if constexpr (blocks<connection>) {
-      auto const work = [&on, &op, how] { run_here(on, op, how); };
+      auto const work = [&on, op, how] { run_here(on, op, how); };
       auto done = detail::run_on(on.threads(), work);
       co_await std::move(done);
     } else {
@@ -306,8 +306,9 @@ class pooled_database {
   }
 
   /// The same over a connection that blocks, on a thread that may.
-  template <class Op>
-  static void run_here(connection& on, Op& op, access how) {
+  static void run_here(connection& on, operation op, access how)
+    requires blocks<connection>
+  {
     try {
       on.begin(how);
       session in_transaction(on);

@@ -39,11 +39,13 @@ constexpr std::string_view column_type() {
   }
 }
 
-template <class Dialect, class Record, class Sink>
-using schema_writer = writer<Dialect, none, none, tables<Record>, Sink>;
+template <class Dialect, class Record>
+constexpr writer schema_writer(text_sink& sink) {
+  return writer(spelling_of<Dialect>, tables<Record>::all, {}, {}, sink);
+}
 
-template <class Dialect, class Record, class Descriptor, class Out>
-constexpr void column_definition(Out& out, std::string_view value) {
+template <class Dialect, class Record, class Descriptor>
+constexpr void column_definition(writer& out, std::string_view value) {
   out.column(Descriptor::name);
   out(" ").raw(column_type<Dialect, Record, Descriptor>());
   if constexpr (!is_optional<type_of<Descriptor>>::value) out(" NOT NULL");
@@ -53,9 +55,8 @@ constexpr void column_definition(Out& out, std::string_view value) {
 /// CREATE TABLE, as it was in the version that brought the table.
 template <class Dialect, class Record>
 struct create_table {
-  template <class Sink>
-  static constexpr void write(Sink& sink) {
-    schema_writer<Dialect, Record, Sink> out(sink);
+  static constexpr void write(text_sink& sink) {
+    auto out = schema_writer<Dialect, Record>(sink);
     out("CREATE TABLE ").quoted(table_prefix, table<Record>::name);
     out(" (\n");
     boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
@@ -71,19 +72,17 @@ struct create_table {
 
 template <class Dialect, class Record>
 struct drop_table {
-  template <class Sink>
-  static constexpr void write(Sink& sink) {
-    schema_writer<Dialect, Record, Sink> out(sink);
+  static constexpr void write(text_sink& sink) {
+    auto out = schema_writer<Dialect, Record>(sink);
     out("DROP TABLE ").quoted(table_prefix, table<Record>::name);
   }
 };
 
 template <class Dialect, class Record, std::size_t Index>
 struct create_index {
-  template <class Sink>
-  static constexpr void write(Sink& sink) {
+  static constexpr void write(text_sink& sink) {
     constexpr index what = table<Record>::indexes[Index];
-    schema_writer<Dialect, Record, Sink> out(sink);
+    auto out = schema_writer<Dialect, Record>(sink);
     out("CREATE INDEX ").quoted(table_prefix, what.name);
     out(" ON ").quoted(table_prefix, table<Record>::name);
     out(" (")(what.columns)(")");
@@ -93,10 +92,9 @@ struct create_index {
 
 template <class Dialect, class Record, std::size_t Added>
 struct add_column {
-  template <class Sink>
-  static constexpr void write(Sink& sink) {
+  static constexpr void write(text_sink& sink) {
     constexpr added_column what = table<Record>::added[Added];
-    schema_writer<Dialect, Record, Sink> out(sink);
+    auto out = schema_writer<Dialect, Record>(sink);
     out("ALTER TABLE ").quoted(table_prefix, table<Record>::name);
     out(" ").raw(Dialect::add_column);
     out(" ");
@@ -108,9 +106,8 @@ struct add_column {
 
 template <class Dialect, class Record, std::size_t Added>
 struct drop_column {
-  template <class Sink>
-  static constexpr void write(Sink& sink) {
-    schema_writer<Dialect, Record, Sink> out(sink);
+  static constexpr void write(text_sink& sink) {
+    auto out = schema_writer<Dialect, Record>(sink);
     out("ALTER TABLE ").quoted(table_prefix, table<Record>::name);
     out(" DROP COLUMN ");
     out.column(table<Record>::added[Added].column);
@@ -128,9 +125,8 @@ constexpr std::uint64_t fnv1a(std::string_view text, std::uint64_t hash) {
 
 template <class Dialect, class Record, std::size_t Index>
 struct drop_index {
-  template <class Sink>
-  static constexpr void write(Sink& sink) {
-    schema_writer<Dialect, Record, Sink> out(sink);
+  static constexpr void write(text_sink& sink) {
+    auto out = schema_writer<Dialect, Record>(sink);
     out("DROP INDEX ").quoted(table_prefix, table<Record>::indexes[Index].name);
     if (Dialect::drops_index_of_table) out(" ON ").quoted(table_prefix, table<Record>::name);
   }

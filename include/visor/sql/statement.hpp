@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -47,6 +48,45 @@ namespace detail {
 
 constexpr bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
 
+/// What a writer has to know of a dialect; see there.
+struct spelling {
+  template <dialect Dialect>
+  static constexpr spelling of() {
+    spelling result;
+    result.quote_open = Dialect::quote_open;
+    result.quote_close = Dialect::quote_close;
+    result.placeholder = Dialect::placeholder;
+    result.longest_identifier = Dialect::longest_identifier;
+    result.catalog = Dialect::catalog;
+    result.patterns = {{{"limit", Dialect::limit},
+                        {"new_row", Dialect::new_row},
+                        {"lock", Dialect::lock},
+                        {"skip_locked", Dialect::skip_locked},
+                        {"before_front", Dialect::before_front},
+                        {"front", Dialect::front},
+                        {"front_end", Dialect::front_end},
+                        {"in_front", Dialect::in_front},
+                        {"each_job", Dialect::each_job},
+                        {"each_job_value", Dialect::each_job_value}}};
+    return result;
+  }
+
+  struct named_pattern {
+    std::string_view name;
+    std::string_view pattern;
+  };
+
+  char quote_open = 0;
+  char quote_close = 0;
+  placeholder_style placeholder = placeholder_style::question;
+  std::size_t longest_identifier = 0;
+  std::string_view catalog;
+  std::array<named_pattern, 10> patterns{};
+};
+
+template <dialect Dialect>
+inline constexpr spelling spelling_of = spelling::of<Dialect>();
+
 }  // namespace detail
 
 /// What a definition writes its text to. `out("...")` copies a pattern in which
@@ -63,30 +103,36 @@ constexpr bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c
 /// - `[[` an opening bracket.
 ///
 /// `out(value)` writes an enumerator as it is stored. A name that does not exist is a compile error.
-template <dialect Dialect, class Params, class Row, class Used, class Sink>
+///
+/// It knows names and no types: a compiler would need several times as long for one of each statement.
 class writer {
  public:
-  constexpr explicit writer(Sink& sink) : sink_(sink) {}
+  using names = std::span<std::string_view const>;
+
+  constexpr writer(detail::spelling const& how, std::span<known_table const> used, names parameters, names columns, text_sink& sink)
+      : how_(how), used_(used), parameters_(parameters), columns_(columns), sink_(sink) {}
 
   constexpr writer& operator()(std::string_view pattern) {
+    char const* const text = pattern.data();  // compilers take far longer to evaluate calls than subscripts
+    std::size_t const size = pattern.size();
     std::size_t i = 0;
-    while (i < pattern.size()) {
-      char const c = pattern[i];
-      if (c == '[' && i + 1 < pattern.size() && pattern[i + 1] == '[') {
+    while (i < size) {
+      char const c = text[i];
+      if (c == '[' && i + 1 < size && text[i + 1] == '[') {
         sink_.text(pattern.substr(i, 1));
         i += 2;
       } else if (c == '[') {
         column(take(pattern, i, ']'));
       } else if (c == '{') {
         place(take(pattern, i, '}'));
-      } else if (c == ':' && i + 1 < pattern.size() && detail::is_word(pattern[i + 1])) {
+      } else if (c == ':' && i + 1 < size && detail::is_word(text[i + 1])) {
         std::size_t end = i + 1;
-        while (end < pattern.size() && detail::is_word(pattern[end])) ++end;
+        while (end < size && detail::is_word(text[end])) ++end;
         parameter(pattern.substr(i + 1, end - i - 1));
         i = end;
       } else {
         std::size_t end = i + 1;
-        while (end < pattern.size() && pattern[end] != '[' && pattern[end] != '{' && pattern[end] != ':') ++end;
+        while (end < size && text[end] != '[' && text[end] != '{' && text[end] != ':') ++end;
         sink_.text(pattern.substr(i, end - i));
         i = end;
       }
@@ -110,29 +156,30 @@ class writer {
   }
 
   constexpr void quoted(std::string_view prefix, std::string_view name) {
-    if (prefix.size() + name.size() > Dialect::longest_identifier) throw "the database allows no identifier of this length";
-    char const open[]{Dialect::quote_open};
-    char const close[]{Dialect::quote_close};
-    sink_.text({open, 1});
+    if (prefix.size() + name.size() > how_.longest_identifier) throw "the database allows no identifier of this length";
+    sink_.text({&how_.quote_open, 1});
     sink_.text(prefix);
     sink_.text(name);
-    sink_.text({close, 1});
+    sink_.text({&how_.quote_close, 1});
   }
 
   constexpr void column(std::string_view name) {
-    if (!Used::has_column(name) && member_index<Row>(name) == member_count<Row>) throw "no table of this statement has this column";
+    bool is_known = has(columns_, name);
+    for (known_table const& each : used_) is_known = is_known || has(each.columns, name);
+    if (!is_known) throw "no table of this statement has this column";
     quoted({}, name);
   }
 
   constexpr void parameter(std::string_view name) {
-    std::size_t const member = member_index<Params>(name);
-    if (member == member_count<Params>) throw "the parameters of this statement have no member of this name";
+    std::size_t member = 0;
+    while (member < parameters_.size() && parameters_[member] != name) ++member;
+    if (member == parameters_.size()) throw "the parameters of this statement have no member of this name";
     sink_.parameter(member);
-    if constexpr (Dialect::placeholder == placeholder_style::question) {
+    if (how_.placeholder == placeholder_style::question) {
       sink_.text("?");
     } else {
-      sink_.text(Dialect::placeholder == placeholder_style::dollar ? "$" : "@P");
-      number(sink_.parameters_so_far());
+      sink_.text(how_.placeholder == placeholder_style::dollar ? "$" : "@P");
+      number(sink_.parameters);
     }
   }
 
@@ -145,54 +192,57 @@ class writer {
     return inside;
   }
 
+  static constexpr bool has(names all, std::string_view name) {
+    for (std::string_view const each : all)
+      if (each == name) return true;
+    return false;
+  }
+
   constexpr void place(std::string_view name) {
+    for (detail::spelling::named_pattern const& each : how_.patterns) {
+      if (each.name != name) continue;
+      (*this)(each.pattern);
+      return;
+    }
     if (name == "*")
       row_columns();
-    else if (name == "limit")
-      (*this)(Dialect::limit);
-    else if (name == "new_row")
-      (*this)(Dialect::new_row);
     else if (name == "values")
       values();
     else if (name == "this")
-      quoted(table_prefix, Used::first_table());
+      quoted(table_prefix, first().name);
     else if (name == "same_key")
       same_key();
-    else if (name == "lock")
-      (*this)(Dialect::lock);
-    else if (name == "skip_locked")
-      (*this)(Dialect::skip_locked);
-    else if (name == "before_front")
-      (*this)(Dialect::before_front);
-    else if (name == "front")
-      (*this)(Dialect::front);
-    else if (name == "front_end")
-      (*this)(Dialect::front_end);
-    else if (name == "in_front")
-      (*this)(Dialect::in_front);
     else if (name == "some_column")
-      column(Used::some_column());
-    else if (name == "each_job")
-      (*this)(Dialect::each_job);
-    else if (name == "each_job_value")
-      (*this)(Dialect::each_job_value);
+      column(first().columns[0]);
     else if (name == "catalog")
-      sink_.text(Dialect::catalog);
-    else if (Used::has_table(name))
-      quoted(table_prefix, name);
+      sink_.text(how_.catalog);
     else
-      throw "this statement uses no table of this name";
+      table_of(name);
+  }
+
+  constexpr void table_of(std::string_view name) {
+    for (known_table const& each : used_) {
+      if (each.name != name) continue;
+      quoted(table_prefix, name);
+      return;
+    }
+    throw "this statement uses no table of this name";
+  }
+
+  constexpr known_table const& first() const {
+    if (used_.empty()) throw "this statement uses no table";
+    return used_[0];
   }
 
   constexpr void values() {
-    for (std::size_t i = 0; i < member_count<Params>; ++i) {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
       if (i != 0) sink_.text(", ");
-      parameter(member_names<Params>[i]);
+      parameter(parameters_[i]);
     }
   }
 
   constexpr void same_key() {
-    std::string_view rest = Used::key();
+    std::string_view rest = first().key;
     for (std::size_t begin = rest.find('['); begin != std::string_view::npos; begin = rest.find('[')) {
       std::size_t const end = rest.find(']');
       std::string_view const name = rest.substr(begin + 1, end - begin - 1);
@@ -205,9 +255,9 @@ class writer {
   }
 
   constexpr void row_columns() {
-    for (std::size_t i = 0; i < member_count<Row>; ++i) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
       if (i != 0) sink_.text(", ");
-      column(member_names<Row>[i]);
+      column(columns_[i]);
     }
   }
 
@@ -217,15 +267,19 @@ class writer {
     sink_.text({digit, 1});
   }
 
-  Sink& sink_;
+  detail::spelling const& how_;
+  std::span<known_table const> used_;
+  names parameters_;
+  names columns_;
+  text_sink& sink_;
 };
 
 /// A definition in one dialect: the source of its text.
 template <dialect Dialect, statement Definition>
 struct spelled {
-  template <class Sink>
-  static constexpr void write(Sink& sink) {
-    writer<Dialect, typename Definition::params, typename Definition::row, typename Definition::used, Sink> out(sink);
+  static constexpr void write(text_sink& sink) {
+    writer out(detail::spelling_of<Dialect>, Definition::used::all, member_names<typename Definition::params>,
+               member_names<typename Definition::row>, sink);
     Definition::write(out);
   }
 };

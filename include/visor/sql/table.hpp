@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string_view>
 
 namespace visor::sql {
@@ -50,29 +51,18 @@ struct table_defaults {
   static constexpr std::string_view key_values = {};
 };
 
+/// A table that a statement may name, and what it may name of it.
+struct known_table {
+  std::string_view name;
+  std::string_view key;
+  std::span<std::string_view const> columns;
+};
+
 /// The tables that a statement may name. A column that none of them has does not compile.
 template <class... Records>
 struct tables {
-  static constexpr bool has_table([[maybe_unused]] std::string_view name) { return ((table<Records>::name == name) || ...); }
-  static constexpr bool has_column([[maybe_unused]] std::string_view name) {
-    return ((member_index<Records>(name) < member_count<Records>) || ...);
-  }
-  /// Of the first table.
-  static constexpr std::string_view first_table() {
-    std::string_view result;
-    ((result = result.empty() ? table<Records>::name : result), ...);
-    return result;
-  }
-  static constexpr std::string_view key() {
-    std::string_view result;
-    ((result = result.empty() ? table<Records>::key : result), ...);
-    return result;
-  }
-  static constexpr std::string_view some_column() {
-    std::string_view result;
-    ((result = result.empty() ? member_names<Records>[0] : result), ...);
-    return result;
-  }
+  static constexpr std::array<known_table, sizeof...(Records)> all{
+      known_table{table<Records>::name, table<Records>::key, member_names<Records>}...};
 };
 
 /// The version of the schema that brought a column.

@@ -5,18 +5,27 @@
 #include <cstddef>
 #include <string_view>
 
-/// Text that is made while compiling. A source has `static constexpr void write(Sink&)`, which is run twice: over a sink that
+/// Text that is made while compiling. A source has `static constexpr void write(text_sink&)`, which is run twice: over a sink that only
 /// counts, to learn the size, and over one that writes into an array of that size. No constexpr `std::string`: not every supported
 /// standard library has one that every supported compiler accepts. One constant per statement keeps each evaluation small.
 namespace visor::sql {
 
-/// The first pass.
-struct counting_sink {
-  std::size_t characters = 0;
-  std::size_t parameters = 0;
-  constexpr void text(std::string_view piece) { characters += piece.size(); }
-  constexpr void parameter(std::size_t) { ++parameters; }
-  constexpr std::size_t parameters_so_far() const { return parameters; }
+/// What a source writes to. One type for both passes, so that what writes is compiled once.
+struct text_sink {
+  char* room = nullptr;  ///< none: it counts
+  unsigned char* room_for_parameters = nullptr;
+  std::size_t characters = 0;  ///< so far
+  std::size_t parameters = 0;  ///< the same
+
+  constexpr void text(std::string_view piece) {
+    if (room != nullptr)
+      for (char const c : piece) *room++ = c;
+    characters += piece.size();
+  }
+  constexpr void parameter(std::size_t member) {
+    if (room_for_parameters != nullptr) *room_for_parameters++ = static_cast<unsigned char>(member);
+    ++parameters;
+  }
 };
 
 /// The finished text, in static storage and ended by a NUL, and the parameters in the order of their placeholders, each as the
@@ -29,35 +38,20 @@ struct finished_text {
   constexpr char const* c_str() const { return characters.data(); }
 };
 
-/// The second pass.
-struct writing_sink {
-  char* next;
-  unsigned char* next_parameter;
-  std::size_t parameters = 0;
-  constexpr void text(std::string_view piece) {
-    for (char const c : piece) *next++ = c;
-  }
-  constexpr void parameter(std::size_t member) {
-    *next_parameter++ = static_cast<unsigned char>(member);
-    ++parameters;
-  }
-  constexpr std::size_t parameters_so_far() const { return parameters; }
-};
-
 namespace detail {
 
 template <class Source>
-constexpr counting_sink measure() {
-  counting_sink sink;
+constexpr text_sink measure() {
+  text_sink sink;
   Source::write(sink);
   return sink;
 }
 
 template <class Source>
 constexpr auto render() {
-  constexpr counting_sink size = measure<Source>();
+  constexpr text_sink size = measure<Source>();
   finished_text<size.characters, size.parameters> result;
-  writing_sink sink{result.characters.data(), result.parameters.data()};
+  text_sink sink{result.characters.data(), result.parameters.data()};
   Source::write(sink);
   return result;
 }

@@ -42,8 +42,7 @@ struct insert_json : sql::statement_defaults {
     out(") SELECT ");
     columns(out, "v.", false);
     // Of rows with one key the first; they are the same.
-    if constexpr (Many::ignores)
-      out(" FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ")(used::key())(" ORDER BY ")(used::key())(") AS nth");
+    if constexpr (Many::ignores) out(" FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ")(key)(" ORDER BY ")(key)(") AS nth");
     out(" FROM OPENJSON(CAST(:rows AS nvarchar(max))) WITH (");
     columns(out, "", true);
     out(Many::ignores ? ") r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM {this} t WHERE " : ") v");
@@ -55,6 +54,7 @@ struct insert_json : sql::statement_defaults {
 
  private:
   using members = typename Many::params;
+  static constexpr std::string_view key = used::all[0].key;
 
   static constexpr std::array<std::string_view, 4> types{mssql_dialect::integer, mssql_dialect::boolean, mssql_dialect::instant,
                                                          "nvarchar(max)"};  // in the order of sql::kind
@@ -72,7 +72,7 @@ struct insert_json : sql::statement_defaults {
   static constexpr void same_key(auto& out) {
     std::string_view between;
     for (std::string_view const column : sql::member_names<members>) {
-      if (!sql::detail::pattern_has(used::key(), column)) continue;
+      if (!sql::detail::pattern_has(key, column)) continue;
       out.raw(between).raw("t.").column(column);
       out.raw(" = v.").column(column);
       between = " AND ";

@@ -8,8 +8,8 @@
 #include "visor/driver/mssql/failure.hpp"
 #include "visor/driver/mssql/library.hpp"
 #include "visor/driver/mssql/values.hpp"
+#include "visor/driver/statement_form.hpp"
 #include "visor/driver/statement_log.hpp"
-#include "visor/driver/statement_number.hpp"
 #include "visor/pool/pool.hpp"
 #include "visor/sql/statement.hpp"
 
@@ -50,20 +50,13 @@ class shared_socket {
   int number_;
 };
 
-/// A statement that is prepared once for a connection, and the row it is at.
+/// A statement that is prepared once for a connection, what it is given, and the row it is at.
 struct prepared_statement {
-  prepared_statement(statement_ptr made, std::span<sql::kind const> columns) : handle(std::move(made)), row(columns) {}
-  prepared_statement(prepared_statement const&) = delete;
-  prepared_statement& operator=(prepared_statement const&) = delete;
-  virtual ~prepared_statement() = default;
+  prepared_statement(statement_ptr made, visor::detail::statement_form const& form)
+      : handle(std::move(made)), values(form.parameters), row(form.columns) {}
   statement_ptr handle;
+  parameters values;
   row_buffer row;
-};
-
-template <sql::statement Definition>
-struct prepared : prepared_statement {
-  using prepared_statement::prepared_statement;
-  parameters<Definition> values;
 };
 
 /// One connection. Its calls block: they are made on one thread at a time, one of `threads()`. Only `interrupt` comes from others.
@@ -106,17 +99,11 @@ class connection {
   /// \return it; its rows are to be fetched, and `finish` called
   template <sql::statement Definition>
   prepared_statement& execute(typename Definition::params const& given) {
-    using source = sql::spelled<mssql_dialect, Definition>;
-    auto& one = prepare<Definition>();
-    sql::bind_all<source>(one.values, given);
-    statement_ptr failed;
-    running const now(*this, one.handle.get());
-    SQLRETURN const done = one.values.give_to(one.handle.get()) ? SQLExecute(one.handle.get()) : SQLRETURN{SQL_ERROR};
-    if (SQL_SUCCEEDED(done) || done == SQL_NO_DATA) return one;
-    // Whether it was prepared is not known.
-    failed = std::move(one.handle);
-    prepared_[visor::detail::statement_number::of<Definition>()].reset();
-    fail(failed.get());
+    auto const form = visor::detail::form_of<mssql_dialect, Definition>();
+    prepared_statement& one = prepare(form);
+    sql::bind_all<sql::spelled<mssql_dialect, Definition>>(one.values, given);
+    execute(form, one);
+    return one;
   }
 
   /// \return whether there is a next row
@@ -142,7 +129,8 @@ class connection {
 
   template <sql::statement Definition>
   visor::detail::statement_log::entry tell() const {
-    return visor::detail::statement_log::entry(log_, sql::text_in<mssql_dialect, Definition>, placeholders<Definition>.size());
+    auto const form = visor::detail::form_of<mssql_dialect, Definition>();
+    return visor::detail::statement_log::entry(log_, form.text, form.parameters.size());
   }
 
   /// Runs text that is not kept: one statement or several.
@@ -283,20 +271,28 @@ class connection {
     connection& on_;
   };
 
-  template <sql::statement Definition>
-  prepared<Definition>& prepare() {
-    static constexpr auto kinds = sql::column_kinds<typename Definition::row>();
-    std::size_t const number = visor::detail::statement_number::of<Definition>();
-    if (number >= prepared_.size()) prepared_.resize(number + 1);
-    auto& one = prepared_[number];
+  prepared_statement& prepare(visor::detail::statement_form const& form) {
+    if (form.number >= prepared_.size()) prepared_.resize(form.number + 1);
+    auto& one = prepared_[form.number];
     if (!one) {
-      auto made =
-          std::make_unique<prepared<Definition>>(make_statement(), std::span(kinds.data(), sql::member_count<typename Definition::row>));
-      std::string text(sql::text_in<mssql_dialect, Definition>);
+      auto made = std::make_unique<prepared_statement>(make_statement(), form);
+      std::string text(form.text);
       if (!SQL_SUCCEEDED(SQLPrepare(made->handle.get(), reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS))) fail(made->handle.get());
       one = std::move(made);
     }
-    return static_cast<prepared<Definition>&>(*one);
+    return *one;
+  }
+
+  /// With the values that it holds.
+  void execute(visor::detail::statement_form const& form, prepared_statement& one) {
+    statement_ptr failed;
+    running const now(*this, one.handle.get());
+    SQLRETURN const done = one.values.give_to(one.handle.get()) ? SQLExecute(one.handle.get()) : SQLRETURN{SQL_ERROR};
+    if (SQL_SUCCEEDED(done) || done == SQL_NO_DATA) return;
+    // Whether it was prepared is not known.
+    failed = std::move(one.handle);
+    prepared_[form.number].reset();
+    fail(failed.get());
   }
 
   statement_ptr make_statement() {

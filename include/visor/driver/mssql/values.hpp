@@ -8,7 +8,6 @@
 #include "visor/sql/statement.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -45,15 +44,10 @@ inline instant to_instant(SQL_TIMESTAMP_STRUCT const& from) {
                  duration_cast<duration>(nanoseconds{from.fraction})};
 }
 
-/// The placeholders of a statement, each as the index of a parameter.
-template <sql::statement Definition>
-inline constexpr auto const& placeholders = sql::text_of<sql::spelled<mssql_dialect, Definition>>.parameters;
-
 /// The parameters of a statement, under addresses that stay. Texts are referred to, until the next execution.
-template <sql::statement Definition>
 class parameters {
  public:
-  parameters() = default;
+  explicit parameters(std::span<sql::kind const> kinds) : kinds_(kinds), places_(kinds.size()) {}
   parameters(parameters const&) = delete;
   parameters& operator=(parameters const&) = delete;
 
@@ -94,12 +88,11 @@ class parameters {
   /// once, and of texts only the address is changed.
   /// \return success
   bool give_to(SQLHSTMT statement) {
-    static constexpr auto kinds = sql::parameter_kinds<mssql_dialect, Definition>();
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < places_.size(); ++i) {
       place& here = places_[i];
       bool const has_its_type = here.is_bound && here.is_bound_odd == here.is_odd;
-      if (has_its_type && kinds[i] != sql::kind::text) continue;
-      if (!SQL_SUCCEEDED(has_its_type ? refer(statement, i) : bind_to(statement, i, kinds[i]))) return false;
+      if (has_its_type && kinds_[i] != sql::kind::text) continue;
+      if (!SQL_SUCCEEDED(has_its_type ? refer(statement, i) : bind_to(statement, i))) return false;
       here.is_bound = true;
       here.is_bound_odd = here.is_odd;
     }
@@ -107,7 +100,6 @@ class parameters {
   }
 
  private:
-  static constexpr std::size_t count = placeholders<Definition>.size();
   static constexpr std::size_t longest_short_text = 4000;  // in code units of UTF-16: nvarchar(4000)
   static constexpr int first_year = 1753;                  // FreeTDS miscounts the days of years before 1501; these are those of datetime
 
@@ -141,8 +133,9 @@ class parameters {
     return SQLSetDescField(all, static_cast<SQLSMALLINT>(index + 1), SQL_DESC_DATA_PTR, const_cast<char*>(places_[index].text), 0);
   }
 
-  SQLRETURN bind_to(SQLHSTMT statement, std::size_t index, sql::kind kind) {
+  SQLRETURN bind_to(SQLHSTMT statement, std::size_t index) {
     place& here = places_[index];
+    sql::kind const kind = kinds_[index];
     auto const bind = [&](SQLSMALLINT from, SQLSMALLINT to, SQLULEN size, SQLSMALLINT digits, void const* value, SQLLEN room) {
       return SQLBindParameter(statement, static_cast<SQLUSMALLINT>(index + 1), SQL_PARAM_INPUT, from, to, size, digits,
                               const_cast<void*>(value), room, &here.length);
@@ -164,7 +157,8 @@ class parameters {
 
   place& at(int index) { return places_[static_cast<std::size_t>(index)]; }
 
-  std::array<place, count + 1> places_;
+  std::span<sql::kind const> kinds_;
+  std::vector<place> places_;
 };
 
 /// The row that a statement is at.

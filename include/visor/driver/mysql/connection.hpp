@@ -9,8 +9,8 @@
 #include "visor/driver/mysql/failure.hpp"
 #include "visor/driver/mysql/socket.hpp"
 #include "visor/driver/mysql/values.hpp"
+#include "visor/driver/statement_form.hpp"
 #include "visor/driver/statement_log.hpp"
-#include "visor/driver/statement_number.hpp"
 #include "visor/pool/pool.hpp"
 #include "visor/sql/statement.hpp"
 
@@ -83,16 +83,10 @@ class connection {
   /// \return it, with its rows waiting if it has any
   template <sql::statement Definition>
   task<prepared_statement*> execute(typename Definition::params const& given) {
-    using source = sql::spelled<mysql_dialect, Definition>;
-    constexpr std::size_t count = placeholders<Definition>.size();
-    parameters<count> values;
-    sql::bind_all<source>(values, given);
-    visor::detail::statement_log::entry telling(log_, sql::text_of<source>.view(), count);
-    prepared_statement* const one = co_await prepared<Definition>();
-    co_await execute(*one, values.all(), values.bytes_of_text(), 0);
-    bool const has_rows = sql::member_count<typename Definition::row> != 0;
-    telling.rows = has_rows ? mysql_stmt_num_rows(one->handle.get()) : one->affected();
-    co_return one;
+    auto const form = visor::detail::form_of<mysql_dialect, Definition>();
+    parameters<placeholders<Definition>.size()> values;
+    sql::bind_all<sql::spelled<mysql_dialect, Definition>>(values, given);
+    co_return co_await execute(form, values.all(), values.bytes_of_text(), 0);
   }
 
   // Many executions of one statement; see `visor::detail::execute_many`.
@@ -116,15 +110,10 @@ class connection {
   /// \return the sum of the rows that were affected
   template <sql::statement Definition>
   task<std::size_t> execute_bulk(std::span<typename Definition::params const> given) {
-    using source = sql::spelled<mysql_dialect, Definition>;
-    static constexpr auto kinds = sql::parameter_kinds<mysql_dialect, Definition>();
-    constexpr std::size_t count = placeholders<Definition>.size();
-    parameter_columns values(std::span(kinds.data(), count));
-    for (auto const& each : given) sql::bind_all<source>(values, each);
-    visor::detail::statement_log::entry telling(log_, sql::text_of<source>.view(), count * given.size());
-    prepared_statement* const one = co_await prepared<Definition>();
-    co_await execute(*one, values.all(), values.bytes_of_text(), static_cast<unsigned>(given.size()));
-    telling.rows = one->affected();
+    auto const form = visor::detail::form_of<mysql_dialect, Definition>();
+    parameter_columns values(form.parameters);
+    for (auto const& each : given) sql::bind_all<sql::spelled<mysql_dialect, Definition>>(values, each);
+    prepared_statement* const one = co_await execute(form, values.all(), values.bytes_of_text(), static_cast<unsigned>(given.size()));
     co_return one->affected();
   }
 
@@ -374,21 +363,22 @@ class connection {
     watched_socket& socket_;
   };
 
-  /// A statement, prepared.
-  template <sql::statement Definition>
-  task<prepared_statement*> prepared() {
-    static constexpr auto kinds = sql::column_kinds<typename Definition::row>();
-    constexpr std::size_t columns = sql::member_count<typename Definition::row>;
-    auto& one = place_for(visor::detail::statement_number::of<Definition>(), std::span(kinds.data(), columns));
-    if (!one.is_ready) co_await prepare(one, sql::text_in<mysql_dialect, Definition>);
+  /// \param rows of a bulk; 0 for a single execution
+  task<prepared_statement*> execute(visor::detail::statement_form form, MYSQL_BIND* given, std::size_t bytes, unsigned rows) {
+    visor::detail::statement_log::entry telling(log_, form.text, form.parameters.size() * std::max(rows, 1U));
+    prepared_statement& one = place_for(form);
+    if (!one.is_ready) co_await prepare(one, form.text);
+    co_await execute(one, given, bytes, rows);
+    telling.rows = form.columns.empty() ? one.affected() : mysql_stmt_num_rows(one.handle.get());
     co_return &one;
   }
 
-  prepared_statement& place_for(std::size_t number, std::span<sql::kind const> columns) {
-    if (number >= prepared_.size()) prepared_.resize(number + 1);
-    if (!prepared_[number]) prepared_[number] = std::make_unique<prepared_statement>(handle_.get(), columns);
-    if (!prepared_[number]->handle) throw error(condition::internal, "no memory for a statement");
-    return *prepared_[number];
+  prepared_statement& place_for(visor::detail::statement_form const& form) {
+    if (form.number >= prepared_.size()) prepared_.resize(form.number + 1);
+    auto& one = prepared_[form.number];
+    if (!one) one = std::make_unique<prepared_statement>(handle_.get(), form.columns);
+    if (!one->handle) throw error(condition::internal, "no memory for a statement");
+    return *one;
   }
 
   task<> prepare(prepared_statement& what, std::string_view text) {
@@ -398,7 +388,6 @@ class connection {
     what.is_ready = true;
   }
 
-  /// \param rows of a bulk; 0 for a single execution
   task<> execute(prepared_statement& what, MYSQL_BIND* given, std::size_t bytes, unsigned rows) {
     // The server would break the connection instead of saying so.
     if (largest_packet_ != 0 && bytes + 4096 > largest_packet_)

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace visor::mysql_driver {
@@ -28,27 +29,17 @@ class session {
 
   template <sql::statement S>
   task<std::vector<typename S::row>> query(S, typename S::params const& params) {
-    auto* const statement = co_await connection_.execute<S>(params);
-    std::vector<typename S::row> rows;
-    rows.reserve(static_cast<std::size_t>(mysql_stmt_num_rows(statement->handle.get())));
-    while (auto const* const row = connection_.next_row(*statement)) sql::read_row(*row, rows.emplace_back());
-    connection_.finish(*statement);
-    co_return rows;
+    return rows_of<typename S::row>(connection_.execute<S>(params));
   }
 
   template <sql::statement S>
   task<std::optional<typename S::row>> find(S, typename S::params const& params) {
-    auto* const statement = co_await connection_.execute<S>(params);
-    std::optional<typename S::row> found;
-    if (auto const* const row = connection_.next_row(*statement)) sql::read_row(*row, found.emplace());
-    connection_.finish(*statement);
-    co_return found;
+    return row_of<typename S::row>(connection_.execute<S>(params));
   }
 
   template <sql::statement S>
   task<std::size_t> execute(S, typename S::params const& params) {
-    auto* const statement = co_await connection_.execute<S>(params);
-    co_return statement->affected();
+    return count_of(connection_.execute<S>(params));
   }
 
   /// In bulks, where the server takes them.
@@ -97,6 +88,30 @@ class session {
 
  private:
   static constexpr sql::none nothing{};
+
+  template <class Row>
+  task<std::vector<Row>> rows_of(task<prepared_statement*> executing) {
+    auto* const statement = co_await std::move(executing);
+    std::vector<Row> rows;
+    rows.reserve(static_cast<std::size_t>(mysql_stmt_num_rows(statement->handle.get())));
+    while (auto const* const row = connection_.next_row(*statement)) sql::read_row(*row, rows.emplace_back());
+    connection_.finish(*statement);
+    co_return rows;
+  }
+
+  template <class Row>
+  task<std::optional<Row>> row_of(task<prepared_statement*> executing) {
+    auto* const statement = co_await std::move(executing);
+    std::optional<Row> found;
+    if (auto const* const row = connection_.next_row(*statement)) sql::read_row(*row, found.emplace());
+    connection_.finish(*statement);
+    co_return found;
+  }
+
+  static task<std::size_t> count_of(task<prepared_statement*> executing) {
+    auto* const statement = co_await std::move(executing);
+    co_return statement->affected();
+  }
 
   connection& connection_;
 };

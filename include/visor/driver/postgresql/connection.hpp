@@ -8,8 +8,8 @@
 #include "visor/driver/postgresql/backends.hpp"
 #include "visor/driver/postgresql/failure.hpp"
 #include "visor/driver/postgresql/values.hpp"
+#include "visor/driver/statement_form.hpp"
 #include "visor/driver/statement_log.hpp"
-#include "visor/driver/statement_number.hpp"
 #include "visor/pool/announcer.hpp"
 #include "visor/pool/pool.hpp"
 
@@ -74,7 +74,7 @@ class connection {
     static constexpr auto types = parameter_types<Definition>();
     parameters<placeholders<Definition>.size()> values;
     sql::bind_all<sql::spelled<postgresql_dialect, Definition>>(values, given);
-    send_prepared<Definition>(types.data(), values);
+    send_prepared(visor::detail::form_of<postgresql_dialect, Definition>(), types.data(), values.all());
   }
 
   /// The same for text without parameters, which is not kept.
@@ -325,28 +325,26 @@ class connection {
     static constexpr auto array_types = parameter_types<many>(array_type_of);
     array_parameters<placeholders<many>.size()> arrays(types, given.size());
     for (auto const& each : given) sql::bind_all<sql::spelled<postgresql_dialect, many>>(arrays, each);
-    send_prepared<many>(array_types.data(), arrays.all());
+    auto const values = arrays.all();
+    send_prepared(visor::detail::form_of<postgresql_dialect, many>(), array_types.data(), values.all());
   }
 
   /// Sends a statement, and before its first use what prepares it.
-  template <sql::statement Definition, std::size_t N>
-  void send_prepared(Oid const* types, parameters<N> const& values) {
-    char const* const text = sql::text_of<sql::spelled<postgresql_dialect, Definition>>.c_str();
+  void send_prepared(visor::detail::statement_form const& form, Oid const* types, parameter_list given) {
+    char const* const text = form.text.data();
     if (has_session()) {
-      std::size_t const number = visor::detail::statement_number::of<Definition>();
-      std::string const name = "visor_" + std::to_string(number);
-      if (number >= prepared_.size()) prepared_.resize(number + 1);
-      if (!prepared_[number]) {
-        note_sent(PQsendPrepare(handle_.get(), name.c_str(), text, static_cast<int>(N), types));
-        preparing_.emplace_back(number, sent_ - 1);
-        prepared_[number] = true;  // for those behind it
+      std::string const name = "visor_" + std::to_string(form.number);
+      if (form.number >= prepared_.size()) prepared_.resize(form.number + 1);
+      if (!prepared_[form.number]) {
+        note_sent(PQsendPrepare(handle_.get(), name.c_str(), text, given.count, types));
+        preparing_.emplace_back(form.number, sent_ - 1);
+        prepared_[form.number] = true;  // for those behind it
       }
-      note_sent(
-          PQsendQueryPrepared(handle_.get(), name.c_str(), static_cast<int>(N), values.values(), values.lengths(), values.formats(), 1));
+      note_sent(PQsendQueryPrepared(handle_.get(), name.c_str(), given.count, given.values, given.lengths, given.formats, 1));
     } else {
-      note_sent(PQsendQueryParams(handle_.get(), text, static_cast<int>(N), types, values.values(), values.lengths(), values.formats(), 1));
+      note_sent(PQsendQueryParams(handle_.get(), text, given.count, types, given.values, given.lengths, given.formats, 1));
     }
-    if (log_.is_on()) telling_.push_back({sent_ - 1, std::string(sql::text_in<postgresql_dialect, Definition>), N});
+    if (log_.is_on()) telling_.push_back({sent_ - 1, std::string(form.text), form.parameters.size()});
   }
 
   /// Whether what is left in the session is there in the next transaction.

@@ -71,6 +71,14 @@ inline std::int64_t since_2000(instant when) {
   return since_1970 - from_1970_to_2000.count();
 }
 
+/// The parameters of one execution, as libpq takes them.
+struct parameter_list {
+  int count;
+  char const* const* values;
+  int const* lengths;
+  int const* formats;
+};
+
 /// The parameters of one execution. Texts are referred to.
 template <std::size_t N>
 class parameters {
@@ -89,10 +97,7 @@ class parameters {
   void bind(int index, std::string_view value) { set(index, value.data() == nullptr ? "" : value.data(), value.size()); }
   void bind_null(int index) { values_[static_cast<std::size_t>(index)] = nullptr; }
 
-  static constexpr int count() { return static_cast<int>(N); }
-  char const* const* values() const { return values_.data(); }
-  int const* lengths() const { return lengths_.data(); }
-  int const* formats() const { return formats_.data(); }
+  parameter_list all() const { return {static_cast<int>(N), values_.data(), lengths_.data(), formats_.data()}; }
 
  private:
   void set(int index, void const* bytes, std::size_t length) {

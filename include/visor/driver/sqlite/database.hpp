@@ -83,12 +83,12 @@ class basic_database {
   /// Whoever writes is alone.
   template <class Op>
   task<> transact(Op& op, access = access::schema) {
-    return perform(writes_, body::of(op));
+    return perform(writes_, work::operation::to(op));
   }
 
   template <class Op>
   task<> read(Op& op, access = access::reads) {
-    return perform(reads_, body::of(op));
+    return perform(reads_, work::operation::to(op));
   }
 
   bool is_watching() const { return watching_; }
@@ -108,7 +108,7 @@ class basic_database {
   static constexpr std::chrono::milliseconds watch_interval{100};
 
   /// Runs an operation on a thread of the queue and completes on the caller's executor.
-  static task<> perform(std::shared_ptr<work_queue> queue, body what) {
+  static task<> perform(std::shared_ptr<work_queue> queue, work::operation what) {
     return boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr)>(
         detail::submit(), boost::asio::use_awaitable, std::move(queue), what);
   }

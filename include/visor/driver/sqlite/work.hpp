@@ -4,6 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/base/task.hpp"
 #include "visor/base/way_back.hpp"
+#include "visor/driver/operation.hpp"
 #include "visor/driver/sqlite/session.hpp"
 
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -23,33 +24,18 @@
 
 namespace visor::sqlite_driver {
 
-/// What is to be done on a connection's thread: refers to an operation in the frame of whoever waits for it.
-class body {
- public:
-  /// \param op called as `op(session)`; it returns an `immediate<>`
-  template <class Op>
-  static body of(Op& op) {
-    return body(const_cast<void*>(static_cast<void const*>(&op)), [](void* that, session& on) { (*static_cast<Op*>(that))(on).get(); });
-  }
-  void run(session& on) const { call_(op_, on); }
-
- private:
-  body(void* op, void (*call)(void*, session&)) : op_(op), call_(call) {}
-  void* op_;
-  void (*call_)(void*, session&);
-};
-
 /// One operation on its way to a connection's thread and back. It is not a template, so that Asio's part of it is compiled once.
 class work {
  public:
+  using operation = visor::detail::operation_ref<session>;
   using handler = boost::asio::async_result<std::decay_t<boost::asio::use_awaitable_t<> const>, void(std::exception_ptr)>::handler_type;
 
-  work(body what, handler completion) : body_(what), back_(std::move(completion)) {}
+  work(operation what, handler completion) : operation_(what), back_(std::move(completion)) {}
 
   /// Calls the operation and keeps what it threw.
   void run(session& on) noexcept {
     try {
-      body_.run(on);
+      operation_(on).get();
     } catch (...) {
       failure_ = std::current_exception();
     }
@@ -64,7 +50,7 @@ class work {
  private:
   friend class work_queue;
 
-  body body_;
+  operation operation_;
   visor::detail::way_back<handler> back_;
   std::exception_ptr failure_;
   enum class state { fresh, queued, running, done } state_ = state::fresh;  // guarded by the queue's mutex
@@ -179,7 +165,7 @@ class work_queue {
 namespace detail {
 
 struct submit {
-  void operator()(work::handler handler, std::shared_ptr<work_queue> queue, body what) const {
+  void operator()(work::handler handler, std::shared_ptr<work_queue> queue, work::operation what) const {
     auto slot = boost::asio::get_associated_cancellation_slot(handler);
     auto one = std::make_shared<work>(what, std::move(handler));
     if (slot.is_connected()) {
