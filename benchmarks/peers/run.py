@@ -42,11 +42,11 @@ class Failed(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """How one peer is asked to work: jobs taken from the table at once, jobs at work at once in a process, processes."""
+    """How a peer is asked to work: jobs that it takes from the table at once, jobs at work at once in a node, nodes."""
 
     batch: int
     concurrency: int
-    processes: int = 1
+    nodes: int = 1
 
 
 # --------------------------------------------------------------------------------------------------------------- the server
@@ -113,9 +113,9 @@ def database(server):
 # ---------------------------------------------------------------------------------------------------------------- the peers
 
 
-def run(words, folder, **more):
+def run(words, folder):
     """One step of an installation. What it says is shown only if it fails."""
-    done = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+    done = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         lines = [line for line in done.stdout.splitlines() if line.strip()]
         raise Skipped(f"{' '.join(words[:3])}: {' '.join(lines[-3:])[:400]}")
@@ -132,18 +132,22 @@ class Peer:
     """A folder beside this file with a driver, which speaks as README.md says, and the manifest that pins what it needs."""
 
     name = ""
+    tools = ()
     shapes = ()
     check = ""  # SQL: how many jobs the peer has as finished, where it keeps them, or as not finished, where it does not
     keeps = True
+    apart = True  # a process for each node
+    most = None  # jobs, where more would take hours and show nothing else
 
     def __init__(self):
         self.folder = CACHE / self.name
 
     def prepare(self):
         """Installs it in the cache, unless the same was installed there before."""
+        for name in self.tools:
+            tool(name)
         source = HERE / self.name
-        files = sorted(path for path in source.rglob("*") if path.is_file())
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files) + self.needs().encode()).hexdigest()
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(source.iterdir()))).hexdigest()
         stamp = self.folder / "installed"
         if stamp.exists() and stamp.read_text() == digest:
             return
@@ -151,10 +155,6 @@ class Peer:
         shutil.copytree(source, self.folder)
         self.install()
         stamp.write_text(digest)
-
-    def needs(self):
-        """The tools, by name and version; it is skipped where there are none."""
-        raise NotImplementedError
 
     def install(self):
         raise NotImplementedError
@@ -166,11 +166,10 @@ class Peer:
 class Node(Peer):
     """Node itself is one of the packages, where there is one for the machine, because peers want a newer one than distributions have."""
 
-    def needs(self):
-        return tool("npm")
+    tools = ("npm",)
 
     def install(self):
-        run([tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], self.folder)
+        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], self.folder)
 
     def command(self):
         own = next(self.folder.glob("node_modules/node-linux-*/bin/node"), None)
@@ -179,7 +178,7 @@ class Node(Peer):
 
 class GraphileWorker(Node):
     name = "graphile-worker"
-    shapes = (Shape(batch=500, concurrency=24, processes=4), Shape(batch=1, concurrency=24, processes=4))
+    shapes = (Shape(batch=500, concurrency=24, nodes=4), Shape(batch=1, concurrency=24, nodes=4))
     check, keeps = "SELECT count(*) FROM graphile_worker.jobs", False
 
 
@@ -189,7 +188,48 @@ class PgBoss(Node):
     check = "SELECT count(*) FROM pgboss.job WHERE state = 'completed'"
 
 
-PEERS = {peer.name: peer for peer in (GraphileWorker, PgBoss)}
+class River(Peer):
+    name = "river"
+    tools = ("go",)
+    shapes = (Shape(batch=2000, concurrency=2000),)
+    check = "SELECT count(*) FROM river_job WHERE state = 'completed'"
+
+    def install(self):
+        run(["go", "build", "-mod=readonly", "-o", "driver", "."], self.folder)
+
+    def command(self):
+        return ["./driver"]
+
+
+class DbScheduler(Peer):
+    name = "db-scheduler"
+    tools = ("java", "mvn")
+    shapes = (Shape(batch=400, concurrency=20, nodes=4),)
+    check, keeps, apart = "SELECT count(*) FROM scheduled_tasks", False, False
+
+    def install(self):
+        run(["mvn", "--batch-mode", "dependency:copy-dependencies"], self.folder)
+
+    def command(self):
+        return ["java", "-cp", "target/dependency/*", "Driver.java"]
+
+
+class Procrastinate(Peer):
+    name = "procrastinate"
+    tools = ("python3",)
+    shapes = (Shape(batch=1, concurrency=24),)
+    most = 10_000
+    check = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'"
+
+    def install(self):
+        run(["python3", "-m", "venv", "environment"], self.folder)
+        run(["environment/bin/pip", "install", "--require-hashes", "--only-binary=:all:", "-r", "requirements.txt"], self.folder)
+
+    def command(self):
+        return ["environment/bin/python", "driver.py"]
+
+
+PEERS = {peer.name: peer for peer in (GraphileWorker, PgBoss, River, DbScheduler, Procrastinate)}
 
 # ------------------------------------------------------------------------------------------------------------------ one run
 
@@ -220,7 +260,7 @@ class Driver:
         self.process.wait()
 
 
-def phase_of(peer, phase, environment, processes):
+def phase_of(peer, phase, environment, processes=1):
     """Runs one phase in that many processes. Gives its seconds, how many jobs it had and the version of the peer."""
     with open(CACHE / f"{peer.name}.log", "w+", encoding="utf-8") as log:
         drivers = [Driver(peer, phase, environment, log) for _ in range(processes)]
@@ -239,24 +279,24 @@ def phase_of(peer, phase, environment, processes):
 def measure(peer, shape, jobs, server):
     with database(server) as url:
         environment = {"PEER_URL": url, "PEER_JOBS": str(jobs), "PEER_BATCH": str(shape.batch), "PEER_CONCURRENCY": str(shape.concurrency),
-                       "PEER_INSERT_BATCH": str(INSERT_BATCH)}
-        enqueue, _, version = phase_of(peer, "enqueue", environment, 1)
+                       "PEER_NODES": str(shape.nodes), "PEER_INSERT_BATCH": str(INSERT_BATCH)}
+        enqueue, _, version = phase_of(peer, "enqueue", environment)
         sql(url, "VACUUM ANALYZE")
         sql(url, "CHECKPOINT")
         before = sql(url, "SELECT pg_current_wal_insert_lsn()")
-        seconds, worked, _ = phase_of(peer, "work", environment, shape.processes)
+        seconds, worked, _ = phase_of(peer, "work", environment, shape.nodes if peer.apart else 1)
         wal = int(sql(url, f"SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '{before}')::bigint"))
         found, wanted = int(sql(url, peer.check)), jobs if peer.keeps else 0
         if worked != jobs or found != wanted:
             raise Failed(f"{jobs} jobs, of which {worked} ran; its table has {found} {'finished' if peer.keeps else 'left'}, not {wanted}")
     return {"peer": peer.name, "version": version, "jobs": jobs, "batch": shape.batch, "concurrency": shape.concurrency,
-            "processes": shape.processes, "history": peer.keeps, "seconds": round(seconds, 3), "jobs_per_second": round(jobs / seconds),
+            "nodes": shape.nodes, "history": peer.keeps, "seconds": round(seconds, 3), "jobs_per_second": round(jobs / seconds),
             "enqueue_seconds": round(enqueue, 3), "wal_bytes_per_job": round(wal / jobs)}
 
 
 # ------------------------------------------------------------------------------------------------------------------- output
 
-COLUMNS = (("peer", 16), ("version", 9), ("jobs", 9), ("batch", 6), ("concurrency", 12), ("processes", 10), ("history", 8),
+COLUMNS = (("peer", 16), ("version", 9), ("jobs", 9), ("batch", 6), ("concurrency", 12), ("nodes", 6), ("history", 8),
            ("seconds", 9), ("jobs_per_second", 16), ("enqueue_seconds", 16), ("wal_bytes_per_job", 18))
 
 
@@ -290,7 +330,7 @@ def main(arguments):
             try:
                 peer.prepare()
                 for shape in peer.shapes:
-                    show(measure(peer, shape, chosen.jobs, server), chosen.json)
+                    show(measure(peer, shape, min(chosen.jobs, peer.most or chosen.jobs), server), chosen.json)
             except Skipped as reason:
                 show({"peer": name, "skipped": str(reason)}, chosen.json)
             except Failed as reason:
