@@ -14,8 +14,8 @@ import json
 import os
 import pathlib
 import platform
-import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -137,7 +137,7 @@ class Peer:
     check = ""  # SQL: how many jobs the peer has as finished, where it keeps them, or as not finished, where it does not
     keeps = True
     apart = True  # a process for each node
-    most = None  # jobs, where more would take hours and show nothing else
+    most = None  # jobs, where more would only take longer
 
     def __init__(self):
         self.folder = CACHE / self.name
@@ -218,7 +218,7 @@ class Procrastinate(Peer):
     name = "procrastinate"
     tools = ("python3",)
     shapes = (Shape(batch=1, concurrency=24),)
-    most = 10_000
+    most = 5_000
     check = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'"
 
     def install(self):
@@ -289,9 +289,11 @@ def measure(peer, shape, jobs, server):
         found, wanted = int(sql(url, peer.check)), jobs if peer.keeps else 0
         if worked != jobs or found != wanted:
             raise Failed(f"{jobs} jobs, of which {worked} ran; its table has {found} {'finished' if peer.keeps else 'left'}, not {wanted}")
-    return {"peer": peer.name, "version": version, "jobs": jobs, "batch": shape.batch, "concurrency": shape.concurrency,
-            "nodes": shape.nodes, "history": peer.keeps, "seconds": round(seconds, 3), "jobs_per_second": round(jobs / seconds),
-            "enqueue_seconds": round(enqueue, 3), "wal_bytes_per_job": round(wal / jobs)}
+        postgresql = sql(url, "SHOW server_version").split()[0]
+    return {"peer": peer.name, "version": version.lstrip("v"), "postgresql": postgresql, "jobs": jobs, "batch": shape.batch,
+            "concurrency": shape.concurrency, "nodes": shape.nodes, "history": "kept" if peer.keeps else "deleted",
+            "seconds": round(seconds, 3), "jobs_per_second": round(jobs / seconds), "enqueue_seconds": round(enqueue, 3),
+            "wal_bytes_per_job": round(wal / jobs)}
 
 
 # ------------------------------------------------------------------------------------------------------------------- output
@@ -300,15 +302,18 @@ COLUMNS = (("peer", 16), ("version", 9), ("jobs", 9), ("batch", 6), ("concurrenc
            ("seconds", 9), ("jobs_per_second", 16), ("enqueue_seconds", 16), ("wal_bytes_per_job", 18))
 
 
+def line(cells):
+    return "".join(f"{cell:<{width}}" if name == "peer" else f"{cell:>{width}}" for cell, (name, width) in zip(cells, COLUMNS))
+
+
 def show(row, as_json):
     if as_json:
-        print(json.dumps(row))
-    elif "skipped" in row or "failed" in row:
-        print(f"{row['peer']:16} " + next(f"{word}: {row[word]}" for word in ("skipped", "failed") if word in row))
+        text = json.dumps(row)
+    elif len(row) == 2:
+        text = f"{row['peer']:<16}" + " ".join(f"{word}: {why}" for word, why in row.items() if word != "peer")
     else:
-        text = ((str(row[name]) if name != "history" else "kept" if row[name] else "deleted", width) for name, width in COLUMNS)
-        print("".join(f"{value:<{width}}" if width > 15 and value == row["peer"] else f"{value:>{width}}" for value, width in text))
-    sys.stdout.flush()
+        text = line(row[name] for name, _ in COLUMNS)
+    print(text, flush=True)
 
 
 def main(arguments):
@@ -320,11 +325,12 @@ def main(arguments):
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the private server")
     chosen = parser.parse_args(arguments)
     CACHE.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server and its folder go too
     failures = 0
     with server_at(chosen.url, chosen.set) as server:
         if not chosen.json:
             print(f"PostgreSQL {sql(server, 'SHOW server_version')}, {os.cpu_count()} processors, {platform.machine()}")
-            print("".join(f"{name:<{width}}" if name == "peer" else f"{name:>{width}}" for name, width in COLUMNS), flush=True)
+            print(line(name for name, _ in COLUMNS), flush=True)
         for name in chosen.peer or PEERS:
             peer = PEERS[name]()
             try:
