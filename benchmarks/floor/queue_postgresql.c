@@ -1,0 +1,386 @@
+/* floor_queue_postgresql CONNINFO SCENARIO JOBS BATCH NODES PAYLOAD-BYTES: what `visor bench` has a node do, written by hand onto libpq:
+   the statements that visor issues, in as few round trips as their answers allow, and by COPY where jobs are added. The tables are there,
+   and empty. */
+#include "queue.h"
+#include "statements_postgresql.h"
+
+#include <libpq-fe.h>
+#include <endian.h>
+
+enum { bulk = 500, most_parameters = 11 };
+
+static char const* conninfo;
+
+/* ---- values ---- */
+
+static int64_t since_2000(void) { return microseconds_now() - 946684800000000; }
+
+struct buffer {
+  char* bytes;
+  size_t size, room;
+};
+
+static void put(struct buffer* to, void const* bytes, size_t size) {
+  if (to->size + size > to->room) {
+    to->room = (to->size + size) * 2;
+    to->bytes = realloc(to->bytes, to->room);
+  }
+  memcpy(to->bytes + to->size, bytes, size);
+  to->size += size;
+}
+static void put16(struct buffer* to, int16_t value) {
+  uint16_t const big = htobe16((uint16_t)value);
+  put(to, &big, sizeof big);
+}
+static void put32(struct buffer* to, int32_t value) {
+  uint32_t const big = htobe32((uint32_t)value);
+  put(to, &big, sizeof big);
+}
+static void put64(struct buffer* to, int64_t value) {
+  uint64_t const big = htobe64((uint64_t)value);
+  put(to, &big, sizeof big);
+}
+/* As elements of arrays and columns of COPY. */
+static void put_number(struct buffer* to, int64_t value) {
+  put32(to, 8);
+  put64(to, value);
+}
+static void put_text(struct buffer* to, char const* text) {
+  put32(to, (int32_t)strlen(text));
+  put(to, text, strlen(text));
+}
+
+/* The parameters of one execution. */
+struct given {
+  int count;
+  char const* values[most_parameters];
+  int lengths[most_parameters];
+  int formats[most_parameters];
+  uint64_t numbers[most_parameters];
+};
+
+static void give_bytes(struct given* to, char const* bytes, size_t size) {
+  to->values[to->count] = bytes;
+  to->lengths[to->count] = (int)size;
+  to->formats[to->count++] = 1;
+}
+static void give_number(struct given* to, int64_t value) {
+  to->numbers[to->count] = htobe64((uint64_t)value);
+  give_bytes(to, (char const*)&to->numbers[to->count], 8);
+}
+static void give_text(struct given* to, char const* text) { give_bytes(to, text, strlen(text)); }
+static void give_null(struct given* to) {
+  to->values[to->count] = NULL;
+  to->formats[to->count++] = 1;
+}
+
+/* ---- a connection ---- */
+
+static void fail(PGconn* on) { give_up(PQerrorMessage(on)); }
+
+static void run(PGconn* on, char const* text) {
+  PGresult* const result = PQexec(on, text);
+  ExecStatusType const status = PQresultStatus(result);
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) fail(on);
+  PQclear(result);
+}
+
+static void prepare(PGconn* on, char const* name, char const* text, int count, Oid const* types) {
+  PGresult* const result = PQprepare(on, name, text, count, types);
+  if (PQresultStatus(result) != PGRES_COMMAND_OK) fail(on);
+  PQclear(result);
+}
+
+enum { is_number = 20, is_text = 25, is_time = 1184, are_numbers = 1016, are_texts = 1009, are_times = 1185 };
+
+static PGconn* connect_prepared(void) {
+  PGconn* const on = PQconnectdb(conninfo);
+  if (PQstatus(on) != CONNECTION_OK) fail(on);
+  run(on, "SET jit = off");
+  prepare(on, "lock", "SELECT pg_advisory_xact_lock_shared(hashtext('visor'), hashtext(coalesce(current_schema(), '')))", 0, NULL);
+  prepare(on, "clock", "SELECT clock_timestamp()", 0, NULL);
+  prepare(on, "current_node", LEASES_CURRENT_NODE, 2, (Oid const[]){is_text, is_number});
+  prepare(on, "any_waiting", JOBS_ANY_WAITING, 1, (Oid const[]){is_number});
+  prepare(on, "cancels", JOBS_CANCELS, 1, (Oid const[]){is_number});
+  prepare(on, "find_lease", LEASES_FIND_LEASE, 3, (Oid const[]){is_number, is_text, is_number});
+  prepare(on, "insert_attempt", LEASES_INSERT_ATTEMPT, 11,
+          (Oid const[]){is_number, is_number, is_number, is_text, is_number, is_time, is_time, is_text, is_text, is_text, is_text});
+  prepare(on, "insert_attempts", MANY_INSERT_ATTEMPT, 11,
+          (Oid const[]){are_numbers, are_numbers, are_numbers, are_texts, are_numbers, are_times, are_times, are_texts, are_texts, are_texts,
+                        are_texts});
+  prepare(on, "remove_lease", LEASES_REMOVE_LEASE, 1, (Oid const[]){is_number});
+  prepare(on, "front", JOBS_FRONT_OF_QUEUE, 4, (Oid const[]){is_text, is_number, is_text, is_number});
+  prepare(on, "insert_lease", LEASES_INSERT_LEASE, 5, (Oid const[]){is_number, is_text, is_number, is_time, is_text});
+  return on;
+}
+
+static void issue(PGconn* on, char const* name, struct given const* with) {
+  if (PQsendQueryPrepared(on, name, with->count, with->values, with->lengths, with->formats, 1) != 1) fail(on);
+}
+static void issue_text(PGconn* on, char const* text) {
+  if (PQsendQueryParams(on, text, 0, NULL, NULL, NULL, NULL, 1) != 1) fail(on);
+}
+
+/* The next answer, which must be one of success. */
+static PGresult* next(PGconn* on) {
+  PGresult* const result = PQgetResult(on);
+  ExecStatusType const status = PQresultStatus(result);
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) fail(on);
+  if (PQgetResult(on) != NULL) give_up("more than one answer");
+  return result;
+}
+
+static void end_trip(PGconn* on) {
+  if (PQpipelineSync(on) != 1) fail(on);
+}
+static void trip_ended(PGconn* on) {
+  PGresult* const result = PQgetResult(on);
+  if (PQresultStatus(result) != PGRES_PIPELINE_SYNC) fail(on);
+  PQclear(result);
+}
+
+/* ---- jobs are added ---- */
+
+static void copy(PGconn* on, char const* text, struct buffer* rows) {
+  PGresult* const begun = PQexec(on, text);
+  if (PQresultStatus(begun) != PGRES_COPY_IN) fail(on);
+  PQclear(begun);
+  put16(rows, -1);
+  if (PQputCopyData(on, rows->bytes, (int)rows->size) != 1 || PQputCopyEnd(on, NULL) != 1) fail(on);
+  for (PGresult* result; (result = PQgetResult(on)) != NULL; PQclear(result))
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) fail(on);
+}
+
+static void begin_copy(struct buffer* rows) {
+  rows->size = 0;
+  put(rows, "PGCOPY\n\377\r\n\0", 11);
+  put32(rows, 0);
+  put32(rows, 0);
+}
+
+static void enqueue(struct plan const* of, long from, long until) {
+  PGconn* const on = connect_prepared();
+  struct buffer jobs = {0}, ready = {0};
+  while (from < until) {
+    run(on, "BEGIN; SELECT pg_advisory_xact_lock_shared(hashtext('visor'), hashtext(coalesce(current_schema(), ''))), clock_timestamp()");
+    int64_t const now = since_2000();
+    begin_copy(&jobs);
+    begin_copy(&ready);
+    for (long i = 0; i < of->batch && from < until; ++i, ++from) {
+      put16(&jobs, 11);
+      put_number(&jobs, from + 1);
+      put_text(&jobs, "bench");
+      put_text(&jobs, "default");
+      put_number(&jobs, 100);
+      put_text(&jobs, of->payload);
+      put_number(&jobs, 1);
+      for (int none = 0; none < 3; ++none) put32(&jobs, -1);
+      put_number(&jobs, now);
+      put_number(&jobs, now);
+      put16(&ready, 5);
+      put_text(&ready, "default");
+      put_number(&ready, 100);
+      put_number(&ready, now);
+      put_number(&ready, from + 1);
+      put_number(&ready, 1);
+    }
+    copy(on, "COPY visor_job (id, type, queue, priority, payload, max_attempts, schedule, planned_at, owner, run_at, created_at) "
+             "FROM STDIN (FORMAT binary)", &jobs);
+    copy(on, "COPY visor_ready (queue, priority, run_at, job, attempt) FROM STDIN (FORMAT binary)", &ready);
+    run(on, "COMMIT");
+  }
+  PQfinish(on);
+  free(jobs.bytes);
+  free(ready.bytes);
+}
+
+static void enqueue_part(int node, int ready, int go, void* with) {
+  struct plan const* const of = with;
+  PQfinish(connect_prepared()); /* what is read once, is */
+  wait_for_go(ready, go);
+  enqueue(of, of->jobs * node / of->nodes, of->jobs * (node + 1) / of->nodes);
+}
+
+/* ---- jobs are claimed and completed ---- */
+
+struct worker {
+  char name[32];
+  int64_t lease;
+  int64_t* ids;      /* that it holds */
+  int64_t* attempts; /* and the number of each */
+  long count;
+};
+
+/* Many in one statement, as arrays. */
+static void issue_attempts(PGconn* on, struct worker const* by, long from, long count, int64_t now, struct buffer* arrays) {
+  int64_t const kinds[] = {is_number, is_number, is_number, is_text, is_number, is_time, is_time, is_text, is_text, is_text, is_text};
+  struct given with = {0};
+  for (int column = 0; column < 11; ++column) {
+    struct buffer* const to = &arrays[column];
+    to->size = 0;
+    put32(to, 1);
+    put32(to, 1);
+    put32(to, (int32_t)kinds[column]);
+    put32(to, (int32_t)count);
+    put32(to, 1);
+    for (long i = from; i < from + count; ++i) switch (column) {
+        case 0: put_number(to, by->ids[i]); break;
+        case 1: put_number(to, by->attempts[i]); break;
+        case 2: put_number(to, by->lease); break;
+        case 3: put_text(to, by->name); break;
+        case 4: put_number(to, 1); break;
+        case 5:
+        case 6: put_number(to, now); break;
+        case 7:
+        case 8: put_text(to, "completed"); break;
+        default: put32(to, -1);
+      }
+    give_bytes(&with, to->bytes, to->size);
+  }
+  issue(on, "insert_attempts", &with);
+}
+
+static void issue_attempt(PGconn* on, struct worker const* by, int64_t now) {
+  struct given with = {0};
+  give_number(&with, by->ids[0]);
+  give_number(&with, by->attempts[0]);
+  give_number(&with, by->lease);
+  give_text(&with, by->name);
+  give_number(&with, 1);
+  give_number(&with, now);
+  give_number(&with, now);
+  give_text(&with, "completed");
+  give_text(&with, "completed");
+  give_null(&with);
+  give_null(&with);
+  issue(on, "insert_attempt", &with);
+}
+
+static int64_t number_at(PGresult* rows, int row, int column) {
+  uint64_t value;
+  memcpy(&value, PQgetvalue(rows, row, column), sizeof value);
+  return (int64_t)be64toh(value);
+}
+
+/* Completes what the last call claimed, and claims more, in one transaction of two round trips. */
+static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* arrays) {
+  struct given const nothing = {0};
+  struct given one = {0}, me = {0};
+  int answers = 4;
+  give_number(&one, 1);
+  give_text(&me, by->name);
+  give_number(&me, 1);
+  issue_text(on, "BEGIN ISOLATION LEVEL READ COMMITTED");
+  issue(on, "lock", &nothing);
+  issue(on, "clock", &nothing);
+  issue(on, "current_node", &me);
+  int const completes = by->count != 0;
+  int const find_lease = answers + 2;
+  if (completes) {
+    struct given held = {0}, gone = {0};
+    give_number(&held, by->lease);
+    give_text(&held, by->name);
+    give_number(&held, 1);
+    give_number(&gone, by->lease);
+    issue(on, "any_waiting", &one);
+    issue(on, "cancels", &one);
+    issue(on, "find_lease", &held);
+    answers += 3;
+    int64_t const now = since_2000();
+    for (long from = 0; from < by->count; from += bulk) {
+      long const count = by->count - from < bulk ? by->count - from : bulk;
+      if (count == 1)
+        issue_attempt(on, by, now);
+      else
+        issue_attempts(on, by, from, count, now, arrays);
+      ++answers;
+    }
+    issue(on, "remove_lease", &gone);
+    ++answers;
+  }
+  struct given front = {0};
+  for (int twice = 0; twice < 2; ++twice) {
+    give_text(&front, "default");
+    give_number(&front, limit);
+  }
+  issue(on, "front", &front);
+  end_trip(on);
+  for (int i = 0; i < answers; ++i) {
+    PGresult* const answer = next(on);
+    if ((i == 3 || (completes && i == find_lease)) && PQntuples(answer) != 1) give_up("the lease is gone");
+    PQclear(answer);
+  }
+  PGresult* const rows = next(on);
+  by->count = PQntuples(rows);
+  for (int i = 0; i < by->count; ++i) {
+    by->ids[i] = number_at(rows, i, 0);
+    by->attempts[i] = number_at(rows, i, 1);
+  }
+  PQclear(rows);
+  trip_ended(on);
+  if (by->count != 0) {
+    ++by->lease;
+    char* const ids = ids_as_json(by->ids, by->count);
+    struct given taken = {0};
+    give_number(&taken, by->lease);
+    give_text(&taken, by->name);
+    give_number(&taken, 1);
+    give_number(&taken, since_2000());
+    give_text(&taken, ids);
+    issue(on, "insert_lease", &taken);
+    free(ids);
+  }
+  issue_text(on, "COMMIT");
+  end_trip(on);
+  if (by->count != 0) PQclear(next(on));
+  PQclear(next(on));
+  trip_ended(on);
+}
+
+static void work(int node, int ready, int go, void* with) {
+  struct plan const* const of = with;
+  PGconn* const on = connect_prepared();
+  if (PQenterPipelineMode(on) != 1) fail(on);
+  struct worker by = {.lease = (int64_t)(node + 1) * 1000000000};
+  snprintf(by.name, sizeof by.name, "bench-%d", node + 1);
+  by.ids = malloc((size_t)of->batch * sizeof *by.ids);
+  by.attempts = malloc((size_t)of->batch * sizeof *by.attempts);
+  struct buffer arrays[11] = {{0}};
+  wait_for_go(ready, go);
+  do exchange(on, &by, of->batch, arrays);
+  while (by.count != 0);
+  PQfinish(on);
+}
+
+static void expect(PGconn* on, char const* question, long wanted) {
+  PGresult* const result = PQexec(on, question);
+  if (PQresultStatus(result) != PGRES_TUPLES_OK) fail(on);
+  if (atol(PQgetvalue(result, 0, 0)) != wanted) give_up(question);
+  PQclear(result);
+}
+
+int main(int count, char** words) {
+  if (count != 7) return 2;
+  conninfo = words[1];
+  struct plan of = read_plan(words + 2);
+  PGconn* const on = connect_prepared();
+  double cpu = 0, took;
+  if (is_bulk(&of)) {
+    took = run_together(of.nodes, enqueue_part, &of, &cpu);
+    expect(on, "SELECT count(*) FROM visor_ready JOIN visor_job ON id = job", of.jobs);
+  } else {
+    struct plan chunks = of;
+    chunks.batch = 5000;
+    enqueue(&chunks, 0, of.jobs);
+    run(on, "ANALYZE visor_job, visor_ready, visor_attempt");
+    run(on, "INSERT INTO visor_node (name, address, state, epoch, lease_until, exclusive, slots, started_at, version) "
+            "SELECT 'bench-' || i, 'floor', 'online', 1, now() + interval '1 day', false, 1, now(), '0' FROM generate_series(1, 8) i");
+    took = run_together(of.nodes, work, &of, &cpu);
+    expect(on, "SELECT count(DISTINCT job) FROM visor_attempt WHERE final_state = 'completed'", of.jobs);
+    expect(on, "SELECT count(*) FROM visor_ready", 0);
+    expect(on, "SELECT count(*) FROM visor_lease", 0);
+  }
+  print_result(&of, "postgresql", took, cpu);
+  PQfinish(on);
+  return 0;
+}
