@@ -88,6 +88,37 @@ TEST_CASE("a claim that is answered after the lease was lost is not run") {
   w.stop_all();
 }
 
+TEST_CASE("a result that the store refuses is told of, also where the node knew first that its lease was lost") {
+  world w;
+  auto settings = world::settings();
+  auto& node = w.add(settings);
+  node.engine->add(visor::job_type("work", [](job_context&) -> visor::task<> { co_return; }));
+  w.start(node);
+  bool is_late = true;
+  auto const late = [&](store_type::exchange_size size) -> visor::task<> {
+    if (size.done == 0 || !std::exchange(is_late, false)) co_return;
+    visor::manual_clock::timer timer{w.io.get_executor(), w.clock};
+    auto wait = timer.async_wait_for(2 * visor::node_settings().lease_ttl, boost::asio::use_awaitable);
+    co_await std::move(wait);
+  };
+  w.store.before_exchange = late;
+  auto const id = w.enqueue("work", 2);
+  REQUIRE_FALSE(is_late);
+  auto const was = w.run_now(w.store.nodes()).at(0);
+  std::optional<visor::node_lease> evicted(std::in_place, was.name, was.epoch, was.lease_until);
+  CHECK(w.run_now(w.store.recover(evicted)).at(0).requeued == std::vector<visor::job_id>{id});
+  std::string const line = "job " + std::to_string(id) + ": its lease was lost, the result is refused";
+  w.pass(visor::node_settings().lease_ttl);
+  CHECK(node.engine->counters().lost_leases == 1);
+  CHECK_FALSE(node.logged(line));
+  w.pass(2 * visor::node_settings().lease_ttl);
+  CHECK(node.logged(line));
+  CHECK(node.engine->counters().refused == 1);
+  CHECK(w.state(id) == job_state::completed);  // by the second attempt
+  CHECK(w.attempts(id).size() == 2);
+  w.stop_all();
+}
+
 TEST_CASE("results are reported again when nobody knows what became of the exchange, and jobs claimed with it run again") {
   bool const written = GENERATE(true, false);
   CAPTURE(written);

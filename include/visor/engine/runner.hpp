@@ -141,6 +141,7 @@ class runner {
       try {
         co_await name_children(done);
         auto result = co_await node_.kept.exchange(held, done, back, wanted);
+        tell_of(result.refused);
         // What was claimed under a lease that was lost meanwhile is run again by whoever finds it.
         if (!node_.lost && held.epoch == node_.lease.epoch) take(std::move(result), wanted);
         pause.reset();
@@ -264,9 +265,13 @@ class runner {
     for (auto* const child : unnamed) child->id = id++;
   }
 
+  /// Also where the node knew before the answer came that its lease was lost.
+  void tell_of(std::vector<job_id> const& refused) {
+    node_.counters.refused += refused.size();
+    for (auto const id : refused) node_.log(log_level::warning, "job ", id, ": its lease was lost, the result is refused");
+  }
+
   void take(exchange_result result, std::vector<claim_request> const& wanted) {
-    node_.counters.refused += result.refused.size();
-    for (auto const id : result.refused) node_.log(log_level::warning, "job ", id, ": its lease was lost, the result is refused");
     if (!result.lease_current) {
       if (on_lost_lease) on_lost_lease();
       return;
