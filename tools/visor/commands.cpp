@@ -12,6 +12,7 @@ std::span<command_group const> command_groups() {
       {"config", "Checks and shows the configuration", config_commands},
       {"db", "Makes, checks and removes the tables in the database", db_commands},
       {"drivers", "Lists the databases that this program can use", drivers_commands},
+      {"bench", "Measures how fast a database works, with schedules and jobs of its own", bench_commands},
       {"completion", "Prints a script that completes commands in a shell", completion_commands},
   };
   return groups;

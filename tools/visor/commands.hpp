@@ -14,6 +14,7 @@ extern command const cron_commands[3];
 extern command const config_commands[2];
 extern command const db_commands[7];
 extern command const drivers_commands[1];
+extern command const bench_commands[1];
 extern command const completion_commands[1];
 
 // Of `visor job`, in a file of its own.

@@ -1,3 +1,5 @@
+#include "bench_room.hpp"
+#include "bench_scene.hpp"
 #include "drivers.hpp"
 #include "node_run.hpp"
 
@@ -20,6 +22,7 @@ driver_entry const& memory_driver() {
             visor::memory_store<> store;
             run_node(store, std::move(plan));
           },
+      .bench = &bench_in<bench_memory_room>,
   };
   return entry;
 }

@@ -3,10 +3,28 @@
 #include "visor/mysql.hpp"
 
 namespace visor_program {
+namespace {
+
+struct bench_ways {
+  static visor::mysql_settings inside(visor::mysql_settings around) {
+    around.database = bench_place;
+    return around;
+  }
+  static constexpr char const* what = "the database";
+  static constexpr char const* make = "CREATE DATABASE visor_bench";
+  static constexpr char const* remove = "DROP DATABASE IF EXISTS visor_bench";
+  // MySQL has it elsewhere.
+  static constexpr char const* written =
+      "SELECT CAST(VARIABLE_VALUE AS SIGNED) AS value FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'Innodb_os_log_written'";
+};
+
+using room = bench_server_room<visor::mysql, bench_ways>;
+
+}  // namespace
 
 driver_entry const& mysql_driver() {
   static driver_entry const entry =
-      server_driver<visor::mysql>::entry([] { return "MariaDB Connector/C " + std::string(::mysql_get_client_info()); });
+      server_driver<visor::mysql, room>::entry([] { return "MariaDB Connector/C " + std::string(::mysql_get_client_info()); });
   return entry;
 }
 

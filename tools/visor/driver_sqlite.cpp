@@ -1,3 +1,5 @@
+#include "bench_room.hpp"
+#include "bench_scene.hpp"
 #include "drivers.hpp"
 #include "node_run.hpp"
 #include "schema_of.hpp"
@@ -14,6 +16,15 @@ namespace {
 using store = visor::sqlite_store<>;
 
 visor::sqlite_settings settings_of(visor::settings const& from) { return driver_settings(visor::sqlite(), from.storage); }
+
+struct bench_ways {
+  static visor::sqlite_settings inside(visor::sqlite_settings around) {
+    around.filename += std::string(".") + bench_place;
+    return around;
+  }
+  static constexpr char const* settle = "ANALYZE";
+  static std::string library() { return std::string("SQLite ") + ::sqlite3_libversion(); }
+};
 
 }  // namespace
 
@@ -58,6 +69,7 @@ driver_entry const& sqlite_driver() {
             store kept{settings_of(plan.settings), visor::wall_clock(), plan.log};
             run_node(kept, std::move(plan));
           },
+      .bench = &bench_in<bench_file_room<visor::sqlite, bench_ways>>,
   };
   return entry;
 }

@@ -1,6 +1,7 @@
 #ifndef VISOR_TOOLS_DRIVERS_HPP
 #define VISOR_TOOLS_DRIVERS_HPP
 
+#include "bench.hpp"
 #include "storage.hpp"
 
 #include "visor/base/log.hpp"
@@ -63,6 +64,7 @@ struct driver_entry {
   bool (*is_missing)(visor::settings const&);                 ///< whether there certainly is no database yet; null: cannot be told
   std::unique_ptr<schema> (*tables)(visor::settings const&);  ///< null: there are none
   void (*run)(node_plan);                                     ///< until the plan's end or a signal
+  bench_result (*bench)(bench_plan const&);                   ///< \throws failure when it cannot be done, or was not done right
 };
 
 /// All of them, by name.

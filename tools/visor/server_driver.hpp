@@ -1,6 +1,8 @@
 #ifndef VISOR_TOOLS_SERVER_DRIVER_HPP
 #define VISOR_TOOLS_SERVER_DRIVER_HPP
 
+#include "bench_room.hpp"
+#include "bench_scene.hpp"
 #include "drivers.hpp"
 #include "node_run.hpp"
 #include "schema_of.hpp"
@@ -13,7 +15,8 @@
 namespace visor_program {
 
 /// What the program does with the driver of a database server.
-template <class Driver>
+/// \tparam Room where benchmarks work
+template <class Driver, class Room>
 struct server_driver {
   using store = visor::sql_store<Driver>;
 
@@ -45,7 +48,8 @@ struct server_driver {
             .open = &open,
             .is_missing = nullptr,
             .tables = &tables,
-            .run = &run};
+            .run = &run,
+            .bench = &bench_in<Room>};
   }
 };
 

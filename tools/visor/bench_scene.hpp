@@ -1,0 +1,496 @@
+#ifndef VISOR_TOOLS_BENCH_SCENE_HPP
+#define VISOR_TOOLS_BENCH_SCENE_HPP
+
+#include "bench.hpp"
+#include "bench_nodes.hpp"
+#include "command.hpp"
+#include "storage_of.hpp"
+#include "words.hpp"
+
+#include "visor/base/clock.hpp"
+#include "visor/store/store.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace visor_program {
+
+/// One run of one scenario in a room: it makes the work, has it done, and looks whether it was.
+template <class Room>
+class bench_scene {
+ public:
+  using store = typename Room::store;
+
+  explicit bench_scene(bench_plan const& plan) : plan_(plan), room_(plan), client_(room_.open({})) { ask(client_->open()); }
+  ~bench_scene() {
+    try {
+      ask(client_->close());
+    } catch (std::exception const&) {
+      // What was measured is known.
+    }
+  }
+
+  /// \throws failure when a job was not done exactly once
+  bench_result run() {
+    result_.place = room_.place();
+    result_.server = room_.server();
+    if (plan_.scenario != bench_scenario::bulk_enqueue && plan_.scenario != bench_scenario::deep_queue &&
+        plan_.scenario != bench_scenario::pinned_xmin)
+      count_statements();
+    auto const written = room_.written_bytes();
+    switch (plan_.scenario) {
+      case bench_scenario::burn_down:
+      case bench_scenario::one_at_a_time:
+      case bench_scenario::mixed: burn_down(); break;
+      case bench_scenario::steady: steady(); break;
+      case bench_scenario::bulk_enqueue: bulk_enqueue(); break;
+      case bench_scenario::schedule_storm: schedule_storm(); break;
+      case bench_scenario::deep_queue: deep_queue(); break;
+      case bench_scenario::pinned_xmin: pinned_xmin(); break;
+    }
+    if (auto const now_written = room_.written_bytes(); written && now_written && plan_.scenario != bench_scenario::deep_queue)
+      result_.wal_bytes_per_job = (*now_written - *written) / static_cast<double>(plan_.jobs);
+    result_.resident_bytes = resident_bytes();
+    for (auto& [_, samples] : result_.latencies) samples.sort();
+    return std::move(result_);
+  }
+
+ private:
+  /// While one lives, time and the processor's time of this process are measured.
+  class stopwatch {
+   public:
+    explicit stopwatch(bench_result& in) : in_(in), begin_(clock_.elapsed()), cpu_(cpu_seconds()) {}
+    stopwatch(stopwatch const&) = delete;
+    stopwatch& operator=(stopwatch const&) = delete;
+    ~stopwatch() {
+      in_.seconds = bench_seconds(clock_.elapsed() - begin_);
+      in_.client_cpu_seconds = cpu_seconds() - cpu_;
+    }
+
+   private:
+    static double cpu_seconds() {
+      rusage used{};
+      ::getrusage(RUSAGE_SELF, &used);
+      auto const seconds = [](timeval const& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+      return seconds(used.ru_utime) + seconds(used.ru_stime);
+    }
+
+    visor::wall_clock clock_;
+    bench_result& in_;
+    visor::duration begin_;
+    double cpu_;
+  };
+
+  static std::size_t resident_bytes() {
+    std::size_t all = 0, resident = 0;
+    std::ifstream("/proc/self/statm") >> all >> resident;
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  }
+
+  template <class T>
+  T ask(visor::task<T> work) {
+    return run_to_end(context_, std::move(work));
+  }
+
+  // --- what every scenario is made of ---------------------------------------------------------------------------------------------
+
+  visor::new_job make_job(std::int64_t number, std::string const& filling) const {
+    visor::new_job job;
+    job.type = bench_type;
+    bench_payload carried;
+    carried.number = number;
+    carried.text = filling;
+    job.payload = visor::to_payload(carried);
+    return job;
+  }
+
+  /// So that the whole payload is as long as it was asked for.
+  std::string filling() const {
+    auto const empty = make_job(plan_.jobs, {}).payload.size();
+    return std::string(plan_.payload - std::min(plan_.payload, empty), 'x');
+  }
+
+  visor::task<visor::job_id> reserve(std::int64_t count) {
+    constexpr std::int64_t most = 1'000'000;  // at a time
+    visor::job_id const first = co_await client_->reserve_ids(static_cast<std::size_t>(std::min(count, most)));
+    for (std::int64_t have = most; have < count; have += most) {
+      visor::job_id const more = co_await client_->reserve_ids(static_cast<std::size_t>(std::min(count - have, most)));
+      if (more != first + have) throw failure("somebody else adds jobs here: the numbers of the benchmark's are not in a row");
+    }
+    co_return first;
+  }
+
+  /// Adds jobs, so many in one call.
+  visor::task<> enqueue(store& to, visor::job_id first, std::int64_t from, std::int64_t until, std::size_t batch) {
+    std::string const text = filling();
+    std::vector<visor::new_job> group;
+    group.reserve(batch);
+    for (std::int64_t number = from; number < until;) {
+      group.clear();
+      for (; number < until && group.size() < batch; ++number) {
+        group.push_back(make_job(number, text));
+        group.back().id = first + number;
+      }
+      co_await to.enqueue(group);
+    }
+  }
+
+  visor::job_id enqueue_all(std::int64_t count, std::size_t batch) {
+    auto const begin = clock_.elapsed();
+    auto const first = ask(reserve(count));
+    ask(enqueue(*client_, first, 0, count, batch));
+    result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
+    room_.settle();
+    return first;
+  }
+
+  /// The store of a node: its own, as that of another process, where there may be several.
+  std::shared_ptr<store> store_for_node(visor::log_sink log) {
+    if constexpr (Room::several_nodes) {
+      std::shared_ptr<store> own = room_.open(std::move(log));
+      ask(own->open());
+      return own;
+    } else {
+      return client_;
+    }
+  }
+
+  bench_nodes<store> make_nodes(bench_record& record) {
+    std::vector<std::shared_ptr<store>> stores;
+    for (int i = 0; i < plan_.nodes; ++i) stores.push_back(store_for_node({}));
+    return bench_nodes<store>(plan_, std::move(stores), record, {});
+  }
+
+  /// \throws failure when a job from `first` on, and before `end`, did not complete at its first attempt, or there are not so many
+  void verify(visor::job_id first, visor::job_id end, std::int64_t count) {
+    visor::job_filter filter;
+    filter.before = end;
+    filter.limit = 5'000;
+    std::int64_t seen = 0;
+    for (bool more = true; more;) {
+      auto const page = ask(client_->jobs(filter));
+      more = page.size() == filter.limit;
+      for (auto const& view : page) {
+        if (view.job.id < first) {
+          more = false;
+          break;
+        }
+        ++seen;
+        if (view.state != visor::job_state::completed || view.attempts != 1)
+          throw failure("the run does not count: job " + std::to_string(view.job.id) + " is " + std::string(word(view.state)) + " after " +
+                        std::to_string(view.attempts) + " attempts, not completed after one");
+        filter.before = view.job.id;
+      }
+    }
+    if (seen != count) throw failure("the run does not count: there are " + std::to_string(seen) + " jobs, not " + std::to_string(count));
+  }
+
+  // --- the scenarios --------------------------------------------------------------------------------------------------------------
+
+  /// What a job takes from adding it to its end, with a few jobs and a store that tells of each statement.
+  void count_statements() {
+    if constexpr (Room::several_nodes) {
+      std::atomic<std::int64_t> count{0};
+      auto const log = [&count](visor::log_level, std::string_view line) {
+        if (line.starts_with("statement, ")) ++count;
+      };
+      auto few = plan_;
+      few.jobs = std::min<std::int64_t>(plan_.jobs, static_cast<std::int64_t>(std::max<std::size_t>(4 * plan_.batch, 100)));
+      std::shared_ptr<store> const teller = room_.open(log);
+      ask(teller->open());
+      auto const first = ask(reserve(few.jobs));
+      count = 0;
+      ask(enqueue(*teller, first, 0, few.jobs, plan_.scenario == bench_scenario::steady ? 1 : plan_.batch));
+      bench_record record(few.jobs);
+      few.nodes = 1;
+      few.long_work = visor::duration{0};
+      bench_nodes<store> nodes(few, {teller}, record, {});
+      nodes.run();
+      result_.statements_per_job = static_cast<double>(count.load()) / static_cast<double>(few.jobs);
+    }
+  }
+
+  void burn_down() {
+    auto const first = enqueue_all(plan_.jobs, std::max<std::size_t>(plan_.batch, 500));
+    bench_record record(plan_.jobs);
+    auto nodes = make_nodes(record);
+    {
+      stopwatch const measuring(result_);
+      nodes.run();
+    }
+    record.check();
+    verify(first, first + plan_.jobs, plan_.jobs);
+  }
+
+  void bulk_enqueue() {
+    auto const first = ask(reserve(plan_.jobs));
+    {
+      stopwatch const measuring(result_);
+      auto& contexts = contexts_;
+      for (int i = 0; i < plan_.nodes; ++i) contexts.emplace_back(1);
+      std::vector<std::thread> clients;
+      std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(plan_.nodes));
+      for (int i = 0; i < plan_.nodes; ++i)
+        clients.emplace_back([this, i, first, &contexts, &failed = thrown[static_cast<std::size_t>(i)]] {
+          try {
+            run_to_end(contexts[static_cast<std::size_t>(i)],
+                       enqueue(*client_, first, plan_.jobs * i / plan_.nodes, plan_.jobs * (i + 1) / plan_.nodes, plan_.batch));
+          } catch (...) {
+            failed = std::current_exception();
+          }
+        });
+      for (auto& each : clients) each.join();
+      for (auto const& each : thrown)
+        if (each) std::rethrow_exception(each);
+    }
+    visor::job_filter filter;
+    filter.state = visor::job_state::ready;
+    filter.limit = 5'000;
+    std::int64_t seen = 0;
+    for (auto page = ask(client_->jobs(filter)); !page.empty(); page = ask(client_->jobs(filter))) {
+      seen += static_cast<std::int64_t>(page.size());
+      filter.before = page.back().job.id;
+    }
+    if (seen != plan_.jobs)
+      throw failure("the run does not count: " + std::to_string(seen) + " jobs are ready, not " + std::to_string(plan_.jobs));
+  }
+
+  /// Jobs one by one at their times, whether or not those before them have been added.
+  visor::task<> send(store& to, bench_record& record, visor::duration begin, bench_samples& acknowledged, std::string& trouble) {
+    auto const executor = co_await boost::asio::this_coro::executor;
+    std::string const text = filling();
+    boost::asio::steady_timer timer(executor);
+    std::int64_t open = 0;
+    for (std::int64_t number = 0; number < plan_.jobs; ++number) {
+      auto const planned = begin + visor::duration{static_cast<std::int64_t>(static_cast<double>(number) * 1e6 / plan_.rate)};
+      auto const wait = planned - clock_.elapsed();
+      if (wait > visor::duration{0}) {
+        timer.expires_after(wait);
+        auto waiting = timer.async_wait(boost::asio::use_awaitable);
+        co_await std::move(waiting);
+      }
+      record.plan(number, planned);
+      ++open;
+      boost::asio::co_spawn(executor, send_one(to, make_job(number, text)),
+                            [this, planned, &open, &acknowledged, &trouble, &record](std::exception_ptr failed) {
+                              --open;
+                              acknowledged.add(clock_.elapsed() - planned);
+                              if (!failed) return;
+                              try {
+                                std::rethrow_exception(failed);
+                              } catch (std::exception const& thrown) {
+                                trouble = thrown.what();
+                              }
+                              record.give_up();
+                            });
+    }
+    while (open > 0) {
+      timer.expires_after(std::chrono::milliseconds{1});
+      auto waiting = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(waiting);
+    }
+  }
+
+  static visor::task<> send_one(store& to, visor::new_job job) {
+    job.id = co_await to.reserve_ids(1);
+    auto const one = std::span<visor::new_job const>(&job, 1);
+    co_await to.enqueue(one);
+  }
+
+  void steady() {
+    auto const first = ask(reserve(1)) + 1;
+    bench_record record(plan_.jobs);
+    auto nodes = make_nodes(record);
+    auto& acknowledged = result_.latencies["acknowledge"];
+    acknowledged.reserve(static_cast<std::size_t>(plan_.jobs));
+    std::string trouble;
+    {
+      stopwatch const measuring(result_);
+      nodes.start();
+      // They have joined, and found nothing to do.
+      auto const begin = clock_.elapsed() + std::chrono::milliseconds{300};
+      ask(send(*client_, record, begin, acknowledged, trouble));
+      nodes.finish();
+    }
+    if (!trouble.empty()) throw failure("a job could not be added: " + trouble);
+    record.check();
+    result_.latencies["start"] = record.start_latencies();
+    auto const end = ask(reserve(1));
+    verify(first, end, plan_.jobs);
+  }
+
+  /// As many schedules as jobs, all of them due when the nodes begin.
+  void schedule_storm() {
+    auto const first = ask(reserve(1)) + 1;
+    std::string const text = filling();
+    auto const due = ask(client_->now());
+    std::vector<visor::schedule_record> all(static_cast<std::size_t>(plan_.jobs));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      auto const job = make_job(static_cast<std::int64_t>(i), text);
+      all[i].id = "bench-" + std::to_string(i);
+      all[i].origin = visor::origin::user;
+      all[i].type = job.type;
+      all[i].payload = job.payload;
+      all[i].next_at = due;
+      all[i].phrase = visor::to_string(due);
+    }
+    auto const begin = clock_.elapsed();
+    constexpr std::size_t most = 5'000;
+    for (std::size_t i = 0; i < all.size(); i += most)
+      ask(add_schedules(std::span<visor::schedule_record const>(all).subspan(i, std::min(most, all.size() - i))));
+    result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
+    bench_record record(plan_.jobs);
+    auto nodes = make_nodes(record);
+    {
+      stopwatch const measuring(result_);
+      nodes.run();
+    }
+    record.check();
+    auto const end = ask(reserve(1));
+    verify(first, end, plan_.jobs);
+  }
+
+  visor::task<> add_schedules(std::span<visor::schedule_record const> some) {
+    for (auto const& each : some) co_await client_->add_schedule(each);
+  }
+
+  // --- a node by hand, where a single claim is what is measured ------------------------------------------------------------------------
+
+  visor::task<visor::node_lease> join() {
+    visor::join_request request;
+    request.node = bench_type;
+    request.slots = static_cast<int>(plan_.batch);
+    request.ttl = std::chrono::hours{1};
+    co_return co_await client_->join(request);
+  }
+
+  struct hand_result {
+    visor::duration claim{};
+    visor::duration complete{};
+    std::size_t jobs = 0;
+  };
+
+  /// Claims a batch and completes it, each in a transaction of its own.
+  visor::task<hand_result> work_by_hand(visor::node_lease const& lease, std::size_t most) {
+    std::vector<visor::claim_request> const wanted{visor::claim_request("default", most)};
+    std::vector<visor::completion> done;
+    std::span<visor::give_back const> const nothing_back;
+    hand_result result;
+    auto begin = clock_.elapsed();
+    auto const got = co_await client_->exchange(lease, done, nothing_back, wanted);
+    result.claim = clock_.elapsed() - begin;
+    auto const now = clock_.now();
+    for (auto const& claimed : got.claims) {
+      for (auto const& job : claimed.jobs) {
+        visor::completion& end = done.emplace_back();
+        end.lease = claimed.lease;
+        end.job = job.id;
+        end.attempt = job.attempt;
+        end.started_at = now;
+        end.finished_at = now;
+      }
+    }
+    std::span<visor::claim_request const> const nothing_more;
+    begin = clock_.elapsed();
+    auto const ended = co_await client_->exchange(lease, done, nothing_back, nothing_more);
+    result.complete = clock_.elapsed() - begin;
+    if (!ended.lease_current || !ended.refused.empty()) throw failure("the run does not count: completions were refused");
+    result.jobs = done.size();
+    co_return result;
+  }
+
+  /// \return how many jobs were done; fewer than were asked for when there are no more
+  std::int64_t work_by_hand(visor::node_lease const& lease, std::int64_t jobs, bench_samples& claims, bench_samples& completes) {
+    std::int64_t done = 0;
+    while (done < jobs) {
+      auto const one = ask(work_by_hand(lease, std::min(plan_.batch, static_cast<std::size_t>(jobs - done))));
+      if (one.jobs == 0) break;
+      claims.add(one.claim);
+      completes.add(one.complete);
+      done += static_cast<std::int64_t>(one.jobs);
+    }
+    return done;
+  }
+
+  void deep_queue() {
+    auto const ready = std::max(plan_.depth / 10, plan_.jobs);
+    auto const first = ask(reserve(plan_.depth + ready));
+    if constexpr (requires { room_.fill(first, plan_.depth, ready); }) {
+      auto const begin = clock_.elapsed();
+      room_.fill(first, plan_.depth, ready);
+      room_.settle();
+      result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
+    } else {
+      throw failure("the scenario deep-queue needs a driver that lasts");
+    }
+    auto const lease = ask(join());
+    {
+      stopwatch const measuring(result_);
+      work_by_hand(lease, plan_.jobs, result_.latencies["claim"], result_.latencies["complete"]);
+    }
+    ask(client_->leave(lease));
+    verify(first + plan_.depth, first + plan_.depth + plan_.jobs, plan_.jobs);
+  }
+
+  void pinned_xmin() {
+    if constexpr (requires { room_.pin(); }) {
+      auto const first = enqueue_all(plan_.jobs, 5'000);
+      auto const lease = ask(join());
+      auto const pin = room_.pin();
+      auto& claims = result_.latencies["claim"];
+      auto& completes = result_.latencies["complete"];
+      {
+        stopwatch const measuring(result_);
+        constexpr std::int64_t points = 20;
+        for (std::int64_t i = 0; i < points; ++i) {
+          bench_samples some, rest;
+          auto const before = plan_.jobs * i / points;
+          auto const done = work_by_hand(lease, plan_.jobs * (i + 1) / points - before, some, rest);
+          if (done == 0) continue;
+          claims.add_all(some);
+          completes.add_all(rest);
+          some.sort();
+          result_.claims.push_back({before, some.milliseconds_at(0.5), some.milliseconds_at(0.99)});
+        }
+      }
+      ask(client_->leave(lease));
+      verify(first, first + plan_.jobs, plan_.jobs);
+    } else {
+      throw failure("the scenario pinned-xmin needs a driver that lasts");
+    }
+  }
+
+  bench_plan const& plan_;
+  visor::wall_clock clock_;
+  boost::asio::io_context context_{1};
+  std::deque<boost::asio::io_context> contexts_;  // of several that add jobs: they outlive what completes on them
+  Room room_;                                     // is removed when nobody is in it any more
+  std::shared_ptr<store> client_;
+  bench_result result_;
+};
+
+/// Runs a plan where a driver keeps its data.
+template <class Room>
+bench_result bench_in(bench_plan const& plan) {
+  if (!Room::several_nodes && plan.nodes > 1) throw failure("--nodes " + std::to_string(plan.nodes) + ": the driver has one node alone");
+  return bench_scene<Room>(plan).run();
+}
+
+}  // namespace visor_program
+
+#endif
