@@ -57,7 +57,11 @@ class Private(servers.Postgres):
 
     def __init__(self, settings):
         self.settings = ["max_connections=200", *settings]
-        super().__init__(tls=False)
+        try:
+            super().__init__(tls=False)
+        except BaseException:  # or asked to stop: that goes too
+            self.end()
+            raise
 
     def command(self):
         words = [self.binaries / "postgres", "-D", self.data, "-k", self.root, "-p", self.port, "-c", f"listen_addresses={self.ADDRESS}"]
@@ -76,13 +80,11 @@ def server_at(url, settings):
     if url:
         yield url
         return
-    private = None
+    private = Private(settings)
     try:
-        private = Private(settings)
         yield private.url()
     finally:
-        if private:
-            private.end()
+        private.end()
 
 
 def psql():
@@ -107,7 +109,10 @@ def database(server):
     try:
         yield urllib.parse.urlunsplit(urllib.parse.urlsplit(server)._replace(path="/" + name))
     finally:
-        sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+        try:
+            sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+        except Failed as reason:  # a private server may have been stopped together with this; the reason to end is another
+            print(f"run.py: {reason}", file=sys.stderr)
 
 
 # ---------------------------------------------------------------------------------------------------------------- the peers
