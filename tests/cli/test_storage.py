@@ -100,21 +100,6 @@ class Unusable(ProgramTest):
 
 
 @unittest.skipUnless(can_mount(), "no file system can be mounted here")
-class NotBuiltIn(ProgramTest):
-    def test_a_driver_that_is_not_built_in(self):
-        there = {each["name"] for each in self.accepts_json("drivers")}
-        lacking = sorted({"mssql", "mysql", "postgresql"} - there)
-        if not lacking:
-            self.skipTest("this program has all drivers")
-        self.write(f"scheduler: {{storage: {{driver: {lacking[0]}, connection: {{host: db, ssl: true}}}}}}\n")
-        for words in (["run"], ["job", "list"], ["db", "status"], ["db", "init"]):
-            self.refuses(*words, says=[lacking[0] + " was not built into this program", "sqlite", "-DVISOR_DRIVERS="])
-        # It may be meant for another machine.
-        checked = self.run_program("config", "check")
-        self.assertEqual((checked.returncode, checked.stdout), (0, "visor.yaml: valid, 0 schedules, 0 workflows\n"))
-        self.assertIn(f"visor: note: the driver {lacking[0]} was not built into this program", checked.stderr)
-
-
 class FileSystems(ProgramTest):
     def shell(self, script, size="4m"):
         config = self.write(CONFIG)
