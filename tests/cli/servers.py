@@ -57,6 +57,7 @@ class Server:
     FAILURE = "crashes of the server"
     HOSTS = ("127.0.0.1",)  # where clients connect, each with the port `entrance`
     OPTIONS = ""            # of their URL
+    REFUSES = True          # an administrator can make it refuse statements
 
     @classmethod
     def options_of(cls, number):
@@ -288,7 +289,7 @@ class MariaDB(Server):
         encrypted = [f"--ssl-cert={self.data}/server.pem", f"--ssl-key={self.data}/server.key", f"--ssl-ca={self.data}/ca.pem"]
         return [self.binary("mariadbd"), "--no-defaults", f"--socket={self.root}/mysqld.sock", f"--pid-file={self.root}/pid",
                 f"--port={self.port}", f"--bind-address={self.ADDRESS}", "--skip-log-bin", "--skip-name-resolve", "--log-warnings=2",
-                "--innodb-flush-log-at-trx-commit=2", *self.storage(), *(encrypted if self.tls else ["--skip-ssl"])]
+                "--innodb-flush-log-at-trx-commit=2", "--innodb-print-all-deadlocks", *self.storage(), *(encrypted if self.tls else ["--skip-ssl"])]
 
     def client(self, text, database=None):
         return [str(self.binary("mariadb")), "--no-defaults", f"--socket={self.root}/mysqld.sock", "--user=root", "--skip-ssl",

@@ -1,7 +1,11 @@
 """The program on PostgreSQL."""
 
+import socket
+import threading
+import time
+
 import server_tests
-from program import main
+from program import ProgramTest, main
 from servers import Postgres
 
 # libpq does not say what is wrong with a chain of certificates.
@@ -37,6 +41,58 @@ class WithoutTls(OnPostgres, server_tests.WithoutTls):
 
 class Crashing(OnPostgres, server_tests.Crashing):
     pass
+
+
+class SeveralHosts(ProgramTest):
+    """The server, and another address with the same port, at which something else listens."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Postgres(tls=False)
+        cls.addClassCleanup(cls.server.end)
+
+    def setUp(self):
+        super().setUp()
+        self.other = socket.create_server(("127.0.0.2", self.server.port))
+        self.addCleanup(self.other.close)
+        self.addCleanup(self.other.shutdown, socket.SHUT_RDWR)  # whoever accepts there ends
+
+    def configure(self, hosts, target="any", password="correct%20horse"):
+        url = f"postgresql://visor:{password}@127.0.0.1:{self.server.port}/visor?host={hosts}&target_session_attrs={target}"
+        self.write(f"scheduler: {{storage: {{driver: postgresql, connection: {{connection_string: \"{url}\", "
+                   "pool: {connect_timeout: 4s}}}}\n")
+
+    def test_the_next_one_where_a_connection_is_closed_at_once(self):
+        """As by a proxy whose server is gone."""
+        def close_all():
+            while True:
+                try:
+                    self.other.accept()[0].close()
+                except OSError:
+                    return
+
+        threading.Thread(target=close_all, daemon=True).start()
+        self.configure("127.0.0.2,127.0.0.1", "read-write")
+        self.assertIn("PostgreSQL", self.accepts("db", "test"))
+
+    def test_the_next_one_where_nobody_answers(self):
+        """As behind a machine that is gone."""
+        self.configure("127.0.0.2,127.0.0.1")
+        began = time.monotonic()
+        self.assertIn("PostgreSQL", self.accepts("db", "test"))
+        self.assertGreater(time.monotonic() - began, 1.5)  # its share of the time
+
+    def test_a_preference_is_no_condition(self):
+        self.configure("127.0.0.1,127.0.0.1", "prefer-standby")
+        self.assertIn("PostgreSQL", self.accepts("db", "test"))
+        self.configure("127.0.0.1,127.0.0.1", "standby")
+        self.refuses("db", "test", says="is what target = standby asks for")
+
+    def test_no_other_where_one_has_refused_the_password(self):
+        self.configure("127.0.0.1,127.0.0.2", password="wrong")
+        began = time.monotonic()
+        self.refuses("db", "test", says="refused the password")
+        self.assertLess(time.monotonic() - began, 1.5)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,37 @@ TTL, HEARTBEAT = 2.0, 0.4
 FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 PERIODS = {"each-second": 1, "each-other-second": 2, "each-third-second": 3}
 
+# The database itself refuses: single statements, and on PostgreSQL commits, by triggers of an administrator. What is refused is counted where
+# no rollback reaches.
+REFUSED_TABLES = ("attempt", "lease", "ready", "job", "node")
+REFUSALS = {
+    "postgresql": """
+CREATE FUNCTION chaos_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF random() < {chance} THEN RAISE EXCEPTION 'chaos: could not serialize access' USING ERRCODE = '40001'; END IF;
+  RETURN NULL;
+END $$;
+""" + "".join(f"""
+CREATE TRIGGER chaos_{each} AFTER INSERT OR UPDATE OR DELETE ON visor_{each} FOR EACH STATEMENT EXECUTE FUNCTION chaos_refuse();
+CREATE CONSTRAINT TRIGGER chaos_{each}_at_commit AFTER INSERT ON visor_{each} DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION chaos_refuse();
+""" for each in REFUSED_TABLES),
+    "mysql": "DELIMITER //\nCREATE SEQUENCE chaos_refused NOCACHE//\nCREATE TABLE chaos_weight (n INT PRIMARY KEY)//\n" + "".join(f"""
+CREATE TRIGGER chaos_{each}_{what.lower()} AFTER {what} ON visor_{each} FOR EACH ROW IF rand() < {{chance}} THEN
+  DO nextval(chaos_refused); SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'chaos: deadlock';
+END IF//
+""" for each in REFUSED_TABLES for what in ("INSERT", "UPDATE", "DELETE")),
+}
+# Somebody locks in the other order what every completion locks: first leases, then what all that write share. The server ends one of the two,
+# which is always the node: on PostgreSQL the one that looks first, on MariaDB the one that has written less.
+DEADLOCKS = {
+    "postgresql": "SET deadlock_timeout = '1min'; SET lock_timeout = '3s'; BEGIN; SELECT count(*) FROM (SELECT id FROM visor_lease FOR UPDATE) l; "
+                  "SELECT pg_sleep(0.4); SELECT pg_advisory_xact_lock(hashtext('visor'), hashtext('public')); COMMIT",
+    "mysql": "SET innodb_lock_wait_timeout = 3; BEGIN; INSERT INTO chaos_weight SELECT seq FROM seq_1_to_5000; "
+             "SELECT count(*) FROM (SELECT id FROM visor_lease FOR UPDATE) l; DO SLEEP(0.4); "
+             "SELECT version FROM visor_migration WHERE version = 1 FOR UPDATE; ROLLBACK",
+}
+
 CONFIG = """
 scheduler:
   storage: {{driver: {driver}, connection: {{connection_string: "{driver}://visor:correct%20horse@127.0.0.1:{port}/visor?{options}"}}}}
@@ -51,16 +82,20 @@ workflows:
     max_attempts: 1000
     backoff: {{kind: fixed, base: 100ms}}
 """
+# What every job says, so that a result is known by it on its way to the database.
+RESULT = b"this is a result"
 # A line is written at once, so that it is never between the parts of another.
 LINE = "echo {what} $VISOR_JOB_ID $VISOR_ATTEMPT $VISOR_NODE $VISOR_EPOCH $(date +%s.%N) >> {runs}"
 
 
 class Gate:
-    """Between one node and the server: lets through, cuts, swallows everything, or only what the server says."""
+    """Between one node and the server: lets through, cuts, swallows everything, or only what the server says, or everything from the first
+    result on."""
 
     def __init__(self, hosts, to):
         """At one port of each host, to another one of the same."""
         self.to, self.mode, self.pairs, self.lock, self.port, self.doors = to, "pass", [], threading.Lock(), 0, {}
+        self.holds = threading.Event()
         for host in hosts:
             listener = self.doors[host] = socket.create_server((host, self.port))
             self.port = listener.getsockname()[1]
@@ -97,6 +132,11 @@ class Gate:
                     some = one.recv(65536)
                     if not some:
                         return
+                    if self.mode == "hold results" and one is here and RESULT in some:
+                        self.mode = "hold"
+                        self.holds.set()
+                        while self.mode == "hold":
+                            time.sleep(0.01)
                     if not (self.mode == "swallow answers" and one is there):
                         other.sendall(some)
         except (OSError, ValueError):
@@ -129,7 +169,7 @@ class Node:
         (self.folder / "visor.yaml").write_text(CONFIG.format(
             driver=cluster.server.DRIVER, port=self.gate.port, options=cluster.server.options_of(number), name=self.name, ttl=int(TTL),
             heartbeat=int(HEARTBEAT * 1000),
-            begin=LINE.format(what="begin", runs=runs), end=LINE.format(what="end", runs=runs)))
+            begin=LINE.format(what="begin", runs=runs), end=LINE.format(what="end", runs=runs) + f"; echo {RESULT.decode()}"))
 
     def set_clock(self, offset):
         """In one go, since the node may look at any time."""
@@ -154,8 +194,10 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, server, nodes, seed, has_clocks):
-        self.has_clocks = has_clocks
+    def __init__(self, server, nodes, seed, has_clocks, is_patient=False):
+        """Patient: other work takes the time of the nodes, so that nothing is said of how long something took, nor of what happens only in
+        time."""
+        self.has_clocks, self.is_patient = has_clocks, is_patient
         self.random, self.seed, self.kind = random.Random(seed), seed, server
         self.temporary = tempfile.TemporaryDirectory(prefix="visor-cluster-")
         self.folder = pathlib.Path(self.temporary.name)
@@ -203,6 +245,23 @@ class Cluster:
             node.gate.cut()
         node.gate.mode = "pass"
 
+    def delay_results(self, node):
+        """A result is on its way when nothing comes through any more, and arrives when others have the job."""
+        length = self.random.uniform(1.3, 1.8) * TTL
+        self.trouble(node.name, length + 6)
+        node.gate.holds.clear()
+        node.gate.mode = "hold results"
+        if node.gate.holds.wait(3):
+            time.sleep(length)
+        node.gate.mode = "pass"
+
+    def end_lease(self, node):
+        """As where the clock of the database is set forward: the node learns of that when it next says something."""
+        self.trouble(node.name, 3)
+        with self.server_lock:
+            past = "'epoch'" if self.server.DRIVER == "postgresql" else "0"
+            self.server.sql(f"UPDATE visor_node SET lease_until = {past} WHERE name = '{node.name}'", "visor")
+
     def lose_answers(self, node):
         """What the node says arrives; that it was done, it never hears."""
         length = self.random.uniform(0.05, 0.5)
@@ -237,7 +296,7 @@ class Cluster:
     def end(self, node):
         """It may have ended by itself where it found no server at its start, and it may not have come to hear signals yet."""
         node.send(signal.SIGTERM)
-        code = node.process.wait(30)
+        code = node.process.wait(120 if self.is_patient else 30)
         if code not in (0, 1, -signal.SIGTERM):
             self.fault(f"{node.name} ended with {code}: {node.log()[-500:]}")
         if code == 1:
@@ -275,8 +334,32 @@ class Cluster:
                 for each in ids:
                     subprocess.run(self.server.client(f"KILL {each}"), capture_output=True)
 
+    def let_the_database_refuse(self):
+        self.server.sql(REFUSALS[self.server.DRIVER].format(chance=self.random.choice((0.002, 0.004))), "visor")
+        if self.server.DRIVER == "postgresql":
+            self.server.sql("ALTER ROLE visor SET deadlock_timeout = '200ms'")  # for sessions to come
+
+    def force_a_deadlock(self, _):
+        self.trouble(None, 4)
+        with self.server_lock:
+            done = subprocess.run(self.server.client(DEADLOCKS[self.server.DRIVER], "visor"), capture_output=True, text=True)
+            if "1213" in done.stderr:  # it was the one that the server ended
+                self.counts["deadlocks"] -= 1
+
+    def count_refusals(self):
+        """The logs of servers outlive their crashes."""
+        logs = self.server.log()
+        self.counts["deadlocks"] += logs.count("deadlock detected") + logs.count("deadlock found")
+        if self.server.DRIVER == "postgresql":
+            self.counts["serialization failures"] = logs.count("chaos: could not serialize access")
+        else:
+            self.counts["serialization failures"] = int(self.server.sql("SELECT nextval(chaos_refused) - 1", "visor"))
+
     def make_trouble(self, until):
-        faults = {self.kill: 6, self.stop: 3, self.cut: 4, self.hold: 2, self.lose_answers: 4, self.restart: 1, self.end_a_connection: 3}
+        faults = {self.kill: 6, self.stop: 3, self.cut: 4, self.hold: 2, self.lose_answers: 4, self.restart: 1, self.end_a_connection: 3,
+                  self.delay_results: 2, self.end_lease: 3}
+        if self.server.REFUSES:
+            faults[self.force_a_deadlock] = 3
         if self.has_clocks:
             faults[self.step_clock] = 6
         of_all = {self.fail_server: self.server.FAILURE, self.roll: "rolling restarts"}
@@ -318,13 +401,20 @@ class Cluster:
                 self.acknowledged.add(int(json.loads(done.stdout)["id"]))
             else:
                 self.unknown += 1
-            time.sleep(0.05)
+                self.check_said("the client", done.stderr)
+            time.sleep(0.4 if self.is_patient else 0.05)
 
     # What must be so.
 
     def fault(self, text):
         self.faults.append(text)
         self.say("FAULT:", text)
+
+    def check_said(self, who, text):
+        """That two were in each other's way is what a store deals with: nobody is told."""
+        for line in text.splitlines():
+            if "chaos: " in line or "deadlock" in line.lower():
+                self.fault(f"{who} is told of a conflict: {line}")
 
     def rows(self, columns, rest):
         """Instants come as microseconds."""
@@ -358,7 +448,7 @@ class Cluster:
                 time.sleep(0.5)
             else:
                 self.fault(f"{name} cannot be paused: {done.stderr}")
-        end = time.monotonic() + 60
+        end = time.monotonic() + (300 if self.is_patient else 60)
         while self.left() != 0 and time.monotonic() < end:
             time.sleep(0.2)
         for node in self.nodes:
@@ -392,6 +482,8 @@ class Cluster:
             self.check_job(job, attempts[job])
         self.check_runs(attempts)
         self.check_recoveries(attempts)
+        for node in self.nodes:
+            self.check_said(node.name, node.log())
         self.jobs = len(jobs)
 
     def check_fires(self, fires):
@@ -453,7 +545,7 @@ class Cluster:
                 if was_running and not any(when < killed <= ended for killed, name in self.kills if name == node):
                     (self.disturbed_recoveries if is_disturbed else self.recoveries).append(ended - when)
         for took in self.recoveries:
-            if took > TTL + 1:
+            if took > TTL + 1 and not self.is_patient:
                 self.fault(f"jobs of a killed node were taken over after {took:.2f} s")
 
     def run(self, seconds):
@@ -463,6 +555,10 @@ class Cluster:
             self.nodes[0].start()
             while self.server.tables() < 10 and time.monotonic() < self.began + 30:
                 time.sleep(0.1)
+            while not self.is_online(self.nodes[0]) and time.monotonic() < self.began + 60:
+                time.sleep(0.1)
+            if self.server.REFUSES:
+                self.let_the_database_refuse()
             for node in self.nodes[1:]:
                 node.start()
             self.client, self.supervisor = threading.Thread(target=self.enqueue), threading.Thread(target=self.supervise)
@@ -470,6 +566,8 @@ class Cluster:
             self.supervisor.start()
             self.make_trouble(time.monotonic() + seconds)
             self.come_to_rest()
+            if self.server.REFUSES:
+                self.count_refusals()
             self.check()
         finally:
             self.is_resting = True
@@ -478,7 +576,8 @@ class Cluster:
                     node.send(signal.SIGKILL)
                     node.process.wait()
         logs = "".join(node.log() for node in self.nodes)
-        self.counts["results refused"] = logs.count("its lease was lost, the result is refused")
+        self.counts["results refused by the database"] = logs.count("its lease was lost, the result is refused")
+        self.counts["results given up by the node"] = logs.count("ended after its lease was lost: its result does not count")
         self.counts["leases lost"] = logs.count(" is lost: running jobs are told to stop")
         self.counts["taken over"] = logs.count("took over from node")
         self.report(seconds)
@@ -498,7 +597,12 @@ class Cluster:
                 times.sort()
                 print(f"  taken over after a kill, while {which}: {len(times)} attempts, p50 {times[len(times) // 2]:.2f} s, "
                       f"p100 {times[-1]:.2f} s, lock_ttl {TTL:.0f} s")
-        for what, least in {"kill": 5, "lost": 5, "cut": 2, "taken over": 1, "leases lost": 1}.items():
+        wanted = {"kill": 5, "lost": 5, "cut": 2, "taken over": 1, "leases lost": 1, "results refused by the database": 1}
+        if self.server.REFUSES:
+            wanted |= {"deadlocks": 1, "serialization failures": 1}
+        if self.is_patient:
+            wanted = {"kill": 2, "lost": 1, "cut": 1}
+        for what, least in wanted.items():
             if seconds >= 30 and self.counts[what] < least:
                 self.fault(f"vacuous: only {self.counts[what]} times {what}")
         print("faults:", len(self.faults))
@@ -510,11 +614,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
+    parser.add_argument("--patient", action="store_true", help="others need the machine too: no limits of time, and less to do")
     parser.add_argument("--clocks", action="store_true", help="the clocks of the nodes step by an hour; needs libfaketime")
     given = parser.parse_args()
     if given.clocks and FAKETIME is None:
         parser.error("--clocks needs libfaketime, of the package faketime")
-    sys.exit(Cluster(given.server, given.nodes, given.seed, given.clocks).run(given.seconds))
+    sys.exit(Cluster(given.server, given.nodes, given.seed, given.clocks, given.patient).run(given.seconds))
 
 
 if __name__ == "__main__":

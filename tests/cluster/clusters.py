@@ -13,7 +13,10 @@ from servers import MariaDB, Postgres, Server, free_port
 class Several:
     """Asked as a single server is: what the administrator says goes to `one()` of them."""
 
-    PASSWORD = Server.PASSWORD
+    PASSWORD, REFUSES = Server.PASSWORD, True
+
+    def log(self):
+        return self.one().log()
 
     @classmethod
     def options_of(cls, number):
@@ -114,6 +117,9 @@ class Replicated(Several):
     def one(self):
         return self.first
 
+    def log(self):
+        return self.first.log() + self.second.log()
+
     def end(self):
         self.second.end()
         self.first.end()
@@ -167,7 +173,7 @@ class GaleraMember(MariaDB):
 class Galera(Several):
     """Three members. Clients know all of them in one order, and use the first that lets them in."""
 
-    DRIVER, FAILURE = "mysql", "members lost"
+    DRIVER, FAILURE, REFUSES = "mysql", "members lost", False
     HOSTS, OPTIONS = ("127.0.0.1", "127.0.0.2", "127.0.0.3"), "host=127.0.0.1,127.0.0.2,127.0.0.3"
 
     # What MariaDB asks for where one member needs the state of another: here only where it has all but the last commits, which it is

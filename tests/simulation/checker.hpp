@@ -192,7 +192,6 @@ class checker {
     auto const lost_at = attempt.finished_at;
     auto const what = name(attempt.job, attempt.number) + " on " + *attempt.node;
     if (ran.began > lost_at && !may_not_know(ran, ran.began)) wrong(what + " began after it had been lost");
-    if (was_joined_unheard(ran, lost_at)) return;
     auto const limit = std::max(knows_by(ran, lost_at), ran.began);
     auto const end = ran.ended ? ran.ended : process_of(ran).ended;
     bool const is_told = ran.told_to_stop && *ran.told_to_stop <= limit;
@@ -201,7 +200,6 @@ class checker {
 
   /// A lease is lost only where something was wrong with its node; and after a crash others take over in time.
   void check_loss(visor::attempt_record const& attempt) {
-    if (was_joined_unheard(*attempt.node, *attempt.epoch, attempt.finished_at)) return;
     auto const what = name(attempt.job, attempt.number);
     for (auto const& holder : world_.processes()) {
       auto const lease = std::ranges::find(holder.leases, attempt.epoch, &visor::simulated_lease::epoch);
@@ -242,22 +240,9 @@ class checker {
 
   /// Whether the process of a run may not know at `when` that its lease is lost: it is paused, or goes on just then.
   bool may_not_know(visor::simulated_run const& which, visor::instant when) const {
-    return was_joined_unheard(which, when) || std::ranges::any_of(process_of(which).pauses, [&](auto const& pause) {
-             return pause.from <= when && when <= pause.until + time_to_notice(process_of(which), pause);
-           });
-  }
-
-  /// Somebody joined under the name of its node by a call that he had given up, and that happened after a later one. Of that a process
-  /// hears when it next asks the store.
-  bool was_joined_unheard(std::string const& node, std::int64_t epoch, visor::instant by) const {
-    return std::ranges::any_of(world_.processes(), [&](auto const& process) {
-      return process.node == node && std::ranges::any_of(process.leases, [&](auto const& lease) {
-               return lease.unheard && lease.epoch > epoch && lease.from <= by;
-             });
+    return std::ranges::any_of(process_of(which).pauses, [&](auto const& pause) {
+      return pause.from <= when && when <= pause.until + time_to_notice(process_of(which), pause);
     });
-  }
-  bool was_joined_unheard(visor::simulated_run const& which, visor::instant by) const {
-    return was_joined_unheard(process_of(which).node, which.epoch, by);
   }
 
   /// After a pause a process sees at once that its lease is over; but not by a clock that stood still, then only when it next asks the
@@ -367,8 +352,7 @@ class checker {
       wrong(which.node + " took " + visor::to_string(took) + " to stop");
     for (auto const& [_, attempts] : attempts_)
       for (auto const& attempt : attempts)
-        if (attempt.outcome == visor::outcome::lost && attempt.finished_at >= *which.asked_to_stop &&
-            !was_joined_unheard(which.node, *attempt.epoch, attempt.finished_at) && attempt.node == which.node &&
+        if (attempt.outcome == visor::outcome::lost && attempt.finished_at >= *which.asked_to_stop && attempt.node == which.node &&
             attempt.epoch == which.leases.back().epoch)
           wrong(which.node + " drained and lost " + name(attempt.job, attempt.number));
   }

@@ -72,9 +72,9 @@ void compare_all() {
   schema += std::string(visor::sql::create_table_text<Dialect, visor::migration_record>) + ";\n\n";
   for (auto const& step : visor::detail::migrations<Dialect>()) {
     schema += "-- up " + std::to_string(step.version) + ": " + std::string(step.name) + ", checksum " + step.checksum() + "\n";
-    for (auto const text : step.up) schema += std::string(text) + ";\n";
+    for (auto const& each : step.up) schema += std::string(each.text) + ";\n";
     schema += "-- down " + std::to_string(step.version) + "\n";
-    for (auto const text : step.down) schema += std::string(text) + ";\n";
+    for (auto const& each : step.down) schema += std::string(each.text) + ";\n";
   }
   compare(folder + "schema.sql", schema);
 }

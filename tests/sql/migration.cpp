@@ -71,6 +71,12 @@ constexpr std::array<std::string_view, 3> versions{"trees", "leaves", "felling"}
 
 std::vector<visor::sql::migration> chain() { return visor::sql::migrations_of<plain_dialect, boost::mp11::mp_list<tree, leaf>>(versions); }
 
+std::vector<std::string_view> texts(std::vector<visor::sql::change> const& changes) {
+  std::vector<std::string_view> all;
+  for (auto const& each : changes) all.push_back(each.text);
+  return all;
+}
+
 }  // namespace
 
 TEST_CASE("a version is what came with it, and no more", "[sql]") {
@@ -79,26 +85,41 @@ TEST_CASE("a version is what came with it, and no more", "[sql]") {
   CHECK(steps[0].version == 1);
   CHECK(steps[0].name == "trees");
   REQUIRE(steps[0].up.size() == 2);
-  CHECK(steps[0].up[0] ==
+  CHECK(steps[0].up[0].text ==
         "CREATE TABLE \"visor_tree\" (\n  \"id\" BIGINT NOT NULL,\n  \"kind\" TEXT NOT NULL,\n  \"planted_at\" TIMESTAMP NOT NULL,\n"
         "  PRIMARY KEY (\"id\")\n)");
-  CHECK(steps[0].up[1] == "CREATE INDEX \"visor_tree_kind\" ON \"visor_tree\" (\"kind\", \"planted_at\")");
+  CHECK(steps[0].up[1].text == "CREATE INDEX \"visor_tree_kind\" ON \"visor_tree\" (\"kind\", \"planted_at\")");
   REQUIRE(steps[1].up.size() == 2);
-  CHECK(steps[1].up[0] == "ALTER TABLE \"visor_tree\" ADD COLUMN \"height\" BIGINT");
-  CHECK(steps[1].up[1] ==
+  CHECK(steps[1].up[0].text == "ALTER TABLE \"visor_tree\" ADD COLUMN \"height\" BIGINT");
+  CHECK(steps[1].up[1].text ==
         "CREATE TABLE \"visor_leaf\" (\n  \"tree\" BIGINT NOT NULL,\n  \"number\" BIGINT NOT NULL,\n  PRIMARY KEY (\"tree\", "
         "\"number\")\n) CLUSTERED");
   REQUIRE(steps[2].up.size() == 2);
-  CHECK(steps[2].up[0] == "ALTER TABLE \"visor_tree\" ADD COLUMN \"is_felled\" BOOLEAN NOT NULL DEFAULT FALSE");
-  CHECK(steps[2].up[1] == "CREATE INDEX \"visor_tree_felled\" ON \"visor_tree\" (\"id\") WHERE \"is_felled\"");
+  CHECK(steps[2].up[0].text == "ALTER TABLE \"visor_tree\" ADD COLUMN \"is_felled\" BOOLEAN NOT NULL DEFAULT FALSE");
+  CHECK(steps[2].up[1].text == "CREATE INDEX \"visor_tree_felled\" ON \"visor_tree\" (\"id\") WHERE \"is_felled\"");
 }
 
 TEST_CASE("the way down undoes the way up, backwards", "[sql]") {
   auto const steps = chain();
-  CHECK(steps[2].down ==
+  CHECK(texts(steps[2].down) ==
         std::vector<std::string_view>{"DROP INDEX \"visor_tree_felled\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"is_felled\""});
-  CHECK(steps[1].down == std::vector<std::string_view>{"DROP TABLE \"visor_leaf\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"height\""});
-  CHECK(steps[0].down == std::vector<std::string_view>{"DROP TABLE \"visor_tree\""});
+  CHECK(texts(steps[1].down) ==
+        std::vector<std::string_view>{"DROP TABLE \"visor_leaf\"", "ALTER TABLE \"visor_tree\" DROP COLUMN \"height\""});
+  CHECK(texts(steps[0].down) == std::vector<std::string_view>{"DROP TABLE \"visor_tree\""});
+}
+
+TEST_CASE("a change says what it makes or drops, as the catalogs of databases name it", "[sql]") {
+  auto const steps = chain();
+  std::vector<std::string> made;
+  std::vector<std::string> dropped;
+  for (auto const& step : steps) {
+    for (auto const& each : step.up) made.push_back(each.table + ": " + each.part);
+    for (auto const& each : step.down) dropped.push_back(each.table + ": " + each.part);
+  }
+  CHECK(made == std::vector<std::string>{"visor_tree: ", "visor_tree: index visor_tree_kind", "visor_tree: column height",
+                                         "visor_leaf: ", "visor_tree: column is_felled", "visor_tree: index visor_tree_felled"});
+  CHECK(dropped == std::vector<std::string>{"visor_tree: ", "visor_leaf: ", "visor_tree: column height",
+                                            "visor_tree: index visor_tree_felled", "visor_tree: column is_felled"});
 }
 
 TEST_CASE("text in a key has a type of its own, and keeps it", "[sql]") {
@@ -110,8 +131,8 @@ TEST_CASE("text in a key has a type of its own, and keeps it", "[sql]") {
 
 TEST_CASE("an index is made and dropped as the database can", "[sql]") {
   auto const steps = visor::sql::migrations_of<narrow_dialect, boost::mp11::mp_list<tree, leaf>>(versions);
-  CHECK(steps[2].up[1] == "CREATE INDEX \"visor_tree_felled\" ON \"visor_tree\" (\"id\")");
-  CHECK(steps[2].down[0] == "DROP INDEX \"visor_tree_felled\" ON \"visor_tree\"");
+  CHECK(steps[2].up[1].text == "CREATE INDEX \"visor_tree_felled\" ON \"visor_tree\" (\"id\")");
+  CHECK(steps[2].down[0].text == "DROP INDEX \"visor_tree_felled\" ON \"visor_tree\"");
 }
 
 TEST_CASE("a checksum tells texts apart", "[sql]") {

@@ -25,7 +25,7 @@ class database {
     sqlite3_db_config(opened, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
     run(std::string(visor::sql::create_table_text<visor::sqlite_dialect, visor::migration_record>));
     for (auto const& step : visor::detail::migrations<visor::sqlite_dialect>())
-      for (auto const text : step.up) run(std::string(text));
+      for (auto const& each : step.up) run(std::string(each.text));
   }
 
   struct finalizer {

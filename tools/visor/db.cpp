@@ -135,8 +135,8 @@ int roll_back(invocation const& given) {
   auto const db = open(given, purpose::look);
   if (!db.tables) throw failure("there is no database yet: " + db.place());
   auto const status = db.tables->status();
-  if (status.current == 0) throw failure("there is nothing to take back: " + db.place() + " has no tables of visor");
-  if (status.current <= steps && !given.has("yes"))
+  if (status.begun == 0 && !status.is_half_made) throw failure("there is nothing to take back: " + db.place() + " has no tables of visor");
+  if (status.begun <= steps && !given.has("yes"))
     throw failure("this drops every table of " + db.place() + " with all schedules, jobs and their history: --yes does it");
   check_nobody_runs(db);
   int const taken = db.tables->roll_back(steps);

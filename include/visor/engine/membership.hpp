@@ -120,18 +120,21 @@ class membership {
     for (auto const& each : node_.settings.capabilities) request.capabilities += (request.capabilities.empty() ? "" : ",") + each;
     request.resources = node_.identity.resources;
     request.limits = node_.types;
+    auto const nodes = co_await node_.kept.nodes();
+    auto const before = std::ranges::find(nodes, node_.settings.name, &node_record::name);
+    request.known_epoch = before == nodes.end() ? 0 : before->epoch;
     auto const asked = node_.clock.elapsed();
     node_.lease = co_await node_.kept.join(std::move(request));
     trusted_until_ = asked + node_.settings.lease_ttl;
     node_.lost = false;
   }
 
-  /// False when another node got in first.
+  /// False when another node got in first, or a call of this one that it had given up.
   task<bool> try_join() {
     try {
       co_await join_once();
     } catch (error const& failure) {
-      if (failure.kind() != condition::lease_held) throw;
+      if (failure.kind() != condition::lease_held && failure.kind() != condition::conflict) throw;
       co_return false;
     }
     co_return true;

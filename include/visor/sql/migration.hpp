@@ -16,6 +16,20 @@
 /// came to older tables with n. A later version never changes the text of an earlier one, which its checksum guards.
 namespace visor::sql {
 
+/// One statement of a version, and what it makes or drops: so that whoever goes on where another stopped can see whether that was done.
+struct change {
+  std::string_view text;
+  std::string table;
+  std::string part;  ///< of the table: `column wish`, `index visor_job_type`; empty for all of it
+  change(std::string_view statement, std::string of, std::string what) : text(statement), table(std::move(of)), part(std::move(what)) {}
+};
+
+/// How a column is called among the parts of its table.
+inline std::string column_part(std::string_view name) { return "column " + std::string(name); }
+
+/// The same of an index.
+inline std::string index_part(std::string_view name) { return "index " + std::string(table_prefix) + std::string(name); }
+
 namespace detail {
 
 /// Whether a column of text has the type that may stand in a key. An index that came after its column does not change that: it may only
@@ -132,8 +146,28 @@ struct drop_index {
   }
 };
 
-/// Texts, each with the version that it belongs to.
-using versioned_texts = std::vector<std::pair<int, std::string_view>>;
+/// Changes, each with the version that it belongs to.
+using versioned_changes = std::vector<std::pair<int, change>>;
+
+template <class Record>
+std::string table_name() {
+  return std::string(table_prefix) + std::string(table<Record>::name);
+}
+
+template <class Record>
+change change_of_table(std::string_view text) {
+  return change(text, table_name<Record>(), {});
+}
+
+template <class Record>
+change change_of(added_column const& what, std::string_view text) {
+  return change(text, table_name<Record>(), column_part(what.column));
+}
+
+template <class Record>
+change change_of(index const& what, std::string_view text) {
+  return change(text, table_name<Record>(), index_part(what.name));
+}
 
 template <class Record>
 constexpr int index_since(index const& what) {
@@ -142,30 +176,38 @@ constexpr int index_since(index const& what) {
 
 /// Everything that was ever done for a record, in the order in which it can be done.
 template <class Dialect, class Record>
-void append_ups(versioned_texts& to) {
-  to.emplace_back(table<Record>::since, text_of<create_table<Dialect, Record>>.view());
+void append_ups(versioned_changes& to) {
+  to.emplace_back(table<Record>::since, change_of_table<Record>(text_of<create_table<Dialect, Record>>.view()));
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (to.emplace_back(table<Record>::added[I].since, text_of<add_column<Dialect, Record, I>>.view()), ...);
+    auto const add = [&](added_column const& what, std::string_view text) { to.emplace_back(what.since, change_of<Record>(what, text)); };
+    (add(table<Record>::added[I], text_of<add_column<Dialect, Record, I>>.view()), ...);
+    (void)add;
   }(std::make_index_sequence<table<Record>::added.size()>{});
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (to.emplace_back(index_since<Record>(table<Record>::indexes[I]), text_of<create_index<Dialect, Record, I>>.view()), ...);
+    auto const make = [&](index const& what, std::string_view text) {
+      to.emplace_back(index_since<Record>(what), change_of<Record>(what, text));
+    };
+    (make(table<Record>::indexes[I], text_of<create_index<Dialect, Record, I>>.view()), ...);
+    (void)make;
   }(std::make_index_sequence<table<Record>::indexes.size()>{});
 }
 
 /// The way back. What came with its table goes with it.
 template <class Dialect, class Record>
-void append_downs(versioned_texts& to) {
+void append_downs(versioned_changes& to) {
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     auto const drop = [&](index const& what, std::string_view text) {
-      if (index_since<Record>(what) != table<Record>::since) to.emplace_back(what.since, text);
+      if (index_since<Record>(what) != table<Record>::since) to.emplace_back(what.since, change_of<Record>(what, text));
     };
     (drop(table<Record>::indexes[I], text_of<drop_index<Dialect, Record, I>>.view()), ...);
     (void)drop;
   }(std::make_index_sequence<table<Record>::indexes.size()>{});
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (to.emplace_back(table<Record>::added[I].since, text_of<drop_column<Dialect, Record, I>>.view()), ...);
+    auto const drop = [&](added_column const& what, std::string_view text) { to.emplace_back(what.since, change_of<Record>(what, text)); };
+    (drop(table<Record>::added[I], text_of<drop_column<Dialect, Record, I>>.view()), ...);
+    (void)drop;
   }(std::make_index_sequence<table<Record>::added.size()>{});
-  to.emplace_back(table<Record>::since, text_of<drop_table<Dialect, Record>>.view());
+  to.emplace_back(table<Record>::since, change_of_table<Record>(text_of<drop_table<Dialect, Record>>.view()));
 }
 
 }  // namespace detail
@@ -174,13 +216,13 @@ void append_downs(versioned_texts& to) {
 struct migration {
   int version = 0;
   std::string_view name;
-  std::vector<std::string_view> up;
-  std::vector<std::string_view> down;
+  std::vector<change> up;
+  std::vector<change> down;
 
   /// Of what `up` does, in hexadecimal.
   std::string checksum() const {
     std::uint64_t hash = 0xCBF29CE484222325;
-    for (std::string_view const text : up) hash = detail::fnv1a(";", detail::fnv1a(text, hash));
+    for (change const& each : up) hash = detail::fnv1a(";", detail::fnv1a(each.text, hash));
     std::string text(16, '0');
     for (std::size_t i = 16; i-- > 0; hash >>= 4) text[i] = "0123456789abcdef"[hash & 0xF];
     return text;
@@ -192,8 +234,8 @@ struct migration {
 /// \param names what each version is called, the first one first; there are as many versions as names
 template <dialect Dialect, class Records, std::size_t N>
 std::vector<migration> migrations_of(std::array<std::string_view, N> const& names) {
-  detail::versioned_texts ups;
-  detail::versioned_texts downs;
+  detail::versioned_changes ups;
+  detail::versioned_changes downs;
   boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, Records>>(
       [&]<class Record>(boost::mp11::mp_identity<Record>) { detail::append_ups<Dialect, Record>(ups); });
   boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, boost::mp11::mp_reverse<Records>>>(
@@ -203,10 +245,10 @@ std::vector<migration> migrations_of(std::array<std::string_view, N> const& name
     migration one;
     one.version = static_cast<int>(i) + 1;
     one.name = names[i];
-    for (auto const& [since, text] : ups)
-      if (since == one.version) one.up.push_back(text);
-    for (auto const& [since, text] : downs)
-      if (since == one.version) one.down.push_back(text);
+    for (auto const& [since, what] : ups)
+      if (since == one.version) one.up.push_back(what);
+    for (auto const& [since, what] : downs)
+      if (since == one.version) one.down.push_back(what);
     chain.push_back(std::move(one));
   }
   return chain;

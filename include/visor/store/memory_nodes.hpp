@@ -29,6 +29,7 @@ class memory_nodes {
                                                to_string(other.lease_until) + ", and there can be only one: stop it first");
     auto const at = nodes_.find(request.node);
     node_record const* const before = at == nodes_.end() ? nullptr : &at->second;
+    check_known_epoch(request, before);
     node_record const node = as_record(request, before, before == nullptr ? last_removed_ : before->epoch, now);
     nodes_.insert_or_assign(node.name, node);
     return {node.name, node.epoch, node.lease_until};

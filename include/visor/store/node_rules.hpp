@@ -31,6 +31,12 @@ inline node_record as_record(join_request const& request, node_record const* bef
   return node;
 }
 
+/// \param before of that name, or null
+inline void check_known_epoch(join_request const& request, node_record const* before) {
+  if (request.known_epoch && *request.known_epoch != (before == nullptr ? 0 : before->epoch))
+    throw error(condition::conflict, "node " + request.node + " has joined, or was given up, since its epoch was read");
+}
+
 [[noreturn]] inline void throw_no_node(std::string const& name) { throw error(condition::not_found, "there is no node " + name); }
 
 [[noreturn]] inline void throw_not_offline(node_record const& node) {

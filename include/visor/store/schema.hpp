@@ -31,6 +31,7 @@ struct schema_status {
   /// Whoever began to make the first tables did not come to the end, which can be where a transaction cannot hold them: nothing is in them.
   bool is_half_made = false;
   int current = 0;  ///< the highest version that was applied; 0 for none
+  int begun = 0;    ///< the highest of which anything is there: above `current` where somebody was stopped on the way up or down
   int latest = static_cast<int>(schema_versions.size());
   std::vector<schema_version> versions;
 };

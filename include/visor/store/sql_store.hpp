@@ -294,7 +294,7 @@ class sql_store {
       co_await t.session.lock_schema();
       auto const status = co_await detail::read_status<dialect>(t.session);
       if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, where));
-      co_return co_await detail::move_schema<dialect>(t.session, std::max(0, status.current - std::max(1, steps)), t.now);
+      co_return co_await detail::move_schema<dialect>(t.session, std::max(0, status.begun - std::max(1, steps)), t.now);
     }
 
     static async<void> reset_in(transaction& t, std::string where) {

@@ -26,9 +26,12 @@ struct join_request {
   std::string capabilities;               ///< the same
   std::string resources;                  ///< the same
   std::vector<type_limit_record> limits;  ///< of every job type that it runs, also where there are none
+  /// The epoch of the node as it was read, 0 where there was none of that name. Whoever gives up a call cannot know that it will not happen
+  /// after the next one: then the epoch is another, and it is refused.
+  std::optional<std::int64_t> known_epoch;
   join_request() = default;
 };
-BOOST_DESCRIBE_STRUCT(join_request, (), (node, address, slots, version, ttl, exclusive, queues, capabilities, resources))
+BOOST_DESCRIBE_STRUCT(join_request, (), (node, address, slots, version, ttl, exclusive, queues, capabilities, resources, known_epoch))
 
 /// A node's own lease: proof for every write. It is current while the node is not offline, the stored epoch is this one and the
 /// store's clock is before `until`. It has run out from `until` on.
@@ -248,9 +251,9 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   can tell (which may be never). It should only post. Any number of listeners; each is removed with its `subscription`. Not a
 ///   coroutine; also before `open()`.
 /// - `join(request)`: enters a node as online under the next epoch (1 for the first names) and returns its lease. What an
-/// earlier epoch
-///   of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is exclusive; the
-///   message names that node. Live is a node whose lease is current. The limits of its job types are those from now on.
+///   earlier epoch of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is
+///   exclusive; the message names that node. Live is a node whose lease is current. `conflict` when the stored epoch is not the one
+///   that the request knows. The limits of its job types are those from now on.
 /// - `renew(lease, ttl, state)`: extends to now + ttl and sets the state (online or draining); returns the new lease. `lease_lost`
 ///   unless the lease is current.
 /// - `leave(lease)`: marks the node offline and ends its lease. What it still holds is put back as by a give_back without delay.

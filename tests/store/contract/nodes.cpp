@@ -32,6 +32,37 @@ TEST_CASE("a node is kept as it joined", "[contract]") {
   CHECK(names == std::vector<std::string>{"B", "a", "b", "\xc3\xa4"});
 }
 
+TEST_CASE("who joins with an epoch that is not the stored one is refused, and nothing is written", "[contract]") {
+  scene s;
+  visor::join_request request;
+  request.node = "a";
+  request.ttl = 60s;
+  request.known_epoch = 1;
+  CHECK(refusal([&] { s->join(request); }) == "conflict");
+  CHECK(s->nodes().empty());
+  request.known_epoch = 0;
+  auto const lease = s->join(request);
+  CHECK(lease.epoch == 1);
+  s.add(1);
+  s.claim(lease);
+  auto const before = s->nodes();
+  // The same call again, as where it was given up and happens at last: the node has its jobs under the lease that it got with another.
+  CHECK(refusal([&] { s->join(request); }) == "conflict");
+  CHECK(s->nodes() == before);
+  CHECK(s->find_job(1).value().state == visor::job_state::running);
+  request.known_epoch = 1;
+  CHECK(s->join(request).epoch == 2);
+  CHECK(s.history(1) == "lost");
+  SECTION("nor after others took over from it") {
+    request.known_epoch = 2;
+    s->advance(60s);
+    s->recover();
+    CHECK(refusal([&] { s->join(request); }) == "conflict");
+    request.known_epoch = 3;
+    CHECK(s->join(request).epoch == 4);
+  }
+}
+
 TEST_CASE("an exclusive node tolerates no other and is tolerated by none", "[contract]") {
   scene s;
   SECTION("it was there first") {

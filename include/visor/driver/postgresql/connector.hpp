@@ -5,10 +5,14 @@
 #include "visor/driver/postgresql/failure.hpp"
 #include "visor/driver/postgresql/settings.hpp"
 #include "visor/driver/tls_files.hpp"
+#include "visor/pool/within.hpp"
 
 #include <boost/describe/enum_to_string.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -95,6 +99,31 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
   return all;
 }
 
+/// Each host by itself, in the order in which they are tried.
+inline std::vector<postgresql_settings> candidates(postgresql_settings const& from) {
+  std::vector<postgresql_settings> all;
+  auto const add = [&](std::string const& target) {
+    for (std::size_t begin = 0; begin <= from.host.size();) {
+      auto const end = std::min(from.host.find(',', begin), from.host.size());
+      auto& one = all.emplace_back(from);
+      one.host = from.host.substr(begin, end - begin);
+      one.target = target;
+      begin = end + 1;
+    }
+  };
+  bool const is_several = from.host.find(',') != std::string::npos;
+  bool const is_preference = is_several && from.target == "prefer-standby";
+  add(is_preference ? "standby" : from.target);
+  if (is_preference) add("any");
+  return all;
+}
+
+/// Whether a server has refused for a reason that is the same everywhere: not because it starts up or shuts down.
+inline bool is_final(char const* libpq_text) {
+  std::string const text = one_line(libpq_text);
+  return text.find("FATAL: ") != std::string::npos && text.find("FATAL: 57P0") == std::string::npos;
+}
+
 /// Makes connections.
 class connector {
  public:
@@ -111,11 +140,35 @@ class connector {
 
   visor::detail::announcer& news() const { return *news_; }
 
-  /// Looking up a name blocks; the rest does not.
+  /// Of several hosts the first that is as wanted. libpq could do that too, but it would give the first one all the time there is, so that
+  /// behind a machine that is gone no other is tried; and end where one takes the connection and closes it, as a proxy does whose server is
+  /// gone. Looking up a name blocks; the rest does not.
   task<std::unique_ptr<connection>> connect() {
-    namespace asio = boost::asio;
     if (!settings_.is_local()) certificates_->check();
-    auto const given = libpq_parameters(settings_);
+    auto const all = candidates(settings_);
+    if (all.size() == 1) {
+      auto made = co_await connect_to(all.front());
+      co_return finish(std::move(made));
+    }
+    boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+    auto const end = std::chrono::steady_clock::now() + settings_.pool.connect_timeout;
+    std::string trouble;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      auto const left = std::chrono::duration_cast<duration>(end - std::chrono::steady_clock::now());
+      duration const share = left / static_cast<std::int64_t>(all.size() - i);
+      auto trying = visor::detail::within<connection_ptr>(executor, wall_clock(), share, connect_to(all[i]));
+      auto made = co_await std::move(trying);
+      if (made && (PQstatus(made.get()) == CONNECTION_OK || is_final(PQerrorMessage(made.get())))) co_return finish(std::move(made));
+      trouble += made ? std::string(PQerrorMessage(made.get())) : all[i].host + " did not answer within " + to_string(share) + "\n";
+    }
+    throw connect_failure(settings_, trouble.c_str());
+  }
+
+ private:
+  /// Blocks nobody. Ends also where there is no connection: the handle says why.
+  static task<connection_ptr> connect_to(postgresql_settings to) {
+    namespace asio = boost::asio;
+    auto const given = libpq_parameters(to);
     std::vector<char const*> names, values;
     for (auto const& [name, value] : given) {
       names.push_back(name);
@@ -140,6 +193,10 @@ class connector {
       }
       next = PQconnectPoll(made.get());
     }
+    co_return made;
+  }
+
+  std::unique_ptr<connection> finish(connection_ptr made) {
     if (PQstatus(made.get()) != CONNECTION_OK) throw connect_failure(settings_, PQerrorMessage(made.get()));
     if (int const version = PQserverVersion(made.get()); version < 120000)
       throw error(condition::unsupported,
@@ -149,10 +206,9 @@ class connector {
       throw pooler_failure(settings_, "the settings of the session were not taken");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
     std::string const local = settings_.pgbouncer ? transaction_settings(settings_) : std::string();
-    co_return std::make_unique<connection>(std::move(made), place(), own_, news_, log_, local);
+    return std::make_unique<connection>(std::move(made), place(), own_, news_, log_, local);
   }
 
- private:
   struct borrowed_socket {
     borrowed_socket(boost::asio::any_io_executor const& executor, int number) : descriptor(executor) { descriptor.assign(number); }
     borrowed_socket(borrowed_socket const&) = delete;

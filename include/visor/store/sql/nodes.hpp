@@ -134,6 +134,7 @@ async<Session, node_lease> join(transaction<Session>& t, join_request const& req
                                              to_string(other.lease_until) + ", and there can be only one: stop it first");
     }
   }
+  check_known_epoch(request, same);
   std::int64_t before = 0;
   if (same == nullptr)
     before = co_await last_removed(t);

@@ -66,8 +66,8 @@ inline parts_by_table wanted_parts() {
   boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, boost::mp11::mp_push_back<all_records, migration_record>>>(
       [&]<class Record>(boost::mp11::mp_identity<Record>) {
         auto& parts = result[prefix + std::string(sql::table<Record>::name)];
-        for (std::string_view const name : sql::member_names<Record>) parts.insert("column " + std::string(name));
-        for (sql::index const& one : sql::table<Record>::indexes) parts.insert("index " + prefix + std::string(one.name));
+        for (std::string_view const name : sql::member_names<Record>) parts.insert(sql::column_part(name));
+        for (sql::index const& one : sql::table<Record>::indexes) parts.insert(sql::index_part(one.name));
       });
   return result;
 }
@@ -88,6 +88,11 @@ std::vector<sql::migration> const& migrations() {
   return chain;
 }
 
+inline bool is_stored(parts_by_table const& stored, sql::change const& what) {
+  auto const at = stored.find(what.table);
+  return at != stored.end() && (what.part.empty() || at->second.contains(what.part));
+}
+
 template <class Dialect, class Session>
 async<Session, schema_status> read_status(Session& session) {
   schema_status status;
@@ -106,36 +111,48 @@ async<Session, schema_status> read_status(Session& session) {
     if (at != applied.end()) {
       one.applied_at = at->applied_at;
       one.is_altered = at->checksum != known.checksum();
-      status.current = known.version;
+      status.current = status.begun = known.version;
     }
+    bool const is_begun = std::ranges::any_of(known.up, [&](sql::change const& each) { return is_stored(stored, each); });
+    if (is_begun && stored.contains(migration_table())) status.begun = known.version;
     status.versions.push_back(std::move(one));
   }
   for (auto const& row : applied) {
     if (row.version <= status.latest) continue;
-    status.current = row.version;
+    status.current = status.begun = row.version;
     status.versions.push_back({row.version, row.name, row.applied_at, false, false});
   }
   co_return status;
 }
 
-/// Brings the schema to a version, up or down. Returns the number of steps.
+/// Brings the schema to a version, up or down. Returns the number of versions.
+///
+/// Where a transaction cannot hold the tables, what is done of a version stays although the rest of it was not reached. So a version counts
+/// from when all of it is there until the first of it goes, and what is there already, or gone already, is passed over.
 template <class Dialect, class Session>
 async<Session, int> move_schema(Session& session, int target, instant now) {
   auto const stored = co_await stored_parts(session);
-  if (!stored.contains(migration_table())) co_await session.run(sql::create_table_text<Dialect, migration_record>);
+  if (!stored.contains(migration_table())) {
+    if (target == 0) co_return 0;
+    co_await session.run(sql::create_table_text<Dialect, migration_record>);
+  }
   auto const status = co_await read_status<Dialect>(session);
+  auto const& chain = migrations<Dialect>();
   int steps = 0;
   for (int version = status.current + 1; version <= target; ++version, ++steps) {
-    auto const& step = migrations<Dialect>()[static_cast<std::size_t>(version - 1)];
-    for (std::string_view const text : step.up) co_await session.run(text);
+    auto const& step = chain[static_cast<std::size_t>(version - 1)];
+    for (sql::change const& each : step.up)
+      if (!is_stored(stored, each)) co_await session.run(each.text);
     migration_record const record{step.version, std::string(step.name), step.checksum(), now};
     co_await session.execute(statements::insert_migration(), record);
   }
-  for (int version = status.current; version > target; --version, ++steps) {
-    auto const& step = migrations<Dialect>()[static_cast<std::size_t>(version - 1)];
-    for (std::string_view const text : step.down) co_await session.run(text);
+  if (target > 0 && target >= status.begun) co_return steps;
+  for (int version = status.begun; version > target; --version, ++steps) {
+    auto const& step = chain[static_cast<std::size_t>(version - 1)];
     statements::of_version const which{version};
     co_await session.execute(statements::remove_migration(), which);
+    for (sql::change const& each : step.down)
+      if (is_stored(stored, each)) co_await session.run(each.text);
   }
   // What remembers the versions goes with the last of them, so that the database is as if we had never been there.
   if (target == 0) co_await session.run(sql::text_of<sql::detail::drop_table<Dialect, migration_record>>.view());
@@ -186,18 +203,27 @@ async<Session, std::vector<std::string>> find_drift(Session& session, std::strin
   co_return lines;
 }
 
-/// Drops every table that this program knows, and makes them anew.
+template <class Dialect, class Session>
+async<Session> drop_known(Session& session, std::string table) {
+  std::string text = "DROP TABLE ";
+  text += Dialect::quote_open;
+  text += table;
+  text += Dialect::quote_close;
+  co_await session.run(text);
+}
+
+/// Drops every table that this program knows, and makes them anew. If it does not come to the end, what is there says so.
 template <class Dialect, class Session>
 async<Session> reset_schema(Session& session, instant now) {
   auto const stored = co_await stored_parts(session);
-  for (auto const& [table, _] : wanted_parts()) {
-    if (!stored.contains(table)) continue;
-    std::string text = "DROP TABLE ";
-    text += Dialect::quote_open;
-    text += table;
-    text += Dialect::quote_close;
-    co_await session.run(text);
+  if (!stored.contains(migration_table())) co_await session.run(sql::create_table_text<Dialect, migration_record>);
+  for (auto const& known : migrations<Dialect>()) {
+    statements::of_version const which{known.version};
+    co_await session.execute(statements::remove_migration(), which);
   }
+  for (auto const& [table, _] : wanted_parts())
+    if (stored.contains(table) && table != migration_table()) co_await drop_known<Dialect>(session, table);
+  co_await drop_known<Dialect>(session, migration_table());
   co_await move_schema<Dialect>(session, static_cast<int>(schema_versions.size()), now);
 }
 
