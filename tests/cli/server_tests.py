@@ -94,7 +94,7 @@ class Working(OnServer):
         self.accepts("db", "rollback")
         self.accepts("db", "migrate")
         self.accepts("db", "validate")
-        self.accepts("db", "rollback", "--steps", "2", "--yes")
+        self.accepts("db", "rollback", "--steps", "3", "--yes")
         self.assertEqual(self.server.tables(), 0)
 
     def test_a_connection_string(self):

@@ -43,6 +43,7 @@ db validate
 db reset
 drivers
 completion
+bench
 """.strip().splitlines()
 
 

@@ -468,9 +468,9 @@ TEST_CASE("an exchange with text that cannot be kept does nothing at all", "[con
 TEST_CASE("children are added with a completion that is accepted, once, and with no other", "[contract]") {
   scene s;
   auto const a = s.join("a");
-  for (visor::job_id id = 1; id <= 4; ++id) s.add(id);
-  auto const claimed = s.claim(a, 4);
-  REQUIRE(claimed.jobs.size() == 4);
+  for (visor::job_id id = 1; id <= 5; ++id) s.add(id);
+  auto const claimed = s.claim(a, 5);
+  REQUIRE(claimed.jobs.size() == 5);
   auto const with_child = [&](visor::completion done, visor::job_id id, visor::duration delay = 0s) {
     done.children.push_back(scene::job(id));
     if (delay != 0s) done.children.back().run_at = s->now() + delay;
@@ -488,7 +488,7 @@ TEST_CASE("children are added with a completion that is accepted, once, and with
   CHECK(s.exchange(a, {with_child(s.retried(claimed, 1h, 3), 104)}).refused.empty());
   CHECK(s.state(104) == "none");
   s->recover(a);
-  CHECK(s.exchange(a, {with_child(s.success(claimed, 3), 105)}).refused == ids{4});
+  CHECK(s.exchange(a, {with_child(s.success(claimed, 4), 105)}).refused == ids{5});
   CHECK(s.state(105) == "none");
 }
 
