@@ -11,14 +11,14 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace visor::postgresql_driver {
 
-/// Poolers may drop what a session is to be set to, and say nothing. The server reports this one, which nothing here depends on.
-inline constexpr char const* settings_were_taken = "iso_8601";
+/// A setting of our own, which only a session knows that was set to what we asked for. Poolers may drop that and say nothing; what the
+/// server reports by itself, some keep for each of their clients.
+inline constexpr char const* mark_of_session = "visor.session";
 
 /// What is set for each session: names, as the server reports them, and values.
 inline std::vector<std::pair<char const*, std::string>> session_settings(postgresql_settings const& from) {
@@ -27,7 +27,6 @@ inline std::vector<std::pair<char const*, std::string>> session_settings(postgre
   auto const milliseconds = [](duration length) { return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(length).count()); };
   std::vector<std::pair<char const*, std::string>> all{{"TimeZone", "UTC"},
                                                        {"DateStyle", "ISO"},
-                                                       {"IntervalStyle", settings_were_taken},
                                                        {"jit", "off"},
                                                        {"statement_timeout", milliseconds(from.transaction_timeout)},
                                                        {"idle_in_transaction_session_timeout", milliseconds(from.longest_pause)}};
@@ -71,7 +70,7 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
                                                        {"keepalives_count", "3"}};
   if (!from.password.empty()) all.emplace_back("password", from.password.reveal());
   if (!from.pgbouncer) {
-    std::string options;
+    std::string options = "-c " + std::string(mark_of_session) + "=own";
     for (auto const& [name, value] : session_settings(from)) {
       options += " -c " + std::string(name) + "=";
       for (char const c : value) {
@@ -142,12 +141,14 @@ class connector {
     if (int const version = PQserverVersion(made.get()); version < 120000)
       throw error(condition::unsupported,
                   place() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
-    if (char const* const style = PQparameterStatus(made.get(), "IntervalStyle");
-        !settings_.pgbouncer && style != nullptr && std::string_view(style) != settings_were_taken)
-      throw pooler_failure(settings_, "the settings of the session were not taken");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
     std::string const local = settings_.pgbouncer ? transaction_settings(settings_) : std::string();
-    co_return std::make_unique<connection>(std::move(made), place(), own_, log_, local);
+    auto result = std::make_unique<connection>(std::move(made), place(), own_, log_, local);
+    if (!settings_.pgbouncer) {
+      bool const is_own = co_await result->knows(mark_of_session);
+      if (!is_own) throw pooler_failure(settings_, "the settings of the session were not taken");
+    }
+    co_return result;
   }
 
  private:
