@@ -32,6 +32,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <source_location>
 #include <string>
 #include <thread>
 #include <utility>
@@ -230,14 +231,24 @@ class pooled_database {
     return what == condition::connection_lost || what == condition::serialization_failure || what == condition::deadlock;
   }
 
+  /// Who asks, where the operation knows: else this file would be all that is said about whoever holds a connection.
+  template <class Op>
+  static std::source_location where_of(Op const& op) {
+    if constexpr (requires { op.where(); })
+      return op.where();
+    else
+      return std::source_location::current();
+  }
+
   template <class Op>
   task<> perform(Op& op, access how) {
     auto const here = current();
+    auto const where = where_of(op);
     for (int attempt = 1;; ++attempt) {
       std::optional<error> failure;
       {
-        auto held = here->pool.try_acquire();
-        if (!held) held = co_await here->pool.acquire();
+        auto held = here->pool.try_acquire(where);
+        if (!held) held = co_await here->pool.acquire(where);
         // From here on it refers to values of the caller.
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         try {
