@@ -55,9 +55,11 @@ class Working(OnServer):
         text = (SOURCE / "examples/quickstart/visor.yaml").read_text()
         self.write(text.replace("scheduler:\n", "scheduler:\n  storage: " + json.dumps(self.storage()) + "\n", 1))
         self.accepts("config", "check")
-        self.assertEqual(self.run_program("run", "--for", "7s").returncode, 0)
-        jobs = self.accepts_json("job", "list")
-        self.assertGreaterEqual(len([job for job in jobs if job["type"] == "greet" and job["state"] == "completed"]), 3)
+        daemon = self.start("run")
+        self.wait_until(self.is_online)
+        self.wait_until(lambda: len([job for job in self.accepts_json("job", "list") if job["type"] == "greet" and job["state"] == "completed"]) >= 3)
+        daemon.send_signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(30), 0)
         self.each_fire_is_one()
         self.assertEqual(len(self.accepts_json("schedule", "list")), 4)
 
@@ -140,7 +142,7 @@ class Working(OnServer):
     def test_production_checks_the_server(self):
         environment = {"NODE_ENV": "production", "DATABASE_URL": self.url()}
         self.refuses("db", "test", environment=environment, says=self.SAY["authority"])
-        self.refuses("db", "test", environment=environment, says=["scheduler.storage.connection.ssl", "DB_SSL_CA"])
+        self.refuses("db", "test", environment=environment, says=["scheduler.storage.connection.ssl: ca, cert, key and reject_unauthorized", "DB_SSL_CA"])
         environment["DB_SSL_CA"] = str(self.server.root / "ca.pem")
         self.assertRegex(self.accepts_json("db", "test", environment=environment)["tls"], "^TLSv1")
         environment["DATABASE_URL"] = self.url("sslmode=disable")
@@ -285,8 +287,8 @@ class Wrong(OnServer):
 
     def test_no_connection_in_time(self):
         self.configure(pool={"max": 3, "acquire_timeout": "1ms"})
-        self.refuses("db", "status", says=["no connection to the database 'visor' at localhost:", " within 1ms (pool.acquire_timeout): 0 of 3 "
-                                           "connections are in use, 0 idle, 1 being made, 0 callers wait"])
+        self.refuses("db", "status", says=["no connection to the database 'visor' at localhost:", " within 1ms (pool.acquire_timeout, "
+                                           "DB_CONNECTION_TIMEOUT_MS): 0 of 3 connections are in use, 0 idle, 1 being made, 0 callers wait"])
 
     def test_a_missing_file(self):
         here = str(self.server.root / "ca.pem")

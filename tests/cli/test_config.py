@@ -78,9 +78,10 @@ class Sources(ProgramTest):
         self.assertEqual(found["connection.ssl.enabled"], ("true", "profile production"))
         self.assertEqual(found["connection.pool.max_lifetime"], ("20m", "default"))
 
-    def test_a_connection_string_is_masked(self):
-        found = self.shown({"DATABASE_URL": "postgres://u:hunter2@h/d"})
-        self.assertEqual(found["connection.connection_string"], ("********", "environment DATABASE_URL"))
+    def test_a_connection_string_is_shown_without_its_password(self):
+        found = self.shown({"DATABASE_URL": "postgres://u:hunter2@h/d?sslmode=require", "DB_PASSWORD": "hunter2", "DB_NAME": "other"})
+        self.assertEqual(found["connection.connection_string"], ("postgresql://u@h:5432/d", "environment DATABASE_URL"))
+        self.assertEqual([key for key in found if key.removeprefix("connection.") in ("host", "port", "database", "user", "password")], [])
         self.assertEqual(found["driver"], ("postgresql", "environment DATABASE_URL"))
 
     def test_what_lies_about_does_no_harm_to_sqlite(self):

@@ -9,7 +9,8 @@ class OnMariaDB:
     SERVER = MariaDB
     SAY = {
         "password": "refused the user 'visor' or the password: check both",
-        "database": ["the user 'visor' has no right to the database 'nowhere'", "GRANT ALL"],
+        "database": ["the user 'visor' has no right to the database 'nowhere' at localhost:", ", or there is none: CREATE DATABASE `nowhere`; ",
+                     "GRANT ALL ON `nowhere`.* TO `visor`"],
         "expired": "has expired",
         "selfmade": "is not from a trusted authority",
         "authority": "is not from a trusted authority",

@@ -5,7 +5,7 @@ import signal
 import sys
 
 import server_tests
-from program import SOURCE, main
+from program import SLOWNESS, SOURCE, main
 from servers import PgBouncer
 
 if not PgBouncer.is_there():
@@ -39,7 +39,7 @@ class Pooled(server_tests.OnServer):
         text = (SOURCE / "examples/quickstart/visor.yaml").read_text()
         self.write(text.replace("scheduler:\n", "scheduler:\n  storage: " + json.dumps(self.storage()) + "\n", 1))
         self.accepts("config", "check")
-        ended = self.run_program("run", "--for", "7s")
+        ended = self.run_program("run", "--for", f"{7 + 3 * SLOWNESS:.0f}s")
         self.assertEqual(ended.returncode, 0)
         self.assertEqual(ended.stderr.count("tells of no commits of others: they are looked for"), 1)
         jobs = self.accepts_json("job", "list")

@@ -62,6 +62,7 @@ workflows:
 
 TEST_CASE("what is described of the defaults") {
   auto const all = visor::describe(visor::settings());
+  CHECK(line(visor::settings(), "scheduler.storage.connection.ssl") == " (default)");
   CHECK(std::all_of(all.begin(), all.end(), [](auto const& each) { return to_string(each.from) == "default"; }));
   CHECK(all.size() > 20);
 }

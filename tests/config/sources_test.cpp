@@ -297,12 +297,15 @@ TEST_CASE("profiles") {
   REQUIRE(production.storage.connection.ssl);
   CHECK(*production.storage.connection.ssl == visor::ssl_settings());
   CHECK_FALSE(production.storage.auto_init);
+  CHECK_FALSE(production.storage.log_statements.all);
 
   auto const development = profile({{"NODE_ENV", "development"}});
   CHECK(development.storage.connection.pool.min == 2);
   CHECK(development.storage.connection.pool.max == 10);
   CHECK(development.storage.connection.pool.idle_timeout == 10s);
   CHECK(development.storage.connection.pool.max_uses == 0);
+  CHECK(development.storage.log_statements.all);
+  CHECK_FALSE(profile({{"NODE_ENV", "development"}, {"DB_LOG_QUERIES", "false"}}).storage.log_statements.all);
   CHECK_FALSE(development.storage.connection.ssl);
 
   auto const serverless = profile({{"VISOR_ENV", "serverless"}, {"NODE_ENV", "production"}});

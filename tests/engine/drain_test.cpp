@@ -46,6 +46,7 @@ TEST_CASE("a job that does not end in time is told to stop and given back with a
   CHECK_FALSE(node.ended);
   w.pass(2s);
   CHECK(node.ended);
+  CHECK(node.logged("1 jobs did not end within 30s (drain_timeout) and are told to stop"));
   CHECK(w.state(id) == job_state::ready);
   CHECK(w.attempts(id).empty());
   CHECK(node.engine->counters().returned == 1);

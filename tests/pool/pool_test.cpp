@@ -171,8 +171,9 @@ TEST_CASE("who gets none in time learns what all connections are doing and why t
   s.pass(1s);
   REQUIRE(one.answered);
   CHECK(one.kind() == condition::timeout);
-  CHECK_THAT(one.message(), visor_test::Contains("no connection to the mock at localhost:1 within 5s (pool.acquire_timeout): "
-                                                 "1 of 1 connections are in use, 0 idle, 0 being made, 0 callers wait"));
+  CHECK_THAT(one.message(),
+             visor_test::Contains("no connection to the mock at localhost:1 within 5s (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): "
+                                  "1 of 1 connections are in use, 0 idle, 0 being made, 0 callers wait"));
   CHECK_THAT(one.message(), visor_test::Contains("the oldest is held for 7s by "));
   CHECK_THAT(one.message(), visor_test::Contains("pool_test.cpp:"));
   CHECK_THAT(one.message(), visor_test::Contains("raise pool.max (DB_POOL_MAX)"));

@@ -9,7 +9,10 @@
 
 #include <boost/json/object.hpp>
 
+#include <algorithm>
 #include <iostream>
+#include <iterator>
+#include <string_view>
 
 namespace visor_program {
 namespace {
@@ -39,11 +42,24 @@ int check(invocation const& given) {
   return 0;
 }
 
+/// Whether a connection string, which is there, says this instead.
+bool is_in_connection_string(std::string_view path) {
+  constexpr std::string_view parts[] = {"host", "port", "database", "user", "password"};
+  constexpr std::string_view connection = "scheduler.storage.connection.";
+  return path.starts_with(connection) && std::ranges::find(parts, path.substr(connection.size())) != std::end(parts);
+}
+
 int show(invocation const& given) {
   auto const config = read_configuration(given);
   table rows({"KEY", "VALUE", "SOURCE"});
   boost::json::array all;
-  for (auto const& setting : visor::describe(config.settings)) {
+  bool const has_string = !config.settings.storage.connection.connection_string.empty();
+  auto const* const driver = driver_in_program(config.settings.storage.driver);
+  for (auto setting : visor::describe(config.settings)) {
+    if (has_string && is_in_connection_string(setting.path)) continue;
+    // Without its password, which only a driver can tell from the rest of it.
+    if (has_string && driver != nullptr && setting.path == "scheduler.storage.connection.connection_string")
+      setting.value = driver->place(config.settings);
     auto const from = visor::to_string(setting.from);
     if (given.has("changed") && from == "default") continue;
     rows.add({setting.path, setting.value, {from, from == "default" ? colour::faint : colour::none}});
@@ -65,7 +81,7 @@ constinit command const config_commands[2] = {
      "visor config check visor.yaml", file_argument, check_options, check},
     {"show",
      "Shows every value in force and where it comes from",
-     "Secrets are masked.",
+     "Secrets are masked. Of a connection string its server, user and database are shown.",
      "visor config show --config visor.yaml --changed",
      {},
      show_options,

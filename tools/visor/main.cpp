@@ -30,7 +30,8 @@ std::string_view place_of_settings(visor::condition of) {
   if (of == visor::condition::authentication_failed)
     return " (scheduler.storage.connection.user and password; DATABASE_URL, DB_USER and DB_PASSWORD)";
   if (of == visor::condition::tls_failed)
-    return " (scheduler.storage.connection.ssl; DB_SSL, DB_SSL_REJECT_UNAUTHORIZED, DB_SSL_CA, DB_SSL_CERT and DB_SSL_KEY)";
+    return " (scheduler.storage.connection.ssl: ca, cert, key and reject_unauthorized, or sslmode of the connection string; "
+           "DB_SSL, DB_SSL_REJECT_UNAUTHORIZED, DB_SSL_CA, DB_SSL_CERT and DB_SSL_KEY)";
   return {};
 }
 

@@ -52,7 +52,7 @@ class describer {
   void describe(std::string const& path, T const& value) {
     if constexpr (requires { value.has_value(); }) {
       if (value) return describe(path, *value);
-      if constexpr (!key_group<typename T::value_type>) add(path, {});
+      add(path, {});
     } else if constexpr (key_group<T>) {
       for_each_key<T>(value, [&](key_rule const& rule, auto const& member) { describe(join_path(path, rule.member), member); });
     } else if constexpr (std::is_same_v<T, secret>) {

@@ -34,6 +34,7 @@ inline constexpr auto profile_values = std::to_array<profile_value>({
     {"development", "scheduler.storage.connection.pool.max", "10"},
     {"development", "scheduler.storage.connection.pool.idle_timeout", "10s"},
     {"development", "scheduler.storage.connection.pool.max_uses", "0"},
+    {"development", "scheduler.storage.log_statements.all", "true"},
     {"serverless", "scheduler.storage.connection.pool.min", "0"},
     {"serverless", "scheduler.storage.connection.pool.max", "2"},
     {"serverless", "scheduler.storage.auto_init", "false"},

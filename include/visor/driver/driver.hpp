@@ -113,6 +113,7 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `database.close()`: lets what was asked for finish, then disconnects; later calls fail with `closed`, until it is opened again.
 /// - `database.transact(op, how)`: calls `op(session)`, which returns `S::async<void>`, in a transaction that may write, with this `access`
 ///   (`schema` if it is left out), and commits. `op` must live until completion, and may be called again after a failure that asks for it.
+///   If it has an `op.where()`, a `std::source_location`, messages about a connection that is held for long name that.
 /// - `database.read(op, how)`: the same for an operation that only reads: `reads`, if that is left out, or `asks`.
 /// - `database.is_watching()`: whether what others commit is noticed, as far as the driver knows.
 /// - `database.watch(f)`: `f` is called, from any thread, when somebody else may have committed, as far as the driver can tell. An

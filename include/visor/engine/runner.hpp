@@ -473,7 +473,7 @@ class runner {
     auto const since = node_.clock.elapsed() - drain_began_;
     if (!(running_.empty() && disowned_.empty()) && since >= node_.settings.drain_timeout && !abandoned_) {
       node_.log(log_level::warning, running_.size() + disowned_.size(), " jobs did not end within ", node_.settings.drain_timeout,
-                " and are told to stop");
+                " (drain_timeout) and are told to stop");
       abandoned_ = true;
       stop_all(stop_reason::shutdown);
     }

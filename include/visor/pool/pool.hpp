@@ -336,7 +336,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
 
   error timeout_failure() const {
     std::string text = "no connection to " + connector_.place() + " within " + to_string(settings_.acquire_timeout) +
-                       " (pool.acquire_timeout): " + occupation();
+                       " (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): " + occupation();
     if (last_failure_) text += "; the last connect failed: " + std::string(last_failure_->what());
     return error(condition::timeout, text);
   }

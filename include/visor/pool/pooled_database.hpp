@@ -34,6 +34,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <source_location>
 #include <string>
 #include <thread>
 #include <utility>
@@ -142,12 +143,12 @@ class pooled_database {
 
   template <class Op>
   task<> transact(Op& op, access how = access::schema) {
-    return perform(operation::to(op), how);
+    return perform(operation::to(op), how, where_of(op));
   }
 
   template <class Op>
   task<> read(Op& op, access how = access::reads) {
-    return perform(operation::to(op), how);
+    return perform(operation::to(op), how, where_of(op));
   }
 
   void watch(std::function<void()> f) {
@@ -245,13 +246,23 @@ class pooled_database {
     return what == condition::connection_lost || what == condition::serialization_failure || what == condition::deadlock;
   }
 
-  task<> perform(operation op, access how) {
+  /// Who asks, where the operation knows: else this file would be all that is said about whoever holds a connection.
+  template <class Op>
+  static std::source_location where_of(Op const& op) {
+    if constexpr (requires { op.where(); })
+      return op.where();
+    else
+      return std::source_location::current();
+  }
+
+  /// \param where who asks
+  task<> perform(operation op, access how, std::source_location where) {
     auto const here = current();
     for (int attempt = 1;; ++attempt) {
       std::optional<error> failure;
       {
-        auto held = here->pool.try_acquire();
-        if (!held) held = co_await here->pool.acquire();
+        auto held = here->pool.try_acquire(where);
+        if (!held) held = co_await here->pool.acquire(where);
         // From here on it refers to values of the caller.
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         try {

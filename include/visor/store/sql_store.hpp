@@ -19,6 +19,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <utility>
@@ -71,6 +72,13 @@ class sql_store {
   task<> close() {
     is_open_ = false;
     co_await database_.close();
+  }
+
+  /// Of its connections, none before it is opened; for drivers that have a pool of them.
+  auto statistics() const
+    requires requires(typename Driver::database const& from) { from.statistics(); }
+  {
+    return database_.statistics();
   }
 
   task<instant> now() {
@@ -334,7 +342,7 @@ class sql_store {
   template <access How, class Op>
   class call {
    public:
-    call(sql_store& of, Op const& op) : store_(of), op_(op) {}
+    call(sql_store& of, Op const& op, std::source_location where) : store_(of), op_(op), where_(where) {}
 
     async<void> operator()(session& on) {
       transaction t{on, instant{}, store_.leases_, false, {}};
@@ -355,6 +363,7 @@ class sql_store {
     }
 
     bool has_news() const { return news_; }
+    std::source_location where() const { return where_; }
     result_of<Op> take() {
       if constexpr (!std::is_void_v<result_of<Op>>) return std::move(*result_);
     }
@@ -363,16 +372,18 @@ class sql_store {
     struct nothing {};
     sql_store& store_;
     Op const& op_;
+    std::source_location where_;
     std::optional<std::conditional_t<std::is_void_v<result_of<Op>>, nothing, result_of<Op>>> result_;
     bool news_ = false;
   };
 
   /// One transaction, on an open database.
   /// \param check throws where the operation may not begin
+  /// \param where who asks, for messages about connections that are held for long
   template <access How, class Op, class Check>
-  task<result_of<Op>> perform(Op op, Check check) {
+  task<result_of<Op>> perform(Op op, Check check, std::source_location where = std::source_location::current()) {
     check();
-    call<How, Op> one(*this, op);
+    call<How, Op> one(*this, op, where);
     if constexpr (How == access::asks || How == access::reads)
       co_await database_.read(one, How);
     else
@@ -382,35 +393,36 @@ class sql_store {
   }
 
   template <access How, class Op, class Check>
-  task<result_of<Op>> perform_open(Op op, Check check) {
-    return perform<How>(std::move(op), [this, check] {
+  task<result_of<Op>> perform_open(Op op, Check check, std::source_location where) {
+    auto const check_both = [this, check] {
       check();
       check_open();
-    });
+    };
+    return perform<How>(std::move(op), check_both, where);
   }
 
   /// What no other may write beside, or see half done: it looks at what others change, and decides by it.
   template <class Op, class Check = void (*)()>
-  task<result_of<Op>> write(Op op, Check check = &no_check) {
-    return perform_open<access::alone>(std::move(op), check);
+  task<result_of<Op>> write(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
+    return perform_open<access::alone>(std::move(op), check, where);
   }
 
   /// What touches only rows that are the caller's, locks those that it takes, and adds new ones; of what it reads besides, only those that
   /// are alone change anything.
   template <class Op, class Check = void (*)()>
-  task<result_of<Op>> write_beside(Op op, Check check = &no_check) {
-    return perform_open<access::beside>(std::move(op), check);
+  task<result_of<Op>> write_beside(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
+    return perform_open<access::beside>(std::move(op), check, where);
   }
 
   template <class Op>
-  task<result_of<Op>> read(Op op) {
-    return perform<access::reads>(std::move(op), [this] { check_open(); });
+  task<result_of<Op>> read(Op op, std::source_location where = std::source_location::current()) {
+    return perform_open<access::reads>(std::move(op), &no_check, where);
   }
 
   /// Of one statement, and with no need of the time.
   template <class Op>
-  task<result_of<Op>> ask(Op op) {
-    return perform<access::asks>(std::move(op), [this] { check_open(); });
+  task<result_of<Op>> ask(Op op, std::source_location where = std::source_location::current()) {
+    return perform_open<access::asks>(std::move(op), &no_check, where);
   }
 
   std::optional<lease_id> take_lease_ids(std::size_t count) {

@@ -1,6 +1,7 @@
 #include "scene.hpp"
 
 #include <mutex>
+#include <source_location>
 
 // What is said about a server: in the log, and when no connection can be had.
 namespace visor_test {
@@ -166,12 +167,19 @@ TEST_CASE("who gets no connection is told what all of them do, and which setting
       failure = thrown;
     }
   };
-  auto second = [&](session&) -> visor::task<> { co_await base.read(third); };
+  struct {
+    visor::task<> operator()(session&) const { return of.read(inner); }
+    std::source_location where() const { return here; }
+    database& of;
+    decltype(third)& inner;
+    std::source_location here = std::source_location::current();
+  } const second{base, third};
   run(io, base.read(second));
   REQUIRE(failure);
   CHECK(failure->kind() == condition::timeout);
+  CHECK_THAT(failure->what(), Contains(" by " + std::string(second.here.file_name()) + ":" + std::to_string(second.here.line()) + ";"));
   CHECK_THAT(failure->what(), StartsWith("no connection to " + settings.place() +
-                                         " within 100ms (pool.acquire_timeout): 2 of 2 connections "
+                                         " within 100ms (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): 2 of 2 connections "
                                          "are in use, 0 idle, 0 being made, 0 callers wait; "));
   CHECK_THAT(failure->what(), Contains("the oldest is held for ") && Contains("raise pool.max (DB_POOL_MAX)") && !Contains("hunter2"));
   run(io, base.close());

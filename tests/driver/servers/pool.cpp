@@ -207,6 +207,22 @@ TEST_CASE("a database that was closed leaves no thread, no file and no connectio
   CHECK(count("/proc/self/task") == threads);
 }
 
+TEST_CASE("a store tells of its connections", "[servers]") {
+  place where;
+  visor::sql_store<kit::driver> store(where.settings());
+  boost::asio::io_context io{1};
+  CHECK_FALSE(store.statistics());
+  run(io, store.open());
+  auto const now = store.statistics();
+  REQUIRE(now);
+  CHECK(now->total >= 1);
+  CHECK(now->total == now->idle + now->in_use + now->connecting + now->resetting + now->closing);
+  CHECK(now->waiting == 0);
+  CHECK(now->acquired >= 1);
+  run(io, store.close());
+  CHECK_FALSE(store.statistics());
+}
+
 TEST_CASE("ended connections, and a server that crashes, cost each borrower one operation at most", "[servers]") {
   place where;
   auto settings = where.settings();

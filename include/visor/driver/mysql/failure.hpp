@@ -56,9 +56,10 @@ inline error connect_failure(mysql_settings const& to, int number, std::string_v
     case 1698:
       return because(condition::authentication_failed,
                      where + " knows the user '" + to.user + "' by its Unix account only: connect as that one, or make another user");
-    case 1044:
-      return because(condition::authentication_failed,
-                     "the user '" + to.user + "' has no right to " + to.place() + ": GRANT ALL ON `" + to.database + "`.* TO it");
+    case 1044:  // also where there is none, to those who may not see which there are
+      return because(condition::authentication_failed, "the user '" + to.user + "' has no right to " + to.place() +
+                                                           ", or there is none: CREATE DATABASE `" + to.database + "`; GRANT ALL ON `" +
+                                                           to.database + "`.* TO `" + to.user + "`");
     case 1130:
       return because(condition::authentication_failed, where + " admits nobody from this machine: make the user for this host, or for '%'");
     case 1129:

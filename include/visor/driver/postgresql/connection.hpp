@@ -289,6 +289,17 @@ class connection {
 
   task<> ask() { return run_alone("SELECT 1"); }
 
+  /// Whether the session has a setting of this name. If not, the connection is of no use any more.
+  task<bool> knows(std::string setting) {
+    try {
+      co_await run_alone("SHOW " + setting);
+      co_return true;
+    } catch (error const& refused) {
+      if (refused.kind() == condition::connection_lost || refused.kind() == condition::timeout) throw;
+    }
+    co_return false;
+  }
+
   task<> reset() {
     co_await run_alone("ROLLBACK");
     if (has_session()) co_await run_alone("DISCARD ALL");  // which the server wants alone

@@ -15,14 +15,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace visor::postgresql_driver {
 
-/// Poolers may drop what a session is to be set to, and say nothing. The server reports this one, which nothing here depends on.
-inline constexpr char const* settings_were_taken = "iso_8601";
+/// A setting of our own, which only a session knows that was set to what we asked for. Poolers may drop that and say nothing; what the
+/// server reports by itself, some keep for each of their clients.
+inline constexpr char const* mark_of_session = "visor.session";
 
 /// What is set for each session: names, as the server reports them, and values.
 inline std::vector<std::pair<char const*, std::string>> session_settings(postgresql_settings const& from) {
@@ -31,7 +31,6 @@ inline std::vector<std::pair<char const*, std::string>> session_settings(postgre
   auto const milliseconds = [](duration length) { return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(length).count()); };
   std::vector<std::pair<char const*, std::string>> all{{"TimeZone", "UTC"},
                                                        {"DateStyle", "ISO"},
-                                                       {"IntervalStyle", settings_were_taken},
                                                        {"jit", "off"},
                                                        {"statement_timeout", milliseconds(from.transaction_timeout)},
                                                        {"idle_in_transaction_session_timeout", milliseconds(from.longest_pause)}};
@@ -75,7 +74,7 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
                                                        {"keepalives_count", "3"}};
   if (!from.password.empty()) all.emplace_back("password", from.password.reveal());
   if (!from.pgbouncer) {
-    std::string options;
+    std::string options = "-c " + std::string(mark_of_session) + "=own";
     for (auto const& [name, value] : session_settings(from)) {
       options += " -c " + std::string(name) + "=";
       for (char const c : value) {
@@ -148,7 +147,8 @@ class connector {
     auto const all = candidates(settings_);
     if (all.size() == 1) {
       auto made = co_await connect_to(all.front());
-      co_return finish(std::move(made));
+      auto finishing = finish(std::move(made));
+      co_return co_await std::move(finishing);
     }
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     auto const end = std::chrono::steady_clock::now() + settings_.pool.connect_timeout;
@@ -158,7 +158,10 @@ class connector {
       duration const share = left / static_cast<std::int64_t>(all.size() - i);
       auto trying = visor::detail::within<connection_ptr>(executor, wall_clock(), share, connect_to(all[i]));
       auto made = co_await std::move(trying);
-      if (made && (PQstatus(made.get()) == CONNECTION_OK || is_final(PQerrorMessage(made.get())))) co_return finish(std::move(made));
+      if (made && (PQstatus(made.get()) == CONNECTION_OK || is_final(PQerrorMessage(made.get())))) {
+        auto finishing = finish(std::move(made));
+        co_return co_await std::move(finishing);
+      }
       trouble += made ? std::string(PQerrorMessage(made.get())) : all[i].host + " did not answer within " + to_string(share) + "\n";
     }
     throw connect_failure(settings_, trouble.c_str());
@@ -196,17 +199,19 @@ class connector {
     co_return made;
   }
 
-  std::unique_ptr<connection> finish(connection_ptr made) {
+  task<std::unique_ptr<connection>> finish(connection_ptr made) {
     if (PQstatus(made.get()) != CONNECTION_OK) throw connect_failure(settings_, PQerrorMessage(made.get()));
     if (int const version = PQserverVersion(made.get()); version < 120000)
       throw error(condition::unsupported,
                   place() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
-    if (char const* const style = PQparameterStatus(made.get(), "IntervalStyle");
-        !settings_.pgbouncer && style != nullptr && std::string_view(style) != settings_were_taken)
-      throw pooler_failure(settings_, "the settings of the session were not taken");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
     std::string const local = settings_.pgbouncer ? transaction_settings(settings_) : std::string();
-    return std::make_unique<connection>(std::move(made), place(), own_, news_, log_, local);
+    auto result = std::make_unique<connection>(std::move(made), place(), own_, news_, log_, local);
+    if (!settings_.pgbouncer) {
+      bool const is_own = co_await result->knows(mark_of_session);
+      if (!is_own) throw pooler_failure(settings_, "the settings of the session were not taken");
+    }
+    co_return result;
   }
 
   struct borrowed_socket {
