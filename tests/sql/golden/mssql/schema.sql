@@ -175,8 +175,9 @@ ALTER TABLE [visor_node] ADD [wish] nvarchar(max) COLLATE Latin1_General_100_BIN
 ALTER TABLE [visor_node] DROP COLUMN [queues];
 ALTER TABLE [visor_node] DROP COLUMN [capabilities];
 ALTER TABLE [visor_node] DROP COLUMN [wish];
--- up 3: limits of job types, checksum eb4fba3b75dc2a1d
+-- up 3: limits of job types, checksum 0b84db1747cda3e4
 ALTER TABLE [visor_lease] ADD [limited] nvarchar(255) COLLATE Latin1_General_100_BIN2;
+ALTER TABLE [visor_node] ADD [resources] nvarchar(max) COLLATE Latin1_General_100_BIN2;
 CREATE TABLE [visor_type_limit] (
   [concurrency] bigint NOT NULL,
   [key_concurrency] bigint NOT NULL,
@@ -198,4 +199,5 @@ CREATE TABLE [visor_claim] (
 -- down 3
 DROP TABLE [visor_claim];
 DROP TABLE [visor_type_limit];
+ALTER TABLE [visor_node] DROP COLUMN [resources];
 ALTER TABLE [visor_lease] DROP COLUMN [limited];

@@ -32,16 +32,16 @@ DELETE FROM `visor_lease` WHERE `id` = ?;
 SELECT `id`, `epoch`, `taken_at` FROM `visor_lease` WHERE `node` = ? AND `epoch` <= ? ORDER BY `id`;
 
 -- insert_node
-INSERT INTO `visor_node` (`name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO `visor_node` (`name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`, `resources`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- update_node
-UPDATE `visor_node` SET `address` = ?, `state` = ?, `epoch` = ?, `lease_until` = ?, `exclusive` = ?, `slots` = ?, `started_at` = ?, `version` = ?, `queues` = ?, `capabilities` = ?, `wish` = ? WHERE `name` = ?;
+UPDATE `visor_node` SET `address` = ?, `state` = ?, `epoch` = ?, `lease_until` = ?, `exclusive` = ?, `slots` = ?, `started_at` = ?, `version` = ?, `queues` = ?, `capabilities` = ?, `wish` = ?, `resources` = ? WHERE `name` = ?;
 
 -- all_nodes
-SELECT `name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish` FROM `visor_node` ORDER BY `name`;
+SELECT `name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`, `resources` FROM `visor_node` ORDER BY `name`;
 
 -- find_node
-SELECT `name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish` FROM `visor_node` WHERE `name` = ?;
+SELECT `name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`, `resources` FROM `visor_node` WHERE `name` = ?;
 
 -- remove_node
 DELETE FROM `visor_node` WHERE `name` = ?;

@@ -175,8 +175,9 @@ ALTER TABLE `visor_node` ADD COLUMN `wish` LONGTEXT;
 ALTER TABLE `visor_node` DROP COLUMN `queues`;
 ALTER TABLE `visor_node` DROP COLUMN `capabilities`;
 ALTER TABLE `visor_node` DROP COLUMN `wish`;
--- up 3: limits of job types, checksum e350e018a210a494
+-- up 3: limits of job types, checksum 077b43ca9bc6fae4
 ALTER TABLE `visor_lease` ADD COLUMN `limited` VARCHAR(255);
+ALTER TABLE `visor_node` ADD COLUMN `resources` LONGTEXT;
 CREATE TABLE `visor_type_limit` (
   `concurrency` BIGINT NOT NULL,
   `key_concurrency` BIGINT NOT NULL,
@@ -198,4 +199,5 @@ CREATE TABLE `visor_claim` (
 -- down 3
 DROP TABLE `visor_claim`;
 DROP TABLE `visor_type_limit`;
+ALTER TABLE `visor_node` DROP COLUMN `resources`;
 ALTER TABLE `visor_lease` DROP COLUMN `limited`;

@@ -32,16 +32,16 @@ DELETE FROM "visor_lease" WHERE "id" = $1;
 SELECT "id", "epoch", "taken_at" FROM "visor_lease" WHERE "node" = $1 AND "epoch" <= $2 ORDER BY "id";
 
 -- insert_node
-INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
 
 -- update_node
-UPDATE "visor_node" SET "address" = $1, "state" = $2, "epoch" = $3, "lease_until" = $4, "exclusive" = $5, "slots" = $6, "started_at" = $7, "version" = $8, "queues" = $9, "capabilities" = $10, "wish" = $11 WHERE "name" = $12;
+UPDATE "visor_node" SET "address" = $1, "state" = $2, "epoch" = $3, "lease_until" = $4, "exclusive" = $5, "slots" = $6, "started_at" = $7, "version" = $8, "queues" = $9, "capabilities" = $10, "wish" = $11, "resources" = $12 WHERE "name" = $13;
 
 -- all_nodes
-SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish" FROM "visor_node" ORDER BY "name";
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources" FROM "visor_node" ORDER BY "name";
 
 -- find_node
-SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish" FROM "visor_node" WHERE "name" = $1;
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources" FROM "visor_node" WHERE "name" = $1;
 
 -- remove_node
 DELETE FROM "visor_node" WHERE "name" = $1;

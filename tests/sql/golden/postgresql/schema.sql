@@ -175,8 +175,9 @@ ALTER TABLE "visor_node" ADD COLUMN "wish" text COLLATE "C";
 ALTER TABLE "visor_node" DROP COLUMN "queues";
 ALTER TABLE "visor_node" DROP COLUMN "capabilities";
 ALTER TABLE "visor_node" DROP COLUMN "wish";
--- up 3: limits of job types, checksum 8fbd5dc4b2bcbbbd
+-- up 3: limits of job types, checksum 683d62b88f7e67ec
 ALTER TABLE "visor_lease" ADD COLUMN "limited" text COLLATE "C";
+ALTER TABLE "visor_node" ADD COLUMN "resources" text COLLATE "C";
 CREATE TABLE "visor_type_limit" (
   "concurrency" bigint NOT NULL,
   "key_concurrency" bigint NOT NULL,
@@ -198,4 +199,5 @@ CREATE TABLE "visor_claim" (
 -- down 3
 DROP TABLE "visor_claim";
 DROP TABLE "visor_type_limit";
+ALTER TABLE "visor_node" DROP COLUMN "resources";
 ALTER TABLE "visor_lease" DROP COLUMN "limited";

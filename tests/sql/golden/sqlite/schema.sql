@@ -175,8 +175,9 @@ ALTER TABLE "visor_node" ADD COLUMN "wish" TEXT;
 ALTER TABLE "visor_node" DROP COLUMN "queues";
 ALTER TABLE "visor_node" DROP COLUMN "capabilities";
 ALTER TABLE "visor_node" DROP COLUMN "wish";
--- up 3: limits of job types, checksum 710174fb34afed2d
+-- up 3: limits of job types, checksum df5c84d4dde30339
 ALTER TABLE "visor_lease" ADD COLUMN "limited" TEXT;
+ALTER TABLE "visor_node" ADD COLUMN "resources" TEXT;
 CREATE TABLE "visor_type_limit" (
   "concurrency" INTEGER NOT NULL,
   "key_concurrency" INTEGER NOT NULL,
@@ -198,4 +199,5 @@ CREATE TABLE "visor_claim" (
 -- down 3
 DROP TABLE "visor_claim";
 DROP TABLE "visor_type_limit";
+ALTER TABLE "visor_node" DROP COLUMN "resources";
 ALTER TABLE "visor_lease" DROP COLUMN "limited";
