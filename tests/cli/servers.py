@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -99,7 +100,10 @@ class Server:
 
     def run(self, *words):
         prefix = ["setpriv", *self.as_user()] if self.user else []
-        return subprocess.run([*prefix, *map(str, words)], cwd="/", check=True, capture_output=True, text=True).stdout
+        done = subprocess.run([*prefix, *map(str, words)], cwd="/", capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(map(str, words))} ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
+        return done.stdout
 
     def write(self, name, text):
         path = self.data / name
@@ -269,8 +273,14 @@ class MariaDB(Server):
         return "mysql" if "mysql" in names else "nobody"
 
     def make(self):
-        self.run(self.binary("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db",
-                 "--skip-name-resolve", *self.storage())
+        words = [self.binary("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db",
+                 "--skip-name-resolve", *self.storage()]
+        try:
+            self.run(*words)
+        except RuntimeError as failure:  # seen once, where many servers began at the same time
+            print(failure, file=sys.stderr)
+            self.run("rm", "-rf", self.data)
+            self.run(*words)
 
     def storage(self):
         return [f"--datadir={self.data}", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=64M"]

@@ -260,7 +260,8 @@ class Cluster:
         self.trouble(node.name, 3)
         with self.server_lock:
             past = "'epoch'" if self.server.DRIVER == "postgresql" else "0"
-            self.server.sql(f"UPDATE visor_node SET lease_until = {past} WHERE name = '{node.name}'", "visor")
+            text = f"UPDATE visor_node SET lease_until = {past} WHERE name = '{node.name}'"
+            subprocess.run(self.server.client(text, "visor"), capture_output=True)  # which may be refused as well
 
     def lose_answers(self, node):
         """What the node says arrives; that it was done, it never hears."""
