@@ -327,7 +327,7 @@ async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, c
 inline std::vector<std::size_t> order_of_service(std::span<claim_request const> wanted) {
   std::vector<std::size_t> order(wanted.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t at) { return queue_name(wanted[at].queue).type; });
+  std::ranges::sort(order, {}, [&](std::size_t at) { return std::pair(queue_name(wanted[at].queue).type, at); });
   return order;
 }
 
