@@ -1,4 +1,4 @@
-"""Charts as SVG: lines over a logarithmic or linear axis, and histograms. Nothing but the standard library is needed."""
+"""Charts as SVG: lines over a logarithmic or linear axis, histograms, and bars with names. Nothing but the standard library is needed."""
 
 import html
 import math
@@ -118,4 +118,23 @@ def histogram(title, subtitle, x_label, bars, marks):
         at = x.place(min(max(value, low), high))
         parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP + 22}" y2="{HEIGHT - BOTTOM}" stroke="{COLOURS[2]}" stroke-dasharray="4 3"/>')
         parts.append(text(at, TOP + 15, f"{name} {value:.3g} ms", 12, INK, "middle"))
+    return document(parts, title)
+
+
+def bars(title, subtitle, x_label, values, first):
+    """`values` is a list of (name, value), longest first; the colour of the one named `first` is another one."""
+    left, height = 190, (HEIGHT - BOTTOM - TOP) / len(values)
+    x = Axis([value for _, value in values], left, WIDTH - RIGHT - 56, False)
+    parts = [f'<rect width="{WIDTH}" height="{HEIGHT}" rx="10" fill="#ffffff"/>',
+             text(24, 34, title, 18, INK, more='font-weight="600"'), text(24, 55, subtitle, 12)]
+    for tick in x.ticks:
+        at = x.place(tick)
+        parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="{GRID}"/>')
+        parts.append(text(at, HEIGHT - BOTTOM + 20, number(tick), anchor="middle"))
+    parts.append(text((left + WIDTH - RIGHT) / 2, HEIGHT - 16, x_label, anchor="middle"))
+    for i, (name, value) in enumerate(values):
+        top, end, colour = TOP + i * height + height * 0.18, x.place(value), COLOURS[0 if name == first else 1]
+        parts.append(text(left - 12, top + height * 0.32 + 4, name, 13, INK, "end", 'font-weight="600"' if name == first else ""))
+        parts.append(f'<rect x="{left}" y="{top:.1f}" width="{max(end - left, 1):.1f}" height="{height * 0.64:.1f}" rx="3" fill="{colour}"/>')
+        parts.append(text(end + 8, top + height * 0.32 + 4, f"{value:,.0f}", 12, INK))
     return document(parts, title)

@@ -49,11 +49,13 @@ class PostgreSQL(servers.Postgres):
 
     def __init__(self):
         super().__init__(tls=False)
+        self.sql(f"ALTER ROLE postgres PASSWORD '{self.PASSWORD}'")
+        self.address = f"postgresql://postgres:{self.PASSWORD}@{self.ADDRESS}:{self.port}"  # by TCP
         self.url = f"postgresql://postgres@/visor?host={self.root}".replace("@/", f"@:{self.port}/")
 
     def command(self):
         lasting = [word for word in super().command() if word != "fsync=off"][:-1]
-        return [*lasting, "-c", "shared_buffers=2GB", "-c", "max_wal_size=8GB", "-c", "checkpoint_timeout=30min"]
+        return [*lasting, "-c", "max_connections=200", "-c", "shared_buffers=2GB", "-c", "max_wal_size=8GB", "-c", "checkpoint_timeout=30min"]
 
     def version(self):
         return "PostgreSQL " + self.sql("SHOW server_version")
@@ -147,6 +149,8 @@ class Memory:
 
 
 PLACES = {"memory": Memory, "sqlite": SQLite, "postgresql": PostgreSQL, "mysql": MariaDB}
+# How many times as fast as a peer, with that batch, it has to be.
+LEAST = {("graphile-worker", 500): 2.5, ("pg-boss", 500): 5, ("river", 2000): 3}
 NAMES = {"memory": "memory", "sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
 
 
@@ -172,10 +176,10 @@ class Bench:
     def __init__(self, driver):
         self.driver, self.place = driver, PLACES[driver]()
 
-    def visor(self, scenario, **options):
+    def visor(self, scenario, url=None, **options):
         words = [PROGRAM, "bench", scenario, "--driver", self.driver, "--json"]
         if self.place.url:
-            words += ["--url", self.place.url]
+            words += ["--url", url or self.place.url]
         if self.driver == "sqlite":
             words += ["--file", self.place.root / "visor.db"]
         for name, value in options.items():
@@ -344,6 +348,38 @@ class Suite:
             bench.place.sql("SELECT pg_reload_conf()")
         self.row("idle daemon, PostgreSQL", f"{each:.2f} statements a second, {resident:.1f} MB", "1 and 15 MB", each < 1 and resident < 15)
 
+    def peers(self, bench):
+        """Other queues on the same server, each at its best as benchmarks/peers has it, between rounds of the program; all by TCP."""
+        jobs, shape = self.count(200_000), {"batch": 1000, "nodes": 2}
+
+        def ours():
+            return rate(self.keep("visor by TCP", bench.visor("burn-down", url=bench.place.address + "/visor", jobs=jobs, **shape)))
+
+        rounds = [ours() for _ in range(self.options.rounds // 2 + 1)]
+        said = subprocess.run([sys.executable, SOURCE / "benchmarks/peers/run.py", "--json", "--jobs", str(jobs), "--url",
+                               bench.place.address + "/postgres"], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+        rounds += [ours() for _ in range(self.options.rounds // 2)]
+        one = statistics.median(rounds)
+        found = [self.keep("peer", json.loads(line)) for line in said.splitlines()]
+        self.row("PostgreSQL burn-down, beside peers", f"{one:,.0f} jobs/s", "", None, f"batch {shape['batch']}, {shape['nodes']} nodes")
+        for peer in found:
+            if "jobs_per_second" not in peer:
+                why = next(word for word in ("skipped", "failed") if word in peer)
+                self.row(peer["peer"], why, "", None, peer[why])
+                continue
+            times, least = one / rate(peer), LEAST.get((peer["peer"], peer["batch"]))
+            self.row(f"visor beside {peer['peer']} {peer['version']}", f"{times:.1f} times as fast", f"{least} times" if least else "",
+                     times >= least if least else None,
+                     f"{rate(peer):,.0f} jobs/s, batch {peer['batch']}, {peer['concurrency']} at once, {peer['nodes']} nodes, "
+                     f"history {peer['history']}, {peer['wal_bytes_per_job']} bytes of WAL a job")
+        best = {}
+        for peer in found:
+            if "jobs_per_second" in peer:
+                best[peer["peer"]] = max(rate(peer), best.get(peer["peer"], 0))
+        values = sorted({"visor": one, **best}.items(), key=lambda each: -each[1])
+        self.chart("peers", charts.bars("Jobs a second on one PostgreSQL", f"{jobs:,} jobs that do nothing, 2 processors for server and clients",
+                                        "jobs a second, claimed, run and completed", values, "visor"))
+
     # ---- all of it ----
 
     def measure(self):
@@ -356,6 +392,7 @@ class Suite:
                 getattr(self, driver)(bench)
                 if driver == "postgresql":
                     self.idle(bench)
+                    self.peers(bench)
             finally:
                 bench.place.end()
         return versions
