@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <stop_token>
 #include <string>
@@ -30,7 +31,11 @@ class job_context {
   /// How much output is kept of one attempt. What comes later is dropped and counted.
   static constexpr std::size_t default_output_limit = 64 * 1024;
 
+  /// \param node its name
   job_context(claimed_job job, std::string node, std::int64_t epoch, boost::asio::any_io_executor executor,
+              std::size_t output_limit = default_output_limit)
+      : job_context(std::move(job), std::make_shared<std::string const>(std::move(node)), epoch, std::move(executor), output_limit) {}
+  job_context(claimed_job job, std::shared_ptr<std::string const> node, std::int64_t epoch, boost::asio::any_io_executor executor,
               std::size_t output_limit = default_output_limit)
       : job_(std::move(job)), node_(std::move(node)), epoch_(epoch), executor_(std::move(executor)), output_limit_(output_limit) {}
   job_context(job_context const&) = delete;
@@ -44,7 +49,7 @@ class job_context {
   std::string const& payload() const noexcept { return job_.payload; }  ///< JSON
   std::optional<std::string> const& schedule() const noexcept { return job_.schedule; }
   std::optional<instant> const& planned_at() const noexcept { return job_.planned_at; }
-  std::string const& node() const noexcept { return node_; }
+  std::string const& node() const noexcept { return *node_; }
 
   /// The epoch of this node's lease: hand it to systems that can refuse a smaller one, and a node that lost its lease without
   /// knowing does no harm there.
@@ -53,11 +58,21 @@ class job_context {
   /// Where a coroutine handler runs.
   boost::asio::any_io_executor const& executor() const noexcept { return executor_; }
 
+  /// Says where, for the engine, before the handler is called.
+  void run_on(boost::asio::any_io_executor executor) { executor_ = std::move(executor); }
+
   /// Fires when the job is cancelled, times out, its node's lease is lost, or shutdown waits no longer. A handler that ignores it
   /// keeps its slot until it ends; its result is then refused or recorded as what the stop was for. Coroutine handlers are also
   /// cancelled at what they await (terminal cancellation).
-  std::stop_token stop_token() const noexcept { return stop_.get_token(); }
-  bool stop_requested() const noexcept { return stop_.stop_requested(); }
+  std::stop_token stop_token() const {
+    std::scoped_lock const lock{mutex_};
+    if (!stop_.stop_possible()) {
+      stop_ = std::stop_source();
+      if (stop_requested()) stop_.request_stop();  // nobody listens yet
+    }
+    return stop_.get_token();
+  }
+  bool stop_requested() const noexcept { return why_stopped() != stop_reason::none; }
   stop_reason why_stopped() const noexcept { return reason_.load(std::memory_order_acquire); }
 
   /// Adds a line to the attempt's output. Kept up to the limit; text that is not UTF-8 is kept with U+FFFD in its place.
@@ -100,19 +115,22 @@ class job_context {
   bool request_stop(stop_reason why) {
     auto expected = stop_reason::none;
     if (!reason_.compare_exchange_strong(expected, why, std::memory_order_acq_rel)) return false;
-    stop_.request_stop();
+    std::unique_lock lock{mutex_};
+    auto stop = stop_;
+    lock.unlock();
+    stop.request_stop();
     return true;
   }
 
  private:
   claimed_job job_;
-  std::string node_;
+  std::shared_ptr<std::string const> node_;
   std::int64_t epoch_;
   boost::asio::any_io_executor executor_;
   std::size_t output_limit_;
-  std::stop_source stop_;
+  mutable std::stop_source stop_{std::nostopstate};  ///< made when somebody wants its token
   std::atomic<stop_reason> reason_{stop_reason::none};
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::string output_;
   std::vector<new_job> children_;
   std::size_t dropped_ = 0;

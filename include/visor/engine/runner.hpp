@@ -7,9 +7,8 @@
 #include "visor/engine/job_type.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/engine/retry.hpp"
+#include "visor/engine/workers.hpp"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -33,9 +32,13 @@ namespace visor::detail {
 /// with the next claim: one transaction for both.
 template <store Store, timekeeper Clock>
 class runner {
+  using job_ptr = std::shared_ptr<running_job<Clock>>;
+
  public:
   explicit runner(shared_node<Store, Clock>& shared)
       : node_(shared),
+        name_(std::make_shared<std::string const>(shared.settings.name)),
+        workers_(std::make_shared<workers<Clock>>(shared.executor, shared.clock, report_ends())),
         work_(shared.strand, shared.clock),
         gather_(shared.strand, shared.clock),
         cancels_(shared.strand, shared.clock),
@@ -44,6 +47,13 @@ class runner {
       auto& state = queues_.emplace_back(queue_state{queue, 0, {lane(queue.name)}, 0});
       for (auto const& capability : node_.settings.capabilities) state.lanes.emplace_back(queue_of(queue.name, capability));
     }
+  }
+
+  runner(runner const&) = delete;
+  runner& operator=(runner const&) = delete;
+  ~runner() {
+    alive_.reset();
+    workers_->close();
   }
 
   std::function<void()> on_lost_lease;
@@ -102,7 +112,7 @@ class runner {
   /// What runs may run elsewhere by now, and this node may get the same jobs again: what comes of these does not count.
   void lease_lost() {
     stop_all(stop_reason::lease_lost);
-    for (auto& [_, job] : running_) disowned_.push_back(job);
+    disowned_.insert(disowned_.end(), running_.begin(), running_.end());
     running_.clear();
     node_.counters.refused += ended_.size();
     ended_.clear();
@@ -186,27 +196,6 @@ class runner {
     std::vector<lane> lanes;
     std::size_t turn;  ///< which lane is asked first
   };
-
-  struct running_job {
-    running_job(claimed_job job, std::shared_ptr<job_type const> what, shared_node<Store, Clock>& on,
-                boost::asio::strand<boost::asio::any_io_executor> at, lease_id from)
-        : strand(at),
-          context(std::move(job), on.settings.name, on.lease.epoch, at, what->options.output_limit.value_or(on.settings.output_limit)),
-          lease(from),
-          type(std::move(what)),
-          started_at(on.clock.now()),
-          started(on.clock.elapsed()) {}
-
-    boost::asio::strand<boost::asio::any_io_executor> strand;
-    job_context context;
-    lease_id lease;
-    std::shared_ptr<job_type const> type;
-    std::optional<typename Clock::timer> deadline;  ///< where the type has a timeout
-    instant started_at;
-    duration started;
-    boost::asio::cancellation_signal interrupt;
-  };
-  using running_ptr = std::shared_ptr<running_job>;
 
   // --- claiming -------------------------------------------------------------------------------------------------------------------
 
@@ -316,71 +305,85 @@ class runner {
       work_.notify();
       return;
     }
-    queue_name const from(claimed.queue);
-    if (auto const& limits = type->second->options.limits; limits.any() && !from.is_limited()) {
-      // Whoever added it did not know of the limits.
-      back_.emplace_back(lease, claimed.id, duration{0}, queue_of(from.queue, from.capability, limits, claimed.type));
-      look_again_for(claimed.type);
-      work_.notify();
-      return;
+    if (auto const& limits = type->second->options.limits; limits.any()) {
+      queue_name const from(claimed.queue);
+      if (!from.is_limited()) {  // whoever added it did not know of the limits
+        back_.emplace_back(lease, claimed.id, duration{0}, queue_of(from.queue, from.capability, limits, claimed.type));
+        look_again_for(claimed.type);
+        work_.notify();
+        return;
+      }
     }
     ++queue_named(claimed.queue).busy;
-    auto const id = claimed.id;
-    auto job = std::make_shared<running_job>(std::move(claimed), type->second, node_, boost::asio::make_strand(node_.executor), lease);
-    running_.emplace(id, job);
+    auto const limit = type->second->options.output_limit.value_or(node_.settings.output_limit);
+    auto const job = std::make_shared<running_job<Clock>>(std::move(claimed), name_, node_.lease.epoch, lease, type->second, limit);
+    job->place = running_.size();
+    running_.push_back(job);
     if (running_.size() == 1) cancels_.notify();
-    node_.log(log_level::info, "job ", id, " ", job->type->name, " started, attempt ", job->context.attempt());
-    if (auto const limit = job->type->options.timeout; limit > duration{0}) {
+    node_.log(log_level::info, "job ", job->context.id(), " ", job->type->name, " started, attempt ", job->context.attempt());
+    if (auto const timeout = job->type->options.timeout; timeout > duration{0}) {
       job->deadline.emplace(node_.strand, node_.clock);
-      arm(job, job->started + limit);
+      arm(job, timeout);
     }
-    // A handler that ignores everything may outlive the engine.
-    auto report_end = [this, job, alive = std::weak_ptr(alive_)](std::exception_ptr failure) {
-      if (auto const still = alive.lock())
-        boost::asio::post(node_.strand, [this, job, failure, alive] {
-          if (alive.lock()) ended(job, failure);
-        });
-    };
-    boost::asio::co_spawn(job->strand, invoke(job), boost::asio::bind_cancellation_slot(job->interrupt.slot(), std::move(report_end)));
+    workers_->run(job);
   }
 
-  /// Keeps the job alive while its handler runs.
-  static task<> invoke(running_ptr job) { co_await job->type->run(job->context); }
+  /// For the workers. A handler that ignores everything may outlive the engine.
+  std::function<void()> report_ends() {
+    return [this, strand = node_.strand, alive = std::weak_ptr(alive_)] {
+      boost::asio::post(strand, [this, alive] {
+        if (!alive.lock()) return;
+        for (auto const& job : workers_->take_ended()) ended(job);
+      });
+    };
+  }
 
-  void arm(running_ptr const& job, duration until) {
-    auto expired = [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(job), until](boost::system::error_code failure) {
+  /// Looks after some time whether the job had all the time that it may have.
+  void arm(job_ptr const& job, duration wait) {
+    auto expired = [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(job)](boost::system::error_code failure) {
       auto const still = weak.lock();
       if (failure || !still || !alive.lock()) return;
-      if (!still->deadline) return;                                 // it has ended
-      if (node_.clock.elapsed() < until) return arm(still, until);  // waits may end early
+      if (!still->deadline) return;  // it has ended
+      auto const timeout = still->type->options.timeout;
+      auto const now = node_.clock.elapsed();
+      auto const left = workers_->started(still).value_or(now) + timeout - now;
+      if (left > duration{0}) return arm(still, left);  // waits may end early, and its turn comes late
       stop(still, stop_reason::timed_out);
     };
-    job->deadline->async_wait_for(until - node_.clock.elapsed(), std::move(expired));
+    job->deadline->async_wait_for(wait, std::move(expired));
   }
 
-  void stop(running_ptr const& job, stop_reason why) {
-    if (!job->context.request_stop(why)) return;  // once: what it does about the first must not be cut off
-    boost::asio::post(job->strand, [job] { job->interrupt.emit(boost::asio::cancellation_type::terminal); });
+  void stop(job_ptr const& job, stop_reason why) {
+    // Once: what it does about the first must not be cut off.
+    if (job->context.request_stop(why)) workers_->interrupt(job);
   }
 
   void stop_all(stop_reason why) {
-    for (auto const& [_, job] : running_) stop(job, why);
+    for (auto const& job : running_) stop(job, why);
   }
 
-  void ended(running_ptr const& job, std::exception_ptr const& failure) {
+  /// \return whether it was one of those that count
+  bool forget(job_ptr const& job) {
+    if (std::erase(disowned_, job) != 0) return false;
+    std::swap(running_[job->place], running_.back());
+    running_[job->place]->place = job->place;
+    running_.pop_back();
+    return true;
+  }
+
+  void ended(job_ptr const& job) {
     auto const& context = job->context;
     job->deadline.reset();
     --queue_named(context.queue()).busy;
     if (auto const type = queue_name(context.queue()).type; !type.empty()) look_again_for(type);
-    bool const disowned = std::erase(disowned_, job) != 0;
-    if (!disowned) running_.erase(context.id());
+    bool const disowned = !forget(job);
     ending end;
     end.stopped = context.why_stopped();
     std::string reason;
-    if (failure) {
+    if (job->failure) {
       end.returned = false;
       try {
-        std::rethrow_exception(failure);
+        std::rethrow_exception(job->failure);
       } catch (permanent_failure const& thrown) {
         end.permanent = true;
         reason = thrown.what();
@@ -407,14 +410,14 @@ class runner {
     if (ended_.size() >= running_.size()) gather_.notify();
   }
 
-  void report(running_job& job, verdict const& decided, std::string reason) {
+  void report(running_job<Clock>& job, verdict const& decided, std::string reason) {
     auto& context = job.context;
     completion done;
     done.lease = job.lease;
     done.job = context.id();
     done.attempt = context.attempt();
     done.started_at = job.started_at;
-    done.finished_at = node_.clock.now();
+    done.finished_at = job.finished_at;
     done.outcome = decided.outcome;
     done.state = decided.state;
     done.schedule = context.schedule();
@@ -425,7 +428,7 @@ class runner {
     if (decided.outcome != outcome::completed) done.error = to_storable_text(std::move(reason));
     if (auto output = context.take_output(); !output.empty()) done.output = to_storable_text(std::move(output));
 
-    duration const took = std::chrono::round<std::chrono::milliseconds>(node_.clock.elapsed() - job.started);
+    duration const took = std::chrono::round<std::chrono::milliseconds>(job.took);
     if (decided.outcome == outcome::completed) {
       ++node_.counters.completed;
       node_.log(log_level::info, "job ", done.job, " ", context.type(), " completed after ", took);
@@ -453,8 +456,8 @@ class runner {
       }
       try {
         auto const wanted = co_await node_.kept.cancel_requests();
-        for (auto const id : wanted)
-          if (auto const found = running_.find(id); found != running_.end()) stop(found->second, stop_reason::cancelled);
+        for (auto const& job : running_)
+          if (std::ranges::find(wanted, job->context.id()) != wanted.end()) stop(job, stop_reason::cancelled);
       } catch (std::exception const& failure) {
         node_.log(log_level::warning, "looking for cancelled jobs: ", failure.what());
       }
@@ -489,11 +492,14 @@ class runner {
 
   static constexpr std::chrono::seconds unknown_type_delay{30};
 
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
   shared_node<Store, Clock>& node_;
+  std::shared_ptr<std::string const> name_;
+  std::shared_ptr<workers<Clock>> workers_;
   std::vector<queue_state> queues_;
   std::unordered_map<std::string, std::shared_ptr<job_type const>> types_;
-  std::unordered_map<job_id, running_ptr> running_;
-  std::vector<running_ptr> disowned_;  ///< run on although their lease was lost
+  std::vector<job_ptr> running_;   ///< or wait for their turn
+  std::vector<job_ptr> disowned_;  ///< run on although their lease was lost
   std::vector<completion> ended_;
   std::vector<give_back> back_;
   signal<Clock> work_;
@@ -501,7 +507,6 @@ class runner {
   signal<Clock> cancels_;
   signal<Clock> done_;
   std::unique_ptr<boost::asio::thread_pool> threads_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>();
   std::optional<duration> rate_allows_at_;  ///< by `elapsed()`: jobs that a rate kept from starting
   duration drain_began_{};
   duration told_at_{};
