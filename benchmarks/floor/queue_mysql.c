@@ -248,7 +248,8 @@ static void work(int node, int ready, int go, void* with) {
       ++lease;
       int64_t now = microseconds_now();
       char* const text = ids_as_json(ids, count);
-      MYSQL_BIND taken[] = {a_number(&lease), a_text(name, &name_length), a_number(&epoch), a_number(&now), a_text(text, &ids_length)};
+      MYSQL_BIND taken[] = {a_number(&lease), a_text(name, &name_length), a_number(&epoch), a_number(&now), a_text(text, &ids_length),
+                            {.buffer_type = MYSQL_TYPE_NULL}};
       execute(insert_lease, taken);
       free(text);
     }

@@ -110,7 +110,7 @@ static PGconn* connect_prepared(void) {
                         are_texts});
   prepare(on, "remove_lease", LEASES_REMOVE_LEASE, 1, (Oid const[]){is_number});
   prepare(on, "front", JOBS_FRONT_OF_QUEUE, 4, (Oid const[]){is_text, is_number, is_text, is_number});
-  prepare(on, "insert_lease", LEASES_INSERT_LEASE, 5, (Oid const[]){is_number, is_text, is_number, is_time, is_text});
+  prepare(on, "insert_lease", LEASES_INSERT_LEASE, 6, (Oid const[]){is_number, is_text, is_number, is_time, is_text, is_text});
   return on;
 }
 
@@ -327,6 +327,7 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
     give_number(&taken, 1);
     give_number(&taken, since_2000());
     give_text(&taken, ids);
+    give_null(&taken);
     issue(on, "insert_lease", &taken);
     free(ids);
   }

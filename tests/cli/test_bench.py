@@ -1,7 +1,15 @@
 """visor bench: what it tells, that it leaves nothing behind, and what it refuses. How fast anything is, is nobody's business here."""
 
+import os
+import pathlib
+import sys
+import unittest
+
 from program import ProgramTest, main
 from servers import MariaDB, Postgres
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks/suite"))
+import suite  # noqa: E402
 
 SCENARIOS = ("burn-down", "steady", "one-at-a-time", "bulk-enqueue", "schedule-storm", "deep-queue", "pinned-xmin", "mixed")
 FIELDS = {"scenario", "driver", "jobs", "batch", "nodes", "seconds", "jobs_per_second", "client_cpu_seconds", "resident_bytes",
@@ -145,6 +153,19 @@ class OnMariaDB(OnServer, Bench, ProgramTest):
 
     def make_place(self):
         self.server.sql("CREATE DATABASE visor_bench")
+
+
+@unittest.skipUnless(os.environ.get("VISOR_FLOORS"), "VISOR_FLOORS names no folder")
+class Floors(unittest.TestCase):
+    """The programs that do the same by hand know today's tables and statements; each checks by itself that every job was done."""
+
+    def test_each(self):
+        for driver in suite.PLACES:
+            bench = suite.Bench(driver)
+            self.addCleanup(bench.place.end)
+            for scenario, how in (("burn-down", {"batch": 20}), ("one-at-a-time", {}), ("bulk-enqueue", {"batch": 50})):
+                with self.subTest(driver=driver, scenario=scenario):
+                    self.assertEqual(bench.floor(scenario, jobs=120, **how)["jobs"], 120)
 
 
 if __name__ == "__main__":
