@@ -45,6 +45,16 @@ TEST_CASE("only well-formed UTF-8 without NUL is storable") {
     CHECK_FALSE(is_storable_text(bad));
     CHECK(is_storable_text(to_storable_text(bad)));
   }
+  // Wherever it stands: what is plain is looked at in words.
+  for (std::size_t length = 1; length <= 24; ++length)
+    for (std::size_t at = 0; at < length; ++at)
+      for (char const odd : {'\0', '\x80', '\xFF', '\x01', '\x7F'}) {
+        std::string text(length, 'a');
+        text[at] = odd;
+        CAPTURE(length, at, static_cast<int>(odd));
+        CHECK(is_storable_text(text) == (odd == '\x01' || odd == '\x7F'));
+        CHECK(is_storable_text(text.replace(at, 1, "\xC3\xA9")));
+      }
   CHECK_FALSE(is_storable_text(std::string_view("a\0b", 3)));
   CHECK(to_storable_text(std::string("a\0b", 3)) ==
         "a\xEF\xBF\xBD"
