@@ -41,6 +41,8 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   std::function<visor::task<>(exchange_size)> before_exchange;
   std::function<visor::task<>(exchange_size)> after_exchange;
   std::function<void()> before_join;
+  /// What is done instead of an exchange.
+  std::function<visor::exchange_result(exchange_size)> in_place_of_exchange;
 
   visor::task<visor::node_lease> join(visor::join_request request) {
     if (before_join) before_join();
@@ -50,6 +52,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
                                                std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) {
     exchange_size const size{done.size(), back.size(), wanted.size()};
+    if (in_place_of_exchange) co_return in_place_of_exchange(size);
     if (auto const before = before_exchange) {  // copies: a test may set another one meanwhile
       auto step = before(size);
       co_await std::move(step);

@@ -35,7 +35,7 @@ namespace visor::detail {
 struct worker {
   explicit worker(boost::asio::any_io_executor const& on) : strand(boost::asio::make_strand(on)) {}
 
-  boost::asio::strand<boost::asio::any_io_executor> strand;
+  boost::asio::any_io_executor strand;
   boost::asio::cancellation_signal interrupt;  ///< emitted on the strand
   bool has_come = false;
 };

@@ -1,0 +1,76 @@
+// What a job costs in allocations: every operator new of this program is counted.
+#include "world.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+std::atomic<long> allocations{0};
+
+void* counted(std::size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc{};
+}
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size); }
+void* operator new[](std::size_t size) { return counted(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+using namespace visor_test;
+
+TEST_CASE("from its claim to its report a job allocates once, for itself") {
+  constexpr std::size_t batch = 500;
+  constexpr int rounds = 20;
+  world w;
+  auto how = world::settings();
+  how.queues = {visor::queue_settings("default", batch)};
+  world::node node;  // one that tells nobody what it does
+  node.engine = std::make_unique<engine_type>(w.io.get_executor(), w.store, how, w.clock);
+  int runs = 0;
+  node.engine->add(visor::job_type("quick", [&](visor::job_context&) -> visor::task<> {
+    ++runs;
+    co_return;
+  }));
+
+  std::vector<visor::exchange_result> prepared(rounds);
+  visor::job_id last = 0;
+  for (auto& result : prepared) {
+    auto& claim = result.claims.emplace_back();
+    claim.queue = "default";
+    claim.lease = ++last;
+    claim.jobs.resize(batch);
+    for (auto& job : claim.jobs) {
+      job.id = ++last;
+      job.type = "quick";
+      job.queue = "default";
+      job.payload = std::string(150, 'x');
+    }
+  }
+  std::vector<long> before;
+  before.reserve(rounds + 1);
+  w.store.in_place_of_exchange = [&](store_type::exchange_size size) {
+    visor::exchange_result result;
+    if (size.wanted == 0 || before.size() > rounds) return result;
+    before.push_back(allocations);
+    if (before.size() <= rounds) result = std::move(prepared[before.size() - 1]);
+    return result;
+  };
+  w.start(node);
+  w.pass(10ms);
+  CHECK(runs == rounds * batch);
+  REQUIRE(before.size() == rounds + 1);
+  // Of the second half, when what grows once has grown.
+  double const each = static_cast<double>(before[rounds] - before[rounds / 2]) / (rounds / 2 * batch);
+  INFO("allocations a job: " << each);
+  CHECK(each < 1.25);
+  w.store.in_place_of_exchange = nullptr;
+  node.engine->stop();
+  w.pass(2min);
+  CHECK(node.ended);
+}
