@@ -74,9 +74,13 @@ class connection {
         "optimizer_switch = 'materialization=off', innodb_lock_wait_timeout = " +
         wait_ + ", lock_wait_timeout = " + wait_ + " /*M! , max_statement_time = " + microseconds +
         " / 1000000, idle_transaction_timeout = " + pause + " *//*!80000 , max_execution_time = " + microseconds +
-        " DIV 1000 */; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT @@max_allowed_packet";
+        " DIV 1000 */; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT @@max_allowed_packet; "
+        "SHOW VARIABLES WHERE variable_name = 'wsrep_on' AND value = 'ON'";
     auto const answers = co_await run(text);
-    if (!answers.empty()) std::from_chars(answers[0].data(), answers[0].data() + answers[0].size(), largest_packet_);
+    std::from_chars(answers.at(0).data(), answers.at(0).data() + answers.at(0).size(), largest_packet_);
+    bool const is_galera = !answers.at(1).empty();
+    // A member knows what others have committed before it has done it itself: every statement waits until it has.
+    if (is_galera) co_await run("SET SESSION wsrep_sync_wait = 7");
   }
 
   /// Executes a statement that is prepared once for each connection.
