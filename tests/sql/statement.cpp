@@ -106,6 +106,7 @@ TEST_CASE("insert and update are made from a record", "[sql]") {
   CHECK(spelled<dollar_dialect, visor::sql::update<fruit>>() ==
         "UPDATE \"visor_fruit\" SET \"name\" = $1, \"colour\" = $2 WHERE \"id\" = $3");
   CHECK(visor::sql::insert<fruit>::name == "insert_fruit");
+  CHECK(visor::sql::insert<fruit, fruit, true>::name == "insert_new_fruit");
   CHECK(visor::sql::update<fruit>::name == "update_fruit");
 }
 

@@ -62,6 +62,7 @@ struct any_statement : sql::statement_defaults {
 /// What a transaction sees. It lives for one call of an operation.
 ///
 /// - `S::dialect`: of its driver.
+/// - `S::in_order`: whether what is asked is done before all that is called after it, though its answer may be awaited later.
 ///
 /// `S::async<T>` is the coroutine type that operations over this session return: `asio::awaitable<T>` for a driver that never
 /// blocks, `visor::immediate<T>` for one whose operations run on the driver's own threads. Every call below is awaited, once. A `query` or
@@ -90,6 +91,7 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
                                   std::span<detail::any_record const> many, std::span<std::size_t> affected, std::string_view text) {
   typename S::template async<int>;
   typename S::dialect;
+  { S::in_order } -> std::convertible_to<bool>;
   s.query(statement, params);
   s.find(statement, params);
   s.execute(statement, params);

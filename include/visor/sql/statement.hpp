@@ -312,10 +312,10 @@ constexpr auto column_kinds() {
 
 namespace detail {
 
-template <class Record>
+template <class Record, bool Ignore>
 struct insert_name {
   static constexpr void write(auto& sink) {
-    sink.text("insert_");
+    sink.text(Ignore ? "insert_new_" : "insert_");
     sink.text(table<Record>::name);
   }
 };
@@ -346,7 +346,7 @@ struct update_name {
 /// \tparam Ignore as of `insert`
 template <class Record, class Params, bool Ignore>
 struct insert_many : statement_defaults {
-  static constexpr std::string_view name = text_of<detail::insert_name<Record>>.view();
+  static constexpr std::string_view name = text_of<detail::insert_name<Record, Ignore>>.view();
   using params = Params;
   using used = tables<Record>;
   static constexpr bool ignores = Ignore;
@@ -360,7 +360,7 @@ struct insert_many : statement_defaults {
 /// \tparam Ignore a row whose key exists is left alone, and not counted as affected
 template <class Record, class Params = Record, bool Ignore = false>
 struct insert : statement_defaults {
-  static constexpr std::string_view name = text_of<detail::insert_name<Record>>.view();
+  static constexpr std::string_view name = text_of<detail::insert_name<Record, Ignore>>.view();
   using params = Params;
   using used = tables<Record>;
   using many = insert_many<Record, Params, Ignore>;

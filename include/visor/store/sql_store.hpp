@@ -10,6 +10,7 @@
 #include "visor/store/sql/nodes.hpp"
 #include "visor/store/sql/schedules.hpp"
 #include "visor/store/sql/schema_operations.hpp"
+#include "visor/store/sql/usual.hpp"
 #include "visor/store/sql/views.hpp"
 #include "visor/store/store.hpp"
 
@@ -139,7 +140,9 @@ class sql_store {
 
   /// O(log n) a job.
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
-    return write_beside([jobs](transaction& t) { return detail::enqueue(t, jobs); }, [jobs] { check_all(jobs); });
+    auto const usual = [jobs](transaction& t) { return detail::usual_enqueue(t, jobs); };
+    auto const careful = [jobs](transaction& t) { return detail::enqueue(t, jobs); };
+    return write_as_usual(usual, careful, [jobs] { check_all(jobs); });
   }
 
   /// O(log n) for each completion, return and claimed job.
@@ -154,8 +157,9 @@ class sql_store {
       else
         first_id = co_await reserve_lease_ids(wanted.size());
     }
-    detail::looks_first const op{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
-    co_return co_await write_beside(op);
+    detail::looks_first const usual{[&](transaction& t) { return detail::usual_exchange(t, lease, done, back, wanted, first_id); }};
+    detail::looks_first const careful{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
+    co_return co_await write_as_usual(usual, careful, &no_check);
   }
 
   task<promotion> promote(std::size_t limit) {
@@ -412,6 +416,19 @@ class sql_store {
   template <class Op, class Check = void (*)()>
   task<result_of<Op>> write_beside(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
     return perform_open<access::beside>(std::move(op), check, where);
+  }
+
+  /// The same in the way in which it nearly always goes; where it does not, nothing of that is left, and it is done with care.
+  template <class Usual, class Careful, class Check>
+  task<result_of<Careful>> write_as_usual(Usual usual, Careful careful, Check check,
+                                          std::source_location where = std::source_location::current()) {
+    try {
+      co_return co_await write_beside(std::move(usual), check, where);
+    } catch (detail::unusual const&) {
+    } catch (error const& thrown) {
+      if (thrown.kind() != condition::unique_violation) throw;
+    }
+    co_return co_await write_beside(std::move(careful), check, where);
   }
 
   template <class Op>

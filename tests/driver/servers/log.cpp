@@ -128,6 +128,45 @@ TEST_CASE("a log of connections tells who came and went, and why", "[servers]") 
   CHECK(said.size() == 4);
 }
 
+TEST_CASE("what happens for every job is written without looking at what is there, until something is found", "[servers]") {
+  place where;
+  auto settings = where.settings();
+  settings.log_statements.all = true;
+  journal said;
+  visor::sql_store<kit::driver> store(settings, visor::wall_clock(), said.sink());
+  boost::asio::io_context io{1};
+  run(io, store.open());
+  auto const with_care = [&] { return said.with(log_level::info, "SAVEPOINT").size(); };
+  visor::join_request me;
+  me.node = "a";
+  auto const lease = run(io, store.join(me));
+  std::vector<visor::new_job> jobs(6);
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].id = static_cast<visor::job_id>(i) + 1;
+  std::vector<visor::claim_request> const wanted{visor::claim_request("default", 3)};
+  std::vector<visor::completion> results;
+  CHECK(run(io, store.enqueue(jobs)) == jobs.size());
+  for (int round = 0; round < 2; ++round) {
+    auto const result = run(io, store.exchange(lease, results, {}, wanted));
+    CHECK(result.refused.empty());
+    REQUIRE(result.claims.size() == 1);
+    results.clear();
+    for (auto const& job : result.claims[0].jobs) {
+      results.emplace_back();
+      results.back().lease = result.claims[0].lease;
+      results.back().job = job.id;
+      results.back().attempt = job.attempt;
+    }
+    REQUIRE(results.size() == 3);
+  }
+  CHECK(run(io, store.exchange(lease, results, {}, wanted)).claims.empty());
+  CHECK(with_care() == 0);
+  CHECK(said.with(log_level::warning, "").empty());
+  CHECK(run(io, store.exchange(lease, results, {}, wanted)).refused.empty());
+  CHECK(run(io, store.enqueue(jobs)) == 0);
+  CHECK(with_care() == 1);
+  run(io, store.close());
+}
+
 TEST_CASE("a server that is away is told of once, and not at each try", "[servers]") {
   place where;
   tcp_gate gate(boost::asio::local::stream_protocol::endpoint("/nowhere"));

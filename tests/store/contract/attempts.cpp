@@ -89,10 +89,10 @@ TEST_CASE("a retry waits as long as it was told, by the time of the store", "[co
 TEST_CASE("a result is refused when its lease is gone, and nothing is written", "[contract]") {
   scene s;
   auto const lease = s.join("a", 10s);
+  auto const other = s.join("b");
   s.add(1);
   auto const claimed = s.claim(lease);
   auto const result = s.done(claimed);
-  auto const other = s.join("b");
   auto const refused = [&](visor::node_lease const& by, visor::completion const& what) {
     auto const before = s->attempts(1);
     auto const refusals = s.exchange(by, {what}).refused;
@@ -147,6 +147,12 @@ TEST_CASE("a result is refused when its lease is gone, and nothing is written", 
   }
   SECTION("of a node that left") {
     s->leave(lease);
+    CHECK(refused(lease, result));
+    CHECK(s.state(1) == "ready");
+  }
+  SECTION("with the job given back, which was written though nobody was told") {
+    visor::give_back const back(claimed.lease, 1);
+    CHECK(s->another()->exchange(lease, {}, std::span(&back, 1), {}).refused.empty());
     CHECK(refused(lease, result));
     CHECK(s.state(1) == "ready");
   }
@@ -213,6 +219,62 @@ TEST_CASE("a result that is sent again is accepted and changes nothing", "[contr
     CHECK(s.history(1) == "completed:completed");
     CHECK(s.history(2) == "lost");
   }
+}
+
+TEST_CASE("a result that was written though nobody was told is accepted with all that comes with it, once", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s);
+  for (visor::job_id id = 1; id <= 4; ++id) s.add(id);
+  auto const claimed = s.claim(lease, 2);
+  auto const first = s.done(claimed, 0);
+  auto const before = s->another();
+  CHECK(before->exchange(lease, std::span(&first, 1), {}, {}).refused.empty());
+  auto const result = s.exchange(lease, {first, s.done(claimed, 1)}, {}, {{"default", 1}});
+  CHECK(result.refused.empty());
+  REQUIRE(result.claims.size() == 1);
+  CHECK(ids_of(result.claims[0]) == ids{3});
+  CHECK(s.history(1) == "completed:completed");
+  CHECK(s.history(2) == "completed:completed");
+  CHECK(s.state(4) == "ready");
+  s->advance(10s);
+  CHECK(s->recover().at(0).requeued == ids{3});
+}
+
+TEST_CASE("a node whose time is up ends what it has, and gets nothing else", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s);
+  s.add(1);
+  s.add(2);
+  auto const claimed = s.claim(lease);
+  s->advance(10s - 1us);
+  SECTION("at the last moment") {
+    auto const result = s.exchange(lease, {s.done(claimed)}, {}, {{"default", 1}});
+    CHECK(result.lease_current);
+    CHECK(result.claims.size() == 1);
+    CHECK(s.state(1) == "completed");
+  }
+  SECTION("a moment later") {
+    s->advance(1us);
+    auto const result = s.exchange(lease, {s.done(claimed)}, {}, {{"default", 1}});
+    CHECK_FALSE(result.lease_current);
+    CHECK(result.refused.empty());
+    CHECK(result.claims.empty());
+    CHECK(s.state(1) == "completed");
+    CHECK(s.state(2) == "ready");
+  }
+}
+
+TEST_CASE("results of several leases come together, in whatever order", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s);
+  for (visor::job_id id = 1; id <= 6; ++id) s.add(id);
+  auto const first = s.claim(lease, 2), second = s.claim(lease, 2), third = s.claim(lease, 1);
+  auto const result = s.exchange(lease, {s.done(third), s.done(second, 1), s.done(first), s.done(second), s.done(first, 1)});
+  CHECK(result.refused.empty());
+  for (visor::job_id id = 1; id <= 5; ++id) CHECK(s.state(id) == "completed");
+  s->advance(10s);
+  CHECK(s->recover().at(0).requeued.empty());
+  CHECK(s.state(6) == "ready");
 }
 
 TEST_CASE("results, returns and claims travel together and in that order", "[contract]") {

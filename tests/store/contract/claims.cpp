@@ -219,6 +219,23 @@ TEST_CASE("enqueueing again what is there changes nothing", "[contract]") {
   CHECK(s.claim(lease, 10).jobs.empty());
 }
 
+TEST_CASE("what is enqueued again in part adds the rest, now and for later", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 1h);
+  std::vector<visor::new_job> jobs;
+  for (visor::job_id id = 1; id <= 6; ++id) {
+    jobs.push_back(s.job(id));
+    if (id % 2 == 0) jobs.back().run_at = s->now() + 1min;
+  }
+  CHECK(s->enqueue(std::span(jobs).first(3)) == 3);
+  CHECK(s->enqueue(jobs) == 3);
+  CHECK(s->enqueue(jobs) == 0);
+  CHECK(ids_of(s.claim(lease, 10)) == ids{1, 3, 5});
+  s->advance(1min);
+  CHECK(s->promote(10).moved == 3);
+  CHECK(ids_of(s.claim(lease, 10)) == ids{2, 4, 6});
+}
+
 TEST_CASE("a job that is due at this very instant is ready", "[contract]") {
   scene s;
   auto exact = s.job(1);

@@ -1,6 +1,7 @@
 #include "contract/given.hpp"
 #include "contract/threads.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -185,6 +186,36 @@ TEST_CASE("completing and recovering at once end a job once", "[contract]") {
     for (visor::job_id id = first; id < first + 10; ++id) {
       bool const died = std::find(dead.begin(), dead.end(), id) != dead.end();
       CHECK(s.history(id) == (died ? "lost:dead" : "completed:completed"));
+    }
+  }
+}
+
+TEST_CASE("of a result and a return of one job at the same time one counts", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 24h);
+  constexpr int size = 10;
+  for (int round = 0; round < 30; ++round) {
+    visor::job_id const first = round * size + 1;
+    for (visor::job_id id = first; id < first + size; ++id) s.add(s.job(id, 100, "round" + std::to_string(round)));
+    auto const claimed = s.claim(lease, size, "round" + std::to_string(round));
+    REQUIRE(claimed.jobs.size() == size);
+    ids refused[2];
+    in_threads(2, [&](int number) {
+      for (std::size_t i = 0; i < size; ++i) {
+        std::vector<visor::completion> done;
+        std::vector<visor::give_back> back;
+        if (number == 0)
+          done.push_back(scene::success(claimed, i));
+        else
+          back.emplace_back(claimed.lease, claimed.jobs[i].id);
+        for (auto const id : s->exchange(lease, done, back, {}).refused) refused[number].push_back(id);
+      }
+    });
+    for (visor::job_id id = first; id < first + size; ++id) {
+      bool const is_ended = std::ranges::find(refused[0], id) == refused[0].end();
+      bool const is_back = std::ranges::find(refused[1], id) == refused[1].end();
+      CHECK(is_ended != is_back);
+      CHECK(s.state(id) == (is_ended ? "completed" : "ready"));
     }
   }
 }

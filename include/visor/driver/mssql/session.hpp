@@ -35,6 +35,7 @@ struct server_time : sql::statement_defaults {
 class session {
  public:
   using dialect = mssql_dialect;
+  static constexpr bool in_order = true;
   template <class T>
   using async = immediate<T>;
 

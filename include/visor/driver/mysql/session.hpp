@@ -22,6 +22,7 @@ namespace visor::mysql_driver {
 class session {
  public:
   using dialect = mysql_dialect;
+  static constexpr bool in_order = false;
   template <class T>
   using async = task<T>;
 

@@ -104,6 +104,9 @@ class connection {
   /// Whatever was or will be sent in this transaction may leave something in the session: `reset` goes before the next one.
   void touch() noexcept { is_touched_ = true; }
 
+  /// How many statements were sent since `receive` was called.
+  std::size_t unanswered() const noexcept { return sent_; }
+
   /// Fetches the answers to all that was sent since the last call.
   /// \throws visor::error why the first of them that failed did; those behind it were not done
   task<> receive() {

@@ -20,6 +20,7 @@ namespace visor::postgresql_driver {
 class session {
  public:
   using dialect = postgresql_dialect;
+  static constexpr bool in_order = true;
   template <class T>
   using async = task<T>;
 
@@ -55,15 +56,14 @@ class session {
     co_return;
   }
 
-  /// The last some hundred are sent with what follows.
+  /// The last some thousand are sent with what follows.
   template <sql::statement S>
   task<> post_many(S, std::span<typename S::params const> many) {
     while (!many.empty()) {
       auto const batch = connection_.next_batch<S>(many);
       connection_.post_batch<S>(batch);
       many = many.subspan(batch.size());
-      if (many.empty()) co_return;
-      co_await connection_.receive();
+      if (!many.empty() && connection_.unanswered() >= most_unanswered) co_await connection_.receive();
     }
   }
 
@@ -105,6 +105,7 @@ class session {
   }
 
   static constexpr sql::none nothing{};
+  static constexpr std::size_t most_unanswered = 32;  // statements, a batch each, before one waits
 
   template <class Row>
   task<std::vector<Row>> rows_of(connection::ticket asked) {

@@ -18,6 +18,7 @@ namespace visor::sqlite_driver {
 class session {
  public:
   using dialect = sqlite_dialect;
+  static constexpr bool in_order = true;
   template <class T>
   using async = immediate<T>;
 

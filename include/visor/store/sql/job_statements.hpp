@@ -59,12 +59,13 @@ struct waiting_row {
 };
 BOOST_DESCRIBE_STRUCT(waiting_row, (), (blocker, job, queue, priority, run_at, attempt))
 
-using insert_job = sql::insert<job_record, new_job_row, true>;
+using insert_job = sql::insert<job_record, new_job_row>;
+using insert_new_job = sql::insert<job_record, new_job_row, true>;
 using insert_ready = sql::insert<ready_record, ready_row>;
 using insert_scheduled = sql::insert<scheduled_record, scheduled_row>;
 using insert_waiting = sql::insert<waiting_record, waiting_row>;
 using insert_dead = sql::insert<dead_record>;
-using insert_cancel = sql::insert<cancel_record, cancel_record, true>;
+using insert_new_cancel = sql::insert<cancel_record, cancel_record, true>;
 
 struct of_job {
   job_id job = 0;
@@ -314,10 +315,10 @@ struct find_cancel : sql::statement_defaults {
 };
 
 using all_of_jobs =
-    boost::mp11::mp_list<insert_job, insert_ready, insert_scheduled, insert_waiting, insert_dead, insert_cancel, front_of_queue,
-                         remove_front, remove_ready, remove_retried_ready, remove_scheduled, remove_waiting, remove_dead, remove_cancel,
-                         put_ready, put_scheduled, find_facts, due_jobs, remove_due, next_scheduled, any_waiting, waiting_behind,
-                         remove_waiting_behind, find_waiting, cancels, find_cancel>;
+    boost::mp11::mp_list<insert_job, insert_new_job, insert_ready, insert_scheduled, insert_waiting, insert_dead, insert_new_cancel,
+                         front_of_queue, remove_front, remove_ready, remove_retried_ready, remove_scheduled, remove_waiting, remove_dead,
+                         remove_cancel, put_ready, put_scheduled, find_facts, due_jobs, remove_due, next_scheduled, any_waiting,
+                         waiting_behind, remove_waiting_behind, find_waiting, cancels, find_cancel>;
 
 }  // namespace visor::statements
 

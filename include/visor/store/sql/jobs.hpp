@@ -91,6 +91,16 @@ inline statements::new_job_row as_row(new_job const& given, instant now) {
   return row;
 }
 
+inline std::vector<statements::new_job_row> as_rows(std::span<new_job const> given, instant now) {
+  std::vector<statements::new_job_row> rows;
+  rows.reserve(given.size());
+  for (auto const& job : given) rows.push_back(as_row(job, now));
+  return rows;
+}
+
+/// Where a new job waits for its turn.
+inline statements::ready_row place_of(statements::new_job_row const& job) { return {job.queue, job.priority, job.run_at, job.id, 1}; }
+
 /// Lets jobs that are stored already wait for their turn: now, or at their `run_at`.
 template <class Session>
 async<Session> place_jobs(transaction<Session>& t, std::span<statements::ready_row const> jobs) {
@@ -108,17 +118,16 @@ async<Session> place_jobs(transaction<Session>& t, std::span<statements::ready_r
   t.news = t.news || !jobs.empty();
 }
 
+/// Adds those of the jobs whose ids are not there. Returns how many that were.
 template <class Session>
 async<Session, std::size_t> enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
-  std::vector<statements::new_job_row> rows;
-  rows.reserve(jobs.size());
-  for (auto const& job : jobs) rows.push_back(as_row(job, t.now));
+  auto const rows = as_rows(jobs, t.now);
   std::vector<std::size_t> affected(jobs.size());
-  std::size_t const added = co_await t.session.execute_many(statements::insert_job(), rows, affected);
+  std::size_t const added = co_await t.session.execute_many(statements::insert_new_job(), rows, affected);
   std::vector<statements::ready_row> places;
   places.reserve(added);
   for (std::size_t i = 0; i < rows.size(); ++i)
-    if (affected[i] != 0) places.push_back({rows[i].queue, rows[i].priority, rows[i].run_at, rows[i].id, 1});
+    if (affected[i] != 0) places.push_back(place_of(rows[i]));
   co_await place_jobs(t, places);
   co_return added;
 }
@@ -207,7 +216,7 @@ async<Session> end_unrun(transaction<Session>& t, job_id job, int attempt) {
   row.finished_at = t.now;
   row.outcome = outcome::cancelled;
   row.final_state = job_state::cancelled;
-  co_await t.session.post(statements::insert_attempt(), row);
+  co_await t.session.post(statements::insert_new_attempt(), row);
   ended_job const ended{job, attempt, job_state::cancelled, std::nullopt, std::nullopt};
   co_await follow_end(t, ended);
 }
@@ -257,7 +266,7 @@ async<Session, cancel_result> cancel_job(transaction<Session>& t, job_id job) {
   switch (*state) {
     case job_state::running: {
       cancel_record const wish{job, t.now};
-      co_await t.session.post(statements::insert_cancel(), wish);
+      co_await t.session.post(statements::insert_new_cancel(), wish);
       t.news = true;
       co_return cancel_result::requested;
     }

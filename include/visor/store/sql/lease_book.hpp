@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -62,23 +64,46 @@ class open_lease {
 };
 
 /// What this process remembers of its own leases, so that a completion need not read which jobs of its lease are open. It is only
-/// a memory: a transaction that fails may leave it wrong, so that nothing is refused, and no lease deleted, on its word alone.
-/// Thread-safe. O(1).
+/// a memory: a transaction that fails may leave it wrong, so that nothing is refused, and no lease deleted, on its word alone. It is
+/// changed by those alone who have locked the row of the lease. Thread-safe. O(1), `look` O(jobs).
 class lease_book {
  public:
+  /// What is known of a lease, and since when: no two have one number.
+  struct entry {
+    open_lease jobs;
+    std::uint64_t number = 0;
+  };
+
+  /// What is known of a lease, for who has not locked it yet.
+  std::optional<entry> look(lease_id id) const {
+    std::scoped_lock const lock(mutex_);
+    auto const at = leases_.find(id);
+    if (at == leases_.end()) return std::nullopt;
+    return at->second;
+  }
+
   /// Takes what is known of a lease out, for the time of a transaction.
   std::optional<open_lease> take(lease_id id) {
     std::scoped_lock const lock(mutex_);
     auto const at = leases_.find(id);
     if (at == leases_.end()) return std::nullopt;
-    auto found = std::move(at->second);
+    auto found = std::move(at->second.jobs);
     leases_.erase(at);
     return found;
   }
 
+  /// Takes out what somebody has looked at. False if that is not what is known any more.
+  bool take(lease_id id, std::uint64_t number) {
+    std::scoped_lock const lock(mutex_);
+    auto const at = leases_.find(id);
+    if (at == leases_.end() || at->second.number != number) return false;
+    leases_.erase(at);
+    return true;
+  }
+
   void put(lease_id id, open_lease lease) {
     std::scoped_lock const lock(mutex_);
-    leases_.insert_or_assign(id, std::move(lease));
+    leases_.insert_or_assign(id, entry{std::move(lease), ++last_number_});
   }
 
   void clear() {
@@ -86,9 +111,13 @@ class lease_book {
     leases_.clear();
   }
 
+  /// Whether some job waited for another one, or was to be stopped, when somebody looked last.
+  std::atomic<bool> saw_rarities{false};
+
  private:
-  std::mutex mutex_;
-  std::unordered_map<lease_id, open_lease> leases_;
+  mutable std::mutex mutex_;
+  std::unordered_map<lease_id, entry> leases_;
+  std::uint64_t last_number_ = 0;
 };
 
 }  // namespace visor::detail

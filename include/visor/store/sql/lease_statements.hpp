@@ -31,8 +31,9 @@ struct lease_row {
 };
 BOOST_DESCRIBE_STRUCT(lease_row, (), (id, node, epoch, taken_at, jobs, limited))
 
+using insert_attempt = sql::insert<attempt_record, attempt_row>;
 /// An attempt that is there already is left alone: then it is a repetition.
-using insert_attempt = sql::insert<attempt_record, attempt_row, true>;
+using insert_new_attempt = sql::insert<attempt_record, attempt_row, true>;
 using insert_lease = sql::insert<lease_record, lease_row>;
 
 struct numbered_attempt {
@@ -298,7 +299,7 @@ struct sequence_value {
 };
 BOOST_DESCRIBE_STRUCT(sequence_value, (), (next))
 
-using insert_sequence = sql::insert<sequence_record, sequence_record, true>;
+using insert_new_sequence = sql::insert<sequence_record, sequence_record, true>;
 
 struct advance_sequence : sql::statement_defaults {
   static constexpr std::string_view name = "advance_sequence";
@@ -316,9 +317,10 @@ struct read_sequence : sql::statement_defaults {
 };
 
 using all_of_leases =
-    boost::mp11::mp_list<insert_attempt, insert_lease, attempts_of, accepted_before, next_attempt_number, reopen_job, find_lease, open_jobs,
-                         narrow_lease, remove_lease, leases_of_node, insert_node, update_node, all_nodes, find_node, remove_node, set_wish,
-                         current_node, renew_node, leave_node, lapse_node, insert_sequence, advance_sequence, read_sequence>;
+    boost::mp11::mp_list<insert_attempt, insert_new_attempt, insert_lease, attempts_of, accepted_before, next_attempt_number, reopen_job,
+                         find_lease, open_jobs, narrow_lease, remove_lease, leases_of_node, insert_node, update_node, all_nodes, find_node,
+                         remove_node, set_wish, current_node, renew_node, leave_node, lapse_node, insert_new_sequence, advance_sequence,
+                         read_sequence>;
 
 }  // namespace visor::statements
 

@@ -4,11 +4,13 @@
 #include "visor/store/sql/limits.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <numeric>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,12 +25,16 @@ struct held_lease {
   bool is_narrowed = false;
   std::vector<job_id> ended_here;
   open_lease jobs;
+  std::uint64_t known_as = 0;  ///< the number of what is remembered, if `jobs` was looked up before the row was locked
 
   /// A job is open no longer, though what is stored may say so until this transaction has written it.
   void end(open_lease::job& job) {
     ended_here.push_back(job.id);
     jobs.end(job);
   }
+
+  /// What was remembered need not be true, but this transaction saw each of its jobs end.
+  bool is_certain() const { return is_fresh || ended_here.size() == jobs.size(); }
 };
 
 inline held_lease* find_held(std::vector<held_lease>& held, lease_id id) {
@@ -47,6 +53,16 @@ async<Session, open_lease> read_open(transaction<Session>& t, lease_id id) {
   co_return open_lease(std::move(jobs));
 }
 
+/// Locks rows of leases in the order in which everybody does. What is asked for that is answered later, and refers to `which`.
+template <class Session>
+auto lock_leases(transaction<Session>& t, std::vector<statements::lease_params>& which) {
+  std::ranges::sort(which, {}, &statements::lease_params::id);
+  std::vector<decltype(t.session.find(statements::find_lease(), which.front()))> asked;
+  asked.reserve(which.size());
+  for (auto const& each : which) asked.push_back(t.session.find(statements::find_lease(), each));
+  return asked;
+}
+
 /// Adds the leases of some completions or returns to those that this transaction works on.
 template <class Session, class Given>
 async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Given const> given, std::vector<held_lease>& held) {
@@ -56,10 +72,7 @@ async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Giv
         find_held(held, each.lease) == nullptr && std::ranges::find(which, each.lease, &statements::lease_params::id) == which.end();
     if (is_new) which.push_back({each.lease, by.node, by.epoch});
   }
-  std::ranges::sort(which, {}, &statements::lease_params::id);  // as everybody locks them
-  std::vector<decltype(t.session.find(statements::find_lease(), which.front()))> asked;
-  asked.reserve(which.size());
-  for (auto const& each : which) asked.push_back(t.session.find(statements::find_lease(), each));
+  auto asked = lock_leases(t, which);
   for (std::size_t i = 0; i < which.size(); ++i) {
     auto const found = co_await std::move(asked[i]);
     held_lease one;
@@ -109,6 +122,13 @@ inline statements::attempt_row as_row(node_lease const& by, completion const& do
   return row;
 }
 
+/// \param error of the attempt, which refers to the result
+inline ended_job as_ended(completion const& done, job_state final_state, std::optional<std::string_view> error) {
+  ended_job end{done.job, done.attempt, final_state, std::nullopt, error};
+  if (done.schedule) end.schedule = *done.schedule;
+  return end;
+}
+
 /// Records results. Per job it costs one statement, and two more if it is tried again.
 template <class Session>
 async<Session> complete(transaction<Session>& t, node_lease const& by, std::span<completion const> done, std::vector<held_lease>& held,
@@ -120,6 +140,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
   auto const waiting = co_await std::move(asked_waiting);
   auto const cancels = co_await std::move(asked_cancels);
   rarities const some{waiting.has_value(), cancels.has_value()};
+  t.leases.saw_rarities = some.waiting || some.cancels;
   std::vector<statements::attempt_row> rows;
   std::vector<std::size_t> whose;
   std::vector<bool> is_refused(done.size());
@@ -156,7 +177,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
   }
 
   std::vector<std::size_t> affected(rows.size());
-  co_await t.session.execute_many(statements::insert_attempt(), rows, affected);
+  co_await t.session.execute_many(statements::insert_new_attempt(), rows, affected);
   std::vector<ended_job> ended;
   std::vector<new_job> children;
   ended.reserve(rows.size());
@@ -166,9 +187,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
       bool const repeated = co_await was_accepted(t, result);
       is_refused[whose[i]] = !repeated;
     } else if (rows[i].final_state) {
-      ended_job end{result.job, result.attempt, *rows[i].final_state, std::nullopt, rows[i].error};
-      if (result.schedule) end.schedule = *result.schedule;
-      ended.push_back(end);
+      ended.push_back(as_ended(result, *rows[i].final_state, rows[i].error));
       if (result.outcome == outcome::completed) children.insert(children.end(), result.children.begin(), result.children.end());
     } else {
       co_await put_job(t, result.job, result.attempt + 1, std::optional<instant>(t.now + *result.retry_after));
@@ -224,8 +243,7 @@ async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& he
   for (auto& lease : held) {
     if (!lease.exists) continue;
     statements::of_lease const which{lease.id};
-    bool const is_certain = lease.is_fresh || lease.ended_here.size() == lease.jobs.size();
-    if (lease.jobs.open() == 0 && !is_certain) co_await look_again(t, lease);
+    if (lease.jobs.open() == 0 && !lease.is_certain()) co_await look_again(t, lease);
     if (lease.jobs.open() == 0) {
       co_await t.session.post(statements::remove_lease(), which);
       continue;
@@ -257,11 +275,9 @@ async<Session> remove_taken(transaction<Session>& t, std::string const& queue, s
   co_return;
 }
 
-/// Adds up to `limit` jobs to a claim. Returns how many there were.
+/// Adds to a claim what was read of the front of a queue. Returns how many jobs that were.
 template <class Session>
-async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::string const& queue, std::size_t limit) {
-  statements::front_params const front{queue, static_cast<std::int64_t>(limit)};
-  auto jobs = co_await t.session.query(statements::front_of_queue(), front);
+async<Session, std::size_t> add_front(transaction<Session>& t, claim& to, std::string const& queue, std::vector<claimed_job> jobs) {
   std::size_t const count = jobs.size();
   if (count == 0) co_return count;
   co_await remove_taken(t, queue, jobs);
@@ -270,6 +286,15 @@ async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::
   else
     std::ranges::move(jobs, std::back_inserter(to.jobs));
   co_return count;
+}
+
+/// Adds up to `limit` jobs to a claim. Returns how many there were.
+template <class Session>
+async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::string const& queue, std::size_t limit) {
+  statements::front_params const front{queue, static_cast<std::int64_t>(limit)};
+  auto jobs = co_await t.session.query(statements::front_of_queue(), front);
+  auto taking = add_front(t, to, queue, std::move(jobs));
+  co_return co_await std::move(taking);
 }
 
 /// From the queue without a key, and from those with one in turn, what the limits allow.
@@ -298,6 +323,20 @@ async<Session> take_limited(transaction<Session>& t, claim& to, claim_request co
   if (auto const at = allowed.look_again_at()) next_in = std::min(next_in.value_or(*at - t.now), *at - t.now);
 }
 
+/// Writes the lease of a claim.
+/// \param limited the job type whose limits the jobs count for
+template <class Session>
+async<Session> write_lease(transaction<Session>& t, node_lease const& by, claim const& taken, std::optional<std::string_view> limited) {
+  std::vector<open_lease::job> jobs;
+  jobs.reserve(taken.jobs.size());
+  for (auto const& job : taken.jobs) jobs.push_back({job.id, job.attempt, true});
+  open_lease lease(std::move(jobs));
+  std::string const ids = lease.ids();
+  statements::lease_row const row{taken.lease, by.node, by.epoch, taken.taken_at, ids, limited};
+  co_await t.session.post(statements::insert_lease(), row);
+  t.leases.put(taken.lease, std::move(lease));
+}
+
 template <class Session>
 async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& wish, lease_id id,
                                 std::optional<duration>& next_in) {
@@ -310,16 +349,9 @@ async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, c
     co_await take_limited(t, result, wish, name.type, next_in);
   else
     co_await take_front(t, result, wish.queue, wish.limit);
-  if (result.jobs.empty()) co_return result;
-  std::vector<open_lease::job> jobs;
-  jobs.reserve(result.jobs.size());
-  for (auto const& job : result.jobs) jobs.push_back({job.id, job.attempt, true});
-  open_lease taken(std::move(jobs));
-  std::string const ids = taken.ids();
-  statements::lease_row row{id, by.node, by.epoch, result.taken_at, ids, std::nullopt};
-  if (name.is_limited()) row.limited = name.type;
-  co_await t.session.post(statements::insert_lease(), row);
-  t.leases.put(id, std::move(taken));
+  std::optional<std::string_view> limited;
+  if (name.is_limited()) limited = name.type;
+  if (!result.jobs.empty()) co_await write_lease(t, by, result, limited);
   co_return result;
 }
 

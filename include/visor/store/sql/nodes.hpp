@@ -71,7 +71,7 @@ async<Session, recovery> recover_jobs(transaction<Session>& t, std::string const
       row.final_state = job_state::cancelled;
     else if (row.number >= facts->max_attempts)
       row.final_state = job_state::dead;
-    co_await t.session.post(statements::insert_attempt(), row);
+    co_await t.session.post(statements::insert_new_attempt(), row);
     if (!row.final_state) {
       co_await put_job(t, row.job, row.number + 1, std::optional<instant>());
       result.requeued.push_back(row.job);
@@ -115,7 +115,7 @@ async<Session, bool> remove_node(transaction<Session>& t, std::string const& nam
   if (found->epoch > last) {
     sequence_record const first{std::string(epochs), 1};
     statements::sequence_params const more{epochs, found->epoch - last};
-    co_await t.session.post(statements::insert_sequence(), first);
+    co_await t.session.post(statements::insert_new_sequence(), first);
     co_await t.session.post(statements::advance_sequence(), more);
   }
   co_await t.session.post(statements::remove_node(), which);
@@ -194,7 +194,7 @@ async<Session, std::int64_t> reserve(transaction<Session>& t, std::string_view s
   std::size_t const advanced = co_await t.session.execute(statements::advance_sequence(), block);
   if (advanced == 0) {  // then another may be about to begin it too
     sequence_record const first{std::string(sequence), 1};
-    co_await t.session.post(statements::insert_sequence(), first);
+    co_await t.session.post(statements::insert_new_sequence(), first);
     co_await t.session.post(statements::advance_sequence(), block);
   }
   auto const after = co_await t.session.find(statements::read_sequence(), which);

@@ -8,7 +8,7 @@
 /// Every statement about schedules and fires.
 namespace visor::statements {
 
-using insert_schedule = sql::insert<schedule_record, schedule_record, true>;
+using insert_new_schedule = sql::insert<schedule_record, schedule_record, true>;
 using update_schedule = sql::update<schedule_record>;
 
 struct of_schedule {
@@ -203,7 +203,7 @@ struct fires_of : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule ORDER BY [planned_at] DESC {limit}"); }
 };
 
-using all_of_schedules = boost::mp11::mp_list<insert_schedule, update_schedule, find_schedule, remove_schedule, outlook_now,
+using all_of_schedules = boost::mp11::mp_list<insert_new_schedule, update_schedule, find_schedule, remove_schedule, outlook_now,
                                               due_schedules_now, next_due_schedule, schedules_of_origin, list_schedules, advance_schedule,
                                               job_completed, job_failed, insert_fire, find_fire, fires_of>;
 

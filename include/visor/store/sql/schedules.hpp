@@ -79,7 +79,7 @@ async<Session, bool> start(transaction<Session>& t, schedule_record const& sched
   if (schedule.owner) job.owner = *schedule.owner;
   job.run_at = planned;
   job.created_at = t.now;
-  std::size_t const added = co_await t.session.execute(statements::insert_job(), job);
+  std::size_t const added = co_await t.session.execute(statements::insert_new_job(), job);
   if (added == 0) co_return false;
   if (blocker != 0) {
     statements::waiting_row const place{blocker, id, job.queue, job.priority, planned, 1};
@@ -156,7 +156,7 @@ async<Session, std::vector<fired>> fire_all(transaction<Session>& t, node_lease 
 template <class Session>
 async<Session> add_schedule(transaction<Session>& t, schedule_record const& given) {
   schedule_record const record = as_added(given, t.now);
-  std::size_t const added = co_await t.session.execute(statements::insert_schedule(), record);
+  std::size_t const added = co_await t.session.execute(statements::insert_new_schedule(), record);
   if (added == 0) throw_taken(given.id, "");
   t.news = true;
 }
@@ -198,7 +198,7 @@ async<Session, schedule_changes> replace_schedules(transaction<Session>& t, orig
     if (at == stored.end()) {
       schedule_record record = as_added(given, t.now);
       record.origin = whose;
-      std::size_t const added = co_await t.session.execute(statements::insert_schedule(), record);
+      std::size_t const added = co_await t.session.execute(statements::insert_new_schedule(), record);
       if (added == 0) throw_taken(given.id, ", made elsewhere");
       ++changes.added;
     } else if (same_definition(at->second, given)) {

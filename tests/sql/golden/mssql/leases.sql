@@ -1,4 +1,7 @@
 -- insert_attempt
+INSERT INTO [visor_attempt] ([job], [number], [lease], [node], [epoch], [started_at], [finished_at], [outcome], [final_state], [error], [output]) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- insert_new_attempt
 INSERT INTO [visor_attempt] ([job], [number], [lease], [node], [epoch], [started_at], [finished_at], [outcome], [final_state], [error], [output]) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM [visor_attempt] WHERE [job] = ? AND [number] = ?);
 
 -- insert_lease
@@ -61,7 +64,7 @@ UPDATE [visor_node] SET [lease_until] = ?, [state] = 'offline' WHERE [name] = ? 
 -- lapse_node
 UPDATE [visor_node] SET [epoch] = [epoch] + 1, [state] = 'offline' WHERE [name] = ? AND [epoch] = ?;
 
--- insert_sequence
+-- insert_new_sequence
 INSERT INTO [visor_sequence] ([name], [next]) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM [visor_sequence] WHERE [name] = ?);
 
 -- advance_sequence

@@ -1,4 +1,7 @@
 -- insert_job
+INSERT INTO [visor_job] ([id], [type], [queue], [priority], [payload], [max_attempts], [schedule], [planned_at], [owner], [run_at], [created_at]) SELECT v.[id], v.[type], v.[queue], v.[priority], v.[payload], v.[max_attempts], v.[schedule], v.[planned_at], v.[owner], v.[run_at], v.[created_at] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([id] bigint, [type] nvarchar(max), [queue] nvarchar(max), [priority] bigint, [payload] nvarchar(max), [max_attempts] bigint, [schedule] nvarchar(max), [planned_at] datetime2(6), [owner] nvarchar(max), [run_at] datetime2(6), [created_at] datetime2(6)) v;
+
+-- insert_new_job
 INSERT INTO [visor_job] ([id], [type], [queue], [priority], [payload], [max_attempts], [schedule], [planned_at], [owner], [run_at], [created_at]) SELECT v.[id], v.[type], v.[queue], v.[priority], v.[payload], v.[max_attempts], v.[schedule], v.[planned_at], v.[owner], v.[run_at], v.[created_at] FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY [id] ORDER BY [id]) AS nth FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([id] bigint, [type] nvarchar(max), [queue] nvarchar(max), [priority] bigint, [payload] nvarchar(max), [max_attempts] bigint, [schedule] nvarchar(max), [planned_at] datetime2(6), [owner] nvarchar(max), [run_at] datetime2(6), [created_at] datetime2(6)) r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM [visor_job] t WHERE t.[id] = v.[id]);
 
 -- insert_ready
@@ -13,10 +16,13 @@ INSERT INTO [visor_waiting] ([blocker], [job], [queue], [priority], [run_at], [a
 -- insert_dead
 INSERT INTO [visor_dead] ([job], [died_at], [attempts], [error]) SELECT v.[job], v.[died_at], v.[attempts], v.[error] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([job] bigint, [died_at] datetime2(6), [attempts] bigint, [error] nvarchar(max)) v;
 
--- insert_cancel
+-- insert_new_cancel
 INSERT INTO [visor_cancel] ([job], [requested_at]) SELECT v.[job], v.[requested_at] FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY [job] ORDER BY [job]) AS nth FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([job] bigint, [requested_at] datetime2(6)) r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM [visor_cancel] t WHERE t.[job] = v.[job]);
 
 -- insert_attempt
+INSERT INTO [visor_attempt] ([job], [number], [lease], [node], [epoch], [started_at], [finished_at], [outcome], [final_state], [error], [output]) SELECT v.[job], v.[number], v.[lease], v.[node], v.[epoch], v.[started_at], v.[finished_at], v.[outcome], v.[final_state], v.[error], v.[output] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([job] bigint, [number] bigint, [lease] bigint, [node] nvarchar(max), [epoch] bigint, [started_at] datetime2(6), [finished_at] datetime2(6), [outcome] nvarchar(max), [final_state] nvarchar(max), [error] nvarchar(max), [output] nvarchar(max)) v;
+
+-- insert_new_attempt
 INSERT INTO [visor_attempt] ([job], [number], [lease], [node], [epoch], [started_at], [finished_at], [outcome], [final_state], [error], [output]) SELECT v.[job], v.[number], v.[lease], v.[node], v.[epoch], v.[started_at], v.[finished_at], v.[outcome], v.[final_state], v.[error], v.[output] FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY [job], [number] ORDER BY [job], [number]) AS nth FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([job] bigint, [number] bigint, [lease] bigint, [node] nvarchar(max), [epoch] bigint, [started_at] datetime2(6), [finished_at] datetime2(6), [outcome] nvarchar(max), [final_state] nvarchar(max), [error] nvarchar(max), [output] nvarchar(max)) r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM [visor_attempt] t WHERE t.[job] = v.[job] AND t.[number] = v.[number]);
 
 -- insert_lease
@@ -25,7 +31,7 @@ INSERT INTO [visor_lease] ([id], [node], [epoch], [taken_at], [jobs], [limited])
 -- insert_node
 INSERT INTO [visor_node] ([name], [address], [state], [epoch], [lease_until], [exclusive], [slots], [started_at], [version], [queues], [capabilities], [wish], [resources]) SELECT v.[name], v.[address], v.[state], v.[epoch], v.[lease_until], v.[exclusive], v.[slots], v.[started_at], v.[version], v.[queues], v.[capabilities], v.[wish], v.[resources] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([name] nvarchar(max), [address] nvarchar(max), [state] nvarchar(max), [epoch] bigint, [lease_until] datetime2(6), [exclusive] bit, [slots] bigint, [started_at] datetime2(6), [version] nvarchar(max), [queues] nvarchar(max), [capabilities] nvarchar(max), [wish] nvarchar(max), [resources] nvarchar(max)) v;
 
--- insert_sequence
+-- insert_new_sequence
 INSERT INTO [visor_sequence] ([name], [next]) SELECT v.[name], v.[next] FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY [name] ORDER BY [name]) AS nth FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([name] nvarchar(max), [next] bigint) r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM [visor_sequence] t WHERE t.[name] = v.[name]);
 
 -- insert_type_limit
@@ -34,7 +40,7 @@ INSERT INTO [visor_type_limit] ([concurrency], [key_concurrency], [rate], [key_r
 -- insert_claim
 INSERT INTO [visor_claim] ([type], [taken_at], [lease], [number], [queue], [jobs]) SELECT v.[type], v.[taken_at], v.[lease], v.[number], v.[queue], v.[jobs] FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([type] nvarchar(max), [taken_at] datetime2(6), [lease] bigint, [number] bigint, [queue] nvarchar(max), [jobs] bigint) v;
 
--- insert_schedule
+-- insert_new_schedule
 INSERT INTO [visor_schedule] ([id], [origin], [expression], [zone], [type], [payload], [queue], [priority], [max_attempts], [misfire], [misfire_limit], [misfire_window], [overlap], [max_failures], [owner], [description], [phrase], [output], [state], [next_at], [last_at], [last_job], [run_count], [failure_count], [last_error], [created_at], [updated_at], [version]) SELECT v.[id], v.[origin], v.[expression], v.[zone], v.[type], v.[payload], v.[queue], v.[priority], v.[max_attempts], v.[misfire], v.[misfire_limit], v.[misfire_window], v.[overlap], v.[max_failures], v.[owner], v.[description], v.[phrase], v.[output], v.[state], v.[next_at], v.[last_at], v.[last_job], v.[run_count], v.[failure_count], v.[last_error], v.[created_at], v.[updated_at], v.[version] FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY [id] ORDER BY [id]) AS nth FROM OPENJSON(CAST(? AS nvarchar(max))) WITH ([id] nvarchar(max), [origin] nvarchar(max), [expression] nvarchar(max), [zone] nvarchar(max), [type] nvarchar(max), [payload] nvarchar(max), [queue] nvarchar(max), [priority] bigint, [max_attempts] bigint, [misfire] nvarchar(max), [misfire_limit] bigint, [misfire_window] bigint, [overlap] nvarchar(max), [max_failures] bigint, [owner] nvarchar(max), [description] nvarchar(max), [phrase] nvarchar(max), [output] nvarchar(max), [state] nvarchar(max), [next_at] datetime2(6), [last_at] datetime2(6), [last_job] bigint, [run_count] bigint, [failure_count] bigint, [last_error] nvarchar(max), [created_at] datetime2(6), [updated_at] datetime2(6), [version] bigint) r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM [visor_schedule] t WHERE t.[id] = v.[id]);
 
 -- insert_fire

@@ -1,4 +1,7 @@
 -- insert_job
+INSERT INTO `visor_job` (`id`, `type`, `queue`, `priority`, `payload`, `max_attempts`, `schedule`, `planned_at`, `owner`, `run_at`, `created_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- insert_new_job
 INSERT INTO `visor_job` (`id`, `type`, `queue`, `priority`, `payload`, `max_attempts`, `schedule`, `planned_at`, `owner`, `run_at`, `created_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE `id` = `id`;
 
 -- insert_ready
@@ -13,7 +16,7 @@ INSERT INTO `visor_waiting` (`blocker`, `job`, `queue`, `priority`, `run_at`, `a
 -- insert_dead
 INSERT INTO `visor_dead` (`job`, `died_at`, `attempts`, `error`) VALUES (?, ?, ?, ?);
 
--- insert_cancel
+-- insert_new_cancel
 INSERT INTO `visor_cancel` (`job`, `requested_at`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `job` = `job`;
 
 -- front_of_queue

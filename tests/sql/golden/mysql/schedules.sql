@@ -1,4 +1,4 @@
--- insert_schedule
+-- insert_new_schedule
 INSERT INTO `visor_schedule` (`id`, `origin`, `expression`, `zone`, `type`, `payload`, `queue`, `priority`, `max_attempts`, `misfire`, `misfire_limit`, `misfire_window`, `overlap`, `max_failures`, `owner`, `description`, `phrase`, `output`, `state`, `next_at`, `last_at`, `last_job`, `run_count`, `failure_count`, `last_error`, `created_at`, `updated_at`, `version`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE `id` = `id`;
 
 -- update_schedule

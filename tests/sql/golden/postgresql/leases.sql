@@ -1,4 +1,7 @@
 -- insert_attempt
+INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- insert_new_attempt
 INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- insert_lease
@@ -61,7 +64,7 @@ UPDATE "visor_node" SET "lease_until" = $1, "state" = 'offline' WHERE "name" = $
 -- lapse_node
 UPDATE "visor_node" SET "epoch" = "epoch" + 1, "state" = 'offline' WHERE "name" = $1 AND "epoch" = $2;
 
--- insert_sequence
+-- insert_new_sequence
 INSERT INTO "visor_sequence" ("name", "next") VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
 -- advance_sequence

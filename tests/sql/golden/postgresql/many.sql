@@ -1,4 +1,7 @@
 -- insert_job
+INSERT INTO "visor_job" ("id", "type", "queue", "priority", "payload", "max_attempts", "schedule", "planned_at", "owner", "run_at", "created_at") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- insert_new_job
 INSERT INTO "visor_job" ("id", "type", "queue", "priority", "payload", "max_attempts", "schedule", "planned_at", "owner", "run_at", "created_at") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- insert_ready
@@ -13,10 +16,13 @@ INSERT INTO "visor_waiting" ("blocker", "job", "queue", "priority", "run_at", "a
 -- insert_dead
 INSERT INTO "visor_dead" ("job", "died_at", "attempts", "error") SELECT * FROM unnest($1, $2, $3, $4);
 
--- insert_cancel
+-- insert_new_cancel
 INSERT INTO "visor_cancel" ("job", "requested_at") SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING;
 
 -- insert_attempt
+INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- insert_new_attempt
 INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- insert_lease
@@ -25,7 +31,7 @@ INSERT INTO "visor_lease" ("id", "node", "epoch", "taken_at", "jobs", "limited")
 -- insert_node
 INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
 
--- insert_sequence
+-- insert_new_sequence
 INSERT INTO "visor_sequence" ("name", "next") SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING;
 
 -- insert_type_limit
@@ -34,7 +40,7 @@ INSERT INTO "visor_type_limit" ("concurrency", "key_concurrency", "rate", "key_r
 -- insert_claim
 INSERT INTO "visor_claim" ("type", "taken_at", "lease", "number", "queue", "jobs") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
 
--- insert_schedule
+-- insert_new_schedule
 INSERT INTO "visor_schedule" ("id", "origin", "expression", "zone", "type", "payload", "queue", "priority", "max_attempts", "misfire", "misfire_limit", "misfire_window", "overlap", "max_failures", "owner", "description", "phrase", "output", "state", "next_at", "last_at", "last_job", "run_count", "failure_count", "last_error", "created_at", "updated_at", "version") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) ON CONFLICT DO NOTHING;
 
 -- insert_fire

@@ -1,0 +1,144 @@
+#ifndef VISOR_STORE_SQL_USUAL_HPP
+#define VISOR_STORE_SQL_USUAL_HPP
+
+#include "visor/store/sql/leases.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+/// What is done for every job, in the way in which it nearly always goes: what is inserted is not there yet, and all is sent before the
+/// first answer is looked at. What is found to be otherwise is `unusual`, or a unique violation: then nothing of it is kept, and the same
+/// is done once more with care, by `enqueue` or `exchange`, which are right for everything.
+namespace visor::detail {
+
+/// Thrown where something is not as it nearly always is.
+struct unusual {};
+
+/// Adds jobs whose ids are not there yet.
+template <class Session>
+async<Session, std::size_t> usual_enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
+  auto const rows = as_rows(jobs, t.now);
+  std::vector<statements::ready_row> places;
+  places.reserve(rows.size());
+  for (auto const& row : rows) places.push_back(place_of(row));
+  co_await t.session.post_many(statements::insert_job(), rows);
+  co_await place_jobs<Session>(t, places);
+  co_return jobs.size();
+}
+
+/// What results write, if all that is remembered of their leases is true.
+struct usual_results {
+  std::vector<held_lease> held;
+  std::vector<statements::attempt_row> attempts;
+  std::vector<ended_job> ended;
+};
+
+/// None where a result has more to follow than the end of its job, or is not known to be one of an open job, or a lease may, for all that
+/// is known, be done or not.
+inline std::optional<usual_results> plan(lease_book const& book, node_lease const& by, std::span<completion const> done) {
+  usual_results all;
+  for (completion const& result : done) {
+    if (result.retry_after || !result.children.empty()) return std::nullopt;
+    held_lease* lease = find_held(all.held, result.lease);
+    if (lease == nullptr) {
+      auto known = book.look(result.lease);
+      if (!known) return std::nullopt;
+      lease = &all.held.emplace_back();
+      lease->id = result.lease;
+      lease->exists = true;
+      lease->jobs = std::move(known->jobs);
+      lease->known_as = known->number;
+    }
+    auto* const job = lease->jobs.find(result.job);
+    if (job == nullptr || job->attempt != result.attempt) return std::nullopt;
+    lease->end(*job);
+    all.attempts.push_back(as_row(by, result, result.state));
+    all.ended.push_back(as_ended(result, result.state, all.attempts.back().error));
+  }
+  for (held_lease const& lease : all.held)
+    if (lease.jobs.open() == 0 && !lease.is_certain()) return std::nullopt;
+  return all;
+}
+
+/// Whether the fronts of their queues can all be asked for before one of them is taken.
+inline bool are_usual(std::span<claim_request const> wanted) {
+  for (auto at = wanted.begin(); at != wanted.end(); ++at) {
+    if (at->limit == 0 || queue_name(at->queue).is_limited()) return false;
+    if (std::ranges::find(wanted.begin(), at, at->queue, &claim_request::queue) != at) return false;
+  }
+  return true;
+}
+
+/// Awaits answers, each of which must be there.
+template <class Session, class Asked>
+async<Session> expect_all(std::vector<Asked>& asked) {
+  for (auto& each : asked) {
+    auto const found = co_await std::move(each);
+    if (!found) throw unusual();
+  }
+}
+
+/// Results that end jobs, and claims without limits.
+/// \param first_id of as many unused lease ids as there are wishes
+template <class Session>
+async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lease const& by, std::span<completion const> done,
+                                               std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {
+  std::optional<usual_results> results;
+  if (back.empty() && are_usual(wanted) && (done.empty() || !t.leases.saw_rarities)) results = plan(t.leases, by, done);
+  if (!results) co_return co_await exchange(t, by, done, back, wanted, first_id);
+
+  statements::named_epoch const me{by.node, by.epoch};
+  auto asked_current = t.session.find(statements::current_node(), me);
+  statements::at_most const one{1};
+  std::vector<decltype(t.session.find(statements::cancels(), one))> asked_rarities;
+  if (!done.empty()) {
+    asked_rarities.push_back(t.session.find(statements::any_waiting(), one));
+    asked_rarities.push_back(t.session.find(statements::cancels(), one));
+  }
+  std::vector<statements::lease_params> which;
+  for (held_lease const& each : results->held) which.push_back({each.id, by.node, by.epoch});
+  auto asked_leases = lock_leases(t, which);
+  if constexpr (!Session::in_order) co_await expect_all<Session>(asked_leases);
+  co_await t.session.post_many(statements::insert_attempt(), results->attempts);
+  std::vector<statements::front_params> fronts;
+  for (claim_request const& wish : wanted) fronts.push_back({wish.queue, static_cast<std::int64_t>(wish.limit)});
+  std::vector<decltype(t.session.query(statements::front_of_queue(), fronts.front()))> asked_fronts;
+  for (auto const& front : fronts) asked_fronts.push_back(t.session.query(statements::front_of_queue(), front));
+
+  co_await know_time(t);
+  auto const current = co_await std::move(asked_current);
+  if (!current || t.now >= current->lease_until) throw unusual();
+  for (auto& each : asked_rarities) {
+    auto const found = co_await std::move(each);
+    if (found) throw unusual();
+  }
+  if constexpr (Session::in_order) co_await expect_all<Session>(asked_leases);
+  // Somebody else in this process may have had the lease before it was locked.
+  for (held_lease const& each : results->held)
+    if (!t.leases.take(each.id, each.known_as)) throw unusual();
+
+  co_await close_leases(t, results->held);
+  co_await follow_ends<Session>(t, results->ended, rarities());
+  exchange_result result;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    auto jobs = co_await std::move(asked_fronts[i]);
+    claim taken;
+    taken.queue = wanted[i].queue;
+    taken.lease = first_id + static_cast<lease_id>(i);
+    taken.taken_at = t.now;
+    co_await add_front(t, taken, wanted[i].queue, std::move(jobs));
+    if (taken.jobs.empty()) continue;
+    co_await write_lease(t, by, taken, std::nullopt);
+    result.claims.push_back(std::move(taken));
+  }
+  co_return result;
+}
+
+}  // namespace visor::detail
+
+#endif

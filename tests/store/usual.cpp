@@ -1,0 +1,81 @@
+#include "visor/store/sql/usual.hpp"
+
+#include "support/catch.hpp"
+
+#include <vector>
+
+// What a process must know of its leases before it writes results without looking.
+namespace {
+
+using visor::detail::lease_book;
+using visor::detail::open_lease;
+
+constexpr visor::lease_id lease = 7;
+
+visor::completion result(visor::job_id job, int attempt = 1) {
+  visor::completion done;
+  done.lease = lease;
+  done.job = job;
+  done.attempt = attempt;
+  return done;
+}
+
+std::vector<open_lease::job> const both{{1, 1, true}, {2, 3, true}};
+
+bool is_usual(lease_book const& book, std::vector<visor::completion> const& done) {
+  visor::node_lease const me("a", 1, visor::instant{});
+  auto const found = visor::detail::plan(book, me, done);
+  if (found) CHECK(found->attempts.size() == done.size());
+  return found.has_value();
+}
+
+}  // namespace
+
+TEST_CASE("a result is usual if its job is known to be open in its lease with that attempt", "[store]") {
+  lease_book book;
+  CHECK(is_usual(book, {}));
+  CHECK_FALSE(is_usual(book, {result(1)}));
+  book.put(lease, open_lease(both));
+  CHECK(is_usual(book, {result(1)}));
+  CHECK(is_usual(book, {result(2, 3), result(1)}));
+  CHECK_FALSE(is_usual(book, {result(2)}));
+  CHECK_FALSE(is_usual(book, {result(3)}));
+  CHECK_FALSE(is_usual(book, {result(1), result(1)}));
+  auto retried = result(1);
+  retried.retry_after = visor::duration{0};
+  CHECK_FALSE(is_usual(book, {retried}));
+  auto parent = result(1);
+  parent.children.emplace_back();
+  CHECK_FALSE(is_usual(book, {parent}));
+}
+
+TEST_CASE("whether the last result ends a lease is certain only if all of them come together", "[store]") {
+  lease_book book;
+  open_lease rest(both);
+  rest.end(*rest.find(1));
+  book.put(lease, rest);
+  CHECK_FALSE(is_usual(book, {result(2, 3)}));
+  book.put(lease, open_lease(both));
+  CHECK(is_usual(book, {result(1), result(2, 3)}));
+}
+
+TEST_CASE("what was looked up is taken only if it is what is known still", "[store]") {
+  lease_book book;
+  book.put(lease, open_lease(both));
+  auto const seen = book.look(lease);
+  REQUIRE(seen);
+  SECTION("nobody was there") { CHECK(book.take(lease, seen->number)); }
+  SECTION("somebody has taken it") {
+    REQUIRE(book.take(lease));
+    CHECK_FALSE(book.take(lease, seen->number));
+  }
+  SECTION("somebody has taken it, and put it back") {
+    book.put(lease, *book.take(lease));
+    CHECK_FALSE(book.take(lease, seen->number));
+    CHECK(book.look(lease));
+  }
+  SECTION("all was forgotten") {
+    book.clear();
+    CHECK_FALSE(book.take(lease, seen->number));
+  }
+}
