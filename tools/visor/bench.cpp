@@ -44,6 +44,11 @@ constexpr auto bench_options = with_connection(std::to_array<option>({
     json_option,
 }));
 
+/// Whether single claims are what is timed, beside what only a database has.
+bool is_by_hand(bench_plan const& plan) {
+  return plan.scenario == bench_scenario::deep_queue || plan.scenario == bench_scenario::pinned_xmin;
+}
+
 bench_plan plan_of(invocation const& given) {
   bench_plan plan;
   auto const& name = given.argument(0);
@@ -63,8 +68,7 @@ bench_plan plan_of(invocation const& given) {
   if (is_single && batch.value_or(1) != 1) throw usage_error("--batch cannot be " + std::to_string(*batch) + ": one-at-a-time takes one");
   plan.batch = static_cast<std::size_t>(batch.value_or(is_single ? 1 : 500));
   plan.nodes = static_cast<int>(given.number("nodes", 1, 8).value_or(1));
-  bool const by_hand = plan.scenario == bench_scenario::deep_queue || plan.scenario == bench_scenario::pinned_xmin;
-  if (by_hand && plan.nodes != 1)
+  if (is_by_hand(plan) && plan.nodes != 1)
     throw usage_error("--nodes cannot be " + std::to_string(plan.nodes) + ": " + name + " times single claims");
   plan.rate = static_cast<double>(given.number("rate", 1, 1'000'000).value_or(1'000));
   plan.depth = given.number("depth", 0, 100'000'000).value_or(100'000);
@@ -156,8 +160,10 @@ int bench(invocation const& given) {
   auto const config = read_configuration(given);
   plan.settings = config.settings;
   auto const& driver = find_driver(config.settings.storage.driver);
+  if (is_by_hand(plan) && !driver.lasts) throw failure("the scenario " + given.argument(0) + " needs a driver that lasts");
+  if (plan.nodes > 1 && !driver.several_nodes) throw failure("--nodes " + std::to_string(plan.nodes) + ": the driver has one node alone");
   std::signal(SIGPIPE, SIG_IGN);
-  auto const result = driver.bench(plan);
+  auto const result = run_bench(driver, plan);
   if (given.has("json"))
     std::cout << boost::json::serialize(as_json(plan, given.argument(0), driver, result)) << '\n';
   else

@@ -76,6 +76,11 @@ struct bench_result {
   std::optional<double> wal_bytes_per_job;         ///< from adding it to its end
 };
 
+struct driver_entry;
+
+/// Has it done where that driver can. \throws failure when it cannot be done, or was not done right
+bench_result run_bench(driver_entry const& driver, bench_plan const& plan);
+
 }  // namespace visor_program
 
 #endif

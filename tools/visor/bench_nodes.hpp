@@ -2,15 +2,14 @@
 #define VISOR_TOOLS_BENCH_NODES_HPP
 
 #include "bench.hpp"
-#include "storage_of.hpp"
+#include "command.hpp"
+#include "running_node.hpp"
+#include "storage.hpp"
 
 #include "visor/base/clock.hpp"
-#include "visor/engine/engine.hpp"
 #include "visor/handler/payload.hpp"
 #include "visor/handler/typed.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -68,10 +67,24 @@ class bench_record {
   }
 
   /// \throws failure when a handler was not called exactly once for each job
-  void check() const;
+  void check() const {
+    std::size_t never = 0, often = 0;
+    for (auto const& runs : runs_) {
+      never += runs == 0 ? 1 : 0;
+      often += runs > 1 ? 1 : 0;
+    }
+    if (never + often != 0)
+      throw failure("the run does not count: " + std::to_string(never) + " jobs were not run, " + std::to_string(often) +
+                    " more than once");
+  }
 
   /// From when each was to be added. \pre all have run
-  bench_samples start_latencies() const;
+  bench_samples start_latencies() const {
+    bench_samples all;
+    all.reserve(started_.size());
+    for (std::size_t i = 0; i < started_.size(); ++i) all.add(started_[i] - planned_[i]);
+    return all;
+  }
 
  private:
   static std::size_t at(std::int64_t number) { return static_cast<std::size_t>(number); }
@@ -89,21 +102,17 @@ class bench_record {
   std::condition_variable changed_;
 };
 
-/// The nodes of a benchmark: engines, each on a thread of its own, as if in a process of its own.
-template <visor::store Store>
+/// The nodes of a benchmark, each on a thread of its own, as if in a process of its own.
 class bench_nodes {
  public:
   /// \param stores one for each node, opened
-  bench_nodes(bench_plan const& plan, std::vector<std::shared_ptr<Store>> stores, bench_record& record, visor::log_sink const& log)
-      : record_(record) {
-    int number = 0;
+  bench_nodes(bench_plan const& plan, std::vector<std::shared_ptr<storage>> stores, bench_record& record) : record_(record) {
     for (auto& each : stores) {
       visor::node_settings how;
-      how.name = std::string(bench_type) + "-" + std::to_string(++number);
+      how.name = std::string(bench_type) + "-" + std::to_string(nodes_.size() + 1);
       how.exclusive = false;
       how.queues = {visor::queue_settings("default", static_cast<int>(plan.batch))};
-      auto& made = nodes_.emplace_back(std::move(each), std::move(how), log);
-      made.work.add(visor::job_type(bench_type, visor::make_handler<bench_payload>(handler(record, plan.long_work))));
+      nodes_.emplace_back(std::move(each), std::move(how), handler(plan.long_work));
     }
   }
   bench_nodes(bench_nodes const&) = delete;
@@ -111,7 +120,11 @@ class bench_nodes {
   ~bench_nodes() { stop(); }
 
   void start() {
-    for (auto& each : nodes_) each.thread = std::thread([this, &each] { each.run(record_); });
+    for (auto& each : nodes_)
+      each.thread = std::thread([this, &each] {
+        each.thrown = each.work.run();
+        if (each.thrown) record_.give_up();
+      });
   }
 
   /// Waits until every job has run and was reported, and the nodes have left.
@@ -130,37 +143,25 @@ class bench_nodes {
 
  private:
   struct node {
-    node(std::shared_ptr<Store> on, visor::node_settings how, visor::log_sink log)
-        : kept(std::move(on)), work(io.get_executor(), *kept, std::move(how), visor::wall_clock(), std::move(log)) {}
+    node(std::shared_ptr<storage> on, visor::node_settings how, visor::handler run)
+        : work(std::move(on), std::move(how), {visor::job_type(bench_type, std::move(run))}, {}) {}
 
-    void run(bench_record& record) {
-      bool over = false;
-      boost::asio::co_spawn(io, work.run(), [&](std::exception_ptr failed) {
-        over = true;
-        thrown = std::move(failed);
-      });
-      while (!over && io.run_one() != 0) {
-      }
-      if (thrown) record.give_up();
-    }
-
-    boost::asio::io_context io{1};  // outlives what completes on it
-    std::shared_ptr<Store> kept;
-    visor::engine<Store> work;
+    running_node work;
     std::exception_ptr thrown;
     std::thread thread;
   };
 
-  static auto handler(bench_record& record, visor::duration long_work) {
-    return [&record, long_work](visor::job_context& job, bench_payload const& carried) -> visor::task<> {
-      record.begin(carried.number);
-      if (long_work > visor::duration{0} && carried.number % 100 == 0) {
-        boost::asio::steady_timer timer(job.executor(), long_work);
-        auto waiting = timer.async_wait(boost::asio::use_awaitable);
-        co_await std::move(waiting);
-      }
-      record.end(carried.number);
-    };
+  visor::handler handler(visor::duration long_work) {
+    return visor::make_handler<bench_payload>(
+        [&record = record_, long_work](visor::job_context& job, bench_payload const& carried) -> visor::task<> {
+          record.begin(carried.number);
+          if (long_work > visor::duration{0} && carried.number % 100 == 0) {
+            boost::asio::steady_timer timer(job.executor(), long_work);
+            auto waiting = timer.async_wait(boost::asio::use_awaitable);
+            co_await std::move(waiting);
+          }
+          record.end(carried.number);
+        });
   }
 
   void stop() {

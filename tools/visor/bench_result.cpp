@@ -1,6 +1,4 @@
 #include "bench.hpp"
-#include "bench_nodes.hpp"
-#include "command.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -23,23 +21,6 @@ std::vector<std::pair<double, std::size_t>> bench_samples::histogram() const {
     at = end;
   }
   return bars;
-}
-
-void bench_record::check() const {
-  std::size_t never = 0, often = 0;
-  for (auto const& runs : runs_) {
-    never += runs == 0 ? 1 : 0;
-    often += runs > 1 ? 1 : 0;
-  }
-  if (never + often != 0)
-    throw failure("the run does not count: " + std::to_string(never) + " jobs were not run, " + std::to_string(often) + " more than once");
-}
-
-bench_samples bench_record::start_latencies() const {
-  bench_samples all;
-  all.reserve(started_.size());
-  for (std::size_t i = 0; i < started_.size(); ++i) all.add(started_[i] - planned_[i]);
-  return all;
 }
 
 }  // namespace visor_program

@@ -1,8 +1,8 @@
 #include "configuration.hpp"
 
+#include "ask.hpp"
 #include "drivers.hpp"
 #include "report.hpp"
-#include "storage.hpp"
 #include "words.hpp"
 
 #include "visor/base/text.hpp"
@@ -91,15 +91,15 @@ visor::workflow const& find_workflow(configuration const& from, std::string cons
                 (names.empty() ? " (it has none)" : " (it has: " + escaped(known) + (names.size() > 10 ? ", ..." : "") + ")"));
 }
 
-std::unique_ptr<storage> open_storage(configuration const& from) {
+std::shared_ptr<storage> open_storage(configuration const& from) {
   auto const& found = find_driver(from.settings.storage.driver);
-  if (found.open == nullptr)
+  if (!found.lasts)
     throw failure("the driver " + std::string(found.name) + " keeps its data inside of one 'visor run': no other command can see it; set " +
                   "scheduler.storage.driver to one of: " + lasting_drivers());
-  return found.open(from.settings);
+  return opened(found.store(from.settings, {}));
 }
 
-std::unique_ptr<storage> look_at_storage(configuration const& from) {
+std::shared_ptr<storage> look_at_storage(configuration const& from) {
   auto const& found = find_driver(from.settings.storage.driver);
   if (found.is_missing != nullptr && found.is_missing(from.settings)) {
     std::cerr << "visor: note: there is no database yet: " << escaped(found.place(from.settings)) << '\n';

@@ -29,12 +29,12 @@ driver_entry const* driver_in_program(visor::storage_driver which);
 /// The workflow of a name. \throws failure with the nearest name, or what to do when there are no workflows at all
 visor::workflow const& find_workflow(configuration const& from, std::string const& name);
 
-/// The store of a configuration, for commands that look at it or change it from outside of `visor run`.
+/// The store of a configuration, opened, for commands that look at it or change it from outside of `visor run`.
 /// \throws visor::error when the driver is not part of this program, keeps nothing, or fails
-std::unique_ptr<storage> open_storage(configuration const& from);
+std::shared_ptr<storage> open_storage(configuration const& from);
 
 /// The same for commands that only look: null, with a note on standard error, when there is no database yet.
-std::unique_ptr<storage> look_at_storage(configuration const& from);
+std::shared_ptr<storage> look_at_storage(configuration const& from);
 
 /// `name=value` words as a JSON object of texts. \throws usage_error
 std::string inputs_as_json(std::vector<std::string> const& words);

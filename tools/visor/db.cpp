@@ -1,3 +1,4 @@
+#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "drivers.hpp"
@@ -46,9 +47,9 @@ std::string versions_text(int count) { return std::to_string(count) + (count == 
 void check_nobody_runs(database const& of) {
   auto const status = of.tables->status();
   if (!status.has_tables || status.current != status.latest) return;
-  auto const store = of.driver.open(of.config.settings);
-  auto const now = store->now();
-  for (auto const& node : store->nodes())
+  auto const store = open_storage(of.config);
+  auto const now = ask(store->now());
+  for (auto const& node : ask(store->nodes()))
     if (node.state != visor::node_state::offline && node.lease_until > now && !visor::process_identity::is_gone(node.address))
       throw failure("the node " + in_quotes(node.name) + " (" + node.address.substr(0, node.address.find(" start ")) +
                     ") works on this database: stop that 'visor run' first");

@@ -1,28 +1,34 @@
-#include "bench_room.hpp"
-#include "bench_scene.hpp"
 #include "drivers.hpp"
-#include "node_run.hpp"
+#include "storage.hpp"
 
 #include "visor/memory.hpp"
 
 namespace visor_program {
+namespace {
+
+using kind = visor::memory_store<>;
+
+class memory_room final : public bench_room {
+ public:
+  std::string place() const override { return "memory"; }
+  std::unique_ptr<storage> store(visor::log_sink) const override { return std::make_unique<storage_of<kind>>(); }
+};
+
+}  // namespace
 
 driver_entry const& memory_driver() {
   static driver_entry const entry{
       .name = visor::memory::name,
       .library = [] { return std::string("built in"); },
-      .facts = {{"lasts", "no"}, {"nodes", "1"}, {"tls", "not needed"}},
+      .lasts = false,
+      .several_nodes = false,
+      .has_tls = false,
       .place = [](visor::settings const&) { return std::string("memory"); },
       .probe = nullptr,
-      .open = nullptr,
+      .store = [](visor::settings const&, visor::log_sink) -> std::unique_ptr<storage> { return std::make_unique<storage_of<kind>>(); },
       .is_missing = nullptr,
       .tables = nullptr,
-      .run =
-          [](node_plan plan) {
-            visor::memory_store<> store;
-            run_node(store, std::move(plan));
-          },
-      .bench = &bench_in<bench_memory_room>,
+      .room = [](bench_plan const&) -> std::unique_ptr<bench_room> { return std::make_unique<memory_room>(); },
   };
   return entry;
 }

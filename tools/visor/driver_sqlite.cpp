@@ -1,8 +1,7 @@
-#include "bench_room.hpp"
-#include "bench_scene.hpp"
+#include "bench_room_of.hpp"
 #include "drivers.hpp"
-#include "node_run.hpp"
 #include "schema_of.hpp"
+#include "storage.hpp"
 
 #include "visor/sqlite.hpp"
 
@@ -13,7 +12,9 @@
 namespace visor_program {
 namespace {
 
-using store = visor::sqlite_store<>;
+using kind = visor::sqlite_store<>;
+
+std::string library() { return std::string("SQLite ") + ::sqlite3_libversion(); }
 
 visor::sqlite_settings settings_of(visor::settings const& from) { return driver_settings(visor::sqlite(), from.storage); }
 
@@ -23,16 +24,19 @@ struct bench_ways {
     return around;
   }
   static constexpr char const* settle = "ANALYZE";
-  static std::string library() { return std::string("SQLite ") + ::sqlite3_libversion(); }
 };
+
+using room = bench_file_room<visor::sqlite, bench_ways>;
 
 }  // namespace
 
 driver_entry const& sqlite_driver() {
   static driver_entry const entry{
       .name = visor::sqlite::name,
-      .library = [] { return std::string("SQLite ") + ::sqlite3_libversion(); },
-      .facts = {{"lasts", "yes"}, {"nodes", "1"}, {"tls", "not needed"}},
+      .library = &library,
+      .lasts = true,
+      .several_nodes = false,
+      .has_tls = false,
       .place =
           [](visor::settings const& from) {
             auto const settings = settings_of(from);
@@ -43,15 +47,15 @@ driver_entry const& sqlite_driver() {
           [](visor::settings const& from) {
             // Whether it can be opened as the daemon would: nothing is made that was not there.
             if (std::filesystem::exists(from.storage.connection.filename)) {
-              schema_of<store> looked_at(settings_of(from));
+              schema_of<kind> looked_at(settings_of(from));
               looked_at.status();
             }
             visor::database_report report;
-            report.server = std::string("SQLite ") + ::sqlite3_libversion();
+            report.server = library();
             return report;
           },
-      .open = [](visor::settings const& from) -> std::unique_ptr<storage> {
-        return std::make_unique<storage_of<store>>(settings_of(from));
+      .store = [](visor::settings const& from, visor::log_sink log) -> std::unique_ptr<storage> {
+        return std::make_unique<storage_of<kind>>(settings_of(from), visor::wall_clock(), std::move(log));
       },
       .is_missing =
           [](visor::settings const& from) {
@@ -62,14 +66,9 @@ driver_entry const& sqlite_driver() {
       .tables = [](visor::settings const& from) -> std::unique_ptr<schema> {
         auto settings = settings_of(from);
         settings.auto_init = true;  // asked for by name: the file may be made
-        return std::make_unique<schema_of<store>>(std::move(settings));
+        return std::make_unique<schema_of<kind>>(std::move(settings));
       },
-      .run =
-          [](node_plan plan) {
-            store kept{settings_of(plan.settings), visor::wall_clock(), plan.log};
-            run_node(kept, std::move(plan));
-          },
-      .bench = &bench_in<bench_file_room<visor::sqlite, bench_ways>>,
+      .room = [](bench_plan const& plan) -> std::unique_ptr<bench_room> { return std::make_unique<room>(plan); },
   };
   return entry;
 }

@@ -1,36 +1,23 @@
 #ifndef VISOR_TOOLS_DRIVERS_HPP
 #define VISOR_TOOLS_DRIVERS_HPP
 
-#include "bench.hpp"
+#include "bench_room.hpp"
 #include "storage.hpp"
 
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/driver/probe.hpp"
-#include "visor/engine/job_type.hpp"
 #include "visor/store/schema.hpp"
 
-#include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 /// The databases that this program was built with: each is one file, `driver_<name>.cpp`, where all that depends on its types is
 /// instantiated.
 namespace visor_program {
-
-/// What `visor run` runs, whatever the database.
-struct node_plan {
-  visor::settings settings;
-  std::vector<visor::job_type> types;
-  std::vector<visor::schedule_record> schedules;
-  visor::log_sink log;
-  std::optional<visor::duration> length;  ///< none: until a signal
-};
 
 /// The tables of a database, for `visor db`. Nothing is made by opening it.
 class schema {
@@ -54,17 +41,18 @@ class schema {
 
 struct driver_entry {
   std::string_view name;
-  std::string (*library)();                                ///< with its version
-  std::vector<std::pair<std::string, std::string>> facts;  ///< for `visor drivers`
+  std::string (*library)();  ///< with its version
+  bool lasts;                ///< or goes with its process
+  bool several_nodes;        ///< may work on one database
+  bool has_tls;              ///< or needs none
   /// Where the data are, for people. \throws visor::error for settings that the driver does not allow
   std::string (*place)(visor::settings const&);
   /// Connects and looks around, without the tables. Null: there is nothing to connect to
   visor::database_report (*probe)(visor::settings const&);
-  std::unique_ptr<storage> (*open)(visor::settings const&);   ///< null: nothing lasts
+  std::unique_ptr<storage> (*store)(visor::settings const&, visor::log_sink);  ///< not opened yet
   bool (*is_missing)(visor::settings const&);                 ///< whether there certainly is no database yet; null: cannot be told
   std::unique_ptr<schema> (*tables)(visor::settings const&);  ///< null: there are none
-  void (*run)(node_plan);                                     ///< until the plan's end or a signal
-  bench_result (*bench)(bench_plan const&);                   ///< \throws failure when it cannot be done, or was not done right
+  std::unique_ptr<bench_room> (*room)(bench_plan const&);     ///< where benchmarks work. \throws failure when it cannot be made
 };
 
 /// All of them, by name.

@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 
 #include <iostream>
+#include <string>
 
 namespace visor_program {
 namespace {
@@ -12,28 +13,20 @@ namespace {
 constexpr option list_options[] = {json_option};
 
 int list(invocation const& given) {
-  if (given.has("json")) {
-    boost::json::array all;
-    for (auto const* const driver : drivers()) {
-      boost::json::object entry{{"name", driver->name}, {"library", driver->library()}};
-      for (auto const& [fact, value] : driver->facts) entry[fact] = value;
-      all.emplace_back(std::move(entry));
-    }
-    print_json(std::cout, all);
-    return 0;
-  }
-  std::vector<std::string> header{"DRIVER", "LIBRARY"};
-  for (auto const& [fact, _] : drivers().front()->facts) {
-    header.push_back(fact);
-    for (char& c : header.back()) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
-  table rows(header);
+  table rows({"DRIVER", "LIBRARY", "LASTS", "NODES", "TLS"});
+  boost::json::array all;
   for (auto const* const driver : drivers()) {
-    std::vector<table::cell> row{std::string(driver->name), driver->library()};
-    for (auto const& [_, value] : driver->facts) row.emplace_back(value);
-    rows.add(std::move(row));
+    std::string const lasts = driver->lasts ? "yes" : "no";
+    std::string const nodes = driver->several_nodes ? "several" : "1";
+    std::string const tls = driver->has_tls ? "yes" : "not needed";
+    rows.add({std::string(driver->name), driver->library(), lasts, nodes, tls});
+    all.emplace_back(
+        boost::json::object{{"name", driver->name}, {"library", driver->library()}, {"lasts", lasts}, {"nodes", nodes}, {"tls", tls}});
   }
-  rows.print(std::cout);
+  if (given.has("json"))
+    print_json(std::cout, all);
+  else
+    rows.print(std::cout);
   return 0;
 }
 

@@ -1,3 +1,4 @@
+#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "job_number.hpp"
@@ -102,7 +103,7 @@ int list(invocation const& given) {
   filter.limit = static_cast<std::size_t>(given.number("limit", 1, 1'000'000).value_or(100));
   auto const config = read_configuration(given);
   auto const store = look_at_storage(config);
-  auto const found = store ? store->jobs(filter) : std::vector<visor::job_view>();
+  auto const found = store ? ask(store->jobs(filter)) : std::vector<visor::job_view>();
   if (given.has("json")) {
     boost::json::array all;
     for (auto const& view : found) all.emplace_back(as_object(view));
@@ -133,9 +134,9 @@ int list(invocation const& given) {
 int show(invocation const& given) {
   auto const id = job_id_of(given.argument(0));
   auto const store = look_at_storage(read_configuration(given));
-  auto const view = store ? store->find_job(id) : std::nullopt;
+  auto const view = store ? ask(store->find_job(id)) : std::nullopt;
   if (!view) no_such_job(id);
-  auto const attempts = store->attempts(id);
+  auto const attempts = ask(store->attempts(id));
   if (given.has("json")) {
     auto all = as_object(*view);
     all["payload"] = payload_value(view->job.payload);
@@ -223,20 +224,21 @@ int enqueue(invocation const& given) {
   job.owner = user_name();
   auto const store = open_storage(config);
   job.run_at = at;
-  if (delay) job.run_at = store->now() + *delay;
-  auto const id = store->enqueue(job);
+  if (delay) job.run_at = ask(store->now()) + *delay;
+  job.id = ask(store->reserve_ids(1));
+  ask(store->enqueue({&job, 1}));
   if (given.has("json"))
-    std::cout << boost::json::serialize(boost::json::object{{"id", id}}) << '\n';
+    std::cout << boost::json::serialize(boost::json::object{{"id", job.id}}) << '\n';
   else
-    std::cout << "job " << id << " enqueued: " << escaped(job.type) << (job.run_at ? ", not before " + visor::to_string(*job.run_at) : "")
-              << '\n';
+    std::cout << "job " << job.id << " enqueued: " << escaped(job.type)
+              << (job.run_at ? ", not before " + visor::to_string(*job.run_at) : "") << '\n';
   return 0;
 }
 
 int cancel(invocation const& given) {
   auto const id = job_id_of(given.argument(0));
   auto const store = open_storage(read_configuration(given));
-  switch (store->cancel_job(id)) {
+  switch (ask(store->cancel_job(id))) {
     case visor::cancel_result::cancelled: std::cout << "job " << id << " cancelled\n"; return 0;
     case visor::cancel_result::requested: std::cout << "job " << id << " is running: its node is asked to stop it\n"; return 0;
     case visor::cancel_result::finished: throw failure("job " + std::to_string(id) + " has ended already: there is nothing to cancel");
@@ -249,7 +251,7 @@ int retry(invocation const& given) {
   auto const id = job_id_of(given.argument(0));
   auto const store = open_storage(read_configuration(given));
   try {
-    store->retry_job(id);
+    ask(store->retry_job(id));
   } catch (visor::error const& refused) {
     if (refused.kind() == visor::condition::not_found) no_such_job(id);
     if (refused.kind() == visor::condition::conflict)

@@ -1,3 +1,4 @@
+#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "node_view.hpp"
@@ -30,10 +31,10 @@ struct node_view {
 
 /// With the jobs that run on each.
 std::vector<node_view> views_of(storage& in) {
-  auto const now = in.now();
+  auto const now = ask(in.now());
   auto running = running_on_nodes(in);
   std::vector<node_view> all;
-  for (auto& node : in.nodes()) {
+  for (auto& node : ask(in.nodes())) {
     std::string state(word(node.state));
     if (node.state != visor::node_state::offline && !is_live(node, now)) state = "lapsed";
     int const jobs = running[node.name];
@@ -92,7 +93,7 @@ int list(invocation const& given) {
 }
 
 visor::node_record find_node(storage& in, std::string const& name) {
-  for (auto& node : in.nodes())
+  for (auto& node : ask(in.nodes()))
     if (node.name == name) return node;
   no_such_node(name);
 }
@@ -101,8 +102,8 @@ int drain(invocation const& given) {
   auto const& name = given.argument(0);
   auto const store = open_storage(read_configuration(given));
   auto const node = find_node(*store, name);
-  if (!is_live(node, store->now())) throw failure("node " + in_quotes(name) + " is not at work");
-  store->set_wish(name, visor::node_wish::drain);
+  if (!is_live(node, ask(store->now()))) throw failure("node " + in_quotes(name) + " is not at work");
+  ask(store->set_wish(name, visor::node_wish::drain));
   std::cout << "node " << escaped(name) << " takes no more work from its next heartbeat on, until it is resumed or started anew\n";
   return 0;
 }
@@ -111,7 +112,7 @@ int resume(invocation const& given) {
   auto const& name = given.argument(0);
   auto const store = open_storage(read_configuration(given));
   if (!find_node(*store, name).wish) throw failure("node " + in_quotes(name) + " takes work already");
-  store->set_wish(name, std::nullopt);
+  ask(store->set_wish(name, std::nullopt));
   std::cout << "node " << escaped(name) << " takes work again from its next heartbeat on\n";
   return 0;
 }
@@ -120,14 +121,14 @@ int remove(invocation const& given) {
   auto const& name = given.argument(0);
   auto const store = open_storage(read_configuration(given));
   auto const node = find_node(*store, name);
-  bool const is_at_work = is_live(node, store->now());
+  bool const is_at_work = is_live(node, ask(store->now()));
   if (is_at_work && !given.has("force"))
     throw failure("node " + in_quotes(name) + " is at work: stop it first, or with --force let others take its jobs now");
   if (node.state != visor::node_state::offline) {
-    for (auto const& lapsed : store->recover(visor::node_lease(node.name, node.epoch, node.lease_until)))
+    for (auto const& lapsed : ask(store->recover(visor::node_lease(node.name, node.epoch, node.lease_until))))
       if (lapsed.node == name && !lapsed.requeued.empty()) std::cout << lapsed.requeued.size() << " jobs that it held run again\n";
   }
-  if (!store->remove_node(name)) no_such_node(name);
+  if (!ask(store->remove_node(name))) no_such_node(name);
   std::cout << "node " << escaped(name) << " removed" << (is_at_work ? "; if it still runs it comes back, under a new epoch" : "") << '\n';
   return 0;
 }

@@ -1,7 +1,9 @@
+#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "drivers.hpp"
 #include "report.hpp"
+#include "running_node.hpp"
 #include "words.hpp"
 #include "workflows.hpp"
 
@@ -9,10 +11,14 @@
 #include "visor/version.hpp"
 
 #include <unistd.h>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <array>
 #include <csignal>
-#include <memory>
+#include <exception>
+#include <functional>
+#include <optional>
 
 namespace visor_program {
 
@@ -58,6 +64,37 @@ visor::log_sink log_to_stderr(visor::log_level least) {
   };
 }
 
+/// Runs a node until that time is over or SIGINT, SIGTERM or SIGHUP comes, then drains. A second signal ends the waiting for running jobs,
+/// a third one the process.
+/// \throws visor::error when the node cannot start
+void run_until_told(running_node& node, std::optional<visor::duration> length) {
+  boost::asio::signal_set signals{node.context(), SIGINT, SIGTERM};
+  struct sigaction inherited{};
+  if (::sigaction(SIGHUP, nullptr, &inherited) == 0 && inherited.sa_handler != SIG_IGN) signals.add(SIGHUP);  // nohup ignores it
+  boost::asio::steady_timer end{node.context()};
+  int asked = 0;
+  std::function<void(boost::system::error_code, int)> stop = [&](boost::system::error_code failed, int) {
+    if (failed) return;
+    node.stop();
+    if (++asked < 2)
+      signals.async_wait(stop);
+    else
+      signals.clear();
+  };
+  signals.async_wait(stop);
+  if (length) {
+    end.expires_after(*length);
+    end.async_wait([&](boost::system::error_code failed) {
+      if (!failed && asked++ == 0) node.stop();
+    });
+  }
+  auto const thrown = node.run();
+  signals.cancel();
+  end.cancel();
+  run_to_end(node.context(), node.store().close());
+  if (thrown) std::rethrow_exception(thrown);
+}
+
 }  // namespace
 
 int run(invocation const& given) {
@@ -68,20 +105,19 @@ int run(invocation const& given) {
 
   // Whoever reads what is written here may go away: that is an error to be handled where it happens.
   std::signal(SIGPIPE, SIG_IGN);
-  node_plan plan;
-  plan.types = job_types_of(config.settings);
-  plan.schedules = schedules_of(config.settings);
-  plan.log = log_to_stderr(least);
-  plan.length = length;
-  plan.log(visor::log_level::info, "visor " + std::string(visor::version_text) + ", " +
-                                       (config.file.empty() ? "no configuration, defaults" : config.file) + ", " +
-                                       driver.place(config.settings));
+  auto types = job_types_of(config.settings);
+  auto schedules = schedules_of(config.settings);
+  auto const log = log_to_stderr(least);
+  log(visor::log_level::info, "visor " + std::string(visor::version_text) + ", " +
+                                  (config.file.empty() ? "no configuration, defaults" : config.file) + ", " +
+                                  driver.place(config.settings));
   if (!config.settings.enabled) {
-    plan.log(visor::log_level::warning, "scheduler.enabled is false: nothing is run");
+    log(visor::log_level::warning, "scheduler.enabled is false: nothing is run");
     return 0;
   }
-  plan.settings = std::move(config.settings);
-  driver.run(std::move(plan));
+  running_node node(driver.store(config.settings, log), config.settings.node, std::move(types), log);
+  node.own(std::move(schedules));
+  run_until_told(node, length);
   return 0;
 }
 

@@ -1,3 +1,4 @@
+#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "report.hpp"
@@ -100,15 +101,15 @@ std::string misfire_text(schedule_record const& schedule) {
 
 /// The schedule of an id, or of the beginning of one if no other begins like that.
 schedule_record find(storage& store, std::string const& id) {
-  if (auto const exact = store.find_schedule(id)) return *exact;
+  if (auto const exact = ask(store.find_schedule(id))) return *exact;
   visor::schedule_filter filter;
   filter.id_prefix = id;
   filter.limit = 6;
-  auto const found = id.empty() ? std::vector<schedule_record>() : store.schedules(filter);
+  auto const found = id.empty() ? std::vector<schedule_record>() : ask(store.schedules(filter));
   if (found.size() == 1) return found.front();
   if (found.empty()) {
     std::vector<std::string> ids;
-    for (auto const& each : store.schedules(visor::schedule_filter())) ids.push_back(each.id);
+    for (auto const& each : ask(store.schedules(visor::schedule_filter()))) ids.push_back(each.id);
     std::vector<std::string_view> const known(ids.begin(), ids.end());
     throw failure("there is no schedule " + in_quotes(id) + suggestion(id, known) +
                   "; 'visor schedule list --all' shows those that there are");
@@ -133,7 +134,7 @@ schedule_record change(invocation const& given, storage& store, Change const& de
     check_owner(given, schedule);
     decide(schedule);
     try {
-      return store.update_schedule(schedule);
+      return ask(store.update_schedule(schedule));
     } catch (visor::error const& refused) {
       if (refused.kind() != visor::condition::conflict || attempt == 5) throw;
     }
@@ -148,7 +149,7 @@ int list(invocation const& given) {
   filter.limit = static_cast<std::size_t>(given.number("limit", 1, 1'000'000).value_or(1000));
   auto const config = read_configuration(given);
   auto const store = look_at_storage(config);
-  auto const found = store ? store->schedules(filter) : std::vector<schedule_record>();
+  auto const found = store ? ask(store->schedules(filter)) : std::vector<schedule_record>();
   if (given.has("json")) {
     boost::json::array all;
     for (auto const& each : found) all.emplace_back(as_object(each));
@@ -179,7 +180,7 @@ int show(invocation const& given) {
   auto const store = look_at_storage(read_configuration(given));
   if (!store) throw failure("there is no schedule " + in_quotes(given.argument(0)));
   auto const schedule = find(*store, given.argument(0));
-  auto const fires = store->fires(schedule.id, limit);
+  auto const fires = ask(store->fires(schedule.id, limit));
   if (given.has("json")) {
     auto all = as_object(schedule);
     auto& list = all["fires"].emplace_array();
@@ -222,7 +223,7 @@ int create(invocation const& given) {
   auto const plan = read_creation(given);
   auto const config = read_configuration(given);
   auto const store = open_storage(config);
-  auto const now = store->now();
+  auto const now = ask(store->now());
   auto const when = read_moment(plan.at, plan.zone.value_or(config.settings.default_timezone), now);
   auto const next = when.next(now, 3);
   if (next.empty()) throw failure(when.why_never(now));
@@ -234,7 +235,7 @@ int create(invocation const& given) {
   add_with_id(*store, schedule, plan.name);
 
   if (given.has("json")) {
-    auto const stored = store->find_schedule(schedule.id);
+    auto const stored = ask(store->find_schedule(schedule.id));
     std::cout << boost::json::serialize(as_object(stored.value_or(schedule))) << '\n';
     return 0;
   }
@@ -266,7 +267,7 @@ int resume(invocation const& given) {
     if (schedule.state != schedule_state::paused && schedule.state != schedule_state::failed)
       throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) +
                     ": only a paused or failed one can be resumed");
-    auto const now = store->now();
+    auto const now = ask(store->now());
     // What passed while it was paused was not wanted: it goes on with the next instant from now.
     if (!schedule.expression.empty())
       schedule.next_at = read_moment(schedule.expression, schedule.zone, now).next(now);
@@ -292,7 +293,7 @@ int cancel(invocation const& given) {
     throw failure("schedule " + in_quotes(schedule.id) +
                   " is made by a C++ program: remove it there; 'visor schedule pause' stops it for now");
   check_owner(given, schedule);
-  if (!store->remove_schedule(schedule.id)) throw failure("schedule " + in_quotes(schedule.id) + " is gone already");
+  if (!ask(store->remove_schedule(schedule.id))) throw failure("schedule " + in_quotes(schedule.id) + " is gone already");
   std::cout << "schedule " << escaped(schedule.id) << " cancelled; its jobs stay\n";
   return 0;
 }
@@ -319,7 +320,7 @@ int print_next(invocation const& given) {
     visor::schedule_filter filter;
     filter.state = schedule_state::active;
     filter.limit = 1'000'000;
-    for (auto const& schedule : store->schedules(filter)) add(schedule);
+    for (auto const& schedule : ask(store->schedules(filter))) add(schedule);
     std::ranges::sort(found);
   }
   if (found.size() > count) found.resize(count);

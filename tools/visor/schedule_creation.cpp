@@ -1,5 +1,6 @@
 #include "schedule_creation.hpp"
 
+#include "ask.hpp"
 #include "configuration.hpp"
 #include "report.hpp"
 #include "storage.hpp"
@@ -107,7 +108,7 @@ void add_with_id(storage& store, visor::schedule_record& schedule, std::optional
   for (int attempt = 0;; ++attempt) {
     schedule.id = id.value_or(made_up_id());
     try {
-      store.add_schedule(schedule);
+      ask(store.add_schedule(schedule));
       return;
     } catch (visor::error const& refused) {
       if (refused.kind() != visor::condition::already_exists) throw;

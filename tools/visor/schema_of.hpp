@@ -1,12 +1,11 @@
 #ifndef VISOR_TOOLS_SCHEMA_OF_HPP
 #define VISOR_TOOLS_SCHEMA_OF_HPP
 
+#include "ask.hpp"
 #include "drivers.hpp"
-#include "storage_of.hpp"
 
 #include "visor/store/tables.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <boost/mp11/algorithm.hpp>
 
 #include <algorithm>
@@ -21,15 +20,9 @@ template <class Store>
 class schema_of final : public schema {
  public:
   explicit schema_of(typename Store::settings settings) : store_(std::move(settings)) {}
-  ~schema_of() override {
-    try {
-      run_to_end(context_, store_.close());
-    } catch (std::exception const&) {
-      // What was done was acknowledged before.
-    }
-  }
+  ~schema_of() override { close_after_use(store_); }
 
-  visor::schema_status status() override { return run_to_end(context_, store_.schema().status()); }
+  visor::schema_status status() override { return ask(store_.schema().status()); }
   std::vector<std::string> tables(int version) override {
     std::vector<std::string> names;
     if (version == 0) return names;
@@ -42,13 +35,12 @@ class schema_of final : public schema {
     std::ranges::sort(names);
     return names;
   }
-  int migrate() override { return run_to_end(context_, store_.schema().migrate()); }
-  int roll_back(int steps) override { return run_to_end(context_, store_.schema().rollback(steps)); }
-  std::vector<std::string> validate() override { return run_to_end(context_, store_.schema().validate()); }
-  void reset() override { run_to_end(context_, store_.schema().reset()); }
+  int migrate() override { return ask(store_.schema().migrate()); }
+  int roll_back(int steps) override { return ask(store_.schema().rollback(steps)); }
+  std::vector<std::string> validate() override { return ask(store_.schema().validate()); }
+  void reset() override { ask(store_.schema().reset()); }
 
  private:
-  boost::asio::io_context context_{1};
   Store store_;
 };
 

@@ -1,11 +1,11 @@
 #ifndef VISOR_TOOLS_SERVER_DRIVER_HPP
 #define VISOR_TOOLS_SERVER_DRIVER_HPP
 
-#include "bench_room.hpp"
-#include "bench_scene.hpp"
+#include "ask.hpp"
+#include "bench_room_of.hpp"
 #include "drivers.hpp"
-#include "node_run.hpp"
 #include "schema_of.hpp"
+#include "storage.hpp"
 
 #include "visor/driver/probe.hpp"
 #include "visor/store/sql_store.hpp"
@@ -18,7 +18,7 @@ namespace visor_program {
 /// \tparam Room where benchmarks work
 template <class Driver, class Room>
 struct server_driver {
-  using store = visor::sql_store<Driver>;
+  using kind = visor::sql_store<Driver>;
 
   static auto settings_of(visor::settings const& from) { return driver_settings(Driver(), from.storage); }
 
@@ -27,29 +27,26 @@ struct server_driver {
     settings.check();
     return settings.url();
   }
-  static visor::database_report probe(visor::settings const& from) {
-    boost::asio::io_context context{1};
-    return run_to_end(context, visor::probe<Driver>(settings_of(from)));
+  static visor::database_report probe(visor::settings const& from) { return ask(visor::probe<Driver>(settings_of(from))); }
+  static std::unique_ptr<storage> store(visor::settings const& from, visor::log_sink log) {
+    return std::make_unique<storage_of<kind>>(settings_of(from), visor::wall_clock(), std::move(log));
   }
-  static std::unique_ptr<storage> open(visor::settings const& from) { return std::make_unique<storage_of<store>>(settings_of(from)); }
-  static std::unique_ptr<schema> tables(visor::settings const& from) { return std::make_unique<schema_of<store>>(settings_of(from)); }
-  static void run(node_plan plan) {
-    store kept{settings_of(plan.settings), visor::wall_clock(), plan.log};
-    run_node(kept, std::move(plan));
-  }
+  static std::unique_ptr<schema> tables(visor::settings const& from) { return std::make_unique<schema_of<kind>>(settings_of(from)); }
+  static std::unique_ptr<bench_room> room(bench_plan const& plan) { return std::make_unique<Room>(plan); }
 
   /// \param library that it is built on, with its version
   static driver_entry entry(std::string (*library)()) {
     return {.name = Driver::name,
             .library = library,
-            .facts = {{"lasts", "yes"}, {"nodes", "several"}, {"tls", "yes"}},
+            .lasts = true,
+            .several_nodes = true,
+            .has_tls = true,
             .place = &place,
             .probe = &probe,
-            .open = &open,
+            .store = &store,
             .is_missing = nullptr,
             .tables = &tables,
-            .run = &run,
-            .bench = &bench_in<Room>};
+            .room = &room};
   }
 };
 

@@ -1,14 +1,14 @@
-#ifndef VISOR_TOOLS_BENCH_SCENE_HPP
-#define VISOR_TOOLS_BENCH_SCENE_HPP
-
+#include "ask.hpp"
 #include "bench.hpp"
 #include "bench_nodes.hpp"
+#include "bench_room.hpp"
 #include "command.hpp"
-#include "storage_of.hpp"
+#include "drivers.hpp"
+#include "storage.hpp"
 #include "words.hpp"
 
 #include "visor/base/clock.hpp"
-#include "visor/store/store.hpp"
+#include "visor/handler/payload.hpp"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -20,39 +20,32 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <exception>
 #include <fstream>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 namespace visor_program {
+namespace {
 
 /// One run of one scenario in a room: it makes the work, has it done, and looks whether it was.
-template <class Room>
 class bench_scene {
  public:
-  using store = typename Room::store;
-
-  explicit bench_scene(bench_plan const& plan) : plan_(plan), room_(plan), client_(room_.open({})) { ask(client_->open()); }
-  ~bench_scene() {
-    try {
-      ask(client_->close());
-    } catch (std::exception const&) {
-      // What was measured is known.
-    }
-  }
+  bench_scene(driver_entry const& driver, bench_plan const& plan)
+      : driver_(driver), plan_(plan), room_(driver.room(plan)), client_(opened(room_->store({}))) {}
 
   /// \throws failure when a job was not done exactly once
   bench_result run() {
-    result_.place = room_.place();
-    result_.server = room_.server();
+    result_.place = room_->place();
+    result_.server = driver_.several_nodes ? driver_.probe(plan_.settings).server : driver_.library();
     if (plan_.scenario != bench_scenario::bulk_enqueue && plan_.scenario != bench_scenario::deep_queue &&
         plan_.scenario != bench_scenario::pinned_xmin)
       count_statements();
-    auto const written = room_.written_bytes();
+    auto const written = room_->written_bytes();
     switch (plan_.scenario) {
       case bench_scenario::burn_down:
       case bench_scenario::one_at_a_time:
@@ -63,7 +56,7 @@ class bench_scene {
       case bench_scenario::deep_queue: deep_queue(); break;
       case bench_scenario::pinned_xmin: pinned_xmin(); break;
     }
-    if (auto const now_written = room_.written_bytes(); written && now_written && plan_.scenario != bench_scenario::deep_queue)
+    if (auto const now_written = room_->written_bytes(); written && now_written && plan_.scenario != bench_scenario::deep_queue)
       result_.wal_bytes_per_job = (*now_written - *written) / static_cast<double>(plan_.jobs);
     result_.resident_bytes = resident_bytes();
     for (auto& [_, samples] : result_.latencies) samples.sort();
@@ -102,11 +95,6 @@ class bench_scene {
     return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   }
 
-  template <class T>
-  T ask(visor::task<T> work) {
-    return run_to_end(context_, std::move(work));
-  }
-
   // --- what every scenario is made of ---------------------------------------------------------------------------------------------
 
   visor::new_job make_job(std::int64_t number, std::string const& filling) const {
@@ -136,7 +124,7 @@ class bench_scene {
   }
 
   /// Adds jobs, so many in one call.
-  visor::task<> enqueue(store& to, visor::job_id first, std::int64_t from, std::int64_t until, std::size_t batch) {
+  visor::task<> enqueue(storage& to, visor::job_id first, std::int64_t from, std::int64_t until, std::size_t batch) {
     std::string const text = filling();
     std::vector<visor::new_job> group;
     group.reserve(batch);
@@ -155,25 +143,17 @@ class bench_scene {
     auto const first = ask(reserve(count));
     ask(enqueue(*client_, first, 0, count, batch));
     result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
-    room_.settle();
+    room_->settle();
     return first;
   }
 
   /// The store of a node: its own, as that of another process, where there may be several.
-  std::shared_ptr<store> store_for_node(visor::log_sink log) {
-    if constexpr (Room::several_nodes) {
-      std::shared_ptr<store> own = room_.open(std::move(log));
-      ask(own->open());
-      return own;
-    } else {
-      return client_;
-    }
-  }
+  std::shared_ptr<storage> store_for_node() { return driver_.several_nodes ? opened(room_->store({})) : client_; }
 
-  bench_nodes<store> make_nodes(bench_record& record) {
-    std::vector<std::shared_ptr<store>> stores;
-    for (int i = 0; i < plan_.nodes; ++i) stores.push_back(store_for_node({}));
-    return bench_nodes<store>(plan_, std::move(stores), record, {});
+  bench_nodes make_nodes(bench_record& record) {
+    std::vector<std::shared_ptr<storage>> stores;
+    for (int i = 0; i < plan_.nodes; ++i) stores.push_back(store_for_node());
+    return bench_nodes(plan_, std::move(stores), record);
   }
 
   /// \throws failure when a job from `first` on, and before `end`, did not complete at its first attempt, or there are not so many
@@ -204,25 +184,23 @@ class bench_scene {
 
   /// What a job takes from adding it to its end, with a few jobs and a store that tells of each statement.
   void count_statements() {
-    if constexpr (Room::several_nodes) {
-      std::atomic<std::int64_t> count{0};
-      auto const log = [&count](visor::log_level, std::string_view line) {
-        if (line.starts_with("statement, ")) ++count;
-      };
-      auto few = plan_;
-      few.jobs = std::min<std::int64_t>(plan_.jobs, static_cast<std::int64_t>(std::max<std::size_t>(4 * plan_.batch, 100)));
-      std::shared_ptr<store> const teller = room_.open(log);
-      ask(teller->open());
-      auto const first = ask(reserve(few.jobs));
-      count = 0;
-      ask(enqueue(*teller, first, 0, few.jobs, plan_.scenario == bench_scenario::steady ? 1 : plan_.batch));
-      bench_record record(few.jobs);
-      few.nodes = 1;
-      few.long_work = visor::duration{0};
-      bench_nodes<store> nodes(few, {teller}, record, {});
-      nodes.run();
-      result_.statements_per_job = static_cast<double>(count.load()) / static_cast<double>(few.jobs);
-    }
+    if (!driver_.several_nodes) return;
+    std::atomic<std::int64_t> count{0};
+    auto const log = [&count](visor::log_level, std::string_view line) {
+      if (line.starts_with("statement, ")) ++count;
+    };
+    auto few = plan_;
+    few.jobs = std::min<std::int64_t>(plan_.jobs, static_cast<std::int64_t>(std::max<std::size_t>(4 * plan_.batch, 100)));
+    auto const teller = opened(room_->store(log));
+    auto const first = ask(reserve(few.jobs));
+    count = 0;
+    ask(enqueue(*teller, first, 0, few.jobs, plan_.scenario == bench_scenario::steady ? 1 : plan_.batch));
+    bench_record record(few.jobs);
+    few.nodes = 1;
+    few.long_work = visor::duration{0};
+    bench_nodes nodes(few, {teller}, record);
+    nodes.run();
+    result_.statements_per_job = static_cast<double>(count.load()) / static_cast<double>(few.jobs);
   }
 
   void burn_down() {
@@ -241,14 +219,13 @@ class bench_scene {
     auto const first = ask(reserve(plan_.jobs));
     {
       stopwatch const measuring(result_);
-      auto& contexts = contexts_;
-      for (int i = 0; i < plan_.nodes; ++i) contexts.emplace_back(1);
+      for (int i = 0; i < plan_.nodes; ++i) contexts_.emplace_back(1);
       std::vector<std::thread> clients;
       std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(plan_.nodes));
       for (int i = 0; i < plan_.nodes; ++i)
-        clients.emplace_back([this, i, first, &contexts, &failed = thrown[static_cast<std::size_t>(i)]] {
+        clients.emplace_back([this, i, first, &failed = thrown[static_cast<std::size_t>(i)]] {
           try {
-            run_to_end(contexts[static_cast<std::size_t>(i)],
+            run_to_end(contexts_[static_cast<std::size_t>(i)],
                        enqueue(*client_, first, plan_.jobs * i / plan_.nodes, plan_.jobs * (i + 1) / plan_.nodes, plan_.batch));
           } catch (...) {
             failed = std::current_exception();
@@ -271,7 +248,7 @@ class bench_scene {
   }
 
   /// Jobs one by one at their times, whether or not those before them have been added.
-  visor::task<> send(store& to, bench_record& record, visor::duration begin, bench_samples& acknowledged, std::string& trouble) {
+  visor::task<> send(storage& to, bench_record& record, visor::duration begin, bench_samples& acknowledged, std::string& trouble) {
     auto const executor = co_await boost::asio::this_coro::executor;
     std::string const text = filling();
     boost::asio::steady_timer timer(executor);
@@ -306,7 +283,7 @@ class bench_scene {
     }
   }
 
-  static visor::task<> send_one(store& to, visor::new_job job) {
+  static visor::task<> send_one(storage& to, visor::new_job job) {
     job.id = co_await to.reserve_ids(1);
     auto const one = std::span<visor::new_job const>(&job, 1);
     co_await to.enqueue(one);
@@ -430,14 +407,10 @@ class bench_scene {
   void deep_queue() {
     auto const ready = std::max(plan_.depth / 10, plan_.jobs);
     auto const first = ask(reserve(plan_.depth + ready));
-    if constexpr (requires { room_.fill(first, plan_.depth, ready); }) {
-      auto const begin = clock_.elapsed();
-      room_.fill(first, plan_.depth, ready);
-      room_.settle();
-      result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
-    } else {
-      throw failure("the scenario deep-queue needs a driver that lasts");
-    }
+    auto const begin = clock_.elapsed();
+    room_->fill(first, plan_.depth, ready);
+    room_->settle();
+    result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
     auto const lease = ask(join());
     {
       stopwatch const measuring(result_);
@@ -448,49 +421,40 @@ class bench_scene {
   }
 
   void pinned_xmin() {
-    if constexpr (requires { room_.pin(); }) {
-      auto const first = enqueue_all(plan_.jobs, 5'000);
-      auto const lease = ask(join());
-      auto const pin = room_.pin();
-      auto& claims = result_.latencies["claim"];
-      auto& completes = result_.latencies["complete"];
-      {
-        stopwatch const measuring(result_);
-        constexpr std::int64_t points = 20;
-        for (std::int64_t i = 0; i < points; ++i) {
-          bench_samples some, rest;
-          auto const before = plan_.jobs * i / points;
-          auto const done = work_by_hand(lease, plan_.jobs * (i + 1) / points - before, some, rest);
-          if (done == 0) continue;
-          claims.add_all(some);
-          completes.add_all(rest);
-          some.sort();
-          result_.claims.push_back({before, some.milliseconds_at(0.5), some.milliseconds_at(0.99)});
-        }
+    auto const first = enqueue_all(plan_.jobs, 5'000);
+    auto const lease = ask(join());
+    auto const pin = room_->pin();
+    auto& claims = result_.latencies["claim"];
+    auto& completes = result_.latencies["complete"];
+    {
+      stopwatch const measuring(result_);
+      constexpr std::int64_t points = 20;
+      for (std::int64_t i = 0; i < points; ++i) {
+        bench_samples some, rest;
+        auto const before = plan_.jobs * i / points;
+        auto const done = work_by_hand(lease, plan_.jobs * (i + 1) / points - before, some, rest);
+        if (done == 0) continue;
+        claims.add_all(some);
+        completes.add_all(rest);
+        some.sort();
+        result_.claims.push_back({before, some.milliseconds_at(0.5), some.milliseconds_at(0.99)});
       }
-      ask(client_->leave(lease));
-      verify(first, first + plan_.jobs, plan_.jobs);
-    } else {
-      throw failure("the scenario pinned-xmin needs a driver that lasts");
     }
+    ask(client_->leave(lease));
+    verify(first, first + plan_.jobs, plan_.jobs);
   }
 
+  driver_entry const& driver_;
   bench_plan const& plan_;
   visor::wall_clock clock_;
-  boost::asio::io_context context_{1};
   std::deque<boost::asio::io_context> contexts_;  // of several that add jobs: they outlive what completes on them
-  Room room_;                                     // is removed when nobody is in it any more
-  std::shared_ptr<store> client_;
+  std::unique_ptr<bench_room> room_;              // is removed when nobody is in it any more
+  std::shared_ptr<storage> client_;
   bench_result result_;
 };
 
-/// Runs a plan where a driver keeps its data.
-template <class Room>
-bench_result bench_in(bench_plan const& plan) {
-  if (!Room::several_nodes && plan.nodes > 1) throw failure("--nodes " + std::to_string(plan.nodes) + ": the driver has one node alone");
-  return bench_scene<Room>(plan).run();
-}
+}  // namespace
+
+bench_result run_bench(driver_entry const& driver, bench_plan const& plan) { return bench_scene(driver, plan).run(); }
 
 }  // namespace visor_program
-
-#endif
