@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -121,6 +122,60 @@ void check_many(typename Driver::settings const& settings) {
     auto const found = stored();
     CHECK(found.size() == 600);  // all but the tenth, and the one before
     CHECK(found.back().text == "before");
+  }
+
+  if constexpr (requires(session& on, std::vector<entry> const& many) { on.copy(insert_entry(), many); }) {
+    SECTION("what is copied is there at once, and goes with its transaction") {
+      visor::instant const when{visor::duration{1'700'000'000'123'456}};
+      visor::instant const before_all{visor::duration{-300'000'000'000'000'000}};
+      std::vector<entry> many{{1, std::nullopt, when, std::nullopt, true},
+                              {2, "", std::nullopt, -1, false},
+                              {3, "\\. \t\\N it's\n", when, std::numeric_limits<std::int64_t>::max(), true}};
+      for (std::size_t size = 1; size < 1'000'000; size = size * 3 + 1) many.push_back({0, std::string(size, 'x'), when, 1, false});
+      for (std::size_t i = 0; i < 1000; ++i) many.push_back({0, std::string(i, 'y'), std::nullopt, std::nullopt, true});
+      for (std::size_t i = 0; i < many.size(); ++i) many[i].id = static_cast<std::int64_t>(i) + 1;
+      auto const failing = [&](std::vector<entry> const& wrong) -> visor::condition {
+        try {
+          transact([&](session& on) -> done {
+            co_await on.copy(insert_entry(), wrong);
+            co_await on.copy(insert_entry(), many);
+          });
+        } catch (visor::error const& thrown) {
+          return thrown.kind();
+        }
+        return {};
+      };
+      auto wrong = many;
+      wrong[900].at = before_all;
+      CHECK(failing(wrong) == visor::condition::invalid_argument);
+      wrong = many;
+      wrong[900].id = 7;
+      CHECK(failing(wrong) == visor::condition::unique_violation);
+      CHECK(failing(many) == visor::condition::unique_violation);
+      CHECK(stored().empty());
+      std::size_t seen = 0;
+      std::optional<entry> first;
+      transact([&](session& on) -> done {
+        entry const other{100'000, "before", std::nullopt, std::nullopt, true};
+        co_await on.post(insert_entry(), other);
+        auto asked = on.find(all_entries());
+        co_await on.copy(insert_entry(), many);
+        auto const found = co_await on.query(all_entries());
+        seen = found.size();
+        first = co_await std::move(asked);
+        co_await on.copy(insert_entry(), std::span<entry const>());
+        entry const last{100'001, "behind", std::nullopt, std::nullopt, true};
+        co_await on.post(insert_entry(), last);
+      });
+      CHECK(seen == many.size() + 1);
+      CHECK(first->id == 100'000);
+      auto found = stored();
+      REQUIRE(found.size() == many.size() + 2);
+      CHECK(found.back().text == "behind");
+      found.resize(many.size());
+      CHECK((found == many));
+      if constexpr (requires { database.statistics(); }) CHECK(database.statistics()->connected == 1);
+    }
   }
 
   SECTION("one that must not be there takes the transaction with it") {

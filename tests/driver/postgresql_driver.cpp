@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 #include "support/postgresql_server.hpp"
 #include "support/run.hpp"
+#include "support/tcp_gate.hpp"
 
 #include "visor/postgresql.hpp"
 
@@ -10,11 +11,15 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -215,6 +220,166 @@ TEST_CASE("many executions are one after another, however they are made", "[post
   CHECK(postgresql_server::shared().run("SET client_min_messages = error; DROP SCHEMA IF EXISTS \"numbers of test\" CASCADE"));
   CHECK(postgresql_server::shared().run("CREATE SCHEMA \"numbers of test\""));
   visor_test::check_many<visor::postgresql>(local());
+}
+
+namespace {
+
+/// A scene with a table of entries, of which somebody else is about to write the one in the middle: there a copy stands still.
+struct copy_scene : scene {
+  explicit copy_scene(visor::postgresql_settings settings = local()) : scene(std::move(settings)) {
+    write(
+        [](session& on) -> visor::task<> { co_await on.run(visor::sql::create_table_text<visor::postgresql_dialect, visor_test::entry>); });
+    for (auto& each : rows) each.text = std::string(2000, 'x');
+  }
+  ~copy_scene() { let_go(); }
+
+  void block() {
+    blocker = std::thread([this] {
+      asio::io_context here{1};
+      database other(local());
+      visor_test::run(here, other.open());
+      auto op = [this](session& on) -> visor::task<> {
+        co_await on.post(visor_test::insert_entry(), rows[rows.size() / 2]);
+        while (is_blocked) co_await on.run("SELECT pg_sleep(0.01)");
+        throw visor::error(condition::conflict, "let go");
+      };
+      CHECK(kind_of([&] { visor_test::run(here, other.transact(op, visor::access::beside)); }) == condition::conflict);
+      visor_test::run(here, other.close());
+    });
+  }
+  void let_go() {
+    is_blocked = false;
+    if (blocker.joinable()) blocker.join();
+  }
+  bool stands_still() {
+    for (int i = 0; i < 1000; ++i, std::this_thread::sleep_for(5ms))
+      if (postgresql_server::shared().run(
+              "SELECT 1 / count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND wait_event_type = 'Lock'"))
+        return true;
+    return false;
+  }
+
+  void copy() {
+    auto op = [this](session& on) -> visor::task<> {
+      ++tries;
+      co_await on.copy(visor_test::insert_entry(), rows);
+    };
+    visor_test::run(io, base.transact(op, visor::access::beside));
+  }
+
+  std::size_t stored() {
+    std::size_t count = 0;
+    auto op = [&count](session& on) -> visor::task<> {
+      auto const found = co_await on.query(visor_test::all_entries());
+      count = found.size();
+    };
+    visor_test::run(io, base.read(op));
+    return count;
+  }
+
+  std::vector<visor_test::entry> rows = visor_test::entries(1, 20'000);
+  std::atomic<bool> is_blocked{true};
+  std::thread blocker;
+  int tries = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a copy whose connection breaks in its middle is done again", "[postgresql]") {
+  auto settings = local();
+  if (!settings.is_local()) return;
+  visor_test::tcp_gate gate(asio::local::stream_protocol::endpoint(settings.host + "/.s.PGSQL." + std::to_string(settings.port)));
+  settings.host = "127.0.0.1";
+  settings.port = gate.port();
+  copy_scene s(settings);
+  s.block();
+  bool const is_ended_by_server = GENERATE(false, true);
+  std::thread breaker([&] {
+    CHECK(s.stands_still());
+    if (is_ended_by_server)
+      CHECK(postgresql_server::shared().run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'"));
+    else
+      gate.cut();
+    s.let_go();
+  });
+  s.copy();
+  breaker.join();
+  CHECK(s.tries == 2);
+  CHECK(s.stored() == s.rows.size());
+}
+
+TEST_CASE("a copy that takes too long is given up", "[postgresql]") {
+  auto settings = local();
+  settings.transaction_timeout = 300ms;
+  copy_scene s(settings);
+  s.block();
+  auto const begin = std::chrono::steady_clock::now();
+  CHECK(kind_of([&] { s.copy(); }) == condition::timeout);
+  CHECK(std::chrono::steady_clock::now() - begin < 10s);
+  CHECK(s.stored() == 0);
+}
+
+TEST_CASE("a copy that is given up at any moment leaves no half-read connection behind", "[postgresql]") {
+  auto const seed = std::random_device{}();
+  CAPTURE(seed);
+  std::minstd_rand random(seed);
+  copy_scene s;
+  s.rows.resize(1000);
+  auto how = visor::pool_settings();
+  how.max = 1;
+  visor::postgresql::connector source(local());
+  visor::pool<visor::postgresql::connector> pool(s.io.get_executor(), how, source);
+  auto const copy_nothing = [&](bool wrong) -> visor::task<> {
+    auto const held = co_await pool.acquire();
+    asio::any_io_executor const here = co_await asio::this_coro::executor;
+    visor::postgresql_driver::connection::attachment const attached(*held, here);
+    session on(*held);
+    co_await held->begin(visor::access::beside);
+    if (wrong) co_await on.copy(visor_test::insert_entry(), s.rows);
+    co_await on.copy(visor_test::insert_entry(), s.rows);
+    auto const found = co_await on.query(visor_test::all_entries());
+    CHECK(found.size() == s.rows.size());
+    co_await held->rollback();
+  };
+  auto const begin = std::chrono::steady_clock::now();
+  visor_test::run(s.io, copy_nothing(false));
+  auto const usual = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  for (int i = 0; i < 60; ++i) {
+    asio::cancellation_signal cancel;
+    bool ended = false;
+    asio::co_spawn(s.io, copy_nothing(i % 2 == 0), asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr) { ended = true; }));
+    asio::steady_timer timer(s.io, std::chrono::microseconds{std::uniform_int_distribution<std::int64_t>(0, usual.count())(random)});
+    timer.async_wait([&](boost::system::error_code failed) {
+      if (!failed && !ended) cancel.emit(asio::cancellation_type::terminal);
+    });
+    s.io.restart();
+    while (!ended && s.io.run_one() != 0) {
+    }
+    timer.cancel();
+    visor_test::run(s.io, copy_nothing(false));  // by somebody else
+  }
+  visor_test::run(s.io, pool.close(10s));
+  CHECK(s.stored() == 0);
+}
+
+TEST_CASE("a log of statements tells of a copy", "[postgresql]") {
+  auto settings = local();
+  settings.log_statements.all = true;
+  std::vector<std::string> lines;
+  std::mutex mutex;
+  copy_scene s;
+  database base(settings, [&](visor::log_level, std::string_view line) {
+    std::scoped_lock const lock(mutex);
+    if (line.find("COPY") != std::string_view::npos) lines.emplace_back(line);
+  });
+  visor_test::run(s.io, base.open());
+  auto op = [&s](session& on) -> visor::task<> { co_await on.copy(visor_test::insert_entry(), s.rows); };
+  visor_test::run(s.io, base.transact(op));
+  CHECK_THROWS_AS(visor_test::run(s.io, base.transact(op)), visor::error);
+  visor_test::run(s.io, base.close());
+  REQUIRE(lines.size() == 2);
+  CHECK_THAT(lines[0], Catch::Matchers::Contains("s, 20000 rows, 0 parameters: COPY \"visor_entry\" (\"id\", \"text\""));
+  CHECK_THAT(lines[1], Catch::Matchers::Contains("s, failed, 0 parameters: COPY"));
 }
 
 TEST_CASE("many rows in one go are counted one by one", "[postgresql]") {

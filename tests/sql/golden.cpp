@@ -3,6 +3,7 @@
 #include "visor/driver/mssql/bulk.hpp"
 #include "visor/driver/mssql/dialect.hpp"
 #include "visor/driver/mysql/dialect.hpp"
+#include "visor/driver/postgresql/copy.hpp"
 #include "visor/driver/postgresql/dialect.hpp"
 #include "visor/driver/sqlite/dialect.hpp"
 #include "visor/sql/migration.hpp"
@@ -60,6 +61,14 @@ std::string texts_of() {
   return text;
 }
 
+/// Of those that are copied, what goes before them.
+std::string texts_of_copies() {
+  using boost::mp11::mp_list;
+  return texts_of<visor::postgresql_dialect, mp_list<visor::postgresql_driver::copy_in<visor::statements::insert_job::many>,
+                                                     visor::postgresql_driver::copy_in<visor::statements::insert_ready::many>,
+                                                     visor::postgresql_driver::copy_in<visor::statements::insert_scheduled::many>>>();
+}
+
 template <class Dialect>
 void compare_all() {
   std::string const folder = std::string(Dialect::name) + "/";
@@ -85,6 +94,7 @@ TEST_CASE("the statements of SQLite are these", "[sql][golden]") { compare_all<v
 TEST_CASE("the statements of PostgreSQL are these", "[sql][golden]") {
   compare_all<visor::postgresql_dialect>();
   compare("postgresql/many.sql", texts_of_many<visor::postgresql_dialect, as_it_is>());
+  compare("postgresql/copy.sql", texts_of_copies());
 }
 TEST_CASE("the statements of SQL Server are these", "[sql][golden]") {
   compare_all<visor::mssql_dialect>();

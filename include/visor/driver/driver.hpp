@@ -77,6 +77,7 @@ struct any_statement : sql::statement_defaults {
 ///   the span `affected` is given it gets the number of each, of which none may be more than one.
 /// - `s.post(statement, params)` and `s.post_many(statement, span)`: the same where nobody asks for the number. A driver may let what it
 ///   sends travel with what follows; that it failed is then what the next call throws, at the latest the commit.
+/// - `s.copy(statement, span)`: `post_many` of an INSERT, by what the database has for very many rows; only where it has something.
 /// - `s.run(text)`: runs text that is not kept, such as a statement of the schema. Of what that leaves in a session of a server
 ///   (settings, temporary tables, locks) the next transaction sees nothing. Statements must leave nothing there: nobody clears up after
 ///   them.

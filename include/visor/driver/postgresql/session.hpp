@@ -68,6 +68,11 @@ class session {
   }
 
   template <sql::statement S>
+  task<> copy(S, std::span<typename S::params const> rows) {
+    return connection_.copy<S>(rows);
+  }
+
+  template <sql::statement S>
     requires std::same_as<typename S::params, sql::none>
   auto query(S statement) {
     return query(statement, nothing);

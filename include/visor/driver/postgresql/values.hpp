@@ -4,10 +4,12 @@
 #include "visor/base/error.hpp"
 #include "visor/base/time.hpp"
 #include "visor/driver/postgresql/dialect.hpp"
+#include "visor/sql/codec.hpp"
 #include "visor/sql/statement.hpp"
 
 #include <libpq-fe.h>
 #include <boost/endian/conversion.hpp>
+#include <boost/mp11/algorithm.hpp>
 #include <boost/mp11/list.hpp>
 
 #include <array>
@@ -112,6 +114,28 @@ class parameters {
   std::array<int, N + 1> formats_{};
 };
 
+template <class Number>
+void add_number(std::string& to, Number value) {
+  boost::endian::native_to_big_inplace(value);
+  to.append(reinterpret_cast<char const*>(&value), sizeof value);
+}
+
+// A value with its length before it: an element of an array, or a field of a row that is copied.
+inline void add_value(std::string& to, std::int64_t value) {
+  add_number<std::int32_t>(to, 8);
+  add_number(to, value);
+}
+inline void add_value(std::string& to, bool value) {
+  add_number<std::int32_t>(to, 1);
+  to += value ? '\1' : '\0';
+}
+inline void add_value(std::string& to, instant value) { add_value(to, since_2000(value)); }
+inline void add_value(std::string& to, std::string_view value) {
+  add_number<std::int32_t>(to, static_cast<std::int32_t>(value.size()));
+  to += value;
+}
+inline void add_null(std::string& to) { add_number<std::int32_t>(to, -1); }
+
 /// The parameters of many executions, each as an array of one dimension.
 template <std::size_t N>
 class array_parameters {
@@ -128,20 +152,11 @@ class array_parameters {
     }
   }
 
-  void bind(int index, std::int64_t value) {
-    add_number<std::int32_t>(at(index), 8);
-    add_number(at(index), value);
+  template <class T>
+  void bind(int index, T value) {
+    add_value(at(index), value);
   }
-  void bind(int index, bool value) {
-    add_number<std::int32_t>(at(index), 1);
-    at(index) += value ? '\1' : '\0';
-  }
-  void bind(int index, instant value) { bind(index, since_2000(value)); }
-  void bind(int index, std::string_view value) {
-    add_number<std::int32_t>(at(index), static_cast<std::int32_t>(value.size()));
-    at(index) += value;
-  }
-  void bind_null(int index) { add_number<std::int32_t>(at(index), -1); }
+  void bind_null(int index) { add_null(at(index)); }
 
   /// What has been bound.
   parameters<N> all() const {
@@ -153,13 +168,37 @@ class array_parameters {
  private:
   std::string& at(int index) { return arrays_[static_cast<std::size_t>(index)]; }
 
-  template <class Number>
-  static void add_number(std::string& to, Number value) {
-    boost::endian::native_to_big_inplace(value);
-    to.append(reinterpret_cast<char const*>(&value), sizeof value);
+  std::array<std::string, N + 1> arrays_;
+};
+
+/// Rows as COPY takes them, in parts: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format".
+class copied_rows {
+ public:
+  copied_rows() {
+    add_number<std::int32_t>(bytes_, 0);  // flags
+    add_number<std::int32_t>(bytes_, 0);  // nothing more in the header
   }
 
-  std::array<std::string, N + 1> arrays_;
+  /// \throws visor::error `invalid_argument` for a value that the database has not; then there is no next row
+  template <class Row>
+  void add(Row const& row) {
+    add_number<std::int16_t>(bytes_, sql::member_count<Row>);
+    int index = 0;
+    boost::mp11::mp_for_each<sql::members_of<Row>>([&](auto member) { sql::bind_value(*this, index++, row.*member.pointer); });
+  }
+  void end() { add_number<std::int16_t>(bytes_, -1); }
+
+  std::size_t size() const { return bytes_.size(); }
+  std::string take() { return std::exchange(bytes_, {}); }
+
+  template <class T>
+  void bind(int, T value) {
+    add_value(bytes_, value);
+  }
+  void bind_null(int) { add_null(bytes_); }
+
+ private:
+  std::string bytes_{"PGCOPY\n\377\r\n\0", 11};
 };
 
 /// The number of placeholders in a statement, and their types.

@@ -101,6 +101,21 @@ inline std::vector<statements::new_job_row> as_rows(std::span<new_job const> giv
 /// Where a new job waits for its turn.
 inline statements::ready_row place_of(statements::new_job_row const& job) { return {job.queue, job.priority, job.run_at, job.id, 1}; }
 
+/// From so many rows on, what they cost the server is more than the round trips that a copy takes.
+inline constexpr std::size_t worth_a_copy = 200;
+
+/// Inserts rows, in the way that is best for as many.
+template <class Session, class Insert>
+async<Session> insert_all(transaction<Session>& t, Insert insert, std::span<typename Insert::params const> rows) {
+  if constexpr (requires { t.session.copy(insert, rows); }) {
+    if (rows.size() >= worth_a_copy) {
+      co_await t.session.copy(insert, rows);
+      co_return;
+    }
+  }
+  co_await t.session.post_many(insert, rows);
+}
+
 /// Lets jobs that are stored already wait for their turn: now, or at their `run_at`.
 template <class Session>
 async<Session> place_jobs(transaction<Session>& t, std::span<statements::ready_row const> jobs) {
@@ -113,8 +128,8 @@ async<Session> place_jobs(transaction<Session>& t, std::span<statements::ready_r
     else
       scheduled.push_back({job.run_at, job.job, job.queue, job.priority, job.attempt});
   }
-  if (!ready.empty()) co_await t.session.post_many(statements::insert_ready(), ready);
-  if (!scheduled.empty()) co_await t.session.post_many(statements::insert_scheduled(), scheduled);
+  if (!ready.empty()) co_await insert_all<Session>(t, statements::insert_ready(), ready);
+  if (!scheduled.empty()) co_await insert_all<Session>(t, statements::insert_scheduled(), scheduled);
   t.news = t.news || !jobs.empty();
 }
 

@@ -26,7 +26,7 @@ async<Session, std::size_t> usual_enqueue(transaction<Session>& t, std::span<new
   std::vector<statements::ready_row> places;
   places.reserve(rows.size());
   for (auto const& row : rows) places.push_back(place_of(row));
-  co_await t.session.post_many(statements::insert_job(), rows);
+  co_await insert_all<Session>(t, statements::insert_job(), rows);
   co_await place_jobs<Session>(t, places);
   co_return jobs.size();
 }
