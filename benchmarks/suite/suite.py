@@ -80,7 +80,7 @@ class MariaDB(servers.MariaDB):
         self.url = f"mysql://root@localhost/visor?host={self.root}/mysqld.sock"
 
     def storage(self):
-        return [f"--datadir={self.data}", "--innodb-buffer-pool-size=2G", "--innodb-log-file-size=2G"]
+        return [f"--datadir={self.data}", f"--tmpdir={self.root}", "--innodb-buffer-pool-size=2G", "--innodb-log-file-size=2G"]
 
     def command(self):
         return [word for word in super().command() if word != "--innodb-flush-log-at-trx-commit=2"]

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.parse
@@ -275,15 +274,12 @@ class MariaDB(Server):
     def make(self):
         words = [self.binary("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db",
                  "--skip-name-resolve", *self.storage()]
-        try:
-            self.run(*words)
-        except RuntimeError as failure:  # seen once, where many servers began at the same time
-            print(failure, file=sys.stderr)
-            self.run("rm", "-rf", self.data)
-            self.run(*words)
+        self.run(*words)
 
     def storage(self):
-        return [f"--datadir={self.data}", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=64M"]
+        """A server that starts removes what others have in their folder for temporary tables."""
+        return [f"--datadir={self.data}", f"--tmpdir={self.root}", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M",
+                "--innodb-log-file-size=64M"]
 
     def binary(self, name):
         return next(path for path in (pathlib.Path(folder) / name for folder in ("/usr/sbin", "/usr/bin", "/usr/local/bin")) if path.exists())

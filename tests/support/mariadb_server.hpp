@@ -127,9 +127,10 @@ class mariadb_server {
     throw std::runtime_error("MariaDB is not installed: scripts/install-dependencies test");
   }
 
-  /// What must be the same when the files are made and when they are used. Nothing waits for the disk.
+  /// What must be the same when the files are made and when they are used. Nothing waits for the disk. A server that starts removes what
+  /// others have in their folder for temporary tables.
   std::vector<std::string> storage() const {
-    return {"--datadir=" + folder_ + "/data", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M",
+    return {"--datadir=" + folder_ + "/data", "--tmpdir=" + folder_, "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M",
             "--innodb-log-file-size=64M"};
   }
 

@@ -173,14 +173,16 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, 
     dead_record const letter{job.job, t.now, job.attempt, job.error ? std::optional<std::string>(*job.error) : std::nullopt};
     co_await t.session.post(statements::insert_dead(), letter);
   }
-  std::ranges::stable_sort(ended, {}, &ended_job::schedule);
-  for (auto const& job : ended) {
-    if (!job.schedule) continue;
-    if (job.state == job_state::completed) {
-      statements::of_schedule const which{*job.schedule};
+  std::vector<ended_job const*> of_schedules;
+  for (auto const& job : ended)
+    if (job.schedule) of_schedules.push_back(&job);
+  std::ranges::sort(of_schedules, {}, [](ended_job const* job) { return std::pair(*job->schedule, job); });
+  for (ended_job const* const job : of_schedules) {
+    if (job->state == job_state::completed) {
+      statements::of_schedule const which{*job->schedule};
       co_await t.session.post(statements::job_completed(), which);
-    } else if (job.state == job_state::failed || job.state == job_state::dead) {
-      statements::failure_params const failure{*job.schedule, job.error};
+    } else if (job->state == job_state::failed || job->state == job_state::dead) {
+      statements::failure_params const failure{*job->schedule, job->error};
       co_await t.session.post(statements::job_failed(), failure);
     }
   }
