@@ -9,6 +9,7 @@
 
 #include "visor/base/clock.hpp"
 #include "visor/handler/payload.hpp"
+#include "visor/store/id_block.hpp"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -283,8 +284,15 @@ class bench_scene {
     }
   }
 
-  static visor::task<> send_one(storage& to, visor::new_job job) {
-    job.id = co_await to.reserve_ids(1);
+  /// As `visor::scheduler` does.
+  visor::task<> send_one(storage& to, visor::new_job job) {
+    auto id = ids_.take(clock_.elapsed());
+    if (!id) {
+      std::size_t const size = ids_.wanted(clock_.elapsed());
+      visor::job_id const first = co_await to.reserve_ids(size);
+      id = ids_.put(first, size, clock_.elapsed());
+    }
+    job.id = *id;
     auto const one = std::span<visor::new_job const>(&job, 1);
     co_await to.enqueue(one);
   }
@@ -447,6 +455,7 @@ class bench_scene {
   driver_entry const& driver_;
   bench_plan const& plan_;
   visor::wall_clock clock_;
+  visor::detail::id_block ids_;
   std::deque<boost::asio::io_context> contexts_;  // of several that add jobs: they outlive what completes on them
   std::unique_ptr<bench_room> room_;              // is removed when nobody is in it any more
   std::shared_ptr<storage> client_;
