@@ -118,8 +118,8 @@ class engine {
 
  private:
   void look_for_work() {
-    fires_.wake();
     runner_.wake();
+    fires_.wake();
   }
 
   task<> run_on_strand() {

@@ -29,7 +29,7 @@ template <store Store, timekeeper Clock>
 class fire_loop {
  public:
   explicit fire_loop(shared_node<Store, Clock>& shared)
-      : node_(shared), due_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
+      : node_(shared), due_(shared.strand, shared.clock), pause_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
 
   std::function<void()> on_new_work;  ///< jobs became ready
 
@@ -86,6 +86,8 @@ class fire_loop {
   /// Asks for the time at least so often, in case the clock of the store was stepped.
   static constexpr std::chrono::seconds longest_sleep{30};
   static constexpr std::chrono::milliseconds retry_sleep{50};
+  /// Who is woken by every job that is added looks no more often: mostly those are no schedules.
+  static constexpr std::chrono::milliseconds between_looks{20};
 
   task<> loop() {
     failure_pause pause;
@@ -103,14 +105,23 @@ class fire_loop {
         node_.log(log_level::warning, "firing schedules: ", trouble);
         wait = pause.next();
       }
-      if (wait > duration{0} && !node_.draining) co_await due_.wait_for(wait);
+      if (wait > duration{0} && !node_.draining) co_await sleep(wait);
     }
+  }
+
+  /// Or until it is woken, though not before a moment has passed since it looked.
+  /// \return whether it was
+  task<bool> sleep(duration length) {
+    bool const is_woken = co_await due_.wait_for(length);
+    duration const rest = std::min<duration>(between_looks, length) - (node_.clock.elapsed() - looked_at_);
+    if (is_woken && rest > duration{0} && !node_.draining) co_await pause_.wait_for(rest);
+    co_return is_woken;
   }
 
   /// As long as what is due next is far. \return what is left to wait
   task<duration> sleep_towards_next() {
     for (;;) {
-      if (co_await due_.wait_for(longest_sleep) || node_.draining) co_return duration{0};
+      if (co_await sleep(longest_sleep) || node_.draining) co_return duration{0};
       if (!next_at_) continue;
       auto const now = co_await node_.kept.now();
       if (*next_at_ - now <= longest_sleep) co_return std::max(*next_at_ - now, duration{0});
@@ -122,6 +133,7 @@ class fire_loop {
     if (node_.lost) co_return retry_sleep;
     if (node_.resting) co_return duration::max();  // it is woken
     next_at_.reset();
+    looked_at_ = node_.clock.elapsed();
     auto const due = co_await node_.kept.due(round);
     std::optional<instant> next_at = due.next_at;
     std::optional<instant> next_job_at = due.next_job_at;
@@ -251,9 +263,11 @@ class fire_loop {
 
   shared_node<Store, Clock>& node_;
   signal<Clock> due_;
+  signal<Clock> pause_;  // which nobody ends
   signal<Clock> done_;
   std::map<origin, std::vector<schedule_record>> own_;
   std::unordered_set<std::string> ids_;  // of those
+  duration looked_at_{};                 // by `elapsed()`
   std::optional<instant> next_at_;       // when, by the store's clock, the first thing is due that was not when last looked
   bool running_ = false;
 };
