@@ -8,6 +8,7 @@
 #include "visor/engine/engine.hpp"
 #include "visor/handler/payload.hpp"
 #include "visor/handler/typed.hpp"
+#include "visor/store/id_block.hpp"
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -18,6 +19,7 @@
 #include <boost/type_index.hpp>
 
 #include <csignal>
+#include <cstddef>
 #include <exception>
 #include <map>
 #include <memory>
@@ -222,7 +224,9 @@ class scheduler {
 
   boost::asio::io_context& io_;
   boost::asio::strand<boost::asio::io_context::executor_type> strand_;
+  [[no_unique_address]] Clock clock_;
   bool is_open_ = false;
+  detail::id_block ids_;
   decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>(), log_sink())) store_;
   engine<store_type, Clock> engine_;
   std::map<boost::typeindex::type_index, known_type> names_;
@@ -235,6 +239,7 @@ template <class Driver, timekeeper Clock>
 scheduler<Driver, Clock>::scheduler(boost::asio::io_context& io, settings how, Clock clock, log_sink log)
     : io_(io),
       strand_(boost::asio::make_strand(io)),
+      clock_(clock),
       store_(make_store(Driver(), how.storage, clock, log)),
       engine_(io.get_executor(), *store_, how.node, clock, std::move(log)) {
   engine_.owns_schedules_of(origin::code);
@@ -304,7 +309,13 @@ task<> scheduler<Driver, Clock>::open() {
 template <class Driver, timekeeper Clock>
 task<job_id> scheduler<Driver, Clock>::enqueue(new_job job) {
   co_await open();
-  job.id = co_await store_->reserve_ids(1);
+  auto id = ids_.take(clock_.elapsed());
+  if (!id) {
+    std::size_t const size = ids_.wanted(clock_.elapsed());
+    job_id const first = co_await store_->reserve_ids(size);
+    id = ids_.put(first, size, clock_.elapsed());
+  }
+  job.id = *id;
   auto const one = std::span<new_job const>(&job, 1);
   co_await store_->enqueue(one);
   co_return job.id;

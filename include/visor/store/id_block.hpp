@@ -1,0 +1,54 @@
+#ifndef VISOR_STORE_ID_BLOCK_HPP
+#define VISOR_STORE_ID_BLOCK_HPP
+
+#include "visor/base/time.hpp"
+#include "visor/store/records.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+
+namespace visor::detail {
+
+/// Job ids that were reserved before there was a job for them, so that a job that is added need not ask for one. How many depends on how
+/// many were used lately: one where jobs are rare. None is kept for long, so that ids say roughly in which order jobs were added.
+class id_block {
+ public:
+  static constexpr std::size_t largest = 1024;
+  static constexpr duration kept_for{std::chrono::seconds{1}};
+
+  /// An id that was reserved. None: reserve as many as are `wanted`.
+  /// \param now as measured
+  std::optional<job_id> take(duration now) {
+    if (left_ == 0 || now - since_ >= kept_for) return std::nullopt;
+    --left_;
+    return next_++;
+  }
+
+  /// How many ids to reserve now: twice as many as there were if these are used up already, else as many as were used.
+  std::size_t wanted(duration now) const {
+    if (left_ == 0 && now - since_ < kept_for) return std::min(size_ * 2, largest);
+    return now - since_ < 2 * kept_for ? std::max<std::size_t>(size_ - left_, 1) : 1;
+  }
+
+  /// Keeps what was reserved, but for the first, which is taken at once.
+  /// \return that
+  job_id put(job_id first, std::size_t size, duration now) {
+    next_ = first + 1;
+    size_ = size;
+    left_ = size - 1;
+    since_ = now;
+    return first;
+  }
+
+ private:
+  job_id next_ = 0;
+  std::size_t size_ = 1;
+  std::size_t left_ = 0;
+  duration since_{-2 * kept_for};  // long ago, however early the first comes
+};
+
+}  // namespace visor::detail
+
+#endif
