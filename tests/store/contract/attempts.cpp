@@ -240,6 +240,25 @@ TEST_CASE("a result that was written though nobody was told is accepted with all
   CHECK(s->recover().at(0).requeued == ids{3});
 }
 
+TEST_CASE("of many results some may be there already", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s);
+  constexpr std::size_t many = 600;  // which may be written another way than few
+  std::vector<visor::new_job> jobs;
+  for (std::size_t i = 0; i < many; ++i) jobs.push_back(s.job(static_cast<visor::job_id>(i) + 1));
+  REQUIRE(s->enqueue(jobs) == many);
+  auto const claimed = s.claim(lease, many);
+  std::vector<visor::completion> done;
+  for (std::size_t i = 0; i < many; ++i) done.push_back(s.success(claimed, i));
+  auto const told_nobody = std::span(done).subspan(many / 2, 3);
+  CHECK(s->another()->exchange(lease, told_nobody, {}, {}).refused.empty());
+  CHECK(s.exchange(lease, done).refused.empty());
+  CHECK(s.history(many / 2 + 1) == "completed:completed");
+  CHECK(s.history(many) == "completed:completed");
+  s->advance(10s);
+  CHECK(s->recover().at(0).requeued.empty());
+}
+
 TEST_CASE("a node whose time is up ends what it has, and gets nothing else", "[contract]") {
   scene s;
   auto const lease = s.join("a", 10s);

@@ -104,7 +104,7 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
   for (held_lease const& each : results->held) which.push_back({each.id, by.node, by.epoch});
   auto asked_leases = lock_leases(t, which);
   if constexpr (!Session::in_order) co_await expect_all<Session>(asked_leases);
-  co_await t.session.post_many(statements::insert_attempt(), results->attempts);
+  co_await insert_all<Session>(t, statements::insert_attempt(), results->attempts);
   std::vector<statements::front_params> fronts;
   for (claim_request const& wish : wanted) fronts.push_back({wish.queue, static_cast<std::int64_t>(wish.limit)});
   std::vector<decltype(t.session.query(statements::front_of_queue(), fronts.front()))> asked_fronts;
