@@ -236,6 +236,7 @@ class bench_scene {
       for (auto const& each : thrown)
         if (each) std::rethrow_exception(each);
     }
+    room_->settle();
     visor::job_filter filter;
     filter.state = visor::job_state::ready;
     filter.limit = 5'000;
