@@ -222,7 +222,7 @@ TEST_CASE("enqueueing again what is there changes nothing", "[contract]") {
 TEST_CASE("what is enqueued again in part adds the rest, now and for later", "[contract]") {
   scene s;
   auto const lease = s.join("a", 1h);
-  std::size_t const half = GENERATE(2, 600);  // many may go another way than few
+  std::size_t const half = GENERATE(as<std::size_t>(), 2, 600);  // many may go another way than few
   std::vector<visor::new_job> jobs;
   ids now, later;
   while (jobs.size() < 2 * half) {
