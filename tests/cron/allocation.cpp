@@ -1,31 +1,12 @@
 // next and previous must not allocate: every operator new of this program is counted.
 #include "support.hpp"
+#include "support/allocations.hpp"
 
 #include "visor/cron/recurrence.hpp"
 #include "visor/zone.hpp"
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
-namespace {
-std::atomic<long> allocations{0};
-
-void* counted(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc{};
-}
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size); }
-void* operator new[](std::size_t size) { return counted(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-
 using namespace visor;
+using visor_test::allocations;
 
 TEST_CASE("the counter counts") {
   long const before = allocations;
