@@ -2,6 +2,7 @@
 #define VISOR_HANDLER_COMMAND_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/is_ready.hpp"
 #include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/engine/job_context.hpp"
@@ -117,7 +118,8 @@ template <class = void>
 task<> watch_leader(std::shared_ptr<command_run> run) {
   boost::system::error_code failed;
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
-  co_await run->watch.async_wait(boost::asio::posix::stream_descriptor::wait_read, token);
+  while (!failed && !is_ready(run->watch.native_handle(), POLLIN))
+    co_await run->watch.async_wait(boost::asio::posix::stream_descriptor::wait_read, token);
   if (!failed) run->set(&command_run::exited);
 }
 

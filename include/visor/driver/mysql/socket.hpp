@@ -2,6 +2,7 @@
 #define VISOR_DRIVER_MYSQL_SOCKET_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/is_ready.hpp"
 #include "visor/base/task.hpp"
 #include "visor/driver/mysql/library.hpp"
 
@@ -59,22 +60,21 @@ class watched_socket {
   task<int> wait(int what) {
     namespace asio = boost::asio;
     using asio::posix::descriptor_base;
-    if ((what & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT)) == 0) {
-      auto waiting = descriptor_->async_wait(descriptor_base::wait_write, asio::use_awaitable);
-      co_await std::move(waiting);
-      co_return MYSQL_WAIT_WRITE;
+    bool const reads = (what & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT)) != 0;
+    bool const writes = !reads || (what & MYSQL_WAIT_WRITE) != 0;
+    for (;;) {
+      if (reads && writes) {
+        auto group = asio::experimental::make_parallel_group(descriptor_->async_wait(descriptor_base::wait_read, asio::deferred),
+                                                             descriptor_->async_wait(descriptor_base::wait_write, asio::deferred));
+        auto waiting = group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+        co_await std::move(waiting);
+      } else {
+        auto waiting = descriptor_->async_wait(reads ? descriptor_base::wait_read : descriptor_base::wait_write, asio::use_awaitable);
+        co_await std::move(waiting);
+      }
+      if (reads && visor::detail::is_ready(number_, POLLIN)) co_return MYSQL_WAIT_READ;
+      if (writes && visor::detail::is_ready(number_, POLLOUT)) co_return MYSQL_WAIT_WRITE;
     }
-    if ((what & MYSQL_WAIT_WRITE) == 0) {
-      auto waiting = descriptor_->async_wait(descriptor_base::wait_read, asio::use_awaitable);
-      co_await std::move(waiting);
-      co_return MYSQL_WAIT_READ;
-    }
-    auto group = asio::experimental::make_parallel_group(descriptor_->async_wait(descriptor_base::wait_read, asio::deferred),
-                                                         descriptor_->async_wait(descriptor_base::wait_write, asio::deferred));
-    auto waiting = group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
-    auto const ended = co_await std::move(waiting);
-    if (std::get<0>(ended)[0] == 0) co_return MYSQL_WAIT_READ;
-    co_return MYSQL_WAIT_WRITE;
   }
 
  private:

@@ -1,6 +1,7 @@
 #ifndef VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 #define VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 
+#include "visor/base/is_ready.hpp"
 #include "visor/driver/postgresql/connection.hpp"
 #include "visor/driver/postgresql/failure.hpp"
 #include "visor/driver/postgresql/settings.hpp"
@@ -189,10 +190,12 @@ class connector {
       {
         // The next step may close the socket, or go on with another, also under the same number: then this has let go of it.
         borrowed_socket socket(executor, PQsocket(made.get()));
-        auto const what =
-            next == PGRES_POLLING_READING ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
-        auto waiting = socket.descriptor.async_wait(what, asio::use_awaitable);
-        co_await std::move(waiting);
+        bool const reads = next == PGRES_POLLING_READING;
+        auto const what = reads ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
+        do {
+          auto waiting = socket.descriptor.async_wait(what, asio::use_awaitable);
+          co_await std::move(waiting);
+        } while (!visor::detail::is_ready(PQsocket(made.get()), reads ? POLLIN : POLLOUT));
       }
       next = PQconnectPoll(made.get());
     }
