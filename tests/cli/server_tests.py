@@ -101,7 +101,7 @@ class Working(OnServer):
 
     def test_a_connection_string(self):
         self.configure_url(self.url(f"sslmode=verify-full&sslrootcert={self.server.root}/ca.pem"))
-        self.assertIn(f"Database: {self.server.DRIVER}://visor@localhost:{self.server.port}/visor\n", self.accepts("db", "status"))
+        self.assertIn(f"Database: {self.server.DRIVER}://visor@localhost:{self.server.port}/visor?sslmode=verify-full\n", self.accepts("db", "status"))
         self.configure_url(self.url("sslmod=x"))
         self.refuses("config", "check", says='has the option "sslmod", which is not known')
 
@@ -272,10 +272,10 @@ class Wrong(OnServer):
         self.refused("the user 'nobody'", user="nobody")
 
     def test_the_host(self):
-        self.refused("the host 'nowhere.invalid' is not known", host="nowhere.invalid")
+        self.refused(["the host 'nowhere.invalid' is not known", "scheduler.storage.connection: host", "DB_HOST"], host="nowhere.invalid")
 
     def test_a_stopped_server(self):
-        self.refused(["cannot connect to localhost:1: is the server up?"], port=1)
+        self.refused(["cannot connect to localhost:1: is the server up?", "scheduler.storage.connection: host and port", "DB_PORT"], port=1)
 
     def test_no_connection_left(self):
         self.configure()

@@ -80,9 +80,11 @@ class Sources(ProgramTest):
 
     def test_a_connection_string_is_shown_without_its_password(self):
         found = self.shown({"DATABASE_URL": "postgres://u:hunter2@h/d?sslmode=require", "DB_PASSWORD": "hunter2", "DB_NAME": "other"})
-        self.assertEqual(found["connection.connection_string"], ("postgresql://u@h:5432/d", "environment DATABASE_URL"))
+        self.assertEqual(found["connection.connection_string"], ("postgresql://u@h:5432/d?sslmode=require", "environment DATABASE_URL"))
         self.assertEqual([key for key in found if key.removeprefix("connection.") in ("host", "port", "database", "user", "password")], [])
         self.assertEqual(found["driver"], ("postgresql", "environment DATABASE_URL"))
+        stricter = self.shown({"DATABASE_URL": "postgres://u@h/d?sslmode=require", "DB_SSL": "true"})
+        self.assertEqual(stricter["connection.connection_string"][0], "postgresql://u@h:5432/d?sslmode=verify-full")
 
     def test_what_lies_about_does_no_harm_to_sqlite(self):
         environment = {"NODE_ENV": "production", "DB_HOST": "h", "DB_PASSWORD": "p", "DB_PORT": "x", "AUTO_INIT_DB": "false"}

@@ -81,7 +81,7 @@ constinit command const config_commands[2] = {
      "visor config check visor.yaml", file_argument, check_options, check},
     {"show",
      "Shows every value in force and where it comes from",
-     "Secrets are masked. Of a connection string its server, user and database are shown.",
+     "Secrets are masked. Of a connection string its server, user, database and the TLS in force are shown.",
      "visor config show --config visor.yaml --changed",
      {},
      show_options,

@@ -29,6 +29,9 @@ void complain(std::string_view message) {
 std::string_view place_of_settings(visor::condition of) {
   if (of == visor::condition::authentication_failed)
     return " (scheduler.storage.connection.user and password; DATABASE_URL, DB_USER and DB_PASSWORD)";
+  if (of == visor::condition::connection_failed)
+    return " (scheduler.storage.connection: host and port or connection_string of a server, filename of SQLite; "
+           "DATABASE_URL, DB_HOST, DB_PORT, VISOR_DB)";
   if (of == visor::condition::tls_failed)
     return " (scheduler.storage.connection.ssl: ca, cert, key and reject_unauthorized, or sslmode of the connection string; "
            "DB_SSL, DB_SSL_REJECT_UNAUTHORIZED, DB_SSL_CA, DB_SSL_CERT and DB_SSL_KEY)";

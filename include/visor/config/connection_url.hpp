@@ -10,7 +10,6 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -79,16 +78,8 @@ inline tls_settings as_tls(ssl_settings const& from, tls_settings otherwise) {
 }
 
 inline tls_mode tls_mode_of(std::string_view text) {
-  struct spelling {
-    std::string_view text;
-    tls_mode mode;
-  };
-  static constexpr std::array<spelling, 4> known{{{"disable", tls_mode::disable},
-                                                  {"require", tls_mode::require},
-                                                  {"verify-ca", tls_mode::verify_ca},
-                                                  {"verify-full", tls_mode::verify_full}}};
-  for (auto const& each : known)
-    if (each.text == text) return each.mode;
+  for (auto const mode : {tls_mode::disable, tls_mode::require, tls_mode::verify_ca, tls_mode::verify_full})
+    if (text == sslmode(mode)) return mode;
   connection_url::refuse("has an sslmode that is not allowed (disable, require, verify-ca, verify-full)");
 }
 

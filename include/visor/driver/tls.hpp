@@ -18,6 +18,17 @@ namespace visor {
 /// - `verify_full`: and which bears the name that was connected to.
 BOOST_DEFINE_ENUM_CLASS(tls_mode, disable, require, verify_ca, verify_full)
 
+/// The mode as `sslmode` of a connection URL: `verify-full`.
+constexpr char const* sslmode(tls_mode mode) noexcept {
+  switch (mode) {
+    case tls_mode::disable: return "disable";
+    case tls_mode::require: return "require";
+    case tls_mode::verify_ca: return "verify-ca";
+    case tls_mode::verify_full: break;
+  }
+  return "verify-full";
+}
+
 /// TLS of a connection. Each certificate and key is the path of a PEM file, or what is in one, from its `-----BEGIN ` on.
 struct tls_settings {
   tls_mode mode = tls_mode::disable;

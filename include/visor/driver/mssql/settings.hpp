@@ -55,7 +55,7 @@ struct mssql_settings : server_options {
   std::string server() const { return has_instance() ? host : host + ":" + std::to_string(port); }
 
   /// The connection as a URL for people: without the password, and nothing escaped.
-  std::string url() const { return "mssql://" + user + "@" + server() + "/" + database; }
+  std::string url() const { return "mssql://" + user + "@" + server() + "/" + database + "?sslmode=" + sslmode(tls.mode); }
 
   /// How messages name the database: without the password.
   std::string place() const { return "the database '" + database + "' at " + server(); }

@@ -23,7 +23,7 @@ struct mysql_settings : server_options {
   /// The connection as a URL for people: without the password, and nothing escaped.
   std::string url() const {
     if (is_local()) return "mysql://" + user + "@/" + database + "?host=" + host;
-    return "mysql://" + user + "@" + server() + "/" + database;
+    return "mysql://" + user + "@" + server() + "/" + database + "?sslmode=" + sslmode(tls.mode);
   }
 
   /// How messages name the database: without the password.

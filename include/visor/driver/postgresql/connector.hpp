@@ -85,12 +85,8 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
     }
     all.emplace_back("options", options);
   }
-  switch (from.tls.mode) {
-    case tls_mode::disable: all.emplace_back("sslmode", "disable"); return all;
-    case tls_mode::require: all.emplace_back("sslmode", "require"); break;
-    case tls_mode::verify_ca: all.emplace_back("sslmode", "verify-ca"); break;
-    case tls_mode::verify_full: all.emplace_back("sslmode", "verify-full"); break;
-  }
+  all.emplace_back("sslmode", sslmode(from.tls.mode));
+  if (from.tls.mode == tls_mode::disable) return all;
   // With a file of authorities libpq would verify in the mode `require` too; without one it would look in the home directory.
   bool const verifies = from.tls.mode != tls_mode::require;
   all.emplace_back("sslrootcert", !verifies ? "/dev/null/none" : from.tls.ca.empty() ? "/etc/ssl/certs/ca-certificates.crt" : from.tls.ca);

@@ -40,7 +40,7 @@ struct postgresql_settings : server_options {
   /// The connection as a URL for people: without the password, and nothing escaped.
   std::string url() const {
     if (is_local()) return "postgresql://" + user + "@:" + std::to_string(port) + "/" + database + "?host=" + host;
-    return "postgresql://" + user + "@" + host + ":" + std::to_string(port) + "/" + database;
+    return "postgresql://" + user + "@" + host + ":" + std::to_string(port) + "/" + database + "?sslmode=" + sslmode(tls.mode);
   }
 
   /// How messages name the database: without the password.
