@@ -7,6 +7,7 @@ in which too little went wrong proves nothing, and fails."""
 
 import argparse
 import collections
+import contextlib
 import itertools
 import json
 import os
@@ -226,6 +227,25 @@ class Cluster:
         time.sleep(pause)
         node.start()
 
+    def kill_alone(self):
+        """Once nothing else is wrong: how long it takes then until others have its jobs."""
+        with contextlib.ExitStack() as kept:
+            for node in self.nodes:
+                kept.enter_context(node.is_faulty)
+            end = time.monotonic() + 15
+            while time.time() < max((until for _, until, _ in self.troubles), default=0) or not all(map(self.is_online, self.nodes)):
+                if time.monotonic() > end:
+                    return False
+                time.sleep(0.1)
+            time.sleep(1)
+            node = self.random.choice(self.nodes)
+            self.kills.append((time.time(), node.name))
+            node.send(signal.SIGKILL)
+            node.process.wait()
+            time.sleep(TTL + 1.5)
+            node.start()
+        return True
+
     def stop(self, node):
         length = self.random.uniform(0.5, 2.5) * TTL
         self.trouble(node.name, length + 1)
@@ -363,11 +383,11 @@ class Cluster:
             faults[self.force_a_deadlock] = 3
         if self.has_clocks:
             faults[self.step_clock] = 6
-        of_all = {self.fail_server: self.server.FAILURE, self.roll: "rolling restarts"}
+        of_all = {self.fail_server: self.server.FAILURE, self.roll: "rolling restarts", self.kill_alone: "kills with nothing else wrong"}
         while time.monotonic() < until:
             time.sleep(self.random.uniform(0.1, 0.8))
-            if self.random.random() < 0.03:
-                what = self.random.choices(list(of_all), (2, 1))[0]
+            if self.random.random() < 0.04:
+                what = self.random.choices(list(of_all), (2, 1, 2))[0]
                 self.counts[of_all[what]] += what()
                 continue
             what = self.random.choices(list(faults), list(faults.values()))[0]
@@ -612,7 +632,9 @@ class Cluster:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", choices=sorted(SERVERS), default="postgresql")
-    parser.add_argument("--seconds", type=float, default=60)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=float, default=60)
+    length.add_argument("--minutes", dest="seconds", type=lambda text: 60 * float(text))
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
     parser.add_argument("--patient", action="store_true", help="others need the machine too: no limits of time, and less to do")

@@ -136,10 +136,10 @@ class runner {
         if (on_lost_lease) on_lost_lease();
         continue;
       }
+      if (look_again_at_ && node_.clock.elapsed() >= *look_again_at_) look_again();
       auto const wanted = wants();
       if (ended_.empty() && back_.empty() && wanted.empty()) {
         co_await work_.wait_for(idle_wait());
-        if (rate_allows_at_ && node_.clock.elapsed() >= *rate_allows_at_) look_again();
         continue;
       }
       std::string trouble;
@@ -217,7 +217,7 @@ class runner {
   }
 
   void look_again() {
-    rate_allows_at_.reset();
+    look_again_at_.reset();
     for (auto& queue : queues_)
       for (auto& each : queue.lanes) each.maybe = true;
   }
@@ -235,10 +235,10 @@ class runner {
     co_await gather_.wait_for(node_.settings.completion_delay);
   }
 
-  /// Whoever has something to do for this wakes it; only the limits of a shutdown, and of rates, come by themselves.
+  /// Whoever has something to do for this wakes it; only the limits of a shutdown, and the time to look again, come by themselves.
   duration idle_wait() const {
-    if (!node_.draining && !rate_allows_at_) return std::chrono::hours{1};
-    if (!node_.draining) return std::max<duration>(*rate_allows_at_ - node_.clock.elapsed(), std::chrono::milliseconds{1});
+    if (!node_.draining && !look_again_at_) return std::chrono::hours{1};
+    if (!node_.draining) return std::max<duration>(*look_again_at_ - node_.clock.elapsed(), std::chrono::milliseconds{1});
     auto const end = told_ ? told_at_ + node_.settings.stop_grace : drain_began_ + node_.settings.drain_timeout;
     return std::max<duration>(std::min(end - node_.clock.elapsed(), node_.settings.poll_interval), std::chrono::milliseconds{5});
   }
@@ -274,7 +274,7 @@ class runner {
     }
     if (result.next_in) {
       auto const at = node_.clock.elapsed() + *result.next_in;
-      rate_allows_at_ = std::min(rate_allows_at_.value_or(at), at);
+      look_again_at_ = std::min(look_again_at_.value_or(at), at);
     }
     for (auto& claimed : result.claims) {
       node_.counters.claimed += claimed.jobs.size();
@@ -507,7 +507,7 @@ class runner {
   signal<Clock> cancels_;
   signal<Clock> done_;
   std::unique_ptr<boost::asio::thread_pool> threads_;
-  std::optional<duration> rate_allows_at_;  ///< by `elapsed()`: jobs that a rate kept from starting
+  std::optional<duration> look_again_at_;  ///< by `elapsed()`: there may be jobs then that cannot be claimed yet
   duration drain_began_{};
   duration told_at_{};
   bool abandoned_ = false;

@@ -20,7 +20,9 @@ struct one_writer {
   static constexpr front_removal removal = front_removal::as_range;
   static constexpr std::string_view before_front = "";
   static constexpr std::string_view front = "{ready}";
+  static constexpr std::string_view front_where = " WHERE r.[queue] = :queue";
   static constexpr std::string_view front_end = "";
+  static constexpr bool keeps_removed = false;
 };
 
 /// How a database spells what the others spell differently. A dialect is a type with nothing but constants; statements are written
@@ -41,7 +43,10 @@ struct one_writer {
 /// - `lock`, `skip_locked`: at the end of a query: keep its rows, and wait for those that others keep; or pass over these. Empty where
 ///   transactions that write do not go beside each other.
 /// - `removal`: a `front_removal`. `before_front`, `front`: what stands before the query for the front of a queue, and the table that it is
-///   taken from, with the columns of `ready`: this itself, or what `before_front` has removed from it. `front_end`: the end of that query.
+///   taken from, with the columns of `ready`: this itself, or what `before_front` has removed from it. `front_where`: its condition on that
+///   table, `r`, from WHERE on, if any; `front_end`: its end.
+/// - `keeps_removed`: what a claim removed stays in the way of the next ones as long as some older transaction is open. Then the front
+///   is what lies behind `:priority, :run_at, :job`, in a spelling for which the database begins there.
 /// - `in_front`: where that is removed as a range: of the table `ready`: the first `:count` rows of `:queue`, of which the last is at
 ///   `:priority, :run_at, :job`, in a spelling for which the database goes along the key, and no further; else nothing.
 /// - `add_column`: the words before a new column of a table.
@@ -72,7 +77,9 @@ concept dialect = requires {
   { D::removal } -> std::convertible_to<front_removal>;
   { D::before_front } -> std::convertible_to<std::string_view>;
   { D::front } -> std::convertible_to<std::string_view>;
+  { D::front_where } -> std::convertible_to<std::string_view>;
   { D::front_end } -> std::convertible_to<std::string_view>;
+  { D::keeps_removed } -> std::convertible_to<bool>;
   { D::in_front } -> std::convertible_to<std::string_view>;
   { D::add_column } -> std::convertible_to<std::string_view>;
   { D::partial_indexes } -> std::convertible_to<bool>;

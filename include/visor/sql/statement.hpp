@@ -64,6 +64,7 @@ struct spelling {
                         {"skip_locked", Dialect::skip_locked},
                         {"before_front", Dialect::before_front},
                         {"front", Dialect::front},
+                        {"front_where", Dialect::front_where},
                         {"front_end", Dialect::front_end},
                         {"in_front", Dialect::in_front},
                         {"each_job", Dialect::each_job},
@@ -81,7 +82,7 @@ struct spelling {
   placeholder_style placeholder = placeholder_style::question;
   std::size_t longest_identifier = 0;
   std::string_view catalog;
-  std::array<named_pattern, 10> patterns{};
+  std::array<named_pattern, 11> patterns{};
 };
 
 template <dialect Dialect>
@@ -97,8 +98,8 @@ inline constexpr spelling spelling_of = spelling::of<Dialect>();
 /// - `{*}` the members of the row, quoted, with commas between,
 /// - `{values}` a placeholder for each member of the parameters, with commas between, `{this}` the first table of `used`, `{same_key}`
 ///   the condition that its key is that of the parameters,
-/// - `{limit}`, `{new_row}`, `{lock}`, `{skip_locked}`, `{before_front}`, `{front}`, `{front_end}`, `{in_front}`, `{each_job}`,
-///   `{each_job_value}`, `{catalog}` the dialect's spelling,
+/// - `{limit}`, `{new_row}`, `{lock}`, `{skip_locked}`, `{before_front}`, `{front}`, `{front_where}`, `{front_end}`, `{in_front}`,
+///   `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling,
 /// - `{some_column}` a column of the first table of `used`,
 /// - `[[` an opening bracket.
 ///

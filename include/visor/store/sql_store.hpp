@@ -349,14 +349,18 @@ class sql_store {
     call(sql_store& of, Op const& op, std::source_location where) : store_(of), op_(op), where_(where) {}
 
     async<void> operator()(session& on) {
-      transaction t{on, instant{}, store_.leases_, false, {}};
-      if constexpr (How != access::asks && has_server_clock) {
+      transaction t{on, instant{}, store_.leases_, store_.fronts_, false, {}};
+      if constexpr (asks_time) {
         t.time.asked.emplace(on.now());
         t.time.is_used = true;
       } else {
         t.now = store_.clock_.now();
       }
-      if constexpr (!requires { Op::before_time; }) co_await detail::know_time(t);
+      if constexpr (!requires { Op::before_time; }) {
+        duration const since = wall_clock().elapsed();
+        co_await detail::know_time(t);
+        if constexpr (asks_time && dialect::keeps_removed) t.fronts.saw_round_trip(wall_clock().elapsed() - since);
+      }
       if constexpr (std::is_void_v<result_of<Op>>)
         co_await op_(t);
       else
@@ -373,6 +377,7 @@ class sql_store {
     }
 
    private:
+    static constexpr bool asks_time = How != access::asks && has_server_clock;
     struct nothing {};
     sql_store& store_;
     Op const& op_;
@@ -464,6 +469,7 @@ class sql_store {
   std::atomic<bool> is_open_{false};
   change_signal changes_;
   detail::lease_book leases_;
+  detail::front_marks fronts_;
   std::mutex lease_ids_mutex_;
   lease_id next_lease_id_ = 0;
   lease_id last_lease_id_ = 0;          // behind the block

@@ -128,7 +128,7 @@ struct exchange_result {
   bool lease_current = true;        ///< false: this node's lease is lost; nothing was claimed
   std::vector<job_id> refused;      ///< completions and returns whose lease was gone: nothing was written for them
   std::vector<claim> claims;        ///< only non-empty ones
-  std::optional<duration> next_in;  ///< a rate keeps jobs from starting, and may let some start after this
+  std::optional<duration> next_in;  ///< not all was looked at, or a rate keeps jobs from starting: after this there may be some
 };
 
 /// What `promote` did.

@@ -34,7 +34,12 @@ struct mysql_dialect {
   static constexpr sql::front_removal removal = sql::front_removal::by_key;
   static constexpr std::string_view before_front = "";
   static constexpr std::string_view front = "{ready}";
+  // A comparison of rows is looked for in the whole queue.
+  static constexpr std::string_view front_where =
+      " WHERE r.[queue] = :queue AND (r.[priority] > :priority OR (r.[priority] = :priority AND "
+      "(r.[run_at] > :run_at OR (r.[run_at] = :run_at AND r.[job] > :job))))";
   static constexpr std::string_view front_end = skip_locked;
+  static constexpr bool keeps_removed = true;
   static constexpr std::string_view in_front = "1 = 0";
   static constexpr std::string_view add_column = "ADD COLUMN";
   static constexpr bool partial_indexes = false;

@@ -27,11 +27,13 @@ struct postgresql_dialect {
   // MATERIALIZED: it must be asked once only. A row of `ready` never changes, so its place is as good as its key, and cheaper.
   static constexpr std::string_view before_front =
       "WITH taken AS MATERIALIZED (SELECT ctid AS place, [queue], [priority], [run_at], [job], [attempt] FROM {ready} WHERE [queue] = "
-      ":queue "
+      ":queue AND ([priority], [run_at], [job]) > (:priority, :run_at, :job) "
       "ORDER BY [priority], [run_at], [job] LIMIT :limit FOR UPDATE SKIP LOCKED), "
       "removed AS (DELETE FROM {ready} WHERE ctid = ANY(ARRAY(SELECT place FROM taken))) ";
   static constexpr std::string_view front = "taken";
+  static constexpr std::string_view front_where = "";
   static constexpr std::string_view front_end = "";
+  static constexpr bool keeps_removed = true;
   static constexpr std::string_view in_front = "1 = 0";
   static constexpr std::string_view add_column = "ADD COLUMN";
   static constexpr bool partial_indexes = true;

@@ -82,8 +82,11 @@ BOOST_DESCRIBE_STRUCT(at_most, (), (limit))
 struct front_params {
   std::string_view queue;
   std::int64_t limit = 1;
+  int priority = 0;  ///< this and the next two: where `Dialect::keeps_removed`, from behind this place
+  instant run_at{};
+  job_id job = 0;
 };
-BOOST_DESCRIBE_STRUCT(front_params, (), (queue, limit))
+BOOST_DESCRIBE_STRUCT(front_params, (), (queue, limit, priority, run_at, job))
 
 struct front_of_queue : sql::statement_defaults {
   static constexpr std::string_view name = "front_of_queue";
@@ -93,8 +96,8 @@ struct front_of_queue : sql::statement_defaults {
   static constexpr void write(auto& out) {
     out("{before_front}SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], j.[payload], j.[max_attempts], j.[schedule], "
         "j.[planned_at], "
-        "r.[run_at], j.[created_at] FROM {front} r JOIN {job} j ON j.[id] = r.[job] "
-        "WHERE r.[queue] = :queue ORDER BY r.[priority], r.[run_at], r.[job] {limit}{front_end}");
+        "r.[run_at], j.[created_at] FROM {front} r JOIN {job} j ON j.[id] = r.[job]{front_where} "
+        "ORDER BY r.[priority], r.[run_at], r.[job] {limit}{front_end}");
   }
 };
 

@@ -2,6 +2,7 @@
 #define VISOR_STORE_SQL_JOBS_HPP
 
 #include "visor/driver/driver.hpp"
+#include "visor/store/sql/front_marks.hpp"
 #include "visor/store/sql/lease_book.hpp"
 #include "visor/store/sql/lease_statements.hpp"
 #include "visor/store/sql/schedule_statements.hpp"
@@ -35,6 +36,7 @@ struct transaction {
   Session& session;
   instant now;  ///< known from the beginning, but to operations that look first: these call `know_time` before they use it
   lease_book& leases;
+  front_marks& fronts;
   bool news = false;  ///< it gave some node something to do
   time_question<Session> time;
 };

@@ -288,11 +288,46 @@ async<Session, std::size_t> add_front(transaction<Session>& t, claim& to, std::s
   co_return count;
 }
 
-/// Adds up to `limit` jobs to a claim. Returns how many there were.
+/// Where to look for the front of a queue.
 template <class Session>
-async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::string const& queue, std::size_t limit) {
-  statements::front_params const front{queue, static_cast<std::int64_t>(limit)};
+statements::front_params look_at_front(transaction<Session>& t, std::string const& queue, std::size_t limit) {
+  statements::front_params result{queue, static_cast<std::int64_t>(limit)};
+  if constexpr (Session::dialect::keeps_removed) {
+    queue_place const from = t.fronts.start(queue, wall_clock().elapsed());
+    result.priority = from.priority;
+    result.run_at = from.run_at;
+    result.job = from.job;
+  }
+  return result;
+}
+
+/// Learns from the answer where to look next.
+/// \param since by `wall_clock::elapsed`: when it was asked
+/// \param next_in see `exchange_result`
+template <class Session>
+void learn_from_front(transaction<Session>& t, statements::front_params const& asked, std::vector<claimed_job> const& jobs, duration since,
+                      std::optional<duration>& next_in) {
+  if constexpr (Session::dialect::keeps_removed) {
+    duration const now = wall_clock().elapsed();
+    front_seen seen;
+    seen.from = queue_place{asked.priority, asked.run_at, asked.job};
+    seen.took = now - since;
+    seen.count = jobs.size();
+    if (!jobs.empty()) seen.last = queue_place{jobs.back().priority, jobs.back().run_at, jobs.back().id};
+    seen.is_full = static_cast<std::int64_t>(jobs.size()) == asked.limit;
+    if (auto const again = t.fronts.saw(asked.queue, seen, now)) next_in = std::min(next_in.value_or(*again), *again);
+  }
+}
+
+/// Adds up to `limit` jobs to a claim. Returns how many there were.
+/// \param next_in see `exchange_result`
+template <class Session>
+async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::string const& queue, std::size_t limit,
+                                       std::optional<duration>& next_in) {
+  auto const front = look_at_front(t, queue, limit);
+  duration const since = wall_clock().elapsed();
   auto jobs = co_await t.session.query(statements::front_of_queue(), front);
+  learn_from_front(t, front, jobs, since, next_in);
   auto taking = add_front(t, to, queue, std::move(jobs));
   co_return co_await std::move(taking);
 }
@@ -313,7 +348,7 @@ async<Session> take_limited(transaction<Session>& t, claim& to, claim_request co
     if (turn.is_over()) break;
     std::size_t const most = allowed.room(turn.current(), wish.limit - to.jobs.size());
     if (most == 0) continue;
-    std::size_t const got = co_await take_front(t, to, turn.current(), most);
+    std::size_t const got = co_await take_front(t, to, turn.current(), most, next_in);
     if (got == 0) continue;
     allowed.take(turn.current(), got);
     if (!allowed.limits().any_rate()) continue;
@@ -348,7 +383,7 @@ async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, c
   if (name.is_limited())
     co_await take_limited(t, result, wish, name.type, next_in);
   else
-    co_await take_front(t, result, wish.queue, wish.limit);
+    co_await take_front(t, result, wish.queue, wish.limit, next_in);
   std::optional<std::string_view> limited;
   if (name.is_limited()) limited = name.type;
   if (!result.jobs.empty()) co_await write_lease(t, by, result, limited);

@@ -105,8 +105,9 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
   auto asked_leases = lock_leases(t, which);
   if constexpr (!Session::in_order) co_await expect_all<Session>(asked_leases);
   co_await insert_all<Session>(t, statements::insert_attempt(), results->attempts);
+  duration const asked_at = wall_clock().elapsed();
   std::vector<statements::front_params> fronts;
-  for (claim_request const& wish : wanted) fronts.push_back({wish.queue, static_cast<std::int64_t>(wish.limit)});
+  for (claim_request const& wish : wanted) fronts.push_back(look_at_front(t, wish.queue, wish.limit));
   std::vector<decltype(t.session.query(statements::front_of_queue(), fronts.front()))> asked_fronts;
   for (auto const& front : fronts) asked_fronts.push_back(t.session.query(statements::front_of_queue(), front));
 
@@ -126,7 +127,9 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
   co_await follow_ends<Session>(t, results->ended, rarities());
   exchange_result result;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
+    duration const since = Session::in_order ? asked_at : wall_clock().elapsed();
     auto jobs = co_await std::move(asked_fronts[i]);
+    learn_from_front(t, fronts[i], jobs, since, result.next_in);
     claim taken;
     taken.queue = wanted[i].queue;
     taken.lease = first_id + static_cast<lease_id>(i);

@@ -1,0 +1,191 @@
+#include "visor/store/sql/front_marks.hpp"
+
+#include "support/catch.hpp"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+using namespace std::chrono_literals;
+using visor::detail::front_marks;
+using visor::detail::front_seen;
+using visor::detail::queue_place;
+
+namespace {
+
+using place = std::tuple<int, visor::instant, visor::job_id>;
+
+place key(queue_place const& at) { return {at.priority, at.run_at, at.job}; }
+
+queue_place at(int priority, visor::job_id job) { return {priority, visor::instant(1h), job}; }
+
+/// A database with one queue that never forgets what was claimed, and takes a while to pass it.
+struct queue {
+  std::set<place> jobs;
+  std::set<place> gone;
+  front_marks marks;
+  visor::duration now{0};
+  visor::duration pass = 100us;  ///< for each that is gone
+  visor::duration base = 1ms;    ///< for each claim
+  std::optional<visor::duration> next_in;
+
+  void add(int priority, visor::job_id first, visor::job_id count) {
+    for (auto job = first; job < first + count; ++job) jobs.insert(key(at(priority, job)));
+  }
+
+  /// The ids of what is claimed.
+  std::vector<visor::job_id> claim(std::size_t limit) {
+    front_seen seen;
+    seen.from = marks.start("q", now);
+    seen.took = base;
+    for (auto const& each : gone)
+      if (each > key(seen.from)) seen.took += pass;
+    now += seen.took;
+    std::vector<visor::job_id> ids;
+    for (auto each = jobs.upper_bound(key(seen.from)); each != jobs.end() && ids.size() < limit;) {
+      auto const& [priority, run_at, job] = *each;
+      ids.push_back(job);
+      seen.last = queue_place{priority, run_at, job};
+      gone.insert(*each);
+      each = jobs.erase(each);
+    }
+    seen.count = ids.size();
+    seen.is_full = ids.size() == limit;
+    next_in = marks.saw("q", seen, now);
+    last_took = seen.took;
+    return ids;
+  }
+  visor::duration last_took{0};
+};
+
+using ids = std::vector<visor::job_id>;
+
+}  // namespace
+
+TEST_CASE("claims begin at the front while that is quick", "[store]") {
+  queue q;
+  q.add(100, 1, 50);
+  CHECK(q.claim(10).front() == 1);
+  q.add(50, 100, 1);
+  CHECK(q.claim(10) == ids{100, 11, 12, 13, 14, 15, 16, 17, 18, 19});
+  CHECK_FALSE(q.next_in);
+  CHECK(q.marks.start("q", q.now) == queue_place());
+}
+
+TEST_CASE("behind many that are gone a claim begins where the last one ended", "[store]") {
+  queue q;
+  q.add(100, 1, 2000);
+  for (int i = 0; i < 10; ++i) q.claim(100);
+  CHECK(q.last_took < 20ms);  // 10 claims in this many milliseconds: none has swept
+  CHECK(q.gone.size() == 1000);
+  CHECK(q.claim(100).front() == 1001);
+}
+
+TEST_CASE("once in a second a claim begins at the front, and finds what is more urgent or came late", "[store]") {
+  queue q;
+  q.add(100, 1, 3000);
+  while (q.gone.size() < 1000) q.claim(100);
+  q.add(50, 5000, 1);
+  q.add(100, 0, 1);
+  CHECK(q.claim(3) == ids{1001, 1002, 1003});
+  q.now += 1s;
+  CHECK(q.claim(3) == ids{5000, 0, 1004});
+  CHECK(q.claim(3) == ids{1005, 1006, 1007});
+  CHECK(q.last_took < 5ms);
+}
+
+TEST_CASE("who found too few behind a mark is told when to look again", "[store]") {
+  queue q;
+  q.add(100, 1, 1000);
+  while (q.gone.size() < 1000) q.claim(100);
+  auto const swept = q.now;
+  CHECK(q.claim(10).empty());
+  REQUIRE(q.next_in);
+  CHECK(*q.next_in <= 1s);
+  q.add(50, 5000, 1);
+  q.add(100, 2000, 1);
+  CHECK(q.claim(10) == ids{2000});
+  REQUIRE(q.next_in);
+  q.now += *q.next_in;
+  CHECK(q.claim(10) == ids{5000});
+  CHECK_FALSE(q.next_in);  // it has seen all
+  CHECK(q.now - swept < 1500ms);
+}
+
+TEST_CASE("one of several sweeps", "[store]") {
+  queue q;
+  q.add(100, 1, 2000);
+  while (q.gone.size() < 1000) q.claim(100);
+  q.now += 1s;
+  CHECK(q.marks.start("q", q.now) == queue_place());
+  CHECK(q.marks.start("q", q.now) == at(100, 1000));
+}
+
+TEST_CASE("a mark is forgotten when the front is quick again, or it does not help", "[store]") {
+  queue q;
+  q.add(100, 1, 2000);
+  while (q.gone.size() < 1000) q.claim(100);
+  REQUIRE(q.marks.start("q", q.now) == at(100, 1000));
+
+  SECTION("the old transaction has ended") {
+    q.gone.clear();
+    q.claim(10);
+    REQUIRE(q.marks.start("q", q.now) == at(100, 1010));
+    q.now += 1s;
+    q.claim(10);
+    CHECK(q.marks.start("q", q.now) == queue_place());
+  }
+  SECTION("everything takes long") {
+    q.base = 200ms;
+    q.claim(10);
+    CHECK(q.marks.start("q", q.now) == queue_place());
+    CHECK_FALSE(q.next_in);
+    q.jobs.clear();
+    q.claim(10);  // sets none: it found no job
+    CHECK(q.marks.start("q", q.now) == queue_place());
+  }
+  SECTION("and who has found too few behind it may look again at once") {
+    q.base = 200ms;
+    q.jobs.clear();
+    q.add(50, 5000, 1);
+    CHECK(q.claim(10).empty());
+    CHECK(q.next_in == std::optional<visor::duration>(0));
+    CHECK(q.claim(10) == ids{5000});
+  }
+}
+
+TEST_CASE("the way to the server and back is not what claims take long for", "[store]") {
+  queue q;
+  q.base = 80ms;
+  for (int i = 0; i < 3; ++i) {
+    q.add(100, 1, 100);
+    q.marks.saw_round_trip(80ms + std::chrono::milliseconds(i));
+    q.claim(10);
+    CHECK(q.marks.start("q", q.now) == queue_place());
+  }
+  // A server further away, and one that is nearer.
+  q.base = 200ms;
+  for (int i = 0; i < 50; ++i) q.marks.saw_round_trip(200ms);
+  q.claim(10);
+  CHECK(q.marks.start("q", q.now) == queue_place());
+  q.marks.saw_round_trip(1ms);
+  q.claim(10);
+  CHECK(q.marks.start("q", q.now) != queue_place());
+}
+
+TEST_CASE("queues have marks of their own, and not more than a thousand have one", "[store]") {
+  front_marks marks;
+  front_seen slow;
+  slow.took = 1s;
+  slow.count = 1;
+  slow.is_full = true;
+  for (int i = 0; i < 1100; ++i) {
+    slow.last = at(100, i);
+    marks.saw("q" + std::to_string(i), slow, 0us);
+  }
+  CHECK(marks.start("q0", 0us) == at(100, 0));
+  CHECK(marks.start("q999", 0us) == at(100, 999));
+  CHECK(marks.start("q1000", 0us) == queue_place());
+}
