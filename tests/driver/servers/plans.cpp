@@ -125,6 +125,8 @@ void check_often(planner const& on) {
 
   // What takes jobs. Each row of a queue is read with its job; where the query removes it, what it has read counts again.
   check<st::front_of_queue>(on, {"default", 500}, 2500);
+  check<st::front_of_queue>(on, {"default", 500, 100, at(700'000), 700'000}, 2500);
+  check<st::front_of_queue>(on, {"default", 500, 99, at(700'000), 700'000}, 2500);
   check<st::front_of_queue>(on, {"empty", 500}, 0);
   check<st::remove_ready>(on, {"default", 100, at(ready.job), ready.job}, 1);
   check<st::due_jobs>(on, {at(900'000), 500}, 500);

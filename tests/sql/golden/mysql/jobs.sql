@@ -20,7 +20,7 @@ INSERT INTO `visor_dead` (`job`, `died_at`, `attempts`, `error`) VALUES (?, ?, ?
 INSERT INTO `visor_cancel` (`job`, `requested_at`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `job` = `job`;
 
 -- front_of_queue
-SELECT j.`id`, r.`attempt`, j.`type`, r.`queue`, r.`priority`, j.`payload`, j.`max_attempts`, j.`schedule`, j.`planned_at`, r.`run_at`, j.`created_at` FROM `visor_ready` r JOIN `visor_job` j ON j.`id` = r.`job` WHERE r.`queue` = ? ORDER BY r.`priority`, r.`run_at`, r.`job` LIMIT ? FOR UPDATE SKIP LOCKED;
+SELECT j.`id`, r.`attempt`, j.`type`, r.`queue`, r.`priority`, j.`payload`, j.`max_attempts`, j.`schedule`, j.`planned_at`, r.`run_at`, j.`created_at` FROM `visor_ready` r JOIN `visor_job` j ON j.`id` = r.`job` WHERE r.`queue` = ? AND (r.`priority` > ? OR (r.`priority` = ? AND (r.`run_at` > ? OR (r.`run_at` = ? AND r.`job` > ?)))) ORDER BY r.`priority`, r.`run_at`, r.`job` LIMIT ? FOR UPDATE SKIP LOCKED;
 
 -- remove_front
 DELETE FROM `visor_ready` WHERE 1 = 0;

@@ -20,7 +20,7 @@ INSERT INTO "visor_dead" ("job", "died_at", "attempts", "error") VALUES ($1, $2,
 INSERT INTO "visor_cancel" ("job", "requested_at") VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
 -- front_of_queue
-WITH taken AS MATERIALIZED (SELECT ctid AS place, "queue", "priority", "run_at", "job", "attempt" FROM "visor_ready" WHERE "queue" = $1 ORDER BY "priority", "run_at", "job" LIMIT $2 FOR UPDATE SKIP LOCKED), removed AS (DELETE FROM "visor_ready" WHERE ctid = ANY(ARRAY(SELECT place FROM taken))) SELECT j."id", r."attempt", j."type", r."queue", r."priority", j."payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at" FROM taken r JOIN "visor_job" j ON j."id" = r."job" WHERE r."queue" = $3 ORDER BY r."priority", r."run_at", r."job" LIMIT $4;
+WITH taken AS MATERIALIZED (SELECT ctid AS place, "queue", "priority", "run_at", "job", "attempt" FROM "visor_ready" WHERE "queue" = $1 AND ("priority", "run_at", "job") > ($2, $3, $4) ORDER BY "priority", "run_at", "job" LIMIT $5 FOR UPDATE SKIP LOCKED), removed AS (DELETE FROM "visor_ready" WHERE ctid = ANY(ARRAY(SELECT place FROM taken))) SELECT j."id", r."attempt", j."type", r."queue", r."priority", j."payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at" FROM taken r JOIN "visor_job" j ON j."id" = r."job" ORDER BY r."priority", r."run_at", r."job" LIMIT $6;
 
 -- remove_front
 DELETE FROM "visor_ready" WHERE 1 = 0;

@@ -1,0 +1,70 @@
+#include "scene.hpp"
+
+#include "visor/store/sql_store.hpp"
+
+#include <array>
+
+// Where claims begin, on every server that keeps what was claimed in their way.
+namespace visor_test {
+namespace {
+
+namespace st = visor::statements;
+using ids = std::vector<visor::job_id>;
+
+visor::instant at(std::int64_t seconds) { return visor::instant(std::chrono::seconds(seconds)); }
+
+}  // namespace
+
+TEST_CASE("a claim takes what lies behind a place, in the order of the queue", "[servers]") {
+  place where;
+  boost::asio::io_context io{1};
+  visor::sql_store<kit::driver> store(where.settings());
+  run(io, store.open());
+  run(io, store.close());
+
+  std::array<st::ready_row, 9> const rows{{{"q", -5, at(1), 8},
+                                           {"q", -5, at(1), 9},
+                                           {"q", -5, at(2), 5},
+                                           {"q", -5, at(2), 6},
+                                           {"q", 100, at(1), 3},
+                                           {"q", 100, at(1), 4},
+                                           {"q", 100, at(2), 1},
+                                           {"q", 100, at(2), 2},
+                                           {"r", 100, at(3), 7}}};
+  std::vector<st::new_job_row> jobs;
+  for (auto const& row : rows) jobs.push_back({row.job, "t", row.queue, row.priority, "{}", 1, {}, {}, {}, row.run_at, at(0)});
+
+  database in(where.settings());
+  run(io, in.open());
+  auto add_jobs = [&](session& on) -> visor::task<> { co_await on.post_many(st::insert_job(), std::span<st::new_job_row const>(jobs)); };
+  run(io, in.transact(add_jobs, visor::access::beside));
+
+  auto const claim = [&](int priority, std::int64_t seconds, visor::job_id job) {
+    ids found;
+    auto put_and_take = [&](session& on) -> visor::task<> {
+      found.clear();
+      co_await on.run("DELETE FROM visor_ready");
+      co_await on.post_many(st::insert_ready(), std::span<st::ready_row const>(rows));
+      st::front_params const front{"q", 3, priority, at(seconds), job};
+      auto const taken = co_await on.query(st::front_of_queue(), front);
+      for (auto const& each : taken) found.push_back(each.id);
+    };
+    run(io, in.transact(put_and_take, visor::access::beside));
+    return found;
+  };
+
+  visor::detail::queue_place const before_all;
+  CHECK(claim(before_all.priority, 0, before_all.job) == ids{8, 9, 5});
+  for (std::size_t last = 0; last < 8; ++last) {
+    ids rest;
+    for (std::size_t next = last + 1; next < 8 && rest.size() < 3; ++next) rest.push_back(rows[next].job);
+    CHECK(claim(rows[last].priority, rows[last].run_at.time_since_epoch() / 1s, rows[last].job) == rest);
+  }
+  // Places where no job is.
+  CHECK(claim(0, 5, 5) == ids{3, 4, 1});
+  CHECK(claim(-5, 1, 100) == ids{5, 6, 3});
+  CHECK(claim(100, 0, 100) == ids{3, 4, 1});
+  run(io, in.close());
+}
+
+}  // namespace visor_test
