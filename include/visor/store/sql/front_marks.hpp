@@ -36,8 +36,8 @@ struct front_seen {
 /// Where claims begin to look for the front of each queue.
 ///
 /// While an old transaction is open, a database that keeps versions of rows in its indexes can forget nothing of what was claimed since,
-/// and whoever looks for the front has to pass it all. So a claim that took long leaves a mark where it ended, and the next ones begin
-/// there. Once in a second one begins at the front again: it finds what came before the mark, because it is more urgent or was committed
+/// and whoever looks for the front has to pass it all. So where two claims in a row took long, the second leaves a mark where it ended, and
+/// the next ones begin there. (One alone may have waited for a lock.) Once in a second one begins at the front again: it finds what came before the mark, because it is more urgent or was committed
 /// late, and whether it still takes long.
 ///
 /// A mark is only a hint: from a wrong one a claim finds too little, for a second. Thread-safe. O(log(queues that have one)).
@@ -71,8 +71,9 @@ class front_marks {
       return seen_all(was_sweep, seen) ? std::nullopt : std::optional(duration{0});
     }
     if (at == marks_.end()) {
-      if (!seen.last || marks_.size() == most_marks) return std::nullopt;
-      at = marks_.emplace(queue, mark()).first;
+      if (marks_.size() == most_marks) return std::nullopt;
+      marks_.emplace(queue, mark{{}, now, took});
+      return std::nullopt;
     }
     if (was_sweep) {
       at->second.swept_at = now;
@@ -91,7 +92,7 @@ class front_marks {
 
  private:
   struct mark {
-    queue_place place;
+    queue_place place;  ///< before all: the first claim that took long
     duration swept_at{0};
     duration sweep_took{0};
   };
