@@ -36,9 +36,9 @@ struct front_seen {
 /// Where claims begin to look for the front of each queue.
 ///
 /// While an old transaction is open, a database that keeps versions of rows in its indexes can forget nothing of what was claimed since,
-/// and whoever looks for the front has to pass it all. So where two claims in a row took long, the second leaves a mark where it ended, and
-/// the next ones begin there. (One alone may have waited for a lock.) Once in a second one begins at the front again: it finds what came before the mark, because it is more urgent or was committed
-/// late, and whether it still takes long.
+/// and whoever looks for the front has to pass it all. So where two claims in a row took long (one alone may have waited for a lock), the
+/// second leaves a mark where it ended, and the next ones begin there. Once in a second one begins at the front again: it finds what came
+/// before the mark, because it is more urgent or was committed late, and whether it still takes long.
 ///
 /// A mark is only a hint: from a wrong one a claim finds too little, for a second. Thread-safe. O(log(queues that have one)).
 class front_marks {
