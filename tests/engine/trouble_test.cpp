@@ -14,7 +14,7 @@ TEST_CASE("a drain ends although what it has to report is refused by the store t
   auto& node = w.add();
   node.engine->add(visor::job_type("work", sleeper(w.clock, 10s)));
   w.start(node);
-  auto const id = w.enqueue("work");
+  auto const id = w.enqueue("work", 2);
   w.pass(1s);
   node.engine->stop();
   bool away = true;
@@ -38,9 +38,31 @@ TEST_CASE("a drain ends although what it has to report is refused by the store t
     CHECK(node.ended);
     CHECK(node.failure.empty());
     CHECK(w.state(id) == job_state::ready);
-    CHECK(w.attempts(id).empty());
+    REQUIRE(w.attempts(id).size() == 1);
+    CHECK(w.attempts(id)[0].outcome == outcome::lost);
     CHECK(w.run_now(w.store.nodes()).at(0).state == visor::node_state::offline);
   }
+}
+
+TEST_CASE("a node that leaves after its lease was lost gives back nothing that ran as if it had not") {
+  world w;
+  auto& node = w.add(world::beside_others());
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 10s)));
+  w.start(node);
+  auto const id = w.enqueue("work", 2);
+  w.pass(1s);
+  w.store.before_join = [] { throw visor::error(visor::condition::connection_lost, "the store is away"); };
+  w.clock.advance(1h);  // nobody takes over meanwhile
+  w.pass(1s);
+  REQUIRE(node.engine->counters().lost_leases == 1);
+  CHECK(w.state(id) == job_state::running);
+  node.engine->stop();
+  w.pass(1min);
+  CHECK(node.ended);
+  CHECK(w.state(id) == job_state::ready);
+  REQUIRE(w.attempts(id).size() == 1);
+  CHECK(w.attempts(id)[0].outcome == outcome::lost);
+  CHECK(w.run_now(w.store.nodes()).at(0).state == visor::node_state::offline);
 }
 
 TEST_CASE("a claim that is answered after the lease was lost is not run") {

@@ -145,7 +145,7 @@ class engine {
     co_await fires_.finished();
     co_await lookout_.finished();
     changes.reset();
-    co_await membership_.leave();
+    co_await membership_.leave(runner_.owes_results());
   }
 
   detail::shared_node<Store, Clock> shared_;

@@ -87,13 +87,21 @@ class membership {
   }
 
   /// Stops renewing and leaves.
-  task<> leave() {
+  /// \param owes_results jobs have run here, and it is not written down what came of them
+  task<> leave(bool owes_results = false) {
     leaving_ = true;
     beat_.notify();
     watch_.notify();
     while (running_ != 0) co_await done_.wait_for(std::chrono::seconds{1});
     try {
-      co_await node_.kept.leave(node_.lease);
+      // What has run must not come back as if it had not: it is lost with this node.
+      if (node_.lost || owes_results) {
+        std::optional<node_lease> const own(node_.lease);
+        auto const recovered = co_await node_.kept.recover(own);
+        report(recovered);
+      } else {
+        co_await node_.kept.leave(node_.lease);
+      }
     } catch (std::exception const& failure) {
       node_.log(log_level::warning, "leaving: ", failure.what());
     }

@@ -121,6 +121,9 @@ class runner {
     look_again();
   }
 
+  /// Whether results are left that the store did not take in time.
+  bool owes_results() const { return !ended_.empty(); }
+
   /// The loop: until draining, and then until everything is reported.
   task<> run() {
     boost::asio::co_spawn(node_.strand, watch_cancels(), [this](std::exception_ptr) {
