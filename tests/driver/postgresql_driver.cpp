@@ -378,8 +378,8 @@ TEST_CASE("a log of statements tells of a copy", "[postgresql]") {
   CHECK_THROWS_AS(visor_test::run(s.io, base.transact(op)), visor::error);
   visor_test::run(s.io, base.close());
   REQUIRE(lines.size() == 2);
-  CHECK_THAT(lines[0], Catch::Matchers::Contains("s, 20000 rows, 0 parameters: COPY \"visor_entry\" (\"id\", \"text\""));
-  CHECK_THAT(lines[1], Catch::Matchers::Contains("s, failed, 0 parameters: COPY"));
+  CHECK_THAT(lines[0], Contains("s, 20000 rows, 0 parameters: COPY \"visor_entry\" (\"id\", \"text\""));
+  CHECK_THAT(lines[1], Contains("s, failed, 0 parameters: COPY"));
 }
 
 TEST_CASE("many rows in one go are counted one by one", "[postgresql]") {
