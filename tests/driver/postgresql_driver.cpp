@@ -26,6 +26,7 @@
 
 using namespace std::chrono_literals;
 using visor::condition;
+using visor_test::Contains;
 using visor_test::postgresql_server;
 using session = visor::postgresql::session;
 using database = visor::postgresql::database;
