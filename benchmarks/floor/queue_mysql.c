@@ -172,6 +172,7 @@ static void work(int node, int ready, int go, void* with) {
   snprintf(name, sizeof name, "bench-%d", node + 1);
   unsigned long name_length, queue_length, ids_length;
   int64_t lease = (int64_t)(node + 1) * 1000000000, one = 1, epoch = 1, limit = of->batch;
+  int64_t before_all = INT32_MIN; /* as a priority; times and ids are not negative */
   int64_t* const ids = malloc((size_t)of->batch * sizeof *ids);
   int64_t* const attempts = malloc((size_t)of->batch * sizeof *attempts);
   int64_t* const priorities = malloc((size_t)of->batch * sizeof *priorities);
@@ -221,7 +222,8 @@ static void work(int node, int ready, int go, void* with) {
       MYSQL_BIND gone[] = {a_number(&lease)};
       execute(remove_lease, gone);
     }
-    MYSQL_BIND which[] = {a_text("default", &queue_length), a_number(&limit)};
+    MYSQL_BIND which[] = {a_text("default", &queue_length), a_number(&before_all), a_number(&before_all), a_number(&before_all),
+                          a_number(&before_all), a_number(&before_all), a_number(&limit)};
     if (mysql_stmt_bind_param(front, which) != 0 || mysql_stmt_execute(front) != 0 || mysql_stmt_store_result(front) != 0)
       give_up(mysql_stmt_error(front));
     for (count = 0;; ++count) {

@@ -109,7 +109,7 @@ static PGconn* connect_prepared(void) {
           (Oid const[]){are_numbers, are_numbers, are_numbers, are_texts, are_numbers, are_times, are_times, are_texts, are_texts, are_texts,
                         are_texts});
   prepare(on, "remove_lease", LEASES_REMOVE_LEASE, 1, (Oid const[]){is_number});
-  prepare(on, "front", JOBS_FRONT_OF_QUEUE, 4, (Oid const[]){is_text, is_number, is_text, is_number});
+  prepare(on, "front", JOBS_FRONT_OF_QUEUE, 6, (Oid const[]){is_text, is_number, is_time, is_number, is_number, is_number});
   prepare(on, "insert_lease", LEASES_INSERT_LEASE, 6, (Oid const[]){is_number, is_text, is_number, is_time, is_text, is_text});
   return on;
 }
@@ -299,10 +299,10 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
     ++answers;
   }
   struct given front = {0};
-  for (int twice = 0; twice < 2; ++twice) {
-    give_text(&front, "default");
-    give_number(&front, limit);
-  }
+  give_text(&front, "default");
+  for (int i = 0; i < 3; ++i) give_number(&front, INT32_MIN); /* before all: as a priority, and in microseconds just before 2000 */
+  give_number(&front, limit);
+  give_number(&front, limit);
   issue(on, "front", &front);
   end_trip(on);
   for (int i = 0; i < answers; ++i) {
