@@ -15,11 +15,11 @@ using visor::detail::queue_place;
 
 namespace {
 
-using place = std::tuple<int, visor::instant, visor::job_id>;
+using place = std::tuple<std::int64_t, visor::instant, visor::job_id>;
 
 place key(queue_place const& at) { return {at.priority, at.run_at, at.job}; }
 
-queue_place at(int priority, visor::job_id job) { return {priority, visor::instant(1h), job}; }
+queue_place at(std::int64_t priority, visor::job_id job) { return {priority, visor::instant(1h), job}; }
 
 /// A database with one queue that never forgets what was claimed, and takes a while to pass it.
 struct queue {
@@ -31,7 +31,7 @@ struct queue {
   visor::duration base = 1ms;    ///< for each claim
   std::optional<visor::duration> next_in;
 
-  void add(int priority, visor::job_id first, visor::job_id count) {
+  void add(std::int64_t priority, visor::job_id first, visor::job_id count) {
     for (auto job = first; job < first + count; ++job) jobs.insert(key(at(priority, job)));
   }
 

@@ -39,7 +39,7 @@ TEST_CASE("a claim takes what lies behind a place, in the order of the queue", "
   auto add_jobs = [&](session& on) -> visor::task<> { co_await on.post_many(st::insert_job(), std::span<st::new_job_row const>(jobs)); };
   run(io, in.transact(add_jobs, visor::access::beside));
 
-  auto const claim = [&](int priority, std::int64_t seconds, visor::job_id job) {
+  auto const claim = [&](std::int64_t priority, std::int64_t seconds, visor::job_id job) {
     ids found;
     auto put_and_take = [&](session& on) -> visor::task<> {
       found.clear();

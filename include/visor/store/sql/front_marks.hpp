@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -16,9 +17,9 @@
 
 namespace visor::detail {
 
-/// A place in a queue, whose jobs lie in the order of priority, `run_at` and id. As it is: before all of them.
+/// A place in a queue, whose jobs lie in the order of priority, `run_at` and id. As it is: before all that there can be.
 struct queue_place {
-  int priority = std::numeric_limits<int>::min();
+  std::int64_t priority = std::numeric_limits<int>::min() - std::int64_t{1};
   instant run_at{};
   job_id job = 0;
   friend bool operator==(queue_place const&, queue_place const&) = default;

@@ -82,7 +82,7 @@ BOOST_DESCRIBE_STRUCT(at_most, (), (limit))
 struct front_params {
   std::string_view queue;
   std::int64_t limit = 1;
-  int priority = 0;  ///< this and the next two: where `Dialect::keeps_removed`, from behind this place
+  std::int64_t priority = 0;  ///< this and the next two: where `Dialect::keeps_removed`, from behind this place
   instant run_at{};
   job_id job = 0;
 };
