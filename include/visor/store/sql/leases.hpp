@@ -1,6 +1,7 @@
 #ifndef VISOR_STORE_SQL_LEASES_HPP
 #define VISOR_STORE_SQL_LEASES_HPP
 
+#include "visor/base/clock.hpp"
 #include "visor/store/sql/limits.hpp"
 
 #include <algorithm>
