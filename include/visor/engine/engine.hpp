@@ -76,7 +76,8 @@ class engine {
   void owns_schedules_of(origin from) { fires_.owns(from); }
 
   /// Runs until `stop()`, then drains: claims no more, lets handlers finish within `drain_timeout`, asks the rest to stop, gives
-  /// back what is left without using up an attempt, and leaves. Called once.
+  /// back what is left without using up an attempt, and leaves. What ran while its lease was lost, or has a result that the store did not
+  /// take in time, is lost with this node, as if it had been killed. Called once.
   /// \throws visor::error `lease_held` when another node is there and one of the two is exclusive; what the store throws at start.
   /// Later failures of the store are logged and repeated. It cannot be cancelled, since it has jobs to give back: call `stop`.
   task<> run() {
