@@ -11,6 +11,7 @@
 #include "visor/store/sql/schedules.hpp"
 #include "visor/store/sql/schema_operations.hpp"
 #include "visor/store/sql/usual.hpp"
+#include "visor/store/sql/usual_fires.hpp"
 #include "visor/store/sql/views.hpp"
 #include "visor/store/store.hpp"
 
@@ -142,7 +143,7 @@ class sql_store {
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
     auto const usual = [jobs](transaction& t) { return detail::usual_enqueue(t, jobs); };
     auto const careful = [jobs](transaction& t) { return detail::enqueue(t, jobs); };
-    return write_as_usual(usual, careful, [jobs] { check_all(jobs); });
+    return write_as_usual<access::beside>(usual, careful, [jobs] { check_all(jobs); });
   }
 
   /// O(log n) for each completion, return and claimed job.
@@ -159,7 +160,7 @@ class sql_store {
     }
     detail::looks_first const usual{[&](transaction& t) { return detail::usual_exchange(t, lease, done, back, wanted, first_id); }};
     detail::looks_first const careful{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
-    co_return co_await write_as_usual(usual, careful, &no_check);
+    co_return co_await write_as_usual<access::beside>(usual, careful, &no_check);
   }
 
   task<promotion> promote(std::size_t limit) {
@@ -183,7 +184,9 @@ class sql_store {
         if (order.ids.size() != order.planned.size())
           throw error(condition::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
     };
-    return write([&lease, orders](transaction& t) { return detail::fire_all(t, lease, orders); }, check);
+    auto const usual = [&lease, orders](transaction& t) { return detail::usual_fire_all(t, lease, orders); };
+    auto const careful = [&lease, orders](transaction& t) { return detail::fire_all(t, lease, orders); };
+    return write_as_usual<access::alone>(usual, careful, check);
   }
 
   task<schedule_changes> replace_schedules(origin whose, std::span<schedule_record const> all) {
@@ -423,17 +426,17 @@ class sql_store {
     return perform_open<access::beside>(std::move(op), check, where);
   }
 
-  /// The same in the way in which it nearly always goes; where it does not, nothing of that is left, and it is done with care.
-  template <class Usual, class Careful, class Check>
+  /// A write in the way in which it nearly always goes; where it does not, nothing of that is left, and it is done with care.
+  template <access How, class Usual, class Careful, class Check>
   task<result_of<Careful>> write_as_usual(Usual usual, Careful careful, Check check,
                                           std::source_location where = std::source_location::current()) {
     try {
-      co_return co_await write_beside(std::move(usual), check, where);
+      co_return co_await perform_open<How>(std::move(usual), check, where);
     } catch (detail::unusual const&) {
     } catch (error const& thrown) {
       if (thrown.kind() != condition::unique_violation) throw;
     }
-    co_return co_await write_beside(std::move(careful), check, where);
+    co_return co_await perform_open<How>(std::move(careful), check, where);
   }
 
   template <class Op>

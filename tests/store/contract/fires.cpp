@@ -175,6 +175,69 @@ TEST_CASE("orders of several schedules are decided one by one", "[contract]") {
   CHECK(s->fire(lease, {}).empty());
 }
 
+TEST_CASE("of orders in one call each goes its own way", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 1h);
+  for (std::string const id : {"first", "later", "none", "other"}) s->add_schedule(s.schedule(id));
+  for (std::string const id : {"busy", "idle", "many"}) s->add_schedule(s.schedule(id, overlap::skip));
+  s->add_schedule(s.schedule("behind", overlap::queue));
+  s->add_schedule(s.schedule("instead", overlap::cancel));
+  CHECK(s.fire(lease, s.order("idle", 1)).accepted);
+  s.work_off(lease);
+  for (auto const& [id, job] : {std::pair<char const*, visor::job_id>("busy", 2), {"behind", 3}, {"instead", 4}})
+    CHECK(s.fire(lease, s.order(id, job)).accepted);
+  auto later = s->find_schedule("later").value();
+  later.next_at = s->now() + 24h;
+  s->update_schedule(later);
+  s->advance(10min);
+
+  std::vector orders{s.order("first", 11), s.order("later", 12),  s.order("none", 13),    s.order("other", 14), s.order("busy", 15),
+                     s.order("idle", 16),  s.order("behind", 17), s.order("instead", 18), s.order("many", 19)};
+  for (auto* const several : {&orders[0], &orders[8]}) {
+    several->planned.push_back(*several->next_at);
+    several->ids.push_back(several->ids[0] + 10);
+    several->next_at = *several->next_at + 1min;
+  }
+  orders[2].planned.clear();
+  orders[2].ids.clear();
+  ++orders[3].version;
+  auto const what = [&] {
+    std::vector<std::string> told;
+    for (auto const& result : s->fire(lease, orders)) {
+      told.push_back(result.schedule + (result.accepted ? ":" : " refused"));
+      for (auto const& fire : result.fires) told.back() += " " + text(fire.result) + (fire.job ? " " + std::to_string(*fire.job) : "");
+    }
+    return told;
+  };
+  SECTION("as its schedule says") {
+    CHECK(what() == std::vector<std::string>{"first: fired 11 fired 21", "later: fired 12", "none:", "other refused", "busy: skipped",
+                                             "idle: fired 16", "behind: fired 17", "instead: fired 18", "many: fired 19 skipped"});
+    CHECK(s.state(12) == "scheduled");
+    CHECK(s.state(16) == "ready");
+    CHECK(s.state(17) == "waiting");
+    CHECK(s.state(4) == "cancelled");
+    CHECK(s->find_schedule("first")->run_count == 2);
+    CHECK(s->find_schedule("first")->last_job == 21);
+    CHECK(s->find_schedule("idle")->run_count == 2);
+    CHECK(s->find_schedule("other")->run_count == 0);
+    for (auto const& order : orders)
+      if (order.schedule != "other") CHECK(s->find_schedule(order.schedule)->next_at == order.next_at);
+  }
+  SECTION("also when one of its instants is in the book already") {
+    auto back = s->find_schedule("idle").value();
+    back.next_at = s->fires("idle", 1).at(0).planned_at;
+    orders[5].version = s->update_schedule(back).version;
+    orders[5].expected_next = back.next_at;
+    orders[5].planned = {*back.next_at};
+    CHECK(what() == std::vector<std::string>{"first: fired 11 fired 21", "later: fired 12", "none:", "other refused", "busy: skipped",
+                                             "idle:", "behind: fired 17", "instead: fired 18", "many: fired 19 skipped"});
+    CHECK(s.state(16) == "none");
+    CHECK(s->find_schedule("idle")->next_at == orders[5].next_at);
+    CHECK(s->find_schedule("first")->run_count == 2);
+  }
+  CHECK(s->fires("first", 10).size() == 2);
+}
+
 TEST_CASE("an order without instants only moves the schedule", "[contract]") {
   scene s;
   auto const lease = s.join("a");

@@ -179,15 +179,18 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, 
   for (auto const& job : ended)
     if (job.schedule) of_schedules.push_back(&job);
   std::ranges::sort(of_schedules, {}, [](ended_job const* job) { return std::pair(*job->schedule, job); });
+  std::vector<statements::of_schedule> completed;
   for (ended_job const* const job : of_schedules) {
     if (job->state == job_state::completed) {
-      statements::of_schedule const which{*job->schedule};
-      co_await t.session.post(statements::job_completed(), which);
+      if (completed.empty() || completed.back().id != *job->schedule) completed.push_back({*job->schedule});
     } else if (job->state == job_state::failed || job->state == job_state::dead) {
+      co_await t.session.post_many(statements::job_completed(), completed);
+      completed.clear();
       statements::failure_params const failure{*job->schedule, job->error};
       co_await t.session.post(statements::job_failed(), failure);
     }
   }
+  co_await t.session.post_many(statements::job_completed(), completed);
   if (some.waiting) {
     for (auto const& job : ended) {
       statements::of_job const which{job.job};

@@ -42,6 +42,56 @@ async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit) {
   co_return result;
 }
 
+/// Whether a schedule is what the order is about.
+inline bool is_as_read(std::optional<schedule_record> const& stored, fire_order const& order) {
+  return stored && stored->state == schedule_state::active && stored->version == order.version && stored->next_at == order.expected_next;
+}
+
+/// The job that a schedule makes at an instant.
+inline statements::new_job_row as_job(schedule_record const& schedule, instant planned, job_id id, instant now) {
+  statements::new_job_row job;
+  job.id = id;
+  job.type = schedule.type;
+  job.queue = schedule.queue;
+  job.priority = schedule.priority;
+  job.payload = schedule.payload;
+  job.max_attempts = schedule.max_attempts;
+  job.schedule = schedule.id;
+  job.planned_at = planned;
+  if (schedule.owner) job.owner = *schedule.owner;
+  job.run_at = planned;
+  job.created_at = now;
+  return job;
+}
+
+/// A schedule after an order, before any of its instants is looked at.
+inline statements::fired_params as_fired(schedule_record const& schedule, fire_order const& order) {
+  statements::fired_params after;
+  after.id = order.schedule;
+  after.next_at = order.next_at;
+  after.state = order.state;
+  after.last_at = schedule.last_at;
+  after.last_job = schedule.last_job;
+  return after;
+}
+
+inline void follow_fire(statements::fired_params& after, instant planned, job_id job) {
+  after.last_at = planned;
+  after.last_job = job;
+  ++after.fired;
+}
+
+inline fire_record as_record(statements::fire_row const& row) {
+  fire_record record;
+  record.schedule = row.schedule;
+  record.planned_at = row.planned_at;
+  record.fired_at = row.fired_at;
+  record.node = row.node;
+  record.result = row.result;
+  record.job = row.job;
+  return record;
+}
+
 /// Adds the job of a fire as the overlap policy says. False when it says no.
 template <class Session>
 async<Session, bool> start(transaction<Session>& t, schedule_record const& schedule, instant planned, job_id id) {
@@ -67,25 +117,14 @@ async<Session, bool> start(transaction<Session>& t, schedule_record const& sched
       case fire_action::replace_and_add: co_await cancel_job(t, last); break;
     }
   }
-  statements::new_job_row job;
-  job.id = id;
-  job.type = schedule.type;
-  job.queue = schedule.queue;
-  job.priority = schedule.priority;
-  job.payload = schedule.payload;
-  job.max_attempts = schedule.max_attempts;
-  job.schedule = schedule.id;
-  job.planned_at = planned;
-  if (schedule.owner) job.owner = *schedule.owner;
-  job.run_at = planned;
-  job.created_at = t.now;
+  statements::new_job_row const job = as_job(schedule, planned, id, t.now);
   std::size_t const added = co_await t.session.execute(statements::insert_new_job(), job);
   if (added == 0) co_return false;
   if (blocker != 0) {
     statements::waiting_row const place{blocker, id, job.queue, job.priority, planned, 1};
     co_await t.session.post(statements::insert_waiting(), place);
   } else {
-    statements::ready_row const place{job.queue, job.priority, planned, id, 1};
+    statements::ready_row const place = place_of(job);
     co_await place_jobs<Session>(t, std::span(&place, 1));
   }
   co_return true;
@@ -97,38 +136,25 @@ async<Session, fired> fire(transaction<Session>& t, node_lease const& by, fire_o
   result.schedule = order.schedule;
   statements::of_schedule const which{order.schedule};
   auto schedule = co_await t.session.find(statements::find_schedule(), which);
-  result.accepted = schedule && schedule->state == schedule_state::active && schedule->version == order.version &&
-                    schedule->next_at == order.expected_next;
+  result.accepted = is_as_read(schedule, order);
   if (!result.accepted) co_return result;
-  statements::fired_params after;
+  statements::fired_params after = as_fired(*schedule, order);
   for (std::size_t i = 0; i < order.planned.size(); ++i) {
     instant const planned = order.planned[i];
     statements::planned_fire const key{order.schedule, planned};
     auto const before = co_await t.session.find(statements::find_fire(), key);
     if (before) continue;
     bool const started = co_await start(t, *schedule, planned, order.ids[i]);
-    fire_record record;
-    record.schedule = order.schedule;
-    record.planned_at = planned;
-    record.fired_at = t.now;
-    record.node = by.node;
+    statements::fire_row row{order.schedule, planned, t.now, by.node, fire_result::skipped, std::nullopt};
     if (started) {
-      record.job = order.ids[i];
-      schedule->last_at = planned;
+      row.result = fire_result::fired;
+      row.job = order.ids[i];
       schedule->last_job = order.ids[i];
-      ++after.fired;
-    } else {
-      record.result = fire_result::skipped;
+      follow_fire(after, planned, order.ids[i]);
     }
-    statements::fire_row const row{record.schedule, planned, t.now, record.node, record.result, record.job};
     co_await t.session.post(statements::insert_fire(), row);
-    result.fires.push_back(std::move(record));
+    result.fires.push_back(as_record(row));
   }
-  after.id = order.schedule;
-  after.next_at = order.next_at;
-  after.state = order.state;
-  after.last_at = schedule->last_at;
-  after.last_job = schedule->last_job;
   co_await t.session.post(statements::advance_schedule(), after);
   co_return result;
 }

@@ -1,0 +1,115 @@
+#ifndef VISOR_STORE_SQL_USUAL_FIRES_HPP
+#define VISOR_STORE_SQL_USUAL_FIRES_HPP
+
+#include "visor/store/sql/schedules.hpp"
+#include "visor/store/sql/usual.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+/// Fires as they nearly always go, all of them together: thousands of schedules may be due at midnight, and nobody else writes while one
+/// transaction acts on them.
+namespace visor::detail {
+
+/// The schedules of orders as they are now, one for each order: mostly those that are due first. None where there is no such schedule.
+template <class Session>
+async<Session, std::vector<std::optional<schedule_record>>> schedules_of(transaction<Session>& t, std::span<fire_order const> orders) {
+  std::vector<std::optional<schedule_record>> all(orders.size());
+  std::unordered_map<std::string_view, std::size_t> places;
+  for (std::size_t i = 0; i < orders.size(); ++i)
+    if (!places.emplace(orders[i].schedule, i).second) throw unusual();  // the second order is for what the first makes of it
+  if (orders.size() > 1) {
+    statements::due_params const first{t.now, static_cast<std::int64_t>(orders.size())};
+    auto rows = co_await t.session.query(statements::due_schedules_now(), first);
+    for (auto& row : rows)
+      if (auto const at = places.find(row.id); at != places.end()) all[at->second] = std::move(row);
+  }
+  std::vector<std::size_t> missing;
+  std::vector<statements::of_schedule> which;
+  for (std::size_t i = 0; i < orders.size(); ++i) {
+    if (all[i]) continue;
+    missing.push_back(i);
+    which.push_back({orders[i].schedule});
+  }
+  std::vector<decltype(t.session.find(statements::find_schedule(), which.front()))> asked;
+  for (auto const& each : which) asked.push_back(t.session.find(statements::find_schedule(), each));
+  for (std::size_t i = 0; i < missing.size(); ++i) all[missing[i]] = co_await std::move(asked[i]);
+  co_return all;
+}
+
+/// What fires write, and the answer to their orders.
+struct usual_fires {
+  std::vector<fired> results;
+  std::vector<statements::fire_row> fires;
+  std::vector<statements::new_job_row> jobs;
+  std::vector<statements::ready_row> places;
+  std::vector<statements::fired_params> schedules;
+
+  /// \param result of the order; it is in `results`
+  void add(fired& result, schedule_record const& schedule, fire_order const& order, node_lease const& by, instant now) {
+    statements::fired_params after = as_fired(schedule, order);
+    for (std::size_t i = 0; i < order.planned.size(); ++i) {
+      jobs.push_back(as_job(schedule, order.planned[i], order.ids[i], now));
+      places.push_back(place_of(jobs.back()));
+      fires.push_back({order.schedule, order.planned[i], now, by.node, fire_result::fired, order.ids[i]});
+      follow_fire(after, order.planned[i], order.ids[i]);
+      result.fires.push_back(as_record(fires.back()));
+    }
+    schedules.push_back(after);
+  }
+};
+
+/// For each order whether its jobs wait for nothing and keep nothing waiting, whatever the overlap policy says.
+template <class Session>
+async<Session, std::vector<bool>> are_free(transaction<Session>& t, std::span<fire_order const> orders,
+                                           std::span<std::optional<schedule_record> const> schedules) {
+  std::vector<bool> free(orders.size(), true);
+  std::vector<std::size_t> looked_at;
+  std::vector<statements::of_job> last;
+  for (std::size_t i = 0; i < orders.size(); ++i) {
+    if (!is_as_read(schedules[i], orders[i]) || schedules[i]->overlap == overlap::allow) continue;
+    free[i] = orders[i].planned.size() <= 1;
+    if (!free[i] || !schedules[i]->last_job) continue;
+    looked_at.push_back(i);
+    last.push_back({*schedules[i]->last_job});
+  }
+  std::vector<decltype(t.session.find(statements::find_place(), last.front()))> asked;
+  for (auto const& each : last) asked.push_back(t.session.find(statements::find_place(), each));
+  for (std::size_t i = 0; i < last.size(); ++i) {
+    auto const place = co_await std::move(asked[i]);
+    free[looked_at[i]] = !place || (place->final_state && !place->waiting && !place->scheduled);
+  }
+  co_return free;
+}
+
+/// Fires whose instants have no record yet and whose jobs' ids are not there; what overlaps is done with care.
+template <class Session>
+async<Session, std::vector<fired>> usual_fire_all(transaction<Session>& t, node_lease const& by, std::span<fire_order const> orders) {
+  usual_fires all;
+  for (auto const& order : orders) all.results.emplace_back().schedule = order.schedule;
+  bool const current = co_await is_current(t, by);
+  if (!current) co_return std::move(all.results);
+  auto const schedules = co_await schedules_of(t, orders);
+  auto const free = co_await are_free<Session>(t, orders, schedules);
+  for (std::size_t i = 0; i < orders.size(); ++i) {
+    all.results[i].accepted = is_as_read(schedules[i], orders[i]);
+    if (all.results[i].accepted && free[i]) all.add(all.results[i], *schedules[i], orders[i], by, t.now);
+  }
+  co_await t.session.post_many(statements::insert_fire(), all.fires);
+  co_await insert_all<Session>(t, statements::insert_job(), all.jobs);
+  co_await place_jobs<Session>(t, all.places);
+  co_await t.session.post_many(statements::advance_schedule(), all.schedules);
+  for (std::size_t i = 0; i < orders.size(); ++i)
+    if (!free[i]) all.results[i] = co_await fire(t, by, orders[i]);
+  co_return std::move(all.results);
+}
+
+}  // namespace visor::detail
+
+#endif
