@@ -164,9 +164,25 @@ TEST_CASE("a running job is cancelled on request") {
   auto const id = w.enqueue("slow", 5);
   w.pass(1s);
   CHECK(w.run_now(w.store.cancel_job(id)) == visor::cancel_result::requested);
-  w.pass(3s);
+  w.pass(100ms);  // the store tells of it
   CHECK(w.state(id) == job_state::cancelled);
   CHECK(w.run_now(w.store.cancel_requests()).empty());
+  w.stop_all();
+}
+
+TEST_CASE("what is to be cancelled is not asked for each job that begins") {
+  world w;
+  auto settings = world::settings();
+  settings.queues = {visor::queue_settings("default", 1)};
+  auto& node = w.add(settings);
+  node.engine->add(visor::job_type("quick", sleeper(w.clock, 100ms)));
+  visor::job_id last = 0;
+  for (int i = 0; i < 50; ++i) last = w.enqueue("quick", 1);
+  w.start(node);
+  w.pass(6s);
+  CHECK(w.state(last) == job_state::completed);
+  CHECK(w.store.cancel_questions >= 2);  // once in 2 s
+  CHECK(w.store.cancel_questions <= 5);
   w.stop_all();
 }
 

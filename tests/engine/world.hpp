@@ -44,6 +44,13 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   /// What is done instead of an exchange.
   std::function<visor::exchange_result(exchange_size)> in_place_of_exchange;
 
+  int cancel_questions = 0;
+
+  visor::task<std::vector<visor::job_id>> cancel_requests() {
+    ++cancel_questions;
+    return memory::cancel_requests();
+  }
+
   visor::task<visor::node_lease> join(visor::join_request request) {
     if (before_join) before_join();
     co_return co_await memory::join(std::move(request));

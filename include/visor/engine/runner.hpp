@@ -91,6 +91,7 @@ class runner {
   void wake() {
     look_again();
     work_.notify();
+    may_cancel_ = true;
     cancels_.notify();
   }
 
@@ -450,13 +451,18 @@ class runner {
 
   // --- cancelling -----------------------------------------------------------------------------------------------------------------
 
-  /// While something runs, asks once in a poll interval, and whenever the store changed, whether it shall stop.
+  /// While something runs, asks once in a poll interval, and whenever the store changed, whether it shall stop. Not for each job that
+  /// begins: nobody can have wanted to stop what had not begun.
   task<> watch_cancels() {
+    duration asked_at{};
     while (!over_) {
-      if (running_.empty()) {
-        co_await cancels_.wait_for(std::chrono::hours{1});
+      duration const rest = running_.empty() ? std::chrono::hours{1} : asked_at + node_.settings.poll_interval - node_.clock.elapsed();
+      if (rest > duration{0} && (running_.empty() || !may_cancel_)) {
+        co_await cancels_.wait_for(rest);
         continue;
       }
+      asked_at = node_.clock.elapsed();
+      may_cancel_ = false;
       try {
         auto const wanted = co_await node_.kept.cancel_requests();
         for (auto const& job : running_)
@@ -464,7 +470,6 @@ class runner {
       } catch (std::exception const& failure) {
         node_.log(log_level::warning, "looking for cancelled jobs: ", failure.what());
       }
-      co_await cancels_.wait_for(node_.settings.poll_interval);
     }
   }
 
@@ -518,6 +523,7 @@ class runner {
   bool gave_up_ = false;
   bool watching_ = true;
   bool over_ = false;       ///< nothing is reported any more
+  bool may_cancel_ = true;  ///< since it was last asked, somebody may have wanted a job to be stopped
   bool uncertain_ = false;  ///< nobody knows whether the last claim was made
 };
 
