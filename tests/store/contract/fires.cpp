@@ -74,6 +74,7 @@ TEST_CASE("an instant fires once, whoever tries and however often", "[contract]"
     auto again = s.order("tick", 3);
     auto twice = std::vector{again, again};
     twice[1].ids = {4};
+    if (GENERATE(false, true)) twice[1].planned = {*again.expected_next + 30s};
     s->advance(1min);
     auto const results = s->fire(a, twice);
     CHECK(results.at(0).accepted);
