@@ -55,6 +55,22 @@ TEST_CASE("a connection string is taken apart, and what stands beside it is igno
   CHECK(from(with_url("db://u@/d?host=/run/x")).host == "/run/x");
 }
 
+TEST_CASE("several hosts have one port, which may stand behind each of them") {
+  for (std::string const hosts : {"a,b,c:99", "a:99,b:99,c:99", "a:99,b,c"}) {
+    auto const all = from(with_url("db://u:p%2Cw@" + hosts + "/d?colour=a:1,b:2"));
+    CHECK(all.host == "a,b,c");
+    CHECK(all.port == 99);
+    CHECK(all.password.reveal() == "p,w");
+    CHECK(all.colour == "a:1,b:2");
+  }
+  CHECK(from(with_url("db://a,b")).host == "a,b");
+  CHECK(from(with_url("db://u:p,w@h:1/d")).password.reveal() == "p,w");
+  CHECK(refused("db://a:1,b:2/d") == "names hosts with different ports: all of them have one");
+  CHECK(refused("db://a:1,b:x/d") == "names hosts with different ports: all of them have one");
+  for (std::string const wrong : {"db://a:x,b:x/d", "db://u:p/w,x@h/d", "db://[::1]:5,[::2]:5/d"})
+    CHECK(refused(wrong).starts_with("is no URL of the form"));
+}
+
 TEST_CASE("what is wrong with a connection string is said without any of its values") {
   CHECK(refused("db://h?color=red") ==
         "has the option \"color\", which is not known (host, sslmode, sslrootcert, sslcert, sslkey, colour)");

@@ -10,6 +10,7 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,7 +30,8 @@ struct connection_url {
   std::vector<std::pair<std::string, std::string>> options;
 
   /// \throws visor::error `invalid_argument`
-  static connection_url parse(std::string const& text) {
+  static connection_url parse(std::string const& given) {
+    std::string const text = with_one_port(given);
     auto const parsed = boost::urls::parse_uri(text);
     // A password with a / or @ in it would be taken for the server's name, and shown.
     auto const is_torn = [](std::string_view path) { return path.find('@') != path.npos || !(path.empty() || path.starts_with('/')); };
@@ -55,6 +57,29 @@ struct connection_url {
     for (auto const& each : url.params())
       if (!each.key.empty() || each.has_value) result.options.emplace_back(each.key, each.value);  // nothing may follow the ?
     return result;
+  }
+
+  /// Several hosts may each have the port behind them, as libpq has it: `a:5432,b:5432`. A URL has one, behind all of them.
+  static std::string with_one_port(std::string const& text) {
+    auto const scheme = text.find("://");
+    if (scheme == text.npos) return text;
+    auto const from = scheme + 3;
+    auto const end = std::min(text.find_first_of("/?#", from), text.size());
+    auto const user = text.substr(from, end - from).rfind('@');
+    auto const begin = user == text.npos ? from : from + user + 1;
+    if (text.find(',', begin) >= end || text.find('[', begin) < end) return text;
+    std::string hosts, port;
+    for (auto at = begin; at <= end;) {
+      auto const stop = std::min(text.find(',', at), end);
+      std::string const host = text.substr(at, stop - at);
+      auto const colon = std::min(host.find(':'), host.size());
+      std::string const own = host.substr(colon);
+      if (!own.empty() && !port.empty() && own != port) refuse("names hosts with different ports: all of them have one");
+      if (!own.empty()) port = own;
+      hosts += (at == begin ? "" : ",") + host.substr(0, colon);
+      at = stop + 1;
+    }
+    return text.substr(0, begin) + hosts + port + text.substr(end);
   }
 
   [[noreturn]] static void refuse(std::string const& why) {
