@@ -74,17 +74,17 @@ TEST_CASE("claims begin at the front while that is quick", "[store]") {
   CHECK(q.marks.start("q", q.now) == queue_place());
 }
 
-TEST_CASE("one claim that took long, as where it waited for a lock, changes nothing", "[store]") {
+TEST_CASE("a few claims that took long, as where they waited for a lock, change nothing", "[store]") {
   queue q;
-  q.add(100, 1, 50);
-  q.base = 5s;
-  q.claim(10);
-  q.base = 1ms;
-  q.add(50, 100, 1);
-  CHECK(q.claim(10).front() == 100);
-  q.base = 5s;
-  q.claim(10);
-  CHECK(q.marks.start("q", q.now) == queue_place());
+  q.add(100, 1, 500);
+  for (int round = 0; round < 3; ++round) {
+    q.base = 5s;
+    for (int i = 1; i < front_marks::enough; ++i) q.claim(10);
+    CHECK(q.marks.start("q", q.now) == queue_place());
+    q.base = 1ms;
+    q.add(50, 1000 + round, 1);
+    CHECK(q.claim(10).front() == 1000 + round);
+  }
 }
 
 TEST_CASE("behind many that are gone a claim begins where the last one ended", "[store]") {
@@ -182,12 +182,10 @@ TEST_CASE("the way to the server and back is not what claims take long for", "[s
   q.base = 200ms;
   q.add(100, 1000, 100);
   for (int i = 0; i < 50; ++i) q.marks.saw_round_trip(200ms);
-  q.claim(10);
-  q.claim(10);
+  for (int i = 0; i < front_marks::enough; ++i) q.claim(10);
   CHECK(q.marks.start("q", q.now) == queue_place());
   q.marks.saw_round_trip(1ms);
-  q.claim(10);
-  q.claim(10);
+  for (int i = 0; i < front_marks::enough; ++i) q.claim(10);
   CHECK(q.marks.start("q", q.now) != queue_place());
 }
 
@@ -199,7 +197,7 @@ TEST_CASE("queues have marks of their own, and not more than a thousand have one
   slow.is_full = true;
   for (int i = 0; i < 1100; ++i) {
     slow.last = at(100, i);
-    for (int k = 0; k < 2; ++k) marks.saw("q" + std::to_string(i), slow, 0us);
+    for (int k = 0; k < front_marks::enough; ++k) marks.saw("q" + std::to_string(i), slow, 0us);
   }
   CHECK(marks.start("q0", 0us) == at(100, 0));
   CHECK(marks.start("q999", 0us) == at(100, 999));

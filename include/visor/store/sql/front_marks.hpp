@@ -37,14 +37,17 @@ struct front_seen {
 /// Where claims begin to look for the front of each queue.
 ///
 /// While an old transaction is open, a database that keeps versions of rows in its indexes can forget nothing of what was claimed since,
-/// and whoever looks for the front has to pass it all. So where two claims in a row took long (one alone may have waited for a lock), the
-/// second leaves a mark where it ended, and the next ones begin there. Once in a second one begins at the front again: it finds what came
-/// before the mark, because it is more urgent or was committed late, and whether it still takes long.
+/// and whoever looks for the front has to pass it all. So where some claims in a row took long (fewer may have waited for a lock, or for a
+/// processor that has much else to do), the last of them leaves a mark where it ended, and the next ones begin there. Once in a second one
+/// begins at the front again: it finds what came before the mark, because it is more urgent or was committed late, and whether it still
+/// takes long.
 ///
 /// A mark is only a hint: from a wrong one a claim finds too little, for a second. Thread-safe. O(log(queues that have one)).
 class front_marks {
  public:
   static constexpr duration between_sweeps = std::chrono::seconds{1};
+  /// So many claims from the front must have taken long, one after the other.
+  static constexpr int enough = 4;
 
   /// Behind which place a claim is to look.
   /// \param now here and below: the time since some fixed moment
@@ -73,13 +76,14 @@ class front_marks {
     }
     if (at == marks_.end()) {
       if (marks_.size() == most_marks) return std::nullopt;
-      marks_.emplace(queue, mark{{}, now, took});
-      return std::nullopt;
+      at = marks_.emplace(queue, mark()).first;
     }
     if (was_sweep) {
       at->second.swept_at = now;
       at->second.sweep_took = took;
+      at->second.sweeps = std::min(at->second.sweeps + 1, enough);
     }
+    if (at->second.sweeps < enough) return std::nullopt;
     if (seen.last) at->second.place = *seen.last;
     if (seen_all(was_sweep, seen)) return std::nullopt;
     return std::max(duration{0}, at->second.swept_at + between_sweeps - now);
@@ -93,9 +97,10 @@ class front_marks {
 
  private:
   struct mark {
-    queue_place place;  ///< before all: the first claim that took long
+    queue_place place;  ///< before all, until enough claims have taken long
     duration swept_at{0};
     duration sweep_took{0};
+    int sweeps = 0;
   };
   /// There is a queue for each key of a limited type.
   static constexpr std::size_t most_marks = 1000;
@@ -103,7 +108,7 @@ class front_marks {
   /// What a claim may take where nothing is in its way: about three times what 500 jobs of 150 bytes took, with as many results, on
   /// PostgreSQL and two processors.
   static constexpr duration usual(std::size_t jobs) {
-    return std::chrono::milliseconds{5} + std::chrono::microseconds{20} * static_cast<std::int64_t>(jobs);
+    return std::chrono::milliseconds{10} + std::chrono::microseconds{10} * static_cast<std::int64_t>(jobs);
   }
 
   static bool seen_all(bool was_sweep, front_seen const& seen) { return was_sweep || seen.is_full; }
