@@ -64,6 +64,8 @@ TEST_CASE("several hosts have one port, which may stand behind each of them") {
     CHECK(all.colour == "a:1,b:2");
   }
   CHECK(from(with_url("db://a,b")).host == "a,b");
+  CHECK(from(with_url("db://127.0.0.2:5,127.0.0.1:5/d")).host == "127.0.0.2,127.0.0.1");
+  CHECK(refused("db://u:12,34/word@h/d").starts_with("is no URL of the form"));
   CHECK(from(with_url("db://u:p,w@h:1/d")).password.reveal() == "p,w");
   CHECK(refused("db://a:1,b:2/d") == "names hosts with different ports: all of them have one");
   CHECK(refused("db://a:1,b:x/d") == "names hosts with different ports: all of them have one");

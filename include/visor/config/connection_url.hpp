@@ -31,7 +31,7 @@ struct connection_url {
 
   /// \throws visor::error `invalid_argument`
   static connection_url parse(std::string const& given) {
-    std::string const text = with_one_port(given);
+    auto const [text, hosts] = without_list(given);
     auto const parsed = boost::urls::parse_uri(text);
     // A password with a / or @ in it would be taken for the server's name, and shown.
     auto const is_torn = [](std::string_view path) { return path.find('@') != path.npos || !(path.empty() || path.starts_with('/')); };
@@ -43,7 +43,10 @@ struct connection_url {
     connection_url result;
     if (url.has_userinfo() && !url.encoded_user().empty()) result.user = url.user();
     if (url.has_password()) result.password = url.password();
-    if (std::string host = url.host_address(); !host.empty()) result.host = std::move(host);
+    if (!hosts.empty())
+      result.host = hosts;
+    else if (std::string host = url.host_address(); !host.empty())
+      result.host = std::move(host);
     if (url.has_port()) {
       if (url.port_number() == 0) refuse("has a wrong port: allowed is 1 to 65535");
       result.port = url.port_number();
@@ -59,15 +62,17 @@ struct connection_url {
     return result;
   }
 
-  /// Several hosts may each have the port behind them, as libpq has it: `a:5432,b:5432`. A URL has one, behind all of them.
-  static std::string with_one_port(std::string const& text) {
+  /// Several hosts have commas between, and one port, which may stand behind each of them, as libpq has it: `a:5432,b:5432`. That is no
+  /// URL.
+  /// \return a URL with one host in the place of the list, and the list; that is empty where there is none
+  static std::pair<std::string, std::string> without_list(std::string const& text) {
     auto const scheme = text.find("://");
-    if (scheme == text.npos) return text;
+    if (scheme == text.npos) return {text, {}};
     auto const from = scheme + 3;
     auto const end = std::min(text.find_first_of("/?#", from), text.size());
     auto const user = text.substr(from, end - from).rfind('@');
     auto const begin = user == text.npos ? from : from + user + 1;
-    if (text.find(',', begin) >= end || text.find('[', begin) < end) return text;
+    if (text.find(',', begin) >= end || text.find('[', begin) < end) return {text, {}};
     std::string hosts, port;
     for (auto at = begin; at <= end;) {
       auto const stop = std::min(text.find(',', at), end);
@@ -79,7 +84,7 @@ struct connection_url {
       hosts += (at == begin ? "" : ",") + host.substr(0, colon);
       at = stop + 1;
     }
-    return text.substr(0, begin) + hosts + port + text.substr(end);
+    return {text.substr(0, begin) + "list" + port + text.substr(end), hosts};
   }
 
   [[noreturn]] static void refuse(std::string const& why) {
