@@ -452,7 +452,7 @@ class runner {
   // --- cancelling -----------------------------------------------------------------------------------------------------------------
 
   /// While something runs, asks once in a poll interval, and whenever the store changed, whether it shall stop. Not for each job that
-  /// begins: nobody can have wanted to stop what had not begun.
+  /// begins: who wants to stop one between its claim and its start waits no longer than who wants it later.
   task<> watch_cancels() {
     duration asked_at{};
     while (!over_) {
