@@ -2,7 +2,11 @@
 
 #include "visor/store/sql_store.hpp"
 
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <exception>
+#include <optional>
 
 // Which transactions keep each other waiting, on every server with a pool.
 namespace visor_test {
@@ -69,6 +73,23 @@ TEST_CASE("those that write go beside each other, unless one must be alone", "[s
     CHECK((*refused == condition::busy || *refused == condition::timeout));
     CHECK(meet(two, access::beside, access::beside) == std::nullopt);  // nothing is left locked
   }
+}
+
+TEST_CASE("the time of a transaction is not of before its wait for others", "[servers]") {
+  two_databases two(5s);
+  visor::instant last_of_first, of_second;
+  auto ask = [&](session& on) -> visor::task<> { of_second = co_await on.now(); };
+  auto hold = [&](session& on) -> visor::task<> {
+    last_of_first = co_await on.now();
+    visor::instant const end = last_of_first + 500ms;
+    boost::asio::co_spawn(two.io, two.second->transact(ask, access::beside), [](std::exception_ptr failed) {
+      if (failed) std::rethrow_exception(failed);
+    });
+    while (last_of_first < end) last_of_first = co_await on.now();
+  };
+  run(two.io, two.first->transact(hold, access::alone));
+  two.io.run();
+  CHECK(of_second >= last_of_first);
 }
 
 TEST_CASE("a transaction that falls silent keeps the others waiting no longer than a second", "[servers]") {
