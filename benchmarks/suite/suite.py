@@ -341,13 +341,13 @@ class Suite:
             time.sleep(30)
             each = (counter.value() - before) / (time.monotonic() - begin)
             status = pathlib.Path(f"/proc/{node.pid}/status").read_text()
-            resident = next(int(line.split()[1]) / 1000 for line in status.splitlines() if line.startswith("VmRSS"))
+            resident = next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS"))
         finally:
             node.terminate()
             node.wait()
             bench.place.sql("ALTER SYSTEM RESET log_statement")
             bench.place.sql("SELECT pg_reload_conf()")
-        self.row("idle daemon, PostgreSQL", f"{each:.2f} statements a second, {resident:.1f} MB", "1 and 15 MB", each < 1 and resident < 15)
+        self.row("idle daemon, PostgreSQL", f"{each:.2f} statements a second, {resident:.1f} MiB", "1 and 15 MiB", each < 1 and resident < 15)
 
     def peers(self, bench):
         """Other queues on the same server, each at its best as benchmarks/peers has it, between rounds of the program; all by TCP."""

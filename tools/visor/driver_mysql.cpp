@@ -2,6 +2,12 @@
 
 #include "visor/mysql.hpp"
 
+// GnuTLS, which Debian's Connector/C brings along, sets itself up when it is loaded, unless the program says no: then it does when the
+// first connection wants it. A daemon without any has 0.8 MB less in memory. It is what GNUTLS_SKIP_GLOBAL_INIT of <gnutls/gnutls.h>
+// defines.
+extern "C" int _gnutls_global_init_skip();
+extern "C" int _gnutls_global_init_skip() { return 1; }
+
 namespace visor_program {
 namespace {
 
