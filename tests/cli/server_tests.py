@@ -247,6 +247,8 @@ class Tls(OnServer):
             result = self.run_program("db", "test")
             self.assertEqual(result.returncode == 0, is_let_in, (name, user, result.stderr))
             self.assertNotIn("horse", result.stderr)
+            if name == "stranger":
+                self.assertIn("tls.cert", result.stderr)
 
 
 class Wrong(OnServer):

@@ -87,8 +87,10 @@ inline error connect_failure(mysql_settings const& to, int number, std::string_v
       return because(what, "the certificate of " + where + " is not from a trusted authority: name the right one in tls.ca");
     return because(what, "TLS with " + where + " failed: check tls.ca, tls.cert and tls.key");
   }
-  return because(what == condition::busy ? what : condition::connection_failed,
-                 "cannot connect to " + where + ": is the server up? Are host, port and firewall right? May this machine connect?");
+  std::string questions = ": is the server up? Are host, port and firewall right? May this machine connect?";
+  // With TLS 1.3 the client has connected before the server looks at its certificate.
+  if (number == 2013 && !to.tls.cert.empty()) questions = ": it closed the connection; does it trust the authority of tls.cert?";
+  return because(what == condition::busy ? what : condition::connection_failed, "cannot connect to " + where + questions);
 }
 
 }  // namespace visor::mysql_driver
