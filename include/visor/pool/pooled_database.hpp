@@ -267,6 +267,7 @@ class pooled_database {
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         try {
           co_await run(*here, *held, op, how);
+          if (held->state() == connection_state::broken) held.evict_all();  // with the last answer
           co_return;
         } catch (error const& thrown) {
           failure = thrown;
