@@ -69,14 +69,11 @@ class bench {
   /// Each caller waits for its own commit before it adds the next job.
   double enqueue_by(int callers, int jobs) {
     std::int64_t next = 1;
-    return seconds_of([&] {
-      for (int i = 0; i < callers; ++i)
-        boost::asio::co_spawn(io_, enqueue_singly(next, jobs), [](std::exception_ptr failure) {
-          if (failure) std::rethrow_exception(failure);
-        });
-      io_.restart();
-      io_.run();
-    });
+    return by(callers, [&] { return enqueue_singly(next, jobs); });
+  }
+  /// Each caller has one job at a time.
+  double work_off_by(int callers) {
+    return by(callers, [&] { return work_all(1); });
   }
 
   /// As a node starts: all schedules of its configuration, none of which is there, and again, when all are.
@@ -98,6 +95,18 @@ class bench {
     request.node = "bench";
     request.ttl = std::chrono::hours{1};
     lease_ = co_await store_->join(request);
+  }
+
+  template <class Work>
+  double by(int callers, Work work) {
+    return seconds_of([&] {
+      for (int i = 0; i < callers; ++i)
+        boost::asio::co_spawn(io_, work(), [](std::exception_ptr failure) {
+          if (failure) std::rethrow_exception(failure);
+        });
+      io_.restart();
+      io_.run();
+    });
   }
 
   visor::task<> enqueue_all(int jobs, int batch) {
@@ -211,6 +220,7 @@ void measure_callers(std::filesystem::path const& folder) {
     bench ours(folder, true);
     int const count = callers == 1 ? jobs / 10 : jobs;
     std::printf("%2d callers, full        enqueue one each     %10.0f /s\n", callers, count / ours.enqueue_by(callers, count));
+    std::printf("%2d callers, full        claim and complete   %10.0f /s\n", callers, count / ours.work_off_by(callers));
     std::fflush(stdout);
   }
 }
