@@ -202,7 +202,7 @@ class connection {
   /// there before the tables are, it outlives the commits that are hidden in CREATE TABLE, and the server lets go of it when the connection
   /// breaks. Both are of one server: a cluster with several that write must send all of visor to one of them.
   ///
-  /// Who goes beside others hardly ever waits for that row: so the time comes in it, a statement less for every job. A statement has the
+  /// Who goes beside others hardly ever waits for that row: so the time comes in it, a statement less each time. A statement has the
   /// time of its beginning, so who did wait asks again.
   task<> begin(access how) {
     how_ = how;
