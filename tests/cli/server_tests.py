@@ -350,11 +350,9 @@ workflows:
             before = 0
 
             def one_is_under_way():
-                """And nothing is being claimed, which happens as seconds begin: a node that never hears what became of a claim gives up
-                its lease, and runs what it runs again."""
                 nonlocal before
                 before = len(self.lines("ended"))
-                return len(self.lines("begun")) > before == self.count("visor_attempt") and 0.2 < time.time() % 1 < 0.6
+                return len(self.lines("begun")) > before
 
             self.wait_until(one_is_under_way)
             self.server.crash()

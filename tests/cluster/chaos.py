@@ -600,6 +600,7 @@ class Cluster:
         self.counts["results refused by the database"] = logs.count("its lease was lost, the result is refused")
         self.counts["results given up by the node"] = logs.count("ended after its lease was lost: its result does not count")
         self.counts["leases lost"] = logs.count(" is lost: running jobs are told to stop")
+        self.counts["went on not knowing what it claimed"] = logs.count(" goes on under epoch ")
         self.counts["taken over"] = logs.count("took over from node")
         self.report(seconds)
         if self.faults:

@@ -141,12 +141,12 @@ TEST_CASE("a result that the store refuses is told of, also where the node knew 
   w.stop_all();
 }
 
-TEST_CASE("results are reported again when nobody knows what became of the exchange, and jobs claimed with it run again") {
+TEST_CASE("results are reported again when nobody knows what became of the exchange, and jobs claimed with it are put back") {
   bool const written = GENERATE(true, false);
   CAPTURE(written);
   world w;
   auto settings = world::settings();
-  settings.queues = {visor::queue_settings("default", 1)};
+  settings.queues = {visor::queue_settings("default", 1), visor::queue_settings("long", 1)};
   auto& node = w.add(settings);
   std::vector<visor::job_id> runs;
   auto const clock = w.clock;
@@ -156,7 +156,11 @@ TEST_CASE("results are reported again when nobody knows what became of the excha
     auto wait = timer.async_wait_for(10s, boost::asio::use_awaitable);
     co_await std::move(wait);
   }));
+  node.engine->add(visor::job_type("long", sleeper(w.clock, 5min)));
   w.start(node);
+  visor::new_job slow;
+  slow.type = slow.queue = "long";
+  auto const beside = w.enqueue(slow);
   auto const done = w.enqueue("work");
   auto const next = w.enqueue("work", 2);
   w.pass(1s);
@@ -176,8 +180,49 @@ TEST_CASE("results are reported again when nobody knows what became of the excha
   CHECK(node.engine->counters().completed == 2);
   CHECK(node.engine->counters().refused == 0);
   auto const tries = w.attempts(next);
-  REQUIRE(tries.size() == (written ? 2U : 1U));  // a claim of which nobody knows counts as an attempt that was lost
-  CHECK(tries.back().outcome == outcome::completed);
-  CHECK(tries.back().epoch == 2);
+  REQUIRE(tries.size() == 1);
+  CHECK(tries[0].outcome == outcome::completed);
+  CHECK(tries[0].epoch == 2);
+  CHECK(w.attempts(done).at(0).epoch == 1);
+  // What ran beside goes on, longer than the lease under which it was claimed.
+  w.pass(5min);
+  CHECK(w.state(beside) == job_state::completed);
+  CHECK(w.attempts(beside).size() == 1);
+  CHECK(w.attempts(beside).at(0).epoch == 1);
+  CHECK(node.engine->counters().lost_leases == 0);
+  w.stop_all();
+}
+
+TEST_CASE("a node that cannot go on in time, not knowing what it claimed, has lost what it runs") {
+  bool const heard = GENERATE(true, false);
+  CAPTURE(heard);
+  world w;
+  auto settings = world::settings();
+  settings.queues = {visor::queue_settings("default", 1), visor::queue_settings("long", 1)};
+  auto& node = w.add(settings);
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 1s)));
+  node.engine->add(visor::job_type("long", sleeper(w.clock, 5min)));
+  w.start(node);
+  visor::new_job slow;
+  slow.type = slow.queue = "long";
+  slow.max_attempts = 2;
+  auto const beside = w.enqueue(slow);
+  w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
+    w.store.after_exchange = nullptr;
+    if (size.wanted != 0) throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+    co_return;
+  };
+  auto const away = [] { throw visor::error(visor::condition::connection_lost, "the store is away"); };
+  (heard ? w.store.before_join : w.store.after_join) = away;
+  auto const unknown = w.enqueue("work", 2);
+  w.pass(visor::node_settings().lease_ttl + 1s);
+  CHECK(node.engine->counters().lost_leases == 1);
+  w.store.before_join = w.store.after_join = nullptr;
+  w.pass(10min);
+  CHECK(w.state(unknown) == job_state::completed);
+  CHECK(w.attempts(unknown).size() == (heard ? 2 : 1));
+  CHECK(w.state(beside) == job_state::completed);
+  REQUIRE(w.attempts(beside).size() == 2);
+  CHECK(w.attempts(beside).at(0).outcome == outcome::lost);
   w.stop_all();
 }

@@ -41,6 +41,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   std::function<visor::task<>(exchange_size)> before_exchange;
   std::function<visor::task<>(exchange_size)> after_exchange;
   std::function<void()> before_join;
+  std::function<void()> after_join;
   /// What is done instead of an exchange.
   std::function<visor::exchange_result(exchange_size)> in_place_of_exchange;
 
@@ -53,7 +54,9 @@ class store_type : public visor::memory_store<visor::manual_clock> {
 
   visor::task<visor::node_lease> join(visor::join_request request) {
     if (before_join) before_join();
-    co_return co_await memory::join(std::move(request));
+    auto lease = co_await memory::join(std::move(request));
+    if (after_join) after_join();
+    co_return lease;
   }
 
   visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
@@ -148,13 +151,16 @@ class world {
   }
 
   visor::job_id enqueue(std::string type, int max_attempts = 1, int priority = 100) {
-    auto const id = run_now(store.reserve_ids(1));
-    std::vector<visor::new_job> jobs(1);
-    jobs[0].id = id;
-    jobs[0].type = std::move(type);
-    jobs[0].max_attempts = max_attempts;
-    jobs[0].priority = priority;
-    CHECK(run_now(store.enqueue(jobs)) == 1);
+    visor::new_job job;
+    job.type = std::move(type);
+    job.max_attempts = max_attempts;
+    job.priority = priority;
+    return enqueue(std::move(job));
+  }
+
+  visor::job_id enqueue(visor::new_job job) {
+    auto const id = job.id = run_now(store.reserve_ids(1));
+    CHECK(run_now(store.enqueue(std::span(&job, 1))) == 1);
     settle();
     return id;
   }

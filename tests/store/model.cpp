@@ -179,11 +179,22 @@ class run_of_both {
     request.address = "host " + request.node;
     request.ttl = std::chrono::seconds(5 + below(40));
     request.exclusive = one_in(15);
-    both("join " + request.node, [&](subject& s) {
-      auto const lease = s.join(request);
-      nodes_[request.node].push_back(lease);
-      return lease;
-    });
+    if (one_in(3)) {
+      request.keeps.emplace();
+      for (auto const& held : held_)
+        if (one_in(2)) request.keeps->push_back(held.lease);
+    }
+    both(
+        "join " + request.node + (request.keeps ? " keeps " + std::to_string(request.keeps->size()) : ""),
+        [&](subject& s) {
+          auto const lease = s.join(request);
+          nodes_[request.node].push_back(lease);
+          return lease;
+        },
+        [&](subject& s) {
+          if (request.keeps) std::ranges::transform(*request.keeps, request.keeps->begin(), [this](auto id) { return theirs(id); });
+          return s.join(request);
+        });
   }
 
   /// The latest lease of a node, sometimes an older one.

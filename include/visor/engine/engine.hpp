@@ -53,6 +53,8 @@ class engine {
         lookout_(shared_) {
     fires_.on_new_work = [this] { runner_.wake(); };
     runner_.on_lost_lease = [this] { membership_.lose(); };
+    runner_.on_doubt = [this] { membership_.doubt(); };
+    membership_.known_leases = [this] { return runner_.leases(); };
     membership_.on_lost_lease = [this] { runner_.lease_lost(); };
     membership_.on_joined = [this] { look_for_work(); };
     lookout_.on_ready = [this] { runner_.wake(); };

@@ -18,16 +18,17 @@
 
 namespace visor::detail {
 
-/// Keeps a node's lease: joins, renews in time, notices the loss before others act on it, joins again, and takes over what lapsed
-/// nodes held.
+/// Keeps a node's lease: joins, renews in time, notices the loss before others act on it, joins again, goes on under another epoch where
+/// it does not know what it claimed, and takes over what lapsed nodes held.
 template <store Store, timekeeper Clock>
 class membership {
  public:
   explicit membership(shared_node<Store, Clock>& shared)
       : node_(shared), beat_(shared.strand, shared.clock), watch_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
 
-  std::function<void()> on_lost_lease;  ///< handlers must stop: others may have their jobs
-  std::function<void()> on_joined;      ///< again, under a new epoch
+  std::function<void()> on_lost_lease;                  ///< handlers must stop: others may have their jobs
+  std::function<void()> on_joined;                      ///< again, under a new epoch
+  std::function<std::vector<lease_id>()> known_leases;  ///< of what runs, or is not reported yet
 
   /// Enters the node. A node in the way whose process is certainly gone is evicted; the end of the lease of one about which nothing
   /// is known is waited for. \return false when it was told to drain meanwhile
@@ -76,10 +77,18 @@ class membership {
   /// Tells the others that this node takes no more work.
   void drain() { beat_.notify(); }
 
+  /// Nobody knows whether a claim was made. What runs goes on, and what else this node may hold is put back: by joining under a new epoch,
+  /// behind which a claim that is still on its way does not happen.
+  void doubt() {
+    node_.in_doubt = true;
+    beat_.notify();
+  }
+
   /// The store says that the lease is lost.
   void lose() {
     if (node_.lost || leaving_) return;
     node_.lost = true;
+    node_.in_doubt = false;
     ++node_.counters.lost_leases;
     node_.log(log_level::error, "the lease of node ", node_.settings.name, " is lost: running jobs are told to stop");
     if (on_lost_lease) on_lost_lease();
@@ -110,7 +119,8 @@ class membership {
  private:
   static constexpr std::chrono::milliseconds shortest_wait{20};
 
-  task<> join_once() {
+  /// \return false when the lease was lost before it was known that the node goes on
+  task<bool> join_once() {
     if (node_.settings.exclusive) {
       // There is nobody else to do it, and a node of another name, whose lease has run out, may have left jobs.
       auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
@@ -131,21 +141,25 @@ class membership {
     auto const nodes = co_await node_.kept.nodes();
     auto const before = std::ranges::find(nodes, node_.settings.name, &node_record::name);
     request.known_epoch = before == nodes.end() ? 0 : before->epoch;
+    bool const goes_on = node_.in_doubt;
+    if (goes_on) request.keeps = known_leases();
     auto const asked = node_.clock.elapsed();
-    node_.lease = co_await node_.kept.join(std::move(request));
+    auto const lease = co_await node_.kept.join(std::move(request));
+    if (goes_on && node_.lost) co_return false;  // and what it wanted to keep is stopped
+    node_.lease = lease;
     trusted_until_ = asked + node_.settings.lease_ttl;
-    node_.lost = false;
+    node_.lost = node_.in_doubt = false;
+    co_return true;
   }
 
   /// False when another node got in first, or a call of this one that it had given up.
   task<bool> try_join() {
     try {
-      co_await join_once();
+      co_return co_await join_once();
     } catch (error const& failure) {
       if (failure.kind() != condition::lease_held && failure.kind() != condition::conflict) throw;
-      co_return false;
     }
-    co_return true;
+    co_return false;
   }
 
   /// A live node that this one cannot be beside: where one of the two is exclusive, any; always one of the same name.
@@ -174,9 +188,10 @@ class membership {
       if (leaving_) break;
       std::string trouble;
       try {
-        if (node_.lost) {
-          co_await join_once();
-          node_.log(log_level::info, "node ", node_.settings.name, " is back under epoch ", node_.lease.epoch);
+        if (node_.lost || node_.in_doubt) {
+          char const* const how = node_.lost ? " is back under epoch " : " goes on under epoch ";
+          if (!co_await join_once()) continue;
+          node_.log(log_level::info, "node ", node_.settings.name, how, node_.lease.epoch);
           if (on_joined) on_joined();
         } else {
           auto const asked = node_.clock.elapsed();

@@ -91,8 +91,9 @@ struct shared_node {
   std::vector<type_limit_record> types;  ///< that it runs, with their limits
   node_lease lease;
   bool draining = false;
-  bool resting = false;  ///< somebody wants it to take no more work
-  bool lost = false;     ///< the lease: no claims and no fires until the node is back
+  bool resting = false;   ///< somebody wants it to take no more work
+  bool lost = false;      ///< the lease: no claims and no fires until the node is back
+  bool in_doubt = false;  ///< nobody knows whether a claim was made: no exchanges until the node goes on under another epoch
   engine_counters counters;
 
  private:

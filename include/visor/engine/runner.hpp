@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -57,6 +58,7 @@ class runner {
   }
 
   std::function<void()> on_lost_lease;
+  std::function<void()> on_doubt;  ///< nobody knows whether a claim was made
 
   void add(job_type type) {
     check(type);
@@ -118,8 +120,16 @@ class runner {
     node_.counters.refused += ended_.size();
     ended_.clear();
     back_.clear();
-    uncertain_ = false;
     look_again();
+  }
+
+  /// Those that it knows to have jobs of.
+  std::vector<lease_id> leases() const {
+    std::set<lease_id> known;
+    for (auto const& job : running_) known.insert(job->lease);
+    for (auto const& done : ended_) known.insert(done.lease);
+    for (auto const& back : back_) known.insert(back.lease);
+    return {known.begin(), known.end()};
   }
 
   /// Whether results are left that the store did not take in time.
@@ -135,14 +145,10 @@ class runner {
     while (!(node_.draining && settled())) {
       if (node_.draining) hurry();
       co_await wait_for_company();
-      if (uncertain_ && ended_.empty() && back_.empty()) {
-        uncertain_ = false;
-        if (on_lost_lease) on_lost_lease();
-        continue;
-      }
       if (look_again_at_ && node_.clock.elapsed() >= *look_again_at_) look_again();
       auto const wanted = wants();
-      if (ended_.empty() && back_.empty() && wanted.empty()) {
+      if (node_.in_doubt || (ended_.empty() && back_.empty() && wanted.empty())) {
+        if (node_.in_doubt && node_.draining && out_of_patience()) break;
         co_await work_.wait_for(idle_wait());
         continue;
       }
@@ -169,11 +175,10 @@ class runner {
       node_.log(log_level::warning, "claiming and completing jobs: ", trouble);
       look_again();
       if (held.epoch == node_.lease.epoch && !node_.lost) {
-        // What was written already is accepted again. A claim of which nobody knows is only safe under a new epoch, for which the
-        // results wait no longer than until they are in.
+        // What was written already is accepted again. Of a claim the store may know that this node does not.
         ended_.insert(ended_.begin(), done.begin(), done.end());
         back_.insert(back_.begin(), back.begin(), back.end());
-        uncertain_ = uncertain_ || (unknown && !wanted.empty());
+        if (unknown && !wanted.empty() && on_doubt) on_doubt();
       }
       if (node_.draining && out_of_patience()) break;
       co_await work_.wait_for(pause.next());
@@ -206,7 +211,7 @@ class runner {
   /// Of the lanes of a queue one at a time may have all the room that there is.
   std::vector<claim_request> wants() {
     std::vector<claim_request> wanted;
-    if (node_.draining || node_.resting || node_.lost || uncertain_) return wanted;
+    if (node_.draining || node_.resting || node_.lost) return wanted;
     for (auto& queue : queues_) {
       int const room = queue.settings.slots - queue.busy;
       for (std::size_t i = 0; room > 0 && i < queue.lanes.size(); ++i) {
@@ -524,7 +529,6 @@ class runner {
   bool watching_ = true;
   bool over_ = false;       ///< nothing is reported any more
   bool may_cancel_ = true;  ///< since it was last asked, somebody may have wanted a job to be stopped
-  bool uncertain_ = false;  ///< nobody knows whether the last claim was made
 };
 
 }  // namespace visor::detail

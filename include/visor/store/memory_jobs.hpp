@@ -84,7 +84,7 @@ class memory_jobs {
     else
       take_front(result, wish.queue, wish.limit);
     if (result.jobs.empty()) return result;
-    held taken{by.node, by.epoch, now, std::string(name.type), {}, result.jobs.size()};
+    held taken{{by.node, by.epoch, now}, std::string(name.type), {}, result.jobs.size()};
     for (auto const& job : result.jobs) taken.jobs.push_back(job.id);
     leases_.emplace(++last_lease_, std::move(taken));
     return result;
@@ -102,7 +102,7 @@ class memory_jobs {
     if (at == jobs_.end()) return false;
     entry& job = at->second;
     if (!is_open(by, done)) return was_accepted(job, done);
-    job.attempts.push_back(as_attempt(by, done));
+    job.attempts.push_back(as_attempt(leases_.at(done.lease).by, done));
     if (done.retry_after && !cancelling_.contains(done.job)) {
       job.run_at = now + *done.retry_after;
       place(job, now);
@@ -123,9 +123,9 @@ class memory_jobs {
     return true;
   }
 
-  /// Puts back all that a node held under an epoch.
-  void put_back_all(node_lease const& by, instant now) {
-    for (auto const& [id, _] : take_leases_of(by)) put_back(jobs_.at(id), duration{0}, now);
+  /// Puts back all that a node holds, unrun, but for the leases that it keeps.
+  void put_back_all(node_lease const& by, instant now, std::span<lease_id const> keeps = {}) {
+    for (auto const& [id, _] : take_leases_of(by, keeps)) put_back(jobs_.at(id), duration{0}, now);
   }
 
   /// Records the open attempts of a lapsed lease as lost, and decides each job's future.
@@ -133,9 +133,9 @@ class memory_jobs {
     recovery result;
     result.node = lapsed.node;
     result.epoch = lapsed.epoch;
-    for (auto const& [id, taken_at] : take_leases_of(lapsed)) {
+    for (auto const& [id, from] : take_leases_of(lapsed)) {
       entry& job = jobs_.at(id);
-      job.attempts.push_back(lost_attempt(job, lapsed, taken_at, now));
+      job.attempts.push_back(lost_attempt(job, from, now));
       if (cancelling_.contains(id)) {
         end(job, job_state::cancelled, now);
         result.cancelled.push_back(id);
@@ -235,10 +235,13 @@ class memory_jobs {
     job_id blocker = 0;  // while waiting
     std::vector<attempt_record> attempts;
   };
-  struct held {
+  struct taking {
     std::string node;
     std::int64_t epoch = 0;
-    instant taken_at{};
+    instant at{};
+  };
+  struct held {
+    taking by;
     std::string limited;  // the job type whose limits count its jobs; empty: none
     std::vector<job_id> jobs;
     std::size_t open = 0;
@@ -355,8 +358,8 @@ class memory_jobs {
 
   bool is_held(entry const& job, node_lease const& by, lease_id lease) const {
     if (job.state != job_state::running || job.lease != lease) return false;
-    auto const& holder = leases_.at(lease);
-    return holder.node == by.node && holder.epoch == by.epoch;
+    taking const& holder = leases_.at(lease).by;
+    return holder.node == by.node && holder.epoch <= by.epoch;
   }
 
   static bool was_accepted(entry const& job, completion const& done) {
@@ -371,14 +374,15 @@ class memory_jobs {
     if (--at->second.open == 0) leases_.erase(at);
   }
 
-  /// Drops the leases that a node has under an epoch. Returns their open jobs, ascending, and when each was taken.
-  std::map<job_id, instant> take_leases_of(node_lease const& by) {
-    std::map<job_id, instant> open;
+  /// Drops the leases that a node has under an epoch and those before it, but for some. Returns their open jobs, ascending, and how each
+  /// was taken.
+  std::map<job_id, taking> take_leases_of(node_lease const& by, std::span<lease_id const> except = {}) {
+    std::map<job_id, taking> open;
     for (auto at = leases_.begin(); at != leases_.end();) {
       auto const& [id, lease] = *at;
-      bool const theirs = lease.node == by.node && lease.epoch == by.epoch;
+      bool const theirs = lease.by.node == by.node && lease.by.epoch <= by.epoch && std::ranges::find(except, id) == except.end();
       for (job_id const job : lease.jobs)
-        if (theirs && jobs_.at(job).state == job_state::running && jobs_.at(job).lease == id) open.emplace(job, lease.taken_at);
+        if (theirs && jobs_.at(job).state == job_state::running && jobs_.at(job).lease == id) open.emplace(job, lease.by);
       at = theirs ? leases_.erase(at) : std::next(at);
     }
     return open;
@@ -400,13 +404,13 @@ class memory_jobs {
     return result;
   }
 
-  static attempt_record as_attempt(node_lease const& by, completion const& done) {
+  static attempt_record as_attempt(taking const& from, completion const& done) {
     attempt_record attempt;
     attempt.job = done.job;
     attempt.number = done.attempt;
     attempt.lease = done.lease;
-    attempt.node = by.node;
-    attempt.epoch = by.epoch;
+    attempt.node = from.node;
+    attempt.epoch = from.epoch;
     attempt.started_at = done.started_at;
     attempt.finished_at = done.finished_at;
     attempt.outcome = done.outcome;
@@ -415,14 +419,14 @@ class memory_jobs {
     return attempt;
   }
 
-  static attempt_record lost_attempt(entry const& job, node_lease const& lapsed, instant taken_at, instant now) {
+  static attempt_record lost_attempt(entry const& job, taking const& from, instant now) {
     attempt_record attempt;
     attempt.job = job.record.id;
     attempt.number = next_attempt(job);
     attempt.lease = job.lease;
-    attempt.node = lapsed.node;
-    attempt.epoch = lapsed.epoch;
-    attempt.started_at = taken_at;
+    attempt.node = from.node;
+    attempt.epoch = from.epoch;
+    attempt.started_at = from.at;
     attempt.finished_at = now;
     attempt.outcome = outcome::lost;
     attempt.error = lease_ran_out;
@@ -436,8 +440,8 @@ class memory_jobs {
     if (job.state == job_state::running) {
       auto const& lease = leases_.at(job.lease);
       view.attempts = next_attempt(job);
-      view.started_at = lease.taken_at;
-      view.node = lease.node;
+      view.started_at = lease.by.at;
+      view.node = lease.by.node;
     } else if (!job.attempts.empty()) {
       auto const& last = job.attempts.back();
       view.attempts = tries(last.number, last.started_at);

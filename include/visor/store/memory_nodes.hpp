@@ -30,6 +30,7 @@ class memory_nodes {
     auto const at = nodes_.find(request.node);
     node_record const* const before = at == nodes_.end() ? nullptr : &at->second;
     check_known_epoch(request, before);
+    check_goes_on(request, before, now);
     node_record const node = as_record(request, before, before == nullptr ? last_removed_ : before->epoch, now);
     nodes_.insert_or_assign(node.name, node);
     return {node.name, node.epoch, node.lease_until};
@@ -51,9 +52,7 @@ class memory_nodes {
   }
 
   node_lease renew(node_lease const& lease, duration ttl, node_state state, instant now) {
-    if (!is_current(lease, now))
-      throw error(condition::lease_lost, "the lease of node " + lease.node + " under epoch " + std::to_string(lease.epoch) +
-                                             " has run out or was taken over: join again");
+    if (!is_current(lease, now)) throw_lease_lost(lease.node, lease.epoch);
     node_record& node = nodes_.at(lease.node);
     node.state = state;
     node.lease_until = now + ttl;
@@ -89,8 +88,6 @@ class memory_nodes {
   }
 
  private:
-  static bool is_live(node_record const& node, instant now) { return node.state != node_state::offline && now < node.lease_until; }
-
   std::map<std::string, node_record> nodes_;
   std::int64_t last_removed_ = 0;  // the greatest epoch of those that were
 };

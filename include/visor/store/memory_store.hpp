@@ -61,7 +61,10 @@ class memory_store {
     auto lease = nodes_.join(request, here.now);
     // An epoch that this one follows directly may still hold jobs; those before it were recovered when they ended.
     node_lease const before{lease.node, lease.epoch - 1, here.now};
-    jobs_.recover(before, here.now);
+    if (request.keeps)
+      jobs_.put_back_all(before, here.now, *request.keeps);
+    else
+      jobs_.recover(before, here.now);
     jobs_.limit(request.limits);
     co_return lease;
   }

@@ -29,6 +29,8 @@ struct join_request {
   /// The epoch of the node as it was read, 0 where there was none of that name. Whoever gives up a call cannot know that it will not happen
   /// after the next one: then the epoch is another, and it is refused.
   std::optional<std::int64_t> known_epoch;
+  /// The leases that a node goes on with which has not lost its own, but does not know all that it claimed. None: it begins anew.
+  std::optional<std::vector<lease_id>> keeps;
   join_request() = default;
 };
 BOOST_DESCRIBE_STRUCT(join_request, (), (node, address, slots, version, ttl, exclusive, queues, capabilities, resources, known_epoch))
@@ -253,7 +255,10 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 /// - `join(request)`: enters a node as online under the next epoch (1 for the first names) and returns its lease. What an
 ///   earlier epoch of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is
 ///   exclusive; the message names that node. Live is a node whose lease is current. `conflict` when the stored epoch is not the one
-///   that the request knows. The limits of its job types are those from now on.
+///   that the request knows. The limits of its job types are those from now on. Where the request says what it `keeps`, those leases stay
+///   the node's, under the epoch that they have, and of the others it held none runs: their jobs are put back as by a give_back without
+///   delay. Then it is `lease_lost` unless the node is live under the same address. A claim made under an epoch before, which may still
+///   be on its way, happens no more.
 /// - `renew(lease, ttl, state)`: extends to now + ttl and sets the state (online or draining); returns the new lease. `lease_lost`
 ///   unless the lease is current.
 /// - `leave(lease)`: marks the node offline and ends its lease. What it still holds is put back as by a give_back without delay.
@@ -271,14 +276,14 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 /// - `enqueue(jobs)`: adds them all: ready, or scheduled when `run_at` is later than now. A job whose id exists (also earlier in
 ///   `jobs`) is left alone. Returns how many were added.
 /// - `exchange(lease, done, back, wanted)`: first the completions, in order: each is accepted if its job is open with that attempt
-///   in a lease row of this node and epoch (whether or not its time ran out), or if that attempt of that lease was accepted before
-///   (a repetition changes nothing); a lost one was not. The attempt is inserted and the job is retried or ends, and if it completed its
-///   children are added as by `enqueue`; one that is to be
-///   retried though cancelling was asked for ends as cancelled. Then the returns, likewise: such a job keeps its attempt number and
-///   goes back to ready, or to scheduled if there is a delay; where cancelling was asked for it ends as cancelled. A lease with no
-///   open job left is deleted. Then, if the node's lease is current, the claims: up to `limit` jobs from the front of the queue by
-///   (priority, run_at, id), none of them taken by anybody else, each wish under a lease of its own. Of a limited queue and those of its
-///   keys, one after the other, no more than the limits of the type allow; these hold over all claims of all nodes.
+///   in a lease row of this node, of this epoch or kept from one before (whether or not its time ran out), or if that attempt of that
+///   lease was accepted before (a repetition changes nothing); a lost one was not. The attempt is inserted, with the epoch of the lease,
+///   and the job is retried or ends, and if it completed its children are added as by `enqueue`; one that is to be retried though
+///   cancelling was asked for ends as cancelled. Then the returns, likewise: such a job keeps its attempt number and goes back to ready, or
+///   to scheduled if there is a delay; where cancelling was asked for it ends as cancelled. A lease with no open job left is deleted. Then,
+///   if the node's lease is current, the claims: up to `limit` jobs from the front of the queue by (priority, run_at, id), none of them
+///   taken by anybody else, each wish under a lease of its own. Of a limited queue and those of its keys, one after the other, no more than
+///   the limits of the type allow; these hold over all claims of all nodes.
 /// - `limits()`: of all job types that have or had any, by name.
 /// - `promote(limit)`: moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be
 ///   due when there were more.

@@ -100,10 +100,7 @@ TEST_CASE("a result is refused when its lease is gone, and nothing is written", 
     return refusals == ids{1};
   };
   SECTION("of another node") { CHECK(refused(other, result)); }
-  SECTION("of another epoch") {
-    CHECK(refused(visor::node_lease("a", lease.epoch + 1, lease.until), result));
-    CHECK(refused(visor::node_lease("a", lease.epoch - 1, lease.until), result));
-  }
+  SECTION("of an epoch before") { CHECK(refused(visor::node_lease("a", lease.epoch - 1, lease.until), result)); }
   SECTION("of another lease row") {
     auto wrong = result;
     wrong.lease += 1000;

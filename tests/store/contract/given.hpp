@@ -57,7 +57,7 @@ class scene {
   subject& store() { return *store_; }
   subject* operator->() { return store_.get(); }
 
-  visor::node_lease join(std::string name, visor::duration ttl = 60s, bool exclusive = false) {
+  static visor::join_request request(std::string name, visor::duration ttl = 60s, bool exclusive = false) {
     visor::join_request request;
     request.node = std::move(name);
     request.address = "host " + request.node;
@@ -68,7 +68,11 @@ class scene {
     request.queues = "default:3";
     request.capabilities = "gpu,tape";
     request.resources = "processors:4,memory:1024";
-    return store_->join(std::move(request));
+    return request;
+  }
+
+  visor::node_lease join(std::string name, visor::duration ttl = 60s, bool exclusive = false) {
+    return store_->join(request(std::move(name), ttl, exclusive));
   }
 
   static visor::new_job job(visor::job_id id, int priority = 100, std::string queue = "default") {

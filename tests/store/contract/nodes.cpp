@@ -146,6 +146,115 @@ TEST_CASE("who joins again has the next epoch and what was held before is recove
   }
 }
 
+/// A request to join as `scene::join` does, but to go on.
+visor::join_request goes_on(scene& s, std::string const& name, std::vector<visor::lease_id> keeps) {
+  auto request = s.request(name);
+  request.keeps = std::move(keeps);
+  return request;
+}
+
+TEST_CASE("a node goes on with the leases it knows, and the others are put back unrun", "[contract]") {
+  scene s;
+  auto const first = s.join("a");
+  auto const other = s.join("b");
+  for (visor::job_id id = 1; id <= 6; ++id) s.add(id);
+  auto const known = s.claim(first, 3);
+  auto const unknown = s.claim(first, 2);
+  auto const of_another = s.claim(other);
+  REQUIRE(s.exchange(first, {s.done(known, 0)}).refused.empty());
+  s->cancel_job(5);
+  s->advance(1s);
+  auto const second = s->join(goes_on(s, "a", {known.lease, 4711}));
+  CHECK(second.epoch == 2);
+  CHECK(second.until == s->now() + 60s);
+  CHECK(s.state(2) == "running");
+  CHECK(s.state(4) == "ready");
+  CHECK(s->find_job(4).value().attempts == 0);
+  CHECK(s.state(5) == "cancelled");
+  CHECK(s.state(6) == "running");
+  CHECK(s->nodes().size() == 2);
+
+  SECTION("a claim under the epoch before happens no more") {
+    auto const late = s.exchange(first, {}, {}, {visor::claim_request("default", 1)});
+    CHECK_FALSE(late.lease_current);
+    CHECK(late.claims.empty());
+    CHECK(s.state(4) == "ready");
+    CHECK(refusal([&] { s->renew(first, 60s, visor::node_state::online); }) == "lease lost");
+  }
+  SECTION("what it kept ends, under the epoch in which it was claimed") {
+    CHECK(s.exchange(second, {s.done(known, 1)}).refused.empty());
+    CHECK(s->attempts(2).at(0).epoch == 1);
+    CHECK(s.exchange(second, {}, {visor::give_back(known.lease, 3)}).refused.empty());
+    CHECK(s.state(3) == "ready");
+  }
+  SECTION("also with a result that was on its way") {
+    CHECK(s.exchange(first, {s.done(known, 1)}).refused.empty());
+    CHECK(s.exchange(second, {s.done(known, 0), s.done(known, 1)}).refused.empty());
+    CHECK(s->attempts(2).size() == 1);
+  }
+  SECTION("what it did not keep is another's") {
+    CHECK(s.exchange(second, {s.done(unknown, 0)}).refused == ids{4});
+    CHECK(s.exchange(first, {s.done(unknown, 0)}).refused == ids{4});
+    auto const again = s.claim(other);
+    CHECK(ids_of(again) == ids{4});
+    CHECK(again.jobs.at(0).attempt == 1);
+  }
+  SECTION("what it kept is lost with it") {
+    s->advance(60s);
+    auto const recovered = s->recover();
+    REQUIRE(recovered.size() == 2);
+    CHECK(recovered[0].epoch == 2);
+    CHECK(recovered[0].requeued == ids{2, 3});
+    auto const lost = s->attempts(2).at(0);
+    CHECK(lost.outcome == visor::outcome::lost);
+    CHECK(lost.epoch == 1);
+    CHECK(lost.started_at == known.taken_at);
+    CHECK(s.exchange(second, {s.done(known, 1)}).refused == ids{2});
+  }
+  SECTION("what it kept comes back when it leaves") {
+    s->leave(second);
+    CHECK(s.state(2) == "ready");
+    CHECK(s.state(3) == "ready");
+  }
+  SECTION("it can go on more than once") {
+    auto const fresh = s.claim(second);
+    CHECK(ids_of(fresh) == ids{4});
+    auto const third = s->join(goes_on(s, "a", {known.lease, fresh.lease}));
+    CHECK(third.epoch == 3);
+    CHECK(s.exchange(third, {s.done(known, 1), s.done(known, 2), s.done(fresh, 0)}).refused.empty());
+    CHECK(s->attempts(3).at(0).epoch == 1);
+    CHECK(s->attempts(4).at(0).epoch == 2);
+  }
+  SECTION("or with nothing") {
+    auto const third = s->join(goes_on(s, "a", {}));
+    CHECK(s.state(2) == "ready");
+    CHECK(s.history(2).empty());
+    CHECK(s.exchange(third, {s.done(known, 1)}).refused == ids{2});
+  }
+}
+
+TEST_CASE("a node whose lease is lost cannot go on", "[contract]") {
+  scene s;
+  CHECK(refusal([&] { s->join(goes_on(s, "a", {})); }) == "lease lost");
+  CHECK(s->nodes().empty());
+  auto const lease = s.join("a");
+  s.add(1);
+  auto const claimed = s.claim(lease);
+  auto request = goes_on(s, "a", {claimed.lease});
+  SECTION("when its time is up") { s->advance(60s); }
+  SECTION("when others took over from it") {
+    s->advance(60s);
+    s->recover();
+  }
+  SECTION("when another process has its name") { request.address = "elsewhere"; }
+  SECTION("when it left") { s->leave(lease); }
+  auto const before = s->nodes();
+  auto const state = s.state(1);
+  CHECK(refusal([&] { s->join(request); }) == "lease lost");
+  CHECK(s->nodes() == before);
+  CHECK(s.state(1) == state);
+}
+
 TEST_CASE("a lease is renewed from now on", "[contract]") {
   scene s;
   auto const lease = s.join("a", 10s);

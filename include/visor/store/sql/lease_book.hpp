@@ -28,7 +28,12 @@ class open_lease {
   };
 
   open_lease() = default;
-  explicit open_lease(std::vector<job> jobs) : jobs_(std::move(jobs)), open_(jobs_.size()) { std::ranges::sort(jobs_, {}, &job::id); }
+  /// \param epoch under which it was taken
+  open_lease(std::int64_t epoch, std::vector<job> jobs) : jobs_(std::move(jobs)), open_(jobs_.size()), epoch_(epoch) {
+    std::ranges::sort(jobs_, {}, &job::id);
+  }
+
+  std::int64_t epoch() const { return epoch_; }
 
   std::size_t size() const { return jobs_.size(); }
   std::size_t open() const { return open_; }
@@ -61,6 +66,7 @@ class open_lease {
  private:
   std::vector<job> jobs_;
   std::size_t open_ = 0;
+  std::int64_t epoch_ = 0;
 };
 
 /// What this process remembers of its own leases, so that a completion need not read which jobs of its lease are open. It is only

@@ -103,13 +103,19 @@ struct of_lease {
 };
 BOOST_DESCRIBE_STRUCT(of_lease, (), (id))
 
-/// Locks it: two that complete jobs of one lease at the same time would each leave it to the other to delete it.
+struct lease_epoch {
+  std::int64_t epoch = 0;
+};
+BOOST_DESCRIBE_STRUCT(lease_epoch, (), (epoch))
+
+/// Locks it: two that complete jobs of one lease at the same time would each leave it to the other to delete it. One of an epoch before
+/// that is still there was kept.
 struct find_lease : sql::statement_defaults {
   static constexpr std::string_view name = "find_lease";
   using params = lease_params;
-  using row = of_lease;
+  using row = lease_epoch;
   using used = sql::tables<lease_record>;
-  static constexpr void write(auto& out) { out("SELECT [id] FROM {lease} WHERE [id] = :id AND [node] = :node AND [epoch] = :epoch{lock}"); }
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {lease} WHERE [id] = :id AND [node] = :node AND [epoch] <= :epoch{lock}"); }
 };
 
 /// The jobs of a lease that have no attempt which names it, each with the number of the attempt that runs.

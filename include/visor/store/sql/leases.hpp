@@ -45,13 +45,13 @@ inline held_lease* find_held(std::vector<held_lease>& held, lease_id id) {
 
 /// Reads what of a lease is open.
 template <class Session>
-async<Session, open_lease> read_open(transaction<Session>& t, lease_id id) {
+async<Session, open_lease> read_open(transaction<Session>& t, lease_id id, std::int64_t epoch) {
   statements::of_lease const which{id};
   auto const rows = co_await t.session.query(statements::open_jobs(), which);
   std::vector<open_lease::job> jobs;
   jobs.reserve(rows.size());
   for (auto const& row : rows) jobs.push_back({row.job, row.number, true});
-  co_return open_lease(std::move(jobs));
+  co_return open_lease(epoch, std::move(jobs));
 }
 
 /// Locks rows of leases in the order in which everybody does. What is asked for that is answered later, and refers to `which`.
@@ -83,7 +83,7 @@ async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Giv
     if (one.exists && known) {
       one.jobs = std::move(*known);
     } else if (one.exists) {
-      one.jobs = co_await read_open(t, one.id);
+      one.jobs = co_await read_open(t, one.id, found->epoch);
       one.is_fresh = true;
     }
     held.push_back(std::move(one));
@@ -94,7 +94,7 @@ async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Giv
 /// Looks at what is stored, before a job is refused.
 template <class Session>
 async<Session> look_again(transaction<Session>& t, held_lease& held) {
-  held.jobs = co_await read_open(t, held.id);
+  held.jobs = co_await read_open(t, held.id, held.jobs.epoch());
   held.is_fresh = true;
   for (job_id const id : held.ended_here)
     if (auto* job = held.jobs.find(id)) held.jobs.end(*job);
@@ -107,13 +107,15 @@ async<Session, bool> was_accepted(transaction<Session>& t, completion const& don
   co_return found.has_value();
 }
 
-inline statements::attempt_row as_row(node_lease const& by, completion const& done, std::optional<job_state> final_state) {
+/// \param epoch of the lease
+inline statements::attempt_row as_row(node_lease const& by, std::int64_t epoch, completion const& done,
+                                      std::optional<job_state> final_state) {
   statements::attempt_row row;
   row.job = done.job;
   row.number = done.attempt;
   row.lease = done.lease;
   row.node = by.node;
-  row.epoch = by.epoch;
+  row.epoch = epoch;
   row.started_at = done.started_at;
   row.finished_at = done.finished_at;
   row.outcome = done.outcome;
@@ -173,7 +175,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
       }
     }
     lease->end(*job);
-    rows.push_back(as_row(by, result, final_state));
+    rows.push_back(as_row(by, lease->jobs.epoch(), result, final_state));
     whose.push_back(i);
   }
 
@@ -366,7 +368,7 @@ async<Session> write_lease(transaction<Session>& t, node_lease const& by, claim 
   std::vector<open_lease::job> jobs;
   jobs.reserve(taken.jobs.size());
   for (auto const& job : taken.jobs) jobs.push_back({job.id, job.attempt, true});
-  open_lease lease(std::move(jobs));
+  open_lease lease(by.epoch, std::move(jobs));
   std::string const ids = lease.ids();
   statements::lease_row const row{taken.lease, by.node, by.epoch, taken.taken_at, ids, limited};
   co_await t.session.post(statements::insert_lease(), row);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,19 +15,18 @@
 /// Nodes: who is there, and what becomes of the jobs of those that are not.
 namespace visor::detail {
 
-inline bool is_live(node_record const& node, instant now) { return node.state != node_state::offline && now < node.lease_until; }
-
 template <class Session>
 async<Session, std::vector<node_record>> list_nodes(transaction<Session>& t) {
   co_return co_await t.session.query(statements::all_nodes());
 }
 
-/// Puts back all that a node holds, unrun.
+/// Puts back all that a node holds, unrun, but for the leases that it keeps.
 template <class Session>
-async<Session> put_back_all(transaction<Session>& t, node_lease const& by) {
+async<Session> put_back_all(transaction<Session>& t, node_lease const& by, std::span<lease_id const> keeps = {}) {
   statements::node_epoch const whose{by.node, by.epoch};
   auto const leases = co_await t.session.query(statements::leases_of_node(), whose);
   for (auto const& lease : leases) {
+    if (std::ranges::find(keeps, lease.id) != keeps.end()) continue;
     statements::of_lease const which{lease.id};
     auto const open = co_await t.session.query(statements::open_jobs(), which);
     co_await t.session.post(statements::remove_lease(), which);
@@ -135,6 +135,7 @@ async<Session, node_lease> join(transaction<Session>& t, join_request const& req
     }
   }
   check_known_epoch(request, same);
+  check_goes_on(request, same, t.now);
   std::int64_t before = 0;
   if (same == nullptr)
     before = co_await last_removed(t);
@@ -145,9 +146,14 @@ async<Session, node_lease> join(transaction<Session>& t, join_request const& req
     co_await t.session.post(statements::insert_node(), node);
   else
     co_await t.session.post(statements::update_node(), node);
-  co_await recover_jobs(t, node.name, before);
+  if (request.keeps) {
+    node_lease const held(node.name, before, node.lease_until);
+    co_await put_back_all<Session>(t, held, *request.keeps);
+  } else {
+    co_await recover_jobs(t, node.name, before);
+  }
   co_await set_limits<Session>(t, request.limits);
-  t.leases.clear();  // what it remembered of the leases that lapsed
+  t.leases.clear();  // what it remembered of leases that are gone
   co_return node_lease(node.name, node.epoch, node.lease_until);
 }
 
@@ -158,9 +164,7 @@ async<Session, node_lease> renew(transaction<Session>& t, node_lease const& leas
   // Some databases do not count a row that had these values already.
   bool is_held = renewed != 0;
   if (!is_held) is_held = co_await is_current(t, lease);
-  if (!is_held)
-    throw error(condition::lease_lost, "the lease of node " + lease.node + " under epoch " + std::to_string(lease.epoch) +
-                                           " has run out or was taken over: join again");
+  if (!is_held) throw_lease_lost(lease.node, lease.epoch);
   co_return node_lease(lease.node, lease.epoch, wanted.lease_until);
 }
 

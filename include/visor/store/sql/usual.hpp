@@ -58,7 +58,7 @@ inline std::optional<usual_results> plan(lease_book const& book, node_lease cons
     auto* const job = lease->jobs.find(result.job);
     if (job == nullptr || job->attempt != result.attempt) return std::nullopt;
     lease->end(*job);
-    all.attempts.push_back(as_row(by, result, result.state));
+    all.attempts.push_back(as_row(by, lease->jobs.epoch(), result, result.state));
     all.ended.push_back(as_ended(result, result.state, all.attempts.back().error));
   }
   for (held_lease const& lease : all.held)

@@ -20,7 +20,7 @@ SELECT coalesce(max([number]), 0) + 1 AS [number] FROM [visor_attempt] WHERE [jo
 UPDATE [visor_attempt] SET [final_state] = NULL WHERE [job] = ? AND [final_state] IS NOT NULL;
 
 -- find_lease
-SELECT [id] FROM [visor_lease] WHERE [id] = ? AND [node] = ? AND [epoch] = ?;
+SELECT [epoch] FROM [visor_lease] WHERE [id] = ? AND [node] = ? AND [epoch] <= ?;
 
 -- open_jobs
 SELECT e.[value] AS [job], (SELECT coalesce(max(a.[number]), 0) + 1 FROM [visor_attempt] a WHERE a.[job] = e.[value]) AS [number] FROM [visor_lease] l CROSS APPLY OPENJSON(l.[jobs]) WITH ([value] bigint '$') e WHERE l.[id] = ? AND (SELECT max(a.[number]) FROM [visor_attempt] a WHERE a.[job] = e.[value] AND a.[lease] = l.[id]) IS NULL;

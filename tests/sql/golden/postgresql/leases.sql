@@ -20,7 +20,7 @@ SELECT coalesce(max("number"), 0) + 1 AS "number" FROM "visor_attempt" WHERE "jo
 UPDATE "visor_attempt" SET "final_state" = NULL WHERE "job" = $1 AND "final_state" IS NOT NULL;
 
 -- find_lease
-SELECT "id" FROM "visor_lease" WHERE "id" = $1 AND "node" = $2 AND "epoch" = $3 FOR UPDATE;
+SELECT "epoch" FROM "visor_lease" WHERE "id" = $1 AND "node" = $2 AND "epoch" <= $3 FOR UPDATE;
 
 -- open_jobs
 SELECT CAST(e.value AS bigint) AS "job", (SELECT coalesce(max(a."number"), 0) + 1 FROM "visor_attempt" a WHERE a."job" = CAST(e.value AS bigint)) AS "number" FROM "visor_lease" l, jsonb_array_elements_text(CAST(l."jobs" AS jsonb)) e WHERE l."id" = $1 AND (SELECT max(a."number") FROM "visor_attempt" a WHERE a."job" = CAST(e.value AS bigint) AND a."lease" = l."id") IS NULL;
