@@ -68,13 +68,12 @@ class connection {
     // The server gives up too: of a client that is gone it may know nothing, and keep its locks. The names are those that the library
     // was told, which the server forgets in a reset.
     std::string const microseconds = std::to_string(limit_.count());
-    std::string const pause = std::to_string(std::chrono::ceil<std::chrono::seconds>(server_options::longest_pause).count());
     std::string const text =
         "SET NAMES utf8mb4; SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', time_zone = '+00:00', "
         "autocommit = 1, "
         "optimizer_switch = 'materialization=off', innodb_lock_wait_timeout = " +
         wait_ + ", lock_wait_timeout = " + wait_ + " /*M! , max_statement_time = " + microseconds +
-        " / 1000000, idle_transaction_timeout = " + pause + " *//*!80000 , max_execution_time = " + microseconds +
+        " / 1000000, idle_transaction_timeout = " + longest_pause() + " *//*!80000 , max_execution_time = " + microseconds +
         " DIV 1000 */; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT @@max_allowed_packet; "
         "SHOW VARIABLES WHERE variable_name = 'wsrep_on' AND value = 'ON'";
     auto const answers = co_await run(text);
@@ -212,14 +211,15 @@ class connection {
     std::string const time = std::string("SELECT ") + server_time;
     std::string const gate = " FROM visor_migration WHERE version = 1 ";
     std::string text;
+    if (!is_mariadb()) text = "SET wait_timeout = " + longest_pause() + "; ";
     switch (how) {
       case access::asks:
       case access::reads:
-        text = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY; " + time;
+        text += "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY; " + time;
         break;
-      case access::beside: text = "START TRANSACTION; " + time + gate + "LOCK IN SHARE MODE"; break;
-      case access::alone: text = "START TRANSACTION; SELECT version" + gate + "FOR UPDATE; " + time; break;
-      case access::schema: text = "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION; " + time; break;
+      case access::beside: text += "START TRANSACTION; " + time + gate + "LOCK IN SHARE MODE"; break;
+      case access::alone: text += "START TRANSACTION; SELECT version" + gate + "FOR UPDATE; " + time; break;
+      case access::schema: text += "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION; " + time; break;
     }
     bool is_late = false;
     std::vector<std::string> answers;
@@ -271,9 +271,7 @@ class connection {
   }
 
   /// Product and version.
-  std::string server() const {
-    return (mariadb_connection(handle_.get()) != 0 ? "MariaDB " : "MySQL ") + std::string(mysql_get_server_info(handle_.get()));
-  }
+  std::string server() const { return (is_mariadb() ? "MariaDB " : "MySQL ") + std::string(mysql_get_server_info(handle_.get())); }
   /// Protocol and cipher; empty without TLS.
   std::string tls() const {
     char const* const cipher = mysql_get_ssl_cipher(handle_.get());
@@ -327,10 +325,19 @@ class connection {
     return instant{duration{count}};
   }
 
-  /// Within the 64 characters that MySQL allows. Names of databases that differ in case only share a lock, which does no harm.
-  static std::string lock_name() { return "CONCAT('visor.', MD5(LOWER(DATABASE())))"; }
+  /// Within the 64 characters that MySQL allows, whose newest versions have no MD5. Names of databases that differ in case only share a
+  /// lock, which does no harm.
+  static std::string lock_name() { return "CONCAT('visor.', LEFT(SHA2(LOWER(DATABASE()), 256), 32))"; }
+
+  bool is_mariadb() const { return mariadb_connection(handle_.get()) != 0; }
+
+  /// In seconds: of a transaction. MySQL has a limit for sessions only, which is set for as long as a transaction lasts.
+  static std::string longest_pause() {
+    return std::to_string(std::chrono::ceil<std::chrono::seconds>(server_options::longest_pause).count());
+  }
 
   std::string end_of(std::string how) const {
+    if (!is_mariadb()) how += "; SET wait_timeout = DEFAULT";
     if (how_ == access::schema) how += "; DO RELEASE_LOCK(" + lock_name() + ")";
     return how;
   }

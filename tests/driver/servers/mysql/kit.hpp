@@ -48,6 +48,9 @@ struct kit {
   }
   static std::string drop_user(std::string const& name) { return "DROP USER " + name; }
 
+  /// Whether there is one message for many executions of a statement: MySQL has none.
+  static bool takes_bulks(server const& at) { return at.values("SELECT VERSION()").at(0).find("MariaDB") != std::string::npos; }
+
   static std::string sleep(std::string const& seconds) { return "DO SLEEP(" + seconds + ")"; }
 
   /// Puts a row where the table `numbers` hides behind it, changes a setting, and takes a lock: for the whole session.

@@ -39,6 +39,8 @@ struct kit {
   }
   static std::string drop_user(std::string const& name) { return "DROP ROLE " + name; }
 
+  static bool takes_bulks(server const&) { return true; }
+
   static std::string sleep(std::string const& seconds) { return "SELECT pg_sleep(" + seconds + ")"; }
 
   /// Puts a row where the table `numbers` hides behind it, changes a setting, and takes a lock: for the whole session.
