@@ -8,6 +8,7 @@ import signal
 import time
 
 from program import SLOWNESS, SOURCE, ProgramTest
+from servers import free_port
 
 class OnServer(ProgramTest):
     SERVER = None
@@ -104,6 +105,19 @@ class Working(OnServer):
         self.assertIn(f"Database: {self.server.DRIVER}://visor@localhost:{self.server.port}/visor?sslmode=verify-full\n", self.accepts("db", "status"))
         self.configure_url(self.url("sslmod=x"))
         self.refuses("config", "check", says='has the option "sslmod", which is not known')
+
+    def test_several_hosts_with_ports_of_their_own(self):
+        """Nobody listens at the first."""
+        nobody = free_port()
+        for hosts in (f"localhost:{nobody},localhost:{self.server.port}", f"localhost:{self.server.port},localhost:{nobody}"):
+            self.configure_url(self.url("sslmode=require").replace(f"localhost:{self.server.port}", hosts))
+            self.assertIn("TLSv1", self.accepts("db", "test"))
+            self.configure(host=hosts, port=nobody)
+            self.assertIn("TLSv1", self.accepts("db", "test"))
+        self.configure(host=f"localhost:{nobody},localhost")
+        self.assertIn("TLSv1", self.accepts("db", "test"))
+        self.configure(host=f"localhost:none,localhost:{self.server.port}")
+        self.refuses("db", "test", says="host has localhost with the port none: allowed is 1 to 65535")
 
     def test_the_environment_alone(self):
         """No file at all: the commands of a script, in each way to say where the database is."""

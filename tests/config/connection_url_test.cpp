@@ -55,7 +55,7 @@ TEST_CASE("a connection string is taken apart, and what stands beside it is igno
   CHECK(from(with_url("db://u@/d?host=/run/x")).host == "/run/x");
 }
 
-TEST_CASE("several hosts have one port, which may stand behind each of them") {
+TEST_CASE("several hosts have one port, which may stand behind each of them, or different ones") {
   for (std::string const hosts : {"a,b,c:99", "a:99,b:99,c:99", "a:99,b,c"}) {
     auto const all = from(with_url("db://u:p%2Cw@" + hosts + "/d?colour=a:1,b:2"));
     CHECK(all.host == "a,b,c");
@@ -67,10 +67,31 @@ TEST_CASE("several hosts have one port, which may stand behind each of them") {
   CHECK(from(with_url("db://127.0.0.2:5,127.0.0.1:5/d")).host == "127.0.0.2,127.0.0.1");
   CHECK(refused("db://u:12,34/word@h/d").starts_with("is no URL of the form"));
   CHECK(from(with_url("db://u:p,w@h:1/d")).password.reveal() == "p,w");
-  CHECK(refused("db://a:1,b:2/d") == "names hosts with different ports: all of them have one");
-  CHECK(refused("db://a:1,b:x/d") == "names hosts with different ports: all of them have one");
+  CHECK(from(with_url("db://u@a:1,b:2,c/d")).host == "a:1,b:2,c");
+  CHECK(from(with_url("db://u@a:1,b:2,c/d")).port == from(with_url("db://u@a/d")).port);
   for (std::string const wrong : {"db://a:x,b:x/d", "db://u:p/w,x@h/d", "db://[::1]:5,[::2]:5/d"})
     CHECK(refused(wrong).starts_with("is no URL of the form"));
+}
+
+TEST_CASE("a host of several may have a port of its own") {
+  some_settings settings;
+  settings.port = 9;
+  auto const ports = [&](std::string host) {
+    settings.host = std::move(host);
+    std::string all;
+    for (auto const& each : settings.addresses()) all += each.host + "|" + each.own_port + " ";
+    return all + settings.server();
+  };
+  CHECK(ports("a") == "a| a:9");
+  CHECK(ports("a,b") == "a| b| a,b:9");
+  CHECK(ports("a:1,b,::1,c:2") == "a|1 b| ::1| c|2 a:1,b,::1,c:2");
+  CHECK(ports("::1") == "::1| ::1:9");
+  CHECK(ports("/run/x") == "/run/x| /run/x");
+  CHECK_NOTHROW(settings.check());
+  for (std::string const wrong : {"a:0,b", "a,b:65536", "a:1x,b", "a:-1,b", "a:99999999999,b"}) {
+    settings.host = wrong;
+    CHECK_THROWS_AS(settings.check(), visor::error);
+  }
 }
 
 TEST_CASE("what is wrong with a connection string is said without any of its values") {

@@ -9,17 +9,23 @@
 #include "visor/driver/tls.hpp"
 #include "visor/pool/settings.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <vector>
 
 namespace visor {
 
 /// How to reach a database server, whatever it is. `check()` names the field that is out of range.
 struct server_options {
-  /// A name or an address, reached over TCP, or, with a `/` in front, a Unix socket. More of it is up to the driver.
+  /// A name or an address, reached over TCP, or, with a `/` in front, a Unix socket; where the driver says so, several with commas between,
+  /// each of which may have a port of its own behind a colon. More of it is up to the driver.
   std::string host = "localhost";
-  int port = 0;  ///< 1 to 65535
+  int port = 0;  ///< 1 to 65535; not used by hosts with their own
   std::string database = "visor";
   std::string user = "visor";
   secret password;   ///< empty: none
@@ -38,6 +44,35 @@ struct server_options {
 
   bool is_local() const { return host.starts_with('/'); }
 
+  /// One of several hosts. That with several colons is an address of IPv6, which has no port of its own.
+  struct address {
+    std::string host;
+    std::string own_port;  ///< as written; empty: `port`
+  };
+
+  /// The hosts, in order.
+  std::vector<address> addresses() const {
+    std::vector<address> all;
+    for (std::size_t begin = 0; begin <= host.size();) {
+      auto const end = std::min(host.find(',', begin), host.size());
+      auto& one = all.emplace_back(address{host.substr(begin, end - begin), {}});
+      auto const colon = one.host.find(':');
+      if (end - begin != host.size() && colon != std::string::npos && colon == one.host.rfind(':')) {
+        one.own_port = one.host.substr(colon + 1);
+        one.host.resize(colon);
+      }
+      begin = end + 1;
+    }
+    return all;
+  }
+
+  /// How messages name the server.
+  std::string server() const {
+    auto const all = addresses();
+    bool const have_ports = std::ranges::any_of(all, [](address const& each) { return !each.own_port.empty(); });
+    return is_local() || have_ports ? host : host + ":" + std::to_string(port);
+  }
+
   /// \throws visor::error `invalid_argument` that names the first field out of its range, and what is allowed
   void check() const {
     auto const need = [](char const* field, std::string const& value) {
@@ -48,6 +83,13 @@ struct server_options {
     need("database", database);
     need("user", user);
     if (port < 1 || port > 65535) throw error(condition::invalid_argument, "port is " + std::to_string(port) + ": allowed is 1 to 65535");
+    for (auto const& each : addresses()) {
+      int own = 0;
+      auto const [rest, failed] = std::from_chars(each.own_port.data(), each.own_port.data() + each.own_port.size(), own);
+      bool const is_number = failed == std::errc() && rest == each.own_port.data() + each.own_port.size();
+      if (!each.own_port.empty() && (!is_number || own < 1 || own > 65535))
+        throw error(condition::invalid_argument, "host has " + each.host + " with the port " + each.own_port + ": allowed is 1 to 65535");
+    }
     if (transaction_timeout < std::chrono::milliseconds{100} || transaction_timeout > std::chrono::hours{1})
       throw error(condition::invalid_argument, "transaction_timeout is " + to_string(transaction_timeout) + ": allowed is 100ms to 1h");
     tls.check();

@@ -17,9 +17,6 @@ struct mysql_settings : server_options {
   static constexpr char const* more_options = "";
   bool set_option(std::string const&, std::string const&) { return false; }
 
-  /// How messages name the server.
-  std::string server() const { return is_local() ? host : host + ":" + std::to_string(port); }
-
   /// The connection as a URL for people: without the password, and nothing escaped.
   std::string url() const {
     if (is_local()) return "mysql://" + user + "@/" + database + "?host=" + host;

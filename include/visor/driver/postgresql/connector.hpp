@@ -99,16 +99,14 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
 inline std::vector<postgresql_settings> candidates(postgresql_settings const& from) {
   std::vector<postgresql_settings> all;
   auto const add = [&](std::string const& target) {
-    for (std::size_t begin = 0; begin <= from.host.size();) {
-      auto const end = std::min(from.host.find(',', begin), from.host.size());
+    for (auto const& each : from.addresses()) {
       auto& one = all.emplace_back(from);
-      one.host = from.host.substr(begin, end - begin);
+      one.host = each.host;
+      if (!each.own_port.empty()) one.port = std::stoi(each.own_port);
       one.target = target;
-      begin = end + 1;
     }
   };
-  bool const is_several = from.host.find(',') != std::string::npos;
-  bool const is_preference = is_several && from.target == "prefer-standby";
+  bool const is_preference = from.addresses().size() > 1 && from.target == "prefer-standby";
   add(is_preference ? "standby" : from.target);
   if (is_preference) add("any");
   return all;
@@ -159,7 +157,7 @@ class connector {
         auto finishing = finish(std::move(made));
         co_return co_await std::move(finishing);
       }
-      trouble += made ? std::string(PQerrorMessage(made.get())) : all[i].host + " did not answer within " + to_string(share) + "\n";
+      trouble += made ? std::string(PQerrorMessage(made.get())) : all[i].server() + " did not answer within " + to_string(share) + "\n";
     }
     throw connect_failure(settings_, trouble.c_str());
   }

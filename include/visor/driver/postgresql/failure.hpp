@@ -66,7 +66,7 @@ inline error connect_failure(postgresql_settings const& to, char const* libpq_te
   std::string const text = one_line(libpq_text);
   auto const says = [&](std::string_view part) { return text.find(part) != std::string::npos; };
   auto const refused = [&](std::string const& state) { return text.find("FATAL: " + state + ": ") != std::string::npos; };
-  std::string const where = to.is_local() ? to.host : to.host + ":" + std::to_string(to.port);
+  std::string const where = to.server();
   auto const because = [&](condition what, std::string const& message) { return error(what, message, text); };
   if (refused("28P01") || refused("28000"))
     return says("pg_hba.conf")

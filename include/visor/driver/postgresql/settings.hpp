@@ -40,13 +40,12 @@ struct postgresql_settings : server_options {
   /// The connection as a URL for people: without the password, and nothing escaped.
   std::string url() const {
     if (is_local()) return "postgresql://" + user + "@:" + std::to_string(port) + "/" + database + "?host=" + host;
-    return "postgresql://" + user + "@" + host + ":" + std::to_string(port) + "/" + database + "?sslmode=" + sslmode(tls.mode);
+    return "postgresql://" + user + "@" + server() + "/" + database + "?sslmode=" + sslmode(tls.mode);
   }
 
   /// How messages name the database: without the password.
   std::string place() const {
-    return "the database '" + database + "' at " +
-           (is_local() ? host + "/.s.PGSQL." + std::to_string(port) : host + ":" + std::to_string(port));
+    return "the database '" + database + "' at " + (is_local() ? host + "/.s.PGSQL." + std::to_string(port) : server());
   }
 };
 
