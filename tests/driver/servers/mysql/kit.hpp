@@ -48,8 +48,10 @@ struct kit {
   }
   static std::string drop_user(std::string const& name) { return "DROP USER " + name; }
 
+  static bool is_mariadb(server const& at) { return at.values("SELECT VERSION()").at(0).find("MariaDB") != std::string::npos; }
+
   /// Whether there is one message for many executions of a statement: MySQL has none.
-  static bool takes_bulks(server const& at) { return at.values("SELECT VERSION()").at(0).find("MariaDB") != std::string::npos; }
+  static bool takes_bulks(server const& at) { return is_mariadb(at); }
 
   static std::string sleep(std::string const& seconds) { return "DO SLEEP(" + seconds + ")"; }
 

@@ -23,6 +23,9 @@ class planner {
     connection_ = visor::mysql_driver::connect_call(of)();
   }
 
+  /// MySQL has no `ANALYZE FORMAT=JSON`.
+  static bool understands(kit::server const& at) { return kit::is_mariadb(at); }
+
   static constexpr bool can_be_ignorant = false;  // it learns by itself
   void learn(std::string const& table) const { run("ANALYZE TABLE " + table); }
 

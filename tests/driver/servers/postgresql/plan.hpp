@@ -33,6 +33,8 @@ class planner {
     run("SET client_min_messages = error");
   }
 
+  static bool understands(kit::server const&) { return true; }
+
   static constexpr bool can_be_ignorant = true;
   void learn(std::string const& table) const { run("ANALYZE " + table); }
 
