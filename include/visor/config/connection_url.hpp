@@ -62,8 +62,7 @@ struct connection_url {
     return result;
   }
 
-  /// Several hosts have commas between, and one port, which may stand behind each of them, or different ones behind those that have one, as
-  /// libpq has it: `a:5432,b:5433`. That is no URL.
+  /// Several hosts have commas between, and each may have a port, as libpq has it: `a:5432,b:5433`. That is no URL.
   /// \return a URL with one host in the place of the list, and the list; that is empty where there is none
   static std::pair<std::string, std::string> without_list(std::string const& text) {
     auto const scheme = text.find("://");
@@ -73,20 +72,7 @@ struct connection_url {
     auto const user = text.substr(from, end - from).rfind('@');
     auto const begin = user == text.npos ? from : from + user + 1;
     if (text.find(',', begin) >= end || text.find('[', begin) < end) return {text, {}};
-    std::string hosts, port;
-    bool are_different = false;
-    for (auto at = begin; at <= end;) {
-      auto const stop = std::min(text.find(',', at), end);
-      std::string const host = text.substr(at, stop - at);
-      auto const colon = std::min(host.find(':'), host.size());
-      std::string const own = host.substr(colon);
-      are_different = are_different || (!own.empty() && !port.empty() && own != port);
-      if (!own.empty()) port = own;
-      hosts += (at == begin ? "" : ",") + host.substr(0, colon);
-      at = stop + 1;
-    }
-    if (are_different) return {text.substr(0, begin) + "list" + text.substr(end), text.substr(begin, end - begin)};
-    return {text.substr(0, begin) + "list" + port + text.substr(end), hosts};
+    return {text.substr(0, begin) + "list" + text.substr(end), text.substr(begin, end - begin)};
   }
 
   [[noreturn]] static void refuse(std::string const& why) {
