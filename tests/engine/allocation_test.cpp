@@ -10,7 +10,7 @@ TEST_CASE("from its claim to its report a job allocates once, for itself") {
   constexpr int rounds = 20;
   world w;
   auto how = world::settings();
-  how.queues = {visor::queue_settings("default", batch)};
+  how.queues = {visor::queue_settings("default", 2 * batch)};
   world::node node;  // one that tells nobody what it does
   node.engine = std::make_unique<engine_type>(w.io.get_executor(), w.store, how, w.clock);
   int runs = 0;

@@ -299,17 +299,70 @@ TEST_CASE("a burst larger than the slots is worked off without waiting for a pol
     co_return;
   }));
   w.start(node);
-  auto const first = w.run_now(w.store.reserve_ids(1000));
-  std::vector<visor::new_job> jobs(1000);
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i].id = first + static_cast<visor::job_id>(i);
-    jobs[i].type = "quick";
-  }
-  w.run_now(w.store.enqueue(jobs));
+  w.add_jobs("quick", 1000);
   w.pass(1s);
   CHECK(runs == 1000);
   CHECK(node.engine->counters().completed == 1000);
   w.stop_all();
+}
+
+TEST_CASE("of many slots a half is claimed while the other half runs") {
+  world w;
+  auto settings = world::settings();
+  settings.queues = {visor::queue_settings("default", 1000)};
+  auto& node = w.add(settings);
+  std::vector<std::size_t> rooms;
+  w.store.before_exchange = [&](store_type::exchange_size size) -> visor::task<> {
+    rooms.push_back(size.room);
+    co_return;
+  };
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
+  w.add_jobs("work", 1500);
+  w.start(node);
+  w.pass(1s);
+  CHECK(node.engine->counters().claimed == 1000);
+  CHECK(rooms == std::vector<std::size_t>{500, 500});
+  node.engine->stop();
+  w.pass(2min);
+}
+
+TEST_CASE("a node of few slots claims for all of them at a time") {
+  CHECK(visor::queue_settings("default", 1).claim_size() == 1);
+  CHECK(visor::queue_settings("default", 399).claim_size() == 399);
+  CHECK(visor::queue_settings("default", 400).claim_size() == 200);
+  CHECK(visor::queue_settings("default", 100'000).claim_size() == 50'000);
+}
+
+TEST_CASE("results wait for others, but not those that are many") {
+  world w;
+  auto settings = world::settings();
+  settings.queues = {visor::queue_settings("default", 300)};
+  settings.completion_delay = 1s;
+  auto& node = w.add(settings);
+  std::vector<std::size_t> reported;
+  w.store.before_exchange = [&](store_type::exchange_size size) -> visor::task<> {
+    if (size.done != 0) reported.push_back(size.done);
+    co_return;
+  };
+  node.engine->add(visor::job_type("quick", sleeper(w.clock, 1min)));
+  node.engine->add(visor::job_type("slow", sleeper(w.clock, 2h)));
+  w.add_jobs("slow", 150);
+  SECTION("few of those that run") {
+    w.add_jobs("quick", 99);
+    w.start(node);
+    w.pass(1min + 500ms);
+    CHECK(reported.empty());
+    w.pass(1s);
+    CHECK(reported == std::vector<std::size_t>{99});
+  }
+  SECTION("a hundred") {
+    w.add_jobs("quick", 100);
+    w.start(node);
+    w.pass(1min + 500ms);
+    CHECK(reported == std::vector<std::size_t>{100});
+  }
+  node.engine->stop();
+  w.pass(2min);
 }
 
 TEST_CASE("two job types cannot have one name") {

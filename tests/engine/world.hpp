@@ -35,6 +35,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
     std::size_t done;
     std::size_t back;
     std::size_t wanted;
+    std::size_t room;  ///< the jobs that all of `wanted` may have
   };
 
   /// What happens before an exchange, and between it and its reply. What these throw, the exchange throws.
@@ -61,7 +62,8 @@ class store_type : public visor::memory_store<visor::manual_clock> {
 
   visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
                                                std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) {
-    exchange_size const size{done.size(), back.size(), wanted.size()};
+    exchange_size size{done.size(), back.size(), wanted.size(), 0};
+    for (auto const& each : wanted) size.room += each.limit;
     if (in_place_of_exchange) co_return in_place_of_exchange(size);
     if (auto const before = before_exchange) {  // copies: a test may set another one meanwhile
       auto step = before(size);
@@ -163,6 +165,17 @@ class world {
     CHECK(run_now(store.enqueue(std::span(&job, 1))) == 1);
     settle();
     return id;
+  }
+
+  void add_jobs(std::string const& type, std::size_t count) {
+    std::vector<visor::new_job> jobs(count);
+    auto id = run_now(store.reserve_ids(count));
+    for (auto& job : jobs) {
+      job.id = id++;
+      job.type = type;
+    }
+    CHECK(run_now(store.enqueue(jobs)) == count);
+    settle();
   }
 
   visor::job_state state(visor::job_id id) { return run_now(store.find_job(id)).value().state; }

@@ -34,7 +34,7 @@ constexpr auto bench_options = with_connection(std::to_array<option>({
      .setting = "scheduler.storage.driver"},
     {.name = "file", .value = "FILE", .summary = "of SQLite: the database", .setting = "scheduler.storage.connection.filename"},
     {"jobs", "N", "how many jobs, 1 to 10000000; default 20000, of one-at-a-time and schedule-storm 2000"},
-    {"batch", "B", "jobs that a node takes at a time, of bulk-enqueue those of one call, 1 to 100000; default 500"},
+    {"batch", "B", "jobs that a node claims at a time, of bulk-enqueue those of one call, 1 to 100000; default 500"},
     {"nodes", "K", "nodes that work, 1 to 8, each with connections of its own; default 1"},
     {"rate", "R", "of steady: jobs a second, 1 to 1000000; default 1000"},
     {"depth", "N", "of deep-queue: jobs that have ended, 0 to 100000000; a tenth as many are ready; default 100000"},

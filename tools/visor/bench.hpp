@@ -26,7 +26,7 @@ struct bench_plan {
   visor::settings settings;
   bench_scenario scenario = bench_scenario::burn_down;
   std::int64_t jobs = 0;
-  std::size_t batch = 0;  ///< jobs that a node takes and has in work at a time; of bulk-enqueue those of one call
+  std::size_t batch = 0;  ///< jobs that a node claims at a time; of bulk-enqueue those of one call
   int nodes = 1;
   std::int64_t depth = 0;       ///< of deep-queue: jobs that have ended; a tenth as many are ready
   double rate = 0;              ///< of steady: jobs a second

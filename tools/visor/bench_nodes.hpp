@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -111,7 +112,7 @@ class bench_nodes {
       visor::node_settings how;
       how.name = std::string(bench_type) + "-" + std::to_string(nodes_.size() + 1);
       how.exclusive = false;
-      how.queues = {visor::queue_settings("default", static_cast<int>(plan.batch))};
+      how.queues = {queue_for(static_cast<int>(plan.batch))};
       nodes_.emplace_back(std::move(each), std::move(how), handler(plan.long_work));
     }
   }
@@ -150,6 +151,13 @@ class bench_nodes {
     std::exception_ptr thrown;
     std::thread thread;
   };
+
+  /// With as many slots as a node has that claims a batch at a time.
+  static visor::queue_settings queue_for(int batch) {
+    visor::queue_settings queue("default", batch);
+    if (queue.claim_size() < batch) queue.slots = std::min(2 * batch, 100'000);
+    return queue;
+  }
 
   visor::handler handler(visor::duration long_work) {
     return visor::make_handler<bench_payload>(

@@ -20,6 +20,12 @@ struct queue_settings {
   int slots = 10;  ///< jobs of this queue that this node runs at the same time; 1 to 100,000
   queue_settings() = default;
   queue_settings(std::string called, int most) : name(std::move(called)), slots(most) {}
+
+  /// How many jobs a node claims at a time. Of many slots it is the half, so that the jobs of one half run while what came of the other
+  /// half is written and the next are claimed; of few it is all of them, since two transactions take longer than one and the handlers
+  /// of so few jobs, if these do nothing: 0.6 ms on PostgreSQL and 1.4 microseconds a job (docs/performance.md).
+  int claim_size() const { return slots < 400 ? slots : slots / 2; }
+
   friend bool operator==(queue_settings const&, queue_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(queue_settings, (), (name, slots))

@@ -120,12 +120,14 @@ class runner {
     node_.counters.refused += ended_.size();
     ended_.clear();
     back_.clear();
+    take_arrived();
     look_again();
   }
 
   /// Those that it knows to have jobs of.
   std::vector<lease_id> leases() const {
     std::set<lease_id> known;
+    for (auto const& claimed : arrived_) known.insert(claimed.lease);
     for (auto const& job : running_) known.insert(job->lease);
     for (auto const& done : ended_) known.insert(done.lease);
     for (auto const& back : back_) known.insert(back.lease);
@@ -208,12 +210,12 @@ class runner {
 
   // --- claiming -------------------------------------------------------------------------------------------------------------------
 
-  /// Of the lanes of a queue one at a time may have all the room that there is.
+  /// Of the lanes of a queue one at a time may have all the room that there is for a claim.
   std::vector<claim_request> wants() {
     std::vector<claim_request> wanted;
     if (node_.draining || node_.resting || node_.lost) return wanted;
     for (auto& queue : queues_) {
-      int const room = queue.settings.slots - queue.busy;
+      int const room = std::min(queue.settings.slots - queue.busy, queue.settings.claim_size());
       for (std::size_t i = 0; room > 0 && i < queue.lanes.size(); ++i) {
         std::size_t const at = (queue.turn + i) % queue.lanes.size();
         if (!queue.lanes[at].maybe) continue;
@@ -237,11 +239,16 @@ class runner {
       for (auto& each : queue.lanes) each.maybe = each.maybe || each.type == type;
   }
 
-  /// Results wait a moment for others that are about to end, unless nothing else runs or the claim is what is waited for.
+  /// Results wait a moment for others that are about to end, unless these are enough already, or no fewer than those that may come.
   task<> wait_for_company() {
-    if (ended_.empty() || running_.empty() || node_.settings.completion_delay == duration{0} || node_.draining) co_return;
-    if (ended_.size() >= running_.size()) co_return;
+    if (ended_.empty() || is_company() || node_.settings.completion_delay == duration{0} || node_.draining) co_return;
     co_await gather_.wait_for(node_.settings.completion_delay);
+  }
+
+  bool is_company() const {
+    std::size_t others = running_.size();
+    for (auto const& claimed : arrived_) others += claimed.jobs.size();
+    return ended_.size() >= std::min(others, enough_company);
   }
 
   /// Whoever has something to do for this wakes it; only the limits of a shutdown, and the time to look again, come by themselves.
@@ -285,10 +292,24 @@ class runner {
       auto const at = node_.clock.elapsed() + *result.next_in;
       look_again_at_ = std::min(look_again_at_.value_or(at), at);
     }
+    if (result.claims.empty()) return;
     for (auto& claimed : result.claims) {
       node_.counters.claimed += claimed.jobs.size();
-      for (auto& job : claimed.jobs) start(claimed.lease, std::move(job));
+      queue_named(claimed.queue).busy += static_cast<int>(claimed.jobs.size());
+      arrived_.push_back(std::move(claimed));
     }
+    // Posted: if there is more to exchange, the store has that to do while these are begun with.
+    boost::asio::post(node_.strand, [this, alive = std::weak_ptr(alive_)] {
+      if (!alive.lock()) return;
+      for (auto& claimed : take_arrived())
+        for (auto& job : claimed.jobs) start(claimed.lease, std::move(job));
+    });
+  }
+
+  /// From here on each of their jobs has a slot of its own, or none.
+  std::vector<claim> take_arrived() {
+    for (auto const& claimed : arrived_) queue_named(claimed.queue).busy -= static_cast<int>(claimed.jobs.size());
+    return std::exchange(arrived_, {});
   }
 
   /// \param name of a queue or a lane
@@ -304,6 +325,7 @@ class runner {
   void start(lease_id lease, claimed_job claimed) {
     if (node_.draining) {  // it began while the claim was under way
       back_.emplace_back(lease, claimed.id);
+      work_.notify();
       return;
     }
     auto const type = types_.find(claimed.type);
@@ -416,7 +438,7 @@ class runner {
       node_.log(log_level::warning, "job ", context.id(), " ", context.type(), " was stopped by the shutdown and is given back");
     }
     work_.notify();
-    if (ended_.size() >= running_.size()) gather_.notify();
+    if (is_company()) gather_.notify();
   }
 
   void report(running_job<Clock>& job, verdict const& decided, std::string reason) {
@@ -480,7 +502,9 @@ class runner {
 
   // --- draining -------------------------------------------------------------------------------------------------------------------
 
-  bool settled() const { return ((running_.empty() && disowned_.empty()) || gave_up_) && ended_.empty() && back_.empty(); }
+  bool settled() const {
+    return arrived_.empty() && ((running_.empty() && disowned_.empty()) || gave_up_) && ended_.empty() && back_.empty();
+  }
 
   bool out_of_patience() const { return node_.clock.elapsed() - drain_began_ >= node_.settings.drain_timeout + node_.settings.stop_grace; }
 
@@ -504,6 +528,7 @@ class runner {
   }
 
   static constexpr std::chrono::seconds unknown_type_delay{30};
+  static constexpr std::size_t enough_company = 100;  ///< that share what a transaction costs
 
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   shared_node<Store, Clock>& node_;
@@ -511,6 +536,7 @@ class runner {
   std::shared_ptr<workers<Clock>> workers_;
   std::vector<queue_state> queues_;
   std::unordered_map<std::string, std::shared_ptr<job_type const>> types_;
+  std::vector<claim> arrived_;     ///< not begun with yet
   std::vector<job_ptr> running_;   ///< or wait for their turn
   std::vector<job_ptr> disowned_;  ///< run on although their lease was lost
   std::vector<completion> ended_;

@@ -43,6 +43,8 @@ struct usual_results {
 /// is known, be done or not.
 inline std::optional<usual_results> plan(lease_book const& book, node_lease const& by, std::span<completion const> done) {
   usual_results all;
+  all.attempts.reserve(done.size());
+  all.ended.reserve(done.size());
   for (completion const& result : done) {
     if (result.retry_after || !result.children.empty()) return std::nullopt;
     held_lease* lease = find_held(all.held, result.lease);
