@@ -94,7 +94,7 @@ class Working(OnServer):
         self.refuses("db", "validate", says="table visor_schedule lacks the index visor_schedule_due")
         self.assertEqual(self.run_program("db", "reset", "--yes").returncode, 0)
         self.accepts("db", "validate")
-        self.accepts("db", "rollback")
+        self.accepts("db", "rollback", "--yes")
         self.accepts("db", "migrate")
         self.accepts("db", "validate")
         self.accepts("db", "rollback", "--steps", "3", "--yes")

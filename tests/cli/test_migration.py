@@ -107,7 +107,7 @@ class Migrating(ProgramTest):
         """From the first version on: what is there stays, and the rest follows."""
         self.accepts("db", "init")
         for version in range(LATEST, 1, -1):
-            self.accepts("db", "rollback")
+            self.accepts("db", "rollback", "--yes")
         self.server.sql("INSERT INTO visor_node (name, address, state, epoch, lease_until, exclusive, slots, started_at, version) "
                         "VALUES ('old', '', 'offline', 7, 0, 0, 1, 0, '')", "visor")
         times = self.strike_each("server", "db", "migrate")
@@ -120,18 +120,18 @@ class Migrating(ProgramTest):
     def test_down(self):
         """A version counts no longer when the first of it goes, and the same command goes on with the rest."""
         self.accepts("db", "init")
-        self.accepts("db", "rollback")
+        self.accepts("db", "rollback", "--yes")
         before = self.columns()
         self.accepts("db", "migrate")
         after = self.columns()
-        self.assertTrue(self.is_struck(1, "server", "db", "rollback"))
+        self.assertTrue(self.is_struck(1, "server", "db", "rollback", "--yes"))
         self.assertEqual(self.versions(), [str(each + 1) for each in range(LATEST - 1)])
         self.refuses("db", "validate", lines=None)
         self.accepts("db", "migrate")  # somebody thought better of it
         self.assertEqual(self.columns(), after)
         for _ in range(3):
-            self.assertTrue(self.is_struck(1, "server", "db", "rollback"))
-        self.accepts("db", "rollback")
+            self.assertTrue(self.is_struck(1, "server", "db", "rollback", "--yes"))
+        self.accepts("db", "rollback", "--yes")
         self.assertEqual(self.columns(), before)
         self.assertEqual(self.versions(), [str(each + 1) for each in range(LATEST - 1)])
 

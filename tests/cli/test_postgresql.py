@@ -8,18 +8,15 @@ import server_tests
 from program import ProgramTest, main
 from servers import Postgres
 
-# libpq does not say what is wrong with a chain of certificates.
-UNTRUSTED = "is not from a trusted authority, or not valid now"
-
 
 class OnPostgres:
     SERVER = Postgres
     SAY = {
         "password": ["refused the password of the user 'visor'", "check user and password"],
         "database": ["there is no database 'nowhere'", "createdb"],
-        "expired": UNTRUSTED,
-        "selfmade": UNTRUSTED,
-        "authority": UNTRUSTED,
+        "expired": "has expired: renew it",
+        "selfmade": "is signed by itself: to trust it, name it in tls.ca",
+        "authority": "is from an authority that is not trusted here: name the right one in tls.ca",
     }
 
 
@@ -28,7 +25,10 @@ class Working(OnPostgres, server_tests.Working):
 
 
 class Tls(OnPostgres, server_tests.Tls):
-    pass
+    def test_who_connects_by_libpq_alone_is_told_where_to_look(self):
+        self.server.show("expired")
+        self.configure_url(self.url(f"sslmode=verify-full&sslrootcert={self.server.root}/ca.pem"))
+        self.refuses("job", "list", says=["is not from a trusted authority, or not valid now", "visor db test"])
 
 
 class Wrong(OnPostgres, server_tests.Wrong):

@@ -326,13 +326,6 @@ TEST_CASE("of many slots a half is claimed while the other half runs") {
   w.pass(2min);
 }
 
-TEST_CASE("a node of few slots claims for all of them at a time") {
-  CHECK(visor::queue_settings("default", 1).claim_size() == 1);
-  CHECK(visor::queue_settings("default", 399).claim_size() == 399);
-  CHECK(visor::queue_settings("default", 400).claim_size() == 200);
-  CHECK(visor::queue_settings("default", 100'000).claim_size() == 50'000);
-}
-
 TEST_CASE("results wait for others, but not those that are many") {
   world w;
   auto settings = world::settings();

@@ -137,8 +137,11 @@ int roll_back(invocation const& given) {
   if (!db.tables) throw failure("there is no database yet: " + db.place());
   auto const status = db.tables->status();
   if (status.begun == 0 && !status.is_half_made) throw failure("there is nothing to take back: " + db.place() + " has no tables of visor");
-  if (status.begun <= steps && !given.has("yes"))
-    throw failure("this drops every table of " + db.place() + " with all schedules, jobs and their history: --yes does it");
+  if (!given.has("yes"))
+    throw failure(status.begun <= steps
+                      ? "this drops every table of " + db.place() + " with all schedules, jobs and their history: --yes does it"
+                      : "this drops what " + versions_text(steps) + " brought to the tables of " + db.place() +
+                            ", with all that it holds: --yes does it");
   check_nobody_runs(db);
   int const taken = db.tables->roll_back(steps);
   std::cout << versions_text(taken) << " taken back: " << escaped(db.place()) << " has version " << db.tables->status().current << '\n';
@@ -188,8 +191,8 @@ constinit command const db_commands[7] = {
     {"migrate", "Brings the tables to the version of this program", "", "visor db migrate", {}, plain_options, migrate},
     {"rollback",
      "Takes the latest versions of the tables back, with all that they hold",
-     "Refused while a 'visor run' works on the database.",
-     "visor db rollback --steps 1",
+     "Refused without --yes, and while a 'visor run' works on the database.",
+     "visor db rollback --steps 1 --yes",
      {},
      rollback_options,
      roll_back},

@@ -1,3 +1,4 @@
+#include "certificate.hpp"
 #include "server_driver.hpp"
 
 #include "visor/postgresql.hpp"
@@ -19,15 +20,37 @@ struct bench_ways {
   static constexpr char const* written = "SELECT CAST(pg_current_wal_insert_lsn() - '0/0' AS bigint) AS value";
 };
 
-using room = bench_server_room<visor::postgresql, bench_ways>;
+using driver = server_driver<visor::postgresql, bench_server_room<visor::postgresql, bench_ways>>;
+
+std::string library() {
+  int const version = ::PQlibVersion();
+  return "libpq " + std::to_string(version / 10000) + "." + std::to_string(version % 10000);
+}
+
+/// Says also what libpq does not tell.
+visor::database_report probe(visor::settings const& from) {
+  try {
+    return driver::probe(from);
+  } catch (visor::error const& failure) {
+    auto const to = driver::settings_of(from);
+    bool const verifies = to.tls.mode == visor::tls_mode::verify_ca || to.tls.mode == visor::tls_mode::verify_full;
+    if (failure.kind() != visor::condition::tls_failed || !verifies) throw;
+    auto const found = ask(fault_of_certificate(to));
+    if (found) throw visor::error(*found);
+    throw;
+  }
+}
+
+driver_entry entry_of_postgresql() {
+  auto entry = driver::entry(&library);
+  entry.probe = &probe;
+  return entry;
+}
 
 }  // namespace
 
 driver_entry const& postgresql_driver() {
-  static driver_entry const entry = server_driver<visor::postgresql, room>::entry([] {
-    int const version = ::PQlibVersion();
-    return "libpq " + std::to_string(version / 10000) + "." + std::to_string(version % 10000);
-  });
+  static driver_entry const entry = entry_of_postgresql();
   return entry;
 }
 

@@ -7,6 +7,7 @@
 #include "visor/engine/job_type.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/engine/retry.hpp"
+#include "visor/engine/served_queues.hpp"
 #include "visor/engine/workers.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -39,16 +40,12 @@ class runner {
   explicit runner(shared_node<Store, Clock>& shared)
       : node_(shared),
         name_(std::make_shared<std::string const>(shared.settings.name)),
+        queues_(shared.settings.queues, shared.settings.capabilities),
         workers_(std::make_shared<workers<Clock>>(shared.executor, shared.clock, report_ends())),
         work_(shared.strand, shared.clock),
         gather_(shared.strand, shared.clock),
         cancels_(shared.strand, shared.clock),
-        done_(shared.strand, shared.clock) {
-    for (auto const& queue : node_.settings.queues) {
-      auto& state = queues_.emplace_back(queue_state{queue, 0, {lane(queue.name)}, 0});
-      for (auto const& capability : node_.settings.capabilities) state.lanes.emplace_back(queue_of(queue.name, capability));
-    }
-  }
+        done_(shared.strand, shared.clock) {}
 
   runner(runner const&) = delete;
   runner& operator=(runner const&) = delete;
@@ -76,7 +73,7 @@ class runner {
       if (type == types_.end()) continue;
       auto const& capability = type->second->options.capability;
       if (!capability.empty() && std::ranges::find(node_.settings.capabilities, capability) == node_.settings.capabilities.end()) continue;
-      for (auto& queue : queues_) queue.lanes.emplace_back(before_keys(queue_of(queue.settings.name, capability)) + limits.type);
+      queues_.serve_limited(limits.type, capability);
     }
   }
 
@@ -158,8 +155,8 @@ class runner {
       bool unknown = false;
       auto done = std::exchange(ended_, {});
       auto const back = std::exchange(back_, {});
-      auto const held = node_.lease;                                               // the member may change while the store reads it
-      for (auto const& request : wanted) lane_named(request.queue).maybe = false;  // whoever wakes us meanwhile sets it again
+      auto const held = node_.lease;  // the member may change while the store reads it
+      queues_.asking(wanted);
       try {
         co_await name_children(done);
         auto result = co_await node_.kept.exchange(held, done, back, wanted);
@@ -191,52 +188,16 @@ class runner {
   }
 
  private:
-  /// What is claimed from: a queue itself, or those beside it that `queue_name.hpp` is about.
-  struct lane {
-    explicit lane(std::string called) : name(std::move(called)), type(queue_name(name).type) {}
-
-    std::string name;
-    std::string type;    ///< where it has limits
-    std::string served;  ///< of the queues of its keys, the one that had its turn last
-    bool maybe = true;   ///< the last claim was full, or somebody said that there is work
-  };
-
-  struct queue_state {
-    queue_settings settings;
-    int busy;  ///< jobs that run or wait to be reported
-    std::vector<lane> lanes;
-    std::size_t turn;  ///< which lane is asked first
-  };
-
   // --- claiming -------------------------------------------------------------------------------------------------------------------
 
-  /// Of the lanes of a queue one at a time may have all the room that there is for a claim.
   std::vector<claim_request> wants() {
-    std::vector<claim_request> wanted;
-    if (node_.draining || node_.resting || node_.lost) return wanted;
-    for (auto& queue : queues_) {
-      int const room = std::min(queue.settings.slots - queue.busy, queue.settings.claim_size());
-      for (std::size_t i = 0; room > 0 && i < queue.lanes.size(); ++i) {
-        std::size_t const at = (queue.turn + i) % queue.lanes.size();
-        if (!queue.lanes[at].maybe) continue;
-        wanted.emplace_back(queue.lanes[at].name, static_cast<std::size_t>(room), queue.lanes[at].served);
-        queue.turn = at + 1;
-        break;
-      }
-    }
-    return wanted;
+    if (node_.draining || node_.resting || node_.lost) return {};
+    return queues_.wishes();
   }
 
   void look_again() {
     look_again_at_.reset();
-    for (auto& queue : queues_)
-      for (auto& each : queue.lanes) each.maybe = true;
-  }
-
-  /// Where one ended another one may start.
-  void look_again_for(std::string_view type) {
-    for (auto& queue : queues_)
-      for (auto& each : queue.lanes) each.maybe = each.maybe || each.type == type;
+    queues_.look_again();
   }
 
   /// Results wait a moment for others that are about to end, unless these are enough already, or no fewer than those that may come.
@@ -281,13 +242,7 @@ class runner {
       if (on_lost_lease) on_lost_lease();
       return;
     }
-    for (auto const& request : wanted) {
-      auto& asked = lane_named(request.queue);
-      auto const got = std::ranges::find(result.claims, request.queue, &claim::queue);
-      if (got == result.claims.end()) continue;
-      asked.maybe = asked.maybe || got->jobs.size() == request.limit;
-      if (!asked.type.empty()) asked.served = got->jobs.back().queue;
-    }
+    queues_.answered(wanted, result.claims);
     if (result.next_in) {
       auto const at = node_.clock.elapsed() + *result.next_in;
       look_again_at_ = std::min(look_again_at_.value_or(at), at);
@@ -295,7 +250,7 @@ class runner {
     if (result.claims.empty()) return;
     for (auto& claimed : result.claims) {
       node_.counters.claimed += claimed.jobs.size();
-      queue_named(claimed.queue).busy += static_cast<int>(claimed.jobs.size());
+      queues_.take(claimed.queue, claimed.jobs.size());
       arrived_.push_back(std::move(claimed));
     }
     // Posted: if there is more to exchange, the store has that to do while these are begun with.
@@ -308,17 +263,9 @@ class runner {
 
   /// From here on each of their jobs has a slot of its own, or none.
   std::vector<claim> take_arrived() {
-    for (auto const& claimed : arrived_) queue_named(claimed.queue).busy -= static_cast<int>(claimed.jobs.size());
+    for (auto const& claimed : arrived_) queues_.leave(claimed.queue, claimed.jobs.size());
     return std::exchange(arrived_, {});
   }
-
-  /// \param name of a queue or a lane
-  queue_state& queue_named(std::string_view name) {
-    auto const own = queue_name(name).queue;
-    return *std::find_if(queues_.begin(), queues_.end(), [&](auto const& queue) { return queue.settings.name == own; });
-  }
-
-  lane& lane_named(std::string const& name) { return *std::ranges::find(queue_named(name).lanes, name, &lane::name); }
 
   // --- running --------------------------------------------------------------------------------------------------------------------
 
@@ -340,12 +287,12 @@ class runner {
       queue_name const from(claimed.queue);
       if (!from.is_limited()) {  // whoever added it did not know of the limits
         back_.emplace_back(lease, claimed.id, duration{0}, queue_of(from.queue, from.capability, limits, claimed.type));
-        look_again_for(claimed.type);
+        queues_.look_again_for(claimed.type);
         work_.notify();
         return;
       }
     }
-    ++queue_named(claimed.queue).busy;
+    queues_.take(claimed.queue, 1);
     auto const limit = type->second->options.output_limit.value_or(node_.settings.output_limit);
     auto const job = std::make_shared<running_job<Clock>>(std::move(claimed), name_, node_.lease.epoch, lease, type->second, limit);
     job->place = running_.size();
@@ -405,8 +352,8 @@ class runner {
   void ended(job_ptr const& job) {
     auto const& context = job->context;
     job->deadline.reset();
-    --queue_named(context.queue()).busy;
-    if (auto const type = queue_name(context.queue()).type; !type.empty()) look_again_for(type);
+    queues_.leave(context.queue(), 1);
+    if (auto const type = queue_name(context.queue()).type; !type.empty()) queues_.look_again_for(type);
     bool const disowned = !forget(job);
     ending end;
     end.stopped = context.why_stopped();
@@ -533,8 +480,8 @@ class runner {
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   shared_node<Store, Clock>& node_;
   std::shared_ptr<std::string const> name_;
+  served_queues queues_;
   std::shared_ptr<workers<Clock>> workers_;
-  std::vector<queue_state> queues_;
   std::unordered_map<std::string, std::shared_ptr<job_type const>> types_;
   std::vector<claim> arrived_;     ///< not begun with yet
   std::vector<job_ptr> running_;   ///< or wait for their turn

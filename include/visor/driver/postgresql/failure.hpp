@@ -87,7 +87,8 @@ inline error connect_failure(postgresql_settings const& to, char const* libpq_te
   if (refused("57P03")) return because(condition::connection_failed, where + " starts up or shuts down: it is tried again");
   if (says("certificate verify failed"))
     return because(condition::tls_failed,
-                   "the certificate of " + where + " is not from a trusted authority, or not valid now: name the right one in tls.ca");
+                   "the certificate of " + where +
+                       " is not from a trusted authority, or not valid now: `visor db test` tells which; the authority is named in tls.ca");
   if (says("does not match host name"))
     return because(condition::tls_failed,
                    "the certificate of " + where + " is for another name: connect by the name in it, or set tls.mode to verify_ca");

@@ -1,0 +1,115 @@
+#ifndef VISOR_ENGINE_SERVED_QUEUES_HPP
+#define VISOR_ENGINE_SERVED_QUEUES_HPP
+
+#include "visor/engine/node_settings.hpp"
+#include "visor/store/queue_name.hpp"
+#include "visor/store/store.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace visor::detail {
+
+/// The queues that a node serves: for how many jobs each has room, and where jobs may wait. Behind one of these the store has several, its
+/// *lanes*: the queue itself, and those beside it that `queue_name.hpp` is about. Its slots are for all of them.
+class served_queues {
+ public:
+  served_queues(std::vector<queue_settings> const& queues, std::vector<std::string> const& capabilities) {
+    for (auto const& settings : queues) {
+      auto& served = queues_.emplace_back(settings);
+      for (auto const& capability : capabilities) served.lanes.emplace_back(queue_of(settings.name, capability));
+    }
+  }
+
+  /// Also jobs of a type that has limits.
+  void serve_limited(std::string const& type, std::string_view capability) {
+    for (auto& queue : queues_) queue.lanes.emplace_back(before_keys(queue_of(queue.settings.name, capability)) + type);
+  }
+
+  /// What to claim now. Of the lanes of a queue one at a time may have all the room that there is for a claim.
+  std::vector<claim_request> wishes() {
+    std::vector<claim_request> wanted;
+    for (auto& queue : queues_) {
+      int const room = std::min(queue.settings.slots - queue.busy, queue.settings.claim_size());
+      for (std::size_t i = 0; room > 0 && i < queue.lanes.size(); ++i) {
+        std::size_t const at = (queue.turn + i) % queue.lanes.size();
+        if (!queue.lanes[at].maybe) continue;
+        wanted.emplace_back(queue.lanes[at].name, static_cast<std::size_t>(room), queue.lanes[at].served);
+        queue.turn = at + 1;
+        break;
+      }
+    }
+    return wanted;
+  }
+
+  /// The store is asked for these: who says from here on that there is work may mean work that it has not seen.
+  void asking(std::vector<claim_request> const& wanted) {
+    for (auto const& request : wanted) lane_named(request.queue).maybe = false;
+  }
+
+  /// What the store had of them.
+  void answered(std::vector<claim_request> const& wanted, std::vector<claim> const& claims) {
+    for (auto const& request : wanted) {
+      auto const got = std::ranges::find(claims, request.queue, &claim::queue);
+      if (got == claims.end()) continue;
+      auto& asked = lane_named(request.queue);
+      asked.maybe = asked.maybe || got->jobs.size() == request.limit;
+      if (!asked.type.empty()) asked.served = got->jobs.back().queue;
+    }
+  }
+
+  /// There may be work anywhere.
+  void look_again() {
+    for (auto& queue : queues_)
+      for (auto& each : queue.lanes) each.maybe = true;
+  }
+
+  /// The same, of a type with limits: where one of its jobs ended another one may start.
+  void look_again_for(std::string_view type) {
+    for (auto& queue : queues_)
+      for (auto& each : queue.lanes) each.maybe = each.maybe || each.type == type;
+  }
+
+  /// Jobs take slots.
+  /// \param name of a queue or a lane
+  void take(std::string_view name, std::size_t jobs) { queue_named(name).busy += static_cast<int>(jobs); }
+
+  /// They leave them again.
+  void leave(std::string_view name, std::size_t jobs) { queue_named(name).busy -= static_cast<int>(jobs); }
+
+ private:
+  struct lane {
+    explicit lane(std::string called) : name(std::move(called)), type(queue_name(name).type) {}
+
+    std::string name;
+    std::string type;    ///< where it has limits
+    std::string served;  ///< of the queues of its keys, the one that had its turn last
+    bool maybe = true;   ///< the last claim was full, or somebody said that there is work
+  };
+
+  struct served_queue {
+    explicit served_queue(queue_settings how) : settings(std::move(how)) { lanes.emplace_back(settings.name); }
+
+    queue_settings settings;
+    int busy = 0;  ///< jobs that run or are about to
+    std::vector<lane> lanes;
+    std::size_t turn = 0;  ///< which lane is asked first
+  };
+
+  served_queue& queue_named(std::string_view name) {
+    auto const own = queue_name(name).queue;
+    return *std::ranges::find_if(queues_, [&](served_queue const& queue) { return queue.settings.name == own; });
+  }
+
+  lane& lane_named(std::string const& name) { return *std::ranges::find(queue_named(name).lanes, name, &lane::name); }
+
+  std::vector<served_queue> queues_;
+};
+
+}  // namespace visor::detail
+
+#endif
