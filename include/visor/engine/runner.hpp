@@ -261,7 +261,7 @@ class runner {
     });
   }
 
-  /// From here on each of their jobs has a slot of its own, or none.
+  /// They no longer count: each of their jobs that starts takes a slot for itself.
   std::vector<claim> take_arrived() {
     for (auto const& claimed : arrived_) queues_.leave(claimed.queue, claimed.jobs.size());
     return std::exchange(arrived_, {});
