@@ -149,7 +149,8 @@ class Memory:
         pass
 
 
-PARTS = {"postgresql": ["postgresql", "steady", "scale", "depth", "others", "idle", "peers"]}
+# First what is about a cluster that is idle: behind heavy work a server cleans up for a while.
+PARTS = {"postgresql": ["steady", "idle", "postgresql", "scale", "depth", "others", "peers"]}
 PLACES = {"memory": Memory, "sqlite": SQLite, "postgresql": PostgreSQL, "mysql": MariaDB}
 # How many times as fast as a peer, with that batch, it has to be.
 LEAST = {("graphile-worker", 500): 2.5, ("pg-boss", 500): 5, ("river", 2000): 3}
