@@ -298,6 +298,15 @@ TEST_CASE("profiles") {
   CHECK(*production.storage.connection.ssl == visor::ssl_settings());
   CHECK_FALSE(production.storage.auto_init);
   CHECK_FALSE(production.storage.log_statements.all);
+  CHECK(production.ignored.empty());
+
+  auto const chatty = profile({{"VISOR_ENV", "production"}, {"DB_LOG_CONNECTIONS", "true"}});
+  CHECK_FALSE(chatty.storage.connection.pool.log_connections);
+  CHECK(line(chatty, connection + "pool.log_connections") == "false (profile production)");
+  CHECK(chatty.ignored == std::vector<std::string>{"environment DB_LOG_CONNECTIONS: " + connection +
+                                                   "pool.log_connections: ignored, the profile production does not log connections"});
+  CHECK(profile({{"VISOR_ENV", "production"}, {"DB_LOG_CONNECTIONS", "false"}}).ignored.empty());
+  CHECK(profile({{"NODE_ENV", "development"}, {"DB_LOG_CONNECTIONS", "true"}}).storage.connection.pool.log_connections);
 
   auto const development = profile({{"NODE_ENV", "development"}});
   CHECK(development.storage.connection.pool.min == 2);

@@ -115,6 +115,8 @@ TEST_CASE("every setting of a pool is a key, also as other software spells it") 
   CHECK(pool("max-wait: -1ms").acquire_timeout == 1h);
   CHECK(pool("max-wait: -1").acquire_timeout == 1h);
   CHECK(pool("max_uses: 7500").max_uses == 7500);
+  CHECK(pool("max-idle: 10").max_idle == 10);
+  CHECK(pool("max_idle: 0").max_idle == 0);
   CHECK(pool("max_lifetime: 0s, keepalive: 1h").keepalive == 1h);
 
   auto const refused = [](std::string const& keys) {
@@ -127,7 +129,8 @@ TEST_CASE("every setting of a pool is a key, also as other software spells it") 
   CHECK(refused("max: 3, max-active: 4") == "scheduler.storage.connection.pool.max-active: is given already, as \"max\"\n");
   CHECK(refused("maximum-pool-size: 3, max-active: 4") ==
         "scheduler.storage.connection.pool.max-active: is given already, as \"maximum-pool-size\"\n");
-  CHECK(refused("max-idle: 3").starts_with("scheduler.storage.connection.pool.max-idle: unknown key"));
+  CHECK(refused("min: 4, max_idle: 3") == "scheduler.storage.connection.pool.max_idle: \"3\" is out of range: allowed is 4 to 10000\n");
+  CHECK(refused("max-lifetimes: 3").starts_with("scheduler.storage.connection.pool.max-lifetimes: unknown key"));
   // Every one of them, in their own order.
   CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {\npool: {\nmax: 0,\nidle-timeout: 10,\nmax_uses: -1}}}}") ==
         "visor.yaml:3:6: scheduler.storage.connection.pool.max: \"0\" is out of range: allowed is 1 to 10000\n"

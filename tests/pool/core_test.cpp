@@ -377,6 +377,23 @@ TEST_CASE("a connection is replaced after so many uses") {
   CHECK(s.reasons.at(which) == close_reason::uses);
 }
 
+TEST_CASE("a connection that comes back to max_idle idle ones is closed, unless somebody waits for it") {
+  auto settings = with(3);
+  settings.max_idle = 1;
+  scene s(settings);
+  auto const first = s.make();
+  auto const second = s.make();
+  auto const third = s.make();
+  s.release(first);
+  CHECK(s.reasons.empty());
+  s.release(second);
+  CHECK(s.reasons.at(second) == close_reason::idle);
+  REQUIRE(s.pool.acquire(s.now) == first);
+  auto const next = s.wait();
+  s.release(third);
+  CHECK(s.granted.at(next) == third);
+}
+
 TEST_CASE("idle connections are closed down to min, the oldest first, and made again up to min") {
   auto settings = with(5, 2);
   settings.keepalive = 0s;

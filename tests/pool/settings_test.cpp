@@ -17,6 +17,8 @@ TEST_CASE("the settings of a pool are refused by name, with what is allowed") {
       {[](auto& s) { s.max = 0; }, "pool.max is 0: allowed is 1 to 10000"},
       {[](auto& s) { s.min = 11; }, "pool.min is 11: allowed is 0 to 10"},
       {[](auto& s) { s.min = -1; }, "pool.min is -1: allowed is 0 to 10"},
+      {[](auto& s) { s.max_idle = -1; }, "pool.max_idle is -1: allowed is 0 to 10000"},
+      {[](auto& s) { s.min = 4, s.max_idle = 3; }, "pool.max_idle is 3: allowed is 4 to 10000"},
       {[](auto& s) { s.max_waiting = 0; }, "pool.max_waiting is 0: allowed is 1 to 1000000"},
       {[](auto& s) { s.max_uses = -1; }, "pool.max_uses is -1: allowed is 0 (no limit) or more"},
       {[](auto& s) { s.acquire_timeout = 0s; }, "pool.acquire_timeout is 0s: allowed is 1ms to 1h"},

@@ -111,6 +111,7 @@ int run(invocation const& given) {
   log(visor::log_level::info, "visor " + std::string(visor::version_text) + ", " +
                                   (config.file.empty() ? "no configuration, defaults" : config.file) + ", " +
                                   driver.place(config.settings));
+  for (auto const& each : config.settings.ignored) log(visor::log_level::warning, each);
   if (!config.settings.enabled) {
     log(visor::log_level::warning, "scheduler.enabled is false: nothing is run");
     return 0;

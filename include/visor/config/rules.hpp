@@ -150,6 +150,7 @@ inline constexpr auto aliases<pool_settings> = std::to_array<key_alias>({
     {"connection-timeout", {.member = "acquire_timeout", .bare = bare_number::milliseconds}},
     {"leak-detection-threshold", {.member = "leak_threshold", .bare = bare_number::milliseconds}},
     {"max-active", {.member = "max"}},
+    {"max-idle", {.member = "max_idle"}},
     {"min-idle", {.member = "min"}},
     {"max-wait", {.member = "acquire_timeout", .bare = bare_number::milliseconds, .for_minus_one = us_per_hour}},
 });

@@ -172,6 +172,8 @@ struct settings : scheduler_settings {
   std::vector<visor::workflow> workflows;
   /// Where each value that is not a default came from, by its dotted path (`scheduler.ha.lock_ttl`).
   std::map<std::string, source, std::less<>> sources;
+  /// What was asked for and does not count, a line each, for whoever starts with these settings to say.
+  std::vector<std::string> ignored;
   settings() = default;
   friend bool operator==(settings const&, settings const&) = default;
 

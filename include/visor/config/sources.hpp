@@ -59,6 +59,7 @@ inline void fit_pool(settings& all) {
     all.sources.insert_or_assign(base + key, source{other->second});
   };
   follow(pool.min, std::min(pool.min, pool.max), "min", "max");
+  follow(pool.min, std::min(pool.min, pool.max_idle), "min", "max_idle");
   if (pool.max_lifetime > duration{0}) follow(pool.keepalive, std::min(pool.keepalive, pool.max_lifetime), "keepalive", "max_lifetime");
   duration const answer = std::min(pool.validation_timeout, std::max<duration>(pool.acquire_timeout, std::chrono::milliseconds{10}));
   follow(pool.validation_timeout, answer, "validation_timeout", "acquire_timeout");
@@ -76,7 +77,10 @@ class source_reader {
     for (auto const& each : flags) flags_.emplace_back("flag " + each.name, each.path, make_value(each.value));
     if (driver) flags_.emplace_back("program", driver_path, make_value(boost::describe::enum_to_string(*driver, "")));
     choose_driver();
-    if (auto const profile = find_profile(lookup, errors_); profile && is_server(driver_)) profile_ = layers_of_profile(*profile);
+    auto const profile = find_profile(lookup, errors_);
+    if (!profile || !is_server(driver_)) return;
+    profile_ = layers_of_profile(*profile);
+    is_production_ = *profile == "production";
   }
   source_reader(source_reader const&) = delete;
   source_reader& operator=(source_reader const&) = delete;
@@ -101,6 +105,7 @@ class source_reader {
     for (auto const& each : flags_) read_layer(each);
     all.sources = std::move(reader.sources);
     drop_tls_of_profile(all, reader);
+    if (is_production_) drop_connection_log(all);
     fit_pool(all);
     complete(all);
     for (auto* const more : {&errors_, &reader.errors}) std::move(more->begin(), more->end(), std::back_inserter(errors));
@@ -197,10 +202,21 @@ class source_reader {
     reader.nodes.erase(below + "enabled");
   }
 
+  /// Who comes and goes is for those who look for a mistake; in production it would bury what matters.
+  static void drop_connection_log(settings& all) {
+    static constexpr std::string_view path = "scheduler.storage.connection.pool.log_connections";
+    if (!std::exchange(all.storage.connection.pool.log_connections, false)) return;
+    auto& from = all.sources.find(path)->second;
+    all.ignored.push_back(to_string(from) + ": " + std::string{path} + ": ignored, the profile production does not log connections");
+    from = source{};
+    from.file = "profile production";
+  }
+
   node const& document_;
   std::string file_;
   std::vector<config_error> errors_;
   std::vector<layer> profile_;
+  bool is_production_ = false;
   std::vector<variable_layer> environment_;
   std::vector<layer> flags_;
   storage_driver driver_ = storage_driver::sqlite;

@@ -333,6 +333,7 @@ class pool_core {
     entry& one = entries_[which];
     if (auto const reason = reason_to_close(one, now)) return close(which, *reason);
     if (!waiting_.empty() && !suspended_) return grant(which, now);
+    if (count(state::idle) >= settings_.max_idle) return close(which, close_reason::idle);
     change(which, state::idle);
     one.answered = now;
     one.ask_at = settings_.keepalive == duration{0} ? forever : now + less_up_to_a_tenth(settings_.keepalive);

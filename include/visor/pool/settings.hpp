@@ -18,8 +18,9 @@ namespace visor {
 ///
 /// Lengths of time are measured by a steady clock. Zero says "never" or "no limit" only where that is written.
 struct pool_settings {
-  int min = 0;   ///< kept open even when idle; 0 to `max`. 0: after `idle_timeout` nothing is left open
-  int max = 10;  ///< at most so many connections, those counted that are being made or closed; 1 to 10000
+  int min = 0;            ///< kept open even when idle; 0 to `max`. 0: after `idle_timeout` nothing is left open
+  int max = 10;           ///< at most so many connections, those counted that are being made or closed; 1 to 10000
+  int max_idle = 10'000;  ///< one that comes back to so many idle ones is closed; `min` to 10000
   duration acquire_timeout{std::chrono::seconds{5}};        ///< how long to wait for a connection; 1 ms to 1 h
   int max_waiting = 10'000;                                 ///< more callers than this do not wait but fail at once; 1 to 1000000
   duration idle_timeout{std::chrono::seconds{30}};          ///< above `min`, one that was idle so long is closed; 0: never; else 1 s to 1 d
@@ -53,6 +54,7 @@ struct pool_settings {
     std::vector<fault> found;
     within(found, "max", max, 1, 10'000);
     within(found, "min", min, 0, max);
+    within(found, "max_idle", max_idle, min, 10'000);
     within(found, "max_waiting", max_waiting, 1, 1'000'000);
     within(found, "max_connecting", max_connecting, 1, 100);
     if (max_uses < 0) found.emplace_back("max_uses", std::to_string(max_uses), "0 (no limit) or more");
@@ -91,7 +93,7 @@ struct pool_settings {
   }
 };
 BOOST_DESCRIBE_STRUCT(pool_settings, (),
-                      (min, max, acquire_timeout, max_waiting, idle_timeout, max_lifetime, max_uses, keepalive, validation_window,
+                      (min, max, max_idle, acquire_timeout, max_waiting, idle_timeout, max_lifetime, max_uses, keepalive, validation_window,
                        validation_timeout, connect_timeout, max_connecting, connect_backoff, connect_backoff_cap, reset_timeout,
                        leak_threshold, log_connections))
 
