@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 struct plan {
-  char const* scenario; /* burn-down, one-at-a-time or bulk-enqueue */
+  char const* scenario; /* burn-down, one-at-a-time, bulk-enqueue or steady, as far as a floor knows them */
   long jobs;
   long batch;
   int nodes;

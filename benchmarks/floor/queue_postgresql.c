@@ -1,11 +1,13 @@
 /* floor_queue_postgresql CONNINFO SCENARIO JOBS BATCH NODES PAYLOAD-BYTES: what `visor bench` has a node do, written by hand onto libpq:
    the statements that visor issues, in as few round trips as their answers allow, and by COPY where jobs are added. The tables are there,
-   and empty. */
+   and empty. Of `steady` BATCH is how many jobs a second are added, each by itself, by one process, which another one is told of. */
 #include "queue.h"
 #include "statements_postgresql.h"
 
 #include <libpq-fe.h>
 #include <endian.h>
+#include <poll.h>
+#include <sys/mman.h>
 
 enum { bulk = 500, most_parameters = 11 };
 
@@ -353,6 +355,94 @@ static void work(int node, int ready, int go, void* with) {
   PQfinish(on);
 }
 
+/* ---- from adding a job to its start ---- */
+
+/* Of each job, in seconds; both processes see them. */
+static double* added_at;
+static double* started_at;
+
+static void add_one(PGconn* on, struct plan const* of, long id) {
+  struct given job = {0}, ready = {0}, nothing = {0};
+  int64_t const now = since_2000();
+  give_number(&job, id);
+  give_text(&job, "bench");
+  give_text(&job, "default");
+  give_number(&job, 100);
+  give_text(&job, of->payload);
+  give_number(&job, 1);
+  for (int none = 0; none < 3; ++none) give_null(&job);
+  give_number(&job, now);
+  give_number(&job, now);
+  give_text(&ready, "default");
+  give_number(&ready, 100);
+  give_number(&ready, now);
+  give_number(&ready, id);
+  give_number(&ready, 1);
+  issue_text(on, "BEGIN ISOLATION LEVEL READ COMMITTED");
+  issue(on, "lock", &nothing);
+  issue(on, "insert_job", &job);
+  issue(on, "insert_ready", &ready);
+  issue_text(on, "NOTIFY visor");
+  issue_text(on, "COMMIT");
+  end_trip(on);
+  for (int answers = 6; answers > 0; --answers) PQclear(next(on));
+  trip_ended(on);
+}
+
+static void add_each(PGconn* on, struct plan const* of) {
+  prepare(on, "insert_job", JOBS_INSERT_JOB, 11,
+          (Oid const[]){is_number, is_text, is_text, is_number, is_text, is_number, is_text, is_time, is_text, is_time, is_time});
+  prepare(on, "insert_ready", JOBS_INSERT_READY, 5, (Oid const[]){is_text, is_number, is_time, is_number, is_number});
+  if (PQenterPipelineMode(on) != 1) fail(on);
+  double const begin = seconds_now() + 0.3;
+  for (long i = 0; i < of->jobs; ++i) {
+    double const wait = begin + (double)i / (double)of->batch - seconds_now();
+    if (wait > 0) usleep((useconds_t)(wait * 1e6));
+    added_at[i] = seconds_now();
+    add_one(on, of, i + 1);
+  }
+}
+
+static void start_each(PGconn* on, struct plan const* of) {
+  int64_t ids[1000], attempts[1000];
+  struct worker by = {.name = "bench-1", .lease = 1000000000, .ids = ids, .attempts = attempts};
+  struct buffer arrays[11] = {{0}};
+  run(on, "LISTEN visor");
+  if (PQenterPipelineMode(on) != 1) fail(on);
+  for (long started = 0; started < of->jobs || by.count != 0;) {
+    exchange(on, &by, 1000, arrays);
+    for (long i = 0; i < by.count; ++i) started_at[ids[i] - 1] = seconds_now();
+    started += by.count;
+    int told = by.count != 0 || started == of->jobs;
+    while (!told) {
+      for (PGnotify* word; (word = PQnotifies(on)) != NULL; PQfreemem(word)) told = 1;
+      if (told) break;
+      struct pollfd socket = {.fd = PQsocket(on), .events = POLLIN};
+      if (poll(&socket, 1, 10000) != 1 || PQconsumeInput(on) != 1) give_up("nobody told of a job");
+    }
+  }
+}
+
+static void add_or_start(int node, int ready, int go, void* with) {
+  PGconn* const on = connect_prepared();
+  wait_for_go(ready, go);
+  (node == 0 ? add_each : start_each)(on, with);
+  PQfinish(on);
+}
+
+static int compare(void const* left, void const* right) {
+  double const a = *(double const*)left, b = *(double const*)right;
+  return (a > b) - (a < b);
+}
+
+/* As `visor bench steady` prints it. */
+static void print_starts(struct plan const* of) {
+  for (long i = 0; i < of->jobs; ++i) started_at[i] = (started_at[i] - added_at[i]) * 1e3;
+  qsort(started_at, (size_t)of->jobs, sizeof *started_at, compare);
+  printf("{\"scenario\":\"steady\",\"driver\":\"postgresql\",\"jobs\":%ld,\"latencies\":{\"start\":{\"p50_ms\":%.3f,\"p99_ms\":%.3f}}}\n",
+         of->jobs, started_at[(of->jobs - 1) / 2], started_at[(of->jobs - 1) * 99 / 100]);
+}
+
 static void expect(PGconn* on, char const* question, long wanted) {
   PGresult* const result = PQexec(on, question);
   if (PQresultStatus(result) != PGRES_TUPLES_OK) fail(on);
@@ -360,12 +450,29 @@ static void expect(PGconn* on, char const* question, long wanted) {
   PQclear(result);
 }
 
+#define EIGHT_NODES                                                                                                  \
+  "INSERT INTO visor_node (name, address, state, epoch, lease_until, exclusive, slots, started_at, version) " \
+  "SELECT 'bench-' || i, 'floor', 'online', 1, now() + interval '1 day', false, 1, now(), '0' FROM generate_series(1, 8) i"
+
 int main(int count, char** words) {
   if (count != 7) return 2;
   conninfo = words[1];
   struct plan of = read_plan(words + 2);
   PGconn* const on = connect_prepared();
   double cpu = 0, took;
+  int const is_steady = strcmp(of.scenario, "steady") == 0;
+  if (is_steady) {
+    size_t const size = (size_t)of.jobs * sizeof *added_at;
+    added_at = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (added_at == MAP_FAILED) give_up("no memory");
+    started_at = added_at + of.jobs;
+    run(on, EIGHT_NODES);
+    run_together(2, add_or_start, &of, &cpu);
+    expect(on, "SELECT count(DISTINCT job) FROM visor_attempt WHERE final_state = 'completed'", of.jobs);
+    print_starts(&of);
+    PQfinish(on);
+    return 0;
+  }
   if (is_bulk(&of)) {
     took = run_together(of.nodes, enqueue_part, &of, &cpu);
     expect(on, "SELECT count(*) FROM visor_ready JOIN visor_job ON id = job", of.jobs);
@@ -374,8 +481,7 @@ int main(int count, char** words) {
     chunks.batch = 5000;
     enqueue(&chunks, 0, of.jobs);
     run(on, "ANALYZE visor_job, visor_ready, visor_attempt");
-    run(on, "INSERT INTO visor_node (name, address, state, epoch, lease_until, exclusive, slots, started_at, version) "
-            "SELECT 'bench-' || i, 'floor', 'online', 1, now() + interval '1 day', false, 1, now(), '0' FROM generate_series(1, 8) i");
+    run(on, EIGHT_NODES);
     took = run_together(of.nodes, work, &of, &cpu);
     expect(on, "SELECT count(DISTINCT job) FROM visor_attempt WHERE final_state = 'completed'", of.jobs);
     expect(on, "SELECT count(*) FROM visor_ready", 0);
