@@ -311,8 +311,10 @@ class Cluster:
         return True
 
     def is_online(self, node):
-        with self.server_lock:
+        """Not while nobody gets an answer, as where the members of a cluster that lost one look for each other."""
+        with self.server_lock, contextlib.suppress(subprocess.CalledProcessError):
             return self.server.sql(f"SELECT count(*) FROM visor_node WHERE name = '{node.name}' AND state = 'online'", "visor") == "1"
+        return False
 
     def end(self, node):
         """It may have ended by itself where it found no server at its start, and it may not have come to hear signals yet."""
