@@ -23,7 +23,7 @@ struct queue_settings {
 
   /// How many jobs a node claims at a time. Of many slots it is the half, so that the jobs of one half run while what came of the other
   /// half is written and the next are claimed. Of few it is all of them: a transaction more takes longer than what the handlers of so few
-  /// jobs win, if these do nothing (0.7 ms on PostgreSQL, and 1.8 microseconds a job: docs/performance.md).
+  /// jobs win, if these do nothing (more than half a millisecond on PostgreSQL, and two microseconds a job: docs/performance.md).
   int claim_size() const { return slots < 400 ? slots : slots / 2; }
 
   friend bool operator==(queue_settings const&, queue_settings const&) = default;
