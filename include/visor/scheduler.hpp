@@ -241,8 +241,10 @@ scheduler<Driver, Clock>::scheduler(boost::asio::io_context& io, settings how, C
       strand_(boost::asio::make_strand(io)),
       clock_(clock),
       store_(make_store(Driver(), how.storage, clock, log)),
-      engine_(io.get_executor(), *store_, how.node, clock, std::move(log)) {
+      engine_(io.get_executor(), *store_, how.node, clock, log) {
   engine_.owns_schedules_of(origin::code);
+  if (log)
+    for (auto const& each : how.ignored) log(log_level::warning, each);
 }
 
 template <class Driver, timekeeper Clock>

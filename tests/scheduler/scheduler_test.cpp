@@ -103,6 +103,18 @@ struct folder {
 
 }  // namespace
 
+TEST_CASE("what a configuration asked for and does not get is said once") {
+  boost::asio::io_context io;
+  visor::manual_clock clock;
+  std::vector<std::string> said;
+  visor::settings how;
+  how.ignored.push_back("environment DB_LOG_CONNECTIONS: ignored");
+  auto const keep = [&](visor::log_level, std::string_view line) { said.emplace_back(line); };
+  visor::scheduler<visor::memory, visor::manual_clock> const loud{io, how, clock, keep};
+  visor::scheduler<visor::memory, visor::manual_clock> const quiet{io, how, clock};
+  CHECK(said == how.ignored);
+}
+
 TEST_CASE("a job reaches its handler with its payload") {
   shop here;
   std::vector<std::string> seen;
