@@ -172,7 +172,7 @@ struct settings : scheduler_settings {
   std::vector<visor::workflow> workflows;
   /// Where each value that is not a default came from, by its dotted path (`scheduler.ha.lock_ttl`).
   std::map<std::string, source, std::less<>> sources;
-  /// What was asked for and does not count, a line each, for whoever starts with these settings to say.
+  /// What was asked for and does not count, a line each: `visor::scheduler` and `visor run` log it when they begin.
   std::vector<std::string> ignored;
   settings() = default;
   friend bool operator==(settings const&, settings const&) = default;
