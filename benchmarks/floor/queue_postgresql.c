@@ -450,9 +450,9 @@ static void expect(PGconn* on, char const* question, long wanted) {
   PQclear(result);
 }
 
-#define EIGHT_NODES                                                                                                  \
-  "INSERT INTO visor_node (name, address, state, epoch, lease_until, exclusive, slots, started_at, version) " \
-  "SELECT 'bench-' || i, 'floor', 'online', 1, now() + interval '1 day', false, 1, now(), '0' FROM generate_series(1, 8) i"
+static char const eight_nodes[] =
+    "INSERT INTO visor_node (name, address, state, epoch, lease_until, exclusive, slots, started_at, version) "
+    "SELECT 'bench-' || i, 'floor', 'online', 1, now() + interval '1 day', false, 1, now(), '0' FROM generate_series(1, 8) i";
 
 int main(int count, char** words) {
   if (count != 7) return 2;
@@ -466,7 +466,7 @@ int main(int count, char** words) {
     added_at = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (added_at == MAP_FAILED) give_up("no memory");
     started_at = added_at + of.jobs;
-    run(on, EIGHT_NODES);
+    run(on, eight_nodes);
     run_together(2, add_or_start, &of, &cpu);
     expect(on, "SELECT count(DISTINCT job) FROM visor_attempt WHERE final_state = 'completed'", of.jobs);
     print_starts(&of);
@@ -481,7 +481,7 @@ int main(int count, char** words) {
     chunks.batch = 5000;
     enqueue(&chunks, 0, of.jobs);
     run(on, "ANALYZE visor_job, visor_ready, visor_attempt");
-    run(on, EIGHT_NODES);
+    run(on, eight_nodes);
     took = run_together(of.nodes, work, &of, &cpu);
     expect(on, "SELECT count(DISTINCT job) FROM visor_attempt WHERE final_state = 'completed'", of.jobs);
     expect(on, "SELECT count(*) FROM visor_ready", 0);
