@@ -118,26 +118,26 @@ static void enqueue(struct plan const* of, long from, long until) {
       long const count = end - at < bulk ? end - at : bulk;
       for (long i = 0; i < count; ++i) {
         put_number(0, i, at + i + 1);
-        put_text(1, i, "bench");
-        put_text(2, i, "default");
+        put_number(1, i, now);
+        put_number(2, i, now);
         put_number(3, i, 100);
-        put_text(4, i, of->payload);
-        put_number(5, i, 1);
-        put_number(9, i, now);
-        put_number(10, i, now);
+        put_number(4, i, 1);
+        put_text(5, i, of->payload);
+        put_text(6, i, "bench");
+        put_text(7, i, "default");
       }
-      execute_many(job, "nttntnTNTnn", count);
+      execute_many(job, "nnnnntttTNT", count);
     }
     for (long at = from; at < end; at += bulk) {
       long const count = end - at < bulk ? end - at : bulk;
       for (long i = 0; i < count; ++i) {
-        put_text(0, i, "default");
-        put_number(1, i, 100);
-        put_number(2, i, now);
-        put_number(3, i, at + i + 1);
-        put_number(4, i, 1);
+        put_number(0, i, now);
+        put_number(1, i, at + i + 1);
+        put_number(2, i, 100);
+        put_number(3, i, 1);
+        put_text(4, i, "default");
       }
-      execute_many(ready, "tnnnn", count);
+      execute_many(ready, "nnnnt", count);
     }
     run(on, "COMMIT");
     from = end;
@@ -172,7 +172,7 @@ static void work(int node, int ready, int go, void* with) {
   snprintf(name, sizeof name, "bench-%d", node + 1);
   unsigned long name_length, queue_length, ids_length;
   int64_t lease = (int64_t)(node + 1) * 1000000000, one = 1, epoch = 1, limit = of->batch;
-  int64_t before_all = INT32_MIN; /* as a priority; times and ids are not negative */
+  int64_t priority = INT32_MIN, run_at = INT32_MIN, job = INT32_MIN; /* behind this place it looks for more; at first before all */
   int64_t* const ids = malloc((size_t)of->batch * sizeof *ids);
   int64_t* const attempts = malloc((size_t)of->batch * sizeof *attempts);
   int64_t* const priorities = malloc((size_t)of->batch * sizeof *priorities);
@@ -208,22 +208,21 @@ static void work(int node, int ready, int go, void* with) {
         long const some = count - at < bulk ? count - at : bulk;
         for (long i = 0; i < some; ++i) {
           put_number(0, i, ids[at + i]);
-          put_number(1, i, attempts[at + i]);
-          put_number(2, i, lease);
-          put_text(3, i, name);
-          put_number(4, i, 1);
-          put_number(5, i, now);
-          put_number(6, i, now);
-          put_text(7, i, "completed");
+          put_number(1, i, lease);
+          put_number(2, i, 1);
+          put_number(3, i, now);
+          put_number(4, i, now);
+          put_number(5, i, attempts[at + i]);
+          put_text(6, i, name);
           put_text(8, i, "completed");
         }
-        execute_many(insert_attempt, "nnntnnnttTT", some);
+        execute_many(insert_attempt, "nnnnnntTtTT", some);
       }
       MYSQL_BIND gone[] = {a_number(&lease)};
       execute(remove_lease, gone);
     }
-    MYSQL_BIND which[] = {a_text("default", &queue_length), a_number(&before_all), a_number(&before_all), a_number(&before_all),
-                          a_number(&before_all), a_number(&before_all), a_number(&limit)};
+    MYSQL_BIND which[] = {a_text("default", &queue_length), a_number(&priority), a_number(&priority), a_number(&run_at),
+                          a_number(&run_at), a_number(&job), a_number(&limit)};
     if (mysql_stmt_bind_param(front, which) != 0 || mysql_stmt_execute(front) != 0 || mysql_stmt_store_result(front) != 0)
       give_up(mysql_stmt_error(front));
     for (count = 0;; ++count) {
@@ -232,8 +231,9 @@ static void work(int node, int ready, int go, void* with) {
       if (got != 0) give_up("a row cannot be read");
       ids[count] = row_numbers[0];
       attempts[count] = row_numbers[1];
-      priorities[count] = row_numbers[4];
-      run_ats[count] = row_numbers[9];
+      priorities[count] = priority = row_numbers[4];
+      run_ats[count] = run_at = row_numbers[9];
+      job = ids[count];
     }
     mysql_stmt_free_result(front);
     for (long at = 0; at < count; at += bulk) {

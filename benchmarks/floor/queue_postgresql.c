@@ -43,6 +43,10 @@ static void put64(struct buffer* to, int64_t value) {
   put(to, &big, sizeof big);
 }
 /* As elements of arrays and columns of COPY. */
+static void put_small(struct buffer* to, int32_t value) {
+  put32(to, 4);
+  put32(to, value);
+}
 static void put_number(struct buffer* to, int64_t value) {
   put32(to, 8);
   put64(to, value);
@@ -70,6 +74,11 @@ static void give_number(struct given* to, int64_t value) {
   to->numbers[to->count] = htobe64((uint64_t)value);
   give_bytes(to, (char const*)&to->numbers[to->count], 8);
 }
+static void give_small(struct given* to, int32_t value) {
+  uint32_t const big = htobe32((uint32_t)value);
+  memcpy(&to->numbers[to->count], &big, sizeof big);
+  give_bytes(to, (char const*)&to->numbers[to->count], 4);
+}
 static void give_text(struct given* to, char const* text) { give_bytes(to, text, strlen(text)); }
 static void give_null(struct given* to) {
   to->values[to->count] = NULL;
@@ -93,7 +102,16 @@ static void prepare(PGconn* on, char const* name, char const* text, int count, O
   PQclear(result);
 }
 
-enum { is_number = 20, is_text = 25, is_time = 1184, are_numbers = 1016, are_texts = 1009, are_times = 1185 };
+enum {
+  is_number = 20,
+  is_small = 23,
+  is_text = 25,
+  is_time = 1184,
+  are_smalls = 1007,
+  are_texts = 1009,
+  are_numbers = 1016,
+  are_times = 1185
+};
 
 static PGconn* connect_prepared(void) {
   PGconn* const on = PQconnectdb(conninfo);
@@ -106,9 +124,9 @@ static PGconn* connect_prepared(void) {
   prepare(on, "cancels", JOBS_CANCELS, 1, (Oid const[]){is_number});
   prepare(on, "find_lease", LEASES_FIND_LEASE, 3, (Oid const[]){is_number, is_text, is_number});
   prepare(on, "insert_attempt", LEASES_INSERT_ATTEMPT, 11,
-          (Oid const[]){is_number, is_number, is_number, is_text, is_number, is_time, is_time, is_text, is_text, is_text, is_text});
+          (Oid const[]){is_number, is_number, is_number, is_time, is_time, is_small, is_text, is_text, is_text, is_text, is_text});
   prepare(on, "insert_attempts", MANY_INSERT_ATTEMPT, 11,
-          (Oid const[]){are_numbers, are_numbers, are_numbers, are_texts, are_numbers, are_times, are_times, are_texts, are_texts, are_texts,
+          (Oid const[]){are_numbers, are_numbers, are_numbers, are_times, are_times, are_smalls, are_texts, are_texts, are_texts, are_texts,
                         are_texts});
   prepare(on, "remove_lease", LEASES_REMOVE_LEASE, 1, (Oid const[]){is_number});
   prepare(on, "front", JOBS_FRONT_OF_QUEUE, 6, (Oid const[]){is_text, is_number, is_time, is_number, is_number, is_number});
@@ -171,24 +189,24 @@ static void enqueue(struct plan const* of, long from, long until) {
     for (long i = 0; i < of->batch && from < until; ++i, ++from) {
       put16(&jobs, 11);
       put_number(&jobs, from + 1);
+      put_number(&jobs, now);
+      put_number(&jobs, now);
+      put_small(&jobs, 100);
+      put_small(&jobs, 1);
+      put_text(&jobs, of->payload);
       put_text(&jobs, "bench");
       put_text(&jobs, "default");
-      put_number(&jobs, 100);
-      put_text(&jobs, of->payload);
-      put_number(&jobs, 1);
       for (int none = 0; none < 3; ++none) put32(&jobs, -1);
-      put_number(&jobs, now);
-      put_number(&jobs, now);
       put16(&ready, 5);
-      put_text(&ready, "default");
-      put_number(&ready, 100);
       put_number(&ready, now);
       put_number(&ready, from + 1);
-      put_number(&ready, 1);
+      put_small(&ready, 100);
+      put_small(&ready, 1);
+      put_text(&ready, "default");
     }
-    copy(on, "COPY visor_job (id, type, queue, priority, payload, max_attempts, schedule, planned_at, owner, run_at, created_at) "
+    copy(on, "COPY visor_job (id, run_at, created_at, priority, max_attempts, payload, type, queue, schedule, planned_at, owner) "
              "FROM STDIN (FORMAT binary)", &jobs);
-    copy(on, "COPY visor_ready (queue, priority, run_at, job, attempt) FROM STDIN (FORMAT binary)", &ready);
+    copy(on, "COPY visor_ready (run_at, job, priority, attempt, queue) FROM STDIN (FORMAT binary)", &ready);
     run(on, "COMMIT");
   }
   PQfinish(on);
@@ -209,13 +227,18 @@ struct worker {
   char name[32];
   int64_t lease;
   int64_t* ids;      /* that it holds */
-  int64_t* attempts; /* and the number of each */
+  int32_t* attempts; /* and the number of each */
+  uint64_t place[3]; /* priority, time and id behind which it looks for more, as they are sent */
   long count;
 };
 
+static void begin_at_front(struct worker* one) {
+  for (int i = 0; i < 3; ++i) one->place[i] = htobe64((uint64_t)(int64_t)INT32_MIN); /* in microseconds that is just before 2000 */
+}
+
 /* Many in one statement, as arrays. */
 static void issue_attempts(PGconn* on, struct worker const* by, long from, long count, int64_t now, struct buffer* arrays) {
-  int64_t const kinds[] = {is_number, is_number, is_number, is_text, is_number, is_time, is_time, is_text, is_text, is_text, is_text};
+  int64_t const kinds[] = {is_number, is_number, is_number, is_time, is_time, is_small, is_text, is_text, is_text, is_text, is_text};
   struct given with = {0};
   for (int column = 0; column < 11; ++column) {
     struct buffer* const to = &arrays[column];
@@ -227,13 +250,12 @@ static void issue_attempts(PGconn* on, struct worker const* by, long from, long 
     put32(to, 1);
     for (long i = from; i < from + count; ++i) switch (column) {
         case 0: put_number(to, by->ids[i]); break;
-        case 1: put_number(to, by->attempts[i]); break;
-        case 2: put_number(to, by->lease); break;
-        case 3: put_text(to, by->name); break;
-        case 4: put_number(to, 1); break;
-        case 5:
-        case 6: put_number(to, now); break;
-        case 7:
+        case 1: put_number(to, by->lease); break;
+        case 2: put_number(to, 1); break;
+        case 3:
+        case 4: put_number(to, now); break;
+        case 5: put_small(to, by->attempts[i]); break;
+        case 6: put_text(to, by->name); break;
         case 8: put_text(to, "completed"); break;
         default: put32(to, -1);
       }
@@ -245,13 +267,13 @@ static void issue_attempts(PGconn* on, struct worker const* by, long from, long 
 static void issue_attempt(PGconn* on, struct worker const* by, int64_t now) {
   struct given with = {0};
   give_number(&with, by->ids[0]);
-  give_number(&with, by->attempts[0]);
   give_number(&with, by->lease);
-  give_text(&with, by->name);
   give_number(&with, 1);
   give_number(&with, now);
   give_number(&with, now);
-  give_text(&with, "completed");
+  give_small(&with, by->attempts[0]);
+  give_text(&with, by->name);
+  give_null(&with);
   give_text(&with, "completed");
   give_null(&with);
   give_null(&with);
@@ -262,6 +284,12 @@ static int64_t number_at(PGresult* rows, int row, int column) {
   uint64_t value;
   memcpy(&value, PQgetvalue(rows, row, column), sizeof value);
   return (int64_t)be64toh(value);
+}
+
+static int32_t small_at(PGresult* rows, int row, int column) {
+  uint32_t value;
+  memcpy(&value, PQgetvalue(rows, row, column), sizeof value);
+  return (int32_t)be32toh(value);
 }
 
 /* Completes what the last call claimed, and claims more, in one transaction of two round trips. */
@@ -302,7 +330,7 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
   }
   struct given front = {0};
   give_text(&front, "default");
-  for (int i = 0; i < 3; ++i) give_number(&front, INT32_MIN); /* before all: as a priority, and in microseconds just before 2000 */
+  for (int i = 0; i < 3; ++i) give_bytes(&front, (char const*)&by->place[i], 8);
   give_number(&front, limit);
   give_number(&front, limit);
   issue(on, "front", &front);
@@ -316,7 +344,13 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
   by->count = PQntuples(rows);
   for (int i = 0; i < by->count; ++i) {
     by->ids[i] = number_at(rows, i, 0);
-    by->attempts[i] = number_at(rows, i, 1);
+    by->attempts[i] = small_at(rows, i, 1);
+  }
+  if (by->count != 0) {
+    int const last = (int)by->count - 1;
+    by->place[0] = htobe64((uint64_t)(int64_t)small_at(rows, last, 4));
+    memcpy(&by->place[1], PQgetvalue(rows, last, 9), 8);
+    memcpy(&by->place[2], PQgetvalue(rows, last, 0), 8);
   }
   PQclear(rows);
   trip_ended(on);
@@ -349,6 +383,7 @@ static void work(int node, int ready, int go, void* with) {
   by.ids = malloc((size_t)of->batch * sizeof *by.ids);
   by.attempts = malloc((size_t)of->batch * sizeof *by.attempts);
   struct buffer arrays[11] = {{0}};
+  begin_at_front(&by);
   wait_for_go(ready, go);
   do exchange(on, &by, of->batch, arrays);
   while (by.count != 0);
@@ -365,19 +400,19 @@ static void add_one(PGconn* on, struct plan const* of, long id) {
   struct given job = {0}, ready = {0}, nothing = {0};
   int64_t const now = since_2000();
   give_number(&job, id);
+  give_number(&job, now);
+  give_number(&job, now);
+  give_small(&job, 100);
+  give_small(&job, 1);
+  give_text(&job, of->payload);
   give_text(&job, "bench");
   give_text(&job, "default");
-  give_number(&job, 100);
-  give_text(&job, of->payload);
-  give_number(&job, 1);
   for (int none = 0; none < 3; ++none) give_null(&job);
-  give_number(&job, now);
-  give_number(&job, now);
-  give_text(&ready, "default");
-  give_number(&ready, 100);
   give_number(&ready, now);
   give_number(&ready, id);
-  give_number(&ready, 1);
+  give_small(&ready, 100);
+  give_small(&ready, 1);
+  give_text(&ready, "default");
   issue_text(on, "BEGIN ISOLATION LEVEL READ COMMITTED");
   issue(on, "lock", &nothing);
   issue(on, "insert_job", &job);
@@ -391,8 +426,8 @@ static void add_one(PGconn* on, struct plan const* of, long id) {
 
 static void add_each(PGconn* on, struct plan const* of) {
   prepare(on, "insert_job", JOBS_INSERT_JOB, 11,
-          (Oid const[]){is_number, is_text, is_text, is_number, is_text, is_number, is_text, is_time, is_text, is_time, is_time});
-  prepare(on, "insert_ready", JOBS_INSERT_READY, 5, (Oid const[]){is_text, is_number, is_time, is_number, is_number});
+          (Oid const[]){is_number, is_time, is_time, is_small, is_small, is_text, is_text, is_text, is_text, is_time, is_text});
+  prepare(on, "insert_ready", JOBS_INSERT_READY, 5, (Oid const[]){is_time, is_number, is_small, is_small, is_text});
   if (PQenterPipelineMode(on) != 1) fail(on);
   double const begin = seconds_now() + 0.3;
   for (long i = 0; i < of->jobs; ++i) {
@@ -404,9 +439,11 @@ static void add_each(PGconn* on, struct plan const* of) {
 }
 
 static void start_each(PGconn* on, struct plan const* of) {
-  int64_t ids[1000], attempts[1000];
+  int64_t ids[1000];
+  int32_t attempts[1000];
   struct worker by = {.name = "bench-1", .lease = 1000000000, .ids = ids, .attempts = attempts};
   struct buffer arrays[11] = {{0}};
+  begin_at_front(&by);
   run(on, "LISTEN visor");
   if (PQenterPipelineMode(on) != 1) fail(on);
   for (long started = 0; started < of->jobs || by.count != 0;) {

@@ -47,21 +47,21 @@ static void enqueue(struct plan const* of) {
     int64_t const now = microseconds_now();
     for (long i = from; i < until; ++i) {
       give_number(job, 1, i + 1);
-      give_text(job, 2, "bench");
-      give_text(job, 3, "default");
+      give_number(job, 2, now);
+      give_number(job, 3, now);
       give_number(job, 4, 100);
-      give_text(job, 5, of->payload);
-      give_number(job, 6, 1);
-      give_number(job, 10, now);
-      give_number(job, 11, now);
+      give_number(job, 5, 1);
+      give_text(job, 6, of->payload);
+      give_text(job, 7, "bench");
+      give_text(job, 8, "default");
       do_all(job);
     }
     for (long i = from; i < until; ++i) {
-      give_text(ready, 1, "default");
-      give_number(ready, 2, 100);
-      give_number(ready, 3, now);
-      give_number(ready, 4, i + 1);
-      give_number(ready, 5, 1);
+      give_number(ready, 1, now);
+      give_number(ready, 2, i + 1);
+      give_number(ready, 3, 100);
+      give_number(ready, 4, 1);
+      give_text(ready, 5, "default");
       do_all(ready);
     }
     do_all(commit);
@@ -101,13 +101,12 @@ static void work(struct plan const* of) {
       int64_t const now = microseconds_now();
       for (long i = 0; i < count; ++i) {
         give_number(insert_attempt, 1, ids[i]);
-        give_number(insert_attempt, 2, attempts[i]);
-        give_number(insert_attempt, 3, lease);
-        give_text(insert_attempt, 4, "bench");
-        give_number(insert_attempt, 5, 1);
-        give_number(insert_attempt, 6, now);
-        give_number(insert_attempt, 7, now);
-        give_text(insert_attempt, 8, "completed");
+        give_number(insert_attempt, 2, lease);
+        give_number(insert_attempt, 3, 1);
+        give_number(insert_attempt, 4, now);
+        give_number(insert_attempt, 5, now);
+        give_number(insert_attempt, 6, attempts[i]);
+        give_text(insert_attempt, 7, "bench");
         give_text(insert_attempt, 9, "completed");
         do_all(insert_attempt);
       }

@@ -87,21 +87,21 @@ void sqlite_floor::enqueue(std::int64_t first_id, int count, std::string const& 
   begin_->run();
   for (std::int64_t id = first_id; id < first_id + count; ++id) {
     insert_job_->integer(1, id);
-    insert_job_->text(2, "bench");
-    insert_job_->text(3, "default");
+    insert_job_->integer(2, now());
+    insert_job_->integer(3, now());
     insert_job_->integer(4, 100);
-    insert_job_->text(5, payload);
-    insert_job_->integer(6, 1);
-    insert_job_->integer(10, now());
-    insert_job_->integer(11, now());
+    insert_job_->integer(5, 1);
+    insert_job_->text(6, payload);
+    insert_job_->text(7, "bench");
+    insert_job_->text(8, "default");
     insert_job_->run();
   }
   for (std::int64_t id = first_id; id < first_id + count; ++id) {
-    insert_ready_->text(1, "default");
-    insert_ready_->integer(2, 100);
-    insert_ready_->integer(3, now());
-    insert_ready_->integer(4, id);
-    insert_ready_->integer(5, 1);
+    insert_ready_->integer(1, now());
+    insert_ready_->integer(2, id);
+    insert_ready_->integer(3, 100);
+    insert_ready_->integer(4, 1);
+    insert_ready_->text(5, "default");
     insert_ready_->run();
   }
   commit_->run();
@@ -118,13 +118,12 @@ std::size_t sqlite_floor::exchange(int limit) {
     find_lease_->run();
     for (job const& done : claimed_) {
       insert_attempt_->integer(1, done.id);
-      insert_attempt_->integer(2, done.attempt);
-      insert_attempt_->integer(3, lease_);
-      insert_attempt_->text(4, "bench");
-      insert_attempt_->integer(5, 1);
-      insert_attempt_->integer(6, now());
-      insert_attempt_->integer(7, now());
-      insert_attempt_->text(8, "completed");
+      insert_attempt_->integer(2, lease_);
+      insert_attempt_->integer(3, 1);
+      insert_attempt_->integer(4, now());
+      insert_attempt_->integer(5, now());
+      insert_attempt_->integer(6, done.attempt);
+      insert_attempt_->text(7, "bench");
       insert_attempt_->text(9, "completed");
       insert_attempt_->run();
     }

@@ -444,7 +444,8 @@ class Cluster:
         def spelled(column):
             if self.server.DRIVER == "postgresql" and column.endswith("_at"):
                 return f"CAST(extract(epoch FROM {column}) * 1000000 AS bigint)"
-            return f"coalesce({column}, '')" if column in ("final_state", "node") else column
+            missing = {"final_state": "", "node": "", "outcome": "completed"}
+            return f"coalesce({column}, '{missing[column]}')" if column in missing else column
         text = self.server.sql(f"SELECT {', '.join(map(spelled, columns))} FROM {rest}", "visor")
         row = collections.namedtuple("row", columns)
         return [row(*line.split("\t")) for line in text.splitlines()]

@@ -195,7 +195,7 @@ workflows:
   std::ifstream lines(here / "runs");
   for (std::string name, job, attempt; lines >> name >> job >> attempt;) ++runs[{job, attempt}];
   std::size_t completed = 0;
-  for (auto const& row : db.rows("SELECT job, number FROM visor_attempt WHERE outcome = 'completed'")) {
+  for (auto const& row : db.rows("SELECT job, number FROM visor_attempt WHERE final_state = 'completed'")) {
     ++completed;
     CHECK(runs[{row[0], row[1]}] == 1);
   }

@@ -45,6 +45,7 @@ namespace {
 struct row {
   using value = std::variant<std::monostate, std::int64_t, bool, visor::instant, std::string>;
   std::vector<value> values = std::vector<value>(10);
+  void bind(int index, std::int32_t of) { at(index) = std::int64_t{of}; }
   void bind(int index, std::int64_t of) { at(index) = of; }
   void bind(int index, bool of) { at(index) = of; }
   void bind(int index, visor::instant of) { at(index) = of; }
@@ -113,7 +114,8 @@ TEST_CASE("kinds follow from types", "[sql]") {
   static_assert(visor::sql::kind_of<int> == kind::integer);
   static_assert(visor::sql::kind_of<bool> == kind::boolean);
   static_assert(visor::sql::kind_of<std::optional<visor::instant>> == kind::instant);
-  static_assert(visor::sql::kind_of<visor::duration> == kind::integer);
+  static_assert(visor::sql::kind_of<std::int64_t> == kind::bigint);
+  static_assert(visor::sql::kind_of<visor::duration> == kind::bigint);
   static_assert(visor::sql::kind_of<shape> == kind::text);
   static_assert(visor::sql::kind_of<std::optional<std::string_view>> == kind::text);
   SUCCEED();

@@ -11,7 +11,8 @@ struct plain_dialect : visor::sql::one_writer {
   static constexpr char quote_open = '"';
   static constexpr char quote_close = '"';
   static constexpr visor::sql::placeholder_style placeholder = visor::sql::placeholder_style::question;
-  static constexpr std::string_view integer = "BIGINT";
+  static constexpr std::string_view integer = "INTEGER";
+  static constexpr std::string_view bigint = "BIGINT";
   static constexpr std::string_view boolean = "BOOLEAN";
   static constexpr std::string_view instant = "TIMESTAMP";
   static constexpr std::string_view text = "TEXT";

@@ -11,6 +11,10 @@
 
 #include "support/catch.hpp"
 
+#include <boost/mp11/algorithm.hpp>
+#include <boost/mp11/list.hpp>
+
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -88,6 +92,18 @@ void compare_all() {
   compare(folder + "schema.sql", schema);
 }
 
+/// What a value takes in a row of PostgreSQL; 0: of no fixed width, and not aligned.
+int width_of(visor::sql::kind what) {
+  switch (what) {
+    case visor::sql::kind::bigint:
+    case visor::sql::kind::instant: return 8;
+    case visor::sql::kind::integer: return 4;
+    case visor::sql::kind::boolean: return 1;
+    case visor::sql::kind::text: break;
+  }
+  return 0;
+}
+
 }  // namespace
 
 TEST_CASE("the statements of SQLite are these", "[sql][golden]") { compare_all<visor::sqlite_dialect>(); }
@@ -101,6 +117,33 @@ TEST_CASE("the statements of SQL Server are these", "[sql][golden]") {
   compare("mssql/many.sql", texts_of_many<visor::mssql_dialect, visor::mssql_driver::insert_json>());
 }
 TEST_CASE("the statements of MySQL are these", "[sql][golden]") { compare_all<visor::mysql_dialect>(); }
+
+TEST_CASE("rows that there is one of for each job are not filled up", "[sql][golden]") {
+  // PostgreSQL aligns: behind a narrow value, or a text, a wide one begins up to 7 bytes later.
+  using rows =
+      boost::mp11::mp_list<visor::job_record, visor::ready_record, visor::scheduled_record, visor::waiting_record, visor::attempt_record>;
+  boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, rows>>([]<class Record>(boost::mp11::mp_identity<Record>) {
+    int before = 8;
+    boost::mp11::mp_for_each<visor::sql::members_of<Record>>([&]<class Descriptor>(Descriptor) {
+      using type = visor::sql::type_of<Descriptor>;
+      INFO(visor::sql::table<Record>::name << "." << Descriptor::name);
+      int const width = width_of(visor::sql::kind_of<type>);
+      bool const is_rarely_there = before == 0 && visor::sql::is_optional<type>::value;
+      bool const is_narrow_end = width == 4 && visor::sql::member_names<Record>.back() == Descriptor::name;
+      CHECK((width <= before || is_rarely_there || is_narrow_end));
+      before = std::min(before, width);
+    });
+  });
+}
+
+TEST_CASE("where rows lie in the order of the key, the last column is none of it", "[sql][golden]") {
+  boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, visor::all_records>>(
+      []<class Record>(boost::mp11::mp_identity<Record>) {
+        using table = visor::sql::table<Record>;
+        INFO(table::name);
+        CHECK_FALSE((table::clustered && visor::sql::detail::pattern_has(table::key, visor::sql::member_names<Record>.back())));
+      });
+}
 
 TEST_CASE("no two statements have one name", "[sql][golden]") {
   std::set<std::string> names;

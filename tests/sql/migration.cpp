@@ -29,6 +29,12 @@ struct leaf {
 };
 BOOST_DESCRIBE_STRUCT(leaf, (), (tree, number))
 
+struct bark {
+  std::int64_t tree = 0;
+  std::string colour;
+};
+BOOST_DESCRIBE_STRUCT(bark, (), (tree, colour))
+
 struct root {
   std::string name;
   std::string soil;
@@ -54,6 +60,13 @@ struct visor::sql::table<visor_test::leaf> : visor::sql::table_defaults {
   static constexpr std::string_view name = "leaf";
   static constexpr std::string_view key = "[tree], [number]";
   static constexpr int since = 2;
+};
+
+template <>
+struct visor::sql::table<visor_test::bark> : visor::sql::table_defaults {
+  static constexpr std::string_view name = "bark";
+  static constexpr std::string_view key = "[tree]";
+  static constexpr std::string_view may_be_null = "[colour]";
 };
 
 template <>
@@ -90,9 +103,9 @@ TEST_CASE("a version is what came with it, and no more", "[sql]") {
         "  PRIMARY KEY (\"id\")\n)");
   CHECK(steps[0].up[1].text == "CREATE INDEX \"visor_tree_kind\" ON \"visor_tree\" (\"kind\", \"planted_at\")");
   REQUIRE(steps[1].up.size() == 2);
-  CHECK(steps[1].up[0].text == "ALTER TABLE \"visor_tree\" ADD COLUMN \"height\" BIGINT");
+  CHECK(steps[1].up[0].text == "ALTER TABLE \"visor_tree\" ADD COLUMN \"height\" INTEGER");
   CHECK(steps[1].up[1].text ==
-        "CREATE TABLE \"visor_leaf\" (\n  \"tree\" BIGINT NOT NULL,\n  \"number\" BIGINT NOT NULL,\n  PRIMARY KEY (\"tree\", "
+        "CREATE TABLE \"visor_leaf\" (\n  \"tree\" BIGINT NOT NULL,\n  \"number\" INTEGER NOT NULL,\n  PRIMARY KEY (\"tree\", "
         "\"number\")\n) CLUSTERED");
   REQUIRE(steps[2].up.size() == 2);
   CHECK(steps[2].up[0].text == "ALTER TABLE \"visor_tree\" ADD COLUMN \"is_felled\" BOOLEAN NOT NULL DEFAULT FALSE");
@@ -127,6 +140,11 @@ TEST_CASE("text in a key has a type of its own, and keeps it", "[sql]") {
   CHECK(visor::sql::create_table_text<narrow_dialect, root> ==
         "CREATE TABLE \"visor_root\" (\n  \"name\" SHORT NOT NULL,\n  \"soil\" SHORT NOT NULL,\n  \"note\" TEXT NOT NULL,\n"
         "  \"mark\" SHORT NOT NULL,\n  PRIMARY KEY (\"name\")\n) CLUSTERED");
+}
+
+TEST_CASE("a column may be NULL whose member is not optional", "[sql]") {
+  CHECK(visor::sql::create_table_text<plain_dialect, bark> ==
+        "CREATE TABLE \"visor_bark\" (\n  \"tree\" BIGINT NOT NULL,\n  \"colour\" TEXT,\n  PRIMARY KEY (\"tree\")\n) CLUSTERED");
 }
 
 TEST_CASE("an index is made and dropped as the database can", "[sql]") {

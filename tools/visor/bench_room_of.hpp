@@ -84,8 +84,8 @@ struct bench_fill_finished : visor::sql::statement_defaults {
   using params = bench_fill_params;
   using used = visor::sql::tables<visor::attempt_record>;
   static constexpr void write(auto& out) {
-    out("INSERT INTO {attempt} ([job], [number], [lease], [node], [epoch], [started_at], [finished_at], [outcome], [final_state]) "
-        "SELECT :first + x.i, 1, 0, 'bench', 0, :now, :now, ")(visor::outcome::completed)(", ")(visor::job_state::completed)(bench_numbers);
+    out("INSERT INTO {attempt} ([job], [number], [lease], [node], [epoch], [started_at], [finished_at], [final_state]) "
+        "SELECT :first + x.i, 1, 0, 'bench', 0, :now, :now, ")(visor::job_state::completed)(bench_numbers);
   }
 };
 

@@ -18,9 +18,9 @@
 /// those and nothing else.
 namespace visor::sql {
 
-/// What can stand in a column or behind a placeholder: a 64-bit integer, true or false, an instant, or text. Each may be NULL,
-/// which C++ says with `std::optional`.
-enum class kind { integer, boolean, instant, text };
+/// What can stand in a column or behind a placeholder: an integer of 32 or of 64 bits, true or false, an instant, or text. Each may be
+/// NULL, which C++ says with `std::optional`.
+enum class kind { integer, bigint, boolean, instant, text };
 
 namespace detail {
 
@@ -33,8 +33,10 @@ constexpr kind find_kind() {
     return kind::boolean;
   else if constexpr (std::is_same_v<T, instant>)
     return kind::instant;
-  else if constexpr (std::is_integral_v<T> || std::is_same_v<T, duration>)
+  else if constexpr (std::is_same_v<T, int>)
     return kind::integer;
+  else if constexpr (std::is_integral_v<T> || std::is_same_v<T, duration>)
+    return kind::bigint;
   else
     return kind::text;
 }
@@ -49,8 +51,9 @@ inline constexpr kind kind_of = detail::find_kind<typename without_optional<T>::
 /// What a driver gives a statement its parameters through: `bind(index, value)` for each kind, `bind_null(index)`; indexes from 0
 /// in the order of the placeholders. Text is only valid until the statement has run.
 template <class B>
-concept binder = requires(B& b, int index, std::int64_t integer, bool truth, instant when, std::string_view text) {
+concept binder = requires(B& b, int index, std::int32_t integer, std::int64_t bigint, bool truth, instant when, std::string_view text) {
   b.bind(index, integer);
+  b.bind(index, bigint);
   b.bind(index, truth);
   b.bind(index, when);
   b.bind(index, text);
@@ -77,7 +80,7 @@ void bind_value(Binder& to, int index, T const& value) {
       to.bind_null(index);
   } else if constexpr (std::is_enum_v<T>) {
     to.bind(index, enum_name(value));
-  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, instant>) {
+  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, int> || std::is_same_v<T, instant>) {
     to.bind(index, value);
   } else if constexpr (std::is_same_v<T, duration>) {
     to.bind(index, static_cast<std::int64_t>(value.count()));

@@ -32,7 +32,8 @@ struct one_writer {
 /// - `name`: of the dialect, for golden files and messages.
 /// - `quote_open`, `quote_close`: around an identifier.
 /// - `placeholder`: a `placeholder_style`.
-/// - `integer`, `boolean`, `instant`, `text`: column types: signed 64 bits; true or false; microseconds UTC; UTF-8 of any length.
+/// - `integer`, `bigint`, `boolean`, `instant`, `text`: column types: signed 32 and 64 bits; true or false; microseconds UTC; UTF-8 of any
+///   length.
 /// - `key_text`: of text that stands in a key or an index, where the database limits its length; else the same as `text`. What is too long
 ///   must be refused, not cut.
 /// - `table_end`, `clustered_end`: what follows the columns of a table; of one whose rows lie in the order of its key.
@@ -64,6 +65,7 @@ concept dialect = requires {
   { D::quote_close } -> std::convertible_to<char>;
   { D::placeholder } -> std::convertible_to<placeholder_style>;
   { D::integer } -> std::convertible_to<std::string_view>;
+  { D::bigint } -> std::convertible_to<std::string_view>;
   { D::boolean } -> std::convertible_to<std::string_view>;
   { D::instant } -> std::convertible_to<std::string_view>;
   { D::text } -> std::convertible_to<std::string_view>;

@@ -47,6 +47,7 @@ template <class Dialect, class Record, class Descriptor>
 constexpr std::string_view column_type() {
   switch (kind_of<type_of<Descriptor>>) {
     case kind::integer: return Dialect::integer;
+    case kind::bigint: return Dialect::bigint;
     case kind::boolean: return Dialect::boolean;
     case kind::instant: return Dialect::instant;
     case kind::text: return is_key_text<Record>(Descriptor::name) ? Dialect::key_text : Dialect::text;
@@ -62,7 +63,7 @@ template <class Dialect, class Record, class Descriptor>
 constexpr void column_definition(writer& out, std::string_view value) {
   out.column(Descriptor::name);
   out(" ").raw(column_type<Dialect, Record, Descriptor>());
-  if constexpr (!is_optional<type_of<Descriptor>>::value) out(" NOT NULL");
+  if (!is_optional<type_of<Descriptor>>::value && !pattern_has(table<Record>::may_be_null, Descriptor::name)) out(" NOT NULL");
   if (!value.empty()) out(" DEFAULT ").raw(value);
 }
 

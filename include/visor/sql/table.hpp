@@ -39,6 +39,7 @@ struct added_column {
 /// - `added`: an array of `added_column`.
 /// - `key_values`: columns of text that are in no key and no index here, but whose values stand in one elsewhere, or will in a later
 ///   version, as a pattern. They have the same type as there, so what is too long for that is refused here already.
+/// - `may_be_null`: columns that may be NULL though their members are not optional, as a pattern: whose value then follows from others.
 template <class Record>
 struct table;
 
@@ -49,6 +50,7 @@ struct table_defaults {
   static constexpr std::array<index, 0> indexes{};
   static constexpr std::array<added_column, 0> added{};
   static constexpr std::string_view key_values = {};
+  static constexpr std::string_view may_be_null = {};
 };
 
 /// A table that a statement may name, and what it may name of it.

@@ -53,12 +53,14 @@ struct table<lease_record> : table_defaults {
   static constexpr std::array added{added_column{"limited", 3}};
 };
 
-/// Almost every job ends as completed; the index holds only those that people look for.
+/// Almost every attempt completes its job. That is written once, as the state in which the job ended, and the index holds only those that
+/// people look for.
 template <>
 struct table<attempt_record> : table_defaults {
   static constexpr std::string_view name = "attempt";
   static constexpr std::string_view key = "[job], [number]";
   static constexpr std::string_view key_values = "[node]";
+  static constexpr std::string_view may_be_null = "[outcome]";
   static constexpr std::array indexes{index{"attempt_ended", "[final_state], [job]", "[final_state] IN ('failed', 'cancelled')"}};
 };
 

@@ -22,17 +22,17 @@ TEST_CASE("a claim takes what lies behind a place, in the order of the queue", "
   run(io, store.open());
   run(io, store.close());
 
-  std::array<st::ready_row, 9> const rows{{{"q", -5, at(1), 8},
-                                           {"q", -5, at(1), 9},
-                                           {"q", -5, at(2), 5},
-                                           {"q", -5, at(2), 6},
-                                           {"q", 100, at(1), 3},
-                                           {"q", 100, at(1), 4},
-                                           {"q", 100, at(2), 1},
-                                           {"q", 100, at(2), 2},
-                                           {"r", 100, at(3), 7}}};
+  std::array<st::queued_row, 9> const rows{{{at(1), 8, -5, 1, "q"},
+                                            {at(1), 9, -5, 1, "q"},
+                                            {at(2), 5, -5, 1, "q"},
+                                            {at(2), 6, -5, 1, "q"},
+                                            {at(1), 3, 100, 1, "q"},
+                                            {at(1), 4, 100, 1, "q"},
+                                            {at(2), 1, 100, 1, "q"},
+                                            {at(2), 2, 100, 1, "q"},
+                                            {at(3), 7, 100, 1, "r"}}};
   std::vector<st::new_job_row> jobs;
-  for (auto const& row : rows) jobs.push_back({row.job, "t", row.queue, row.priority, "{}", 1, {}, {}, {}, row.run_at, at(0)});
+  for (auto const& row : rows) jobs.push_back({row.job, row.run_at, at(0), row.priority, 1, "{}", "t", row.queue, {}, {}, {}});
 
   database in(where.settings());
   run(io, in.open());
@@ -44,7 +44,7 @@ TEST_CASE("a claim takes what lies behind a place, in the order of the queue", "
     auto put_and_take = [&](session& on) -> visor::task<> {
       found.clear();
       co_await on.run("DELETE FROM visor_ready");
-      co_await on.post_many(st::insert_ready(), std::span<st::ready_row const>(rows));
+      co_await on.post_many(st::insert_ready(), std::span<st::queued_row const>(rows));
       st::front_params const front{"q", 3, priority, at(seconds), job};
       auto const taken = co_await on.query(st::front_of_queue(), front);
       for (auto const& each : taken) found.push_back(each.id);

@@ -25,6 +25,7 @@ class literals {
  public:
   explicit literals(Planner const&) {}
 
+  void bind(int index, std::int32_t value) { bind(index, std::int64_t{value}); }
   void bind(int index, std::int64_t value) { at(index) = std::to_string(value); }
   void bind(int index, bool value) { at(index) = value ? "true" : "false"; }
   void bind(int index, visor::instant value) { at(index) = Planner::literal(value); }

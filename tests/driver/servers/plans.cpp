@@ -67,7 +67,7 @@ class full_database {
         "INSERT INTO visor_attempt (job, number, lease, node, epoch, started_at, finished_at, outcome, final_state) "
         "SELECT n, 1, n / 500 + 1000, 'n1', 1, " +
         p("n") + ", " + p("n + 1") +
-        ", CASE WHEN mod(n, 200) IN (0, 40) THEN 'failed' ELSE 'completed' END, "
+        ", CASE WHEN mod(n, 200) IN (0, 40) THEN 'failed' WHEN mod(n, 200) = 20 THEN 'cancelled' END, "
         "CASE mod(n, 200) WHEN 0 THEN 'failed' WHEN 20 THEN 'cancelled' WHEN 40 THEN 'dead' ELSE 'completed' END" +
         numbers + ended);
     on.run("INSERT INTO visor_dead (job, died_at, attempts) SELECT n, " + p("n") + ", 1" + numbers + " WHERE mod(n, 200) = 40");

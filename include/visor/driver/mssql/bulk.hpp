@@ -56,8 +56,8 @@ struct insert_json : sql::statement_defaults {
   using members = typename Many::params;
   static constexpr std::string_view key = used::all[0].key;
 
-  static constexpr std::array<std::string_view, 4> types{mssql_dialect::integer, mssql_dialect::boolean, mssql_dialect::instant,
-                                                         "nvarchar(max)"};  // in the order of sql::kind
+  static constexpr std::array<std::string_view, 5> types{mssql_dialect::integer, mssql_dialect::bigint, mssql_dialect::boolean,
+                                                         mssql_dialect::instant, "nvarchar(max)"};  // in the order of sql::kind
 
   static constexpr void columns(auto& out, std::string_view before, bool typed) {
     std::string_view between;
@@ -85,6 +85,7 @@ class json_object {
  public:
   json_object(std::string& to, std::span<std::string_view const> names) : to_(to), names_(names) {}
 
+  void bind(int index, std::int32_t value) { bind(index, std::int64_t{value}); }
   void bind(int index, std::int64_t value) { begin(index) += std::to_string(value); }
   void bind(int index, bool value) { begin(index) += value ? "true" : "false"; }
   void bind(int index, instant value) {

@@ -13,7 +13,8 @@ struct mssql_dialect : sql::one_writer {
   static constexpr char quote_open = '[';
   static constexpr char quote_close = ']';
   static constexpr sql::placeholder_style placeholder = sql::placeholder_style::question;
-  static constexpr std::string_view integer = "bigint";
+  static constexpr std::string_view integer = "int";
+  static constexpr std::string_view bigint = "bigint";
   static constexpr std::string_view boolean = "bit";
   static constexpr std::string_view instant = "datetime2(6)";
   static constexpr std::string_view text = "nvarchar(max) COLLATE Latin1_General_100_BIN2";

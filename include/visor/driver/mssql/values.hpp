@@ -51,6 +51,7 @@ class parameters {
   parameters(parameters const&) = delete;
   parameters& operator=(parameters const&) = delete;
 
+  void bind(int index, std::int32_t value) { bind(index, std::int64_t{value}); }
   void bind(int index, std::int64_t value) {
     place& here = at(index);
     here.number = value;
@@ -141,7 +142,8 @@ class parameters {
                               const_cast<void*>(value), room, &here.length);
     };
     switch (kind) {
-      case sql::kind::integer: return bind(SQL_C_SBIGINT, SQL_BIGINT, 19, 0, &here.number, sizeof here.number);
+      case sql::kind::integer: return bind(SQL_C_SBIGINT, SQL_INTEGER, 10, 0, &here.number, sizeof here.number);
+      case sql::kind::bigint: return bind(SQL_C_SBIGINT, SQL_BIGINT, 19, 0, &here.number, sizeof here.number);
       case sql::kind::boolean: return bind(SQL_C_BIT, SQL_BIT, 1, 0, &here.flag, sizeof here.flag);
       case sql::kind::instant:
         if (here.is_odd) break;
@@ -193,7 +195,7 @@ class row_buffer {
     auto const number = static_cast<SQLUSMALLINT>(index + 1);
     switch (kinds_[index]) {
       case sql::kind::integer:
-        return SQL_SUCCEEDED(SQLGetData(from, number, SQL_C_SBIGINT, &here.number, sizeof here.number, &here.length));
+      case sql::kind::bigint: return SQL_SUCCEEDED(SQLGetData(from, number, SQL_C_SBIGINT, &here.number, sizeof here.number, &here.length));
       case sql::kind::boolean: return SQL_SUCCEEDED(SQLGetData(from, number, SQL_C_BIT, &here.flag, sizeof here.flag, &here.length));
       case sql::kind::instant:
         return SQL_SUCCEEDED(SQLGetData(from, number, SQL_C_TYPE_TIMESTAMP, &here.when, sizeof here.when, &here.length));

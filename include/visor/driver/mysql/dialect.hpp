@@ -17,7 +17,8 @@ struct mysql_dialect {
   static constexpr char quote_open = '`';
   static constexpr char quote_close = '`';
   static constexpr sql::placeholder_style placeholder = sql::placeholder_style::question;
-  static constexpr std::string_view integer = "BIGINT";
+  static constexpr std::string_view integer = "INT";
+  static constexpr std::string_view bigint = "BIGINT";
   static constexpr std::string_view boolean = "BOOLEAN";
   static constexpr std::string_view instant = "BIGINT";
   static constexpr std::string_view text = "LONGTEXT";

@@ -21,6 +21,7 @@ namespace visor::mysql_driver {
 template <std::size_t N>
 class parameters {
  public:
+  void bind(int index, std::int32_t value) { bind(index, std::int64_t{value}); }
   void bind(int index, std::int64_t value) {
     auto const at = static_cast<std::size_t>(index);
     numbers_[at] = value;
@@ -54,6 +55,7 @@ class parameter_columns {
     for (std::size_t i = 0; i < kinds.size(); ++i) columns_[i].is_text = kinds[i] == sql::kind::text;
   }
 
+  void bind(int index, std::int32_t value) { bind(index, std::int64_t{value}); }
   void bind(int index, std::int64_t value) { add_number(at(index), value, STMT_INDICATOR_NONE); }
   void bind(int index, bool value) { bind(index, std::int64_t{value}); }
   void bind(int index, instant value) { bind(index, std::int64_t{value.time_since_epoch().count()}); }

@@ -12,7 +12,8 @@ struct postgresql_dialect {
   static constexpr char quote_open = '"';
   static constexpr char quote_close = '"';
   static constexpr sql::placeholder_style placeholder = sql::placeholder_style::dollar;
-  static constexpr std::string_view integer = "bigint";
+  static constexpr std::string_view integer = "integer";
+  static constexpr std::string_view bigint = "bigint";
   static constexpr std::string_view boolean = "boolean";
   static constexpr std::string_view instant = "timestamptz";
   static constexpr std::string_view text = "text COLLATE \"C\"";

@@ -30,12 +30,14 @@ namespace visor::postgresql_driver {
 /// Types by their numbers in the catalog, which never change: src/include/catalog/pg_type.dat.
 inline constexpr Oid boolean_type = 16;
 inline constexpr Oid bigint_type = 20;
+inline constexpr Oid integer_type = 23;
 inline constexpr Oid text_type = 25;
 inline constexpr Oid timestamptz_type = 1184;
 
 constexpr Oid type_of(sql::kind what) {
   switch (what) {
-    case sql::kind::integer: return bigint_type;
+    case sql::kind::integer: return integer_type;
+    case sql::kind::bigint: return bigint_type;
     case sql::kind::boolean: return boolean_type;
     case sql::kind::instant: return timestamptz_type;
     case sql::kind::text: return text_type;
@@ -45,7 +47,8 @@ constexpr Oid type_of(sql::kind what) {
 
 constexpr Oid array_type_of(sql::kind what) {
   switch (what) {
-    case sql::kind::integer: return 1016;
+    case sql::kind::integer: return 1007;
+    case sql::kind::bigint: return 1016;
     case sql::kind::boolean: return 1000;
     case sql::kind::instant: return 1185;
     case sql::kind::text: return 1009;
@@ -85,6 +88,11 @@ struct parameter_list {
 template <std::size_t N>
 class parameters {
  public:
+  void bind(int index, std::int32_t value) {
+    auto& bytes = numbers_[static_cast<std::size_t>(index)];
+    boost::endian::store_big_s32(bytes.data(), value);
+    set(index, bytes.data(), 4);
+  }
   void bind(int index, std::int64_t value) {
     auto& bytes = numbers_[static_cast<std::size_t>(index)];
     boost::endian::store_big_s64(bytes.data(), value);
@@ -121,6 +129,10 @@ void add_number(std::string& to, Number value) {
 }
 
 // A value with its length before it: an element of an array, or a field of a row that is copied.
+inline void add_value(std::string& to, std::int32_t value) {
+  add_number<std::int32_t>(to, 4);
+  add_number(to, value);
+}
 inline void add_value(std::string& to, std::int64_t value) {
   add_number<std::int32_t>(to, 8);
   add_number(to, value);

@@ -30,6 +30,7 @@ namespace visor::sqlite_driver {
 class parameter_binder {
  public:
   explicit parameter_binder(sqlite3_stmt* prepared) : prepared_(prepared) {}
+  void bind(int index, std::int32_t value) { bind(index, std::int64_t{value}); }
   void bind(int index, std::int64_t value) { note(sqlite3_bind_int64(prepared_, index + 1, value)); }
   void bind(int index, bool value) { note(sqlite3_bind_int(prepared_, index + 1, value ? 1 : 0)); }
   void bind(int index, instant value) { bind(index, std::int64_t{value.time_since_epoch().count()}); }

@@ -12,6 +12,7 @@ struct sqlite_dialect : sql::one_writer {
   static constexpr char quote_close = '"';
   static constexpr sql::placeholder_style placeholder = sql::placeholder_style::question;
   static constexpr std::string_view integer = "INTEGER";
+  static constexpr std::string_view bigint = "INTEGER";
   static constexpr std::string_view boolean = "INTEGER";
   static constexpr std::string_view instant = "INTEGER";
   static constexpr std::string_view text = "TEXT";

@@ -18,51 +18,43 @@ namespace visor::statements {
 
 struct new_job_row {
   job_id id = 0;
+  instant run_at{};
+  instant created_at{};
+  int priority = 100;
+  int max_attempts = 1;
+  std::string_view payload;
   std::string_view type;
   std::string_view queue;
-  int priority = 100;
-  std::string_view payload;
-  int max_attempts = 1;
   std::optional<std::string_view> schedule;
   std::optional<instant> planned_at;
   std::optional<std::string_view> owner;
-  instant run_at{};
-  instant created_at{};
 };
-BOOST_DESCRIBE_STRUCT(new_job_row, (), (id, type, queue, priority, payload, max_attempts, schedule, planned_at, owner, run_at, created_at))
+BOOST_DESCRIBE_STRUCT(new_job_row, (), (id, run_at, created_at, priority, max_attempts, payload, type, queue, schedule, planned_at, owner))
 
-struct ready_row {
-  std::string_view queue;
-  int priority = 100;
+/// Of the jobs that may run now, or of those for later.
+struct queued_row {
   instant run_at{};
   job_id job = 0;
-  int attempt = 1;
-};
-BOOST_DESCRIBE_STRUCT(ready_row, (), (queue, priority, run_at, job, attempt))
-
-struct scheduled_row {
-  instant run_at{};
-  job_id job = 0;
-  std::string_view queue;
   int priority = 100;
   int attempt = 1;
+  std::string_view queue;
 };
-BOOST_DESCRIBE_STRUCT(scheduled_row, (), (run_at, job, queue, priority, attempt))
+BOOST_DESCRIBE_STRUCT(queued_row, (), (run_at, job, priority, attempt, queue))
 
 struct waiting_row {
   job_id blocker = 0;
   job_id job = 0;
-  std::string_view queue;
-  int priority = 100;
   instant run_at{};
+  int priority = 100;
   int attempt = 1;
+  std::string_view queue;
 };
-BOOST_DESCRIBE_STRUCT(waiting_row, (), (blocker, job, queue, priority, run_at, attempt))
+BOOST_DESCRIBE_STRUCT(waiting_row, (), (blocker, job, run_at, priority, attempt, queue))
 
 using insert_job = sql::insert<job_record, new_job_row>;
 using insert_new_job = sql::insert<job_record, new_job_row, true>;
-using insert_ready = sql::insert<ready_record, ready_row>;
-using insert_scheduled = sql::insert<scheduled_record, scheduled_row>;
+using insert_ready = sql::insert<ready_record, queued_row>;
+using insert_scheduled = sql::insert<scheduled_record, queued_row>;
 using insert_waiting = sql::insert<waiting_record, waiting_row>;
 using insert_dead = sql::insert<dead_record>;
 using insert_new_cancel = sql::insert<cancel_record, cancel_record, true>;

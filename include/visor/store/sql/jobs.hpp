@@ -101,7 +101,11 @@ inline std::vector<statements::new_job_row> as_rows(std::span<new_job const> giv
 }
 
 /// Where a new job waits for its turn.
-inline statements::ready_row place_of(statements::new_job_row const& job) { return {job.queue, job.priority, job.run_at, job.id, 1}; }
+inline statements::queued_row place_of(statements::new_job_row const& job) { return {job.run_at, job.id, job.priority, 1, job.queue}; }
+
+/// Of a job that was in another table until now.
+/// \param from refers to its text
+inline statements::queued_row place_of(auto const& from) { return {from.run_at, from.job, from.priority, from.attempt, from.queue}; }
 
 /// From so many rows on, what they cost the server is more than the round trips that a copy takes.
 inline constexpr std::size_t worth_a_copy = 200;
@@ -120,16 +124,11 @@ async<Session> insert_all(transaction<Session>& t, Insert insert, std::span<type
 
 /// Lets jobs that are stored already wait for their turn: now, or at their `run_at`.
 template <class Session>
-async<Session> place_jobs(transaction<Session>& t, std::span<statements::ready_row const> jobs) {
-  std::vector<statements::ready_row> ready;
-  std::vector<statements::scheduled_row> scheduled;
+async<Session> place_jobs(transaction<Session>& t, std::span<statements::queued_row const> jobs) {
+  std::vector<statements::queued_row> ready;
+  std::vector<statements::queued_row> scheduled;
   ready.reserve(jobs.size());
-  for (auto const& job : jobs) {
-    if (job.run_at <= t.now)
-      ready.push_back(job);
-    else
-      scheduled.push_back({job.run_at, job.job, job.queue, job.priority, job.attempt});
-  }
+  for (auto const& job : jobs) (job.run_at <= t.now ? ready : scheduled).push_back(job);
   if (!ready.empty()) co_await insert_all<Session>(t, statements::insert_ready(), ready);
   if (!scheduled.empty()) co_await insert_all<Session>(t, statements::insert_scheduled(), scheduled);
   t.news = t.news || !jobs.empty();
@@ -141,7 +140,7 @@ async<Session, std::size_t> enqueue(transaction<Session>& t, std::span<new_job c
   auto const rows = as_rows(jobs, t.now);
   std::vector<std::size_t> affected(jobs.size());
   std::size_t const added = co_await t.session.execute_many(statements::insert_new_job(), rows, affected);
-  std::vector<statements::ready_row> places;
+  std::vector<statements::queued_row> places;
   places.reserve(added);
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (affected[i] != 0) places.push_back(place_of(rows[i]));
@@ -196,8 +195,8 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, 
       statements::of_job const which{job.job};
       auto const behind = co_await t.session.query(statements::waiting_behind(), which);
       if (behind.empty()) continue;
-      std::vector<statements::ready_row> places;
-      for (auto const& next : behind) places.push_back({next.queue, next.priority, next.run_at, next.job, next.attempt});
+      std::vector<statements::queued_row> places;
+      for (auto const& next : behind) places.push_back(place_of(next));
       co_await t.session.post(statements::remove_waiting_behind(), which);
       co_await place_jobs(t, places);
     }
@@ -251,10 +250,10 @@ async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
   auto const due = co_await t.session.query(statements::due_jobs(), wanted);
   if (!due.empty()) {
     std::vector<statements::scheduled_place> places;
-    std::vector<statements::ready_row> ready;
+    std::vector<statements::queued_row> ready;
     for (auto const& job : due) {
       places.push_back({job.run_at, job.job});
-      ready.push_back({job.queue, job.priority, job.run_at, job.job, job.attempt});
+      ready.push_back(place_of(job));
     }
     co_await t.session.post_many(statements::remove_due(), places);
     co_await t.session.post_many(statements::insert_ready(), ready);

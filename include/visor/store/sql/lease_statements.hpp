@@ -8,18 +8,18 @@ namespace visor::statements {
 
 struct attempt_row {
   job_id job = 0;
-  int number = 1;
   std::optional<lease_id> lease;
-  std::optional<std::string_view> node;
   std::optional<std::int64_t> epoch;
   std::optional<instant> started_at;
   instant finished_at{};
-  visor::outcome outcome = visor::outcome::completed;
+  int number = 1;
+  std::optional<std::string_view> node;
+  std::optional<visor::outcome> outcome;  ///< none: completed
   std::optional<job_state> final_state;
   std::optional<std::string_view> error;
   std::optional<std::string_view> output;
 };
-BOOST_DESCRIBE_STRUCT(attempt_row, (), (job, number, lease, node, epoch, started_at, finished_at, outcome, final_state, error, output))
+BOOST_DESCRIBE_STRUCT(attempt_row, (), (job, lease, epoch, started_at, finished_at, number, node, outcome, final_state, error, output))
 
 struct lease_row {
   lease_id id = 0;
@@ -47,7 +47,10 @@ struct attempts_of : sql::statement_defaults {
   using params = of_job;
   using row = attempt_record;
   using used = sql::tables<attempt_record>;
-  static constexpr void write(auto& out) { out("SELECT {*} FROM {attempt} WHERE [job] = :job ORDER BY [number]"); }
+  static constexpr void write(auto& out) {
+    out("SELECT [job], [lease], [epoch], [started_at], [finished_at], [number], [node], coalesce([outcome], ")(outcome::completed)(
+        ") AS [outcome], [final_state], [error], [output] FROM {attempt} WHERE [job] = :job ORDER BY [number]");
+  }
 };
 
 struct accepted_params {
@@ -63,7 +66,8 @@ struct accepted_before : sql::statement_defaults {
   using row = of_job;
   using used = sql::tables<attempt_record>;
   static constexpr void write(auto& out) {
-    out("SELECT [job] FROM {attempt} WHERE [job] = :job AND [number] = :number AND [lease] = :lease AND [outcome] <> ")(outcome::lost);
+    out("SELECT [job] FROM {attempt} WHERE [job] = :job AND [number] = :number AND [lease] = :lease AND ([outcome] IS NULL OR [outcome] "
+        "<> ")(outcome::lost)(")");
   }
 };
 

@@ -118,7 +118,7 @@ inline statements::attempt_row as_row(node_lease const& by, std::int64_t epoch, 
   row.epoch = epoch;
   row.started_at = done.started_at;
   row.finished_at = done.finished_at;
-  row.outcome = done.outcome;
+  if (done.outcome != outcome::completed) row.outcome = done.outcome;
   row.final_state = final_state;
   if (done.error) row.error = *done.error;
   if (done.output) row.output = *done.output;

@@ -121,10 +121,10 @@ async<Session, bool> start(transaction<Session>& t, schedule_record const& sched
   std::size_t const added = co_await t.session.execute(statements::insert_new_job(), job);
   if (added == 0) co_return false;
   if (blocker != 0) {
-    statements::waiting_row const place{blocker, id, job.queue, job.priority, planned, 1};
+    statements::waiting_row const place{blocker, id, planned, job.priority, 1, job.queue};
     co_await t.session.post(statements::insert_waiting(), place);
   } else {
-    statements::ready_row const place = place_of(job);
+    statements::queued_row const place = place_of(job);
     co_await place_jobs<Session>(t, std::span(&place, 1));
   }
   co_return true;

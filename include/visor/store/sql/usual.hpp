@@ -24,7 +24,7 @@ struct unusual {};
 template <class Session>
 async<Session, std::size_t> usual_enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
   auto const rows = as_rows(jobs, t.now);
-  std::vector<statements::ready_row> places;
+  std::vector<statements::queued_row> places;
   places.reserve(rows.size());
   for (auto const& row : rows) places.push_back(place_of(row));
   co_await insert_all<Session>(t, statements::insert_job(), rows);

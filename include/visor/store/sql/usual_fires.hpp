@@ -48,7 +48,7 @@ struct usual_fires {
   std::vector<fired> results;
   std::vector<statements::fire_row> fires;
   std::vector<statements::new_job_row> jobs;
-  std::vector<statements::ready_row> places;
+  std::vector<statements::queued_row> places;
   std::vector<statements::fired_params> schedules;
 
   /// \param result of the order; it is in `results`

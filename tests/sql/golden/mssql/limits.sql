@@ -1,14 +1,14 @@
 -- insert_type_limit
-INSERT INTO [visor_type_limit] ([concurrency], [key_concurrency], [rate], [key_rate], [per], [type]) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO [visor_type_limit] ([type], [concurrency], [key_concurrency], [rate], [key_rate], [per]) VALUES (?, ?, ?, ?, ?, ?);
 
 -- update_type_limit
 UPDATE [visor_type_limit] SET [concurrency] = ?, [key_concurrency] = ?, [rate] = ?, [key_rate] = ?, [per] = ? WHERE [type] = ?;
 
 -- all_limits
-SELECT [concurrency], [key_concurrency], [rate], [key_rate], [per], [type] FROM [visor_type_limit] ORDER BY [type];
+SELECT [type], [concurrency], [key_concurrency], [rate], [key_rate], [per] FROM [visor_type_limit] ORDER BY [type];
 
 -- find_limit
-SELECT [concurrency], [key_concurrency], [rate], [key_rate], [per], [type] FROM [visor_type_limit] WHERE [type] = ?;
+SELECT [type], [concurrency], [key_concurrency], [rate], [key_rate], [per] FROM [visor_type_limit] WHERE [type] = ?;
 
 -- running_of_type
 SELECT j.[queue] AS [queue], count(*) AS [jobs] FROM [visor_lease] l CROSS APPLY OPENJSON(l.[jobs]) WITH ([value] bigint '$') e, [visor_job] j WHERE l.[limited] = ? AND j.[id] = e.[value] AND (SELECT max(a.[number]) FROM [visor_attempt] a WHERE a.[job] = e.[value] AND a.[lease] = l.[id]) IS NULL GROUP BY j.[queue];

@@ -11,52 +11,52 @@ DELETE FROM [visor_migration] WHERE [version] = ?;
 SELECT c.table_name, 'column' AS kind, c.column_name AS part FROM information_schema.columns c WHERE c.table_schema = schema_name() AND c.table_name LIKE 'visor!_%' ESCAPE '!' UNION ALL SELECT t.name, 'index', CASE WHEN i.name LIKE 'visor[_]%visor[_]%' + REPLICATE('[0-9a-f]', 32) THEN LEFT(i.name, LEN(i.name) - 37 - CHARINDEX('_rosiv', REVERSE(LEFT(i.name, LEN(i.name) - 32)))) ELSE i.name END FROM sys.indexes i JOIN sys.tables t ON t.object_id = i.object_id WHERE t.schema_id = schema_id() AND t.name LIKE 'visor!_%' ESCAPE '!' AND i.is_primary_key = 0 AND i.name IS NOT NULL ORDER BY 1, 2, 3;
 
 CREATE TABLE [visor_migration] (
-  [version] bigint NOT NULL,
+  [version] int NOT NULL,
   [name] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [checksum] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [applied_at] datetime2(6) NOT NULL,
   PRIMARY KEY ([version])
 );
 
--- up 1: jobs, schedules and nodes, checksum 1d53d6f229df067a
+-- up 1: jobs, schedules and nodes, checksum 695785e42a62deb6
 CREATE TABLE [visor_job] (
   [id] bigint NOT NULL,
+  [run_at] datetime2(6) NOT NULL,
+  [created_at] datetime2(6) NOT NULL,
+  [priority] int NOT NULL,
+  [max_attempts] int NOT NULL,
+  [payload] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [type] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [priority] bigint NOT NULL,
-  [payload] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [max_attempts] bigint NOT NULL,
   [schedule] nvarchar(255) COLLATE Latin1_General_100_BIN2,
   [planned_at] datetime2(6),
   [owner] nvarchar(max) COLLATE Latin1_General_100_BIN2,
-  [run_at] datetime2(6) NOT NULL,
-  [created_at] datetime2(6) NOT NULL,
   PRIMARY KEY ([id])
 );
 CREATE TABLE [visor_ready] (
-  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [priority] bigint NOT NULL,
   [run_at] datetime2(6) NOT NULL,
   [job] bigint NOT NULL,
-  [attempt] bigint NOT NULL,
+  [priority] int NOT NULL,
+  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [attempt] int NOT NULL,
   PRIMARY KEY ([queue], [priority], [run_at], [job])
 );
 CREATE TABLE [visor_scheduled] (
   [run_at] datetime2(6) NOT NULL,
   [job] bigint NOT NULL,
+  [priority] int NOT NULL,
+  [attempt] int NOT NULL,
   [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [priority] bigint NOT NULL,
-  [attempt] bigint NOT NULL,
   PRIMARY KEY ([run_at], [job])
 );
 CREATE INDEX [visor_scheduled_job] ON [visor_scheduled] ([job]);
 CREATE TABLE [visor_waiting] (
   [blocker] bigint NOT NULL,
   [job] bigint NOT NULL,
-  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [priority] bigint NOT NULL,
   [run_at] datetime2(6) NOT NULL,
-  [attempt] bigint NOT NULL,
+  [priority] int NOT NULL,
+  [attempt] int NOT NULL,
+  [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
   PRIMARY KEY ([blocker], [job])
 );
 CREATE INDEX [visor_waiting_job] ON [visor_waiting] ([job]);
@@ -70,13 +70,13 @@ CREATE TABLE [visor_lease] (
 );
 CREATE TABLE [visor_attempt] (
   [job] bigint NOT NULL,
-  [number] bigint NOT NULL,
   [lease] bigint,
-  [node] nvarchar(255) COLLATE Latin1_General_100_BIN2,
   [epoch] bigint,
   [started_at] datetime2(6),
   [finished_at] datetime2(6) NOT NULL,
-  [outcome] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [number] int NOT NULL,
+  [node] nvarchar(255) COLLATE Latin1_General_100_BIN2,
+  [outcome] nvarchar(max) COLLATE Latin1_General_100_BIN2,
   [final_state] nvarchar(255) COLLATE Latin1_General_100_BIN2,
   [error] nvarchar(max) COLLATE Latin1_General_100_BIN2,
   [output] nvarchar(max) COLLATE Latin1_General_100_BIN2,
@@ -86,7 +86,7 @@ CREATE INDEX [visor_attempt_ended] ON [visor_attempt] ([final_state], [job]) WHE
 CREATE TABLE [visor_dead] (
   [job] bigint NOT NULL,
   [died_at] datetime2(6) NOT NULL,
-  [attempts] bigint NOT NULL,
+  [attempts] int NOT NULL,
   [error] nvarchar(max) COLLATE Latin1_General_100_BIN2,
   PRIMARY KEY ([job])
 );
@@ -102,7 +102,7 @@ CREATE TABLE [visor_node] (
   [epoch] bigint NOT NULL,
   [lease_until] datetime2(6) NOT NULL,
   [exclusive] bit NOT NULL,
-  [slots] bigint NOT NULL,
+  [slots] int NOT NULL,
   [started_at] datetime2(6) NOT NULL,
   [version] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
   PRIMARY KEY ([name])
@@ -115,13 +115,13 @@ CREATE TABLE [visor_schedule] (
   [type] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [payload] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [priority] bigint NOT NULL,
-  [max_attempts] bigint NOT NULL,
+  [priority] int NOT NULL,
+  [max_attempts] int NOT NULL,
   [misfire] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [misfire_limit] bigint NOT NULL,
+  [misfire_limit] int NOT NULL,
   [misfire_window] bigint NOT NULL,
   [overlap] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [max_failures] bigint NOT NULL,
+  [max_failures] int NOT NULL,
   [owner] nvarchar(max) COLLATE Latin1_General_100_BIN2,
   [description] nvarchar(max) COLLATE Latin1_General_100_BIN2,
   [phrase] nvarchar(max) COLLATE Latin1_General_100_BIN2,
@@ -131,7 +131,7 @@ CREATE TABLE [visor_schedule] (
   [last_at] datetime2(6),
   [last_job] bigint,
   [run_count] bigint NOT NULL,
-  [failure_count] bigint NOT NULL,
+  [failure_count] int NOT NULL,
   [last_error] nvarchar(max) COLLATE Latin1_General_100_BIN2,
   [created_at] datetime2(6) NOT NULL,
   [updated_at] datetime2(6) NOT NULL,
@@ -175,25 +175,25 @@ ALTER TABLE [visor_node] ADD [wish] nvarchar(max) COLLATE Latin1_General_100_BIN
 ALTER TABLE [visor_node] DROP COLUMN [queues];
 ALTER TABLE [visor_node] DROP COLUMN [capabilities];
 ALTER TABLE [visor_node] DROP COLUMN [wish];
--- up 3: limits of job types, checksum 0b84db1747cda3e4
+-- up 3: limits of job types, checksum 2e88c2250e33563a
 ALTER TABLE [visor_lease] ADD [limited] nvarchar(255) COLLATE Latin1_General_100_BIN2;
 ALTER TABLE [visor_node] ADD [resources] nvarchar(max) COLLATE Latin1_General_100_BIN2;
 CREATE TABLE [visor_type_limit] (
-  [concurrency] bigint NOT NULL,
-  [key_concurrency] bigint NOT NULL,
-  [rate] bigint NOT NULL,
-  [key_rate] bigint NOT NULL,
-  [per] bigint NOT NULL,
   [type] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [concurrency] int NOT NULL,
+  [key_concurrency] int NOT NULL,
+  [rate] int NOT NULL,
+  [key_rate] int NOT NULL,
+  [per] bigint NOT NULL,
   PRIMARY KEY ([type])
 );
 CREATE TABLE [visor_claim] (
   [type] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [taken_at] datetime2(6) NOT NULL,
   [lease] bigint NOT NULL,
-  [number] bigint NOT NULL,
+  [number] int NOT NULL,
   [queue] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
-  [jobs] bigint NOT NULL,
+  [jobs] int NOT NULL,
   PRIMARY KEY ([type], [taken_at], [lease], [number])
 );
 -- down 3

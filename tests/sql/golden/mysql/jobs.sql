@@ -1,17 +1,17 @@
 -- insert_job
-INSERT INTO `visor_job` (`id`, `type`, `queue`, `priority`, `payload`, `max_attempts`, `schedule`, `planned_at`, `owner`, `run_at`, `created_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO `visor_job` (`id`, `run_at`, `created_at`, `priority`, `max_attempts`, `payload`, `type`, `queue`, `schedule`, `planned_at`, `owner`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- insert_new_job
-INSERT INTO `visor_job` (`id`, `type`, `queue`, `priority`, `payload`, `max_attempts`, `schedule`, `planned_at`, `owner`, `run_at`, `created_at`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE `id` = `id`;
+INSERT INTO `visor_job` (`id`, `run_at`, `created_at`, `priority`, `max_attempts`, `payload`, `type`, `queue`, `schedule`, `planned_at`, `owner`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE `id` = `id`;
 
 -- insert_ready
-INSERT INTO `visor_ready` (`queue`, `priority`, `run_at`, `job`, `attempt`) VALUES (?, ?, ?, ?, ?);
+INSERT INTO `visor_ready` (`run_at`, `job`, `priority`, `attempt`, `queue`) VALUES (?, ?, ?, ?, ?);
 
 -- insert_scheduled
-INSERT INTO `visor_scheduled` (`run_at`, `job`, `queue`, `priority`, `attempt`) VALUES (?, ?, ?, ?, ?);
+INSERT INTO `visor_scheduled` (`run_at`, `job`, `priority`, `attempt`, `queue`) VALUES (?, ?, ?, ?, ?);
 
 -- insert_waiting
-INSERT INTO `visor_waiting` (`blocker`, `job`, `queue`, `priority`, `run_at`, `attempt`) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO `visor_waiting` (`blocker`, `job`, `run_at`, `priority`, `attempt`, `queue`) VALUES (?, ?, ?, ?, ?, ?);
 
 -- insert_dead
 INSERT INTO `visor_dead` (`job`, `died_at`, `attempts`, `error`) VALUES (?, ?, ?, ?);
@@ -53,7 +53,7 @@ INSERT INTO `visor_scheduled` (`run_at`, `job`, `queue`, `priority`, `attempt`) 
 SELECT `queue`, `priority`, `run_at`, `max_attempts`, `schedule` FROM `visor_job` WHERE `id` = ?;
 
 -- due_jobs
-SELECT `run_at`, `job`, `queue`, `priority`, `attempt` FROM `visor_scheduled` WHERE `run_at` <= ? ORDER BY `run_at`, `job` LIMIT ? FOR UPDATE SKIP LOCKED;
+SELECT `run_at`, `job`, `priority`, `attempt`, `queue` FROM `visor_scheduled` WHERE `run_at` <= ? ORDER BY `run_at`, `job` LIMIT ? FOR UPDATE SKIP LOCKED;
 
 -- remove_due
 DELETE FROM `visor_scheduled` WHERE `run_at` = ? AND `job` = ?;
@@ -65,13 +65,13 @@ SELECT `run_at` FROM `visor_scheduled` ORDER BY `run_at`, `job` LIMIT ?;
 SELECT `job` FROM `visor_waiting` ORDER BY `blocker`, `job` LIMIT ?;
 
 -- waiting_behind
-SELECT `blocker`, `job`, `queue`, `priority`, `run_at`, `attempt` FROM `visor_waiting` WHERE `blocker` = ? ORDER BY `job`;
+SELECT `blocker`, `job`, `run_at`, `priority`, `attempt`, `queue` FROM `visor_waiting` WHERE `blocker` = ? ORDER BY `job`;
 
 -- remove_waiting_behind
 DELETE FROM `visor_waiting` WHERE `blocker` = ?;
 
 -- find_waiting
-SELECT `blocker`, `job`, `queue`, `priority`, `run_at`, `attempt` FROM `visor_waiting` WHERE `job` = ?;
+SELECT `blocker`, `job`, `run_at`, `priority`, `attempt`, `queue` FROM `visor_waiting` WHERE `job` = ?;
 
 -- cancels
 SELECT `job` FROM `visor_cancel` ORDER BY `job` LIMIT ?;

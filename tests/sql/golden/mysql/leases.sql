@@ -1,17 +1,17 @@
 -- insert_attempt
-INSERT INTO `visor_attempt` (`job`, `number`, `lease`, `node`, `epoch`, `started_at`, `finished_at`, `outcome`, `final_state`, `error`, `output`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO `visor_attempt` (`job`, `lease`, `epoch`, `started_at`, `finished_at`, `number`, `node`, `outcome`, `final_state`, `error`, `output`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- insert_new_attempt
-INSERT INTO `visor_attempt` (`job`, `number`, `lease`, `node`, `epoch`, `started_at`, `finished_at`, `outcome`, `final_state`, `error`, `output`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE `job` = `job`;
+INSERT INTO `visor_attempt` (`job`, `lease`, `epoch`, `started_at`, `finished_at`, `number`, `node`, `outcome`, `final_state`, `error`, `output`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE `job` = `job`;
 
 -- insert_lease
 INSERT INTO `visor_lease` (`id`, `node`, `epoch`, `taken_at`, `jobs`, `limited`) VALUES (?, ?, ?, ?, ?, ?);
 
 -- attempts_of
-SELECT `job`, `number`, `lease`, `node`, `epoch`, `started_at`, `finished_at`, `outcome`, `final_state`, `error`, `output` FROM `visor_attempt` WHERE `job` = ? ORDER BY `number`;
+SELECT `job`, `lease`, `epoch`, `started_at`, `finished_at`, `number`, `node`, coalesce(`outcome`, 'completed') AS `outcome`, `final_state`, `error`, `output` FROM `visor_attempt` WHERE `job` = ? ORDER BY `number`;
 
 -- accepted_before
-SELECT `job` FROM `visor_attempt` WHERE `job` = ? AND `number` = ? AND `lease` = ? AND `outcome` <> 'lost';
+SELECT `job` FROM `visor_attempt` WHERE `job` = ? AND `number` = ? AND `lease` = ? AND (`outcome` IS NULL OR `outcome` <> 'lost');
 
 -- next_attempt_number
 SELECT coalesce(max(`number`), 0) + 1 AS `number` FROM `visor_attempt` WHERE `job` = ?;

@@ -11,52 +11,52 @@ DELETE FROM `visor_migration` WHERE `version` = ?;
 SELECT c.table_name AS table_name, 'column' AS kind, c.column_name AS part FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name LIKE 'visor!_%' ESCAPE '!' UNION SELECT s.table_name, 'index', s.index_name FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND s.table_name LIKE 'visor!_%' ESCAPE '!' AND s.index_name <> 'PRIMARY' ORDER BY 1, 2, 3;
 
 CREATE TABLE `visor_migration` (
-  `version` BIGINT NOT NULL,
+  `version` INT NOT NULL,
   `name` LONGTEXT NOT NULL,
   `checksum` LONGTEXT NOT NULL,
   `applied_at` BIGINT NOT NULL,
   PRIMARY KEY (`version`)
 ) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
 
--- up 1: jobs, schedules and nodes, checksum d59ff1e29be2e9ba
+-- up 1: jobs, schedules and nodes, checksum 400e8d885443823c
 CREATE TABLE `visor_job` (
   `id` BIGINT NOT NULL,
+  `run_at` BIGINT NOT NULL,
+  `created_at` BIGINT NOT NULL,
+  `priority` INT NOT NULL,
+  `max_attempts` INT NOT NULL,
+  `payload` LONGTEXT NOT NULL,
   `type` LONGTEXT NOT NULL,
   `queue` VARCHAR(255) NOT NULL,
-  `priority` BIGINT NOT NULL,
-  `payload` LONGTEXT NOT NULL,
-  `max_attempts` BIGINT NOT NULL,
   `schedule` VARCHAR(255),
   `planned_at` BIGINT,
   `owner` LONGTEXT,
-  `run_at` BIGINT NOT NULL,
-  `created_at` BIGINT NOT NULL,
   PRIMARY KEY (`id`)
 ) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
 CREATE TABLE `visor_ready` (
-  `queue` VARCHAR(255) NOT NULL,
-  `priority` BIGINT NOT NULL,
   `run_at` BIGINT NOT NULL,
   `job` BIGINT NOT NULL,
-  `attempt` BIGINT NOT NULL,
+  `priority` INT NOT NULL,
+  `queue` VARCHAR(255) NOT NULL,
+  `attempt` INT NOT NULL,
   PRIMARY KEY (`queue`, `priority`, `run_at`, `job`)
 ) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
 CREATE TABLE `visor_scheduled` (
   `run_at` BIGINT NOT NULL,
   `job` BIGINT NOT NULL,
+  `priority` INT NOT NULL,
+  `attempt` INT NOT NULL,
   `queue` VARCHAR(255) NOT NULL,
-  `priority` BIGINT NOT NULL,
-  `attempt` BIGINT NOT NULL,
   PRIMARY KEY (`run_at`, `job`)
 ) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
 CREATE INDEX `visor_scheduled_job` ON `visor_scheduled` (`job`);
 CREATE TABLE `visor_waiting` (
   `blocker` BIGINT NOT NULL,
   `job` BIGINT NOT NULL,
-  `queue` VARCHAR(255) NOT NULL,
-  `priority` BIGINT NOT NULL,
   `run_at` BIGINT NOT NULL,
-  `attempt` BIGINT NOT NULL,
+  `priority` INT NOT NULL,
+  `attempt` INT NOT NULL,
+  `queue` VARCHAR(255) NOT NULL,
   PRIMARY KEY (`blocker`, `job`)
 ) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
 CREATE INDEX `visor_waiting_job` ON `visor_waiting` (`job`);
@@ -70,13 +70,13 @@ CREATE TABLE `visor_lease` (
 ) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
 CREATE TABLE `visor_attempt` (
   `job` BIGINT NOT NULL,
-  `number` BIGINT NOT NULL,
   `lease` BIGINT,
-  `node` VARCHAR(255),
   `epoch` BIGINT,
   `started_at` BIGINT,
   `finished_at` BIGINT NOT NULL,
-  `outcome` LONGTEXT NOT NULL,
+  `number` INT NOT NULL,
+  `node` VARCHAR(255),
+  `outcome` LONGTEXT,
   `final_state` VARCHAR(255),
   `error` LONGTEXT,
   `output` LONGTEXT,
@@ -86,7 +86,7 @@ CREATE INDEX `visor_attempt_ended` ON `visor_attempt` (`final_state`, `job`);
 CREATE TABLE `visor_dead` (
   `job` BIGINT NOT NULL,
   `died_at` BIGINT NOT NULL,
-  `attempts` BIGINT NOT NULL,
+  `attempts` INT NOT NULL,
   `error` LONGTEXT,
   PRIMARY KEY (`job`)
 ) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
@@ -102,7 +102,7 @@ CREATE TABLE `visor_node` (
   `epoch` BIGINT NOT NULL,
   `lease_until` BIGINT NOT NULL,
   `exclusive` BOOLEAN NOT NULL,
-  `slots` BIGINT NOT NULL,
+  `slots` INT NOT NULL,
   `started_at` BIGINT NOT NULL,
   `version` LONGTEXT NOT NULL,
   PRIMARY KEY (`name`)
@@ -115,13 +115,13 @@ CREATE TABLE `visor_schedule` (
   `type` LONGTEXT NOT NULL,
   `payload` LONGTEXT NOT NULL,
   `queue` VARCHAR(255) NOT NULL,
-  `priority` BIGINT NOT NULL,
-  `max_attempts` BIGINT NOT NULL,
+  `priority` INT NOT NULL,
+  `max_attempts` INT NOT NULL,
   `misfire` LONGTEXT NOT NULL,
-  `misfire_limit` BIGINT NOT NULL,
+  `misfire_limit` INT NOT NULL,
   `misfire_window` BIGINT NOT NULL,
   `overlap` LONGTEXT NOT NULL,
-  `max_failures` BIGINT NOT NULL,
+  `max_failures` INT NOT NULL,
   `owner` LONGTEXT,
   `description` LONGTEXT,
   `phrase` LONGTEXT,
@@ -131,7 +131,7 @@ CREATE TABLE `visor_schedule` (
   `last_at` BIGINT,
   `last_job` BIGINT,
   `run_count` BIGINT NOT NULL,
-  `failure_count` BIGINT NOT NULL,
+  `failure_count` INT NOT NULL,
   `last_error` LONGTEXT,
   `created_at` BIGINT NOT NULL,
   `updated_at` BIGINT NOT NULL,
@@ -175,25 +175,25 @@ ALTER TABLE `visor_node` ADD COLUMN `wish` LONGTEXT;
 ALTER TABLE `visor_node` DROP COLUMN `queues`;
 ALTER TABLE `visor_node` DROP COLUMN `capabilities`;
 ALTER TABLE `visor_node` DROP COLUMN `wish`;
--- up 3: limits of job types, checksum 077b43ca9bc6fae4
+-- up 3: limits of job types, checksum 449dd5a4e0e4c40a
 ALTER TABLE `visor_lease` ADD COLUMN `limited` VARCHAR(255);
 ALTER TABLE `visor_node` ADD COLUMN `resources` LONGTEXT;
 CREATE TABLE `visor_type_limit` (
-  `concurrency` BIGINT NOT NULL,
-  `key_concurrency` BIGINT NOT NULL,
-  `rate` BIGINT NOT NULL,
-  `key_rate` BIGINT NOT NULL,
-  `per` BIGINT NOT NULL,
   `type` VARCHAR(255) NOT NULL,
+  `concurrency` INT NOT NULL,
+  `key_concurrency` INT NOT NULL,
+  `rate` INT NOT NULL,
+  `key_rate` INT NOT NULL,
+  `per` BIGINT NOT NULL,
   PRIMARY KEY (`type`)
 ) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
 CREATE TABLE `visor_claim` (
   `type` VARCHAR(255) NOT NULL,
   `taken_at` BIGINT NOT NULL,
   `lease` BIGINT NOT NULL,
-  `number` BIGINT NOT NULL,
+  `number` INT NOT NULL,
   `queue` VARCHAR(255) NOT NULL,
-  `jobs` BIGINT NOT NULL,
+  `jobs` INT NOT NULL,
   PRIMARY KEY (`type`, `taken_at`, `lease`, `number`)
 ) ENGINE = InnoDB, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
 -- down 3

@@ -1,17 +1,17 @@
 -- insert_job
-INSERT INTO "visor_job" ("id", "type", "queue", "priority", "payload", "max_attempts", "schedule", "planned_at", "owner", "run_at", "created_at") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+INSERT INTO "visor_job" ("id", "run_at", "created_at", "priority", "max_attempts", "payload", "type", "queue", "schedule", "planned_at", "owner") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- insert_new_job
-INSERT INTO "visor_job" ("id", "type", "queue", "priority", "payload", "max_attempts", "schedule", "planned_at", "owner", "run_at", "created_at") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
+INSERT INTO "visor_job" ("id", "run_at", "created_at", "priority", "max_attempts", "payload", "type", "queue", "schedule", "planned_at", "owner") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- insert_ready
-INSERT INTO "visor_ready" ("queue", "priority", "run_at", "job", "attempt") VALUES ($1, $2, $3, $4, $5);
+INSERT INTO "visor_ready" ("run_at", "job", "priority", "attempt", "queue") VALUES ($1, $2, $3, $4, $5);
 
 -- insert_scheduled
-INSERT INTO "visor_scheduled" ("run_at", "job", "queue", "priority", "attempt") VALUES ($1, $2, $3, $4, $5);
+INSERT INTO "visor_scheduled" ("run_at", "job", "priority", "attempt", "queue") VALUES ($1, $2, $3, $4, $5);
 
 -- insert_waiting
-INSERT INTO "visor_waiting" ("blocker", "job", "queue", "priority", "run_at", "attempt") VALUES ($1, $2, $3, $4, $5, $6);
+INSERT INTO "visor_waiting" ("blocker", "job", "run_at", "priority", "attempt", "queue") VALUES ($1, $2, $3, $4, $5, $6);
 
 -- insert_dead
 INSERT INTO "visor_dead" ("job", "died_at", "attempts", "error") VALUES ($1, $2, $3, $4);
@@ -53,7 +53,7 @@ INSERT INTO "visor_scheduled" ("run_at", "job", "queue", "priority", "attempt") 
 SELECT "queue", "priority", "run_at", "max_attempts", "schedule" FROM "visor_job" WHERE "id" = $1;
 
 -- due_jobs
-SELECT "run_at", "job", "queue", "priority", "attempt" FROM "visor_scheduled" WHERE "run_at" <= $1 ORDER BY "run_at", "job" LIMIT $2 FOR UPDATE SKIP LOCKED;
+SELECT "run_at", "job", "priority", "attempt", "queue" FROM "visor_scheduled" WHERE "run_at" <= $1 ORDER BY "run_at", "job" LIMIT $2 FOR UPDATE SKIP LOCKED;
 
 -- remove_due
 DELETE FROM "visor_scheduled" WHERE "run_at" = $1 AND "job" = $2;
@@ -65,13 +65,13 @@ SELECT "run_at" FROM "visor_scheduled" ORDER BY "run_at", "job" LIMIT $1;
 SELECT "job" FROM "visor_waiting" ORDER BY "blocker", "job" LIMIT $1;
 
 -- waiting_behind
-SELECT "blocker", "job", "queue", "priority", "run_at", "attempt" FROM "visor_waiting" WHERE "blocker" = $1 ORDER BY "job";
+SELECT "blocker", "job", "run_at", "priority", "attempt", "queue" FROM "visor_waiting" WHERE "blocker" = $1 ORDER BY "job";
 
 -- remove_waiting_behind
 DELETE FROM "visor_waiting" WHERE "blocker" = $1;
 
 -- find_waiting
-SELECT "blocker", "job", "queue", "priority", "run_at", "attempt" FROM "visor_waiting" WHERE "job" = $1;
+SELECT "blocker", "job", "run_at", "priority", "attempt", "queue" FROM "visor_waiting" WHERE "job" = $1;
 
 -- cancels
 SELECT "job" FROM "visor_cancel" ORDER BY "job" LIMIT $1;

@@ -1,17 +1,17 @@
 -- insert_attempt
-INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+INSERT INTO "visor_attempt" ("job", "lease", "epoch", "started_at", "finished_at", "number", "node", "outcome", "final_state", "error", "output") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- insert_new_attempt
-INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
+INSERT INTO "visor_attempt" ("job", "lease", "epoch", "started_at", "finished_at", "number", "node", "outcome", "final_state", "error", "output") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- insert_lease
 INSERT INTO "visor_lease" ("id", "node", "epoch", "taken_at", "jobs", "limited") VALUES ($1, $2, $3, $4, $5, $6);
 
 -- attempts_of
-SELECT "job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output" FROM "visor_attempt" WHERE "job" = $1 ORDER BY "number";
+SELECT "job", "lease", "epoch", "started_at", "finished_at", "number", "node", coalesce("outcome", 'completed') AS "outcome", "final_state", "error", "output" FROM "visor_attempt" WHERE "job" = $1 ORDER BY "number";
 
 -- accepted_before
-SELECT "job" FROM "visor_attempt" WHERE "job" = $1 AND "number" = $2 AND "lease" = $3 AND "outcome" <> 'lost';
+SELECT "job" FROM "visor_attempt" WHERE "job" = $1 AND "number" = $2 AND "lease" = $3 AND ("outcome" IS NULL OR "outcome" <> 'lost');
 
 -- next_attempt_number
 SELECT coalesce(max("number"), 0) + 1 AS "number" FROM "visor_attempt" WHERE "job" = $1;

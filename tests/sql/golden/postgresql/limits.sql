@@ -1,14 +1,14 @@
 -- insert_type_limit
-INSERT INTO "visor_type_limit" ("concurrency", "key_concurrency", "rate", "key_rate", "per", "type") VALUES ($1, $2, $3, $4, $5, $6);
+INSERT INTO "visor_type_limit" ("type", "concurrency", "key_concurrency", "rate", "key_rate", "per") VALUES ($1, $2, $3, $4, $5, $6);
 
 -- update_type_limit
 UPDATE "visor_type_limit" SET "concurrency" = $1, "key_concurrency" = $2, "rate" = $3, "key_rate" = $4, "per" = $5 WHERE "type" = $6;
 
 -- all_limits
-SELECT "concurrency", "key_concurrency", "rate", "key_rate", "per", "type" FROM "visor_type_limit" ORDER BY "type";
+SELECT "type", "concurrency", "key_concurrency", "rate", "key_rate", "per" FROM "visor_type_limit" ORDER BY "type";
 
 -- find_limit
-SELECT "concurrency", "key_concurrency", "rate", "key_rate", "per", "type" FROM "visor_type_limit" WHERE "type" = $1 FOR UPDATE;
+SELECT "type", "concurrency", "key_concurrency", "rate", "key_rate", "per" FROM "visor_type_limit" WHERE "type" = $1 FOR UPDATE;
 
 -- running_of_type
 SELECT j."queue" AS "queue", count(*) AS "jobs" FROM "visor_lease" l, jsonb_array_elements_text(CAST(l."jobs" AS jsonb)) e, "visor_job" j WHERE l."limited" = $1 AND j."id" = CAST(e.value AS bigint) AND (SELECT max(a."number") FROM "visor_attempt" a WHERE a."job" = CAST(e.value AS bigint) AND a."lease" = l."id") IS NULL GROUP BY j."queue";

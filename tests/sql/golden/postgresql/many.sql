@@ -1,17 +1,17 @@
 -- insert_job
-INSERT INTO "visor_job" ("id", "type", "queue", "priority", "payload", "max_attempts", "schedule", "planned_at", "owner", "run_at", "created_at") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+INSERT INTO "visor_job" ("id", "run_at", "created_at", "priority", "max_attempts", "payload", "type", "queue", "schedule", "planned_at", "owner") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- insert_new_job
-INSERT INTO "visor_job" ("id", "type", "queue", "priority", "payload", "max_attempts", "schedule", "planned_at", "owner", "run_at", "created_at") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
+INSERT INTO "visor_job" ("id", "run_at", "created_at", "priority", "max_attempts", "payload", "type", "queue", "schedule", "planned_at", "owner") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- insert_ready
-INSERT INTO "visor_ready" ("queue", "priority", "run_at", "job", "attempt") SELECT * FROM unnest($1, $2, $3, $4, $5);
+INSERT INTO "visor_ready" ("run_at", "job", "priority", "attempt", "queue") SELECT * FROM unnest($1, $2, $3, $4, $5);
 
 -- insert_scheduled
-INSERT INTO "visor_scheduled" ("run_at", "job", "queue", "priority", "attempt") SELECT * FROM unnest($1, $2, $3, $4, $5);
+INSERT INTO "visor_scheduled" ("run_at", "job", "priority", "attempt", "queue") SELECT * FROM unnest($1, $2, $3, $4, $5);
 
 -- insert_waiting
-INSERT INTO "visor_waiting" ("blocker", "job", "queue", "priority", "run_at", "attempt") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
+INSERT INTO "visor_waiting" ("blocker", "job", "run_at", "priority", "attempt", "queue") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
 
 -- insert_dead
 INSERT INTO "visor_dead" ("job", "died_at", "attempts", "error") SELECT * FROM unnest($1, $2, $3, $4);
@@ -20,10 +20,10 @@ INSERT INTO "visor_dead" ("job", "died_at", "attempts", "error") SELECT * FROM u
 INSERT INTO "visor_cancel" ("job", "requested_at") SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING;
 
 -- insert_attempt
-INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+INSERT INTO "visor_attempt" ("job", "lease", "epoch", "started_at", "finished_at", "number", "node", "outcome", "final_state", "error", "output") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- insert_new_attempt
-INSERT INTO "visor_attempt" ("job", "number", "lease", "node", "epoch", "started_at", "finished_at", "outcome", "final_state", "error", "output") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
+INSERT INTO "visor_attempt" ("job", "lease", "epoch", "started_at", "finished_at", "number", "node", "outcome", "final_state", "error", "output") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- insert_lease
 INSERT INTO "visor_lease" ("id", "node", "epoch", "taken_at", "jobs", "limited") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
@@ -35,7 +35,7 @@ INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "e
 INSERT INTO "visor_sequence" ("name", "next") SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING;
 
 -- insert_type_limit
-INSERT INTO "visor_type_limit" ("concurrency", "key_concurrency", "rate", "key_rate", "per", "type") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
+INSERT INTO "visor_type_limit" ("type", "concurrency", "key_concurrency", "rate", "key_rate", "per") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
 
 -- insert_claim
 INSERT INTO "visor_claim" ("type", "taken_at", "lease", "number", "queue", "jobs") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);

@@ -11,52 +11,52 @@ DELETE FROM "visor_migration" WHERE "version" = $1;
 SELECT table_name::text, 'column' AS kind, column_name::text AS part FROM information_schema.columns WHERE table_schema = current_schema() AND table_name LIKE 'visor!_%' ESCAPE '!' UNION ALL SELECT tablename::text, 'index', indexname::text FROM pg_indexes WHERE schemaname = current_schema() AND tablename LIKE 'visor!_%' ESCAPE '!' AND indexname NOT LIKE '%!_pkey' ESCAPE '!' ORDER BY 1, 2, 3;
 
 CREATE TABLE "visor_migration" (
-  "version" bigint NOT NULL,
+  "version" integer NOT NULL,
   "name" text COLLATE "C" NOT NULL,
   "checksum" text COLLATE "C" NOT NULL,
   "applied_at" timestamptz NOT NULL,
   PRIMARY KEY ("version")
 );
 
--- up 1: jobs, schedules and nodes, checksum 40a9c2f25dbd9bf3
+-- up 1: jobs, schedules and nodes, checksum d5513acc3af262a5
 CREATE TABLE "visor_job" (
   "id" bigint NOT NULL,
+  "run_at" timestamptz NOT NULL,
+  "created_at" timestamptz NOT NULL,
+  "priority" integer NOT NULL,
+  "max_attempts" integer NOT NULL,
+  "payload" text COLLATE "C" NOT NULL,
   "type" text COLLATE "C" NOT NULL,
   "queue" text COLLATE "C" NOT NULL,
-  "priority" bigint NOT NULL,
-  "payload" text COLLATE "C" NOT NULL,
-  "max_attempts" bigint NOT NULL,
   "schedule" text COLLATE "C",
   "planned_at" timestamptz,
   "owner" text COLLATE "C",
-  "run_at" timestamptz NOT NULL,
-  "created_at" timestamptz NOT NULL,
   PRIMARY KEY ("id")
 );
 CREATE TABLE "visor_ready" (
-  "queue" text COLLATE "C" NOT NULL,
-  "priority" bigint NOT NULL,
   "run_at" timestamptz NOT NULL,
   "job" bigint NOT NULL,
-  "attempt" bigint NOT NULL,
+  "priority" integer NOT NULL,
+  "queue" text COLLATE "C" NOT NULL,
+  "attempt" integer NOT NULL,
   PRIMARY KEY ("queue", "priority", "run_at", "job")
 );
 CREATE TABLE "visor_scheduled" (
   "run_at" timestamptz NOT NULL,
   "job" bigint NOT NULL,
+  "priority" integer NOT NULL,
+  "attempt" integer NOT NULL,
   "queue" text COLLATE "C" NOT NULL,
-  "priority" bigint NOT NULL,
-  "attempt" bigint NOT NULL,
   PRIMARY KEY ("run_at", "job")
 );
 CREATE INDEX "visor_scheduled_job" ON "visor_scheduled" ("job");
 CREATE TABLE "visor_waiting" (
   "blocker" bigint NOT NULL,
   "job" bigint NOT NULL,
-  "queue" text COLLATE "C" NOT NULL,
-  "priority" bigint NOT NULL,
   "run_at" timestamptz NOT NULL,
-  "attempt" bigint NOT NULL,
+  "priority" integer NOT NULL,
+  "attempt" integer NOT NULL,
+  "queue" text COLLATE "C" NOT NULL,
   PRIMARY KEY ("blocker", "job")
 );
 CREATE INDEX "visor_waiting_job" ON "visor_waiting" ("job");
@@ -70,13 +70,13 @@ CREATE TABLE "visor_lease" (
 );
 CREATE TABLE "visor_attempt" (
   "job" bigint NOT NULL,
-  "number" bigint NOT NULL,
   "lease" bigint,
-  "node" text COLLATE "C",
   "epoch" bigint,
   "started_at" timestamptz,
   "finished_at" timestamptz NOT NULL,
-  "outcome" text COLLATE "C" NOT NULL,
+  "number" integer NOT NULL,
+  "node" text COLLATE "C",
+  "outcome" text COLLATE "C",
   "final_state" text COLLATE "C",
   "error" text COLLATE "C",
   "output" text COLLATE "C",
@@ -86,7 +86,7 @@ CREATE INDEX "visor_attempt_ended" ON "visor_attempt" ("final_state", "job") WHE
 CREATE TABLE "visor_dead" (
   "job" bigint NOT NULL,
   "died_at" timestamptz NOT NULL,
-  "attempts" bigint NOT NULL,
+  "attempts" integer NOT NULL,
   "error" text COLLATE "C",
   PRIMARY KEY ("job")
 );
@@ -102,7 +102,7 @@ CREATE TABLE "visor_node" (
   "epoch" bigint NOT NULL,
   "lease_until" timestamptz NOT NULL,
   "exclusive" boolean NOT NULL,
-  "slots" bigint NOT NULL,
+  "slots" integer NOT NULL,
   "started_at" timestamptz NOT NULL,
   "version" text COLLATE "C" NOT NULL,
   PRIMARY KEY ("name")
@@ -115,13 +115,13 @@ CREATE TABLE "visor_schedule" (
   "type" text COLLATE "C" NOT NULL,
   "payload" text COLLATE "C" NOT NULL,
   "queue" text COLLATE "C" NOT NULL,
-  "priority" bigint NOT NULL,
-  "max_attempts" bigint NOT NULL,
+  "priority" integer NOT NULL,
+  "max_attempts" integer NOT NULL,
   "misfire" text COLLATE "C" NOT NULL,
-  "misfire_limit" bigint NOT NULL,
+  "misfire_limit" integer NOT NULL,
   "misfire_window" bigint NOT NULL,
   "overlap" text COLLATE "C" NOT NULL,
-  "max_failures" bigint NOT NULL,
+  "max_failures" integer NOT NULL,
   "owner" text COLLATE "C",
   "description" text COLLATE "C",
   "phrase" text COLLATE "C",
@@ -131,7 +131,7 @@ CREATE TABLE "visor_schedule" (
   "last_at" timestamptz,
   "last_job" bigint,
   "run_count" bigint NOT NULL,
-  "failure_count" bigint NOT NULL,
+  "failure_count" integer NOT NULL,
   "last_error" text COLLATE "C",
   "created_at" timestamptz NOT NULL,
   "updated_at" timestamptz NOT NULL,
@@ -175,25 +175,25 @@ ALTER TABLE "visor_node" ADD COLUMN "wish" text COLLATE "C";
 ALTER TABLE "visor_node" DROP COLUMN "queues";
 ALTER TABLE "visor_node" DROP COLUMN "capabilities";
 ALTER TABLE "visor_node" DROP COLUMN "wish";
--- up 3: limits of job types, checksum 683d62b88f7e67ec
+-- up 3: limits of job types, checksum dc4b8e0644cf3588
 ALTER TABLE "visor_lease" ADD COLUMN "limited" text COLLATE "C";
 ALTER TABLE "visor_node" ADD COLUMN "resources" text COLLATE "C";
 CREATE TABLE "visor_type_limit" (
-  "concurrency" bigint NOT NULL,
-  "key_concurrency" bigint NOT NULL,
-  "rate" bigint NOT NULL,
-  "key_rate" bigint NOT NULL,
-  "per" bigint NOT NULL,
   "type" text COLLATE "C" NOT NULL,
+  "concurrency" integer NOT NULL,
+  "key_concurrency" integer NOT NULL,
+  "rate" integer NOT NULL,
+  "key_rate" integer NOT NULL,
+  "per" bigint NOT NULL,
   PRIMARY KEY ("type")
 );
 CREATE TABLE "visor_claim" (
   "type" text COLLATE "C" NOT NULL,
   "taken_at" timestamptz NOT NULL,
   "lease" bigint NOT NULL,
-  "number" bigint NOT NULL,
+  "number" integer NOT NULL,
   "queue" text COLLATE "C" NOT NULL,
-  "jobs" bigint NOT NULL,
+  "jobs" integer NOT NULL,
   PRIMARY KEY ("type", "taken_at", "lease", "number")
 );
 -- down 3

@@ -18,45 +18,45 @@ CREATE TABLE "visor_migration" (
   PRIMARY KEY ("version")
 ) STRICT;
 
--- up 1: jobs, schedules and nodes, checksum 5515f59f2d3b5ebf
+-- up 1: jobs, schedules and nodes, checksum ec3133095477f6b5
 CREATE TABLE "visor_job" (
   "id" INTEGER NOT NULL,
+  "run_at" INTEGER NOT NULL,
+  "created_at" INTEGER NOT NULL,
+  "priority" INTEGER NOT NULL,
+  "max_attempts" INTEGER NOT NULL,
+  "payload" TEXT NOT NULL,
   "type" TEXT NOT NULL,
   "queue" TEXT NOT NULL,
-  "priority" INTEGER NOT NULL,
-  "payload" TEXT NOT NULL,
-  "max_attempts" INTEGER NOT NULL,
   "schedule" TEXT,
   "planned_at" INTEGER,
   "owner" TEXT,
-  "run_at" INTEGER NOT NULL,
-  "created_at" INTEGER NOT NULL,
   PRIMARY KEY ("id")
 ) STRICT;
 CREATE TABLE "visor_ready" (
-  "queue" TEXT NOT NULL,
-  "priority" INTEGER NOT NULL,
   "run_at" INTEGER NOT NULL,
   "job" INTEGER NOT NULL,
+  "priority" INTEGER NOT NULL,
+  "queue" TEXT NOT NULL,
   "attempt" INTEGER NOT NULL,
   PRIMARY KEY ("queue", "priority", "run_at", "job")
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE "visor_scheduled" (
   "run_at" INTEGER NOT NULL,
   "job" INTEGER NOT NULL,
-  "queue" TEXT NOT NULL,
   "priority" INTEGER NOT NULL,
   "attempt" INTEGER NOT NULL,
+  "queue" TEXT NOT NULL,
   PRIMARY KEY ("run_at", "job")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "visor_scheduled_job" ON "visor_scheduled" ("job");
 CREATE TABLE "visor_waiting" (
   "blocker" INTEGER NOT NULL,
   "job" INTEGER NOT NULL,
-  "queue" TEXT NOT NULL,
-  "priority" INTEGER NOT NULL,
   "run_at" INTEGER NOT NULL,
+  "priority" INTEGER NOT NULL,
   "attempt" INTEGER NOT NULL,
+  "queue" TEXT NOT NULL,
   PRIMARY KEY ("blocker", "job")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "visor_waiting_job" ON "visor_waiting" ("job");
@@ -70,13 +70,13 @@ CREATE TABLE "visor_lease" (
 ) STRICT;
 CREATE TABLE "visor_attempt" (
   "job" INTEGER NOT NULL,
-  "number" INTEGER NOT NULL,
   "lease" INTEGER,
-  "node" TEXT,
   "epoch" INTEGER,
   "started_at" INTEGER,
   "finished_at" INTEGER NOT NULL,
-  "outcome" TEXT NOT NULL,
+  "number" INTEGER NOT NULL,
+  "node" TEXT,
+  "outcome" TEXT,
   "final_state" TEXT,
   "error" TEXT,
   "output" TEXT,
@@ -175,16 +175,16 @@ ALTER TABLE "visor_node" ADD COLUMN "wish" TEXT;
 ALTER TABLE "visor_node" DROP COLUMN "queues";
 ALTER TABLE "visor_node" DROP COLUMN "capabilities";
 ALTER TABLE "visor_node" DROP COLUMN "wish";
--- up 3: limits of job types, checksum df5c84d4dde30339
+-- up 3: limits of job types, checksum e5643593113cf485
 ALTER TABLE "visor_lease" ADD COLUMN "limited" TEXT;
 ALTER TABLE "visor_node" ADD COLUMN "resources" TEXT;
 CREATE TABLE "visor_type_limit" (
+  "type" TEXT NOT NULL,
   "concurrency" INTEGER NOT NULL,
   "key_concurrency" INTEGER NOT NULL,
   "rate" INTEGER NOT NULL,
   "key_rate" INTEGER NOT NULL,
   "per" INTEGER NOT NULL,
-  "type" TEXT NOT NULL,
   PRIMARY KEY ("type")
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE "visor_claim" (
