@@ -87,19 +87,60 @@ TEST_CASE("a few claims that took long, as where they waited for a lock, change 
   }
 }
 
+TEST_CASE("where many are taken of a queue that has more, the next claims begin where that one ended, for a moment", "[store]") {
+  queue q;
+  q.pass = 0us;
+  q.add(100, 1, 1000);
+  CHECK(q.claim(100).front() == 1);
+  CHECK_FALSE(q.next_in);  // it has seen all
+  q.add(50, 5000, 1);
+  q.add(100, 0, 1);
+  CHECK(q.claim(100).front() == 101);
+  CHECK_FALSE(q.next_in);  // another one follows anyway
+
+  SECTION("then at the front again") {
+    q.now += front_marks::between_looks;
+    CHECK(q.claim(3) == ids{5000, 0, 201});
+    CHECK(q.marks.start("q", q.now) == queue_place());
+  }
+  SECTION("and at once where there are too few") {
+    CHECK(q.claim(900).size() == 800);
+    CHECK(q.next_in == std::optional<visor::duration>(0));
+    CHECK(q.claim(100) == ids{5000, 0});
+  }
+  SECTION("not after a few") {
+    CHECK(q.claim(99).front() == 201);
+    CHECK(q.claim(99).front() == 5000);
+  }
+}
+
+TEST_CASE("many at a time from behind many that are gone: one in 50 ms begins at the front, until that has taken long four times",
+          "[store]") {
+  queue q;
+  q.add(100, 1, 20000);
+  while (q.gone.size() < 5000) q.claim(100);
+  std::vector<visor::duration> swept;
+  for (int i = 0; i < 200 && swept.size() < 8; ++i) {
+    q.claim(100);
+    if (q.last_took > 100ms) swept.push_back(q.now);
+  }
+  REQUIRE(swept.size() == 8);
+  CHECK(swept[7] - swept[6] >= front_marks::between_sweeps);
+}
+
 TEST_CASE("behind many that are gone a claim begins where the last one ended", "[store]") {
   queue q;
   q.add(100, 1, 2000);
-  for (int i = 0; i < 10; ++i) q.claim(100);
-  CHECK(q.last_took < 20ms);  // 10 claims in this many milliseconds: none has swept
+  for (int i = 0; i < 20; ++i) q.claim(50);
+  CHECK(q.last_took < 20ms);  // 20 claims in this many milliseconds: none has swept
   CHECK(q.gone.size() == 1000);
-  CHECK(q.claim(100).front() == 1001);
+  CHECK(q.claim(50).front() == 1001);
 }
 
 TEST_CASE("once in a second a claim begins at the front, and finds what is more urgent or came late", "[store]") {
   queue q;
   q.add(100, 1, 3000);
-  while (q.gone.size() < 1000) q.claim(100);
+  while (q.gone.size() < 1000) q.claim(50);
   q.add(50, 5000, 1);
   q.add(100, 0, 1);
   CHECK(q.claim(3) == ids{1001, 1002, 1003});
@@ -112,7 +153,7 @@ TEST_CASE("once in a second a claim begins at the front, and finds what is more 
 TEST_CASE("who found too few behind a mark is told when to look again", "[store]") {
   queue q;
   q.add(100, 1, 1000);
-  while (q.gone.size() < 1000) q.claim(100);
+  while (q.gone.size() < 1000) q.claim(50);
   auto const swept = q.now;
   CHECK(q.claim(10).empty());
   REQUIRE(q.next_in);
@@ -130,7 +171,7 @@ TEST_CASE("who found too few behind a mark is told when to look again", "[store]
 TEST_CASE("one of several sweeps", "[store]") {
   queue q;
   q.add(100, 1, 2000);
-  while (q.gone.size() < 1000) q.claim(100);
+  while (q.gone.size() < 1000) q.claim(50);
   q.now += 1s;
   CHECK(q.marks.start("q", q.now) == queue_place());
   CHECK(q.marks.start("q", q.now) == at(100, 1000));
@@ -139,7 +180,7 @@ TEST_CASE("one of several sweeps", "[store]") {
 TEST_CASE("a mark is forgotten when the front is quick again, or it does not help", "[store]") {
   queue q;
   q.add(100, 1, 2000);
-  while (q.gone.size() < 1000) q.claim(100);
+  while (q.gone.size() < 1000) q.claim(50);
   REQUIRE(q.marks.start("q", q.now) == at(100, 1000));
 
   SECTION("the old transaction has ended") {

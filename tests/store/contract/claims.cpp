@@ -1,5 +1,7 @@
 #include "contract/given.hpp"
 
+#include <set>
+
 /// What is ready, what is for later, and who gets it in which order.
 namespace visor_test {
 
@@ -94,6 +96,29 @@ TEST_CASE("a claim takes no more than its limit, and nothing for a limit of 0", 
   CHECK(s.claim(lease, 0).jobs.empty());
   CHECK(s.claim(lease, 2).jobs.size() == 2);
   CHECK(s.claim(lease, 5).jobs.size() == 3);
+}
+
+TEST_CASE("who claims many at a time gets all there is, whatever came before what was claimed last", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  std::vector<visor::new_job> jobs;
+  for (visor::job_id id = 1; id <= 350; ++id) jobs.push_back(s.job(id));
+  CHECK(s->enqueue(jobs) == 350);
+  auto const first = s.claim(lease, 150);
+  CHECK(first.jobs.size() == 150);
+  s.add(s.job(1000, 5));
+  s.exchange(lease, {}, {visor::give_back(first.lease, 1), visor::give_back(first.lease, 2)});
+
+  std::set<visor::job_id> found;
+  for (std::size_t const count : {150, 53}) {
+    auto const claimed = s.exchange(lease, {}, {}, {{"default", 150}});
+    REQUIRE(claimed.claims.size() == 1);
+    CHECK(claimed.claims[0].jobs.size() == count);
+    for (auto const& job : claimed.claims[0].jobs) CHECK(found.insert(job.id).second);
+  }
+  CHECK(found.contains(1));
+  CHECK(found.contains(2));
+  CHECK(found.contains(1000));
 }
 
 TEST_CASE("a claimed job is nobody else's", "[contract]") {

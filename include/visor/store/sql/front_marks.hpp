@@ -42,12 +42,18 @@ struct front_seen {
 /// begins at the front again: it finds what came before the mark, because it is more urgent or was committed late, and whether it still
 /// takes long.
 ///
+/// Even where nothing is slow yet, what was claimed since the last VACUUM is in the way. So where many are taken at once from a queue that
+/// has more, the next claims begin where that one ended, for 50 ms: what is more urgent waits for so long.
+///
 /// A mark is only a hint: from a wrong one a claim finds too little, for a second. Thread-safe. O(log(queues that have one)).
 class front_marks {
  public:
   static constexpr duration between_sweeps = std::chrono::seconds{1};
   /// So many claims from the front must have taken long, one after the other.
   static constexpr int enough = 4;
+  /// The same where nothing takes long, of claims of so many jobs.
+  static constexpr duration between_looks = std::chrono::milliseconds{50};
+  static constexpr std::size_t many = 100;
 
   /// Behind which place a claim is to look.
   /// \param now here and below: the time since some fixed moment
@@ -55,22 +61,24 @@ class front_marks {
     std::scoped_lock const lock(mutex_);
     auto const at = marks_.find(queue);
     if (at == marks_.end()) return {};
-    if (now - at->second.swept_at < between_sweeps) return at->second.place;
+    if (now - at->second.swept_at < at->second.lasts()) return at->second.place;
     at->second.swept_at = now;  // others need not sweep meanwhile
     return {};
   }
 
   /// Learns from a claim.
-  /// \return how long from now until another one may find what this could not see; none when it has seen all there is, or is to be
-  /// followed by another one anyway
+  /// \return how long from now until another one may find what this could not see, 0 if that one would look at all there is; none when this
+  /// one has, or is to be followed by another one anyway
   std::optional<duration> saw(std::string_view queue, front_seen const& seen, duration now) {
     std::scoped_lock const lock(mutex_);
     auto at = marks_.find(queue);
     bool const was_sweep = seen.from == queue_place();
     // From a mark it must be much quicker, or the reason is another one than what lies before it.
     duration const took = std::max(duration{0}, seen.took - round_trip_.value_or(duration{0}));
-    bool const is_of_use = was_sweep ? took > usual(seen.count) : at != marks_.end() && took <= at->second.sweep_took / 2;
-    if (!is_of_use) {
+    bool const is_of_use =
+        was_sweep ? took > usual(seen.count) : at != marks_.end() && at->second.is_slow() && took <= at->second.sweep_took / 2;
+    bool const has_more = seen.is_full && seen.count >= many;
+    if (!is_of_use && !has_more) {
       if (at != marks_.end()) marks_.erase(at);
       return seen_all(was_sweep, seen) ? std::nullopt : std::optional(duration{0});
     }
@@ -81,12 +89,17 @@ class front_marks {
     if (was_sweep) {
       at->second.swept_at = now;
       at->second.sweep_took = took;
-      at->second.sweeps = std::min(at->second.sweeps + 1, enough);
+      at->second.sweeps = is_of_use ? std::min(at->second.sweeps + 1, enough) : 0;
+    } else if (at->second.is_slow() && !is_of_use) {
+      at->second.sweeps = 0;
     }
-    if (at->second.sweeps < enough) return std::nullopt;
+    if (!at->second.is_slow() && !has_more) {
+      at->second.place = queue_place();
+      return std::nullopt;
+    }
     if (seen.last) at->second.place = *seen.last;
     if (seen_all(was_sweep, seen)) return std::nullopt;
-    return std::max(duration{0}, at->second.swept_at + between_sweeps - now);
+    return std::max(duration{0}, at->second.swept_at + at->second.lasts() - now);
   }
 
   /// How long the server took for next to nothing, with the way to it and back. The shortest counts, or slowly the present one.
@@ -97,10 +110,13 @@ class front_marks {
 
  private:
   struct mark {
-    queue_place place;  ///< before all, until enough claims have taken long
+    queue_place place;  ///< before all where the next claim is to begin at the front
     duration swept_at{0};
     duration sweep_took{0};
-    int sweeps = 0;
+    int sweeps = 0;  ///< in a row that took long
+
+    bool is_slow() const { return sweeps == enough; }
+    duration lasts() const { return is_slow() ? between_sweeps : between_looks; }
   };
   /// There is a queue for each key of a limited type.
   static constexpr std::size_t most_marks = 1000;

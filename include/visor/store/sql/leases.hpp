@@ -291,25 +291,24 @@ async<Session, std::size_t> add_front(transaction<Session>& t, claim& to, std::s
   co_return count;
 }
 
+inline statements::front_params look_behind(queue_place const& from, std::string const& queue, std::size_t limit) {
+  return {queue, static_cast<std::int64_t>(limit), from.priority, from.run_at, from.job};
+}
+
 /// Where to look for the front of a queue.
 template <class Session>
 statements::front_params look_at_front(transaction<Session>& t, std::string const& queue, std::size_t limit) {
-  statements::front_params result{queue, static_cast<std::int64_t>(limit)};
-  if constexpr (Session::dialect::keeps_removed) {
-    queue_place const from = t.fronts.start(queue, wall_clock().elapsed());
-    result.priority = from.priority;
-    result.run_at = from.run_at;
-    result.job = from.job;
-  }
-  return result;
+  queue_place from;
+  if constexpr (Session::dialect::keeps_removed) from = t.fronts.start(queue, wall_clock().elapsed());
+  return look_behind(from, queue, limit);
 }
 
 /// Learns from the answer where to look next.
 /// \param since by `wall_clock::elapsed`: when it was asked
-/// \param next_in see `exchange_result`
+/// \return as `front_marks::saw`
 template <class Session>
-void learn_from_front(transaction<Session>& t, statements::front_params const& asked, std::vector<claimed_job> const& jobs, duration since,
-                      std::optional<duration>& next_in) {
+std::optional<duration> learn_from_front(transaction<Session>& t, statements::front_params const& asked,
+                                         std::vector<claimed_job> const& jobs, duration since) {
   if constexpr (Session::dialect::keeps_removed) {
     duration const now = wall_clock().elapsed();
     front_seen seen;
@@ -318,8 +317,31 @@ void learn_from_front(transaction<Session>& t, statements::front_params const& a
     seen.count = jobs.size();
     if (!jobs.empty()) seen.last = queue_place{jobs.back().priority, jobs.back().run_at, jobs.back().id};
     seen.is_full = static_cast<std::int64_t>(jobs.size()) == asked.limit;
-    if (auto const again = t.fronts.saw(asked.queue, seen, now)) next_in = std::min(next_in.value_or(*again), *again);
+    return t.fronts.saw(asked.queue, seen, now);
+  } else {
+    return std::nullopt;
   }
+}
+
+/// Adds to a claim what was found at the front of a queue, and what lies before it where that was not all there is. Returns how many jobs
+/// that were.
+/// \param since as of `learn_from_front`
+/// \param next_in see `exchange_result`
+template <class Session>
+async<Session, std::size_t> take_found(transaction<Session>& t, claim& to, std::string const& queue, statements::front_params const& front,
+                                       std::vector<claimed_job> jobs, duration since, std::optional<duration>& next_in) {
+  auto const again = learn_from_front(t, front, jobs, since);
+  std::size_t count = co_await add_front(t, to, queue, std::move(jobs));
+  if (again == duration{0}) {
+    auto const rest = look_behind(queue_place(), queue, static_cast<std::size_t>(front.limit) - count);
+    since = wall_clock().elapsed();
+    auto before = co_await t.session.query(statements::front_of_queue(), rest);
+    learn_from_front(t, rest, before, since);
+    count += co_await add_front(t, to, queue, std::move(before));
+  } else if (again) {
+    next_in = std::min(next_in.value_or(*again), *again);
+  }
+  co_return count;
 }
 
 /// Adds up to `limit` jobs to a claim. Returns how many there were.
@@ -330,8 +352,7 @@ async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::
   auto const front = look_at_front(t, queue, limit);
   duration const since = wall_clock().elapsed();
   auto jobs = co_await t.session.query(statements::front_of_queue(), front);
-  learn_from_front(t, front, jobs, since, next_in);
-  auto taking = add_front(t, to, queue, std::move(jobs));
+  auto taking = take_found(t, to, queue, front, std::move(jobs), since, next_in);
   co_return co_await std::move(taking);
 }
 

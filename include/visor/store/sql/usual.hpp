@@ -132,12 +132,12 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     duration const since = Session::in_order ? asked_at : wall_clock().elapsed();
     auto jobs = co_await std::move(asked_fronts[i]);
-    learn_from_front(t, fronts[i], jobs, since, result.next_in);
     claim taken;
     taken.queue = wanted[i].queue;
     taken.lease = first_id + static_cast<lease_id>(i);
     taken.taken_at = t.now;
-    co_await add_front(t, taken, wanted[i].queue, std::move(jobs));
+    auto taking = take_found(t, taken, wanted[i].queue, fronts[i], std::move(jobs), since, result.next_in);
+    co_await std::move(taking);
     if (taken.jobs.empty()) continue;
     co_await write_lease(t, by, taken, std::nullopt);
     result.claims.push_back(std::move(taken));
