@@ -53,6 +53,14 @@ class Tables(ProgramTest):
         self.change("DROP TABLE visor_fire")
         self.refuses("db", "validate", says=["visor_job", "mine", "visor_fire is missing"], lines=2)
 
+    def test_tables_made_with_other_statements(self):
+        self.accepts("db", "init")
+        self.change("UPDATE visor_migration SET checksum = '0123456789abcdef' WHERE version = 1")
+        for command in (["db", "init"], ["db", "migrate"], ["db", "validate"], ["job", "list"]):
+            self.refuses(*command, says=["version 1 of the tables", "db validate", "db reset"])
+        self.assertIn("has version 3, without data", self.run_program("db", "reset", "--yes").stdout)
+        self.accepts("db", "validate")
+
     def test_rollback(self):
         self.refuses("db", "rollback", "--yes", says="no database yet")
         self.accepts("db", "init")

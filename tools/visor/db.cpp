@@ -46,7 +46,7 @@ std::string versions_text(int count) { return std::to_string(count) + (count == 
 /// \throws failure when a `visor run` works on the database
 void check_nobody_runs(database const& of) {
   auto const status = of.tables->status();
-  if (!status.has_tables || status.current != status.latest) return;
+  if (!status.has_tables || status.current != status.latest || status.is_altered()) return;  // nobody of ours can
   auto const store = open_storage(of.config);
   auto const now = ask(store->now());
   for (auto const& node : ask(store->nodes()))
@@ -58,7 +58,7 @@ void check_nobody_runs(database const& of) {
 int init(invocation const& given) {
   auto const db = open(given, purpose::change);
   auto const before = db.tables->status();
-  if (before.has_tables && before.current == before.latest) {
+  if (before.has_tables && before.current == before.latest && !before.is_altered()) {
     std::cout << "initialized already: " << escaped(db.place()) << " has version " << before.current << '\n';
     return 0;
   }

@@ -4,6 +4,7 @@
 #include "visor/base/time.hpp"
 #include "visor/store/tables.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -13,7 +14,7 @@
 namespace visor {
 
 /// What each version of the schema is called. A change of the tables adds one here, and says `since` or `added` in `tables.hpp`;
-/// what is here already never changes.
+/// what is here already never changes, from the first release on.
 inline constexpr std::array<std::string_view, 3> schema_versions{"jobs, schedules and nodes", "what nodes offer", "limits of job types"};
 
 /// One version of the schema, and whether the database has it.
@@ -34,6 +35,10 @@ struct schema_status {
   int begun = 0;    ///< the highest of which anything is there: above `current` where somebody was stopped on the way up or down
   int latest = static_cast<int>(schema_versions.size());
   std::vector<schema_version> versions;
+
+  bool is_altered() const {
+    return std::ranges::any_of(versions, [](schema_version const& version) { return version.is_altered; });
+  }
 };
 
 }  // namespace visor

@@ -295,8 +295,7 @@ class sql_store {
       co_await t.session.lock_schema();
       auto const status = co_await detail::read_status<dialect>(t.session);
       bool const is_ours = !status.has_tables || status.is_half_made || status.current > 0;
-      bool const is_altered = std::ranges::any_of(status.versions, [](auto const& version) { return version.is_altered; });
-      if (status.current > status.latest || !is_ours || is_altered)
+      if (status.current > status.latest || !is_ours || status.is_altered())
         throw error(condition::schema_mismatch, detail::mismatch(status, where));
       if (status.is_half_made) {
         co_await detail::reset_schema<dialect>(t.session, t.now);

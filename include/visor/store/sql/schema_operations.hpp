@@ -168,7 +168,8 @@ inline std::string mismatch(schema_status const& status, std::string const& plac
   for (auto const& version : status.versions)
     if (version.is_altered)
       return "version " + std::to_string(version.version) + " of the tables in " + place +
-             " was made with other statements than this program's: `visor db validate` tells what differs";
+             " was made with other statements than this program's: `visor db validate` tells what it lacks or has beside that, and "
+             "`visor db reset` makes all anew, without data";
   if (status.is_half_made) return "the tables in " + place + " were not made to the end: `visor db init` makes them anew";
   if (status.current == 0)
     return "there are tables named visor_... in " + place + " that visor did not make: `visor db validate` tells which";
