@@ -265,6 +265,8 @@ class Suite:
             self.row(f"PostgreSQL {scenario}", f"{rate(one):,.0f} jobs/s", "", None, f"{one['jobs']} jobs")
 
     def steady(self, bench):
+        os.sync()  # what was measured before is idle only when it is on the disk
+        time.sleep(2)
         one = self.keep("visor", bench.visor("steady", jobs=self.count(2_000), rate=100))
         start = one["latencies"]["start"]
         floor = self.keep("floor", bench.floor("steady", self.count(2_000), batch=100))["latencies"]["start"]
