@@ -15,6 +15,7 @@ TEST_CASE("broken YAML has its place and a remedy") {
         "visor.yaml:1:5: broken YAML: unexpected \":\"; check the indentation of this line and the one above, or quote the text\n");
   CHECK(wrong("a: @x\n") == "visor.yaml:1:4: a: broken YAML: this character cannot begin a text; quote the text\n");
   CHECK(wrong("a: \"\\q\"\n") == "visor.yaml:1:7: a: broken YAML: unknown escape character: q\n");
+  CHECK(wrong("a: \"\\\u01A3\"\n") == "visor.yaml:1:7: a: broken YAML: unknown escape character: \uFFFD\n");
   CHECK(wrong("a: \"\\uD800\"\n") == "visor.yaml:1:11: a: broken YAML: invalid unicode: 55296\n");
   CHECK(wrong("a: *nobody\n") == "visor.yaml:1:4: a: broken YAML: the alias names no anchor above it\n");
   CHECK(wrong("workflows: {a: {env: {X: ${Y}}}}") ==

@@ -1,6 +1,7 @@
 #ifndef VISOR_CONFIG_YAML_DOCUMENT_HPP
 #define VISOR_CONFIG_YAML_DOCUMENT_HPP
 
+#include "visor/base/text.hpp"
 #include "visor/config/document.hpp"
 #include "visor/config/text_map.hpp"
 #include "visor/config/variables.hpp"
@@ -88,7 +89,9 @@ class yaml_document final : private YAML::EventHandler {
         {"unknown token", "this character cannot begin a text; quote the text"},
     }};
     auto const found = std::find_if(words.begin(), words.end(), [&](auto const& each) { return wrong.msg.starts_with(each.first); });
-    std::string message = "broken YAML: " + (found == words.end() ? printable(wrong.msg, 200) : std::string{found->second});
+    // It may name half a character.
+    auto const said = [&] { return printable(to_storable_text(wrong.msg), 200); };
+    std::string message = "broken YAML: " + (found == words.end() ? said() : std::string{found->second});
     if (std::size_t const begin = offset < 3 ? 0 : offset - 3;
         text_.text().substr(begin, offset - begin + 1).find("${") != std::string_view::npos)
       message += "; between { and } a text with ${...} needs quotes";

@@ -110,7 +110,7 @@ TEST_CASE("who claims many at a time gets all there is, whatever came before wha
   s.exchange(lease, {}, {visor::give_back(first.lease, 1), visor::give_back(first.lease, 2)});
 
   std::set<visor::job_id> found;
-  for (std::size_t const count : {150, 53}) {
+  for (std::size_t const count : {150U, 53U}) {
     auto const claimed = s.exchange(lease, {}, {}, {{"default", 150}});
     REQUIRE(claimed.claims.size() == 1);
     CHECK(claimed.claims[0].jobs.size() == count);
