@@ -46,7 +46,7 @@ std::string versions_text(int count) { return std::to_string(count) + (count == 
 /// \throws failure when a `visor run` works on the database
 void check_nobody_runs(database const& of) {
   auto const status = of.tables->status();
-  if (!status.has_tables || status.current != status.latest || status.is_altered()) return;  // nobody of ours can
+  if (!status.has_tables || status.current != status.latest || status.is_altered()) return;  // tables that cannot be asked
   auto const store = open_storage(of.config);
   auto const now = ask(store->now());
   for (auto const& node : ask(store->nodes()))
