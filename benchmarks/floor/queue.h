@@ -11,6 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Payloads that are longer come with a question of their own: here none is. */
+static int64_t const longest_payload = 64 * 1024;
+
 struct plan {
   char const* scenario; /* burn-down, one-at-a-time, bulk-enqueue or steady, as far as a floor knows them */
   long jobs;

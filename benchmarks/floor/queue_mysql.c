@@ -171,7 +171,7 @@ static void work(int node, int ready, int go, void* with) {
   char name[32];
   snprintf(name, sizeof name, "bench-%d", node + 1);
   unsigned long name_length, queue_length, ids_length;
-  int64_t lease = (int64_t)(node + 1) * 1000000000, one = 1, epoch = 1, limit = of->batch;
+  int64_t lease = (int64_t)(node + 1) * 1000000000, one = 1, epoch = 1, limit = of->batch, longest = longest_payload;
   int64_t priority = INT32_MIN, run_at = INT32_MIN, job = INT32_MIN; /* behind this place it looks for more; at first before all */
   int64_t* const ids = malloc((size_t)of->batch * sizeof *ids);
   int64_t* const attempts = malloc((size_t)of->batch * sizeof *attempts);
@@ -179,7 +179,7 @@ static void work(int node, int ready, int go, void* with) {
   int64_t* const run_ats = malloc((size_t)of->batch * sizeof *run_ats);
   long count = 0;
 
-  enum { front_columns = 11 };
+  enum { front_columns = 12 };
   int64_t row_numbers[front_columns];
   static char row_texts[front_columns][4096];
   MYSQL_BIND row[front_columns];
@@ -221,7 +221,7 @@ static void work(int node, int ready, int go, void* with) {
       MYSQL_BIND gone[] = {a_number(&lease)};
       execute(remove_lease, gone);
     }
-    MYSQL_BIND which[] = {a_text("default", &queue_length), a_number(&priority), a_number(&priority), a_number(&run_at),
+    MYSQL_BIND which[] = {a_number(&longest), a_text("default", &queue_length), a_number(&priority), a_number(&priority), a_number(&run_at),
                           a_number(&run_at), a_number(&job), a_number(&limit)};
     if (mysql_stmt_bind_param(front, which) != 0 || mysql_stmt_execute(front) != 0 || mysql_stmt_store_result(front) != 0)
       give_up(mysql_stmt_error(front));

@@ -129,7 +129,7 @@ static PGconn* connect_prepared(void) {
           (Oid const[]){are_numbers, are_numbers, are_numbers, are_times, are_times, are_smalls, are_texts, are_texts, are_texts, are_texts,
                         are_texts});
   prepare(on, "remove_lease", LEASES_REMOVE_LEASE, 1, (Oid const[]){is_number});
-  prepare(on, "front", JOBS_FRONT_OF_QUEUE, 6, (Oid const[]){is_text, is_number, is_time, is_number, is_number, is_number});
+  prepare(on, "front", JOBS_FRONT_OF_QUEUE, 7, (Oid const[]){is_text, is_number, is_time, is_number, is_number, is_number, is_number});
   prepare(on, "insert_lease", LEASES_INSERT_LEASE, 6, (Oid const[]){is_number, is_text, is_number, is_time, is_text, is_text});
   return on;
 }
@@ -332,6 +332,7 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
   give_text(&front, "default");
   for (int i = 0; i < 3; ++i) give_bytes(&front, (char const*)&by->place[i], 8);
   give_number(&front, limit);
+  give_number(&front, longest_payload);
   give_number(&front, limit);
   issue(on, "front", &front);
   end_trip(on);

@@ -115,8 +115,9 @@ static void work(struct plan const* of) {
     }
     count = 0;
     int64_t priority = 0, run_at = 0;
-    give_text(front, 1, "default");
-    give_number(front, 2, of->batch);
+    give_number(front, 1, longest_payload);
+    give_text(front, 2, "default");
+    give_number(front, 3, of->batch);
     while (step(front)) {
       ids[count] = sqlite3_column_int64(front, 0);
       attempts[count++] = sqlite3_column_int64(front, 1);

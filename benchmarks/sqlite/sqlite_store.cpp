@@ -132,9 +132,7 @@ class bench {
     }
   }
 
-  visor::task<> replace_all(std::vector<visor::schedule_record> const& all) {
-    co_await store_->replace_schedules(visor::origin::config, all);
-  }
+  visor::task<> replace_all(std::vector<visor::schedule_record> const& all) { co_await store_->add_schedules(all); }
 
   visor::task<> fire_all(std::vector<visor::schedule_record> const& all) {
     std::int64_t id = 1;

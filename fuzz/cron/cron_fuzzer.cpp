@@ -44,15 +44,19 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   std::string_view const text{reinterpret_cast<char const*>(data), size};
   try {
     // The length chooses the policy and two of the zones, so that one input stays fast.
-    auto const dst = static_cast<dst_policy>(size % 3);
+    static std::array<dst_policy, 4> const policies{
+        dst_policy{}, {dst_gap::skip, dst_overlap::last}, {dst_gap::run, dst_overlap::both}, {dst_gap::skip, dst_overlap::first}};
+    auto const& dst = policies[size % policies.size()];
     auto const when = recurrence::parse(text, dst);
     auto const canonical = when.to_string();
     auto const again = recurrence::parse(canonical, dst);
     require(again == when);
     require(again.to_string() == canonical);
     require(!explain(when).empty());
+    auto const chosen = when.for_schedule(text.substr(0, 8));
+    require(chosen.to_string() == canonical);
     for (auto const from : starts) {
-      check(when, zones[size % zones.size()], from);
+      check(chosen, zones[size % zones.size()], from);
       check(when, zones[(size + 1) / 3 % zones.size()], from);
     }
   } catch (cron_error const& refused) {

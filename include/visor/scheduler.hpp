@@ -3,11 +3,13 @@
 
 #include "visor/base/clock.hpp"
 #include "visor/base/log.hpp"
+#include "visor/base/log_buffer.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/cron/recurrence.hpp"
 #include "visor/engine/engine.hpp"
 #include "visor/handler/payload.hpp"
 #include "visor/handler/typed.hpp"
+#include "visor/store/check_text.hpp"
 #include "visor/store/id_block.hpp"
 
 #include <boost/asio/async_result.hpp>
@@ -16,8 +18,10 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/describe/enum_to_string.hpp>
 #include <boost/type_index.hpp>
 
+#include <concepts>
 #include <csignal>
 #include <cstddef>
 #include <exception>
@@ -26,6 +30,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,6 +43,7 @@ struct schedule_options {
   int misfire_limit = 100;    ///< of `misfire::all`: so many at most
   duration misfire_window{};  ///< of `misfire::window`: not older than this
   visor::overlap overlap = visor::overlap::allow;
+  dst_policy dst;  ///< when the clocks change; only for schedules that follow them: not for `@every` and not for one instant
   std::string description;
   schedule_options() = default;
   schedule_options(time_zone where) : zone(std::move(where)) {}
@@ -53,6 +59,31 @@ struct enqueue_options {
   enqueue_options() = default;
 };
 
+namespace detail {
+
+/// What a scheduler goes by: where `ha` differs from its default, the node's own settings follow, as they do where a file is read.
+/// \throws visor::error `invalid_argument` for what a scheduler of this driver would ignore
+inline settings obeyed(settings how, std::string_view driver) {
+  auto const refuse = [](std::string const& what) { throw error(condition::invalid_argument, what); };
+  settings const standard;
+  std::string const said = boost::describe::enum_to_string(how.storage.driver, "");
+  if (how.storage.driver != standard.storage.driver && said != driver)
+    refuse("storage.driver is " + said + ", but this scheduler is one of the driver " + std::string(driver));
+  if (!how.storage.path.empty()) refuse("storage.path is set: only the program `visor run` takes such a file over");
+  if (!how.cron.empty() || !how.workflows.empty())
+    refuse("cron and workflows are for the program `visor run`: here schedules are added by at(), and job types by on()");
+  if (how.ha.enabled) how.node.exclusive = false;
+  if (!how.node.exclusive && (driver == "sqlite" || driver == "memory"))
+    refuse("ha.enabled or node.exclusive asks for several nodes, and " + std::string(driver) + " allows one");
+  if (how.node.name.empty()) how.node.name = how.ha.node_id;
+  if (how.ha.lock_ttl != standard.ha.lock_ttl) how.node.lease_ttl = how.ha.lock_ttl;
+  if (how.ha.heartbeat_interval != standard.ha.heartbeat_interval) how.node.heartbeat_interval = how.ha.heartbeat_interval;
+  if (how.check_interval_ms) how.node.poll_interval = *how.check_interval_ms;
+  return how;
+}
+
+}  // namespace detail
+
 /// Durable cron and jobs in one object: a store, a node on it, and the program's job types and schedules.
 ///
 /// \tparam Driver a type that names a database: `visor::sqlite` (`visor/sqlite.hpp`), `visor::memory` (`visor/memory.hpp`)
@@ -66,7 +97,11 @@ class scheduler {
 
   /// Does not connect yet.
   /// \param io where everything runs; it must outlive the scheduler
-  /// \throws visor::error `invalid_argument` when a setting is out of range
+  /// \param log called on a thread of its own (`log_buffer`), so that one that is slow or stuck delays nothing but lines; of these
+  ///   the newest are dropped, and counted, while a MiB of them waits. The destructor waits 2 s for what is left. With another clock than
+  ///   `wall_clock`, as tests have it, lines are told at once, on whatever thread has them.
+  /// \throws visor::error `invalid_argument` when a setting is out of range, or would be ignored: another driver, `storage.path`, `cron`,
+  ///   `workflows`
   explicit scheduler(boost::asio::io_context& io, settings how = settings::from_environment(), Clock clock = Clock(), log_sink log = {});
   /// Waits for functions that block and were left behind: a thread cannot be ended from outside.
   ~scheduler();
@@ -91,14 +126,19 @@ class scheduler {
     add(job_type(type, std::move(code), options));
   }
 
-  /// A schedule by a cron expression: `"0 2 * * *"_cron`. The schedules of a program, all together, replace those that it had when it
-  /// ran last; one that is as before goes on where it was, and what it missed follows its misfire policy.
+  /// A schedule by a cron expression: `"0 2 * * *"_cron`. The id chooses the values of each `H` in it. The schedules of a program are
+  /// declared together, under the name `settings::set`, as long as it runs. Those that it had when it ran last and has no more are removed,
+  /// unless another living node declares them; one that is as before goes on where it was, and what it missed follows its misfire policy.
   /// \param id unique; what its fires are kept under
-  /// \throws visor::error `not_found` when no job type has this payload, `already_exists` when the program has a schedule of this id
+  /// \throws visor::error `not_found` when no job type has this payload, `already_exists` when the program has a schedule of this id,
+  ///   `invalid_argument` when the id chooses days for `H` that no year has, or `options.dst` goes with `@every`
   template <class Payload>
   void at(std::string id, cron_expression const& when, schedule_options options, Payload const& payload) {
     auto record = describe(std::move(id), options, payload);
-    record.expression = recurrence(when).to_string();
+    record.expression = when.to_string();
+    if (when.is_interval()) refuse_dst(record);
+    if (!when.is_interval() && !when.for_schedule(record.id).can_fire())
+      throw error(condition::invalid_argument, "schedule " + record.id + " never fires: no year has the day that its id chooses for H");
     add(std::move(record));
   }
   template <class Payload>
@@ -107,13 +147,19 @@ class scheduler {
   }
 
   /// A schedule with one instant.
+  /// \throws visor::error as above, `invalid_argument` also when `options.dst` says anything
   template <class Payload>
   void at(std::string id, instant when, Payload const& payload, schedule_options options = schedule_options()) {
     auto record = describe(std::move(id), options, payload);
     record.next_at = when;
+    refuse_dst(record);
     record.phrase = to_string(when);  // part of the definition, so that another instant is another schedule
     add(std::move(record));
   }
+
+  /// Declares the program's schedules although there may be none, in which case those that it had are removed. A program that never calls
+  /// this nor `at` leaves the schedules of others alone.
+  void declare_schedules() { engine_.declare(set_); }
 
   /// Adds a job. Once this has completed the job will reach exactly one final state, whatever happens to this process.
   /// \param token completes with `void(std::exception_ptr, job_id)`; the error is a `visor::error`. On `outcome_unknown` the job may be
@@ -135,7 +181,7 @@ class scheduler {
     parent.add_child(make_job(payload, options));
   }
 
-  /// Runs the node until `stop()`, then drains. It cannot be cancelled otherwise.
+  /// Runs the node until `stop()`, then drains. It cannot be cancelled otherwise. With `settings::enabled` false it ends at once.
   /// \param token completes with `void(std::exception_ptr)`
   template <class Token>
   auto async_run(Token&& token) {
@@ -183,6 +229,13 @@ class scheduler {
   }
 
   template <class Payload>
+  std::string payload_text(Payload const& payload, std::string const& type) const {
+    std::string text = to_payload(payload);
+    detail::check_payload_size(text, settings_.node.payload_limit, "payload_limit", [&] { return "job type " + type; });
+    return text;
+  }
+
+  template <class Payload>
   schedule_record describe(std::string id, schedule_options const& options, Payload const& payload) const {
     auto const& type = type_of<Payload>();
     schedule_record record;
@@ -190,16 +243,25 @@ class scheduler {
     record.origin = origin::code;
     record.zone = std::string(options.zone.name());
     record.type = type.name;
-    record.payload = to_payload(payload);
+    record.payload = payload_text(payload, type.name);
     record.queue = queue_of(type.options.queue, type.options.capability, type.options.limits, type.name);
     record.priority = type.options.priority;
     record.max_attempts = type.options.max_attempts;
+    record.max_lost = type.options.max_lost;
     record.misfire = options.misfire;
     record.misfire_limit = options.misfire_limit;
     record.misfire_window = options.misfire_window;
     record.overlap = options.overlap;
+    record.dst_gap = options.dst.gap;
+    record.dst_overlap = options.dst.overlap;
     if (!options.description.empty()) record.description = options.description;
     return record;
+  }
+
+  static void refuse_dst(schedule_record const& record) {
+    if (record.dst_gap || record.dst_overlap)
+      throw error(condition::invalid_argument,
+                  "schedule " + record.id + ": options.dst goes with a cron expression; intervals and single instants know no clocks");
   }
 
   template <class Payload>
@@ -207,12 +269,20 @@ class scheduler {
     auto const& type = type_of<Payload>();
     new_job job;
     job.type = type.name;
-    job.payload = to_payload(payload);
+    job.payload = payload_text(payload, type.name);
     job.queue = queue_of(options.queue.value_or(type.options.queue), type.options.capability, type.options.limits, type.name, options.key);
     job.priority = options.priority.value_or(type.options.priority);
     job.max_attempts = options.max_attempts.value_or(type.options.max_attempts);
+    job.max_lost = type.options.max_lost;
     job.run_at = options.run_at;
     return job;
+  }
+
+  /// No statement of a node waits so long for a lock that its lease would be at risk.
+  static storage_settings storage_of(settings const& how) {
+    storage_settings result = how.storage;
+    result.lock_timeout = how.node.lease_ttl / 4;
+    return result;
   }
 
   void add(job_type type);
@@ -221,10 +291,15 @@ class scheduler {
   task<> open();
   task<job_id> enqueue(new_job job);
   task<> work();
+  log_sink log() { return std::same_as<Clock, wall_clock> ? lines_.sink() : told_; }
 
+  settings settings_;
+  log_sink told_;
+  log_buffer lines_;  // outlives whatever logs
   boost::asio::io_context& io_;
   boost::asio::strand<boost::asio::io_context::executor_type> strand_;
   [[no_unique_address]] Clock clock_;
+  schedule_set set_{origin::code};
   bool is_open_ = false;
   detail::id_block ids_;
   decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>(), log_sink())) store_;
@@ -237,14 +312,17 @@ class scheduler {
 
 template <class Driver, timekeeper Clock>
 scheduler<Driver, Clock>::scheduler(boost::asio::io_context& io, settings how, Clock clock, log_sink log)
-    : io_(io),
+    : settings_(detail::obeyed(std::move(how), Driver::name)),
+      told_(std::move(log)),
+      lines_(told_),
+      io_(io),
       strand_(boost::asio::make_strand(io)),
       clock_(clock),
-      store_(make_store(Driver(), how.storage, clock, log)),
-      engine_(io.get_executor(), *store_, how.node, clock, log) {
-  engine_.owns_schedules_of(origin::code);
-  if (log)
-    for (auto const& each : how.ignored) log(log_level::warning, each);
+      store_(make_store(Driver(), storage_of(settings_), clock, this->log())),
+      engine_(io.get_executor(), *store_, settings_.node, clock, this->log()) {
+  set_.name = settings_.set;
+  if (auto const sink = this->log(); sink)
+    for (auto const& each : settings_.ignored) sink(log_level::warning, each);
 }
 
 template <class Driver, timekeeper Clock>
@@ -293,6 +371,7 @@ void scheduler<Driver, Clock>::add(job_type type) {
 
 template <class Driver, timekeeper Clock>
 void scheduler<Driver, Clock>::add(schedule_record schedule) {
+  engine_.declare(set_);
   engine_.add(std::move(schedule));
 }
 
@@ -313,9 +392,8 @@ task<job_id> scheduler<Driver, Clock>::enqueue(new_job job) {
   co_await open();
   auto id = ids_.take(clock_.elapsed());
   if (!id) {
-    std::size_t const size = ids_.wanted(clock_.elapsed());
-    job_id const first = co_await store_->reserve_ids(size);
-    id = ids_.put(first, size, clock_.elapsed());
+    auto reserved = co_await store_->reserve_ids(ids_.wanted(clock_.elapsed()));
+    id = ids_.put(std::move(reserved), clock_.elapsed());
   }
   job.id = *id;
   auto const one = std::span<new_job const>(&job, 1);
@@ -329,7 +407,11 @@ task<> scheduler<Driver, Clock>::work() {
   std::exception_ptr failure;
   try {
     co_await open();
-    co_await engine_.run();
+    if (settings_.enabled) {
+      co_await engine_.run();
+    } else if (auto const sink = log(); sink) {
+      sink(log_level::warning, "enabled is false: nothing is run");
+    }
   } catch (...) {
     failure = std::current_exception();
   }

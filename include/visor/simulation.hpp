@@ -10,6 +10,7 @@
 #include "visor/simulation/store.hpp"
 #include "visor/simulation/world.hpp"
 #include "visor/store/memory_store.hpp"
+#include "visor/store/schedule_rules.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -21,8 +22,10 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -47,8 +50,9 @@ namespace visor {
 ///     CHECK(world.rest(1h));                                  // no more faults: does everything end?
 ///     // now look at what the handler did, at world.runs() and at world.ask(world.store().attempts(id))
 ///
-/// \tparam Store made from a `simulated_clock`; its operations must complete without suspending
-/// Thread-safety: none; any number of simulations may run in threads of their own.
+/// \tparam Store made from a `simulated_clock`; its operations must complete without suspending. Beside those of the concept it has
+/// `back_up`, `restore`, `restored` and `refuse_moves`, and what goes with that, see `memory_store`. Thread-safety: none; any number of
+/// simulations may run in threads of their own.
 template <store Store = memory_store<simulated_clock>>
 class basic_simulation {
  public:
@@ -62,6 +66,12 @@ class basic_simulation {
     keep_happening(&simulated_faults::clock_step, [this](std::size_t which) {
       step_clock(which, world_.up_to(2 * world_.faults.longest_step) - world_.faults.longest_step);
     });
+    keep_happening(&simulated_faults::full_log, [this](std::size_t which) { fill_log(which, world_.up_to(world_.faults.longest_pause)); });
+    keep_happening(&simulated_faults::store_step, [this](std::size_t) {
+      auto const longest = world_.faults.longest_store_step;
+      step_store_clock(world_.happens(0.5) ? duration{0} : world_.up_to(2 * longest) - longest);
+    });
+    keep_happening(&simulated_faults::restore, [this](std::size_t) { restore_later(world_.up_to(world_.faults.longest_backup_age)); });
   }
   basic_simulation(basic_simulation const&) = delete;
   basic_simulation& operator=(basic_simulation const&) = delete;
@@ -76,7 +86,8 @@ class basic_simulation {
   // --- the program ----------------------------------------------------------------------------------------------------------------
 
   /// Makes a job type known to every process that starts from now on.
-  void add(job_type type) { types_.push_back(std::move(type)); }
+  /// \param knows which machines have such a program; all of them if empty
+  void add(job_type type, std::function<bool(std::size_t)> knows = {}) { types_.push_back({std::move(type), std::move(knows)}); }
 
   /// Adds a schedule to the program of every process that starts from now on; one of the same id is replaced, as by a new version.
   void add(schedule_record schedule) {
@@ -85,8 +96,22 @@ class basic_simulation {
     schedules_.push_back(std::move(schedule));
   }
 
+  /// From now on the store refuses such results for good, as a CHECK or an encoding does, and jobs of such fires.
+  /// \param moves see `memory_store::refuse_moves`
+  void refuse(std::function<bool(completion const&)> results, std::function<bool(fire_order const&)> fires = {},
+              std::function<bool(job_record const&, int, job_state)> moves = {}) {
+    world_.refuses_result = std::move(results);
+    world_.refuses_fire = std::move(fires);
+    store_.refuse_moves(std::move(moves));
+  }
+
+  /// Takes a schedule out of the program of every process that starts from now on.
+  void remove_schedule(std::string const& id) {
+    std::erase_if(schedules_, [&](schedule_record const& other) { return other.id == id; });
+  }
+
   /// Adds a machine with one node on it, and starts it. A process that ends is started again after a while, as a service manager does.
-  /// \param settings without a name: it is given one
+  /// \param settings without a name: it is given one. With the name of another machine's, only one of the two is let in at a time
   /// \return the number of the machine, from 0
   /// \throws visor::error `invalid_argument` when a setting is out of range
   std::size_t add_node(node_settings settings = cluster_settings()) {
@@ -94,7 +119,8 @@ class basic_simulation {
     machine& made = machines_.emplace_back();
     made.settings = std::move(settings);
     std::size_t const number = machines_.size() - 1;
-    if (made.settings.name.empty()) made.settings.name = "node" + std::to_string(number);
+    made.has_own_name = !made.settings.name.empty();
+    if (!made.has_own_name) made.settings.name = "node" + std::to_string(number);
     made.address = new_address();
     start(number);
     return number;
@@ -163,10 +189,36 @@ class basic_simulation {
     world_.note("the clock is set", machines_[which].process, offset.count());
   }
 
+  /// What a process logs is dropped for so long.
+  void fill_log(std::size_t which, duration length) {
+    world_.note("the log is full", machines_[which].process, length.count());
+    machines_[which].log_full_until = world_.time.elapsed() + length;
+  }
+
+  /// Sets the clock of the store off the true time.
+  void step_store_clock(duration ahead) {
+    if (ahead == world_.store_time.ahead) return;
+    ++world_.counts.store_steps;
+    world_.note("the clock of the store is set", world_.nobody, ahead.count());
+    world_.store_time.ahead = ahead;
+    world_.store_steps.push_back({world_.now(), ahead});
+    surprise(world_.now());
+  }
+
+  /// Keeps what is stored now, which the store becomes again after `age`. Up to `longest_untold` after that, visor is told so. Not while
+  /// another one is under way.
+  void restore_later(duration age) {
+    if (is_restoring_) return;
+    is_restoring_ = true;
+    auto kept = std::make_shared<typename Store::backup const>(store_.back_up());
+    world_.note("is backed up", world_.nobody, age.count());
+    after(age, [this, kept, backed_up = world_.now()] { restore_and_tell(kept, backed_up); });
+  }
+
   /// Adds a job as a client does, who repeats his call until he hears that it was done.
   /// \param job its id is made here
   job_id enqueue(new_job job) {
-    job.id = ask(store_.reserve_ids(1));
+    job.id = ask(store_.reserve_ids(1)).take();
     boost::asio::co_spawn(world_.server, hand_in(job), boost::asio::detached);
     return job.id;
   }
@@ -182,6 +234,9 @@ class basic_simulation {
     world_.faults = simulated_faults();
     world_.faults.usual_call = usual;
     world_.faults.longest_downtime = duration{0};
+    is_calm_ = true;
+    tell_restored();
+    step_store_clock(duration{0});
     for (std::size_t which = 0; which < machines_.size(); ++which) {
       resume(which, machines_[which].process);
       if (!machines_[which].engine) start(which);
@@ -218,14 +273,20 @@ class basic_simulation {
 
   // --- what happened --------------------------------------------------------------------------------------------------------------
 
-  /// The true time, which is that of the store.
+  /// The true time, which is that of the store as long as nobody sets that.
   simulated_clock clock() { return {world_.time, true_time_}; }
   /// The time as a machine has it.
   simulated_clock clock(std::size_t which) { return {world_.time, machines_.at(which).time}; }
 
   std::vector<simulated_run> const& runs() const { return world_.runs; }
+  std::vector<simulated_claim> const& claims() const { return world_.claims; }
   std::vector<simulated_process> const& processes() const { return world_.processes; }
   simulated_counts const& counts() const { return world_.counts; }
+  std::vector<simulated_store_step> const& store_steps() const { return world_.store_steps; }
+  std::vector<simulated_restore> const& restores() const { return world_.restores; }
+
+  /// Jobs that were there when an older state was restored, which does not have them.
+  std::set<job_id> const& forgotten() const { return world_.forgotten; }
 
   /// The ids of jobs of which a client heard that they are there.
   std::vector<job_id> const& acknowledged() const { return acknowledged_; }
@@ -268,6 +329,8 @@ class basic_simulation {
     process_identity address;
     std::size_t process = 0;  ///< the last one
     duration downtime{};      ///< after it was asked to stop
+    duration log_full_until{};
+    bool has_own_name = false;  ///< which all of its processes have
     bool is_paused = false;
     bool has_ended = false;  ///< `run` has, and what is left of it is to be cleared away
     // Everything that a process has waits on its own context, so that a pause is not to run that, and a crash never to run it again.
@@ -311,15 +374,27 @@ class basic_simulation {
     on.io = std::make_unique<boost::asio::io_context>(1);
     on.view = std::make_unique<view_type>(store_, world_, on.process);
     log_sink sink;
-    if (world_.log) sink = [this, process = on.process](log_level, std::string_view line) { world_.say(line, process); };
+    if (world_.log || world_.faults.full_log > duration{0})
+      sink = [this, which, process = on.process](log_level, std::string_view line) { log(which, process, line); };
     engine_origin origin;
     origin.identity = on.address;
     origin.seed = world_.random();
     on.engine = std::make_unique<engine_type>(on.io->get_executor(), *on.view, on.settings, clock(which), sink, origin);
-    for (auto const& type : types_) on.engine->add(watched(type, on.process));
-    on.engine->owns_schedules_of(origin::code);
-    for (auto const& schedule : schedules_) on.engine->add(schedule);
+    for (auto const& each : types_)
+      if (!each.knows || each.knows(which)) on.engine->add(watched(each.type, on.process));
+    on.engine->declare(schedule_set(origin::code));
+    for (auto const& schedule : schedules_) {
+      about.schedules.emplace(schedule.id, definition_digest(schedule));
+      on.engine->add(schedule);
+    }
     boost::asio::co_spawn(*on.io, on.engine->run(), [this, which](std::exception_ptr thrown) { has_run(which, thrown); });
+  }
+
+  void log(std::size_t which, std::size_t process, std::string_view line) {
+    if (world_.time.elapsed() < machines_[which].log_full_until)
+      ++world_.counts.dropped_lines;
+    else if (world_.log)
+      world_.say(line, process);
   }
 
   void has_run(std::size_t which, std::exception_ptr const& thrown) {
@@ -352,7 +427,7 @@ class basic_simulation {
     destroy(on);
     // The next one is at another place, or has another name too; else it is known for the same at once.
     if (world_.happens(0.5)) on.address = new_address();
-    if (world_.happens(0.3)) on.settings.name = "node" + std::to_string(which) + "-" + std::to_string(++names_);
+    if (world_.happens(0.3) && !on.has_own_name) on.settings.name = "node" + std::to_string(which) + "-" + std::to_string(++names_);
     after(downtime, [this, which] { start(which); });
   }
 
@@ -402,6 +477,9 @@ class basic_simulation {
       try {
         auto work = code(job);
         co_await std::move(work);
+      } catch (not_started const&) {
+        thrown = std::current_exception();
+        world_.runs[number].not_started = true;
       } catch (...) {
         thrown = std::current_exception();
       }
@@ -418,6 +496,7 @@ class basic_simulation {
     run.type = job.type();
     run.process = process;
     run.epoch = job.epoch();
+    run.fence = job.fence();
     run.began = world_.now();
     world_.note("a run begins", process, run.job, run.attempt);
     return world_.runs.size() - 1;
@@ -435,6 +514,54 @@ class basic_simulation {
     run.ended = world_.now();
     run.returned = returned;
     world_.note(returned ? "a run returns" : "a run throws", run.process, run.job, run.attempt);
+  }
+
+  // The store.
+
+  /// What the living processes know of leases may be wrong from a time on, which is over now.
+  void surprise(instant from) {
+    for (auto& each : world_.processes)
+      if (!each.ended || *each.ended >= from) each.surprises.push_back(simulated_span{from, world_.now()});
+  }
+
+  std::set<job_id> stored_jobs() {
+    job_filter all;
+    all.limit = static_cast<std::size_t>(-1);
+    std::set<job_id> result;
+    for (auto const& each : ask(store_.jobs(all))) result.insert(each.job.id);
+    return result;
+  }
+
+  void restore_and_tell(std::shared_ptr<typename Store::backup const> const& kept, instant backed_up) {
+    if (is_calm_) return;
+    restore(*kept, backed_up);
+    after(world_.up_to(world_.faults.longest_untold), [this, kept, backed_up] {
+      if (world_.restores.back().told) return;
+      tell_restored();
+      if (!world_.happens(world_.faults.restored_again)) return;
+      is_restoring_ = true;
+      auto const wait = std::chrono::seconds{2} + world_.up_to(world_.faults.longest_backup_age);  // a restore takes its time
+      after(wait, [this, kept, backed_up] { restore_and_tell(kept, backed_up); });
+    });
+  }
+
+  void restore(typename Store::backup const& kept, instant backed_up) {
+    ++world_.counts.restores;
+    world_.note("is restored", world_.nobody, (backed_up - simulated_clock::start).count());
+    auto const before = stored_jobs();
+    store_.restore(kept);
+    auto const left = stored_jobs();
+    std::ranges::set_difference(before, left, std::inserter(world_.forgotten, world_.forgotten.end()));
+    world_.restores.push_back({backed_up, world_.now(), std::nullopt});
+  }
+
+  /// As `visor db restored` does.
+  void tell_restored() {
+    if (world_.restores.empty() || world_.restores.back().told) return;
+    world_.note("visor is told of the restored backup", world_.nobody, ask(store_.restored()));
+    world_.restores.back().told = world_.now();
+    surprise(world_.restores.back().restored);
+    is_restoring_ = false;
   }
 
   // A client.
@@ -509,9 +636,13 @@ class basic_simulation {
   static constexpr detail::machine_time true_time_{};
 
   detail::simulated_world world_;
-  Store store_{clock()};
+  Store store_{simulated_clock(world_.time, world_.store_time)};
   view_type client_{store_, world_, detail::simulated_world::nobody};
-  std::vector<job_type> types_;
+  struct known_type {
+    job_type type;
+    std::function<bool(std::size_t)> knows;
+  };
+  std::vector<known_type> types_;
   std::vector<schedule_record> schedules_;
   std::deque<machine> machines_;
   std::vector<job_id> acknowledged_;
@@ -519,6 +650,8 @@ class basic_simulation {
   int addresses_ = 0;
   int names_ = 0;
   bool is_over_ = false;
+  bool is_calm_ = false;
+  bool is_restoring_ = false;
 };
 
 using simulation = basic_simulation<>;

@@ -9,6 +9,7 @@
 #include "visor/driver/sqlite/sqlite.hpp"
 #include "visor/store/sql_store.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -22,8 +23,10 @@ using sqlite_store = sql_store<sqlite, Clock>;
 inline sqlite_settings driver_settings(sqlite, storage_settings const& storage) {
   sqlite_settings result{storage.connection.filename};
   result.synchronous = storage.connection.synchronous == synchronous_mode::full ? sqlite_synchronous::full : sqlite_synchronous::normal;
+  result.journal = storage.connection.journal == journal_mode::wal ? sqlite_journal::wal : sqlite_journal::rollback;
   result.auto_init = storage.auto_init;
   result.log_statements = storage.log_statements;
+  result.busy_timeout = std::min(result.busy_timeout, storage.lock_timeout);
   return result;
 }
 

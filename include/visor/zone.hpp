@@ -1,8 +1,9 @@
 #ifndef VISOR_ZONE_HPP
 #define VISOR_ZONE_HPP
 
+#include "visor/base/no_descriptor.hpp"
 #include "visor/cron/zone.hpp"
-#include "visor/cron/zone_rule.hpp"
+#include "visor/cron/zone_file.hpp"
 
 // The layout of the library's types depends on this definition. Distributions build the library to read the system's files; the
 // CMake package says so to the compiler, and for a plain compiler command it is said here. A program that includes <date/tz.h>
@@ -11,8 +12,12 @@
 #define USE_OS_TZDB 1
 #endif
 #include <date/tz.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <fstream>
@@ -25,6 +30,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -34,7 +40,8 @@
 namespace visor {
 namespace detail {
 
-/// The tables of the zones that were asked for. They stay until the program ends, so that a `time_zone` is a pointer.
+/// The tables of the zones that were asked for. They stay until the program ends, so that a `time_zone` is a pointer; when their file
+/// changes, whoever asks again gets another one.
 class iana_zones {
  public:
   static iana_zones& instance() {
@@ -44,10 +51,12 @@ class iana_zones {
 
   std::optional<time_zone> find(std::string_view name) {
     std::scoped_lock const lock{mutex_};
-    if (auto const known = tables_.find(name); known != tables_.end()) return time_zone{*known->second};
+    if (auto const known = tables_.find(name); known != tables_.end()) return time_zone{*known->second.table};
     if (!has_name(name)) return std::nullopt;
-    auto table = std::make_unique<zone_table const>(load(std::string{name}));
-    return time_zone{*tables_.emplace(std::string{name}, std::move(table)).first->second};
+    known_zone made;
+    made.stamp = stamp(folder + std::string{name});
+    made.table = std::make_unique<zone_table const>(load(std::string{name}));
+    return time_zone{*tables_.emplace(std::string{name}, std::move(made)).first->second.table};
   }
 
   std::vector<std::string> names() {
@@ -56,8 +65,46 @@ class iana_zones {
     return result;
   }
 
+  /// What the files say of themselves; those that are others than when they were read will be read again.
+  std::string version() {
+    std::scoped_lock const lock{mutex_};
+    std::string all = stamp(folder) + stamp(std::string{folder} + "tzdata.zi");
+    for (auto at = tables_.begin(); at != tables_.end();) {
+      auto const here = at++;
+      auto const now = stamp(folder + here->first);
+      if (now == here->second.stamp) continue;
+      all += here->first + now;
+      replaced_.push_back(std::move(here->second.table));
+      tables_.erase(here);
+    }
+    return all;
+  }
+
  private:
   static constexpr char folder[] = "/usr/share/zoneinfo/";
+
+  struct known_zone {
+    std::string stamp;
+    std::unique_ptr<zone_table const> table;
+  };
+
+  /// Another text for another file. Empty where there is none.
+  static std::string stamp(std::string const& path) {
+    struct stat found{};
+    if (!USE_OS_TZDB || ::stat(path.c_str(), &found) != 0) return {};
+    return std::to_string(found.st_ino) + " " + std::to_string(found.st_size) + " " + std::to_string(found.st_mtim.tv_sec) + "." +
+           std::to_string(found.st_mtim.tv_nsec) + "\n";
+  }
+
+  /// What keeps this process from a file or folder that is there. Empty where nothing does, or there is none.
+  static std::string why_unreadable(std::string const& path) {
+    int const opened = USE_OS_TZDB ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : -1;
+    int const reason = errno;
+    if (opened >= 0) ::close(opened);
+    if (!USE_OS_TZDB || opened >= 0 || reason == ENOENT || reason == ENOTDIR) return {};
+    std::string const why = why_no_descriptor(reason);
+    return why.empty() ? std::generic_category().message(reason) : why;
+  }
 
   static date::tzdb const& database() {
     try {
@@ -65,22 +112,47 @@ class iana_zones {
       if (!known.zones.empty()) return known;
     } catch (std::runtime_error const&) {
     }
+    if (std::string const why = why_unreadable(folder); !why.empty())
+      throw error{condition::invalid_argument, std::string{"the time zone data in "} + folder + " cannot be read: " + why};
     throw error{condition::invalid_argument, std::string{"no time zone data in "} + folder + "; install the package tzdata"};
   }
 
+  /// The library lists the names once. What was installed later is there as a file.
   static bool has_name(std::string_view name) {
+    if (USE_OS_TZDB && name.find('/') != std::string_view::npos && name.find("..") == std::string_view::npos && !name.starts_with('/') &&
+        !name.starts_with("posix/") && !name.starts_with("right/") && !bytes_of(folder + std::string{name}).empty())
+      return true;
     for (auto const& zone : database().zones)
       if (zone.name() == name) return true;
     return false;
   }
 
+  static std::string bytes_of(std::string const& path) {
+    std::ifstream file{path, std::ios::binary};
+    return std::string{std::istreambuf_iterator<char>{file}, {}};
+  }
+
   static std::chrono::seconds offset_of(date::sys_info const& info) { return std::chrono::seconds{info.offset.count()}; }
 
   static zone_table load(std::string name) {
+    if constexpr (USE_OS_TZDB) {
+      std::string const path = folder + name;
+      std::string const bytes = bytes_of(path);
+      auto table = zone_file_reader{bytes}.read(name);
+      if (!table) {
+        std::string const why = why_unreadable(path);
+        throw error{condition::invalid_argument, "the data of time zone " + quoted_zone(name) +
+                                                     " cannot be read: " + (why.empty() ? path + " is no time zone file" : why)};
+      }
+      return std::move(*table);
+    } else {
+      return load_from_library(std::move(name));
+    }
+  }
+
+  static zone_table load_from_library(std::string name) {
     using namespace std::chrono;
     try {
-      // The library ends the program over a file that is none.
-      std::string const rule_text = USE_OS_TZDB ? rule_of_file(folder + name) : std::string{};
       date::time_zone const& zone = *date::locate_zone(name);
       auto info = zone.get_info(sys_seconds{sys_days{year{1800} / 1 / 1}});
       seconds const initial = offset_of(info);
@@ -89,34 +161,20 @@ class iana_zones {
         info = zone.get_info(info.end);
         transitions.push_back({info.begin, offset_of(info)});
       }
-      auto const rule = zone_rule_parser{rule_text}.parse();
-      if (!rule || !rule->changes) return {std::move(name), initial, transitions};
-      // The library knows the transitions that the file lists, mostly up to 2037, and not the rule for the years after them.
-      year const listed = transitions.empty() ? year{1970} : year_month_day{floor<days>(transitions.back().at)}.year();
-      year const cycle_end = std::max(listed, year{2037}) + years{402};
-      append_transitions(transitions, *rule, listed, cycle_end + years{1});
-      return {std::move(name), initial, transitions, sys_days{cycle_end / 1 / 1}};
+      return {std::move(name), initial, transitions};
     } catch (std::runtime_error const& failure) {
       throw error{condition::invalid_argument, "the data of time zone " + quoted_zone(name) + " cannot be read: " + failure.what()};
     }
   }
 
-  /// The last line of a time zone file.
-  static std::string rule_of_file(std::string const& path) {
-    std::ifstream file{path, std::ios::binary};
-    std::string const bytes{std::istreambuf_iterator<char>{file}, {}};
-    if (!bytes.starts_with("TZif")) throw std::runtime_error{path + " is no time zone file"};
-    std::size_t const begin = bytes.back() == '\n' ? bytes.rfind('\n', bytes.size() - 2) : std::string::npos;
-    return begin == std::string::npos ? std::string{} : bytes.substr(begin + 1, bytes.size() - begin - 2);
-  }
-
   std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<zone_table const>, std::less<>> tables_;
+  std::map<std::string, known_zone, std::less<>> tables_;
+  std::vector<std::unique_ptr<zone_table const>> replaced_;
 };
 
 inline bool const iana_zones_are_known = [] {
-  set_zone_database(
-      {[](std::string_view name) { return iana_zones::instance().find(name); }, [] { return iana_zones::instance().names(); }});
+  set_zone_database({[](std::string_view name) { return iana_zones::instance().find(name); }, [] { return iana_zones::instance().names(); },
+                     [] { return iana_zones::instance().version(); }});
   return true;
 }();
 

@@ -4,10 +4,16 @@ What is special to one is in the file of its tests, which give SERVER and what i
 import base64
 import datetime
 import json
+import os
+import shutil
 import signal
+import socket
+import subprocess
+import sys
+import threading
 import time
 
-from program import SLOWNESS, SOURCE, ProgramTest
+from program import PROGRAM, SLOWNESS, SOURCE, ProgramTest
 from servers import free_port
 
 class OnServer(ProgramTest):
@@ -97,14 +103,46 @@ class Working(OnServer):
         self.accepts("db", "rollback", "--yes")
         self.accepts("db", "migrate")
         self.accepts("db", "validate")
-        self.accepts("db", "rollback", "--steps", "3", "--yes")
+        self.accepts("db", "rollback", "--steps", "5", "--yes")
         self.assertEqual(self.server.tables(), 0)
+
+    def test_a_migration_is_refused_while_older_nodes_run(self):
+        self.configure()
+        self.accepts("db", "init")
+        self.accepts("db", "rollback", "--yes")
+        self.server.sql("INSERT INTO visor_node (name, address, state, epoch, lease_until, exclusive, slots, started_at, version) VALUES "
+                        f"('old one', 'elsewhere pid 7', 'online', 1, {self.server.LATER}, false, 1, {self.server.LATER}, '0.9')", "visor")
+        for flags in ([], ["--with-nodes-running"]):
+            self.refuses("db", "migrate", *flags, says=["'old one' (elsewhere pid 7, visor 0.9)", "is not for nodes of an older program"])
+        self.refuses("db", "rollback", "--yes", says="'old one'")
+        self.server.sql("UPDATE visor_node SET state = 'offline'", "visor")
+        self.accepts("db", "migrate")
+
+    def test_a_migration_that_waits_for_a_transaction_keeps_nobody_waiting_for_long(self):
+        self.configure()
+        self.accepts("db", "init")
+        self.accepts("db", "rollback", "--steps", "2", "--yes")
+        user = self.server.hold("visor_job", "visor_node", seconds=7)
+        began = time.monotonic()
+        migration = self.start("db", "migrate")
+        longest = 0
+        while migration.poll() is None:
+            asked = time.monotonic()
+            self.server.sql("SELECT count(*) FROM visor_job", "visor")
+            longest = max(longest, time.monotonic() - asked)
+            time.sleep(0.05)
+        self.assertEqual(user.wait(), 0)
+        said = migration.stderr.read()
+        self.assertEqual(migration.returncode, 0, said)
+        self.assertGreater(time.monotonic() - began, 5)
+        self.assertLess(longest, 3 * SLOWNESS)
+        self.assertIn("are in use by another transaction" + self.SAY["holder"], said)
 
     def test_a_connection_string(self):
         self.configure_url(self.url(f"sslmode=verify-full&sslrootcert={self.server.root}/ca.pem"))
         self.assertIn(f"Database: {self.server.DRIVER}://visor@localhost:{self.server.port}/visor?sslmode=verify-full\n", self.accepts("db", "status"))
         self.configure_url(self.url("sslmod=x"))
-        self.refuses("config", "check", says='has the option "sslmod", which is not known')
+        self.refuses("config", "check", says='has the option "sslmod", which is not supported')
 
     def test_several_hosts_with_ports_of_their_own(self):
         """Nobody listens at the first."""
@@ -262,11 +300,139 @@ class Tls(OnServer):
             self.assertEqual(result.returncode == 0, is_let_in, (name, user, result.stderr))
             self.assertNotIn("horse", result.stderr)
             if name == "stranger":
-                self.assertIn("tls.cert", result.stderr)
+                self.assertIn("ssl.cert", result.stderr)
+
+
+class Mute:
+    """A port that takes connections and says nothing."""
+
+    def __enter__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(100)
+        return self.socket.getsockname()[1]
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+class Silent:
+    """A way to a server that lets through so many of its answers on each connection, and no more."""
+
+    def __init__(self, port, answers):
+        self.port, self.answers = port, answers
+
+    def __enter__(self):
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.open = [self.listening]
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self.listening.getsockname()[1]
+
+    def accept(self):
+        try:
+            while True:
+                client, _ = self.listening.accept()
+                server = socket.create_connection(("127.0.0.1", self.port))
+                self.open += [client, server]
+                threading.Thread(target=self.carry, args=(client, server, None), daemon=True).start()
+                threading.Thread(target=self.carry, args=(server, client, self.answers), daemon=True).start()
+        except OSError:
+            pass
+
+    @staticmethod
+    def carry(source, to, most):
+        try:
+            while most != 0 and (data := source.recv(65536)):
+                to.sendall(data)
+                most = None if most is None else most - 1
+        except OSError:
+            pass
+
+    def __exit__(self, *_):
+        for each in self.open:
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            each.close()
+
+
+class Freezing(Silent):
+    """A way to a server over which nothing comes any more, from some moment on."""
+
+    def __init__(self, port):
+        super().__init__(port, None)
+        self.is_frozen = False
+
+    def carry(self, source, to, most):
+        try:
+            while data := source.recv(65536):
+                if not self.is_frozen:
+                    to.sendall(data)
+        except OSError:
+            pass
 
 
 class Wrong(OnServer):
     """Each message says what to do, and none shows a password."""
+
+    def test_a_server_that_says_nothing(self):
+        """Every command ends within pool.connect_timeout and a moment."""
+        with Mute() as port:
+            self.configure(host="127.0.0.1", port=port, pool={"connect_timeout": "2s"})
+            for command in (("db", "test"), ("db", "status"), ("db", "validate"), ("job", "list"), ("job", "enqueue", "greet"), ("run",)):
+                begin = time.monotonic()
+                self.assertEqual(self.run_program(*command).returncode, 1)
+                self.assertLess(time.monotonic() - begin, 5 * SLOWNESS, command)
+
+    def test_a_server_that_says_nothing_keeps_no_command_longer_than_a_caller_waits(self):
+        """pool.acquire_timeout is shorter than pool.connect_timeout, as it is by default."""
+        with Mute() as port:
+            self.configure(host="127.0.0.1", port=port, pool={"acquire_timeout": "1s", "connect_timeout": "6s"})
+            for command in (("db", "status"), ("db", "init"), ("db", "validate"), ("job", "list"), ("node", "list")):
+                begin = time.monotonic()
+                self.assertEqual(self.run_program(*command).returncode, 1)
+                self.assertLess(time.monotonic() - begin, 3.5 * SLOWNESS, command)
+            begin = time.monotonic()
+            self.assertEqual(self.run_program("run").returncode, 1)
+            self.assertLess(time.monotonic() - begin, 8 * SLOWNESS)
+
+    def test_a_server_that_falls_silent_keeps_a_test_no_longer_than_connecting_may_take(self):
+        """Wherever it does: in the login, or when it has let us in."""
+        for answers in range(1, 8):
+            with Silent(self.server.port, answers) as port:
+                self.configure(host="127.0.0.1", port=port, ssl=False, pool={"connect_timeout": "1s"})
+                begin = time.monotonic()
+                result = self.run_program("db", "test")
+                self.assertLess(time.monotonic() - begin, 4 * SLOWNESS, answers)
+                self.assertEqual(result.returncode, 1)
+                self.assertNotIn("transaction_timeout", result.stderr)
+
+    def test_a_user_without_rights(self):
+        """Who lacks a right is told so, and not that tables are missing, which points to `db reset`."""
+        self.configure()
+        self.accepts("db", "init")
+        make, remove = self.server.POOR_USER
+        self.server.sql(make)
+        self.addCleanup(self.server.sql, remove)
+        self.configure(user="poor")
+        for command in (("job", "list"), ("db", "status"), ("db", "validate"), ("run", "--for", "1s")):
+            result = self.run_program(*command)
+            self.assertEqual(result.returncode, 1, command)
+            self.assertIn("the user 'poor' lacks a right", result.stderr)
+            self.assertIn("GRANT ", result.stderr)
+            self.assertNotIn("missing", result.stdout + result.stderr)
+
+    def test_a_key_with_a_passphrase(self):
+        root = self.server.root
+        plain, locked = root / "client.key", self.folder / "locked.key"
+        subprocess.run(["openssl", "pkey", "-in", plain, "-aes256", "-passout", "pass:word", "-out", locked], check=True)
+        for key in (str(locked), locked.read_text()):
+            self.configure(ssl={"ca": str(root / "ca.pem"), "cert": str(root / "client.pem"), "key": key})
+            self.refuses("config", "check", says=["scheduler.storage.connection.ssl.key", "is protected by a passphrase", "openssl pkey"])
+            self.refuses("db", "test", says="is protected by a passphrase")
+        self.configure_url(self.url(f"sslmode=verify-full&sslrootcert={root}/ca.pem&sslcert={root}/client.pem&sslkey={locked}"))
+        self.refuses("config", "check", says="is protected by a passphrase")
 
     def refused(self, says, **changes):
         self.configure(**changes)
@@ -277,6 +443,7 @@ class Wrong(OnServer):
         self.environment["PASSWORD_OF_TEST"] = "wrong horse"
         self.refused(self.SAY["password"])
         self.refused("DB_PASSWORD")
+        self.refused("with Azure the user is user@server")
 
     def test_no_password(self):
         self.refused("wants a password for the user 'visor'", password=None)
@@ -316,6 +483,19 @@ class Wrong(OnServer):
 class WithoutTls(OnServer):
     TLS = False
 
+    def test_a_stop_does_not_wait_for_a_server_that_is_frozen(self):
+        way = Freezing(self.server.port)
+        with way as port:
+            self.configure("scheduler: {node: {drain_timeout: 1s, stop_grace: 1s}}\n", host="127.0.0.1", port=port, ssl=None)
+            daemon = self.start("run")
+            self.wait_until(self.is_online)
+            way.is_frozen = True
+            began = time.monotonic()
+            daemon.send_signal(signal.SIGTERM)
+            self.assertEqual(daemon.wait(60), 1)
+            self.assertLess(time.monotonic() - began, 8 * SLOWNESS)
+            self.assertIn("the database does not answer: this node ends without having left it", daemon.stderr.read())
+
     def test_a_server_without_tls_is_refused_before_any_password_is_sent(self):
         # A wrong one, of which the server would say so in its log.
         self.environment["PASSWORD_OF_TEST"] = "wrong horse"
@@ -323,10 +503,10 @@ class WithoutTls(OnServer):
         for options in ("require", "verify-ca&sslrootcert=/etc/ssl/certs/ca-certificates.crt",
                         "verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt"):
             self.configure_url(self.url("sslmode=" + options).replace("correct", "wrong"))
-            self.refuses("db", "status", says="has no TLS, and tls.mode asks for it")
+            self.refuses("db", "status", says="has no TLS, and ssl asks for it")
         self.assertFalse(told())
         self.configure(ssl=None)
-        self.refuses("db", "status", says=self.SAY["password"])
+        self.refuses("db", "status", says=self.SAY.get("without_tls", self.SAY["password"]))
         self.assertTrue(told())
 
 
@@ -394,3 +574,52 @@ workflows:
         self.assertEqual(self.count("visor_job"), len(completed) + self.count("visor_ready") + self.count("visor_scheduled"))
         self.assertLessEqual({str(job) for job in asked_for}, set(completed))
         self.assertEqual(self.count("visor_lease"), 0)
+
+
+# A server that asks for the password as it is.
+ASKING = """
+import socket, subprocess, sys, threading
+server = socket.create_server((sys.argv[1], 5432))
+greeting, question = bytes.fromhex(sys.argv[2]), bytes.fromhex(sys.argv[3])
+got = []
+def serve():
+    while True:
+        one, _ = server.accept()
+        one.settimeout(5)
+        try:
+            one.sendall(greeting)
+            got.append(one.recv(4096))
+            one.sendall(question)
+            got.append(one.recv(4096))
+        except OSError:
+            pass
+        one.close()
+threading.Thread(target=serve, daemon=True).start()
+result = subprocess.run(sys.argv[4:], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+print(result.stdout)
+print("sent:", any(b"geheim" in each for each in got))
+"""
+
+
+class PasswordsInClearText(ProgramTest):
+    """In a network of its own, which has an address that is not this machine's."""
+
+    URL = GREETING = QUESTION = None
+
+    def test_they_are_sent_to_this_machine_only(self):
+        own = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        network = ["unshare", *own, "--net", "sh", "-c", 'ip addr add 192.0.2.1/32 dev lo && ip link set lo up && exec "$@"', "sh"]
+        if not shutil.which("unshare") or not shutil.which("ip") or subprocess.run([*network, "true"], capture_output=True).returncode != 0:
+            self.skipTest("no network can be made here")
+
+        def tried(host):
+            words = [*network, sys.executable, "-c", ASKING, host, self.GREETING.hex(), self.QUESTION.hex(), PROGRAM, "db", "test", "--url",
+                     self.URL.format(host=host)]
+            return subprocess.run(words, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  timeout=120).stdout
+
+        away = tried("192.0.2.1")
+        self.assertIn("asks for the password in clear text, and the connection is not encrypted: it was not sent", away)
+        self.assertIn("sent: False", away)
+        self.assertNotIn("geheim", away)
+        self.assertIn("sent: True", tried("127.0.0.1"))

@@ -127,18 +127,29 @@ class Server:
                                        stdout=log, stderr=log)
         log.close()
         for _ in range(600):
-            if subprocess.run(self.client("SELECT 1"), capture_output=True).returncode == 0:
+            if self.answers():
                 return
             if self.server.poll() is not None:
                 break
             time.sleep(0.05)
         raise RuntimeError("the server does not start: " + self.log())
 
+    def answers(self):
+        return subprocess.run(self.client("SELECT 1"), capture_output=True).returncode == 0
+
     def log(self):
         return (self.root / "log").read_text(errors="replace")
 
     def sql(self, text, database=None):
         return subprocess.run(self.client(text, database), check=True, capture_output=True, text=True).stdout.strip()
+
+    def hold(self, *tables, seconds):
+        """Begins a transaction that has read these tables and stays open for so long. Gives the process."""
+        read = "".join(f"SELECT count(*) FROM {table}; " for table in tables)
+        text = f"BEGIN; {read}SELECT {self.SLEEP}({seconds}); COMMIT"
+        begun = subprocess.Popen(self.client(text, "visor"), stdout=subprocess.DEVNULL)
+        time.sleep(1)
+        return begun
 
     def crash(self):
         """Every process of the server at once, as when the machine loses power."""
@@ -157,9 +168,12 @@ class Server:
 
 class Postgres(Server):
     DRIVER, SCHEMA, DEATH = "postgresql", "public", "QUIT"
+    NO_SPACE, READ_ONLY = ("No space left on device",), ("in a read-only transaction",)  # its words
+    LATER, SLEEP = "now() + interval '1 hour'", "pg_sleep"
     ADMINISTRATOR = "postgres"
     ENCRYPTED = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'visor' AND ssl"
     REFUSED_PASSWORD = "password authentication failed"
+    POOR_USER = ("CREATE ROLE poor LOGIN PASSWORD 'correct horse'", "DROP ROLE poor")
 
     def users_name(self):
         return "postgres"
@@ -262,7 +276,10 @@ class PgBouncer(Postgres):
 
 class MariaDB(Server):
     DRIVER, SCHEMA, DEATH = "mysql", "visor", "KILL"
+    NO_SPACE, READ_ONLY = ("is full", "No space left on device"), ("read-only option",)  # its words
+    LATER, SLEEP = "(UNIX_TIMESTAMP() + 3600) * 1000000", "sleep"
     ADMINISTRATOR = "root"
+    POOR_USER = ("CREATE USER poor IDENTIFIED BY 'correct horse'; GRANT SELECT ON visor.visor_node TO poor", "DROP USER poor")
     ENCRYPTED = "SELECT count(*) FROM information_schema.processlist WHERE user = 'visor' AND '0' < (SELECT variable_value FROM " \
         "information_schema.global_status WHERE variable_name = 'SSL_ACCEPTS')"
     REFUSED_PASSWORD = "Access denied for user 'visor'"

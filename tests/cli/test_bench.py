@@ -2,10 +2,11 @@
 
 import os
 import pathlib
+import sqlite3
 import sys
 import unittest
 
-from program import ProgramTest, main
+from program import SLOWNESS, ProgramTest, main
 from servers import MariaDB, Postgres
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks/suite"))
@@ -99,6 +100,24 @@ class SQLite(Bench, ProgramTest):
         self.refuses("bench", "burn-down", *self.WHERE, says=("kept.db.visor_bench", "--replace"))
         self.assertEqual((self.folder / "kept.db.visor_bench").read_text(), "precious")
         self.bench("burn-down", "--replace")
+
+
+    def test_a_job_that_fails_ends_the_run(self):
+        process = self.start("bench", "steady", *self.WHERE, "--jobs", "3000", "--rate", "100")
+
+        def spoils():
+            try:
+                with sqlite3.connect(self.folder / "kept.db.visor_bench", timeout=5) as database:
+                    database.execute("CREATE TRIGGER spoil AFTER INSERT ON visor_job BEGIN UPDATE visor_job SET payload = '7' WHERE id = new.id; END")
+                return True
+            except sqlite3.Error:
+                return False
+
+        self.wait_until(lambda: (self.folder / "kept.db.visor_bench").exists() and spoils())
+        _, said = process.communicate(timeout=60 * SLOWNESS)
+        self.assertEqual(process.returncode, 1, said)
+        self.assertIn("the run does not count: a job failed: ", said)
+        self.leaves_nothing()
 
 
 class OnServer:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import socket
 import unittest
 
@@ -27,6 +28,43 @@ class Files(ProgramTest):
         self.assertEqual(zone(), "Europe/Oslo")
         self.assertEqual(zone(environment={"VISOR_CONFIG": "named.yaml"}), "Europe/Paris")
         self.assertEqual(zone("--config", "other.yaml", environment={"VISOR_CONFIG": "named.yaml"}), "Europe/Rome")
+
+    def test_a_file_of_other_users_is_not_taken_unless_it_is_named(self):
+        file = self.write(CONFIG)
+        for mode in (0o646, 0o666):
+            file.chmod(mode)
+            self.refuses("config", "check", says=["visor.yaml can be written by other users", "chmod go-w visor.yaml", "--config visor.yaml"])
+            self.refuses("job", "enqueue", "greet", says="can be written by other users")
+            self.assertIn("valid", self.accepts("config", "check", "--config", "visor.yaml"))
+            self.assertIn("valid", self.accepts("config", "check", environment={"VISOR_CONFIG": "visor.yaml"}))
+        file.chmod(0o644)
+        self.assertIn("valid", self.accepts("config", "check"))
+        if os.geteuid() != 0:
+            self.skipTest("only root can give a file to somebody else")
+        file.chmod(0o664)
+        os.chown(file, 0, 65534)
+        self.refuses("config", "check", says="can be written by other users")
+        file.chmod(0o644)
+        os.chown(file, 65534, 65534)
+        self.refuses("run", says=["visor.yaml belongs to ", "65534"])
+        self.write(CONFIG, ".visor.yaml")
+        self.assertIn("valid", self.accepts("config", "check"))
+        (self.folder / ".visor.yaml").unlink()
+        os.chown(file, 0, 0)
+        file.rename(self.folder / "real.yaml")
+        file.symlink_to("real.yaml")
+        self.assertIn("valid", self.accepts("config", "check"))
+        os.lchown(file, 65534, 65534)
+        self.refuses("config", "check", says="visor.yaml belongs to ")
+
+    def test_a_database_folder_of_somebody_else_is_not_taken_unless_it_is_named(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can give a folder to somebody else")
+        self.write(CONFIG)
+        (self.folder / ".visor").mkdir()
+        os.chown(self.folder / ".visor", 65534, 65534)
+        self.refuses("job", "enqueue", "greet", says=[".visor belongs to ", "VISOR_DB"])
+        self.accepts("job", "enqueue", "greet", environment={"VISOR_DB": ".visor/schedules.db"})
 
     def test_a_file_that_cannot_be_read(self):
         self.refuses("config", "check", "--config", "none.yaml", says=["none.yaml", "No such file"])
@@ -88,7 +126,7 @@ class Sources(ProgramTest):
 
     def test_what_lies_about_does_no_harm_to_sqlite(self):
         environment = {"NODE_ENV": "production", "DB_HOST": "h", "DB_PASSWORD": "p", "DB_PORT": "x", "AUTO_INIT_DB": "false"}
-        self.accepts("db", "init", environment=environment)
+        self.accepts("db", "init", environment={**environment, "STORE_TYPE": "sqlite"})
         self.assertTrue((self.folder / ".visor/schedules.db").exists())
         self.write("scheduler: {storage: {driver: sqlite}}\n")
         self.accepts("db", "status", environment={**environment, "DATABASE_URL": "postgres://h"})
@@ -99,6 +137,8 @@ class Sources(ProgramTest):
                 self.assertNotIn("hunter2", self.refuses(*words, environment=environment, says=says))
 
         refused({"STORE_TYPE": "postgres"}, "environment STORE_TYPE: ", "DATABASE_URL", "DB_HOST, DB_NAME and DB_USER")
+        refused({"DB_HOST": "db"}, "environment DB_HOST: ", "DATABASE_URL", "DB_HOST, DB_NAME and DB_USER")
+        refused({"NODE_ENV": "production"}, "profile production: ", "DATABASE_URL", "STORE_TYPE")
         refused({"STORE_TYPE": "hunter2"}, "environment STORE_TYPE: ", "sqlite, memory, postgresql")
         refused({"VISOR_ENV": "hunter2"}, "environment VISOR_ENV: ", "production, development, serverless")
         refused({"DATABASE_URL": "hunter2"}, "environment DATABASE_URL: ", "postgresql://")
@@ -108,6 +148,25 @@ class Sources(ProgramTest):
             refused({"DATABASE_URL": "postgres://" + url}, "environment DATABASE_URL: ", "is no URL of the form")
         refused({"DATABASE_URL": "postgres://h/d?sslmode=hunter2"}, "environment DATABASE_URL: ", "verify-full")
         refused({"DATABASE_URL": "postgres://h", "DB_SSL_CA": "hunter2"}, "environment DB_SSL_CA: ")
+
+    def test_variables_that_mean_nothing_are_told(self):
+        self.write('workflows: {w: {command: ["true"], env: {MINE: "${VISOR_MINE}"}}}\n')
+        environment = {"VISOR_HA_LOCKTTL": "5s", "VISOR_WHATEVER_IT_IS": "1", "VISOR_MINE": "used", "VISOR_JOB_ID": "1", "VISOR_INPUT_NAME": "x",
+                       "VISOR_SERVICE_HOST": "10.0.0.1", "VISOR_PORT": "tcp://10.0.0.1:80", "VISOR_PORT_80_TCP_PORT": "80", "VISOR_EMPTY": ""}
+        said = self.run_program("config", "check", environment=environment)
+        self.assertEqual((said.returncode, sorted(said.stderr.splitlines())), (0, [
+            "visor: note: environment VISOR_HA_LOCKTTL: ignored, visor knows no such variable; did you mean VISOR_HA_LOCK_TTL?",
+            "visor: note: environment VISOR_WHATEVER_IT_IS: ignored, visor knows no such variable"]))
+        said = self.run_program("run", "--for", "0s", environment=environment)
+        self.assertRegex(said.stderr, "warning +environment VISOR_HA_LOCKTTL: ignored")
+
+    def test_the_manual_names_every_option_of_a_connection_string(self):
+        manual = (SOURCE / "docs/configuration.md").read_text()
+        for scheme in ("postgresql", "mysql", "mssql"):
+            said = self.run_program("config", "check", environment={"DATABASE_URL": f"{scheme}://h/d?nonsense=1"}).stderr
+            if known := re.search(r"is not known \((.*)\)", said):  # its driver is in the program
+                for option in known[1].split(", "):
+                    self.assertIn(f"`{option}", manual, scheme)
 
     def test_flags(self):
         self.refuses("db", "test", "--port", "x", code=2, says="--port")
@@ -252,7 +311,7 @@ class Handlers(ProgramTest):
         self.wrong(self.webhook(["method: PUT", 'body: "{{payload.text"']), '6:13: ' + path + '"{{payload.text" has no closing "}}"')
         self.wrong(self.webhook(['body: "{{something}}"']),
                    '5:13: ' + path + '"{{something}}" is not known; there are: payload.NAME, payload, type, job_id, attempt, schedule, '
-                   'planned_at, node, epoch')
+                   'planned_at, node, fence, epoch')
 
     def test_a_template_from_the_environment_is_not_repeated(self):
         self.wrong(self.webhook(['body: "${BODY}"']),

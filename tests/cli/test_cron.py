@@ -68,6 +68,26 @@ class Cron(ProgramTest):
         for part in ("at 02:00", "clocks", "UTC", "2026-11-21T02:00:00Z", "2026-11-23T02:00:00Z"):
             self.assertIn(part, text)
         self.assertIn("real time", self.accepts("cron", "explain", "*/5 * * * *"))
+        self.assertIn("right after a gap", self.accepts("cron", "explain", "*/5 2 * * *"))
+
+    def test_the_id_chooses_h(self):
+        self.refuses("cron", "next", "H * * * *", says="--id")
+        self.assertEqual(self.accepts_json("cron", "next", "H H(0-7) * * *", "--id", "nightly", *FROM), ["2026-11-21T04:45:00Z"])
+        text = self.accepts("cron", "explain", "H H(0-7) * * *", "--id", "nightly", *FROM)
+        self.assertRegex(text, r"(?m)^chosen +minute 45 \(of 0 to 59\), hour 4 \(of 0 to 7\), by the id$")
+        text = self.accepts("cron", "explain", "H H(0-7) * * *", *FROM)
+        self.assertRegex(text, r"(?m)^meaning +chosen by the id of the schedule: minute 0 to 59 and hour 0 to 7$")
+        self.assertIn("say which by --id", text)
+
+    def test_an_instant_in_a_gap_or_twice_is_said(self):
+        for at, says in (("2027-03-28 02:30", "there is no 02:30 on 2027-03-28"), ("2026-12-31 02:30", ""),
+                         ("2027-10-31 02:30", "02:30 comes twice on 2027-10-31")):
+            text = self.accepts("cron", "explain", at, "--zone", "Europe/Berlin", *FROM)
+            self.assertEqual("clocks" in text, says != "", text)
+            self.assertIn(says, text)
+
+    def test_localtime_is_no_zone(self):
+        self.refuses("cron", "next", "@daily", "--zone", "localtime", says=["localtime", "such as Europe/Berlin"])
 
     def test_errors_name_the_place_and_the_reason(self):
         self.refuses("cron", "check", "0 24 * * *", says=["field 2 (hour)", "column 3", "24 is above 23"])

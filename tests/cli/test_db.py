@@ -1,6 +1,9 @@
 """visor db and visor drivers"""
 
+import re
+import shutil
 import sqlite3
+import time
 
 from program import CONFIG, ProgramTest, main
 
@@ -18,7 +21,7 @@ class Tables(ProgramTest):
         self.assertEqual(self.accepts("db", "status"),
                          "Database Status\nDatabase: sqlite .visor/schedules.db\nInitialized: ✗ No\nTables (0):\n")
         self.assertFalse((self.folder / DATABASE).exists(), "made by looking")
-        self.assertIn("initialized: sqlite .visor/schedules.db has version 3", self.accepts("db", "init"))
+        self.assertIn("initialized: sqlite .visor/schedules.db has version 5", self.accepts("db", "init"))
         lines = self.accepts("db", "status").splitlines()
         self.assertEqual((lines[0], lines[2]), ("Database Status", "Initialized: ✓ Yes"))
         at = next(i for i, line in enumerate(lines) if line.startswith("Tables ("))
@@ -58,22 +61,61 @@ class Tables(ProgramTest):
         self.change("UPDATE visor_migration SET checksum = '0123456789abcdef' WHERE version = 1")
         for command in (["db", "init"], ["db", "migrate"], ["db", "validate"], ["job", "list"]):
             self.refuses(*command, says=["version 1 of the tables", "db validate", "db reset"])
-        self.assertIn("has version 3, without data", self.run_program("db", "reset", "--yes").stdout)
+        self.assertIn("has version 5, without data", self.run_program("db", "reset", "--yes").stdout)
         self.accepts("db", "validate")
+
+    def test_a_version_that_is_not_recorded(self):
+        self.accepts("db", "init")
+        self.change("DELETE FROM visor_migration WHERE version = 2")
+        for command in (["db", "validate"], ["job", "list"], ["db", "restored"]):
+            self.refuses(*command, says="validate" if "restored" in command else ["version 2", "is not recorded", "db migrate"])
+        self.assertIn("1 version applied", self.accepts("db", "migrate"))
+        self.accepts("db", "validate")
+
+    def test_jobs_are_not_removed_where_no_version_is_recorded(self):
+        self.write(CONFIG)
+        self.accepts("job", "enqueue", "greet")
+        self.change("DELETE FROM visor_migration")
+        for command in (["db", "init"], ["db", "migrate"]):
+            self.refuses(*command, says=["hold jobs", "visor_migration", "backup"])
+        database = sqlite3.connect(self.folder / DATABASE)
+        self.assertEqual(database.execute("SELECT count(*) FROM visor_job").fetchone(), (1,))
+        database.close()
+
+    def test_a_restored_database(self):
+        self.write(CONFIG)
+        first = self.accepts_json("job", "enqueue", "greet")["id"]
+        shutil.copy(self.folder / DATABASE, self.folder / "backup")
+        generation = self.generation()
+        second = self.accepts_json("job", "enqueue", "greet")["id"]
+        self.assertGreater(second, first + 2**32)
+        time.sleep(1)
+        shutil.copy(self.folder / "backup", self.folder / DATABASE)
+        again = self.generation()
+        self.assertGreater(again, generation)
+        third = self.accepts_json("job", "enqueue", "greet")["id"]
+        self.assertGreater(third, second)
+        self.assertGreater(self.generation(), again)
+        fourth = self.accepts_json("job", "enqueue", "greet")["id"]
+        self.assertGreater(fourth, third)
+        self.assertLess(fourth, 2**53)
+
+    def generation(self):
+        return int(re.match("generation ([0-9]+):", self.accepts("db", "restored"))[1])
 
     def test_rollback(self):
         self.refuses("db", "rollback", "--yes", says="no database yet")
         self.accepts("db", "init")
-        self.refuses("db", "rollback", "--steps", "3", says="--yes")
+        self.refuses("db", "rollback", "--steps", "4", says="--yes")
         self.refuses("db", "rollback", "--steps", "0", code=2, says="--steps")
         self.refuses("db", "rollback", says=["what 1 version brought", "--yes"])
         self.accepts("db", "validate")
         self.assertIn("1 version taken back", self.accepts("db", "rollback", "--yes"))
-        self.assertIn("1 version taken back", self.accepts("db", "rollback", "--yes"))
-        self.refuses("db", "rollback", says=["every table", "--yes"])
-        self.assertIn("2 versions applied", self.accepts("db", "migrate"))
-        self.accepts("db", "validate")
         self.assertIn("3 versions taken back", self.accepts("db", "rollback", "--steps", "3", "--yes"))
+        self.refuses("db", "rollback", says=["every table", "--yes"])
+        self.assertIn("4 versions applied", self.accepts("db", "migrate"))
+        self.accepts("db", "validate")
+        self.assertIn("5 versions taken back", self.accepts("db", "rollback", "--steps", "5", "--yes"))
         self.assertIn("✗ No", self.accepts("db", "status"))
         self.refuses("db", "rollback", "--yes", says="nothing to take back")
         self.accepts("db", "init")

@@ -18,6 +18,9 @@ schedule pause
 schedule resume
 schedule cancel
 schedule next
+schedule diff
+schedule apply
+schedule prune
 schedule start
 job enqueue
 job list
@@ -38,6 +41,7 @@ db test
 db init
 db status
 db migrate
+db restored
 db rollback
 db validate
 db reset
@@ -163,7 +167,7 @@ class Completion(ProgramTest):
     @unittest.skipUnless(shutil.which("bash"), "no bash")
     def test_bash(self):
         self.assertEqual(self.complete("visor", "sch"), ["schedule"])
-        self.assertEqual(self.complete("visor", "schedule", "p"), ["pause"])
+        self.assertEqual(self.complete("visor", "schedule", "pa"), ["pause"])
         self.assertEqual(self.complete("visor", "job", "list", "--st"), ["--state"])
         self.assertEqual(self.complete("visor", "job", "list", "--state", "c"), ["completed", "cancelled"])
         self.assertEqual(self.complete("visor", "job", "list", "--limit", ""), [])

@@ -57,6 +57,16 @@ class Enqueue(Jobs):
         self.assertEqual(self.shown(self.enqueue("greet", "--payload", "-", stdin=b'{"b": "\xc3\xa9"}'))["payload"], {"b": "é"})
         self.assertEqual(self.shown(self.enqueue("greet"))["payload"], {})
 
+    def test_numbers_stay_as_they_are_written(self):
+        payload = '{ "a" : 3.10,\n"b":[123456789012345678901234, 1e5], "c": "x  y" }'
+        number = self.enqueue("greet", "--payload", payload)
+        shown = self.accepts("job", "show", str(number), "--json")
+        self.assertIn('"payload":{"a":3.10,"b":[123456789012345678901234,1e5],"c":"x  y"}', shown)
+        self.assertEqual(shown.count("\n"), 1)
+        deep = "[" * 199 + "]" * 199
+        number = self.enqueue("greet", "--payload", '{"d":%s}' % deep)
+        self.assertIn('{"d":%s}' % deep, self.accepts("job", "show", str(number), "--json"))
+
     def test_a_payload_of_ten_megabytes(self):
         text = json.dumps({"data": "x" * 10_000_000})
         self.assertEqual(self.shown(self.enqueue("report", "--payload", "-", stdin=text.encode()))["payload"], json.loads(text))
@@ -68,7 +78,10 @@ class Enqueue(Jobs):
         self.refuses("job", "enqueue", "greet", "--payload", "-", stdin=b"", says="not JSON")
         self.refuses("job", "enqueue", "greet", "--payload", "-", stdin=b'{"a": "\xff"}', says="UTF-8")
         self.refuses("job", "enqueue", "greet", "--payload", "-", stdin=b'{"a": "\x00"}', says="NUL")
-        self.refuses("job", "enqueue", "greet", "--payload", "-", stdin=b"[" * 100000, says="not JSON")
+        self.refuses("job", "enqueue", "greet", "--payload", "-", stdin=b"[" * 100000, says="more than 200 levels")
+        self.refuses("job", "enqueue", "greet", "--payload", '{"n":1e999}', says=['"n"', "larger than any program can read", "nothing was stored"])
+        self.refuses("job", "enqueue", "greet", "--payload", '[1e-999]', says=['"[0]"', "read it as 0"])
+        self.refuses("job", "enqueue", "report", "--payload", "-", stdin=b'"' + b"x" * (16 << 20) + b'"', says=["16777216", "payload_limit"])
         self.refuses("job", "enqueue", "greet", "--payload", "{}", "--inputs", "a=1", code=2, says="together")
         self.refuses("job", "enqueue", "greet", "--inputs", "=1", code=2, says="name=value")
         self.refuses("job", "enqueue", "greet", "--max-attempts", "0", code=2, says="--max-attempts")

@@ -12,11 +12,12 @@ from servers import Postgres
 class OnPostgres:
     SERVER = Postgres
     SAY = {
+        "holder": ", perhaps by process ",
         "password": ["refused the password of the user 'visor'", "check user and password"],
         "database": ["there is no database 'nowhere'", "createdb"],
         "expired": "has expired: renew it",
-        "selfmade": "is signed by itself: to trust it, name it in tls.ca",
-        "authority": "is from an authority that is not trusted here: name the right one in tls.ca",
+        "selfmade": "is signed by itself: to trust it, name it in ssl.ca",
+        "authority": "is from an authority that is not trusted here: name the right one in ssl.ca",
     }
 
 
@@ -36,7 +37,31 @@ class Wrong(OnPostgres, server_tests.Wrong):
 
 
 class WithoutTls(OnPostgres, server_tests.WithoutTls):
-    pass
+    def test_a_database_of_another_encoding(self):
+        """One job's output has a character that it lacks; whoever sets it up is told."""
+        self.server.sql("CREATE DATABASE latin OWNER visor TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+        self.addCleanup(self.server.sql, "DROP DATABASE latin WITH (FORCE)")
+        self.environment["DATABASE_URL"] = f"postgresql://visor:correct%20horse@127.0.0.1:{self.server.port}/latin"
+        self.write('workflows:\n  plain: {command: [echo, hello]}\n  money: {command: [printf, "10 € für dich\\n"]}\n')
+        for command in ("init", "test"):
+            done = self.run_program("db", command)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("its encoding is LATIN1", done.stderr)
+        first, *rest = [self.accepts_json("job", "enqueue", each)["id"] for each in ("money", "plain", "plain")]
+        done = self.run_program("run", "--for", "4s")
+        self.assertIn("its encoding is LATIN1", done.stderr)
+        self.assertIn(f"job {first}: characters that the encoding of the database lacks are replaced in its result", done.stderr)
+        shown = self.accepts_json("job", "show", str(first))
+        self.assertEqual([shown["state"], shown["attempt_list"][-1]["output"]], ["completed", "10 ? für dich\n"])
+        self.assertIn("characters that the encoding of the database lacks are replaced", shown["attempt_list"][-1]["error"])
+        self.assertEqual([self.accepts_json("job", "show", str(each))["state"] for each in rest], ["completed"] * 2)
+        for text, name in (("workflows: {'5 €': {command: [echo]}}\n", "the job type '5 €'"),
+                           ("scheduler: {ha: {node_id: n€}}\n", "the name of the node 'n€'"),
+                           ("scheduler: {node: {queues: {default: 1, €: 2}}}\n", "its queues 'default:1,€:2'")):
+            self.write(text)
+            said = self.run_program("run", "--for", "0s")
+            self.assertEqual(said.returncode, 1)
+            self.assertIn(f"visor: {name} has the character '€', which the encoding of the database lacks: give it a name without", said.stderr)
 
 
 class Crashing(OnPostgres, server_tests.Crashing):
@@ -86,13 +111,19 @@ class SeveralHosts(ProgramTest):
         self.configure("127.0.0.1,127.0.0.1", "prefer-standby")
         self.assertIn("PostgreSQL", self.accepts("db", "test"))
         self.configure("127.0.0.1,127.0.0.1", "standby")
-        self.refuses("db", "test", says="is what target = standby asks for")
+        self.refuses("db", "test", says="is what target_session_attrs=standby asks for")
 
     def test_no_other_where_one_has_refused_the_password(self):
         self.configure("127.0.0.1,127.0.0.2", password="wrong")
         began = time.monotonic()
         self.refuses("db", "test", says="refused the password")
         self.assertLess(time.monotonic() - began, 1.5)
+
+
+class PasswordsInClearText(server_tests.PasswordsInClearText):
+    URL = "postgresql://visor:geheim@{host}:5432/visor"
+    GREETING = b""
+    QUESTION = b"R\0\0\0\x08\0\0\0\x03"
 
 
 if __name__ == "__main__":

@@ -49,13 +49,13 @@ class Create(Schedules):
         self.assertEqual(text.count("T0"), 3, text)
 
     def test_all_that_it_keeps(self):
-        made = self.create("--name", "one", "--zone", "Asia/Tokyo", "--inputs", "name=Zoë", "empty=", "odd=a=b", "--output-type", "slack",
-                           "--output-target", "#ops", "--misfire", "window:1h", "--overlap", "skip", "--description", "a test")
+        made = self.create("--name", "one", "--zone", "Asia/Tokyo", "--inputs", "name=Zoë", "empty=", "odd=a=b", "--output-type", "none",
+                           "--misfire", "window:1h", "--overlap", "skip", "--description", "a test")
         self.assertEqual(self.shown("one") | {"fires": None}, made | {"fires": None})
         self.assertEqual((made["id"], made["status"], made["origin"], made["workflow"]), ("one", "active", "user", "greet"))
         self.assertEqual((made["schedule"], made["timezone"], made["phrase"]), ("0 9 * * *", "Asia/Tokyo", None))
         self.assertEqual(made["inputs"], {"name": "Zoë", "empty": "", "odd": "a=b"})
-        self.assertEqual(made["output"], {"type": "slack", "target": "#ops"})
+        self.assertIsNone(made["output"])
         self.assertEqual((made["misfire"], made["overlap"], made["max_failures"]), ("window", "skip", 3))
         self.assertEqual((made["misfire_window"], made["misfire_limit"]), ("1h", None))
         self.assertRegex(self.accepts("schedule", "show", made["id"]), r"(?m)^misfire +window:1h$")
@@ -76,6 +76,30 @@ class Create(Schedules):
         for at in ("9:30", "9am"):
             self.assertRegex(self.create("--zone", "Asia/Tokyo", at=at)["next_at"], "T00:30:00Z$" if at == "9:30" else "T00:00:00Z$")
 
+    def test_a_time_that_the_clocks_skip_or_repeat(self):
+        year = datetime.date.today().year + 1
+        day = max(day for day in range(25, 32) if datetime.date(year, 3, day).weekday() == 6)
+        made = self.create("--zone", "Europe/Berlin", at=f"{year}-03-{day} 02:30")
+        self.assertEqual(made["next_at"], f"{year}-03-{day}T01:00:00Z")
+        self.assertIn("the clocks go from 02:00 to 03:00: 03:00 is taken", made["note"])
+        text = self.accepts("schedule", "create", "greet", "--at", f"{year}-03-{day} 02:30", "--zone", "Europe/Berlin")
+        self.assertRegex(text, r"(?m)^clocks +there is no 02:30 on ")
+
+    def test_its_id_chooses_h(self):
+        made = self.create("--name", "nightly", "--zone", "UTC", at="H H(0-7) * * *")
+        self.assertEqual(made["schedule"], "H H(0-7) * * *")
+        self.assertTrue(made["next_at"].endswith("T04:45:00Z"), made["next_at"])
+        self.assertRegex(self.accepts("schedule", "show", "nightly"), r"(?m)^chosen +minute 45 \(of 0 to 59\), hour 4 \(of 0 to 7\), by its id$")
+        self.assertIn("T04:45:00Z", self.accepts("schedule", "next", "nightly"))
+
+    def test_anchors_and_clocks(self):
+        made = self.create("--anchor", "2026-01-01T00:00:00Z", at="every 45 minutes")
+        self.assertEqual((made["schedule"], made["phrase"]), ("@every 45m from 2026-01-01T00:00:00Z", "every 45 minutes"))
+        made = self.create("--dst-gap", "skip", "--dst-overlap", "both")
+        self.assertEqual(made["dst"], {"gap": "skip", "overlap": "both"})
+        self.refuses("schedule", "create", "greet", "--at", "@every 90s", "--dst-gap", "skip", says="follows the clocks")
+        self.refuses("schedule", "create", "greet", "--at", "@daily", "--anchor", "2026-01-01T00:00:00Z", says="goes with an interval")
+
     def test_ids_are_made_up(self):
         ids = {self.create()["id"] for _ in range(5)}
         self.assertEqual(len(ids), 5)
@@ -91,7 +115,8 @@ class Create(Schedules):
         self.refuses("schedule", "create", "greet", "--at", "@daily", "--inputs", "a=1", "a=2", code=2, says="twice")
         self.refuses("schedule", "create", "greet", "--at", "@daily", "--inputs", b"a=\xff", says=["UTF-8", "nothing was stored"])
         self.refuses("schedule", "create", "greet", "--at", "@daily", "--description", b"\xff", says="UTF-8")
-        self.refuses("schedule", "create", "greet", "--at", "@daily", "--output-target", "x", code=2, says="--output-type")
+        self.refuses("schedule", "create", "greet", "--at", "@daily", "--output-target", "x", code=2, says="sent nowhere yet")
+        self.refuses("schedule", "create", "greet", "--at", "@daily", "--output-type", "slack", code=2, says="sent nowhere yet")
         self.refuses("schedule", "create", "greet", "--at", "@daily", "--output-type", "slak", code=2, says="slack")
         for misfire in ("sometimes", "window", "window:", "window:5", "all:0", "all:x", "skip:1"):
             self.refuses("schedule", "create", "greet", "--at", "@daily", "--misfire", misfire, code=2, says="window:LENGTH")
@@ -160,6 +185,14 @@ class Look(Schedules):
         self.assertEqual(sorted(line.split()[1] for line in both), ["a", "a", "b", "b"])
         self.assertEqual(both, sorted(both))
         self.assertEqual([each["at"] for each in self.accepts_json("schedule", "next", "a", "--count", "2")], one)
+        # A zone that this machine does not know hides no other schedule, and not the instant that is stored.
+        database = sqlite3.connect(self.folder / ".visor/schedules.db")
+        with database:
+            database.execute("UPDATE visor_schedule SET zone = 'Mars/Base' WHERE id = 'b'")
+        database.close()
+        some = self.run_program("schedule", "next", "--count", "3")
+        self.assertEqual((some.returncode, sorted(line.split()[1] for line in some.stdout.splitlines())), (0, ["a", "a", "b"]), some.stderr)
+        self.assertRegex(some.stderr, "^visor: note: schedule b: only its next instant is known here: unknown time zone \"Mars/Base\"")
         self.accepts("schedule", "pause", "a")
         self.refuses("schedule", "next", "a", says="paused")
 
@@ -253,6 +286,75 @@ class Static(Schedules):
         self.run_program("run", "--for", "0s")
         self.assertEqual(self.listed(), ["late", "mine", "nightly"])
         self.assertEqual(self.shown("nightly")["schedule"], "0 4 * * *")
+
+    def test_a_file_without_cron_leaves_them_alone_and_an_empty_one_removes_them(self):
+        self.accepts("schedule", "pause", "nightly")
+        self.write(CONFIG)
+        self.run_program("run", "--for", "0s")
+        self.assertEqual(self.listed(), ["nightly", "soon"])
+        self.write("scheduler: {cron: {}}\n" + CONFIG)
+        said = self.run_program("run", "--for", "0s").stderr
+        self.assertEqual(self.listed(), [])
+        for name in ("nightly", "soon"):
+            self.assertRegex(said, rf"warning +schedule {name} was removed: no living node declares it")
+        self.write(STATIC)
+        self.run_program("run", "--for", "0s")
+        self.assertEqual(self.listed(), ["nightly", "soon"])
+        self.assertEqual(self.shown("nightly")["status"], "paused")
+
+    def test_one_of_a_user_is_left_to_him_and_the_others_run(self):
+        self.accepts("schedule", "create", "greet", "--at", "@daily", "--name", "mine")
+        self.write(STATIC.replace("soon:", "mine: {schedule: '@hourly', workflow: greet}\n    soon:"))
+        said = self.run_program("run", "--for", "0s")
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertRegex(said.stderr, r"schedule mine is not added, .*visor schedule cancel mine\) and then restart this node or run visor schedule apply")
+        self.assertEqual(self.shown("mine")["origin"], "user")
+        self.accepts("schedule", "cancel", "mine")
+        self.run_program("run", "--for", "0s")
+        self.assertEqual(self.shown("mine")["origin"], "config")
+
+    def test_sets_are_apart(self):
+        self.write(STATIC.replace("scheduler:\n", "scheduler:\n  set: others\n").replace("nightly:", "nightly2:").replace("soon:", "soon2:"))
+        self.run_program("run", "--for", "0s")
+        self.assertEqual(self.listed(), ["nightly", "nightly2", "soon", "soon2"])
+        self.assertEqual((self.shown("nightly")["set"], self.shown("nightly2")["set"]), ("default", "others"))
+
+
+class Sets(Schedules):
+    def setUp(self):
+        super().setUp()
+        self.run_program("run", "--for", "0s")
+        self.accepts("schedule", "create", "greet", "--at", "@daily", "--name", "mine")
+        self.write(STATIC.replace('"0 2 * * *"', '"0 4 * * *"')
+                   .replace("soon:", "late: {schedule: '@daily', workflow: greet}\n    mine:"))
+
+    def differences(self):
+        return {each["id"]: each["what"] for each in self.accepts_json("schedule", "diff")}
+
+    def test_diff(self):
+        self.assertEqual(self.differences(), {"late": "missing", "mine": "taken", "nightly": "different", "soon": "undeclared"})
+        text = self.accepts("schedule", "diff")
+        self.assertIn("~ nightly: different, schedule '0 2 * * *' -> '0 4 * * *'", text)
+        self.assertIn("0 schedules are as the configuration says, 4 are not", text)
+
+    def test_apply_adds_and_changes(self):
+        text = self.accepts("schedule", "apply")
+        self.assertIn("schedule nightly changed", text)
+        self.assertIn("schedule mine not added", text)
+        self.assertIn("1 added, 1 changed, 0 as before", text)
+        self.assertEqual(self.listed(), ["late", "mine", "nightly", "soon"])
+        self.assertEqual(self.differences(), {"mine": "taken", "soon": "undeclared"})
+
+    def test_prune_removes(self):
+        self.assertEqual(self.accepts("schedule", "prune"), "schedule soon removed\n1 removed\n")
+        self.assertEqual(self.listed(), ["mine", "nightly"])
+        self.write(STATIC)
+        self.assertEqual(self.differences(), {"soon": "retired"})
+
+    def test_without_cron(self):
+        self.write(CONFIG)
+        for command in ("diff", "apply", "prune"):
+            self.refuses("schedule", command, says="scheduler.cron")
 
 
 if __name__ == "__main__":

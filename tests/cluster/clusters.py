@@ -4,16 +4,69 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 
 from servers import MariaDB, Postgres, Server, free_port
 
 
+class OnSmallDisk:
+    """Before a server in the bases of a class: its data is on a file system of its own, which can be full. Needs the right to mount."""
+
+    SIZE = 2 << 30  # what is not written takes no memory
+
+    def make(self):
+        self.data.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=700,size={self.SIZE}", "visor-data", self.data], check=True)
+        shutil.chown(self.data, self.user, self.user_group())
+        super().make()
+
+    def resize(self, size):
+        subprocess.run(["mount", "-o", f"remount,size={size}", self.data], check=True)
+
+    def fill(self):
+        """From now on no file can grow. What the server wrote meanwhile may need another try."""
+        for _ in range(100):
+            disk = os.statvfs(self.data)
+            try:
+                return self.resize((disk.f_blocks - disk.f_bfree) * disk.f_frsize)
+            except subprocess.CalledProcessError:
+                continue
+        raise RuntimeError("the disk cannot be made full")
+
+    def make_room(self):
+        """Starts the server again where it has ended, and gives whether it had."""
+        self.resize(self.SIZE)
+        for _ in range(600):
+            if self.server.poll() is not None:
+                self.start()
+                return True
+            if self.answers():
+                return False
+            time.sleep(0.05)
+        raise RuntimeError("the server is not back: " + self.log()[-2000:])
+
+    def end(self):
+        if self.server and self.server.poll() is None:
+            self.crash()
+        subprocess.run(["umount", "--lazy", self.data], check=True)
+        super().end()
+
+
 class Several:
     """Asked as a single server is: what the administrator says goes to `one()` of them."""
 
     PASSWORD, REFUSES = Server.PASSWORD, True
+
+    def __getattr__(self, name):
+        """What is the same for all."""
+        if name in ("NO_SPACE", "READ_ONLY", "SCHEMA"):
+            return getattr(self.one(), name)
+        raise AttributeError(name)
+
+    def answers(self):
+        return self.one().answers()
 
     def log(self):
         return self.one().log()

@@ -2,7 +2,11 @@
 #include "support/catch.hpp"
 #include "visor/config/check.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 
 using namespace visor_test;
 using namespace std::chrono_literals;
@@ -27,7 +31,61 @@ TEST_CASE("errors of a cron expression point into it") {
   CHECK(schedule("\"${NO:-1 99 * * *}\"") == "visor.yaml:5:17: scheduler.cron.a.schedule: field 2 (hour): 99 is above 23\n");
 }
 
+TEST_CASE("a schedule may be a phrase that recurs") {
+  auto const schedule = [](std::string const& value, std::string const& more = "") {
+    return wrong("scheduler:\n  cron:\n    a:\n      workflow: w\n      schedule: " + value + "\n" + more +
+                 "workflows:\n  w: {command: [x]}\n");
+  };
+  for (auto const* text : {"every weekday at 9am", "Mon-Fri at 9am", "every 45 minutes", "every 2 days", "H H * * *",
+                           "|\n        0 2 * * *", "\"@every 2d from 2026-11-21T09:00:00\""})
+    CHECK(schedule(text) == "");
+  CHECK(schedule("'@every_minute'") == "");
+  CHECK(schedule("every fryday") == "visor.yaml:5:23: scheduler.cron.a.schedule: \"fryday\" is not understood; did you mean friday?\n");
+  CHECK_THAT(schedule("tomorrow at noon"),
+             EndsWith("names one instant, and a schedule of the file recurs; 'visor schedule create' makes one "
+                      "that fires once\n"));
+  CHECK_THAT(schedule("0 0 H(29-31) 2 *"), EndsWith("never fires: no year has the day that the name of the schedule chooses for H\n"));
+
+  CHECK(schedule("every 45 minutes", "      anchor: 2026-11-21T14:00:00Z\n") == "");
+  CHECK(schedule("every 2 days at 9am", "      anchor: 2026-11-21\n") == "");
+  CHECK(schedule("every 45 minutes", "      anchor: soon\n") ==
+        "visor.yaml:6:15: scheduler.cron.a.anchor: the anchor must be an instant, such as 2026-11-21T14:00:00Z\n");
+  CHECK_THAT(schedule("0 2 * * *", "      anchor: 2026-11-21T14:00:00Z\n"), EndsWith("goes with an interval, such as \"@every 45m\" or "
+                                                                                     "\"every 2 days\"\n"));
+
+  CHECK(schedule("0 2 * * *", "      dst: {gap: skip, overlap: last}\n") == "");
+  CHECK(schedule("every 2 days", "      dst: {gap: skip}\n") == "");
+  CHECK(schedule("0 2 * * *", "      dst: {gap: skp}\n") ==
+        "visor.yaml:6:18: scheduler.cron.a.dst.gap: \"skp\" is not allowed; did you mean \"skip\"? (run, skip)\n");
+  CHECK_THAT(schedule("'@every 90s'", "      dst: {gap: skip}\n"),
+             StartsWith("visor.yaml:6:12: scheduler.cron.a.dst: belongs to a schedule that follows the clocks"));
+}
+
+TEST_CASE("a cron expression without quotes that YAML takes for something else") {
+  auto const schedule = [](std::string const& value) {
+    return wrong("scheduler:\n  cron:\n    a:\n      schedule: " + value + "\n      workflow: w\nworkflows:\n  w: {command: [x]}\n");
+  };
+  auto const [text, said] = GENERATE(table<std::string, std::string>({
+      {"* * * * *", "a text that begins with * needs quotes: \"* * * * *\"\n"},
+      {"*/5 * * * *", "a text that begins with * needs quotes: \"*/5 * * * *\"\n"},
+      {"*/5 * * * *   # often", "a text that begins with * needs quotes: \"*/5 * * * *\"\n"},
+      {"*", "a text that begins with * needs quotes: \"*\"\n"},
+      {"? * * * *", "a text that begins with ? needs quotes: \"? * * * *\"\n"},
+      {"@daily", "a text that begins with @ needs quotes: \"@daily\"\n"},
+      {"@every 90s", "a text that begins with @ needs quotes: \"@every 90s\"\n"},
+      {"*nowhere", "broken YAML: the alias names no anchor above it\n"},
+  }));
+  CAPTURE(text);
+  CHECK_THAT(schedule(text), StartsWith("visor.yaml:4:1"));
+  CHECK_THAT(schedule(text), EndsWith("scheduler.cron.a.schedule: " + said));
+  CHECK(wrong("scheduler: {cron: {a: {schedule: */5 * * * *, inputs: {text: x}}}}") ==
+        "visor.yaml:1:34: scheduler.cron.a.schedule: a text that begins with * needs quotes\n");
+}
+
 TEST_CASE("zones exist") {
+  CHECK_THAT(
+      wrong("scheduler: {default_timezone: localtime}"),
+      StartsWith("visor.yaml:1:31: scheduler.default_timezone: time zone \"localtime\" is not taken: it is what one machine is set to"));
   CHECK(wrong("scheduler: {default_timezone: Europe/Berln}") ==
         "visor.yaml:1:31: scheduler.default_timezone: unknown time zone \"Europe/Berln\"; did you mean Europe/Berlin?\n");
   CHECK_THAT(wrong(with_entry("timezone: Mars/Olympus")),
@@ -83,6 +141,9 @@ TEST_CASE("a workflow is a command or a webhook") {
         "visor.yaml:2:39: workflows.report.env.\"A=B\": a variable's name cannot hold \"=\"\n");
   CHECK(wrong(with_workflow("command: [x], backoff: {base: 10m}")) ==
         "visor.yaml:2:42: workflows.report.backoff.base: base 10m is above cap 5m\n");
+  CHECK(wrong(with_workflow("command: [x], backoff: {kind: fixed, jitter: none}")) ==
+        "visor.yaml:2:57: workflows.report.backoff.jitter: belongs to kind exponential: a fixed pause is always `base`\n");
+  CHECK(wrong(with_workflow("command: [x], backoff: {factor: 3, jitter: equal}, max_lost: 0")) == "");
   CHECK(wrong(with_workflow("webhook: {url: 'http://h/a b'}")) ==
         "visor.yaml:2:38: workflows.report.webhook.url: has a character that must be written as a percent escape such as %20\n");
   CHECK(wrong(with_workflow("webhook: {url: 'http://h', headers: {'a b': c}}")) ==
@@ -131,4 +192,53 @@ TEST_CASE("settings made by a program are checked too, without places") {
         "scheduler.cron.a.timezone: unknown time zone \"Nowhere/Town\"; names are such as Europe/Berlin or UTC\n"
         "scheduler.cron.a.workflow: no workflow has the name \"w\"; add it below \"workflows:\"\n"
         "workflows.x.webhook.url: must begin with https:// or http://\n");
+}
+
+TEST_CASE("names that are too long together for the database are named") {
+  auto const with = [](std::string const& driver, std::string const& name, std::string const& more) {
+    return wrong("scheduler:\n  storage: {driver: " + driver + (driver == "sqlite" ? "" : ", connection: {host: h, database: d, user: u}") +
+                 "}\n  node: {queues: {" + std::string(100, 'q') + ": 1}}\nworkflows:\n  " + name +
+                 ": {command: [x], queue: " + std::string(100, 'q') + more + "}\n");
+  };
+  std::string const longest(154, 'w');
+  CHECK(with("mssql", longest, "") == "");
+  CHECK_THAT(with("mssql", longest + "w", ""), Contains("needs a queue name of 256 characters") &&
+                                                   Contains("the name of the workflow; mssql keeps 255: shorten these names"));
+  CHECK_THAT(with("mssql", longest, ", capability: c"), Contains("a queue name of 257 characters") && Contains("the capability"));
+  CHECK_THAT(with("mssql", std::string(60, 'w'), ", limits: {key_concurrency: 1}"), Contains("a key of up to 100"));
+  for (std::string const driver : {"sqlite", "mysql"}) CHECK(with(driver, std::string(200, 'w'), ", limits: {key_concurrency: 1}") == "");
+}
+
+TEST_CASE("all and none of inherit_env stand alone, and what is nearly one of them is refused") {
+  auto const inherits = [](std::string const& value) { return wrong(with_workflow("command: [x], inherit_env: " + value)); };
+  for (auto const* right : {"all", "none", "[all]", "PATH", "[al]", "[PATH, TERM]", "[]"}) CHECK(inherits(right) == "");
+  std::string const at = "visor.yaml:2:39: workflows.report.inherit_env: ";
+  CHECK(inherits("al") == at + "\"al\" is neither all nor none; did you mean \"all\"? A variable of that name stands in a list: [al]\n");
+  CHECK(inherits("nnoe") ==
+        at + "\"nnoe\" is neither all nor none; did you mean \"none\"? A variable of that name stands in a list: [nnoe]\n");
+  CHECK(inherits("ALL") == at + "\"ALL\" is neither all nor none; did you mean \"all\"?\n");
+  CHECK(inherits("[None]") == at + "\"None\" is neither all nor none; did you mean \"none\"?\n");
+  CHECK(inherits("[all, PATH]") == at + "\"all\" stands alone: a list has names of variables\n");
+}
+
+TEST_CASE("a length of time for rates needs a rate") {
+  CHECK(wrong(with_workflow("command: [x], limits: {rate: 0, per: 5s}")) ==
+        "visor.yaml:2:49: workflows.report.limits.per: belongs to rate or key_rate, and there is none above 0\n");
+  CHECK(wrong(with_workflow("command: [x], limits: {concurrency: 1, per: 5s}")) ==
+        "visor.yaml:2:56: workflows.report.limits.per: belongs to rate or key_rate, and there is none above 0\n");
+  CHECK(wrong(with_workflow("command: [x], limits: {key_rate: 1, per: 5s}")) == "");
+}
+
+TEST_CASE("a certificate or key in DER is refused with the way to PEM") {
+  std::string const path = std::filesystem::temp_directory_path() / ("visor-der-" + std::to_string(::getpid()) + ".key");
+  std::ofstream(path) << std::string("\x30\x82\x01\x01") + std::string(257, 'x');
+  auto const with_ssl = [&](std::string const& enabled) {
+    return wrong("scheduler: {storage: {driver: mysql, connection: {ssl: {enabled: " + enabled + ", cert: /etc/hostname, key: " + path +
+                 "}}}}");
+  };
+  CHECK_THAT(with_ssl("true"),
+             EndsWith("scheduler.storage.connection.ssl.key: is in DER, and PEM is wanted: openssl pkey -inform der -in FILE "
+                      "-out FILE.pem\n"));
+  CHECK(with_ssl("false") == "");
+  std::filesystem::remove(path);
 }

@@ -81,7 +81,7 @@ TEST_CASE("a host of several may have a port of its own") {
   CHECK(ports("a") == "a| a:9");
   CHECK(ports("a,b") == "a| b| a,b:9");
   CHECK(ports("a:1,b,::1,c:2") == "a|1 b| ::1| c|2 a:1,b,::1,c:2");
-  CHECK(ports("::1") == "::1| ::1:9");
+  CHECK(ports("::1") == "::1| [::1]:9");
   CHECK(ports("/run/x") == "/run/x| /run/x");
   CHECK_NOTHROW(settings.check());
   for (std::string const wrong : {"a:0,b", "a,b:65536", "a:1x,b", "a:-1,b", "a:99999999999,b"}) {
@@ -91,11 +91,13 @@ TEST_CASE("a host of several may have a port of its own") {
 }
 
 TEST_CASE("what is wrong with a connection string is said without any of its values") {
-  CHECK(refused("db://h?color=red") ==
-        "has the option \"color\", which is not known (host, sslmode, sslrootcert, sslcert, sslkey, colour)");
+  CHECK(
+      refused("db://h?color=red") ==
+      "has the option \"color\", which is not supported (supported are host, sslmode, sslrootcert, sslcert, sslkey, ssl, ssl-mode, ssl-ca, "
+      "ssl-cert, ssl-key, sslaccept, connect_timeout, connection_limit, pool_timeout, application_name, charset, colour)");
   // A password with a question mark in it.
-  CHECK(refused("db://u:12?ter2@h/d") == "has an option, which is not known (host, sslmode, sslrootcert, sslcert, sslkey, colour)");
-  CHECK(refused("db://h?=x") == "has an option, which is not known (host, sslmode, sslrootcert, sslcert, sslkey, colour)");
+  CHECK(refused("db://u:12?ter2@h/d").starts_with("has an option, which is not supported ("));
+  CHECK(refused("db://h?=x").starts_with("has an option, which is not supported ("));
   CHECK(refused("db://h?sslmode=prefer") == "has an sslmode that is not allowed (disable, require, verify-ca, verify-full)");
   CHECK(refused("db://h:0") == "has a wrong port: allowed is 1 to 65535");
   CHECK(refused("db://h/a/b") == "names more than one database");
@@ -104,6 +106,38 @@ TEST_CASE("what is wrong with a connection string is said without any of its val
        {"db://u:p@ss@h", "db://u:p@ss@h:5432/d", "db://u:p/ss@h/d", "db://u:1/ss@h", "db://u:p#ss@h/d", "db://u:p[ss@h/d"})
     CHECK(refused(torn).starts_with("is no URL of the form"));
   CHECK(from(with_url("db://h/a%40b")).database == "a@b");
+}
+
+TEST_CASE("connection strings as hosts of databases print them are taken") {
+  auto const mode = [](std::string const& options) { return from(with_url("db://h/d?" + options)).tls.mode; };
+  CHECK(mode("ssl-mode=REQUIRED") == tls_mode::require);
+  CHECK(mode("ssl-mode=verify_identity") == tls_mode::verify_full);
+  CHECK(mode("ssl_mode=DISABLED") == tls_mode::disable);
+  CHECK(mode("ssl=true") == tls_mode::verify_full);
+  CHECK(mode("ssl={\"rejectUnauthorized\":true}") == tls_mode::verify_full);
+  CHECK(mode("ssl=%7B%22rejectUnauthorized%22:%20false%7D") == tls_mode::require);
+  CHECK(mode("sslmode=require&ssl=true") == tls_mode::verify_full);
+  CHECK(refused("db://h/d?sslmode=require&ssl=false") == "has sslmode and ssl, which contradict each other: leave one out");
+  CHECK(refused("db://h/d?ssl=true&ssl-mode=DISABLED") == "has ssl and ssl-mode, which contradict each other: leave one out");
+  CHECK(mode("sslaccept=strict") == tls_mode::verify_full);
+  CHECK(mode("sslaccept=strict&sslmode=require") == tls_mode::verify_full);
+  CHECK(mode("sslmode=require&sslaccept=accept_invalid_certs") == tls_mode::require);
+  CHECK(from(with_url("db://h/d?sslmode=verify-full&sslrootcert=system")).tls.ca.empty());
+  auto const all = from(with_url("db://h/d?connect_timeout=15&pool_timeout=20&connection_limit=1&application_name=mine&charset=utf8mb4"));
+  CHECK(all.pool.connect_timeout == std::chrono::seconds{15});
+  CHECK(all.pool.acquire_timeout == std::chrono::seconds{20});
+  CHECK(all.pool.max == 1);
+  CHECK(all.application == "mine");
+  // What would be passed over is refused, by name.
+  CHECK(refused("db://h/d?ssl-mode=PREFERRED") ==
+        "has the option \"ssl-mode\" with a value that is not supported: allowed is DISABLED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; none "
+        "falls "
+        "back to no TLS");
+  CHECK(refused("db://h/d?charset=latin1").starts_with("has the option \"charset\" with a value that is not supported"));
+  CHECK(refused("db://h/d?connect_timeout=0") ==
+        "has the option \"connect_timeout\" with a value that is not supported: allowed is 1 to 600");
+  CHECK(refused("db://h/d?sslaccept=maybe").starts_with("has the option \"sslaccept\" with a value"));
+  CHECK(refused("db://h/d?socket_timeout=5").starts_with("has the option \"socket_timeout\", which is not supported"));
 }
 
 TEST_CASE("the ssl block goes before what a connection string says of TLS") {
@@ -164,4 +198,16 @@ TEST_CASE("that there is a PgBouncer is said to the driver, which must know what
   given.connection.pgbouncer = true;
   CHECK(visor::server_settings<pooled_settings>(given).pgbouncer);
   CHECK_THROWS_AS(from(given), visor::error);
+}
+
+TEST_CASE("what a connection string says twice, or against itself, is refused") {
+  for (std::string const port : {"0", "65536", "99999", "4294967297", "99999999999999999999"})
+    CHECK(refused("db://u@h:" + port + "/d") == "has a wrong port: allowed is 1 to 65535");
+  CHECK(from(with_url("db://u@h:65535/d")).port == 65535);
+  CHECK(refused("db://h/d?connect_timeout=3&connect_timeout=5") == "has the option \"connect_timeout\" twice");
+  CHECK(refused("db://h/d?sslmode=require&sslmode=disable") == "has the option \"sslmode\" twice");
+  CHECK(refused("db://h/d?ssl=true&sslmode=disable") == "has ssl and sslmode, which contradict each other: leave one out");
+  CHECK(refused("db://h/d?sslmode=disable&sslaccept=strict") == "has sslmode and sslaccept, which contradict each other: leave one out");
+  CHECK(from(with_url("db://h/d?sslrootcert=system")).tls.mode == tls_mode::verify_full);
+  CHECK(from(with_url("db://h/d?sslrootcert=system&sslmode=require")).tls.mode == tls_mode::require);
 }

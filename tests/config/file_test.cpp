@@ -21,12 +21,24 @@ struct file {
 
 }  // namespace
 
+TEST_CASE("a path that a file names is beside that file") {
+  auto const filename = [](std::string const& said, visor::environment const& lookup = variables()) {
+    std::string const text = "scheduler: {storage: {path: old.json, connection: {filename: " + said + "}}}";
+    auto const all = visor::parse_settings(text, "below/visor.yaml", lookup);
+    CHECK(all.storage.path == "below/old.json");
+    return all.storage.connection.filename;
+  };
+  CHECK(filename("data/x.db") == "below/data/x.db");
+  CHECK(filename("/x.db") == "/x.db");
+  CHECK(filename("y.db", variables({{"VISOR_DB", "x.db"}})) == "x.db");
+}
+
 TEST_CASE("settings are loaded from a file") {
   std::string text = "scheduler: {storage: {connection: {filename: x.db}}}\n";
   text += "# " + std::string(200'000, 'x') + "\nworkflows: {last: {command: [y]}}\n";
   file const made{text};
   auto const all = visor::load_settings(made.path, variables());
-  CHECK(all.storage.connection.filename == "x.db");
+  CHECK(all.storage.connection.filename == (made.path.parent_path() / "x.db").string());
   REQUIRE(all.workflows.size() == 1);
   CHECK(to_string(all.workflows[0].where) == made.path.string() + ":3:13");
 }

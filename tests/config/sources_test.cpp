@@ -231,11 +231,17 @@ TEST_CASE("STORE_TYPE names a driver, and needs to know where its server is") {
 }
 
 TEST_CASE("variables of a server mean nothing to a database that is none, unless they say all of it") {
-  std::map<std::string, std::string> const lying{{"DB_HOST", "h"},     {"DB_PORT", "x"}, {"DB_PASSWORD", "p"},     {"DB_SSL", "x"},
+  std::map<std::string, std::string> const lying{{"DB_USER", "u"},     {"DB_PORT", "x"}, {"DB_PASSWORD", "p"},     {"DB_SSL", "x"},
                                                  {"DB_POOL_MAX", "0"}, {"DB_NAME", "d"}, {"AUTO_INIT_DB", "false"}};
   auto const left = read("", variables(lying));
   CHECK(left.storage == visor::storage_settings());
   CHECK(left.sources.empty());
+
+  REQUIRE(left.ignored.size() == 1);
+  CHECK_THAT(left.ignored[0], StartsWith("environment DB_NAME and environment DB_USER: ignored, the driver is sqlite"));
+  CHECK_THAT(left.ignored[0], EndsWith("set DB_HOST too, or DATABASE_URL, or STORE_TYPE=sqlite"));
+  CHECK(read(from_file("driver: sqlite"), variables(lying)).ignored.empty());
+  CHECK(read("", variables({{"DB_USER", "u"}})).ignored.empty());
 
   std::map<std::string, std::string> all{{"DB_HOST", "h"}, {"DB_DATABASE", "d"}, {"DB_USERNAME", "u"}};
   auto const server = read("", variables(all));
@@ -247,8 +253,49 @@ TEST_CASE("variables of a server mean nothing to a database that is none, unless
   CHECK(wrong("", variables({{"VISOR_STORAGE_CONNECTION_HOST", "h"}})) ==
         "environment VISOR_STORAGE_CONNECTION_HOST: scheduler.storage.connection.host: has no meaning for sqlite: set "
         "scheduler.storage.driver to postgresql, mysql or mssql\n");
+  // A host that is there for others is, to whoever has chosen something else.
+  CHECK(read("", variables({{"DB_HOST", "h"}, {"VISOR_DB", "x.db"}})).storage.driver == storage_driver::sqlite);
+  CHECK(read("", variables({{"DB_HOST", "h"}, {"STORE_TYPE", "sqlite"}})).storage.driver == storage_driver::sqlite);
   // The file of SQLite, to the others.
   CHECK(read(from_file("driver: memory"), variables({{"VISOR_DB", "x.db"}})).storage.connection.filename == ".visor/schedules.db");
+}
+
+TEST_CASE("a server that is half named is an error, and so is production without a word about storage") {
+  std::map<std::string, std::string> const whole{{"DB_HOST", "h"}, {"DB_NAME", "d"}, {"DB_USER", "u"}};
+  for (char const* const part : {"DB_NAME", "DB_USER"}) {
+    auto less = whole;
+    less.erase(part);
+    auto const said = wrong("", variables(less));
+    CHECK(said.starts_with("environment DB_HOST: scheduler.storage.connection.host: says where a server is"));
+    CHECK(said.find("DATABASE_URL, or all of DB_HOST, DB_NAME and DB_USER") != std::string::npos);
+    CHECK(wrong(from_file("driver: postgresql"), variables(less)) == "");
+    CHECK(wrong(from_file("driver: sqlite"), variables(less)) == "");
+  }
+  for (char const* const variable : {"VISOR_ENV", "NODE_ENV"}) {
+    auto const said = wrong("", variables({{variable, "production"}}));
+    CHECK(said.starts_with("profile production: scheduler.storage.driver: no storage is named: set DATABASE_URL"));
+    CHECK(said.find("STORE_TYPE") != std::string::npos);
+    CHECK(wrong("", variables({{variable, "production"}, {"STORE_TYPE", "sqlite"}})) == "");
+    CHECK(wrong("", variables({{variable, "production"}, {"VISOR_DB", "x.db"}})) == "");
+    CHECK(wrong("", variables({{variable, "production"}, {"DATABASE_URL", "postgres://h"}})) == "");
+    CHECK(wrong("", variables({{variable, "development"}})) == "");
+  }
+}
+
+TEST_CASE("a path that begins with ~/ is below the home") {
+  std::string const home = visor::with_home("~/x");
+  REQUIRE(home.ends_with("/x"));
+  CHECK(read(from_file("connection: {filename: ~/x}")).storage.connection.filename == home);
+  CHECK(read("", variables({{"VISOR_DB", "~/x"}})).storage.connection.filename == home);
+  CHECK(read("workflows: {a: {command: [/bin/true], working_directory: ~/x}}").workflows.at(0).working_directory == home);
+  CHECK(visor::pem("~/x").content() == home);
+  CHECK(visor::with_home("~other/x") == "~other/x");
+}
+
+TEST_CASE("what SQLite alone knows is ignored by others, and that is said") {
+  auto const moved = read(from_file("driver: mysql, connection: {filename: a.db, journal: rollback}"));
+  REQUIRE(moved.ignored.size() == 2);
+  CHECK(moved.ignored[0].ends_with("scheduler.storage.connection.filename: ignored, the driver is mysql"));
 }
 
 TEST_CASE("flags are the last word") {
@@ -325,7 +372,7 @@ TEST_CASE("profiles") {
 
   CHECK(profile({{"NODE_ENV", "test"}}) == profile({}));
   CHECK(profile({{"VISOR_ENV", ""}, {"NODE_ENV", "production"}}) == production);
-  CHECK(read("", variables({{"VISOR_ENV", "production"}})) == visor::settings());
+  CHECK(read("", variables({{"VISOR_ENV", "production"}, {"STORE_TYPE", "sqlite"}})).storage == visor::storage_settings());
   CHECK(wrong("", variables({{"VISOR_ENV", "staging"}})) != "");
 
   // What somebody asked for stands, and the profile gives way to it.
@@ -383,4 +430,23 @@ TEST_CASE("settings without a file") {
   CHECK(from_environment.node.name == "n7");
   CHECK(to_string(from_environment.sources.at("scheduler.ha.node_id")) == "environment VISOR_NODE_NAME");
   CHECK(visor::settings::from_environment(variables({{"VISOR_DB", ""}})) == visor::settings());
+}
+
+TEST_CASE("a file without cron says nothing of schedules, an empty one that there are none") {
+  CHECK_FALSE(read("scheduler: {}\n").declares_schedules());
+  CHECK_FALSE(read("scheduler:\n  cron:\n").declares_schedules());
+  CHECK(read("scheduler: {cron: {}}\n").declares_schedules());
+  CHECK(read("scheduler: {cron: {a: {schedule: '@daily', workflow: w, enabled: false}}}\nworkflows: {w: {command: [/bin/true]}}\n")
+            .declares_schedules());
+}
+
+TEST_CASE("a variable that is called as ours are and is none has the nearest of ours") {
+  using visor::detail::misspelled_variable;
+  for (auto const* ours : {"VISOR_CONFIG", "VISOR_ENV", "VISOR_DB", "VISOR_NODE_NAME", "VISOR_HA_LOCK_TTL", "VISOR_ENABLED",
+                           "VISOR_STORAGE_CONNECTION_POOL_MAX"})
+    CHECK(misspelled_variable(ours) == std::nullopt);
+  CHECK(misspelled_variable("DB_HSOT") == std::nullopt);
+  CHECK(misspelled_variable("VISOR_HA_LOCKTTL") == "VISOR_HA_LOCK_TTL");
+  CHECK(misspelled_variable("VISOR_NODENAME") == "VISOR_NODE_NAME");
+  CHECK(misspelled_variable("VISOR_SOMETHING_ELSE_ALTOGETHER") == "");
 }

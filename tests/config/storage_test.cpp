@@ -39,7 +39,7 @@ TEST_CASE("every driver can be described") {
   CHECK_FALSE(mysql.port.has_value());
   CHECK(mysql.user == "visor");
   CHECK(mysql.database == "visor");
-  CHECK(mysql.pool.min == 0);
+  CHECK_FALSE(mysql.pool.min);
   CHECK(mysql.pool.max == 10);
   CHECK(mysql.ssl == visor::ssl_settings());
 
@@ -83,6 +83,13 @@ TEST_CASE("what a driver does not know is refused, not ignored") {
   CHECK(stored("{driver: postgresql, connection: {pgbouncer: true}}").storage.connection.pgbouncer);
   CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {pgbouncer: true}}}") ==
         "visor.yaml:1:62: scheduler.storage.connection.pgbouncer: has no meaning for mysql: there is a PgBouncer for postgresql alone\n");
+  CHECK(wrong("scheduler: {storage: {driver: memory, auto_init: true}}")
+            .ends_with("scheduler.storage.auto_init: has no meaning for memory, which has no tables and no statements\n"));
+  CHECK(wrong("scheduler: {storage: {driver: memory, log_statements: {slow: 1s}}}") != "");
+  CHECK(wrong("scheduler: {storage: {driver: memory}}", variables({{"DB_LOG_QUERIES", "true"}, {"AUTO_INIT_DB", "true"}})) == "");
+  CHECK(wrong("scheduler: {storage: {driver: memory, path: a.json}}") != "");
+  CHECK(wrong("scheduler: {cron: {a: {schedule: '@daily', inputs: {text: x}, output: {type: slack}}}}")
+            .find("scheduler.cron.a.output: results are sent nowhere yet") != std::string::npos);
   // So that a file moves to a server by one line.
   CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {filename: a.db}}}") == "");
 }

@@ -34,6 +34,8 @@ TEST_CASE("URLs of webhooks") {
       {"https://h:-1", "has a wrong port: allowed is 1 to 65535", 10},
       {"https://h:99999999999", "has a wrong port: allowed is 1 to 65535", 10},
       {"https://h/a b", "has a character that must be written as a percent escape such as %20", 11},
+      {"https://m\xC3\xBCnchen.de/",
+       "has letters in its host that are not ASCII: write the host in punycode, as xn--mnchen-3ya.de for the one of Munich", 9},
       {"https://h/\xC3\xA9", "has a character that must be written as a percent escape such as %20", 10},
       {"https://h/\r\nX: y", "has a character that must be written as a percent escape such as %20", 10},
       {"https://h/[x]", "has a character that must be written as a percent escape such as %20", 10},

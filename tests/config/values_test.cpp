@@ -37,7 +37,7 @@ scheduler:
       workflow: report
       description: Numbers of the day
       inputs: {team: platform, pages: 3, deep: [true, null, 1.5e3, "7", 007, {}], text: "a\"b\u00e9\n"}
-      output: {type: slack, target: "#ops", thread_id: 12}
+      output: {type: none}
       enabled: false
       timezone: America/New_York
       misfire: {policy: window, within: 1h}
@@ -85,9 +85,7 @@ workflows:
   CHECK(nightly.description == "Numbers of the day");
   CHECK(nightly.inputs.text ==
         "{\"team\":\"platform\",\"pages\":3,\"deep\":[true,null,1.5e3,\"7\",\"007\",{}],\"text\":\"a\\\"b\xC3\xA9\\u000a\"}");
-  CHECK(nightly.output.type == visor::output_kind::slack);
-  CHECK(nightly.output.target == "#ops");
-  CHECK(nightly.output.thread_id == "12");
+  CHECK(nightly.output.type == visor::output_kind::none);
   CHECK_FALSE(nightly.enabled);
   CHECK(nightly.timezone == "America/New_York");
   CHECK(nightly.misfire.policy == visor::misfire::window);
@@ -166,7 +164,7 @@ TEST_CASE("unknown keys and values name the nearest known one") {
         "visor.yaml:1:18: scheduler.ha.enable: unknown key; did you mean \"enabled\"? (enabled, node_id, lock_ttl, heartbeat_interval)\n");
   CHECK(wrong("scheduler: {node: {name: x}}") ==
         "visor.yaml:1:20: scheduler.node.name: unknown key (completion_delay, drain_timeout, stop_grace, queues, capabilities, "
-        "output_limit, threads)\n");
+        "output_limit, payload_limit, threads)\n");
   CHECK(wrong("\"a\\tb.c\": 1") == "visor.yaml:1:1: \"a\\tb.c\": unknown key (scheduler, workflows)\n");
 }
 
@@ -175,7 +173,7 @@ TEST_CASE("wrong types are told apart") {
   CHECK(wrong("hello") == "visor.yaml:1:1: the file must hold keys such as \"scheduler:\", not a single value\n");
   CHECK(wrong("scheduler: 5") ==
         "visor.yaml:1:12: scheduler: must be a group of keys, not a single value (enabled, storage, ha, node, default_timezone, "
-        "check_interval_ms, cron)\n");
+        "check_interval_ms, cron, set)\n");
   CHECK(wrong("scheduler: {enabled: yes}") == "visor.yaml:1:22: scheduler.enabled: \"yes\" is not allowed: write true or false\n");
   CHECK(wrong("scheduler: {enabled: [true]}") == "visor.yaml:1:22: scheduler.enabled: must be true or false, not a list\n");
   CHECK(wrong("scheduler: {enabled: }") == "visor.yaml:1:22: scheduler.enabled: is empty: give true or false or remove the key\n");
@@ -187,7 +185,7 @@ TEST_CASE("wrong types are told apart") {
         "visor.yaml:2:21: workflows.report.command: must be a list or a text, not a group of keys\n");
   CHECK(wrong(with_workflow("command: [x, [y], ~]")) ==
         "visor.yaml:2:25: workflows.report.command[1]: must be a text, not a list\n"
-        "visor.yaml:2:30: workflows.report.command[2]: is empty: write \"\" for an empty text\n");
+        "visor.yaml:2:30: workflows.report.command[2]: \"~\" is nothing in YAML: quote it\n");
   CHECK(wrong(with_workflow("command: [x], env: [A]")) ==
         "visor.yaml:2:31: workflows.report.env: must be a group of names with their values, not a list\n");
   CHECK(wrong(with_workflow("command: [x], max_attempts: three")) ==
@@ -249,4 +247,36 @@ TEST_CASE("a long list of errors ends with their number") {
     CHECK(refused.errors().size() == 60);
     CHECK_THAT(refused.what(), EndsWith("\nand 10 more"));
   }
+}
+
+TEST_CASE("numbers of the inputs stay as they are written, and what JSON does not call a number is text") {
+  auto const inputs = [](std::string const& values) { return read(with_entry("inputs: {" + values + "}")).cron[0].inputs.text; };
+  CHECK(inputs("a: 3.10, b: 123456789012345678901234567890123456789, c: 10.00, d: 1e5, e: -0") ==
+        R"({"a":3.10,"b":123456789012345678901234567890123456789,"c":10.00,"d":1e5,"e":-0})");
+  CHECK(inputs("a: 00123, b: 1_000, c: 0x1F, d: .5, e: '1:30', f: 1., g: +1, h: .inf, i: 1:30") ==
+        R"({"a":"00123","b":"1_000","c":"0x1F","d":".5","e":"1:30","f":"1.","g":"+1","h":".inf","i":"1:30"})");
+  CHECK(inputs("a: true, b: false, c: null, d: , e: [null, ]") == R"({"a":true,"b":false,"c":null,"d":null,"e":[null]})");
+  CHECK(inputs("a: True, b: FALSE, c: ~, d: Null, e: [&x ~, NULL], f: 'null', g: yes") ==
+        R"({"a":"True","b":"FALSE","c":"~","d":"Null","e":["~","NULL"],"f":"null","g":"yes"})");
+  CHECK(read(with_entry("inputs:\n        a:\n        b: ~\n        c:\n          -\n          - ~")).cron[0].inputs.text ==
+        R"({"a":null,"b":"~","c":[null,"~"]})");
+}
+
+TEST_CASE("a value that is nothing in YAML is none of a setting") {
+  CHECK(wrong("scheduler: {storage: {connection: {filename: ~}}}") ==
+        "visor.yaml:1:46: scheduler.storage.connection.filename: \"~\" is nothing in YAML: give a text or remove the key\n");
+  CHECK(wrong("scheduler: {storage: {connection: {filename: }}}") ==
+        "visor.yaml:1:46: scheduler.storage.connection.filename: is empty: give a text or remove the key\n");
+}
+
+TEST_CASE("inputs have the limits of every payload") {
+  std::string const where = "visor.yaml:6:15: scheduler.cron.nightly.inputs: ";
+  CHECK(wrong(with_entry("inputs: {n: 1e999}")) == where + "has a field \"n\" that is larger than any program can read\n");
+  CHECK(wrong(with_entry("inputs: {a: {b: [1e-999]}}")) == where + "has a field \"a.b[0]\" that is so small that programs read it as 0\n");
+  auto const nested = [](std::size_t depth) { return "inputs: {a: " + std::string(depth, '[') + std::string(depth, ']') + "}"; };
+  CHECK(wrong(with_entry(nested(199))).empty());
+  CHECK(wrong(with_entry(nested(200))).find("nested more than 204 levels deep") != std::string::npos);
+  CHECK(wrong("scheduler:\n  node: {payload_limit: 1024}\n  cron:\n    a: {schedule: '@daily', workflow: b, inputs: {c: " +
+              std::string(1100, 'x') + "}}\nworkflows:\n  b: {command: [/bin/true]}\n") ==
+        "visor.yaml:4:50: scheduler.cron.a.inputs: has 1108 bytes; scheduler.node.payload_limit allows 1024\n");
 }

@@ -1,6 +1,7 @@
 #include "visor/config/variables.hpp"
 #include "reading.hpp"
 #include "support/catch.hpp"
+#include "visor/config/secrets.hpp"
 
 using namespace visor_test;
 
@@ -105,9 +106,10 @@ TEST_CASE("a message never repeats what came from a variable") {
         "visor.yaml:6:17: scheduler.cron.nightly.timezone: the value of \"${S}\" is no time zone\n");
   CHECK(secret(with_entry("queue: \"${S}\"")) ==
         "visor.yaml:6:14: scheduler.cron.nightly.queue: no queue has the name that \"${S}\" gives\n");
-  CHECK(secret("scheduler: {cron: {a: {schedule: \"${S} * * * *\", workflow: \"${S}\"}}}") ==
-        "visor.yaml:1:34: scheduler.cron.a.schedule: the value of \"${S} * * * *\" is no cron expression\n"
-        "visor.yaml:1:60: scheduler.cron.a.workflow: no workflow has the name that \"${S}\" gives\n");
+  CHECK(
+      secret("scheduler: {cron: {a: {schedule: \"${S} * * * *\", workflow: \"${S}\"}}}") ==
+      "visor.yaml:1:34: scheduler.cron.a.schedule: the value of \"${S} * * * *\" is no cron expression, and no phrase that is understood\n"
+      "visor.yaml:1:60: scheduler.cron.a.workflow: no workflow has the name that \"${S}\" gives\n");
   secret(with_workflow("webhook: {url: \"${URL}\", headers: {A: \"${T}\"}}"));
   secret("scheduler: {storage: {driver: mysql, connection: {connection_string: \"${URL}\"}}}");
   secret(with_workflow("command: [x], queue: \"${S}\""));
@@ -123,4 +125,70 @@ TEST_CASE("a secret of the file is not repeated either") {
         "mysql\n");
   CHECK(wrong(with_workflow("webhook: {url: 'http://h', headers: {A: \"hunter2\\n\"}}")) ==
         "visor.yaml:2:52: workflows.report.webhook.headers.A: the value of an HTTP header is one line without control characters\n");
+}
+
+TEST_CASE("variables that hold secrets are known by where they are used") {
+  auto const of = [](std::string const& text, std::map<std::string, std::string> values) {
+    return read(text, variables(std::move(values))).secret_variables;
+  };
+  using names = std::vector<std::string>;
+  // What a user, a host and a database are called is no secret, and what every program needs is none anywhere.
+  CHECK(of("scheduler: {storage: {connection: {connection_string: "
+           "'postgresql://${USER}:${PW}@${HOST_DB}:${PORT}/${NAME}?password=${PW2}&x=${X}'}}}",
+           {{"USER", "u"}, {"PW", "p"}, {"HOST_DB", "h"}, {"PORT", "1"}, {"NAME", "n"}, {"PW2", "q"}, {"X", "x"}, {"search_path", ""}}) ==
+        names{"PW", "PW2"});
+  CHECK(of("scheduler: {storage: {connection: {connection_string: '${MY_URL}'}}}", {{"MY_URL", "postgresql://u:p@h/d"}}) ==
+        names{"MY_URL"});
+  CHECK(of("scheduler: {storage: {connection: {connection_string: 'postgresql://${WHO}@h/d', password: '${PW:-x}'}}}",
+           {{"WHO", "u"}, {"PW", "p"}}) == names{"PW", "WHO"});
+  CHECK(of("scheduler: {storage: {connection: {connection_string: 'postgresql://h/${HOME}', password: '${HOME}'}}}", {{"HOME", "x"}})
+            .empty());
+  CHECK(of("workflows:\n  a: {command: [/bin/true], env: {A: '${TOKEN}', PATH: '/x:${PATH}', B: '${LC_ALL}'}}\n"
+           "  b: {webhook: {url: 'https://${H}/${KEY}', headers: {X: 'Bearer ${H2}'}}}\n"
+           "  c: {command: [/bin/echo, '${PLAIN}'], working_directory: '${DIR}'}\n",
+           {{"TOKEN", "t"}, {"PATH", "/bin"}, {"LC_ALL", "C"}, {"H", "h"}, {"KEY", "k"}, {"H2", "z"}, {"PLAIN", "p"}, {"DIR", "/"}}) ==
+        names{"H2", "KEY", "TOKEN"});
+  // Of the environment, with the driver for which they count, and also where something stronger is used in their place.
+  std::map<std::string, std::string> const set{{"DATABASE_URL", "postgresql://u:p@h/d"},   {"DB_PASS", "p"}, {"DB_PASSWORD", "q"},
+                                               {"VISOR_STORAGE_CONNECTION_PASSWORD", "r"}, {"DB_HOST", "h"}, {"PGPASSWORD", "s"}};
+  CHECK(of("", set) == names{"DATABASE_URL", "DB_PASS", "DB_PASSWORD", "VISOR_STORAGE_CONNECTION_PASSWORD"});
+  CHECK(of("scheduler: {storage: {driver: sqlite}}", {{"DATABASE_URL", "postgresql://u:p@h/d"}, {"DB_PASS", "p"}}).empty());
+  CHECK(of("", {{"DATABASE_URL", "postgresql://u@h/d"}, {"PGPASSWORD", "s"}}) == names{"DATABASE_URL", "PGPASSWORD"});
+  // Of proxies, where a webhook goes through them.
+  std::map<std::string, std::string> const proxies{{"http_proxy", "http://u:p@proxy:3128"}, {"HTTPS_PROXY", "u2:p2@proxy"},
+                                                   {"HTTP_PROXY", "http://u:p@proxy:3128"}, {"ALL_PROXY", "socks5://other:x@proxy"},
+                                                   {"https_proxy", "http://proxy:3128/@"},  {"no_proxy", "localhost"}};
+  CHECK(of("workflows:\n  a: {webhook: {url: 'https://h/'}}\n", proxies) == names{"HTTPS_PROXY", "HTTP_PROXY", "http_proxy"});
+  CHECK(of("workflows:\n  a: {command: [/bin/true]}\n", proxies).empty());
+}
+
+TEST_CASE("which variables a command inherits is all, none, or a list without secrets") {
+  auto const inherits = [](std::string const& value) {
+    return read(with_workflow("command: [/bin/true], inherit_env: " + value)).workflows[0].inherit_env;
+  };
+  CHECK(inherits("all") == std::vector<std::string>{"all"});
+  CHECK(inherits("none") == std::vector<std::string>{"none"});
+  CHECK(inherits("[A, B]") == std::vector<std::string>{"A", "B"});
+  CHECK(inherits("[]").empty());
+  CHECK(wrong(with_workflow("command: [/bin/true], inherit_env: [A=b]")) ==
+        "visor.yaml:2:47: workflows.report.inherit_env: must be all, none, or a list of names of variables\n");
+  CHECK(wrong(with_workflow("command: [/bin/true], inherit_env: [DB_PASS]"),
+              variables({{"DATABASE_URL", "postgresql://h/d"}, {"DB_PASS", "p"}})) ==
+        "visor.yaml:2:47: workflows.report.inherit_env: \"DB_PASS\" holds a secret, which no command inherits: add it to env, as DB_PASS: "
+        "\"${DB_PASS}\"\n");
+  CHECK(wrong(with_workflow("webhook: {url: 'http://h/'}, inherit_env: none")) ==
+        "visor.yaml:2:54: workflows.report.inherit_env: belongs to a command\n");
+}
+
+TEST_CASE("secret texts are whole, decoded, and by line") {
+  auto const all = read(
+      "scheduler: {storage: {connection: {connection_string: 'postgresql://u:long%40pass@h/d', password: hunter22}}}\n"
+      "workflows:\n  a: {command: [/bin/true], env: {A: 'line one\\nno\\nline three', B: short}}\n"
+      "  b: {webhook: {url: 'https://h/', headers: {X: 'Bearer abcdef'}}}\n");
+  std::vector<std::string> texts;
+  for (auto const& each : visor::secret_texts(all)) texts.push_back(each.reveal());
+  CHECK(texts.front() == "postgresql://u:long%40pass@h/d");
+  for (char const* expected : {"long%40pass", "long@pass", "hunter22", "Bearer abcdef", "abcdef"})
+    CHECK(std::ranges::find(texts, expected) != texts.end());
+  CHECK(std::ranges::find(texts, "short") == texts.end());
 }

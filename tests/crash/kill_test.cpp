@@ -130,12 +130,15 @@ workflows:
   quick:
     command: ["/bin/sh", "-c", "echo quick $VISOR_JOB_ID $VISOR_ATTEMPT >> runs"]
     max_attempts: 100
+    max_lost: 100
   slow:
     command: ["/bin/sh", "-c", "sleep 0.4; echo slow $VISOR_JOB_ID $VISOR_ATTEMPT >> runs"]
     max_attempts: 100
+    max_lost: 100
   flaky:
     command: ["/bin/sh", "-c", "echo flaky $VISOR_JOB_ID $VISOR_ATTEMPT >> runs; test $VISOR_ATTEMPT -ge 2"]
     max_attempts: 100
+    max_lost: 100
     backoff: {kind: fixed, base: 100ms}
 )";
   std::uniform_int_distribution<int> life(20, 1200);

@@ -29,7 +29,11 @@ TEST_CASE("expressions in English") {
       {"0 0 1-3,22 * *", "at 00:00 on the 1st to the 3rd and the 22nd of the month"},
       {"0 0 L * *", "at 00:00 on the last day of the month"},
       {"0 0 L-3 2 *", "at 00:00 on the day 3 days before the last of the month in February"},
-      {"0 0 LW,15W * *", "at 00:00 on the last weekday and the weekday nearest to the 15th of the month"},
+      {"0 0 LW,15W * *", "at 00:00 on the weekday nearest to the 15th and the last weekday of the month"},
+      {"0 0 L-3W * *", "at 00:00 on the weekday nearest to the day 3 days before the last of the month"},
+      {"H H(0-7) * * 1-5", "chosen by the id of the schedule: minute 0 to 59 and hour 0 to 7; fixed: day of week 1-5"},
+      {"H/15 * * * *", "chosen by the id of the schedule: every 15th minute from 0 to 59"},
+      {"0 9 * * H(MON-FRI)", "chosen by the id of the schedule: day of week Monday to Friday; fixed: minute 0 and hour 9"},
       {"0 8 ? * 1#2", "at 08:00 on the second Monday of the month"},
       {"0 8 ? * FRIL", "at 08:00 on the last Friday of the month"},
       {"0 0 13 * 5", "at 00:00 on the 13th of the month, and also on every Friday"},
@@ -48,4 +52,15 @@ TEST_CASE("expressions in English") {
   }));
   CAPTURE(text);
   CHECK(explain(recurrence::parse(text)) == meaning);
+}
+
+TEST_CASE("what an id has chosen, in English") {
+  auto const nightly = [](std::string const& text) { return cron_expression::parse(text).for_schedule("nightly"); };
+  CHECK(explain(nightly("H H(0-7) * * 1-5")) == "at 04:45 on every weekday");
+  CHECK(explain_hashes(nightly("H H(0-7) * * 1-5")) == "minute 45 (of 0 to 59), hour 4 (of 0 to 7)");
+  CHECK(
+      explain_hashes(nightly("0 H/6 * H H(MON-FRI)")) ==
+      "hour 2, 8, 14 and 20 (every 6th hour from 0 to 23), month July (of January to December), day of week Friday (of Monday to Friday)");
+  CHECK(explain_hashes(nightly("0 9 * * *")).empty());
+  CHECK(explain_hashes(cron_expression::parse("H * * * *")).empty());
 }

@@ -40,6 +40,7 @@ struct item {
   std::string text;
   std::function<bool(civil const&)> matches;
   bool star = false;
+  bool open = false;  // runs to the end of its field
 };
 
 int pick(random_source& random, int low, int high) { return std::uniform_int_distribution{low, high}(random); }
@@ -59,13 +60,16 @@ item plain_item(random_source& random, int low, int high, Value const value) {
     }
     return false;
   };
-  switch (pick(random, 0, 5)) {
-    case 0: return {"*", [](civil const&) { return true; }, true};
-    case 1: return {"*/" + std::to_string(step), [=](civil const& c) { return (value(c) - low) % step == 0; }, true};
+  switch (pick(random, 0, 6)) {
+    case 0: return {"*", [](civil const&) { return true; }, true, true};
+    case 1: return {"*/" + std::to_string(step), [=](civil const& c) { return (value(c) - low) % step == 0; }, true, true};
     case 2: return {std::to_string(a) + "-" + std::to_string(b), [=](civil const& c) { return in_range(value(c), a, b, 1); }};
     case 3:
       return {std::to_string(a) + "-" + std::to_string(b) + "/" + std::to_string(step),
               [=](civil const& c) { return in_range(value(c), a, b, step); }};
+    case 4:
+      return {std::to_string(a) + "/" + std::to_string(step), [=](civil const& c) { return value(c) >= a && (value(c) - a) % step == 0; },
+              false, true};
     default: return {std::to_string(a), [=](civil const& c) { return value(c) == a; }};
   }
 }
@@ -74,7 +78,7 @@ item day_item(random_source& random) {
   int const n = pick(random, 1, 31);
   auto const nearest = [](civil const& c, int wanted) {
     int const length = length_of(c.date);
-    if (wanted > length) return false;
+    if (wanted < 1 || wanted > length) return false;
     for (int distance = 0; distance < 3; ++distance)
       for (int const day : {wanted - distance, wanted + distance}) {
         if (day < 1 || day > length) continue;
@@ -83,10 +87,11 @@ item day_item(random_source& random) {
       }
     return false;
   };
-  switch (pick(random, 0, 9)) {
+  switch (pick(random, 0, 10)) {
     case 0: return {"L", [](civil const& c) { return number(c.date.day()) == length_of(c.date); }};
     case 1: return {"L-" + std::to_string(n - 1), [=](civil const& c) { return number(c.date.day()) == length_of(c.date) - (n - 1); }};
     case 2: return {"LW", [=](civil const& c) { return nearest(c, length_of(c.date)); }};
+    case 4: return {"L-" + std::to_string(n - 1) + "W", [=](civil const& c) { return nearest(c, length_of(c.date) - (n - 1)); }};
     case 3: return {std::to_string(n) + "W", [=](civil const& c) { return nearest(c, n); }};
     default: return plain_item(random, 1, 31, [](civil const& c) { return number(c.date.day()); });
   }
@@ -112,6 +117,7 @@ item field(random_source& random, int longest, Make const& make) {
   for (int more = pick(random, 0, longest - 1); more > 0; --more) {
     item const other = make(random);
     all.text += "," + other.text;
+    all.open = all.open || other.open;
     all.matches = [one = all.matches, two = other.matches](civil const& c) { return one(c) || two(c); };
   }
   return all;
@@ -122,6 +128,15 @@ struct expression {
   std::function<bool(civil const&)> matches;
   bool real_time = false;
 };
+
+cron_options how(dst_policy const& policy) { return {policy, {}, {}}; }
+
+std::vector<dst_policy> const policies = [] {
+  std::vector<dst_policy> all{{}};
+  for (auto const gap : {dst_gap::run, dst_gap::skip})
+    for (auto const overlap : {dst_overlap::first, dst_overlap::both, dst_overlap::last}) all.push_back({gap, overlap});
+  return all;
+}();
 
 item constant(std::string text) {
   return {std::move(text), [](civil const&) { return true; }, true};
@@ -146,27 +161,46 @@ expression random_expression(random_source& random, bool with_seconds, bool with
             return second.matches(c) && minute.matches(c) && hour.matches(c) && month.matches(c) &&
                    (both ? day.matches(c) && weekday.matches(c) : day.matches(c) || weekday.matches(c));
           },
-          minute.star || hour.star};
+          hour.open};
 }
 
 /// Every instant of a window at which an expression fires, by looking at each step.
 std::vector<instant> scan(expression const& what, std::string const& zone_name, sys_seconds begin, sys_seconds end, seconds step,
-                          dst_policy policy) {
+                          dst_policy const& policy) {
   auto const* const zone = date::locate_zone(zone_name);
-  bool const real_time = what.real_time || policy == dst_policy::every_match;
-  std::vector<instant> result;
-  // Begin earlier, to know what the clocks showed before the window.
-  seconds reached{INT64_MIN / 2};
+  auto const gap = policy.gap.value_or(what.real_time ? dst_gap::skip : dst_gap::run);
+  auto const overlap = policy.overlap.value_or(what.real_time ? dst_overlap::both : dst_overlap::first);
+  struct moment {
+    sys_seconds when;
+    seconds local;
+    seconds reached{};  // the latest that the clocks showed before
+    seconds ahead{};    // the earliest that they will show
+  };
+  // Begin earlier and end later, to know what the clocks showed before the window, and will show after it.
+  std::vector<moment> moments;
   date::sys_info info = zone->get_info(begin - days{2});
-  for (sys_seconds t = begin - days{2}; t < end; t += step) {
+  for (sys_seconds t = begin - days{2}; t < end + days{2}; t += step) {
     if (t >= info.end) info = zone->get_info(t);
-    seconds const local = t.time_since_epoch() + seconds{info.offset.count()};
-    bool fires = what.matches(civil_of(local)) && (real_time || local > reached);
-    if (!real_time && policy == dst_policy::once && reached.count() > INT64_MIN / 2 && local > reached + step &&
-        local - reached - step <= hours{3})
-      for (seconds skipped = reached + step; skipped < local; skipped += step) fires = fires || what.matches(civil_of(skipped));
-    reached = std::max(reached, local);
-    if (fires && t >= begin) result.push_back(t);
+    moments.push_back({t, t.time_since_epoch() + seconds{info.offset.count()}});
+  }
+  seconds reached = moments.front().local - step;
+  for (auto& each : moments) {
+    each.reached = reached;
+    reached = std::max(reached, each.local);
+  }
+  seconds ahead = moments.back().local + step;
+  for (auto each = moments.rbegin(); each != moments.rend(); ++each) {
+    each->ahead = ahead;
+    ahead = std::min(ahead, each->local);
+  }
+  std::vector<instant> result;
+  for (auto const& [t, local, before, after] : moments) {
+    if (t < begin || t >= end) continue;
+    bool fires =
+        what.matches(civil_of(local)) && (overlap == dst_overlap::both || (overlap == dst_overlap::first ? local > before : local < after));
+    if (gap == dst_gap::run && local > before + step && local - before - step <= hours{3})
+      for (seconds skipped = before + step; skipped < local; skipped += step) fires = fires || what.matches(civil_of(skipped));
+    if (fires) result.push_back(t);
   }
   return result;
 }
@@ -180,9 +214,9 @@ void compare(random_source& random, expression const& what, std::string const& z
     return;
   }
   auto const where = zone(zone_name);
-  for (auto const policy : {dst_policy::once, dst_policy::skip, dst_policy::every_match}) {
-    cron_options const options{policy, {}};
-    CAPTURE(static_cast<int>(policy));
+  for (auto const& policy : policies) {
+    cron_options const options = how(policy);
+    CAPTURE(&policy - policies.data());
     auto const expected = scan(what, zone_name, begin, end, step, policy);
     instant from = instant{begin} - visor::duration{1};
     for (auto const each : expected) {
@@ -287,9 +321,9 @@ TEST_CASE("next and previous undo each other") {
     auto const parsed = cron_expression::try_parse(what.text);
     if (!parsed) continue;
     auto const where = zone(zones[static_cast<std::size_t>(round) % zones.size()]);
-    cron_options const options{static_cast<dst_policy>(round % 3), {}};
+    cron_options const options = how(policies[static_cast<std::size_t>(round) % policies.size()]);
     instant const from = sys_days{year{1975} / 1 / 1} + seconds{pick(random, 0, 2'000'000'000)} + visor::duration{pick(random, 0, 999'999)};
-    CAPTURE(what.text, where.name(), to_string(from), round % 3);
+    CAPTURE(what.text, where.name(), to_string(from), round % 7);
     auto const first = next(*parsed, where, from, options);
     if (!first) continue;
     REQUIRE(*first > from);

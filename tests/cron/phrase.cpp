@@ -75,6 +75,33 @@ TEST_CASE("phrases that recur") {
       {"at 9am every weekday", "0 9 * * 1-5"},
       {"every weekday at 9am", "0 9 * * 1-5"},
       {"weekdays at 7:45", "45 7 * * 1-5"},
+      {"on weekdays at 9am", "0 9 * * 1-5"},
+      {"Monday through Friday", "0 9 * * 1-5"},
+      {"every Monday through Friday at 9am", "0 9 * * 1-5"},
+      {"every monday to friday at 9am", "0 9 * * 1-5"},
+      {"Mondays through Fridays at 9am", "0 9 * * 1-5"},
+      {"Mon-Fri", "0 9 * * 1-5"},
+      {"Mon-Fri at 9am", "0 9 * * 1-5"},
+      {"every Mon - Fri at 9am", "0 9 * * 1-5"},
+      {"at 9am monday thru friday", "0 9 * * 1-5"},
+      {"monday-friday at noon", "0 12 * * 1-5"},
+      {"every sat and mon-wed at noon", "0 12 * * 1-3,6"},
+      {"fri-mon at noon", "0 12 * * 0,1,5,6"},
+      {"every hour Mon-Fri", "0 * * * 1-5"},
+      {"every weekday at 9am\n", "0 9 * * 1-5"},
+      {"every 15 minutes", "*/15 * * * *"},
+      {"every 30 minutes", "*/30 * * * *"},
+      {"every 30m", "*/30 * * * *"},
+      {"every 60 minutes", "0 * * * *"},
+      {"every 30 seconds", "*/30 * * * * *"},
+      {"every 60 seconds", "* * * * *"},
+      {"every 2 hours", "0 */2 * * *"},
+      {"every 2h", "0 */2 * * *"},
+      {"every 6 hours", "0 */6 * * *"},
+      {"every other hour", "0 */2 * * *"},
+      {"every 24 hours", "0 0 * * *"},
+      {"every 6 hours on weekdays", "0 */6 * * 1-5"},
+      {"H H * * *", "H H * * *"},
       {"every weekend", "0 10 * * 0,6"},
       {"every weekend at noon", "0 12 * * 0,6"},
       {"every saturday", "0 9 * * 6"},
@@ -118,14 +145,16 @@ TEST_CASE("phrases that recur") {
   CHECK(meaning(text) == expected);
 }
 
-TEST_CASE("several units are an interval, of days on the wall clock, of less in real time") {
+TEST_CASE("other intervals count from now, days on the wall clock, less in real time") {
   auto const [text, expected] = GENERATE(table<std::string, std::string>({
-      {"every 30 seconds", "@every 30s"},
-      {"every 45 minutes", "@every 45m"},
-      {"every 90 minutes", "@every 1h30m"},
-      {"every 5 hours", "@every 5h"},
-      {"every 1h30m", "@every 1h30m"},
-      {"every 90s", "@every 1m30s"},
+      {"every 45 minutes", "@every 45m from 2026-06-03T10:20:30Z"},
+      {"every 90 minutes", "@every 1h30m from 2026-06-03T10:20:30Z"},
+      {"every 120 minutes", "@every 2h from 2026-06-03T10:20:30Z"},
+      {"every 5 hours", "@every 5h from 2026-06-03T10:20:30Z"},
+      {"every 36 hours", "@every 1d12h from 2026-06-03T10:20:30Z"},
+      {"every 1h30m", "@every 1h30m from 2026-06-03T10:20:30Z"},
+      {"every 90s", "@every 1m30s from 2026-06-03T10:20:30Z"},
+      {"every 7 seconds", "@every 7s from 2026-06-03T10:20:30Z"},
       {"every 2 days", "@every 2d from 2026-06-04T09:00:00"},
       {"every 2d", "@every 2d from 2026-06-04T09:00:00"},
       {"every other day", "@every 2d from 2026-06-04T09:00:00"},
@@ -171,6 +200,9 @@ TEST_CASE("what is not understood is refused at its place, with what may have be
       {"in 2 months", 5, "differ in length"},
       {"in 2 hours at 9am", 3, "whole days"},
       {"every 0 minutes", 6, "at least 1"},
+      {"every 0s", 6, "at least a second"},
+      {"every 0d", 6, "at least a second"},
+      {"each 500ms", 5, "at least a second"},
       {"every 5 months", 0, "2, 3, 4, 6 or 12"},
       {"every 45 minutes on weekdays", 0, "neither a time nor a day"},
       {"every 2 hours at 9am", 0, "neither a time nor a day"},
@@ -179,6 +211,14 @@ TEST_CASE("what is not understood is refused at its place, with what may have be
       {"every day on monday", 0, "every day and a certain day"},
       {"every monday on friday", 16, "not understood in this place"},
       {"every friday the 13th", 13, "not understood"},
+      {"every mon-mon", 6, "not understood"},
+      {"monday through", 7, "not understood"},
+      {"every weekday\xC2\xA0"
+       "at 9am",
+       13, "a no-break space (U+00A0) stands here"},
+      {"\xE2\x80\x9C"
+       "every day",
+       0, "a curly quotation mark (U+201C) stands here"},
       {"every second monday", 6, "that could mean two things; write \"every other monday\""},
       {"every 2nd day", 6, "could mean two things"},
       {"every evening at 9pm", 14, "a second time"},
@@ -210,7 +250,7 @@ TEST_CASE("what is not understood is refused at its place, with what may have be
 }
 
 TEST_CASE("a cron expression with a mistake is refused as one") {
-  for (auto const* text : {"0 0 31 2 *", "* * * *", "@dayly", "0 24 * * *"}) {
+  for (auto const* text : {"0 0 31 2 *", "* * * *", "@dayly", "0 24 * * *", "H 24 * * *", "1 2 3"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(meaning(text), cron_error);
   }
@@ -231,6 +271,64 @@ TEST_CASE("dirty phrases are refused with a short message") {
 TEST_CASE("the echo says what was understood") {
   auto const berlin = zone("Europe/Berlin");
   CHECK(parse_phrase("every weekday at 9am", now(), berlin).canonical == "at 09:00 on every weekday");
-  CHECK(parse_phrase("every 45 minutes", now(), berlin).canonical == "every 45 minutes");
+  CHECK(parse_phrase("every 45 minutes", now(), berlin).canonical == "every 45 minutes, counted from 2026-06-03T10:20:30Z");
+  CHECK(parse_phrase("every 15 minutes", now(), berlin).canonical == "every 15 minutes");
+  CHECK(parse_phrase("every 6 hours", now(), berlin).canonical == "at 00:00, 06:00, 12:00 and 18:00 every day");
   CHECK(parse_phrase("tomorrow at noon", now(), berlin).canonical == "once at 2026-06-04 12:00:00 Europe/Berlin, 2026-06-04T10:00:00Z");
+}
+
+TEST_CASE("a phrase of hours follows the zone from midnight, also when the clocks change") {
+  auto const berlin = zone("Europe/Berlin");
+  auto const six = std::get<recurrence>(parse_phrase("every 6 hours", now(), berlin).when);
+  CHECK(six.next(berlin, at("2026-10-24T22:30:00Z")) == at("2026-10-25T05:00:00Z"));
+  CHECK(six.next(berlin, at("2026-06-03T10:20:30Z")) == at("2026-06-03T16:00:00Z"));
+}
+
+TEST_CASE("an anchor says from where an interval counts") {
+  auto const berlin = zone("Europe/Berlin");
+  auto const anchored = [&](std::string const& text, std::string const& anchor) {
+    try {
+      return std::get<recurrence>(parse_phrase(text, now(), berlin, anchor).when).to_string();
+    } catch (error const& refused) {
+      return std::string{refused.what()};
+    }
+  };
+  CHECK(anchored("every 45 minutes", "2026-01-01T00:00:00Z") == "@every 45m from 2026-01-01T00:00:00Z");
+  CHECK(anchored("@every 45m", "2026-01-01T00:00:00+01:00") == "@every 45m from 2025-12-31T23:00:00Z");
+  CHECK(anchored("@every 2d", "2026-01-01T10:00:00") == "@every 2d from 2026-01-01T10:00:00");
+  CHECK(anchored("every 2 days at 10am", "2026-01-01") == "@every 2d from 2026-01-01T10:00:00");
+  CHECK(anchored("every 2 days at 10am", "2026-01-01T10:00:00") == "@every 2d from 2026-01-01T10:00:00");
+  CHECK(anchored("every 2 days at 10am", "2026-01-01T09:00:00Z") == "@every 2d from 2026-01-01T10:00:00");
+  CHECK(anchored("every other monday at 8am", "2026-01-05") == "@every 14d from 2026-01-05T08:00:00");
+  CHECK_THAT(anchored("every other monday at 8am", "2026-01-06"), Contains("another day of the week"));
+  CHECK_THAT(anchored("every 2 days at 10am", "2026-01-01T09:00:00"), Contains("another time of the day"));
+  CHECK_THAT(anchored("every 2 days at 10am", "soon"), Contains("must be a day, such as 2026-11-21"));
+  CHECK_THAT(anchored("every 45 minutes", "2026-01-01"), Contains("must be an instant"));
+  CHECK_THAT(anchored("@every 45m", "2026-01-01"), Contains("must be an instant"));
+  CHECK_THAT(anchored("@every 45m from 2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"), Contains("says itself from where it counts"));
+  CHECK_THAT(anchored("every 30 minutes", "2026-01-01T00:00:00Z"), Contains("goes with an interval"));
+  CHECK_THAT(anchored("0 9 * * *", "2026-01-01T00:00:00Z"), Contains("goes with an interval"));
+  CHECK_THAT(anchored("tomorrow at noon", "2026-01-01T00:00:00Z"), Contains("goes with an interval"));
+}
+
+TEST_CASE("what was chosen of a time that the clocks skip or repeat is said") {
+  auto const note = [](std::string const& text, std::string const& where = "Europe/Berlin") {
+    return parse_phrase(text, now(), zone(where)).note;
+  };
+  CHECK(
+      note("2027-03-28 02:30") ==
+      "there is no 02:30 on 2027-03-28 in Europe/Berlin, where the clocks go from 02:00 to 03:00: 03:00 is taken, the first instant after "
+      "the gap");
+  CHECK(note("2026-10-25 02:30") ==
+        "02:30 comes twice on 2026-10-25 in Europe/Berlin: the first one is taken, 2026-10-25T00:30:00Z; the second is "
+        "2026-10-25T01:30:00Z");
+  CHECK(note("2026-10-25T02:00:30") ==
+        "02:00:30 comes twice on 2026-10-25 in Europe/Berlin: the first one is taken, 2026-10-25T00:00:30Z; the second is "
+        "2026-10-25T01:00:30Z");
+  CHECK_THAT(note("2026-10-04 02:15", "Australia/Lord_Howe"), Contains("where the clocks go from 02:00 to 02:30: 02:30 is taken"));
+  CHECK(note("2026-10-25 03:00").empty());
+  CHECK(note("2027-03-28 03:00").empty());
+  CHECK(note("2026-10-25T02:30:00+01:00").empty());
+  CHECK(note("in 2 hours").empty());
+  CHECK(note("every day at 02:30").empty());
 }

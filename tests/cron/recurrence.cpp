@@ -44,7 +44,7 @@ TEST_CASE("an interval of days with a local anchor keeps its time of the day whe
 
   // 2026-03-29 has no 02:30: it fires when the clocks jump, or not at all.
   CHECK(shown(recurrence::parse("@every 1d from 2026-03-27T02:30:00").next(berlin, at("2026-03-28T01:30:00Z"))) == "2026-03-29T01:00:00Z");
-  auto const skipping = recurrence::parse("@every 1d from 2026-03-27T02:30:00", dst_policy::skip);
+  auto const skipping = recurrence::parse("@every 1d from 2026-03-27T02:30:00", dst_policy{dst_gap::skip, {}});
   CHECK(shown(skipping.next(berlin, at("2026-03-28T01:30:00Z"))) == "2026-03-30T00:30:00Z");
   CHECK(shown(skipping.previous(berlin, at("2026-03-30T00:30:00Z"))) == "2026-03-28T01:30:00Z");
   // 2026-10-25 has 02:30 twice.
@@ -77,10 +77,10 @@ TEST_CASE("intervals at the ends of time do not overflow") {
   CHECK(century.next(utc, instant::min()) > instant::min());
   CHECK(century.previous(utc, instant::min()) == std::nullopt);
   CHECK(century.previous(utc, instant::max()) < instant::max());
-  recurrence const far{cron_expression::parse("@every 1s"), {dst_policy::once, instant::min(), {}}};
+  recurrence const far{cron_expression::parse("@every 1s"), {{}, instant::min(), {}}};
   CHECK(far.next(utc, at("2026-01-01T00:00:00Z")) <= at("2026-01-01T00:00:01Z"));
   CHECK(far.previous(utc, at("2026-01-01T00:00:00Z")) >= at("2025-12-31T23:59:59Z"));
-  recurrence const late{cron_expression::parse("@every 1s"), {dst_policy::once, instant::max(), {}}};
+  recurrence const late{cron_expression::parse("@every 1s"), {{}, instant::max(), {}}};
   CHECK(late.next(utc, at("2026-01-01T00:00:00Z")) <= at("2026-01-01T00:00:01Z"));
   CHECK(late.previous(utc, instant::max()) < instant::max());
   auto const local = recurrence::parse("@every 36500d from 9999-12-31T23:59:59");
@@ -140,8 +140,9 @@ TEST_CASE("why there is no next") {
   CHECK(recurrence::parse("0 2 * * *").why_never(berlin, now).empty());
   CHECK(recurrence::parse("0 0 0 1 1 * 2005").why_never(berlin, now) == "its last year, 2005, is over");
   CHECK(recurrence::parse("0 0 0 1 1 * 2026").why_never(berlin, now) == "the last date that it names, in 2026, is over");
-  CHECK_THAT(recurrence::parse("0 30 2 ? 3 SUNL", dst_policy::skip).why_never(berlin, now), Contains("the clocks skip every time"));
-  CHECK_THAT(recurrence::parse("0 30 2 29 3 * 2026", dst_policy::skip).why_never(berlin, at("2026-01-01T00:00:00Z")),
+  CHECK_THAT(recurrence::parse("0 30 2 ? 3 SUNL", dst_policy{dst_gap::skip, {}}).why_never(berlin, now),
+             Contains("the clocks skip every time"));
+  CHECK_THAT(recurrence::parse("0 30 2 29 3 * 2026", dst_policy{dst_gap::skip, {}}).why_never(berlin, at("2026-01-01T00:00:00Z")),
              Contains("the clocks skip"));
   CHECK_THAT(recurrence::parse("0 0 * * *").why_never(berlin, at("9999-12-31T23:00:00Z")), Contains("calendar ends"));
 }
@@ -150,7 +151,7 @@ TEST_CASE("a recurrence carries its policy") {
   auto const berlin = zone("Europe/Berlin");
   instant const before = at("2026-03-28T12:00:00Z");
   CHECK(shown(recurrence::parse("30 2 * * *").next(berlin, before)) == "2026-03-29T01:00:00Z");
-  CHECK(shown(recurrence::parse("30 2 * * *", dst_policy::skip).next(berlin, before)) == "2026-03-30T00:30:00Z");
-  CHECK_FALSE(recurrence::parse("30 2 * * *") == recurrence::parse("30 2 * * *", dst_policy::skip));
+  CHECK(shown(recurrence::parse("30 2 * * *", dst_policy{dst_gap::skip, {}}).next(berlin, before)) == "2026-03-30T00:30:00Z");
+  CHECK_FALSE(recurrence::parse("30 2 * * *") == recurrence::parse("30 2 * * *", dst_policy{dst_gap::skip, {}}));
   CHECK(recurrence{"30 2 * * *"_cron} == recurrence::parse("30 2 * * *"));
 }

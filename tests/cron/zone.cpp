@@ -1,9 +1,15 @@
 #include "visor/zone.hpp"
 
 #include "support.hpp"
+#include "support/no_descriptors.hpp"
 
+#include "visor/cron/zone_file.hpp"
 #include "visor/cron/zone_rule.hpp"
 
+#include <cstddef>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -131,6 +137,12 @@ TEST_CASE("a zone that does not exist is refused with the nearest name") {
                                             {std::string(10'000, 'x'), "..."},
                                             {std::string("a\0b", 3), "\"a?b\""},
                                             {"../../etc/passwd", "unknown time zone"},
+                                            {"localtime", "time zone \"localtime\" is not taken: it is what one machine is set to"},
+                                            {"Local", "write the name of the zone, such as Europe/Berlin or UTC"},
+                                            {"posixrules", "what one machine is set to"},
+                                            {"Factory", "no zone was set"},
+                                            {"right/Europe/Berlin", "without \"right/\""},
+                                            {"Europe/Berlin\xC2\xA0", "a no-break space (U+00A0) stands here"},
                                             {"Europe/Berlin ", "did you mean Europe/Berlin?"}}));
   try {
     zone(each.name);
@@ -170,4 +182,41 @@ TEST_CASE("threads may look up zones at once") {
     });
   for (auto& thread : threads) thread.join();
   CHECK(wrong == 0);
+}
+
+TEST_CASE("a time zone file that is cut short or damaged is read without harm", "[zone]") {
+  std::ifstream file{"/usr/share/zoneinfo/Europe/Berlin", std::ios::binary};
+  std::string const bytes{std::istreambuf_iterator<char>{file}, {}};
+  REQUIRE(bytes.starts_with("TZif"));
+  auto const whole = visor::detail::zone_file_reader{bytes}.read("Europe/Berlin");
+  REQUIRE(whole);
+  CHECK(whole->name() == "Europe/Berlin");
+  CHECK_FALSE(visor::detail::zone_file_reader{""}.read("x"));
+  CHECK_FALSE(visor::detail::zone_file_reader{"# version 2026a"}.read("x"));
+  for (std::size_t length = 0; length < 100; ++length) CHECK_FALSE(visor::detail::zone_file_reader{bytes.substr(0, length)}.read("x"));
+  for (std::size_t at = 4; at < bytes.size(); ++at) {
+    static_cast<void>(visor::detail::zone_file_reader{bytes.substr(0, at)}.read("x"));
+    std::string damaged = bytes;
+    damaged[at] = static_cast<char>(damaged[at] ^ '\xff');
+    static_cast<void>(visor::detail::zone_file_reader{damaged}.read("x"));
+  }
+}
+
+TEST_CASE("the data of time zones have a version while nothing changes", "[zone]") {
+  zone("Europe/Berlin");
+  auto const version = visor::zone_data_version();
+  CHECK_FALSE(version.empty());
+  CHECK(visor::zone_data_version() == version);
+}
+
+TEST_CASE("the lack of descriptors is not taken for a lack of data") {
+  std::string said;
+  try {
+    visor_test::no_descriptors const left;
+    find_zone("Antarctica/Vostok");
+  } catch (error const& refused) {
+    said = refused.what();
+  }
+  CHECK_THAT(said, Contains("this process has no file descriptor left: raise its limit (ulimit -n"));
+  CHECK(find_zone("Antarctica/Vostok").name() == "Antarctica/Vostok");
 }

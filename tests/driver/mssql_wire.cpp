@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/mute_server.hpp"
 #include "support/run.hpp"
 #include "support/tds_server.hpp"
 
@@ -54,6 +55,39 @@ struct change : visor::sql::statement_defaults {
 };
 
 number_row const seven{7};
+
+struct text_row {
+  std::int64_t id = 0;
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(text_row, (), (id, text))
+
+}  // namespace
+}  // namespace visor_test
+
+template <>
+struct visor::sql::table<visor_test::text_row> : visor::sql::table_defaults {
+  static constexpr std::string_view name = "text";
+  static constexpr std::string_view key = "[id]";
+};
+
+namespace visor_test {
+namespace {
+
+using add_text = visor::sql::insert<text_row>;
+
+/// A question about a table, which others write too.
+struct look_at_texts : look {
+  static constexpr std::string_view name = "look_at_texts";
+  using used = visor::sql::tables<visor::job_record>;
+};
+
+struct all_texts : visor::sql::statement_defaults {
+  static constexpr std::string_view name = "all_texts";
+  using row = text_row;
+  using used = visor::sql::tables<text_row>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {text}"); }
+};
 
 visor::mssql_settings settings_for(tds::server const& at) {
   visor::mssql_settings settings;
@@ -200,6 +234,32 @@ TEST_CASE("a statement is prepared once for a connection, whatever it is given",
   CHECK(server.preparations("AS [value]") == 1);
 }
 
+TEST_CASE("texts travel as JSON only where the server gives them back as they were", "[mssql]") {
+  std::vector<text_row> const rows{{1, "a"}, {2, "b\"\\\n"}};
+  auto op = [&rows](session& on) -> session::async<void> { co_await on.post_many(add_text(), std::span<text_row const>(rows)); };
+  SECTION("they come back") {
+    tds::server const server;
+    opened here(settings_for(server));
+    run(here.io, here.base.transact(op));
+    CHECK(server.times("INSERT INTO [visor_text]") == 1);
+    CHECK(server.times("OPENJSON(CAST(") == 1);
+  }
+  SECTION("they come back escaped, as from Babelfish") {
+    tds::server const server(when_asked("FROM OPENJSON(N'", [] { return answer::with("\\\"\\\\\\n\\tA"); }));
+    opened here(settings_for(server));
+    run(here.io, here.base.transact(op));
+    CHECK(server.times("INSERT INTO [visor_text]") == 2);
+    CHECK(server.times("OPENJSON(CAST(") == 0);
+  }
+  SECTION("the server knows no JSON") {
+    tds::server const server(when_asked("FROM OPENJSON(N'", [] { return answer::failing(208); }));
+    auto const failure = failure_to_open(settings_for(server));
+    REQUIRE(failure);
+    CHECK(failure->kind() == condition::unsupported);
+    CHECK(failure->message().find("COMPATIBILITY_LEVEL = 140") != std::string::npos);
+  }
+}
+
 TEST_CASE("each error number of the server has its portable condition", "[mssql]") {
   struct expectation {
     int number;
@@ -210,8 +270,9 @@ TEST_CASE("each error number of the server has its portable condition", "[mssql]
                                  expectation{1205, condition::deadlock, 5}, expectation{3960, condition::serialization_failure, 5},
                                  expectation{1222, condition::busy, 1}, expectation{208, condition::schema_mismatch, 1},
                                  expectation{229, condition::authentication_failed, 1}, expectation{9002, condition::disk_full, 1},
-                                 expectation{3906, condition::read_only, 1}, expectation{2628, condition::invalid_argument, 1},
-                                 expectation{50000, condition::internal, 1});
+                                 expectation{3906, condition::read_only, 2}, expectation{983, condition::read_only, 2},
+                                 expectation{2628, condition::invalid_argument, 1}, expectation{50000, condition::invalid_argument, 1},
+                                 expectation{547, condition::invalid_argument, 1}, expectation{1, condition::internal, 1});
   CAPTURE(expected.number);
   tds::server const server(when_asked("UPDATE something", [&] { return answer::failing(expected.number); }));
   opened here(settings_for(server));
@@ -234,12 +295,72 @@ TEST_CASE("what lost a deadlock is done again", "[mssql]") {
   CHECK(server.connections() == 1);
 }
 
+TEST_CASE("a server that cannot be written any more is left, and nobody notices", "[mssql]") {
+  auto const number = GENERATE(3906, 976, 983);
+  std::atomic<int> times{0};
+  tds::server const server(when_asked("UPDATE something", [&, number] { return ++times == 1 ? answer::failing(number) : answer(); }));
+  opened here(settings_for(server));
+  CHECK_FALSE(here.change_something());
+  CHECK(times == 2);
+  CHECK(server.connections() == 2);
+}
+
+TEST_CASE("a statement that the server has forgotten is prepared again, and nobody notices", "[mssql]") {
+  auto const number = GENERATE(586, 8179);
+  std::atomic<int> times{0};
+  tds::server const server(when_asked("UPDATE something", [&, number] { return ++times == 1 ? answer::failing(number) : answer(); }));
+  opened here(settings_for(server));
+  CHECK_FALSE(here.change_something());
+  CHECK(times == 2);
+}
+
+TEST_CASE("a server that says nothing is given up in time, before and behind the login", "[mssql]") {
+  auto const begin = std::chrono::steady_clock::now();
+  auto const took = [&begin] { return std::chrono::steady_clock::now() - begin; };
+  boost::asio::io_context io{1};
+  SECTION("before") {
+    mute_server const mute;
+    visor::mssql_settings settings;
+    settings.host = "127.0.0.1";
+    settings.port = mute.port();
+    settings.pool.connect_timeout = 2s;
+    CHECK_THROWS_AS(run(io, visor::probe<visor::mssql>(settings)), visor::error);
+    CHECK(took() < 6s);
+  }
+  SECTION("behind") {
+    tds::server const server(when_asked("XACT_ABORT", [] { return answer().stalled_after(0); }));
+    auto settings = settings_for(server);
+    settings.pool.connect_timeout = 2s;
+    CHECK_THROWS_AS(run(io, visor::probe<visor::mssql>(settings)), visor::error);
+    CHECK(took() < 8s);
+  }
+}
+
 TEST_CASE("others that write for too long are waited for no longer", "[mssql]") {
   tds::server const server(when_asked("sp_getapplock", [] { return answer::with("-1"); }));
   opened here(settings_for(server));
   auto const failure = here.change_something();
   REQUIRE(failure);
   CHECK(failure->kind() == condition::busy);
+}
+
+TEST_CASE("whoever goes alone has more patience each time, and gives up its place between", "[mssql][locks]") {
+  tds::server const server(when_asked("sp_getapplock", [] { return answer::with("-1"); }));
+  auto settings = settings_for(server);
+  settings.lock_timeout = 1s;
+  opened here(settings);
+  auto op = [](session&) -> session::async<void> { co_return; };
+  auto const begin = std::chrono::steady_clock::now();
+  std::optional<condition> refused;
+  try {
+    run(here.io, here.base.transact(op, visor::access::alone));
+  } catch (visor::error const& thrown) {
+    refused = thrown.kind();
+  }
+  CHECK(refused == std::optional(condition::busy));
+  for (std::string const patience : {"250", "500", "1000"}) CHECK(server.times("@LockTimeout = " + patience + ";") == 1);
+  CHECK(server.times("sp_getapplock") == 3);
+  CHECK(std::chrono::steady_clock::now() - begin >= 750ms);
 }
 
 TEST_CASE("a connection that is cut is made anew, and what was lost is done again", "[mssql]") {
@@ -291,22 +412,388 @@ TEST_CASE("a server that answers half and then nothing is left after the transac
   CHECK(server.connections() == 2);
 }
 
+namespace {
+
+visor::store_lock const counting{"visor", {}, {"visor_sequence", "name", "next", "writes", "additions", "turn"}};
+
+/// An operation that says that it asks first, and writes then.
+template <class Work>
+struct deferring {
+  static constexpr visor::deferral defers = visor::deferral::checked;
+  Work work;
+  explicit deferring(Work how) : work(std::move(how)) {}
+  auto operator()(session& on) { return work(on); }
+};
+
+/// One that says itself what must hold.
+struct guarded {
+  static constexpr visor::deferral defers = visor::deferral::guarded;
+  session::async<void> operator()(session& on) const {
+    co_await on.find(look_at_texts(), seven);
+    co_await on.expect_many(change(), std::span(&seven, 1));
+  }
+};
+
+struct counted {
+  explicit counted(tds::server const& at) : base(settings_for(at), {}, counting) { run(io, base.open()); }
+  ~counted() { run(io, base.close()); }
+
+  template <class Work>
+  std::optional<visor::error> transact(Work work, visor::access how = visor::access::beside) {
+    deferring<Work> op(std::move(work));
+    return opened::failure_of([&] { run(io, base.transact(op, how)); });
+  }
+
+  boost::asio::io_context io{1};
+  database base;
+};
+
+/// A server that counts 17 transactions, and answers to some requests its own way.
+tds::server::settings that_counts(std::string text = "nothing of that", std::function<answer()> how = [] { return answer(); }) {
+  tds::server::settings settings;
+  settings.script = [text = std::move(text), how = std::move(how)](std::string const& request) -> std::optional<answer> {
+    if (request.find(text) != std::string::npos) return how();
+    if (request.find("SELECT CAST([next] AS nvarchar(20)) FROM visor_sequence") != std::string::npos) return answer::with("17");
+    if (request.find("SELECT CAST(SUM([next]) AS nvarchar(20)) FROM visor_sequence") != std::string::npos) return answer::with("18");
+    if (request.find("SELECT CAST(@until AS nvarchar(20))") != std::string::npos) return answer::with("1767323045000000");
+    if (request.find("SELECT @counts") != std::string::npos) return answer::with("1 ");
+    if (request.find("AS [value]") != std::string::npos) return answer::with_number(7);
+    if (request.find("SELECT [id], [text] FROM") != std::string::npos) {
+      answer one;
+      one.row = {"1", "a"};
+      return one;
+    }
+    return std::nullopt;
+  };
+  return settings;
+}
+
+/// Of all requests, those after which the server waits for the client in the middle of a transaction.
+int left_open(tds::server const& at) {
+  auto const all = at.requests();
+  return static_cast<int>(std::ranges::count_if(all, [](std::string const& each) {
+    auto const has = [&](std::string_view part) { return each.find(part) != std::string::npos; };
+    return has("BEGIN TRANSACTION") && !has("COMMIT TRANSACTION") && !has("ROLLBACK TRANSACTION");
+  }));
+}
+
+}  // namespace
+
+TEST_CASE("what asks first and writes then is one message, so that a stopped client keeps no lock", "[mssql]") {
+  tds::server const server(that_counts());
+  counted here(server);
+  std::int64_t found = 0;
+  auto const failure = here.transact([&](session& on) -> session::async<void> {
+    auto const row = co_await on.find(look_at_texts(), seven);
+    found = row->value;
+    co_await on.post(change(), seven);
+    std::vector<text_row> const rows{{1, "a"}, {2, "it's"}};
+    co_await on.post_many(add_text(), std::span<text_row const>(rows));
+    std::vector<text_row> const one{{3, "x"}};
+    co_await on.expect_many(add_text(), std::span<text_row const>(one));
+  });
+  if (failure) FAIL_CHECK(failure->what());
+  CHECK(found == 7);
+  CHECK(left_open(server) == 0);
+  CHECK(server.times("sp_getapplock") == 1);
+  std::string message;
+  for (auto const& each : server.requests())
+    if (each.find("sp_getapplock") != std::string::npos) message = each;
+  // In this order.
+  std::size_t at = 0;
+  for (std::string const part :
+       {"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION;", "sp_getapplock", "IF @got < 0 BEGIN; THROW 2000118001",
+        "IF NOT EXISTS (SELECT 1 FROM visor_sequence WHERE [name] = N'writes' AND [next] = @P1) BEGIN; THROW 2000118002",
+        "UPDATE something SET a = @P2; ", "INSERT INTO [visor_text] ([id], [text]) SELECT", "OPENJSON(CAST(@P3 AS nvarchar(max)))",
+        "INSERT INTO [visor_text] ([id], [text]) VALUES (@P4, @P5); IF @@ROWCOUNT <> 1 BEGIN; THROW 2000118003",
+        "UPDATE visor_sequence SET [next] = [next] + 1 WHERE [name] = N'writes'", "COMMIT TRANSACTION", "it's"}) {
+    CAPTURE(part, message);
+    at = message.find(part, at);
+    REQUIRE(at != std::string::npos);
+  }
+}
+
+TEST_CASE("what guards itself neither asks for the counter nor counts but for who looks at everything", "[mssql]") {
+  tds::server const server(that_counts());
+  counted here(server);
+  guarded op;
+  CHECK_FALSE(opened::failure_of([&] { run(here.io, here.base.transact(op, visor::access::beside)); }));
+  CHECK(server.times("nvarchar(20)) FROM visor_sequence") == 0);
+  CHECK(server.times("N'writes'") == 0);
+  CHECK(server.times("UPDATE visor_sequence SET [next] = [next] + 1 WHERE [name] = N'additions'") == 1);
+  CHECK(server.times("IF @@ROWCOUNT <> 1 BEGIN; THROW 2000118003") == 1);
+  CHECK(left_open(server) == 0);
+}
+
+TEST_CASE("what only writes asks nothing of the counter", "[mssql]") {
+  tds::server const server(that_counts());
+  counted here(server);
+  CHECK_FALSE(here.transact([](session& on) -> session::async<void> { co_await on.post(change(), seven); }));
+  CHECK(server.times("SELECT CAST([next]") == 0);
+  CHECK(server.times("IF NOT EXISTS") == 0);
+  CHECK(server.times("UPDATE something") == 1);
+  CHECK(left_open(server) == 0);
+}
+
+TEST_CASE("where others have written since, all is done again, then in a turn, and at last under the lock", "[mssql]") {
+  auto const times = GENERATE(1, 3, 4);
+  CAPTURE(times);
+  auto const number = GENERATE(2'000'118'002, 2'000'118'003);
+  std::atomic<int> tries{0};
+  tds::server const server(
+      that_counts("UPDATE something", [&, times, number] { return ++tries <= times ? answer::failing(number) : answer(); }));
+  counted here(server);
+  auto const failure = here.transact([](session& on) -> session::async<void> {
+    auto const row = co_await on.find(look_at_texts(), seven);
+    number_row const next{row->value + 1};
+    co_await on.post(change(), next);
+  });
+  CHECK_FALSE(failure);
+  CHECK(tries == times + 1);
+  CHECK(left_open(server) == (times == 4 ? 1 : 0));
+  CHECK(server.times("UPDATE visor_sequence SET [next] = @until WHERE [name] = N'turn'") == (times == 1 ? 0 : 1));
+  // With the commit, or after a failure.
+  CHECK(server.times("SET [next] = 0 WHERE [name] = N'turn' AND [next] = 1767323045000000") == (times == 1 ? 0 : times == 3 ? 1 : 2));
+}
+
+TEST_CASE("whoever meets the turn of somebody else waits for its end, and begins nothing meanwhile", "[mssql]") {
+  bool const needs_lock = GENERATE(false, true);
+  std::atomic<int> tries{0};
+  tds::server const server(
+      that_counts("N'turn' AND [next] >", [&] { return ++tries <= 10 ? answer::failing(2'000'118'004) : answer::with("0"); }));
+  counted here(server);
+  auto const failure = here.transact([needs_lock](session& on) -> session::async<void> {
+    if (needs_lock)
+      co_await on.run("UPDATE something");
+    else
+      co_await on.post(change(), seven);
+  });
+  if (failure) FAIL_CHECK(failure->what());
+  CHECK(tries == 11);
+  CHECK(server.times("UPDATE something") == (needs_lock ? 1 : 11));
+}
+
+TEST_CASE("what only read is done again where others wrote meanwhile", "[mssql]") {
+  std::atomic<int> asked{0};
+  tds::server const server(that_counts("SELECT CAST([next]", [&] { return answer::with(++asked == 2 ? "18" : "19"); }));
+  counted here(server);
+  int times = 0;
+  CHECK_FALSE(here.transact([&times](session& on) -> session::async<void> {
+    ++times;
+    co_await on.find(look_at_texts(), seven);
+  }));
+  CHECK(times == 2);
+  CHECK(asked == 4);
+  CHECK(left_open(server) == 0);
+}
+
+TEST_CASE("what needs an answer half-way writes for it what it has, and takes that back", "[mssql]") {
+  tds::server const server(that_counts());
+  counted here(server);
+  auto const how = GENERATE(visor::access::beside, visor::access::alone);
+  SECTION("to a question about what it wrote") {
+    std::size_t found = 0;
+    auto const ask = [&found](session& on) -> session::async<void> {
+      std::vector<text_row> const rows{{1, "a"}};
+      co_await on.post_many(add_text(), std::span<text_row const>(rows));
+      auto const all = co_await on.query(all_texts());
+      found = all.size();
+    };
+    auto const failure = here.transact(ask, how);
+    if (failure) FAIL_CHECK(failure->what());
+    CHECK(found == 1);
+    CHECK(server.times("INSERT INTO [visor_text]") == 2);
+    CHECK(server.times("SELECT [id], [text] FROM [visor_text]; ROLLBACK TRANSACTION") == 1);
+  }
+  SECTION("to how many rows it wrote") {
+    std::size_t found = 0;
+    auto const failure = here.transact(
+        [&found](session& on) -> session::async<void> {
+          found = co_await on.execute(change(), seven);
+          co_await on.post(change(), seven);
+        },
+        how);
+    if (failure) FAIL_CHECK(failure->what());
+    CHECK(found == 1);
+    CHECK(server.times("UPDATE something SET a = @P2; SET @counts = CONCAT(@counts, @@ROWCOUNT, N' '); ROLLBACK TRANSACTION") == 1);
+    CHECK(server.times("UPDATE something SET a = @P2; IF @@ROWCOUNT <> 1 BEGIN; THROW 2000118003") == 1);
+  }
+  CHECK(left_open(server) == 0);
+  // Every message does nothing if anybody has written since the first question.
+  CHECK(server.times(
+            "IF (SELECT SUM([next]) FROM visor_sequence WHERE [name] IN (N'writes', N'additions')) <> @P1 BEGIN; THROW 2000118002") == 2);
+  CHECK(server.times("UPDATE visor_sequence SET [next] = [next] + 1 WHERE [name] = N'writes'") == 1);
+}
+
+TEST_CASE("an operation that says nothing of itself leaves no transaction open between two messages", "[mssql]") {
+  tds::server const server(that_counts());
+  counted here(server);
+  auto const op = [](session& on) -> session::async<void> {
+    auto const row = co_await on.find(look_at_texts(), seven);
+    number_row const next{row->value + 1};
+    co_await on.execute(change(), next);
+  };
+  auto const how = GENERATE(visor::access::beside, visor::access::alone);
+  CHECK_FALSE(opened::failure_of([&] { run(here.io, here.base.transact(op, how)); }));
+  CHECK(left_open(server) == 0);
+  CHECK(server.times("COMMIT TRANSACTION") == 1);
+}
+
+TEST_CASE("the first that writes at all goes under a lock", "[mssql]") {
+  tds::server const fresh(that_counts("nvarchar(20)) FROM visor_sequence", [] { return answer(); }));
+  counted there(fresh);
+  CHECK_FALSE(there.transact([](session& on) -> session::async<void> {
+    co_await on.find(look_at_texts(), seven);
+    co_await on.post(change(), seven);
+  }));
+  CHECK(left_open(fresh) == 1);
+  CHECK(fresh.times("VALUES (N'writes', 1)") == 1);
+}
+
+TEST_CASE("who does not get its turn within one message is told so", "[mssql]") {
+  tds::server const server(that_counts("UPDATE something", [] { return answer::failing(2'000'118'001); }));
+  counted here(server);
+  auto const failure = here.transact([](session& on) -> session::async<void> { co_await on.post(change(), seven); });
+  REQUIRE(failure);
+  CHECK(failure->kind() == condition::busy);
+  CHECK(server.times("UPDATE something") == 1);
+}
+
+TEST_CASE("who meets others' turns for as long as it may wait is told so", "[mssql]") {
+  tds::server const server(that_counts("UPDATE something", [] { return answer::failing(2'000'118'004); }));
+  auto settings = settings_for(server);
+  settings.lock_timeout = 100ms;
+  boost::asio::io_context io{1};
+  database base(settings, {}, counting);
+  run(io, base.open());
+  auto const op = [](session& on) -> session::async<void> { co_await on.post(change(), seven); };
+  auto const failure = opened::failure_of([&] { run(io, base.transact(op)); });
+  run(io, base.close());
+  REQUIRE(failure);
+  CHECK(failure->kind() == condition::busy);
+  CHECK(std::string(failure->what()).find("others wrote to the database 'visor' at") != std::string::npos);
+  CHECK(server.times("UPDATE something") > 2);
+}
+
+TEST_CASE("a server that does not understand such a message is sent no more of them", "[mssql]") {
+  auto const number = GENERATE(102, 33557097);
+  std::atomic<int> tries{0};
+  tds::server const server(that_counts("UPDATE something", [&, number] { return ++tries == 1 ? answer::failing(number) : answer(); }));
+  counted here(server);
+  auto const write = [](session& on) -> session::async<void> { co_await on.post(change(), seven); };
+  CHECK_FALSE(here.transact(write));
+  CHECK_FALSE(here.transact(write));
+  CHECK(tries == 3);
+  CHECK(left_open(server) == 2);
+  CHECK(server.times("ROLLBACK TRANSACTION") == 1);
+}
+
+TEST_CASE("a server that has understood such a message gets more of them, whatever it says of one", "[mssql]") {
+  std::atomic<int> tries{0};
+  tds::server const server(that_counts("UPDATE something", [&] { return ++tries == 2 ? answer::failing(33557097) : answer(); }));
+  counted here(server);
+  auto const write = [](session& on) -> session::async<void> { co_await on.post(change(), seven); };
+  CHECK_FALSE(here.transact(write));
+  CHECK(here.transact(write));  // a lock was waited for in vain, perhaps
+  CHECK_FALSE(here.transact(write));
+  CHECK(tries == 3);
+  CHECK(left_open(server) == 0);
+}
+
+TEST_CASE("on Babelfish, where a lock by name is one of the whole server, it is named after the database", "[mssql]") {
+  bool const is_babelfish = GENERATE(false, true);
+  auto how = that_counts("DB_NAME()", [] { return answer::with("it's"); });
+  how.script = [given = how.script, is_babelfish](std::string const& request) -> std::optional<answer> {
+    if (is_babelfish && request.find("'babelfish'") != std::string::npos) return answer::with("1");
+    return given(request);
+  };
+  tds::server const server(how);
+  counted here(server);
+  CHECK_FALSE(here.transact([](session& on) -> session::async<void> { co_await on.post(change(), seven); }));
+  CHECK(server.times("sp_getapplock @Resource = N'visor of it''s', ") == (is_babelfish ? 1 : 0));
+  CHECK(server.times("sp_getapplock @Resource = N'visor', ") == (is_babelfish ? 0 : 1));
+}
+
+TEST_CASE("a connection that is cut during the one message leaves the outcome unknown", "[mssql]") {
+  tds::server const server(that_counts("UPDATE something", [] { return answer().cut_after(0); }));
+  counted here(server);
+  auto const failure = here.transact([](session& on) -> session::async<void> { co_await on.post(change(), seven); });
+  REQUIRE(failure);
+  CHECK(failure->kind() == condition::outcome_unknown);
+  CHECK(server.times("UPDATE something") == 1);
+}
+
 TEST_CASE("who is not let in is told why, and no secret", "[mssql]") {
   struct expectation {
-    int number;
+    std::vector<int> numbers;
     condition kind;
+    std::string says;
   };
-  auto const expected = GENERATE(expectation{18456, condition::authentication_failed}, expectation{4060, condition::not_found},
-                                 expectation{911, condition::not_found});
+  // A server that has no such database says that the login failed as well, and the library puts that first.
+  auto const expected = GENERATE(expectation{{18456}, condition::authentication_failed, "refused the user 'somebody' or the password"},
+                                 expectation{{4060, 18456}, condition::not_found, "there is no database 'visor'"},
+                                 expectation{{18456, 4060}, condition::not_found, "CREATE USER [somebody] FOR LOGIN [somebody]"},
+                                 expectation{{911}, condition::not_found, "CREATE DATABASE [visor]"},
+                                 expectation{{18456, 18486}, condition::authentication_failed, "it is locked"},
+                                 expectation{{18487}, condition::authentication_failed, "has expired"},
+                                 expectation{{916, 18456}, condition::authentication_failed, "no right to the database 'visor'"},
+                                 expectation{{40615}, condition::authentication_failed, "firewall"},
+                                 expectation{{40613, 18456}, condition::connection_failed, "40613"});
   tds::server::settings how;
-  how.login_error = expected.number;
+  how.login_errors = expected.numbers;
   tds::server const server(how);
   auto const failure = failure_to_open(settings_for(server));
   REQUIRE(failure);
   INFO(failure->what());
   CHECK(failure->kind() == expected.kind);
+  CHECK(std::string(failure->what()).find(expected.says) != std::string::npos);
   CHECK(std::string(failure->what()).find("pa{}ss") == std::string::npos);
   CHECK(failure->server_text().find("pa{}ss") == std::string::npos);
+}
+
+TEST_CASE("users, passwords and databases may have any letters", "[mssql]") {
+  tds::server const server;
+  auto settings = settings_for(server);
+  settings.user = "Łukasz";
+  settings.password = visor::secret("p😀ä;{x} 漢");
+  settings.database = "jöbs";
+  opened here(settings);
+  CHECK_FALSE(here.change_something());
+  CHECK(server.user() == "Łukasz");
+  CHECK(server.password() == "p😀ä;{x} 漢");
+  CHECK(server.database() == "jöbs");
+}
+
+TEST_CASE("a user who lacks a right is told which, with the statement that gives it", "[mssql]") {
+  auto const number = GENERATE(229, 262, 4902);
+  tds::server const server(when_asked("UPDATE something", [number] { return answer::failing(number); }));
+  auto settings = settings_for(server);
+  settings.user = "o]x";
+  settings.database = "jobs";
+  opened here(settings);
+  auto const failure = here.change_something();
+  REQUIRE(failure);
+  CHECK(failure->kind() == condition::authentication_failed);
+  CHECK(
+      failure->message().find("the user 'o]x' lacks a right there: USE [jobs]; GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::dbo "
+                              "TO [o]]x]; GRANT CREATE TABLE TO [o]]x]") != std::string::npos);
+}
+
+TEST_CASE("of several errors the one counts that says most, wherever it stands", "[mssql]") {
+  using visor::mssql_driver::diagnosis;
+  auto const of = [](int number, std::string state = "42000") {
+    diagnosis one;
+    one.number = number;
+    one.state = std::move(state);
+    return one;
+  };
+  auto const kind = [](std::vector<diagnosis> const& all) { return visor::mssql_driver::failure_of(all, "here", "grant it").kind(); };
+  CHECK(kind({of(3621, "01000"), of(2627)}) == condition::unique_violation);
+  CHECK(kind({of(8180), of(208)}) == condition::schema_mismatch);
+  CHECK(kind({of(20017), of(1205)}) == condition::deadlock);
+  CHECK(kind({of(50000), of(20017)}) == condition::connection_lost);  // its last words
+  CHECK(kind({of(50000)}) == condition::invalid_argument);
+  CHECK(kind({}) == condition::internal);
 }
 
 TEST_CASE("where nobody listens there is no connection", "[mssql]") {
@@ -346,6 +833,77 @@ TEST_CASE("a named instance is found by the browser service of its machine", "[m
     opened here(settings);
     CHECK_FALSE(here.change_something());
   }
+}
+
+TEST_CASE("encrypt and trustServerCertificate are read as Microsoft's drivers write them", "[mssql]") {
+  using visor::tls_mode;
+  auto const mode = [](std::string const& options) { return from_url("mssql://u:p@db/d?" + options).tls.mode; };
+  for (std::string const yes : {"true", "True", "TRUE", "yes", "Yes", "mandatory", "Mandatory", "1", "t", "strict", "Strict"}) {
+    CAPTURE(yes);
+    CHECK(mode("encrypt=" + yes) == tls_mode::verify_full);
+    CHECK(mode("Encrypt=" + yes) == tls_mode::verify_full);
+  }
+  for (std::string const no : {"false", "False", "no", "No", "optional", "Optional", "0", "f", "disable"}) {
+    CAPTURE(no);
+    CHECK(mode("encrypt=" + no) == tls_mode::disable);
+  }
+  for (std::string const yes : {"true", "True", "yes", "1", "t"}) {
+    CAPTURE(yes);
+    CHECK(mode("encrypt=yes&trustServerCertificate=" + yes) == tls_mode::require);
+    CHECK(mode("TrustServerCertificate=" + yes + "&encrypt=yes") == tls_mode::require);
+    CHECK(mode("Trust%20Server%20Certificate=" + yes) == tls_mode::require);
+  }
+  CHECK(mode("trustServerCertificate=no") == tls_mode::verify_full);
+  CHECK(mode("encrypt=false&trustServerCertificate=true") == tls_mode::disable);
+  CHECK(mode("encrypt=true&sslmode=verify-ca") == tls_mode::verify_ca);
+  CHECK(mode("sslmode=require&encrypt=true&trustServerCertificate=true") == tls_mode::require);
+  auto const refused = [&mode](std::string const& options) -> std::string {
+    try {
+      mode(options);
+    } catch (visor::error const& thrown) {
+      CHECK(thrown.kind() == condition::invalid_argument);
+      return thrown.what();
+    }
+    return {};
+  };
+  for (std::string const wrong : {"encrypt=on", "encrypt=required", "encrypt=maybe", "encrypt=", "encrypt=2"})
+    CHECK(refused(wrong).find("allowed is true, yes, mandatory, 1, strict; or false, no, optional, 0, disable") != std::string::npos);
+  for (std::string const wrong : {"trustServerCertificate=on", "trustServerCertificate=strict", "trustServerCertificate="})
+    CHECK(refused(wrong).find("allowed is true, yes, 1; or false, no, 0") != std::string::npos);
+  for (std::string const both :
+       {"encrypt=true&sslmode=disable", "sslmode=require&encrypt=no", "sslmode=verify-full&trustServerCertificate=true",
+        "sslmode=require&trustServerCertificate=false", "encrypt=strict&trustServerCertificate=true", "encrypt=strict&sslmode=require",
+        "sslmode=require&ssl=false"}) {
+    CAPTURE(both);
+    CHECK(refused(both).find("contradict each other") != std::string::npos);
+  }
+  CHECK(refused("encrypt=true&encrypt=false").find("has the option \"encrypt\" twice") != std::string::npos);
+  CHECK(refused("encrypt=true&sslmode=disable") ==
+        "scheduler.storage.connection.connection_string has encrypt=true and sslmode, which contradict each other: leave one out");
+}
+
+TEST_CASE("hosts as other drivers write them are explained", "[mssql]") {
+  auto const says = [](std::string const& host) -> std::string {
+    visor::mssql_settings settings;
+    settings.host = host;
+    try {
+      settings.check();
+    } catch (visor::error const& thrown) {
+      return thrown.what();
+    }
+    return {};
+  };
+  CHECK(says("db,1433") == "host is db,1433: a port stands apart, as `port: 1433`, or in a URL as db:1433");
+  CHECK(says("db, 1433").find("`port: 1433`") != std::string::npos);
+  CHECK(says("db1,db2").find("SQL Server has one host") != std::string::npos);
+  CHECK(says("db1,db2:14330").find("SQL Server has one host") != std::string::npos);
+  CHECK(says("tcp:db").find("leave out what is before the name") != std::string::npos);
+  CHECK(says("tcp:db,1433").find("a port stands apart") != std::string::npos);
+  CHECK(says("db").empty());
+  CHECK(from_url("mssql://u:p@db,1433/d").host == "db,1433");
+  visor::mssql_settings v6;
+  v6.host = "::1";
+  CHECK(v6.server() == "[::1]:1433");
 }
 
 TEST_CASE("a named instance has a name", "[mssql]") {
@@ -407,6 +965,33 @@ TEST_CASE("where there are no snapshots, who reads shares the lock of those that
   CHECK(lines[0].find("ALLOW_SNAPSHOT_ISOLATION ON") != std::string::npos);
   auto const report = run(io, visor::probe<visor::mssql>(settings));
   CHECK(report.server.find("no snapshots") != std::string::npos);
+}
+
+TEST_CASE("where there are no snapshots, who reads by several statements holds no lock between them", "[mssql]") {
+  auto const changes = GENERATE(0, 1, 4);
+  CAPTURE(changes);
+  std::atomic<int> counts{0};
+  auto how = that_counts("CAST(SUM(", [&, changes] {
+    // Each try asks at its begin and its end.
+    int const asked = ++counts;
+    return answer::with(std::to_string(asked % 2 == 0 && asked <= 2 * changes ? 100 + asked : 18));
+  });
+  how.script = [given = how.script](std::string const& request) -> std::optional<answer> {
+    if (request.find("snapshot_isolation_state") != std::string::npos) return answer::with("0");
+    return given(request);
+  };
+  tds::server const server(how);
+  counted here(server);
+  int tries = 0;
+  auto const op = [&tries](session& on) -> session::async<void> {
+    ++tries;
+    co_await on.find(look_at_texts(), seven);
+    co_await on.find(look_at_texts(), seven);
+  };
+  CHECK_FALSE(opened::failure_of([&] { run(here.io, here.base.read(op)); }));
+  CHECK(tries == changes + 1);
+  CHECK(left_open(server) == (changes == 4 ? 1 : 0));  // others wrote time after time: at last it shares the lock
+  CHECK(server.times("ISOLATION LEVEL SNAPSHOT") == 0);
 }
 
 TEST_CASE("what was interrupted is given to nobody else", "[mssql]") {

@@ -1,5 +1,7 @@
 #include "sqlite_scene.hpp"
 
+#include "support/no_descriptors.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 
 #include <sys/resource.h>
@@ -99,6 +101,27 @@ TEST_CASE("a folder in the place of the file is refused", "[driver][sqlite][erro
   CHECK_THAT(no.text, Contains("it is a folder; name a file in it"));
 }
 
+TEST_CASE("a link to a file that is missing is refused, and nothing is made", "[driver][sqlite][errors]") {
+  temporary_folder const folder;
+  fs::create_symlink("not mounted/real.db", folder.file());
+  auto const no = opening(folder.file());
+  check_one_line(no);
+  CHECK(no.kind == visor::condition::connection_failed);
+  CHECK_THAT(no.text, Contains("is a symbolic link to 'not mounted/real.db', and there is no such file"));
+  CHECK_FALSE(fs::exists(folder.file()));
+}
+
+TEST_CASE("the lack of descriptors is called so", "[driver][sqlite][errors]") {
+  temporary_folder const folder;
+  auto const no = [&] {
+    no_descriptors const left;
+    return opening(folder.file());
+  }();
+  check_one_line(no);
+  CHECK(no.kind == visor::condition::connection_failed);
+  CHECK_THAT(no.text, Contains("this process has no file descriptor left: raise its limit (ulimit -n"));
+}
+
 TEST_CASE("a file in the place of a folder is refused", "[driver][sqlite][errors]") {
   temporary_folder const folder;
   std::ofstream(folder.file("x")) << "file";
@@ -132,7 +155,7 @@ TEST_CASE("a locked database is busy, and free again later", "[driver][sqlite][e
   auto const no = refusal_of([&] { db.transact(write); });
   check_one_line(no);
   CHECK(no.kind == visor::condition::busy);
-  CHECK_THAT(no.text, Contains("locked by another process"));
+  CHECK_THAT(no.text, Contains("is locked by process " + std::to_string(::getpid()) + " ("));
   db.read([](session& on) -> visor::immediate<> { co_await on.run("SELECT 1"); });
   other.run("COMMIT");
   db.transact(write);
@@ -212,6 +235,7 @@ TEST_CASE("a damaged database is told from a busy one", "[driver][sqlite][errors
   });
   check_one_line(no);
   CHECK(no.kind == visor::condition::corrupt);
+  CHECK_THAT(no.text, Contains("perhaps since it was written over (cp, rsync) while in use"));
 }
 
 TEST_CASE("a disk that refuses to write fails the operation, and is tried again", "[driver][sqlite][errors]") {
@@ -274,7 +298,9 @@ TEST_CASE("result codes become conditions", "[driver][sqlite][errors]") {
   CHECK(visor::sqlite::classify(SQLITE_IOERR_WRITE) == condition::connection_lost);
   CHECK(visor::sqlite::classify(SQLITE_IOERR_FSYNC) == condition::outcome_unknown);
   CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_PRIMARYKEY) == condition::unique_violation);
-  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_CHECK) == condition::internal);
+  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_CHECK) == condition::invalid_argument);
+  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_TRIGGER) == condition::invalid_argument);
+  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_NOTNULL) == condition::invalid_argument);
   CHECK(visor::sqlite::classify(SQLITE_INTERRUPT) == condition::cancelled);
   CHECK(visor::sqlite::classify(SQLITE_CANTOPEN) == condition::connection_failed);
 }

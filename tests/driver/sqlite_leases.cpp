@@ -108,6 +108,26 @@ struct claimed_jobs {
 
 }  // namespace
 
+TEST_CASE("a claim that cannot remove all that it read takes nothing", "[driver][sqlite][claims]") {
+  temporary_folder const folder;
+  claimed_jobs s(folder);
+  std::vector<visor::new_job> jobs(3);
+  for (auto& job : jobs) {
+    job.id = ++s.last;
+    job.type = "x";
+  }
+  run(s.io, s.kept.enqueue(jobs));
+  other_connection other(folder.file());
+  other.run("CREATE TRIGGER taken BEFORE DELETE ON visor_ready WHEN old.job = " + std::to_string(s.last) +
+            " BEGIN SELECT RAISE(IGNORE); END");
+  std::vector<visor::claim_request> const all{visor::claim_request("default", jobs.size())};
+  CHECK(refusal_of([&] { run(s.io, s.kept.exchange(s.lease, {}, {}, all)); }).kind == visor::condition::serialization_failure);
+  CHECK(other.value("SELECT count(*) FROM visor_ready") == "3");
+  CHECK(other.value("SELECT count(*) FROM visor_lease") == "1");
+  other.run("DROP TRIGGER taken");
+  CHECK(run(s.io, s.kept.exchange(s.lease, {}, {}, all)).claims.at(0).jobs.size() == 3);
+}
+
 TEST_CASE("a lease keeps its open jobs when a commit fails", "[driver][sqlite][leases]") {
   temporary_folder const folder;
   claimed_jobs s(folder);

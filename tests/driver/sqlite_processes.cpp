@@ -108,7 +108,7 @@ TEST_CASE("processes share a queue, and no job is claimed twice", "[driver][sqli
       usual_store kept(patient(folder.file()));
       line.wait();
       run(io, kept.open());
-      auto const first = run(io, kept.reserve_ids(jobs / processes));
+      auto const first = run(io, kept.reserve_ids(jobs / processes)).take();
       auto const mine = jobs_of(first, jobs / processes);
       bool well = run(io, kept.enqueue(mine)) == mine.size();
       visor::join_request request;

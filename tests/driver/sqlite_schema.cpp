@@ -54,7 +54,7 @@ TEST_CASE("tables are made where there are none, unless that is forbidden", "[dr
   SECTION("unset") {
     stored s(with_init(folder.file(), std::nullopt));
     CHECK_FALSE(s.opening().was);
-    CHECK(count_of_tables(folder) == "15");
+    CHECK(count_of_tables(folder) == "19");
   }
   SECTION("true") {
     stored s(with_init(folder.file(), true));

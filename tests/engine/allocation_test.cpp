@@ -30,7 +30,8 @@ TEST_CASE("from its claim to its report a job allocates once, for itself") {
       job.id = ++last;
       job.type = "quick";
       job.queue = "default";
-      job.payload = std::string(150, 'x');
+      job.payload.assign(150, 'x');
+      job.payload.front() = job.payload.back() = '"';
     }
   }
   std::vector<long> before;

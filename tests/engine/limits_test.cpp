@@ -42,7 +42,7 @@ std::vector<visor::job_id> enqueue_many(world& w, int count, std::string const& 
   std::vector<visor::new_job> jobs(static_cast<std::size_t>(count));
   std::vector<visor::job_id> ids;
   for (auto& job : jobs) {
-    job.id = w.run_now(w.store.reserve_ids(1));
+    job.id = w.run_now(w.store.reserve_ids(1)).take();
     job.type = "work";
     job.queue = queue;
     job.payload = payload;
@@ -189,7 +189,7 @@ TEST_CASE("what was added under limits that were lifted runs without them") {
     visor::job_limits limits;
     limits.concurrency = 1;
     before.limits = {visor::type_limit_record("work", limits)};
-    w.run_now(w.store.leave(w.run_now(w.store.join(before))));
+    w.run_now(w.store.leave(w.run_now(w.store.join(before)), visor::departure::clean));
   }
   auto const ids = enqueue_many(w, 8, "default*work");
   auto& node = w.add(world::beside_others("one"));

@@ -20,7 +20,7 @@ visor::node_lease taken_by(world& w, std::string name, visor::duration ttl) {
 
 visor::job_id enqueue_in(world& w, std::string queue) {
   std::vector<visor::new_job> jobs(1);
-  jobs[0].id = w.run_now(w.store.reserve_ids(1));
+  jobs[0].id = w.run_now(w.store.reserve_ids(1)).take();
   jobs[0].type = "work";
   jobs[0].queue = std::move(queue);
   w.run_now(w.store.enqueue(jobs));

@@ -133,3 +133,50 @@ TEST_CASE("an expression whose years are over completes its schedule with its la
   CHECK(!result.next_at);
   CHECK(result.state == visor::schedule_state::completed);
 }
+
+namespace {
+
+/// What a stored next instant of an hourly schedule becomes, if anything.
+std::string corrected(char const* stored, char const* now, std::vector<char const*> const& acted_on = {}) {
+  auto const when = visor::recurrence::parse("0 * * * *");
+  auto const next = [&](instant after) { return when.next(visor::time_zone::utc(), after); };
+  auto const was_acted_on = [&](instant planned) {
+    for (auto const each : acted_on)
+      if (at(each) == planned) return true;
+    return false;
+  };
+  auto const to = visor::corrected_next(at(stored), at(now), next, was_acted_on);
+  return to ? visor::to_string(*to) : "";
+}
+
+}  // namespace
+
+TEST_CASE("a next instant is corrected where it is later than the first one from now on that has no fire") {
+  CHECK(corrected("2026-01-01T11:00:00Z", "2026-01-01T10:30:00Z") == "");
+  CHECK(corrected("2026-01-01T12:00:00Z", "2026-01-01T10:30:00Z") == "2026-01-01T11:00:00Z");
+  CHECK(corrected("2027-01-01T12:00:00Z", "2026-01-01T11:00:00Z") == "2026-01-01T12:00:00Z");
+  CHECK(corrected("2026-01-01T12:00:00Z", "2026-01-01T10:30:00Z", {"2026-01-01T11:00:00Z"}) == "");
+  CHECK(corrected("2026-01-01T14:00:00Z", "2026-01-01T10:30:00Z", {"2026-01-01T11:00:00Z"}) == "2026-01-01T12:00:00Z");
+  CHECK(corrected("2026-01-01T12:00:00Z", "2026-01-01T10:30:00Z", {"2026-01-01T11:00:00Z", "2026-01-01T12:00:00Z"}) == "");
+}
+
+TEST_CASE("a next instant is corrected where the expression does not name it") {
+  CHECK(corrected("2026-01-01T10:45:00Z", "2026-01-01T10:30:00Z") == "2026-01-01T11:00:00Z");
+  CHECK(corrected("2026-01-01T11:15:00Z", "2026-01-01T10:30:00Z") == "2026-01-01T11:00:00Z");
+  CHECK(corrected("2026-01-01T10:00:00Z", "2026-01-01T10:30:00Z") == "");                      // due
+  CHECK(corrected("2026-01-01T09:45:00Z", "2026-01-01T10:30:00Z") == "2026-01-01T10:00:00Z");  // due, and wrong
+}
+
+TEST_CASE("a clock that goes back is noticed, one that goes at another speed is not, nor a slow call") {
+  visor::step_watch watch;
+  auto const start = at("2026-01-01T10:00:00Z");
+  CHECK_FALSE(watch.saw(start, 0s, 10ms));
+  CHECK_FALSE(watch.saw(start + 30s, 30s, 30s));
+  CHECK_FALSE(watch.saw(start + 31s, 31s, 50s));
+  CHECK_FALSE(watch.saw(start + 60s, 60s + 900ms, 61s));
+  CHECK_FALSE(watch.saw(start + 2h, 62s, 62s));
+  CHECK(watch.saw(start + 2h - 2s, 63s, 63s));
+  CHECK_FALSE(watch.saw(start + 2h, 65s, 65s));
+  CHECK(watch.saw(start, 66s, 66s));
+  CHECK_FALSE(watch.saw(start + 1s, 67s, 67s));
+}

@@ -29,6 +29,24 @@ TEST_CASE("the exponential pause doubles its ceiling up to the cap and is drawn 
   CHECK(visor::retry_delay(growing, 4, 0.999) < 8s);
 }
 
+TEST_CASE("less jitter keeps more of the exponential pause, and without any it is base, 2 base, 4 base") {
+  backoff growing(backoff_kind::exponential, 1s, 10s);
+  growing.jitter = visor::jitter::none;
+  for (double const random : {0.0, 0.5, 0.999}) {
+    CHECK(visor::retry_delay(growing, 1, random) == 1s);
+    CHECK(visor::retry_delay(growing, 2, random) == 2s);
+    CHECK(visor::retry_delay(growing, 3, random) == 4s);
+    CHECK(visor::retry_delay(growing, 5, random) == 10s);
+  }
+  growing.jitter = visor::jitter::equal;
+  CHECK(visor::retry_delay(growing, 3, 0.0) == 2s);
+  CHECK(visor::retry_delay(growing, 3, 0.5) == 3s);
+  growing.factor = 3;
+  CHECK(visor::retry_delay(growing, 3, 0.0) == 4500ms);
+  growing.factor = 1;
+  CHECK(visor::retry_delay(growing, 1'000'000, 0.0) == 500ms);
+}
+
 TEST_CASE("the exponential pause survives extremes") {
   CHECK(visor::retry_delay(backoff(backoff_kind::exponential, 0s, 10s), 1'000'000, 0.5) == 0s);
   auto const longest = std::chrono::hours{24 * 365 * 100};
@@ -47,6 +65,14 @@ TEST_CASE("what an ending means") {
       CHECK(result.state == job_state::completed);
       CHECK_FALSE(result.retry);
     }
+  }
+  SECTION("what is unfinished when the lease is about to end is given back, and counts no attempt") {
+    end.stopped = stop_reason::lease_ending;
+    CHECK(judge(end, 1, 1).outcome == outcome::completed);
+    CHECK(judge(end, 1, 1).keep);
+    end.returned = false;
+    CHECK(judge(end, 1, 1).outcome == outcome::released);
+    CHECK(judge(end, 1, 1).retry);
   }
   SECTION("nothing counts once the lease is lost") {
     end.stopped = stop_reason::lease_lost;
@@ -85,6 +111,7 @@ TEST_CASE("what an ending means") {
   SECTION("a job stopped by the shutdown is given back") {
     end.returned = false;
     end.stopped = stop_reason::shutdown;
-    CHECK_FALSE(judge(end, 1, 5).keep);
+    CHECK(judge(end, 5, 5).outcome == outcome::released);
+    CHECK(judge(end, 5, 5).retry);
   }
 }

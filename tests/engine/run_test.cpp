@@ -261,7 +261,7 @@ TEST_CASE("queues do not take each other's slots") {
     co_return;
   }));
   w.start(node);
-  auto const first = w.run_now(w.store.reserve_ids(20));
+  auto const first = w.run_now(w.store.reserve_ids(20)).take();
   std::vector<visor::new_job> jobs(20);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     jobs[i].id = first + static_cast<visor::job_id>(i);
@@ -276,15 +276,51 @@ TEST_CASE("queues do not take each other's slots") {
   CHECK(node.ended);
 }
 
-TEST_CASE("a job of a type that the node does not know is given back, not failed") {
+TEST_CASE("a job of a type that the node does not know waits in the lane of its type, and is not failed") {
   world w;
-  auto& node = w.add();
+  auto& node = w.add(world::beside_others());
   w.start(node);
   auto const id = w.enqueue("unheard-of");
+  auto const starred = w.enqueue("un*heard");  // which can be no name of a lane
   w.pass(1s);
-  CHECK(w.state(id) == job_state::scheduled);
+  CHECK(w.state(id) == job_state::ready);
+  CHECK(w.run_now(w.store.find_job(id))->job.queue == "default*unheard-of");
   CHECK(w.attempts(id).empty());
-  CHECK(node.logged("which this node does not know"));
+  CHECK(w.state(starred) == job_state::scheduled);
+  CHECK(node.logged("is of type unheard-of, which this node does not know"));
+  auto const claimed = node.engine->counters().claimed;
+  w.pass(10min);
+  CHECK(node.engine->counters().claimed < claimed + 30);  // the other one, from time to time
+  auto& other = w.add(world::beside_others("other"));
+  other.engine->add(visor::job_type("unheard-of", [](job_context&) -> visor::task<> { co_return; }));
+  w.start(other);
+  CHECK(w.state(id) == job_state::completed);
+  w.stop_all();
+}
+
+TEST_CASE("a job that one node of twenty knows starts within a second") {
+  bool const is_told = GENERATE(true, false);
+  world w;
+  auto settings = world::beside_others();
+  settings.poll_interval = 2s;
+  w.store.tells_of_changes = is_told;
+  for (int i = 0; i < 19; ++i) {
+    settings.name = "node " + std::to_string(i);
+    w.start(w.add(settings));
+  }
+  settings.name = "the one that knows";
+  auto& knows = w.add(settings);
+  knows.engine->add(visor::job_type("new", [](job_context&) -> visor::task<> { co_return; }));
+  w.start(knows);
+  w.pass(1min);
+  for (int i = 0; i < 20; ++i) {
+    auto const id = w.enqueue("new");
+    w.pass(is_told ? 1s : 2500ms);
+    CHECK(w.state(id) == job_state::completed);
+  }
+  std::uint64_t given_back = 0;
+  for (auto const& lines : w.nodes()) given_back += lines->engine->counters().claimed;
+  CHECK(given_back <= 20 * 2);  // each is claimed once by a node that does not know it, and once by the one that does
   w.stop_all();
 }
 

@@ -123,3 +123,13 @@ TEST_CASE("where a limited job ended only jobs of its type are looked for, behin
   REQUIRE(next.size() == 1);
   CHECK(next[0].after == "default*mail*customer 7");
 }
+
+TEST_CASE("a node that may hold fewer jobs than it has slots shares them among its queues") {
+  served_queues queues({queue_settings("a", 10), queue_settings("b", 10)}, {});
+  CHECK(texts(queues.wishes(13)) == std::vector<std::string>{"a 10", "b 3"});
+  queues.take("a", 4);
+  CHECK(texts(queues.wishes(5)) == std::vector<std::string>{"a 1"});
+  CHECK(queues.wishes(4).empty());
+  CHECK(queues.wishes(0).empty());
+  CHECK(texts(queues.wishes()) == std::vector<std::string>{"a 6", "b 10"});
+}

@@ -9,6 +9,27 @@ using visor::job_context;
 using visor::job_state;
 using visor::outcome;
 
+TEST_CASE("a node whose database is another one by now ends with the reason, and reports nothing there") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
+  w.start(node);
+  w.enqueue("work", 2);
+  w.pass(1s);
+  int results = 0;
+  w.store.before_exchange = [&](store_type::exchange_size size) -> visor::task<> {
+    results += size.done + size.back != 0 ? 1 : 0;
+    throw visor::error(visor::condition::replaced, "the file is gone");
+    co_return;
+  };
+  w.enqueue("work", 2);
+  w.pass(6s);
+  CHECK(node.ended);
+  CHECK(node.failure == "the file is gone");
+  CHECK(node.logged("this node ends: the file is gone"));
+  CHECK(results == 0);
+}
+
 TEST_CASE("a drain ends although what it has to report is refused by the store to the end") {
   world w;
   auto& node = w.add();
@@ -193,20 +214,33 @@ TEST_CASE("results are reported again when nobody knows what became of the excha
   w.stop_all();
 }
 
+namespace {
+
+/// A node with a slot for jobs of a second, and one for long ones.
+world::node& with_two_queues(world& w, visor::node_settings settings, visor::duration length) {
+  settings.queues = {visor::queue_settings("default", 1), visor::queue_settings("long", 1)};
+  auto& node = w.add(std::move(settings));
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 1s)));
+  node.engine->add(visor::job_type("long", sleeper(w.clock, length)));
+  w.start(node);
+  return node;
+}
+
+visor::job_id enqueue_long(world& w, int max_attempts) {
+  visor::new_job slow;
+  slow.type = slow.queue = "long";
+  slow.max_attempts = max_attempts;
+  return w.enqueue(slow);
+}
+
+}  // namespace
+
 TEST_CASE("a node that cannot go on in time, not knowing what it claimed, has lost what it runs") {
   bool const heard = GENERATE(true, false);
   CAPTURE(heard);
   world w;
-  auto settings = world::settings();
-  settings.queues = {visor::queue_settings("default", 1), visor::queue_settings("long", 1)};
-  auto& node = w.add(settings);
-  node.engine->add(visor::job_type("work", sleeper(w.clock, 1s)));
-  node.engine->add(visor::job_type("long", sleeper(w.clock, 5min)));
-  w.start(node);
-  visor::new_job slow;
-  slow.type = slow.queue = "long";
-  slow.max_attempts = 2;
-  auto const beside = w.enqueue(slow);
+  auto& node = with_two_queues(w, world::beside_others(), 5min);
+  auto const beside = enqueue_long(w, 2);
   w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     w.store.after_exchange = nullptr;
     if (size.wanted != 0) throw visor::error(visor::condition::outcome_unknown, "the connection broke");
@@ -224,5 +258,232 @@ TEST_CASE("a node that cannot go on in time, not knowing what it claimed, has lo
   CHECK(w.state(beside) == job_state::completed);
   REQUIRE(w.attempts(beside).size() == 2);
   CHECK(w.attempts(beside).at(0).outcome == outcome::lost);
+  w.stop_all();
+}
+
+TEST_CASE("a node that loses its lease while it asks to go on gives back nothing that ran as if it had not") {
+  world w;
+  auto& node = with_two_queues(w, world::beside_others(), 5min);
+  auto const beside = enqueue_long(w, 2);
+  // The store takes the lease to be current for longer than the node does, as when the answer to a heartbeat is late.
+  auto const late_read = [&]() -> visor::task<> {
+    w.store.before_nodes = nullptr;
+    auto const row = (co_await w.store.store_type::memory::nodes()).at(0);
+    visor::renewal how;
+    how.ttl = 10min;
+    how.token = how.last_token = row.token.value();
+    visor::node_lease const held(row.name, row.epoch, row.lease_until);
+    co_await w.store.store_type::memory::renew(held, how);
+    visor::manual_clock::timer timer(co_await boost::asio::this_coro::executor, w.clock);
+    auto wait = timer.async_wait_for(visor::node_settings().lease_ttl + 1s, boost::asio::use_awaitable);
+    co_await std::move(wait);
+  };
+  w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
+    w.store.after_exchange = nullptr;
+    w.store.before_nodes = late_read;
+    if (size.wanted != 0) throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+    co_return;
+  };
+  auto const unknown = w.enqueue("work", 2);
+  w.pass(visor::node_settings().lease_ttl + 5s);
+  CHECK(node.engine->counters().lost_leases == 1);
+  w.pass(10min);
+  CHECK(w.state(unknown) == job_state::completed);
+  CHECK(w.state(beside) == job_state::completed);
+  REQUIRE(w.attempts(beside).size() == 2);
+  CHECK(w.attempts(beside).at(0).outcome == outcome::lost);
+  w.stop_all();
+}
+
+TEST_CASE("a node that is alone, late, and does not know what it claimed goes on with what it runs") {
+  world w;
+  auto& node = with_two_queues(w, world::settings(), 1h);
+  auto const beside = enqueue_long(w, 1);
+  w.store.before_renew = [] { throw visor::error(visor::condition::busy, "somebody locked the table of nodes"); };
+  w.pass(visor::node_settings().lease_ttl + 1min);  // its lease has run out, and nobody else is there
+  w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
+    if (size.wanted == 0) co_return;
+    w.store.after_exchange = nullptr;
+    throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+  };
+  auto const unknown = w.enqueue("work", 2);
+  w.pass(10s);
+  w.store.before_renew = nullptr;
+  w.pass(2h);
+  CHECK(w.state(unknown) == job_state::completed);
+  CHECK(w.state(beside) == job_state::completed);
+  CHECK(w.attempts(beside).size() == 1);
+  CHECK(node.engine->counters().lost_leases == 0);
+  w.stop_all();
+}
+
+TEST_CASE("a job that is not started is given back and no attempt is counted, longer each time") {
+  world w;
+  auto& node = w.add();
+  int left = 3;
+  int calls = 0;
+  node.engine->add(visor::job_type("work", [&](job_context& job) -> visor::task<> {
+    ++calls;
+    CHECK(job.attempt() == 1);
+    if (left-- > 0) throw visor::not_started(std::errc::text_file_busy, "the program");
+    co_return;
+  }));
+  w.start(node);
+  auto const id = w.enqueue("work");
+  CHECK(calls == 1);
+  CHECK(w.state(id) == job_state::scheduled);
+  CHECK(node.logged("job 1 work was not started and is given back for"));
+  CHECK(node.logged("the program: Text file busy"));
+  w.pass(1100ms);
+  CHECK(calls == 2);
+  w.pass(300ms);
+  CHECK(calls == 2);
+  w.pass(10s);
+  CHECK(calls == 4);
+  CHECK(w.state(id) == job_state::completed);
+  CHECK(w.attempts(id).size() == 1);
+  CHECK(node.engine->counters().returned == 3);
+  w.stop_all();
+}
+
+TEST_CASE("a job that lacks memory each time ends with the reason") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("work", [](job_context&) -> visor::task<> {
+    throw visor::not_started(std::errc::not_enough_memory, "the program");
+    co_return;
+  }));
+  w.start(node);
+  auto const id = w.enqueue("work");
+  w.pass(1min);
+  CHECK(w.state(id) == job_state::dead);
+  REQUIRE(w.attempts(id).size() == 1);
+  CHECK(w.attempts(id)[0].error == "the program: Cannot allocate memory");
+  w.stop_all();
+}
+
+TEST_CASE("a node that lacks descriptors claims no more than it can start, and all of its slots when there are some again") {
+  world w;
+  auto settings = world::settings();
+  settings.queues[0].slots = 20;
+  auto& node = w.add(settings);
+  std::size_t room = 4;
+  std::size_t running = 0;
+  std::size_t most = 0;
+  std::size_t refused = 0;
+  node.engine->add(visor::job_type("work", [&, clock = w.clock](job_context& job) -> visor::task<> {
+    if (running == room) {
+      ++refused;
+      throw visor::not_started(std::errc::too_many_files_open, "the program");
+    }
+    most = std::max(most, ++running);
+    visor::manual_clock::timer timer{job.executor(), clock};
+    auto wait = timer.async_wait_for(300ms, boost::asio::use_awaitable);
+    co_await std::move(wait);
+    --running;
+  }));
+  w.start(node);
+  w.add_jobs("work", 2000);
+  w.pass(1min);
+  CHECK(most == 4);
+  CHECK(refused < 100);
+  room = 20;
+  w.pass(4min);
+  CHECK(most == 20);
+  CHECK(node.engine->counters().completed == 2000);
+  CHECK(node.engine->counters().ended_badly == 0);
+  w.stop_all();
+}
+
+TEST_CASE("a job that is not started and was to stop ends as what the stop was for") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("work", [](job_context& job) -> visor::task<> {
+    job.request_stop(visor::stop_reason::cancelled);
+    throw visor::not_started(std::errc::too_many_files_open, "the program");
+    co_return;
+  }));
+  w.start(node);
+  auto const id = w.enqueue("work", 3);
+  CHECK(w.state(id) == job_state::cancelled);
+  w.stop_all();
+}
+
+TEST_CASE("a result that the database refuses in every form is kept, and all else goes on") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 1s)));
+  w.start(node);
+  auto const first = w.enqueue("work");
+  bool refuses = true;
+  int tries = 0;
+  w.store.change_result = [&](std::span<visor::completion const> done, visor::exchange_result& result) {
+    for (auto const& each : done)
+      if (each.job == first && ++tries > 0 && refuses) result.unwritten.push_back({first, "no such value"});
+  };
+  w.pass(2s);
+  CHECK(tries == 1);
+  CHECK(node.logged("job 1: the database refuses its result in every form, which is tried again in 10s: no such value"));
+  auto const second = w.enqueue("work");
+  w.pass(3s);
+  CHECK(w.state(second) == job_state::completed);
+  CHECK(tries == 1);
+  SECTION("until it is taken") {
+    refuses = false;
+    w.pass(10s);
+    CHECK(tries == 2);
+    CHECK(w.state(first) == job_state::completed);
+    w.stop_all();
+  }
+  SECTION("also in a drain, as long as that may take") {
+    node.engine->stop();
+    w.pass(5s);
+    CHECK_FALSE(node.ended);
+    w.pass(2min);
+    CHECK(node.ended);
+    CHECK(w.attempts(first).at(0).outcome == outcome::lost);
+  }
+}
+
+TEST_CASE("a node that starts waits for locks of others, and a moment for a server that cuts it off") {
+  world w;
+  auto& node = w.add(world::settings());
+  auto why = visor::condition::busy;
+  w.store.before_join = [&why] { throw visor::error(why, "not now"); };
+  w.start(node);
+  SECTION("a lock for long") {
+    w.pass(10min);
+    CHECK_FALSE(node.ended);
+    CHECK(std::ranges::count_if(node.lines, [](auto const& line) { return line.find("cannot start yet") != std::string::npos; }) == 1);
+    w.store.before_join = nullptr;
+    w.pass(1s);
+    CHECK(w.run_now(w.store.nodes()).size() == 1);
+  }
+  SECTION("a lock, and it is told to stop") {
+    node.engine->stop();
+    w.pass(1s);
+    CHECK(node.ended);
+    CHECK(node.failure.empty());
+  }
+  SECTION("a server that is back soon") {
+    why = visor::condition::connection_failed;
+    w.pass(4s);
+    CHECK_FALSE(node.ended);
+    w.store.before_join = nullptr;
+    w.pass(1s);
+    CHECK(w.run_now(w.store.nodes()).size() == 1);
+  }
+  SECTION("a server that is not there") {
+    why = visor::condition::connection_failed;
+    w.pass(8s);
+    CHECK(node.ended);
+    CHECK(node.failure == "not now");
+  }
+  SECTION("anything else") {
+    why = visor::condition::authentication_failed;
+    w.pass(3s);
+    CHECK(node.ended);
+  }
+  w.store.before_join = nullptr;
   w.stop_all();
 }

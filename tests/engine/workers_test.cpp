@@ -33,8 +33,9 @@ struct crew {
     visor::claimed_job job;
     job.id = ++last;
     auto type = std::make_shared<visor::job_type const>("test", std::move(code));
-    auto made = std::make_shared<visor::detail::running_job<Clock>>(std::move(job), std::make_shared<std::string const>("node"), 1, 1,
-                                                                    std::move(type), job_context::default_output_limit);
+    auto made = std::make_shared<visor::detail::running_job<Clock>>(std::move(job), std::make_shared<std::string const>("node"),
+                                                                    visor::node_lease("node", 1, {}), 1, std::move(type),
+                                                                    job_context::default_output_limit);
     all->run(made);
     return made;
   }

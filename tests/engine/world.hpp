@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 class store_type : public visor::memory_store<visor::manual_clock> {
  public:
   using memory = visor::memory_store<visor::manual_clock>;
-  using memory::memory;
+  explicit store_type(visor::manual_clock clock) : memory(clock), time_(std::move(clock)) {}
 
   /// How much an exchange is about.
   struct exchange_size {
@@ -41,16 +41,56 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   /// What happens before an exchange, and between it and its reply. What these throw, the exchange throws.
   std::function<visor::task<>(exchange_size)> before_exchange;
   std::function<visor::task<>(exchange_size)> after_exchange;
+  std::function<visor::task<>()> before_nodes;  ///< before the list of nodes is read
   std::function<void()> before_join;
+  std::function<void()> before_renew;
+  visor::duration renew_takes{};  ///< until its answer is there
   std::function<void()> after_join;
+  /// Which results are refused, as `unwritten` says: these are not written.
+  std::function<void(std::span<visor::completion const>, visor::exchange_result&)> change_result;
   /// What is done instead of an exchange.
   std::function<visor::exchange_result(exchange_size)> in_place_of_exchange;
 
+  /// What the operating system says of other nodes' processes; nothing by default, as in memory.
+  std::function<visor::node_claim()> claim;
+
+  visor::task<visor::node_claim> claim_node(std::string) { co_return claim ? claim() : visor::node_claim(); }
+
   int cancel_questions = 0;
+  int recoveries = 0;  ///< that somebody looked for lapsed nodes and what they hold
+  /// Whether nodes hear of what others commit; else they look once in a poll interval.
+  bool tells_of_changes = true;
+  std::optional<int> newer_schema;
+
+  [[nodiscard]] visor::subscription on_change(std::function<void()> callback) {
+    return memory::on_change([this, callback = std::move(callback)] {
+      if (tells_of_changes) callback();
+    });
+  }
+
+  visor::task<visor::outlook> glance() {
+    auto result = co_await memory::glance();
+    result.is_told_of_changes = tells_of_changes;
+    result.newer_schema = newer_schema;
+    co_return result;
+  }
+
+  visor::task<std::vector<visor::recovery>> recover(std::optional<visor::node_lease> evict) {
+    ++recoveries;
+    return memory::recover(std::move(evict));
+  }
 
   visor::task<std::vector<visor::job_id>> cancel_requests() {
     ++cancel_questions;
     return memory::cancel_requests();
+  }
+
+  visor::task<std::vector<visor::node_record>> nodes() {
+    if (auto const before = before_nodes) {
+      auto step = before();
+      co_await std::move(step);
+    }
+    co_return co_await memory::nodes();
   }
 
   visor::task<visor::node_lease> join(visor::join_request request) {
@@ -58,6 +98,18 @@ class store_type : public visor::memory_store<visor::manual_clock> {
     auto lease = co_await memory::join(std::move(request));
     if (after_join) after_join();
     co_return lease;
+  }
+
+  visor::task<visor::node_lease> renew(visor::node_lease const& lease, visor::renewal how) {
+    if (before_renew) before_renew();
+    auto const renewed = co_await memory::renew(lease, how);
+    if (renew_takes > visor::duration{0}) {
+      boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+      visor::manual_clock::timer timer(executor, time_);
+      auto wait = timer.async_wait_for(renew_takes, boost::asio::use_awaitable);
+      co_await std::move(wait);
+    }
+    co_return renewed;
   }
 
   visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
@@ -69,13 +121,21 @@ class store_type : public visor::memory_store<visor::manual_clock> {
       auto step = before(size);
       co_await std::move(step);
     }
-    auto result = co_await memory::exchange(lease, done, back, wanted);
+    std::vector<visor::completion> taken(done.begin(), done.end());
+    visor::exchange_result said;
+    if (change_result) change_result(done, said);
+    for (auto const& each : said.unwritten) std::erase_if(taken, [&](auto const& one) { return one.job == each.job; });
+    auto result = co_await memory::exchange(lease, taken, back, wanted);
+    result.unwritten = std::move(said.unwritten);
     if (auto const after = after_exchange) {
       auto step = after(size);
       co_await std::move(step);
     }
     co_return result;
   }
+
+ private:
+  visor::manual_clock time_;
 };
 
 using engine_type = visor::engine<store_type, visor::manual_clock>;
@@ -161,7 +221,7 @@ class world {
   }
 
   visor::job_id enqueue(visor::new_job job) {
-    auto const id = job.id = run_now(store.reserve_ids(1));
+    auto const id = job.id = run_now(store.reserve_ids(1)).take();
     CHECK(run_now(store.enqueue(std::span(&job, 1))) == 1);
     settle();
     return id;
@@ -169,9 +229,9 @@ class world {
 
   void add_jobs(std::string const& type, std::size_t count) {
     std::vector<visor::new_job> jobs(count);
-    auto id = run_now(store.reserve_ids(count));
+    auto ids = run_now(store.reserve_ids(count));
     for (auto& job : jobs) {
-      job.id = id++;
+      job.id = ids.take();
       job.type = type;
     }
     CHECK(run_now(store.enqueue(jobs)) == count);
@@ -180,6 +240,8 @@ class world {
 
   visor::job_state state(visor::job_id id) { return run_now(store.find_job(id)).value().state; }
   std::vector<visor::attempt_record> attempts(visor::job_id id) { return run_now(store.attempts(id)); }
+
+  std::vector<std::unique_ptr<node>> const& nodes() const { return nodes_; }
 
   boost::asio::io_context io{1};
   visor::manual_clock clock;

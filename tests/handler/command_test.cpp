@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -35,7 +37,8 @@ outcome run_and_stop(command_options const& options, scratch const& folder, stop
   stop_order stop;
   stop.why = why;
   stop.cancel_too = cancel_too;
-  stop.when = [&] { return folder.has("ready"); };
+  // Who started it may say so a moment after the command has begun.
+  stop.when = [&folder, looks = 0]() mutable { return folder.has("ready") && ++looks > 10; };
   return run_handler(command(options), job_with("{}"), stop);
 }
 
@@ -144,6 +147,45 @@ TEST_CASE("A command is told about its job in the environment") {
   CHECK_THAT(fired, Contains("VISOR_PLANNED_AT=2026-11-21T14:00:00Z\n"));
 }
 
+TEST_CASE("A command inherits what it may of the environment, and no secret") {
+  ::setenv("VISOR_TEST_PLAIN", "plain", 1);
+  ::setenv("VISOR_TEST_SECRET", "geheim", 1);
+  ::setenv("TZ", "UTC", 1);
+  auto const names = [](std::vector<std::string> inherit) {
+    command_options options({"env"});
+    options.inherit_env = std::move(inherit);
+    options.withheld = {"VISOR_TEST_SECRET", "HOME", "PATH"};
+    return "\n" + run(options).output;
+  };
+  auto const all = names({"all"});
+  for (auto const* kept : {"\nVISOR_TEST_PLAIN=plain\n", "\nPATH=", "\nTZ=UTC\n"}) CHECK_THAT(all, Contains(kept));
+  CHECK_THAT(all, !Contains("geheim"));
+  auto const none = names({"none"});
+  CHECK_THAT(none, Contains("\nPATH=") && Contains("\nTZ=UTC\n") && Contains("\nVISOR_JOB_ID=42\n") && !Contains("VISOR_TEST"));
+  CHECK_THAT(names({}), !Contains("VISOR_TEST"));
+  CHECK_THAT(names({"VISOR_TEST_PLAIN", "VISOR_TEST_SECRET"}), Contains("VISOR_TEST_PLAIN=plain") && !Contains("geheim"));
+  command_options asked({"env"});
+  asked.withheld = {"VISOR_TEST_SECRET"};
+  asked.env.emplace("VISOR_TEST_SECRET", visor::secret("asked for"));
+  CHECK_THAT(run(asked).output, Contains("VISOR_TEST_SECRET=asked for\n"));
+  ::unsetenv("VISOR_TEST_PLAIN");
+  ::unsetenv("VISOR_TEST_SECRET");
+}
+
+TEST_CASE("A secret in the last line of the output does not become part of the error") {
+  auto const said = [](std::string const& line, std::vector<std::string> secrets) {
+    command_options options = shell("echo '" + line + "'; exit 3");
+    for (auto& each : secrets) options.hidden.emplace_back(std::move(each));
+    return run(options).message;
+  };
+  CHECK(said("login failed: geheim1 is wrong, geheim1", {"geheim1"}) == "exited with code 3: login failed: ******** is wrong, ********");
+  // Also where the line is cut within it, for the message or before that.
+  CHECK_THAT(said(std::string(195, 'x') + "verysecretvalue", {"verysecretvalue"}), !Contains("very"));
+  std::string const filler(250, 's');
+  CHECK_THAT(said(filler + filler + filler + filler + std::string(14, '.') + "verysecretvalue", {filler, "verysecretvalue"}),
+             Contains(".....") && !Contains("very"));
+}
+
 TEST_CASE("A command finds plain fields of the payload in the environment") {
   auto const inputs = [](std::string payload) {
     auto const result = run(shell("env | grep ^VISOR_INPUT_ | sort"), std::move(payload));
@@ -154,6 +196,10 @@ TEST_CASE("A command finds plain fields of the payload in the environment") {
         "VISOR_INPUT_RATIO=0.25\nVISOR_INPUT_TEAM=platform\n");
   CHECK(inputs(R"({"list":[1],"object":{"a":1},"none":null})").empty());
   CHECK(inputs(R"({"team-name":"a","team.name":"b","":"c"})") == "VISOR_INPUT_TEAM_NAME=a\n");
+  CHECK(inputs(R"({"version":3.10,"order":123456789012345678901234,"e":1e5,"z":10.00})") ==
+        "VISOR_INPUT_E=1e5\nVISOR_INPUT_ORDER=123456789012345678901234\nVISOR_INPUT_VERSION=3.10\nVISOR_INPUT_Z=10.00\n");
+  CHECK(inputs(R"({"to":"ops","deep":)" + std::string(199, '[') + std::string(199, ']') + "}") == "VISOR_INPUT_TO=ops\n");
+  CHECK(inputs(R"({"a":1,"a":"\u00e9"})") == "VISOR_INPUT_A=\xc3\xa9\n");
   CHECK(inputs(R"({"nul":"a\u0000b","x":"1"})") == "VISOR_INPUT_X=1\n");
   CHECK(inputs(R"({"long":")" + std::string(40'000, 'x') + R"(","x":"1"})") == "VISOR_INPUT_X=1\n");
   CHECK(inputs("[1,2]").empty());
@@ -290,7 +336,8 @@ TEST_CASE("A command whose node lost its lease is killed at once") {
   options.working_directory = folder.path();
   auto const result = run_and_stop(options, folder, stop_reason::lease_lost);
   CHECK(result.kind == condition::lease_lost);
-  CHECK(result.message == "this node's lease was lost: the command was killed");
+  // On a busy machine the command may be ready before its node knows that it has begun.
+  CHECK_THAT(result.message, StartsWith("this node's lease was lost: the command was killed"));
   CHECK(result.took < 900ms);
 }
 
@@ -433,19 +480,190 @@ TEST_CASE("A command dies when visor is killed") {
   CHECK(eventually([&] { return !alive(id); }));
 }
 
-TEST_CASE("A program that has no descriptors left says so and goes on") {
+TEST_CASE("A command that finds no descriptors left was not started, and some are left to others") {
   run(command_options({"true"}));
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
   rlimit tight = before;
-  tight.rlim_cur = static_cast<rlim_t>(open_descriptors() + 6);
-  outcome result;
-  ::setrlimit(RLIMIT_NOFILE, &tight);
-  for (int i = 0; i < 3; ++i) result = run(command_options({"true"}));
-  ::setrlimit(RLIMIT_NOFILE, &before);
-  CHECK_FALSE(result.good);
-  CHECK_THAT(result.message, Contains("Too many open files"));
+  std::vector<outcome> results;
+  auto const used = open_descriptors();
+  // So that each of the steps of a start is the one that fails.
+  for (std::size_t more = 3; more < 16; ++more) {
+    tight.rlim_cur = static_cast<rlim_t>(used + more);
+    ::setrlimit(RLIMIT_NOFILE, &tight);
+    results.push_back(run(command_options({"true"})));
+    ::setrlimit(RLIMIT_NOFILE, &before);
+  }
+  for (auto const& each : results) {
+    if (each.good) continue;
+    CHECK(each.not_started == std::errc::too_many_files_open);
+    CHECK(each.message == "command true could not be started: Too many open files");
+  }
+  CHECK_FALSE(results.front().good);
   CHECK(run(command_options({"true"})).good);
+  CHECK(no_children());
+
+  tight.rlim_cur = static_cast<rlim_t>(used + 80);
+  ::setrlimit(RLIMIT_NOFILE, &tight);
+  std::vector<int> taken;
+  while (run(command_options({"true"})).good) taken.push_back(::dup(2));
+  std::size_t left = 0;
+  for (int fd = ::dup(2); fd >= 0; fd = ::dup(2), ++left) taken.push_back(fd);
+  for (int const fd : taken) ::close(fd);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(left >= 16);
+}
+
+TEST_CASE("A command that finds no processes left was not started") {
+  int result[2];
+  REQUIRE(::pipe(result) == 0);
+  pid_t const child = ::fork();
+  if (child == 0) {
+    rlimit const none{0, 0};
+    ::setrlimit(RLIMIT_NPROC, &none);
+    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(1);  // the limit does not hold for root
+    auto const seen = run(command_options({"true"}));
+    int const why = seen.not_started ? static_cast<int>(*seen.not_started) : 0;
+    ::_exit(::write(result[1], &why, sizeof why) == sizeof why ? 0 : 1);
+  }
+  ::close(result[1]);
+  int why = 0;
+  CHECK(::read(result[0], &why, sizeof why) == sizeof why);
+  ::close(result[0]);
+  ::waitpid(child, nullptr, 0);
+  CHECK(static_cast<std::errc>(why) == std::errc::resource_unavailable_try_again);
+}
+
+TEST_CASE("A command whose file is being written was not started") {
+  scratch const folder;
+  std::filesystem::copy_file("/bin/true", folder / "busy");
+  int const writer = ::open((folder / "busy").c_str(), O_WRONLY);
+  auto const result = run(command_options({folder / "busy"}));
+  ::close(writer);
+  CHECK(result.not_started == std::errc::text_file_busy);
+  CHECK(result.message == "command " + (folder / "busy") + " could not be started: Text file busy");
+  CHECK(run(command_options({folder / "busy"})).good);
+}
+
+TEST_CASE("A command gets the limit of descriptors that its parent was started with") {
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit low = before;
+  low.rlim_cur = 200;
+  ::setrlimit(RLIMIT_NOFILE, &low);
+  visor::detail::raise_descriptor_limit();
+  rlimit raised{};
+  ::getrlimit(RLIMIT_NOFILE, &raised);
+  auto const result = run(shell("ulimit -Sn; ulimit -Hn"));
+  visor::detail::original_descriptor_limit = RLIM_INFINITY;
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(raised.rlim_cur == before.rlim_max);
+  CHECK_THAT(result.output, StartsWith("200\n"));
+  CHECK_THAT(result.output, !EndsWith("\n200\n"));
+}
+
+namespace {
+
+/// A program whose start hangs in the kernel, as on a file server that does not answer, for as long as this lives: to open a file under a
+/// lease waits for who holds it, up to 45 s.
+class hanging_program {
+ public:
+  explicit hanging_program(scratch const& folder, std::string const& name) : path(folder / name) {
+    std::filesystem::copy_file("/bin/true", path);
+    ::signal(SIGIO, SIG_IGN);  // what its holder is told
+    file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    REQUIRE(::fcntl(file_, F_SETLEASE, F_WRLCK) == 0);
+  }
+  hanging_program(hanging_program const&) = delete;
+  hanging_program& operator=(hanging_program const&) = delete;
+  ~hanging_program() { ::close(file_); }
+
+  std::string const path;
+
+ private:
+  int file_ = -1;
+};
+
+struct background_run {
+  visor::job_context job;
+  std::string message = "runs";
+
+  background_run(boost::asio::io_context& io, visor::handler const& code) : job(job_with("{}"), "node-1", 7, io.get_executor()) {
+    boost::asio::co_spawn(io, code(job), [this](std::exception_ptr thrown) {
+      message = "good";
+      try {
+        if (thrown) std::rethrow_exception(thrown);
+      } catch (std::exception const& failure) {
+        message = failure.what();
+      }
+    });
+  }
+};
+
+void run_until(boost::asio::io_context& io, std::function<bool()> const& holds) {
+  auto const until = std::chrono::steady_clock::now() + 20s;
+  io.restart();
+  while (!holds() && std::chrono::steady_clock::now() < until) io.run_for(5ms);
+  CHECK(holds());
+}
+
+}  // namespace
+
+TEST_CASE("A start that hangs in the kernel holds up no other command, and ends when its job is stopped") {
+  scratch const folder;
+  auto const descriptors = open_descriptors();
+  {
+    hanging_program const first(folder, "first"), second(folder, "second");
+    auto const hung = command(command_options({first.path}));
+    boost::asio::io_context io;
+    background_run one(io, hung), two(io, command(command_options({second.path}))), other(io, command(command_options({"true"})));
+    run_until(io, [&] { return other.message != "runs"; });
+    CHECK(other.message == "good");
+    auto const began = std::chrono::steady_clock::now();
+    one.job.request_stop(stop_reason::timed_out);
+    two.job.request_stop(stop_reason::lease_lost);
+    run_until(io, [&] { return one.message != "runs" && two.message != "runs"; });
+    CHECK(one.message == "timed out: the command was killed as it started");
+    CHECK(two.message == "this node's lease was lost: the command was killed as it started");
+    CHECK(std::chrono::steady_clock::now() - began < 5s);
+
+    // The next one waits for no end of its own.
+    background_run again(io, hung), after(io, command(command_options({"true"})));
+    run_until(io, [&] { return after.message != "runs"; });
+    CHECK(after.message == "good");
+    CHECK(again.message == "runs");
+    again.job.request_stop(stop_reason::cancelled);
+    run_until(io, [&] { return again.message != "runs"; });
+    CHECK(again.message == "cancelled: the command was killed as it started");
+  }
+  CHECK(open_descriptors() == descriptors);
+  CHECK(no_children());
+}
+
+TEST_CASE("A command whose earlier start hangs takes no second slot") {
+  scratch const folder;
+  hanging_program const program(folder, "program");
+  auto const hung = command(command_options({program.path}));
+  boost::asio::io_context io;
+  background_run first(io, hung);
+  io.run_for(5500ms);
+  CHECK(first.message == "runs");
+  background_run second(io, hung);
+  run_until(io, [&] { return second.message != "runs"; });
+  CHECK(second.message == "command " + program.path + " waits for an earlier start of it that hangs: Device or resource busy");
+  first.job.request_stop(stop_reason::cancelled);
+  run_until(io, [&] { return first.message != "runs"; });
+}
+
+TEST_CASE("A context that is destroyed while a start hangs waits for no file server") {
+  scratch const folder;
+  hanging_program const program(folder, "program");
+  auto io = std::make_unique<boost::asio::io_context>();
+  background_run one(*io, command(command_options({program.path}))), other(*io, command(command_options({"true"})));
+  run_until(*io, [&] { return other.message != "runs"; });
+  auto const began = std::chrono::steady_clock::now();
+  io.reset();
+  CHECK(std::chrono::steady_clock::now() - began < 5s);
   CHECK(no_children());
 }
 

@@ -16,10 +16,12 @@
 #include <boost/beast/http/string_body.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -28,7 +30,8 @@
 
 namespace visor_test {
 
-/// An HTTP or HTTPS server on 127.0.0.1 that answers every request with the same bytes, one connection after the other.
+/// An HTTP or HTTPS server, on 127.0.0.1 unless told otherwise, that answers every request with the same bytes, one connection after the
+/// other.
 class http_server {
  public:
   using request = boost::beast::http::request<boost::beast::http::string_body>;
@@ -38,11 +41,13 @@ class http_server {
     std::function<std::string(request const&)> reply;  ///< in place of `answer`
     bool read_request = true;                          ///< false: answers at once
     bool handshake = true;                             ///< false: says nothing in TLS
+    bool tunnel = false;                               ///< a proxy, which first lets the other side through to itself
     bool wait = false;                                 ///< after the answer, until the other side closes
     certificate const* tls = nullptr;
   };
 
-  explicit http_server(behaviour how) : how_(std::move(how)), acceptor_(io_, {boost::asio::ip::make_address("127.0.0.1"), 0}) {
+  explicit http_server(behaviour how, boost::asio::ip::tcp::endpoint const& at = {boost::asio::ip::make_address("127.0.0.1"), 0})
+      : how_(std::move(how)), acceptor_(io_, at) {
     if (how_.tls != nullptr) {
       context_.use_certificate(boost::asio::buffer(how_.tls->pem()), boost::asio::ssl::context::pem);
       context_.use_private_key(boost::asio::buffer(how_.tls->key_pem()), boost::asio::ssl::context::pem);
@@ -58,6 +63,7 @@ class http_server {
     thread_.join();
   }
 
+  boost::asio::ip::tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
   std::string port() const { return std::to_string(acceptor_.local_endpoint().port()); }
   std::string url(std::string const& rest = "/", std::string const& host = "127.0.0.1") const {
     return (how_.tls == nullptr ? "http://" : "https://") + host + ":" + port() + rest;
@@ -80,6 +86,7 @@ class http_server {
       acceptor_.accept(socket, failed);
       if (failed) continue;
       ++connections_;
+      if (how_.tunnel && !let_through(socket)) continue;
       if (how_.tls == nullptr) {
         talk(socket);
       } else if (!how_.handshake) {
@@ -95,6 +102,16 @@ class http_server {
         talk(stream);
       }
     }
+  }
+
+  static bool let_through(boost::asio::ip::tcp::socket& socket) {
+    boost::system::error_code failed;
+    boost::beast::http::request<boost::beast::http::string_body> asked;
+    boost::beast::flat_buffer buffer;
+    boost::beast::http::read(socket, buffer, asked, failed);
+    if (failed || asked.method() != boost::beast::http::verb::connect) return false;
+    boost::asio::write(socket, boost::asio::buffer(std::string_view("HTTP/1.1 200 Connection established\r\n\r\n")), failed);
+    return !failed;
   }
 
   template <class Stream>
@@ -130,6 +147,38 @@ class http_server {
   request last_;
   std::string server_name_;
   std::thread thread_;
+};
+
+/// An address that answers nothing, as one whose packets are dropped: a listening socket whose queue is full.
+class silent_address {
+ public:
+  using tcp = boost::asio::ip::tcp;
+
+  explicit silent_address(std::string const& address = "127.0.0.1", unsigned short port = 0)
+      : acceptor_(io_, tcp::v4()), address_(boost::asio::ip::make_address(address)) {
+    acceptor_.bind({address_, port});
+    acceptor_.listen(0);
+    // The queue holds one connection more than it was told. The others are for the kernels that count differently.
+    for (int i = 0; i < 4; ++i) {
+      waiting_.emplace_back(io_, tcp::v4());
+      waiting_.back().native_non_blocking(true);
+      auto const to = endpoint();
+      static_cast<void>(::connect(waiting_.back().native_handle(), to.data(), static_cast<socklen_t>(to.size())));  // goes on by itself
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+
+  tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
+  std::string port() const { return std::to_string(endpoint().port()); }
+
+  /// From now on whoever connects is accepted, by the queue.
+  void answer() { acceptor_.listen(100); }
+
+ private:
+  boost::asio::io_context io_;
+  tcp::acceptor acceptor_;
+  boost::asio::ip::address address_;
+  std::vector<tcp::socket> waiting_;
 };
 
 }  // namespace visor_test

@@ -109,6 +109,13 @@ report full() {
   return value;
 }
 
+struct numbers {
+  double exact = 0;
+  float small = 0;
+  int whole = 0;
+};
+BOOST_DESCRIBE_STRUCT(numbers, (), (exact, small, whole))
+
 }  // namespace payload_test
 
 using namespace payload_test;
@@ -178,8 +185,8 @@ TEST_CASE("A payload that does not fit is refused with the field, what was expec
   CHECK(refusal<report>(R"({"pair":[1]})").starts_with(R"(field "pair": found an array: )"));
   CHECK(refusal<report>("[]") == "expected an object, found an array");
   CHECK(refusal<report>("7") == "expected an object, found 7");
-  CHECK(refusal<report>("{\"to\":") == "not JSON: incomplete JSON");
-  CHECK(refusal<report>("{\"to\":\"\xFF\"}").starts_with("not JSON: "));
+  CHECK(refusal<report>("{\"to\":") == "the payload is not JSON: it ends too early (at byte 7)");
+  CHECK(refusal<report>("{\"to\":\"\xFF\"}").starts_with("the payload is not JSON: "));
   CHECK(refusal<report>(R"({"pages":")" + std::string(5000, 'x') + "\"}") ==
         "field \"pages\": expected a number, found \"" + std::string(60, 'x') + "...\"");
 }
@@ -222,5 +229,24 @@ TEST_CASE("A payload may hold itself") {
   CHECK(from_payload<tree>(to_payload(root)).children[1].children[0].value == 3);
   CHECK(refusal<tree>(R"({"children":[{"children":[{"value":true}]}]})") ==
         R"(field "children[0].children[0].value": expected a number, found true)");
-  CHECK(refusal<tree>(std::string(1000, '[') + std::string(1000, ']')) == "not JSON: too deep");
+  CHECK(refusal<tree>(std::string(1000, '[') + std::string(1000, ']')) == "the payload is nested more than 200 levels deep (at byte 201)");
+}
+
+TEST_CASE("Digits that a member would lose are refused as those of another version") {
+  auto const lost = [](std::string const& text) {
+    try {
+      visor::from_payload<payload_test::numbers>(text);
+    } catch (visor::payload_mismatch const& failure) {
+      return std::string(failure.what());
+    }
+    return std::string();
+  };
+  CHECK(lost(R"({"exact":9007199254740993})") == "field \"exact\": has more digits than its type keeps, found 9007199254740993");
+  CHECK(lost(R"({"small":16777217})") == "field \"small\": has more digits than its type keeps, found 16777217");
+  CHECK(lost(R"({"small":0.30000000000000004})").starts_with("field \"small\": has more digits"));
+  CHECK(lost(R"({"exact":0.1234567890123456789})") ==
+        "the payload has a field \"exact\" that has more digits than a number of 64 bits can hold");
+  for (char const* kept : {R"({"exact":0.1})", R"({"exact":9007199254740992})", R"({"small":0.1})", R"({"small":3.10})",
+                           R"({"small":3.4028235e38})", R"({"exact":0.30000000000000004})", R"({"whole":1e2})"})
+    CHECK(lost(kept).empty());
 }

@@ -18,6 +18,7 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -32,7 +33,9 @@ struct outcome {
   bool good = false;
   bool permanent = false;
   std::optional<visor::condition> kind;  ///< of a `visor::error`
+  std::optional<std::errc> not_started;
   std::string message;
+  std::optional<visor::duration> not_before;  ///< of a `retry_later`
   std::string output;
   std::chrono::milliseconds took{};
 };
@@ -70,6 +73,13 @@ inline outcome run_handler(visor::handler const& code, visor::claimed_job job, s
       result.good = true;
     } catch (visor::permanent_failure const& failure) {
       result.permanent = true;
+      result.kind = failure.kind();
+      result.message = failure.what();
+    } catch (visor::not_started const& failure) {
+      result.not_started = failure.why();
+      result.message = failure.what();
+    } catch (visor::retry_later const& failure) {
+      result.not_before = failure.after();
       result.kind = failure.kind();
       result.message = failure.what();
     } catch (visor::error const& failure) {

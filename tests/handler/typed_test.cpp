@@ -159,9 +159,50 @@ TEST_CASE("A payload that does not fit fails for good and names type and field")
     CHECK_FALSE(result.good);
     CHECK(result.permanent);
     CHECK(result.message == R"(payload of job type send-report: field "pages": expected a number, found "x")");
-    CHECK(run(*handler, "{").message == "payload of job type send-report: not JSON: incomplete JSON");
+    CHECK(run(*handler, "{").message == "payload of job type send-report: the payload is not JSON: it ends too early (at byte 2)");
   }
   CHECK_FALSE(called);
+}
+
+TEST_CASE("A payload of another version is given back, refused, or read without what is unknown") {
+  int called = 0;
+  auto const handler = make_handler<send_report>([&](send_report const&) -> visor::task<> {
+    ++called;
+    co_return;
+  });
+  auto const with = [&](visor::unknown_fields how, std::string payload) {
+    boost::asio::io_context io;
+    job_context job(job_with(std::move(payload), "send-report"), "node-1", 1, io.get_executor());
+    job.treat_unknown_fields(how);
+    std::string said = "done";
+    boost::asio::co_spawn(io, handler(job), [&](std::exception_ptr thrown) {
+      try {
+        if (thrown) std::rethrow_exception(thrown);
+      } catch (visor::permanent_failure const& failure) {
+        said = std::string("failed: ") + failure.what();
+      } catch (visor::not_started const& failure) {
+        CHECK(failure.why() == std::errc());
+        said = std::string("given back: ") + failure.what();
+      }
+    });
+    io.run();
+    return said;
+  };
+  using enum visor::unknown_fields;
+  std::string const unknown = R"({"pagez":3})";
+  CHECK(with(give_back, unknown) ==
+        "given back: payload of job type send-report: field \"pagez\": there is no such field; did you mean \"pages\"?");
+  CHECK(with(refuse, unknown).starts_with("failed: payload of job type send-report: field \"pagez\""));
+  CHECK(called == 0);
+  CHECK(with(ignore, unknown) == "done");
+  CHECK(called == 1);
+  for (auto const how : {give_back, ignore})
+    CHECK(
+        with(how, R"({"to":"x","pages":123456789012345678901})") ==
+        "given back: payload of job type send-report: the payload has a field \"pages\" that has more digits than a number of 64 bits can "
+        "hold");
+  CHECK(with(refuse, R"({"pages":123456789012345678901})").starts_with("failed: "));
+  CHECK(with(give_back, R"({"pages":"x"})").starts_with("failed: "));
 }
 
 TEST_CASE("What a user's function throws is passed on") {

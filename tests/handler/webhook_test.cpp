@@ -4,6 +4,8 @@
 #include "handler/runner.hpp"
 #include "support/catch.hpp"
 
+#include <sys/resource.h>
+
 #include <boost/json/parse.hpp>
 
 using namespace std::chrono_literals;
@@ -14,6 +16,12 @@ using visor::webhook;
 using visor::webhook_options;
 
 namespace {
+
+// A proxy of the machine that runs the tests is not for them.
+[[maybe_unused]] bool const is_without_proxy = [] {
+  for (auto const* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"}) ::unsetenv(name);
+  return true;
+}();
 
 outcome call(webhook_options const& options, std::string payload = "{}") {
   return run_handler(webhook(options), job_with(std::move(payload)));
@@ -28,6 +36,61 @@ http_server::behaviour answering(std::string bytes) {
 std::string status_answer(std::string const& status, std::string const& body = {}) {
   return "HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
+
+using endpoint = boost::asio::ip::tcp::endpoint;
+
+endpoint at(std::string const& address, unsigned short port) { return {boost::asio::ip::make_address(address), port}; }
+
+/// A port on which, at this moment, nobody listens.
+unsigned short free_port() {
+  boost::asio::io_context io;
+  return boost::asio::ip::tcp::acceptor(io, at("127.0.0.1", 0)).local_endpoint().port();
+}
+
+bool has_ipv6() {
+  boost::asio::io_context io;
+  boost::system::error_code failed;
+  boost::asio::ip::tcp::acceptor acceptor{io};
+  acceptor.open(boost::asio::ip::tcp::v6(), failed);
+  if (!failed) acceptor.bind(at("::1", 0), failed);
+  return !failed;
+}
+
+struct race_result {
+  std::string to;  ///< the address that the connection goes to
+  boost::system::error_code failed;
+  std::chrono::milliseconds took{};
+};
+
+visor::task<> run_race(visor::detail::connection_race& race, race_result& result, std::size_t descriptors) {
+  auto socket = co_await race.run(result.failed);
+  CHECK(open_descriptors() <= descriptors + (result.failed ? 0 : 2));  // a server of this process has the other end
+  if (!result.failed) result.to = socket.remote_endpoint().address().to_string();
+}
+
+/// Runs a race. `meanwhile` is called with it after `then`.
+race_result race_to(std::vector<endpoint> addresses, visor::duration limit, std::chrono::milliseconds then = 1h,
+                    std::function<void(visor::detail::connection_race&)> const& meanwhile = {}) {
+  boost::asio::io_context io{1};
+  visor::detail::connection_race race(io.get_executor(), std::move(addresses), limit);
+  race_result result;
+  boost::asio::steady_timer timer(io, then);
+  auto const before = open_descriptors();
+  timer.async_wait([&](boost::system::error_code cancelled) {
+    if (!cancelled) meanwhile(race);
+  });
+  auto const started = std::chrono::steady_clock::now();
+  boost::asio::co_spawn(io, run_race(race, result, before), [&](std::exception_ptr) { timer.cancel(); });
+  io.run();
+  result.took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
+  return result;
+}
+
+struct variable {
+  variable(char const* name, std::string const& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
+  ~variable() { ::unsetenv(name_); }
+  char const* name_;
+};
 
 std::string refusal(webhook_options const& options) {
   try {
@@ -155,6 +218,143 @@ TEST_CASE("A webhook does not follow redirects and says where they point, withou
   CHECK_THAT(call(webhook_options(relative.url())).message, EndsWith("answered 302 Found: redirects are not followed"));
 }
 
+TEST_CASE("What was not modified failed, and is no redirect") {
+  http_server const server(answering("HTTP/1.1 304 Not Modified\r\nLocation: https://elsewhere.example/\r\n\r\n"));
+  auto const result = call(webhook_options(server.url()));
+  CHECK(result.permanent);
+  CHECK(result.message == "webhook http://127.0.0.1:" + server.port() + " answered 304 Not Modified");
+}
+
+TEST_CASE("Answers of servers that are not strict are understood") {
+  for (char const* bytes : {"HTTP/1.1 200 OK\nContent-Length: 3\n\nok\n", "HTTP/1.1 200\r\nContent-Length: 3\r\n\r\nok\n",
+                            "HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\nok\n", "HTTP/1.0 200\n\nok\n", "\r\nHTTP/1.1 200 OK\r\n\r\nok\n",
+                            "HTTP/1.1 100\n\nHTTP/1.1 200\nTransfer-Encoding: chunked\n\n3\r\nok\n\r\n0\r\n\r\n",
+                            "HTTP/1.1 200 OK\r\nContent-Length: 3\n\r\nok\n"}) {
+    INFO(bytes);
+    http_server const server(answering(bytes));
+    auto const result = call(webhook_options(server.url()));
+    CHECK(result.message.empty());
+    CHECK(result.good);
+    CHECK(result.output == "ok\n");
+  }
+  http_server const failing(answering("HTTP/1.1 503\nContent-Length: 0\n\n"));
+  CHECK(call(webhook_options(failing.url())).message == "webhook http://127.0.0.1:" + failing.port() + " answered 503 Service Unavailable");
+}
+
+TEST_CASE("A server that asks for time gets it") {
+  auto const asked = [](std::string const& status, std::string const& headers) {
+    http_server const server(answering("HTTP/1.1 " + status + "\r\n" + headers + "Content-Length: 0\r\n\r\n"));
+    auto const result = call(webhook_options(server.url()));
+    CHECK_FALSE(result.permanent);
+    CHECK(result.kind == condition::handler_failed);
+    return result.not_before.value_or(visor::duration{-1});
+  };
+  CHECK(asked("429 Too Many Requests", "Retry-After: 120\r\n") == 120s);
+  CHECK(asked("503 Service Unavailable", "Retry-After: 0\r\n") == 0s);
+  CHECK(asked("503 Service Unavailable", "Retry-After: 99999999999999999999\r\n") == 1h);
+  CHECK(asked("503 Service Unavailable", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n") == 30s);
+  CHECK(asked("503 Service Unavailable", "Retry-After: soon\r\n") == visor::duration{-1});
+  CHECK(asked("500 Internal Server Error", "Retry-After: 120\r\n") == visor::duration{-1});
+}
+
+TEST_CASE("The header of an answer ends at its empty line, whatever ends its lines") {
+  using namespace visor::detail;
+  CHECK(header_size("HTTP/1.1 200 OK\r\n\r\nx") == 19);
+  CHECK(header_size("HTTP/1.1 200 OK\n\nx") == 17);
+  CHECK(header_size("\r\n\nHTTP/1.1 200 OK\n\r\nx") == 21);
+  for (char const* part : {"", "\r\n\r\n", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK\n", "HTTP/1.1 200 OK\r\n\r", "HTTP/1.1 200 OK\nA: b\n"})
+    CHECK(header_size(part) == 0);
+  CHECK(strict_header("HTTP/1.1 200\nA: b\r\n\n") == "HTTP/1.1 200 \r\nA: b\r\n\r\n");
+  CHECK(strict_header("\nHTTP/1.1 200 Fine\n\n") == "HTTP/1.1 200 Fine\r\n\r\n");
+  for (char const* good : {"", "HT", "HTTP/1.1 2", "\r\nHTTP/1.0"}) CHECK_FALSE(is_not_http(good));
+  for (char const* bad : {"SSH-2.0", "HTTP/2", "x", "HTTPS"}) CHECK(is_not_http(bad));
+}
+
+TEST_CASE("The time to wait is a number of seconds or an instant in one of three forms") {
+  using namespace visor::detail;
+  visor::instant const at{std::chrono::sys_days{std::chrono::year{1994} / 11 / 6} + 8h + 49min + 37s};
+  for (char const* text : {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"})
+    CHECK(http_date(text) == at);
+  for (char const* text :
+       {"", "Sun, 06 Nov 1994", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT"})
+    CHECK_FALSE(http_date(text));
+  CHECK(retry_after(" 7 ", "", at) == 7s);
+  CHECK(retry_after("Sun, 06 Nov 1994 08:49:40 GMT", "", at) == 3s);
+  CHECK_FALSE(retry_after("Sun, 06 Nov 1994 08:49:30 GMT", "", at));
+  CHECK_FALSE(retry_after("-1", "", at));
+}
+
+TEST_CASE("Which hosts a proxy is for") {
+  using visor::detail::bypasses_proxy;
+  for (char const* list : {"*", "example.com", ".example.com", "other, EXAMPLE.com", "a.example.com:443"})
+    CHECK(bypasses_proxy(list, "a.Example.com", "443"));
+  for (char const* list : {"", "ample.com", "a.example.com:80", "10.0.0.0/8", "b.example.com"})
+    CHECK_FALSE(bypasses_proxy(list, "a.example.com", "443"));
+  for (char const* list : {"10.1.2.3", "10.0.0.0/8", "10.1.2.3:80"}) CHECK(bypasses_proxy(list, "10.1.2.3", "80"));
+  for (char const* list : {"10.1.2.4", "11.0.0.0/8", "2.3", "fd00::/8"}) CHECK_FALSE(bypasses_proxy(list, "10.1.2.3", "80"));
+  for (char const* list : {"fd00::1", "[fd00::1]", "[fd00::1]:80", "fd00::/8", "fd00:0:0::1"}) CHECK(bypasses_proxy(list, "fd00::1", "80"));
+
+  auto const proxy = [](std::string const& text) { return visor::detail::parse_proxy(text, "http_proxy"); };
+  CHECK(proxy("proxy").port == "80");
+  CHECK(proxy("http://u%40x:p:w@[::1]:3128/").host == "::1");
+  CHECK(proxy("http://u%40x:p:w@[::1]:3128/").port == "3128");
+  CHECK(proxy("http://u%40x:p:w@[::1]:3128/").shown == "http://[::1]:3128");
+  CHECK(proxy("Aladdin:open sesame@h").authorization.reveal() == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+  for (char const* bad : {"socks5://u:geheim@h", "https://h", "http://", "http://u:geheim@", "h:0", "h:x", "[::1", "a b"}) {
+    INFO(bad);
+    CHECK_THROWS_WITH(proxy(bad), StartsWith("the variable http_proxy ") && !Contains("geheim"));
+  }
+}
+
+TEST_CASE("A webhook goes through the proxy that the environment names") {
+  SECTION("plainly, with the whole URL") {
+    http_server const proxy({});
+    variable const set("http_proxy", "http://user:geheim@127.0.0.1:" + proxy.port());
+    CHECK(call(webhook_options("http://hooks.example:8080/a?b")).good);
+    CHECK(proxy.last().target() == "http://hooks.example:8080/a?b");
+    CHECK(proxy.last()["Host"] == "hooks.example:8080");
+    CHECK(proxy.last()["Proxy-Authorization"] == "Basic dXNlcjpnZWhlaW0=");
+    http_server const direct({});
+    variable const none("no_proxy", "127.0.0.0/8");
+    CHECK(call(webhook_options(direct.url("/direct"))).good);
+    CHECK(direct.last().target() == "/direct");
+  }
+  SECTION("a refused tunnel") {
+    http_server const proxy(answering("HTTP/1.1 407 Proxy Authentication Required\nContent-Length: 0\n\n"));
+    variable const set("HTTPS_PROXY", "user:geheim@127.0.0.1:" + proxy.port());
+    auto const result = call(webhook_options("https://hooks.example/a"));
+    CHECK(result.message ==
+          "webhook https://hooks.example: the proxy http://127.0.0.1:" + proxy.port() + " answered 407 Proxy Authentication Required");
+    CHECK_FALSE(result.permanent);
+    CHECK(proxy.last().method_string() == "CONNECT");
+    CHECK(proxy.last().target() == "hooks.example:443");
+    CHECK(proxy.last()["Host"] == "hooks.example:443");
+  }
+  SECTION("a tunnel") {
+    scratch const folder;
+    certificate const authority("Test CA", "", nullptr);
+    certificate const shown("x", "DNS:hooks.example", &authority);
+    http_server::behaviour how;
+    how.tls = &shown;
+    how.tunnel = true;
+    http_server const proxy(how);
+    variable const set("https_proxy", "http://127.0.0.1:" + proxy.port());
+    webhook_options options("https://hooks.example/a");
+    options.ca_file = folder.write("ca.pem", authority.pem());
+    auto const result = call(options);
+    CHECK(result.message.empty());
+    CHECK(result.good);
+    CHECK(proxy.last().target() == "/a");
+    CHECK(proxy.server_name() == "hooks.example");
+  }
+  SECTION("one that cannot be used") {
+    variable const set("http_proxy", "socks5://user:geheim@127.0.0.1");
+    CHECK(refusal(webhook_options("http://hooks.example/")) ==
+          "webhook: the variable http_proxy names a proxy that is not http://: such a proxy is not supported");
+    CHECK(refusal(webhook_options("https://hooks.example/")) == "accepted");
+  }
+}
+
 TEST_CASE("A webhook that gets no answer says why, and is tried again") {
   auto const failure = [](webhook_options const& options, condition kind) {
     auto const result = call(options);
@@ -203,6 +403,151 @@ TEST_CASE("A webhook that gets no answer says why, and is tried again") {
     CHECK_THAT(failure(webhook_options(server.url()), condition::connection_lost),
                Contains("the answer is not HTTP: header limit exceeded"));
   }
+}
+
+TEST_CASE("The families of addresses take turns, and none is tried twice") {
+  auto const order = [](std::vector<char const*> const& addresses) {
+    std::vector<endpoint> given;
+    for (auto const* one : addresses) given.push_back(at(one, 80));
+    std::string result;
+    for (auto const& one : visor::detail::interleave_families(given)) result += one.address().to_string() + " ";
+    return result;
+  };
+  CHECK(order({}).empty());
+  CHECK(order({"10.0.0.1", "10.0.0.2"}) == "10.0.0.1 10.0.0.2 ");
+  CHECK(order({"fd00::1", "fd00::2", "fd00::3", "10.0.0.1", "10.0.0.2"}) == "fd00::1 10.0.0.1 fd00::2 10.0.0.2 fd00::3 ");
+  CHECK(order({"10.0.0.1", "fd00::1", "10.0.0.1", "fd00::1", "fd00::2"}) == "10.0.0.1 fd00::1 fd00::2 ");
+}
+
+TEST_CASE("Every address is tried: a connection goes to the first that accepts") {
+  SECTION("the next one after a moment when one does not answer") {
+    silent_address const silent;
+    http_server const server({}, at("127.0.0.2", silent.endpoint().port()));
+    auto const result = race_to({silent.endpoint(), server.endpoint()}, 10s);
+    CHECK(result.to == "127.0.0.2");
+    CHECK(result.took >= 250ms);
+    CHECK(result.took < 5s);
+  }
+  SECTION("at once when one refuses") {
+    http_server const server({});
+    std::vector<endpoint> addresses;
+    for (int i = 2; i <= 12; ++i) addresses.push_back(at("127.0.0." + std::to_string(i), server.endpoint().port()));
+    addresses.push_back(server.endpoint());
+    auto const result = race_to(addresses, 10s);
+    CHECK(result.to == "127.0.0.1");
+    CHECK(result.took < 2s);  // 11 times 250 ms are more
+  }
+  SECTION("an address that answers late still counts") {
+    silent_address late, silent;
+    auto const answer = [&](visor::detail::connection_race&) { late.answer(); };
+    auto const result = race_to({late.endpoint(), silent.endpoint()}, 10s, 400ms, answer);
+    CHECK(result.to == "127.0.0.1");
+    CHECK(result.took < 8s);
+  }
+  SECTION("also within a short limit") {
+    silent_address const one, other;
+    http_server const server({});
+    auto const result = race_to({one.endpoint(), other.endpoint(), server.endpoint()}, 240ms);
+    CHECK(result.to == "127.0.0.1");
+  }
+}
+
+TEST_CASE("A race that nobody wins ends in time and says why") {
+  SECTION("no address answers") {
+    silent_address const one, other;
+    auto const result = race_to({one.endpoint(), other.endpoint()}, 400ms);
+    CHECK(result.failed == boost::beast::error::timeout);
+    CHECK(result.took >= 400ms);
+    CHECK(result.took < 5s);
+  }
+  SECTION("all refuse") {
+    auto const port = free_port();
+    auto const result = race_to({at("127.0.0.1", port), at("127.0.0.2", port)}, 10s);
+    CHECK(result.failed == boost::asio::error::connection_refused);
+    CHECK(result.took < 5s);
+  }
+  SECTION("a refusal says more than a family that this machine has not") {
+    auto const port = free_port();
+    auto const elsewhere = at("fd00:dead:beef::1", port);
+    for (auto const& addresses : {std::vector{elsewhere, at("127.0.0.1", port)}, std::vector{at("127.0.0.1", port), elsewhere}}) {
+      auto const failed = race_to(addresses, 1s).failed;
+      // A machine with a route to everywhere waits for that address instead.
+      CHECK((failed == boost::asio::error::connection_refused || failed == boost::beast::error::timeout));
+    }
+  }
+  SECTION("there is no address") { CHECK(race_to({}, 1s).failed == boost::asio::error::host_not_found); }
+  SECTION("it is cancelled") {
+    silent_address const one, other;
+    auto const cancel = [](visor::detail::connection_race& race) { race.cancel(); };
+    auto const result = race_to({one.endpoint(), other.endpoint()}, 20s, 300ms, cancel);
+    CHECK(result.failed == boost::asio::error::operation_aborted);
+    CHECK(result.took < 5s);
+  }
+  SECTION("there are descriptors for one attempt only") {
+    silent_address const silent;
+    http_server const server({}, at("127.0.0.2", silent.endpoint().port()));
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    rlimit tight = before;
+    tight.rlim_cur = static_cast<rlim_t>(open_descriptors() + 6);
+    ::setrlimit(RLIMIT_NOFILE, &tight);
+    auto const result = race_to({silent.endpoint(), server.endpoint()}, 1s);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(result.failed == boost::beast::error::timeout);
+  }
+}
+
+TEST_CASE("A webhook reaches a host of which one address does not answer or refuses") {
+  if (!has_ipv6()) {
+    WARN("localhost has one address here");
+    return;
+  }
+  silent_address const silent;
+  bool const refuses = GENERATE(false, true);
+  unsigned short const port = refuses ? free_port() : silent.endpoint().port();
+  SECTION("directly") {
+    http_server const server({}, at("::1", port));
+    CHECK(call(webhook_options(server.url("/there", "localhost"))).message.empty());
+    CHECK(server.last().target() == "/there");
+  }
+  SECTION("with TLS, by a proxy") {
+    scratch const folder;
+    certificate const authority("Test CA", "", nullptr);
+    certificate const shown("x", "DNS:hooks.example", &authority);
+    http_server::behaviour how;
+    how.tls = &shown;
+    how.tunnel = true;
+    http_server const proxy(how, at("::1", port));
+    variable const set("https_proxy", "http://localhost:" + proxy.port());
+    webhook_options options("https://hooks.example/a");
+    options.ca_file = folder.write("ca.pem", authority.pem());
+    CHECK(call(options).message.empty());
+    CHECK(proxy.last().target() == "/a");
+  }
+}
+
+TEST_CASE("A webhook whose host does not answer is given up in time, or when its job is stopped") {
+  silent_address const silent;
+  std::string const url = "http://127.0.0.1:" + silent.port();
+  auto const descriptors = open_descriptors();
+  webhook_options options(url + "/");
+  SECTION("in time") {
+    options.stage_timeout = 200ms;
+    auto const result = call(options);
+    CHECK(result.kind == condition::connection_failed);
+    CHECK(result.message == "webhook " + url + ": no connection within 200ms");
+    CHECK(result.took < 5s);
+  }
+  SECTION("stopped") {
+    stop_order stop;
+    stop.why = stop_reason::timed_out;
+    auto const begin = std::chrono::steady_clock::now();
+    stop.when = [begin] { return std::chrono::steady_clock::now() - begin > 300ms; };
+    auto const result = run_handler(webhook(options), job_with("{}"), stop);
+    CHECK(result.message == "timed out: webhook " + url + " was given up");
+    CHECK(result.took < 5s);
+  }
+  CHECK(open_descriptors() <= descriptors);
 }
 
 TEST_CASE("Large bodies go both ways") {
@@ -256,6 +601,28 @@ TEST_CASE("A success whose body breaks off is a success, and says so in the outp
   webhook_options options(slow.url());
   options.stage_timeout = 100ms;
   CHECK_THAT(call(options).output, StartsWith("half\n[the answer is not whole: "));
+}
+
+TEST_CASE("An answer without a length lasts as long as its connection, and what waits for its end is told") {
+  http_server::behaviour open = answering("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\nall");
+  open.wait = true;
+  http_server const server(open);
+  webhook_options options(server.url());
+  SECTION("until a stage is over") {
+    options.stage_timeout = 200ms;
+    auto const result = call(options);
+    CHECK(result.good);
+    CHECK(result.output == "all\n[the answer has no Content-Length, and the connection was still open after 200ms]\n");
+  }
+  SECTION("until the job's time is over") {
+    stop_order stop;
+    stop.why = stop_reason::timed_out;
+    auto const begin = std::chrono::steady_clock::now();
+    stop.when = [begin] { return std::chrono::steady_clock::now() - begin > 300ms; };
+    auto const result = run_handler(webhook(options), job_with("{}"), stop);
+    CHECK(result.message == "timed out: webhook http://127.0.0.1:" + server.port() +
+                                " was given up while it answered 200: the answer has no Content-Length, and the connection stayed open");
+  }
 }
 
 TEST_CASE("What is secret does not come back in output or errors") {
@@ -347,6 +714,8 @@ TEST_CASE("A certificate must be trusted, valid, and for the host") {
 
   CHECK(try_with(certificate("localhost", "DNS:other.example", &authority), "localhost", trusted) ==
         "its certificate is not for this host");
+  CHECK(try_with(certificate("localhost", "", &authority), "localhost", trusted) ==
+        "its certificate names no host: it has no subjectAltName");
   CHECK(try_with(certificate("127.0.0.1", "DNS:localhost", &authority), "127.0.0.1", trusted) == "its certificate is not for this address");
   CHECK(try_with(certificate("localhost", "DNS:localhost", &authority, -7200, -60), "localhost", trusted) ==
         "its certificate is not trusted: certificate has expired");
@@ -464,4 +833,20 @@ TEST_CASE("A webhook is called from several jobs at once and leaves nothing behi
     for (int i = 0; i < count; ++i) CHECK(jobs[static_cast<std::size_t>(i)]->take_output() == std::to_string(i));
   }
   CHECK(open_descriptors() <= descriptors + 1);
+}
+
+TEST_CASE("A webhook that finds no descriptors left was not called") {
+  http_server const server({});
+  webhook_options const options(server.url("/"));
+  CHECK(call(options).good);
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(open_descriptors() + 6);
+  ::setrlimit(RLIMIT_NOFILE, &tight);
+  auto const result = call(options);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(result.not_started == std::errc::too_many_files_open);
+  CHECK_THAT(result.message, EndsWith(" was not called: Too many open files"));
+  CHECK(call(options).good);
 }

@@ -20,6 +20,7 @@ using ticket = core::ticket;
 using kind = core::action::kind;
 using refusal = core::action::refusal;
 using returned = visor::connection_state;
+using purpose = visor::connection_purpose;
 
 namespace {
 
@@ -36,6 +37,7 @@ struct scene {
   std::vector<ticket> granted_order;
   std::map<ticket, refusal> refused;
   std::vector<slot> reported;
+  std::vector<slot> interrupted;
 
   void look() {
     std::vector<core::action> actions;
@@ -55,12 +57,13 @@ struct scene {
           break;
         case kind::refuse: refused[each.caller] = each.why; break;
         case kind::report: reported.push_back(each.connection); break;
+        case kind::interrupt: interrupted.push_back(each.connection); break;
       }
     }
   }
 
-  ticket wait(bool impatient = false) {
-    ticket const mine = pool.wait(now, settings.acquire_timeout, impatient);
+  ticket wait(bool impatient = false, purpose why = purpose::work) {
+    ticket const mine = pool.wait(now, settings.acquire_timeout, impatient, why);
     look();
     return mine;
   }
@@ -111,8 +114,8 @@ struct scene {
   }
 
   /// A connection that is in use.
-  slot make() {
-    ticket const mine = wait();
+  slot make(purpose why = purpose::work) {
+    ticket const mine = wait(false, why);
     if (!granted.contains(mine)) connect();
     return granted.at(mine);
   }
@@ -163,19 +166,30 @@ TEST_CASE("there are never more connections than max, whatever happens") {
   settings.validation_window = 3s;
   scene s(settings, seed);
   std::vector<slot> held;
-  std::set<ticket> waiting;
+  std::set<ticket> waiting, beats;
+  std::set<slot> held_by_beats;
+  bool had_beat = false;
+  int overdrawn = 0, others_before = 0;
   std::uint64_t answers = 0;
   for (int step = 0; step < 2000; ++step) {
-    auto const dice = random() % 14;
+    auto const dice = random() % 15;
     if (dice < 3) {
-      waiting.insert(s.wait(dice == 0));
+      waiting.insert(s.wait(dice == 0, random() % 8 == 0 ? purpose::listening : purpose::work));
+    } else if (dice == 14 && step > 500 && beats.size() + held_by_beats.size() < 2) {
+      had_beat = true;
+      auto const mine = s.wait(false, purpose::beat);
+      waiting.insert(mine);
+      beats.insert(mine);
     } else if (dice < 5 && !held.empty()) {
       auto const at = random() % held.size();
       slot const which = held[at];
       held.erase(held.begin() + static_cast<std::ptrdiff_t>(at));
       s.release(which, static_cast<returned>(random() % 3));
     } else if (dice == 5 && !waiting.empty()) {
-      if (s.pool.give_up(*waiting.begin())) waiting.erase(waiting.begin());
+      if (s.pool.give_up(*waiting.begin())) {
+        beats.erase(*waiting.begin());
+        waiting.erase(waiting.begin());
+      }
     } else if (dice == 6 && !s.connecting.empty()) {
       s.fail_connect(random() % 5 == 0);
     } else if (dice < 9 && !s.connecting.empty()) {
@@ -192,14 +206,19 @@ TEST_CASE("there are never more connections than max, whatever happens") {
       s.pool.evict_all(s.now);
       s.look();
     }
+    std::erase_if(held_by_beats, [&](slot each) { return std::find(held.begin(), held.end(), each) == held.end(); });
     for (auto const& [mine, which] : s.granted) {
       CHECK(waiting.erase(mine) == 1);  // one answer each
+      if (beats.erase(mine) != 0) held_by_beats.insert(which);
       CHECK(std::find(held.begin(), held.end(), which) == held.end());
       held.push_back(which);
       ++answers;
     }
     s.granted.clear();
-    for (auto const& [mine, _] : s.refused) CHECK(waiting.erase(mine) == 1);
+    for (auto const& [mine, _] : s.refused) {
+      CHECK(waiting.erase(mine) == 1);
+      beats.erase(mine);
+    }
     s.refused.clear();
     auto const now = s.pool.statistics();
     REQUIRE(now.total <= settings.max);
@@ -208,10 +227,124 @@ TEST_CASE("there are never more connections than max, whatever happens") {
     REQUIRE(now.connecting <= settings.max_connecting);
     REQUIRE(now.connecting == static_cast<int>(s.connecting.size()));
     REQUIRE(now.closing == static_cast<int>(s.closing.size()));
-    // Nobody waits while there is something to give, but for an answer to whether it is still good.
-    REQUIRE((now.waiting <= static_cast<int>(s.asking.size()) || now.idle == 0));
+    int const others = now.in_use - static_cast<int>(held_by_beats.size());
+    int const most_others = settings.max - (had_beat && settings.max > 1 ? 1 : 0);
+    int const room = std::max(most_others - others, 0);
+    int const eligible = static_cast<int>(beats.size()) + std::min(now.waiting - static_cast<int>(beats.size()), room);
+    // Nobody waits while there is something to give him, but for an answer to whether it is still good.
+    REQUIRE((eligible <= static_cast<int>(s.asking.size()) || now.idle == 0));
+    // What is reserved for heartbeats was given to nobody else since there are any.
+    if (others > most_others && others > others_before) ++overdrawn;
+    others_before = others;
   }
   CHECK(answers > 50);
+  CHECK(overdrawn == 0);
+}
+
+TEST_CASE("a heartbeat goes before all who wait, and one connection is kept for it from the first one on") {
+  scene s(with(2));
+  SECTION("the first meets a pool without reserve") {
+    auto const a = s.make();
+    auto const b = s.make();
+    auto const first = s.wait();
+    auto const beat = s.wait(false, purpose::beat);
+    s.release(a);
+    CHECK(s.granted.at(beat) == a);
+    s.release(b);
+    CHECK(s.granted.at(first) == b);
+    s.release(a);
+    auto const second = s.wait();
+    CHECK_FALSE(s.granted.contains(second));  // though one is idle
+    CHECK_FALSE(s.pool.acquire(s.now));
+    CHECK(s.pool.acquire(s.now, purpose::beat) == a);  // at once, whoever else waits
+    s.release(a);
+    CHECK_FALSE(s.granted.contains(second));
+    s.release(b);
+    CHECK(s.granted.contains(second));
+  }
+  SECTION("a connection is made for it, however many wait") {
+    s.release(s.make(purpose::beat), returned::broken);
+    s.finish_close();
+    s.make();
+    for (int i = 0; i < 10; ++i) s.wait();
+    CHECK(s.connecting.empty());
+    auto const beat = s.wait(false, purpose::beat);
+    REQUIRE(s.connecting.size() == 1);
+    s.connect();
+    CHECK(s.granted.contains(beat));
+  }
+  SECTION("without heartbeats nothing is kept") {
+    s.make();
+    s.make();
+    CHECK(s.pool.statistics().in_use == 2);
+  }
+}
+
+TEST_CASE("of one connection nothing can be kept for a heartbeat, but it is the next") {
+  scene s(with(1));
+  auto const which = s.make();
+  auto const first = s.wait();
+  auto const beat = s.wait(false, purpose::beat);
+  s.release(which);
+  CHECK(s.granted.at(beat) == which);
+  s.release(which);
+  CHECK(s.granted.at(first) == which);
+}
+
+TEST_CASE("who listens counts among all, is no leak, and is told when his connection is to go") {
+  auto settings = with(3);
+  settings.leak_threshold = 1s;
+  scene s(settings);
+  auto const ear = s.make(purpose::listening);
+  s.release(s.make(purpose::beat));
+  s.release(s.make());
+  s.pass(1h);
+  CHECK(s.reported.empty());
+  CHECK_FALSE(s.pool.oldest_in_use(s.now));
+  CHECK(s.pool.statistics().in_use == 1);
+  auto const worker = s.make();
+  s.wait();
+  CHECK(s.pool.statistics().in_use == 2);  // one is for heartbeats
+  CHECK(s.interrupted.empty());
+  SECTION("evicted") {
+    s.pool.evict_all_as_old_as(worker, s.now);
+    s.look();
+    CHECK(s.interrupted == std::vector{ear});
+    s.release(ear, returned::broken);
+    CHECK(s.reasons.at(ear) == close_reason::broken);
+  }
+  SECTION("the end") {
+    s.pool.shut_down();
+    s.look();
+    CHECK(s.interrupted == std::vector{ear});
+  }
+}
+
+TEST_CASE("a server of no use is left with all its connections, and not asked again and again") {
+  auto settings = with(3);
+  settings.idle_timeout = 10min;
+  scene s(settings);
+  auto const first = s.make();
+  auto const second = s.make();
+  s.release(second);
+  s.pass(10s);
+  s.pool.condemn(first, s.now);
+  s.look();
+  CHECK(s.closing == std::vector{second});
+  s.release(first);
+  CHECK(s.reasons.at(first) == close_reason::evicted);
+  while (!s.closing.empty()) s.finish_close();
+  auto const next = s.make();    // at once
+  s.pool.condemn(first, s.now);  // told by somebody late
+  CHECK(s.pool.statistics().closed[static_cast<std::size_t>(close_reason::evicted)] == 2);
+  s.pool.condemn(next, s.now);
+  s.release(next);
+  s.finish_close();
+  auto const mine = s.wait();
+  CHECK(s.connecting.empty());
+  s.pass(1s);
+  s.connect();
+  CHECK(s.granted.contains(mine));
 }
 
 TEST_CASE("connections are given out in the order in which callers came, and no newcomer gets in between") {
@@ -549,10 +682,17 @@ TEST_CASE("after a lasting failure the account is not hammered") {
     s.pass(10ms);
   }
   CHECK(s.connecting.empty());
-  s.pass(s.settings.connect_backoff_cap);
-  auto const later = s.wait();
-  CHECK_FALSE(s.refused.contains(later));
-  CHECK(s.connecting.size() == 1);
+  // Ever more slowly: accounts are locked after some wrong passwords in some minutes.
+  duration passed = 1s;
+  for (duration const pause : {2s, 4s, 8s, 16s, 32s, 64s, 128s, 256s, 300s, 300s}) {
+    s.pass(pause - passed - 1ms);
+    CHECK(s.refused.contains(s.wait()));
+    s.pass(1ms);
+    CHECK_FALSE(s.refused.contains(s.wait()));
+    REQUIRE(s.connecting.size() == 1);
+    s.fail_connect(true);
+    passed = 0s;
+  }
   s.pool.evict_all(s.now);  // new credentials are tried at once
 }
 

@@ -24,6 +24,7 @@ struct mock_server {
   duration connecting_takes{0}, asking_takes{0}, resetting_takes{0}, closing_takes{0};
   std::optional<visor::error> refuses;  ///< every connect
   bool is_dead = false;                 ///< asking and resetting fail
+  bool is_stubborn = false;             ///< connecting cannot be interrupted
   int last = 0;
   int open = 0, most_open = 0, connects = 0, asks = 0, resets = 0, goodbyes = 0, interrupts = 0;
   int connecting = 0, most_connecting = 0;  ///< at the same time
@@ -106,6 +107,7 @@ struct mock_connector {
   visor::task<std::unique_ptr<connection>> connect() {
     attempt const mine(*server);
     ++server->connects;
+    if (server->is_stubborn) co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
     co_await server->take(server->connecting_takes);
     if (server->refuses) throw visor::error(*server->refuses);
     co_return std::make_unique<connection>(server);

@@ -294,7 +294,8 @@ TEST_CASE("who holds a connection for long is named, and again when it comes bac
   settings.leak_threshold = 10s;
   scene s(settings);
   auto const where = std::source_location::current();
-  std::string const here = std::string(where.file_name()) + ":" + std::to_string(where.line());
+  std::string_view const file = where.file_name();
+  std::string const here = std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(where.line());
   auto& one = s.ask(false, where);
   s.pass(9s);
   CHECK_FALSE(s.logged("leak_threshold"));
@@ -472,6 +473,26 @@ TEST_CASE("the end waits for what is in use, and closes everything") {
   asio::co_spawn(s.io, closing(*s.pool, third), asio::detached);
   s.settle();
   CHECK(third == true);
+}
+
+TEST_CASE("the end gives up connecting, or waits no longer than that takes") {
+  scene s(with(2));
+  s.server->connecting_takes = 4s;
+  s.server->is_stubborn = GENERATE(false, true);
+  bool const is_refused = GENERATE(false, true);
+  if (is_refused) s.server->refuses = visor::error(condition::connection_failed, "connection refused");
+  auto& one = s.ask();
+  s.pass(1s);
+  auto const closing = [](pool_type& of, std::optional<bool>& in_time) -> visor::task<> { in_time = co_await of.close(1h); };
+  std::optional<bool> in_time;
+  asio::co_spawn(s.io, closing(*s.pool, in_time), asio::detached);
+  s.settle();
+  CHECK(one.kind() == condition::closed);
+  CHECK(in_time.has_value() != s.server->is_stubborn);
+  s.pass(3s);
+  CHECK(in_time == true);
+  CHECK(s.server->open == 0);
+  CHECK(s.lines.empty());
 }
 
 TEST_CASE("who waits when the pool ends is told") {

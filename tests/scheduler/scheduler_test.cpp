@@ -115,6 +115,55 @@ TEST_CASE("what a configuration asked for and does not get is said once") {
   CHECK(said == how.ignored);
 }
 
+TEST_CASE("a setting that a scheduler would ignore is refused") {
+  boost::asio::io_context io;
+  visor::manual_clock const clock;
+  auto const refusal = [&](auto change) -> std::string {
+    visor::settings how;
+    change(how);
+    try {
+      visor::scheduler<visor::memory, visor::manual_clock> const made{io, how, clock};
+    } catch (visor::error const& refused) {
+      CHECK(refused.kind() == visor::condition::invalid_argument);
+      return refused.what();
+    }
+    return "";
+  };
+  CHECK(refusal([](visor::settings&) {}) == "");
+  CHECK(refusal([](visor::settings& how) { how.storage.driver = visor::storage_driver::memory; }) == "");
+  CHECK(refusal([](visor::settings& how) { how.storage.driver = visor::storage_driver::mysql; }) ==
+        "storage.driver is mysql, but this scheduler is one of the driver memory");
+  CHECK(refusal([](visor::settings& how) { how.storage.path = "old.json"; }) != "");
+  CHECK(refusal([](visor::settings& how) { how.cron.emplace_back(); }) != "");
+  CHECK(refusal([](visor::settings& how) { how.ha.enabled = true; }) ==
+        "ha.enabled or node.exclusive asks for several nodes, and memory allows one");
+  CHECK(refusal([](visor::settings& how) { how.ha.heartbeat_interval = 2min; }) != "");
+}
+
+TEST_CASE("what stands in ha is what the node does, and a scheduler that is not enabled runs nothing") {
+  boost::asio::io_context io;
+  visor::manual_clock clock;
+  visor::settings how;
+  how.ha.node_id = "named";
+  visor::scheduler<visor::memory, visor::manual_clock> scheduler{io, how, clock};
+  bool ended = false;
+  scheduler.async_run([&](std::exception_ptr) { ended = true; });
+  visor_test::settle(io);
+  CHECK(visor_test::run(io, scheduler.kept().nodes()).at(0).name == "named");
+  scheduler.stop();
+  visor_test::pass(io, clock, 2s);
+  CHECK(ended);
+
+  how.enabled = false;
+  std::string said;
+  visor::scheduler<visor::memory, visor::manual_clock> off{io, how, clock, [&](visor::log_level, std::string_view line) { said += line; }};
+  ended = false;
+  off.async_run([&](std::exception_ptr) { ended = true; });
+  visor_test::settle(io);
+  CHECK(ended);
+  CHECK(said == "enabled is false: nothing is run");
+}
+
 TEST_CASE("a job reaches its handler with its payload") {
   shop here;
   std::vector<std::string> seen;
@@ -151,7 +200,7 @@ TEST_CASE("a handler may take the payload alone, nothing of it, or be a function
   here.enqueue({"tea", 3});
   auto const cleaned = visor_test::run(here.io, here.scheduler->async_enqueue(cleanup(), boost::asio::use_awaitable));
   visor::new_job raw;
-  raw.id = visor_test::run(here.io, here.scheduler->kept().reserve_ids(1));
+  raw.id = visor_test::run(here.io, here.scheduler->kept().reserve_ids(1)).take();
   raw.type = "raw";
   raw.payload = "[1,2]";
   visor_test::run(here.io, here.scheduler->kept().enqueue(std::span<visor::new_job const>(&raw, 1)));
@@ -216,6 +265,23 @@ TEST_CASE("schedules fire by their expressions, in their zones, and at one insta
   here.stop();
 }
 
+TEST_CASE("the id of a schedule chooses the minute that H stands for") {
+  shop here;
+  std::vector<std::string> seen;
+  here.scheduler->on<order>("order", [&](job_context& job, order const&) -> visor::task<> {
+    seen.push_back(visor::to_string(job.planned_at().value()));
+    co_return;
+  });
+  here.scheduler->at("hourly", "H * * * *"_cron, order{"hour"});
+  here.start();
+  here.pass(2h);
+  auto const chosen = visor::recurrence("H * * * *"_cron).for_schedule("hourly");
+  auto const first = chosen.next(visor::time_zone::utc(), here.clock.now() - 2h - 1us).value();
+  CHECK(seen == std::vector<std::string>{visor::to_string(first), visor::to_string(first + 1h)});
+  CHECK(visor_test::run(here.io, here.scheduler->kept().find_schedule("hourly"))->expression == "H * * * *");
+  here.stop();
+}
+
 TEST_CASE("options of a schedule are kept with it") {
   shop here;
   here.scheduler->on<order>("order", [](order const&) -> visor::task<> { co_return; });
@@ -224,6 +290,7 @@ TEST_CASE("options of a schedule are kept with it") {
   how.misfire_limit = 5;
   how.overlap = visor::overlap::skip;
   how.description = "of the shop";
+  how.dst = {visor::dst_gap::skip, visor::dst_overlap::last};
   here.scheduler->at("weekly", "0 9 * * 1"_cron, how, order{"tea", 2});
   here.start();
   auto const kept = visor_test::run(here.io, here.scheduler->kept().find_schedule("weekly")).value();
@@ -234,6 +301,8 @@ TEST_CASE("options of a schedule are kept with it") {
   CHECK(kept.misfire_limit == 5);
   CHECK(kept.overlap == visor::overlap::skip);
   CHECK(kept.description == "of the shop");
+  CHECK(kept.dst_gap == visor::dst_gap::skip);
+  CHECK(kept.dst_overlap == visor::dst_overlap::last);
   CHECK(kept.payload == R"({"item":"tea","count":2})");
   here.stop();
 }
@@ -249,6 +318,13 @@ TEST_CASE("what is unknown or known already is refused") {
   CHECK(kind_of_refusal([&] { here.scheduler->on<order>("order again", nothing); }) == visor::condition::already_exists);
   here.scheduler->at("nightly", "0 2 * * *"_cron, order{"tea"});
   CHECK(kind_of_refusal([&] { here.scheduler->at("nightly", "0 3 * * *"_cron, order{"tea"}); }) == visor::condition::already_exists);
+  visor::schedule_options clocks;
+  clocks.dst.gap = visor::dst_gap::skip;
+  CHECK(kind_of_refusal([&] { here.scheduler->at("often", "@every 90s"_cron, clocks, order{"tea"}); }) ==
+        visor::condition::invalid_argument);
+  CHECK(kind_of_refusal([&] { here.scheduler->at("once", here.clock.now() + 1h, order{"tea"}, clocks); }) ==
+        visor::condition::invalid_argument);
+  CHECK(kind_of_refusal([&] { here.scheduler->at("leap", "0 0 H(29-31) 2 *"_cron, order{"tea"}); }) == visor::condition::invalid_argument);
   CHECK(kind_of_refusal([&] { here.scheduler->at("", "0 3 * * *"_cron, order{"tea"}); }) == visor::condition::invalid_argument);
   visor::settings wrong;
   wrong.node.lease_ttl = visor::duration{0};

@@ -43,6 +43,12 @@ struct root {
 };
 BOOST_DESCRIBE_STRUCT(root, (), (name, soil, note, mark))
 
+struct seed {
+  std::int64_t number = 0;
+  std::string path;
+};
+BOOST_DESCRIBE_STRUCT(seed, (), (number, path))
+
 }  // namespace visor_test
 
 template <>
@@ -75,6 +81,15 @@ struct visor::sql::table<visor_test::root> : visor::sql::table_defaults {
   static constexpr std::string_view key = "[name]";
   static constexpr std::string_view key_values = "[soil]";
   static constexpr std::array indexes{visor::sql::index{"root_note", "[note]", {}, 2}, visor::sql::index{"root_mark", "[mark]"}};
+};
+
+template <>
+struct visor::sql::table<visor_test::seed> : visor::sql::table_defaults {
+  static constexpr std::string_view name = "seed";
+  static constexpr std::string_view key = "[number]";
+  static constexpr std::string_view key_values = "[path]";
+  static constexpr std::string_view generated = "[number]";
+  static constexpr std::array widened{visor::sql::widened_column{"path", 2}};
 };
 
 namespace visor_test {
@@ -145,6 +160,16 @@ TEST_CASE("text in a key has a type of its own, and keeps it", "[sql]") {
 TEST_CASE("a column may be NULL whose member is not optional", "[sql]") {
   CHECK(visor::sql::create_table_text<plain_dialect, bark> ==
         "CREATE TABLE \"visor_bark\" (\n  \"tree\" BIGINT NOT NULL,\n  \"colour\" TEXT,\n  PRIMARY KEY (\"tree\")\n) CLUSTERED");
+}
+
+TEST_CASE("a key is numbered by the database, and a column is widened later, where the database can", "[sql]") {
+  auto const steps = visor::sql::migrations_of<narrow_dialect, boost::mp11::mp_list<seed>>(versions);
+  CHECK(texts(steps[0].up) ==
+        std::vector<std::string_view>{"CREATE TABLE \"visor_seed\" (\n  \"number\" BIGINT NOT NULL COUNTED,\n  \"path\" SHORT NOT NULL,\n"
+                                      "  PRIMARY KEY (\"number\")\n) CLUSTERED"});
+  CHECK(texts(steps[1].up) == std::vector<std::string_view>{"ALTER TABLE \"visor_seed\" MODIFY \"path\" LONGER NOT NULL"});
+  CHECK(steps[1].down.empty());  // an older program is content with it
+  CHECK(visor::sql::migrations_of<plain_dialect, boost::mp11::mp_list<seed>>(versions)[1].up.empty());
 }
 
 TEST_CASE("an index is made and dropped as the database can", "[sql]") {

@@ -125,3 +125,11 @@ TEST_CASE("queues have their turn by their names, once around, behind the one th
   CHECK(turns("", {}) == names{"q*t"});
   CHECK(turns("q*t*z", {}) == names{"q*t"});
 }
+
+TEST_CASE("what began when the clock was ahead does not count for a rate", "[allowance]") {
+  allowance all(limits(0, 0, 2, 0), noon);
+  all.add_claimed("q*t", noon + std::chrono::hours{24 * 365}, 2);
+  CHECK(all.room("q*t", 5) == 2);
+  all.add_claimed("q*t", noon - 1s, 1);
+  CHECK(all.room("q*t", 5) == 1);
+}

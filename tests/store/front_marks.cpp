@@ -27,8 +27,8 @@ struct queue {
   std::set<place> gone;
   front_marks marks;
   visor::duration now{0};
-  visor::duration pass = 100us;  ///< for each that is gone
-  visor::duration base = 1ms;    ///< for each claim
+  visor::duration pass = 40us;  ///< for each that is gone
+  visor::duration base = 1ms;   ///< for each claim
   std::optional<visor::duration> next_in;
 
   void add(std::int64_t priority, visor::job_id first, visor::job_id count) {
@@ -120,12 +120,14 @@ TEST_CASE("many at a time from behind many that are gone: one in 50 ms begins at
   q.add(100, 1, 20000);
   while (q.gone.size() < 5000) q.claim(100);
   std::vector<visor::duration> swept;
-  for (int i = 0; i < 200 && swept.size() < 8; ++i) {
+  for (int i = 0; i < 4000 && swept.size() < 6; ++i) {  // long after there is no job left
     q.claim(100);
-    if (q.last_took > 100ms) swept.push_back(q.now);
+    if (q.last_took > 100ms) swept.push_back(q.now - q.last_took);
+    q.now += 10ms;
   }
-  REQUIRE(swept.size() == 8);
-  CHECK(swept[7] - swept[6] >= front_marks::between_sweeps);
+  REQUIRE(swept.size() == 6);
+  CHECK(swept[1] - swept[0] < 1s);
+  CHECK(swept[5] - swept[4] >= 20 * q.last_took);
 }
 
 TEST_CASE("behind many that are gone a claim begins where the last one ended", "[store]") {
@@ -148,6 +150,35 @@ TEST_CASE("once in a second a claim begins at the front, and finds what is more 
   CHECK(q.claim(3) == ids{5000, 0, 1004});
   CHECK(q.claim(3) == ids{1005, 1006, 1007});
   CHECK(q.last_took < 5ms);
+}
+
+TEST_CASE("rescans take at most a twentieth of the time, and are a minute apart at most", "[store]") {
+  queue q;
+  q.pass = 100us;
+  q.add(100, 1, 9000);
+  while (q.gone.size() < 5000) q.claim(50);
+  q.now += 1min;
+  auto const before = q.gone.size();
+  q.claim(50);
+  auto const took = q.last_took;
+  REQUIRE(took > before * 90us);
+  q.now += 19 * took;
+  q.claim(1);
+  CHECK(q.last_took < 20ms);
+  q.now += took;
+  q.claim(1);
+  CHECK(q.last_took > before * 90us);
+
+  q.pass = 1ms;
+  q.now += 1min;
+  q.claim(1);
+  REQUIRE(q.last_took > 4s);
+  q.now += 58s;
+  q.claim(1);
+  CHECK(q.last_took < 20ms);
+  q.now += 2s;
+  q.claim(1);
+  CHECK(q.last_took > 4s);
 }
 
 TEST_CASE("who found too few behind a mark is told when to look again", "[store]") {

@@ -20,9 +20,10 @@ struct user {
   visor::job_id id() {
     if (auto const kept = block.take(now)) return *kept;
     sizes.push_back(block.wanted(now));
-    auto const first = next;
+    visor::reserved_ids reserved;
+    reserved.add(next, static_cast<std::int64_t>(sizes.back()));
     next += static_cast<visor::job_id>(sizes.back());
-    return block.put(first, sizes.back(), now);
+    return block.put(reserved, now);
   }
 };
 

@@ -65,8 +65,8 @@ class writer {
   std::string write_more(visor::recovery const& value) const {
     return value.node + " " + write(value.epoch) + write(value.requeued) + write(value.dead) + write(value.cancelled);
   }
-  std::string write_more(visor::schedule_changes const& value) const {
-    return write(value.added) + " " + write(value.changed) + " " + write(value.removed) + " " + write(value.unchanged);
+  std::string write_more(set_changes const& value) const {
+    return write(value.added) + " " + write(value.changed) + " " + write(value.removed) + " " + write(value.unchanged) + write(value.taken);
   }
   std::string write_more(visor::node_lease const& value) const { return value.node + " " + write(value.epoch) + " " + write(value.until); }
   std::string write_more(visor::job_view const& value) const {
@@ -95,10 +95,11 @@ class run_of_both {
   /// Does something at random to both. Empty if all is the same, else what differs.
   std::string step(int number) {
     static constexpr std::pair<int, void (run_of_both::*)()> moves[] = {
-        {12, &run_of_both::enqueue},     {4, &run_of_both::join},      {3, &run_of_both::renew},    {1, &run_of_both::leave},
-        {5, &run_of_both::recover},      {30, &run_of_both::exchange}, {6, &run_of_both::promote},  {14, &run_of_both::fire},
-        {3, &run_of_both::add_schedule}, {3, &run_of_both::update},    {1, &run_of_both::remove},   {2, &run_of_both::replace},
-        {4, &run_of_both::cancel},       {3, &run_of_both::retry},     {12, &run_of_both::advance}, {2, &run_of_both::list},
+        {12, &run_of_both::enqueue},     {4, &run_of_both::join},      {3, &run_of_both::renew},   {1, &run_of_both::leave},
+        {5, &run_of_both::recover},      {30, &run_of_both::exchange}, {6, &run_of_both::promote}, {14, &run_of_both::fire},
+        {3, &run_of_both::add_schedule}, {3, &run_of_both::update},    {1, &run_of_both::remove},  {2, &run_of_both::replace},
+        {2, &run_of_both::declare},      {2, &run_of_both::miss},      {4, &run_of_both::cancel},  {3, &run_of_both::retry},
+        {12, &run_of_both::advance},     {2, &run_of_both::list},
     };
     int total = 0;
     for (auto const& [weight, _] : moves) total += weight;
@@ -167,6 +168,7 @@ class run_of_both {
       job.max_attempts = 1 + below(3);
       if (one_in(2)) job.run_at = now() + std::chrono::seconds(below(40) - 20);
       if (one_in(4)) job.owner = name();
+      if (one_in(3)) job.max_lost = below(3);
       if (one_in(40)) job.payload = "\xff";
       jobs.push_back(job);
     }
@@ -176,7 +178,7 @@ class run_of_both {
   void join() {
     visor::join_request request;
     request.node = name();
-    request.address = "host " + request.node;
+    request.address = "host " + request.node + (one_in(2) ? " pid 1" : "");
     request.ttl = std::chrono::seconds(5 + below(40));
     request.exclusive = one_in(15);
     if (one_in(3)) {
@@ -209,13 +211,18 @@ class run_of_both {
     auto const lease = some_lease();
     auto const ttl = std::chrono::seconds(5 + below(40));
     auto const state = one_in(4) ? visor::node_state::draining : visor::node_state::online;
-    both("renew " + reference_words_.write(lease), [&](subject& s) { return s.renew(lease, ttl, state); });
+    visor::renewal how;
+    how.ttl = ttl;
+    how.state = state;
+    how.token = one_in(20) ? 1 : 0;  // which no other call knows: the database seems to have been restored
+    both("renew " + reference_words_.write(lease), [&](subject& s) { return s.renew(lease, how); });
   }
 
   void leave() {
     auto const lease = some_lease();
+    auto const how = one_in(2) ? visor::departure::clean : visor::departure::owing_results;
     both("leave " + reference_words_.write(lease), [&](subject& s) {
-      s.leave(lease);
+      s.leave(lease, how);
       return 0;
     });
   }
@@ -271,7 +278,12 @@ class run_of_both {
     result.started_at = held.taken_at;
     result.finished_at = now();
     result.schedule = held.job.schedule;
-    switch (below(5)) {
+    switch (below(6)) {
+      case 5:
+        result.outcome = visor::outcome::released;
+        result.retry_after = 0s;
+        result.error = "stopped";
+        break;
       case 0:
         result.outcome = visor::outcome::timed_out;
         result.retry_after = std::chrono::seconds(one_in(3) ? 0 : below(30));
@@ -321,6 +333,7 @@ class run_of_both {
       }
       if (!one_in(20)) order.next_at = *schedule.next_at + std::chrono::seconds(one_in(4) ? 10 : 40);
       if (one_in(30)) order.state = visor::schedule_state::completed;
+      if (one_in(10) && order.planned.empty()) order.missed = "nobody was there";
     }
     std::string words = "fire by " + reference_words_.write(lease);
     for (auto const& order : orders)
@@ -373,7 +386,39 @@ class run_of_both {
     }
     std::string words = "replace";
     for (auto const& each : all) words += " " + each.id;
-    both(words, [&](subject& s) { return s.replace_schedules(visor::origin::config, all); });
+    std::ranges::sort(all, {}, &visor::schedule_record::id);
+    all.erase(std::ranges::unique(all, {}, &visor::schedule_record::id).begin(), all.end());
+    both(words, [&](subject& s) { return bring(s, visor::schedule_set(), all); });
+  }
+
+  void declare() {
+    auto const lease = some_lease();
+    std::string const digest = "m" + std::to_string(below(7));
+    std::vector<visor::set_declaration> sets;
+    if (!one_in(4)) sets.emplace_back(visor::schedule_set(), digest, 1);
+    if (!one_in(4)) both("put " + digest, [&](subject& s) { return s.put_manifest(digest, 0, std::vector<std::string>{digest}), 0; });
+    both("declare " + digest + " by " + reference_words_.write(lease), [&](subject& s) { return s.declare(lease, sets); });
+    both("manifests", [&](subject& s) { return s.manifests(visor::schedule_set()); });
+  }
+
+  void miss() {
+    auto const lease = some_lease();
+    std::vector<visor::missed_instant> missed;
+    std::vector<visor::next_correction> corrections;
+    visor::due_schedules due;
+    visor::due_place const after(now() - std::chrono::seconds(below(20)), schedule_name());
+    auto const limit = static_cast<std::size_t>(1 + below(3));
+    both("due", [&](subject& s) { return due = s.due(limit, after); });
+    for (auto const& schedule : due.schedules) {
+      if (one_in(2)) missed.emplace_back(schedule.id, *schedule.next_at, "no node can");
+      auto& correction = corrections.emplace_back();
+      correction.schedule = schedule.id;
+      correction.version = schedule.version - (one_in(5) ? 1 : 0);
+      correction.from = *schedule.next_at;
+      correction.to = now() + std::chrono::seconds(below(20));
+    }
+    both("note missed", [&](subject& s) { return s.note_missed(lease, missed); });
+    if (one_in(2)) both("correct", [&](subject& s) { return s.correct_next(corrections); });
   }
 
   void cancel() {
@@ -417,6 +462,7 @@ class run_of_both {
     if (!difference_.empty()) return;
     auto const steps = log_;
     both("all nodes", [](subject& s) { return s.nodes(); });
+    both("all declarations", [](subject& s) { return s.declarations(); });
     both("all schedules", [](subject& s) { return s.schedules({}); });
     both("all cancel requests", [](subject& s) { return s.cancel_requests(); });
     for (auto const& schedule : reference_->schedules({})) both("fires", [&](subject& s) { return s.fires(schedule.id, 1000); });

@@ -4,6 +4,7 @@
 #include "visor/base/manual_clock.hpp"
 #include "visor/mysql.hpp"
 
+#include <stdexcept>
 #include <string>
 
 namespace visor_test {
@@ -30,7 +31,16 @@ std::unique_ptr<subject> make_subject() {
     settings.database = database->name;
     return std::make_shared<store>(settings, clock);
   };
-  return std::make_unique<adapted<store, visor::manual_clock>>(clock, make);
+  auto const run = [](std::string const& sql) {
+    if (!mariadb_server::shared().run(sql)) throw std::runtime_error("MariaDB refused: " + sql);
+  };
+  row_refusals refusals;
+  refusals.begin = [run, database](std::string const& table, std::string const& when) {
+    run("CREATE TRIGGER " + database->name + ".refuse_" + table + " BEFORE INSERT ON " + database->name + "." + table +
+        " FOR EACH ROW IF " + when + " THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'we refuse'; END IF");
+  };
+  refusals.end = [run, database](std::string const& table) { run("DROP TRIGGER " + database->name + ".refuse_" + table); };
+  return std::make_unique<adapted<store, visor::manual_clock>>(clock, make, refusals);
 }
 
 }  // namespace visor_test

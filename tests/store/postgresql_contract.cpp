@@ -4,6 +4,7 @@
 #include "visor/base/manual_clock.hpp"
 #include "visor/postgresql.hpp"
 
+#include <stdexcept>
 #include <string>
 
 namespace visor_test {
@@ -30,7 +31,18 @@ std::unique_ptr<subject> make_subject() {
     settings.schema = schema->name;
     return std::make_shared<store>(settings, clock);
   };
-  return std::make_unique<adapted<store, visor::manual_clock>>(clock, make);
+  auto const run = [schema](std::string const& sql) {
+    if (!postgresql_server::shared().run("SET search_path TO " + schema->name + "; " + sql))
+      throw std::runtime_error("PostgreSQL refused: " + sql);
+  };
+  row_refusals refusals;
+  refusals.begin = [run](std::string const& table, std::string const& when) {
+    run("CREATE FUNCTION refuse_" + table +
+        "() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'we refuse'; END $$; CREATE TRIGGER refuse_" + table +
+        " BEFORE INSERT ON " + table + " FOR EACH ROW WHEN (" + when + ") EXECUTE FUNCTION refuse_" + table + "()");
+  };
+  refusals.end = [run](std::string const& table) { run("DROP FUNCTION refuse_" + table + "() CASCADE"); };
+  return std::make_unique<adapted<store, visor::manual_clock>>(clock, make, refusals);
 }
 
 }  // namespace visor_test

@@ -3,6 +3,8 @@
 #include "visor/base/manual_clock.hpp"
 #include "visor/sqlite.hpp"
 
+#include <sqlite3.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
@@ -37,7 +39,20 @@ std::unique_ptr<subject> make_subject() {
     settings.synchronous = visor::sqlite_synchronous::normal;
     return std::make_shared<store>(settings, clock);
   };
-  return std::make_unique<adapted<store, visor::manual_clock>>(clock, make);
+  auto const run = [folder](std::string const& sql) {
+    sqlite3* handle = nullptr;
+    int const opened = ::sqlite3_open((folder->path + "/schedules.db").c_str(), &handle);
+    ::sqlite3_busy_timeout(handle, 5000);
+    int const done = opened == SQLITE_OK ? ::sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, nullptr) : opened;
+    ::sqlite3_close(handle);
+    if (done != SQLITE_OK) throw std::runtime_error("SQLite refused: " + sql);
+  };
+  row_refusals refusals;
+  refusals.begin = [run](std::string const& table, std::string const& when) {
+    run("CREATE TRIGGER refuse_" + table + " BEFORE INSERT ON " + table + " WHEN " + when + " BEGIN SELECT RAISE(ABORT, 'we refuse'); END");
+  };
+  refusals.end = [run](std::string const& table) { run("DROP TRIGGER refuse_" + table); };
+  return std::make_unique<adapted<store, visor::manual_clock>>(clock, make, refusals);
 }
 
 }  // namespace visor_test

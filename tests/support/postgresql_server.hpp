@@ -116,7 +116,13 @@ class postgresql_server {
   }
 
   /// Runs SQL as the administrator. False if that fails.
-  bool run(std::string const& sql) const {
+  bool run(std::string const& sql) const { return ask(sql).has_value(); }
+
+  /// The first value that a query finds.
+  std::string value(std::string const& sql) const { return ask(sql).value(); }
+
+ private:
+  std::optional<std::string> ask(std::string const& sql) const {
     auto const given = visor::postgresql_driver::libpq_parameters(settings_);
     std::vector<char const*> names, values;
     for (auto const& [name, value] : given) {
@@ -129,12 +135,13 @@ class postgresql_server {
     PQsetNoticeReceiver(connection, [](void*, PGresult const*) {}, nullptr);
     PGresult* const result = PQexec(connection, sql.c_str());
     auto const status = PQresultStatus(result);
+    std::string const found = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "";
     PQclear(result);
     PQfinish(connection);
-    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) return std::nullopt;
+    return found;
   }
 
- private:
   /// The newest that is installed.
   static std::string binary(std::string const& name) {
     std::filesystem::path best;

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <list>
 #include <map>
 #include <memory>
@@ -40,6 +41,8 @@ using value = std::optional<std::string>;
 /// What is answered to one request.
 struct answer {
   std::optional<std::vector<value>> row;  ///< a result of one row, whose columns are nvarchar(4000)
+  std::vector<std::vector<value>> more;   ///< further rows of it
+  bool is_empty = false;                  ///< a result of the columns of `row`, without a row
   std::int64_t number = 0;                ///< and if there is no `row`: a result of one row with this, where `has_number`
   bool has_number = false;
   int error = 0;                            ///< no result, but this
@@ -57,6 +60,20 @@ struct answer {
   static answer with(value text) {
     answer result;
     result.row = std::vector<value>{std::move(text)};
+    return result;
+  }
+  /// A result without a row, of as many columns as any table has.
+  static answer nothing() {
+    answer result;
+    result.row.emplace(64);
+    result.is_empty = true;
+    return result;
+  }
+  static answer with_rows(std::vector<std::vector<value>> rows) {
+    answer result;
+    if (rows.empty()) return nothing();
+    result.row = std::move(rows.front());
+    result.more.assign(std::make_move_iterator(rows.begin() + 1), std::make_move_iterator(rows.end()));
     return result;
   }
   static answer with_number(std::int64_t number) {
@@ -106,7 +123,7 @@ class server {
   struct settings {
     boost::asio::ip::address_v4 address = boost::asio::ip::address_v4::loopback();
     certificate const* identity = nullptr;  ///< it has TLS, and asks for it
-    int login_error = 0;                    ///< nobody is let in
+    std::vector<int> login_errors;          ///< nobody is let in, and these say why
     int hangs_up_at_greeting = 0;           ///< on so many, the first, in the middle of what comes before the password
     int hangs_up_at_login = 0;              ///< and when it has the password
     /// The answer to a request, which is a batch or what a call prepared; nothing: that of `usual`.
@@ -142,6 +159,14 @@ class server {
     std::scoped_lock const lock(mutex_);
     return user_;
   }
+  std::string password() const {
+    std::scoped_lock const lock(mutex_);
+    return password_;
+  }
+  std::string database() const {
+    std::scoped_lock const lock(mutex_);
+    return database_;
+  }
   /// How many asked that what runs be ended.
   int attentions() const { return attentions_; }
   std::vector<std::string> requests() const {
@@ -166,6 +191,7 @@ class server {
     if (has("'babelfish'")) return answer::with(std::nullopt);
     if (has("snapshot_isolation_state")) return answer::with("1");
     if (has("sp_getapplock")) return answer::with("0");
+    if (has("FROM OPENJSON(N'")) return answer::with("\"\\\n\tA");  // the texts of that, unescaped
     return {};
   }
 
@@ -301,10 +327,12 @@ class server {
         case prelogin: greet(one); break;
         case login:
           ++logins_;
-          note_user(content);
+          note_login(content);
           if (connections_ <= settings_.hangs_up_at_login) return;
-          if (settings_.login_error != 0) {
-            send(one, failure(settings_.login_error, "Login failed.") + done(0xFD, 2, 0));
+          if (!settings_.login_errors.empty()) {
+            std::string all;
+            for (int const number : settings_.login_errors) all += failure(number, "This is error " + std::to_string(number) + ".");
+            send(one, all + done(0xFD, 2, 0));
             return;
           }
           send(one, welcome());
@@ -349,10 +377,19 @@ class server {
     one.tls = std::move(tls);
   }
 
-  void note_user(std::string_view content) {
-    std::size_t const at = little<std::uint16_t>(content, 40), size = little<std::uint16_t>(content, 42);
+  void note_login(std::string_view content) {
+    auto const field = [content](std::size_t at) {
+      return content.substr(little<std::uint16_t>(content, at), std::size_t{little<std::uint16_t>(content, at + 2)} * 2);
+    };
+    std::string password(field(44));
+    for (char& c : password) {
+      auto const byte = static_cast<unsigned char>(static_cast<unsigned char>(c) ^ 0xA5u);
+      c = static_cast<char>(byte >> 4 | byte << 4);
+    }
     std::scoped_lock const lock(mutex_);
-    user_ = text_of(content.substr(at, size * 2));
+    user_ = utf8_of(field(40));
+    password_ = utf8_of(password);
+    database_ = utf8_of(field(68));
   }
 
   static std::string welcome() {
@@ -429,11 +466,15 @@ class server {
       row.raw("\x81").little(static_cast<std::uint16_t>(what.row->size()));
       for (std::size_t i = 0; i < what.row->size(); ++i)
         row.little(std::uint32_t{0}).little(std::uint16_t{1}).raw("\xE7").little(std::uint16_t{8000}).raw(collation).short_name("c");
-      row.raw("\xD1");
-      for (value const& each : *what.row) {
-        row.little(static_cast<std::uint16_t>(each ? each->size() * 2 : 0xFFFF));
-        if (each) row.wide(*each);
-      }
+      auto const write_row = [&row](std::vector<value> const& values) {
+        row.raw("\xD1");
+        for (value const& each : values) {
+          row.little(static_cast<std::uint16_t>(each ? each->size() * 2 : 0xFFFF));
+          if (each) row.wide(*each);
+        }
+      };
+      if (!what.is_empty) write_row(*what.row);
+      for (auto const& each : what.more) write_row(each);
       all += row.bytes;
     } else if (what.has_number) {
       writer row;
@@ -442,7 +483,7 @@ class server {
       row.raw("\xD1\x08").little(what.number);
       all += row.bytes;
     }
-    std::uint64_t const count = what.row || what.has_number ? 1 : what.affected;
+    std::uint64_t const count = (what.row && !what.is_empty) || what.has_number ? 1 + what.more.size() : what.affected;
     if (!is_call) return all + done(0xFD, flags, count);
     writer end;
     end.raw(done(0xFF, static_cast<std::uint16_t>(flags | 1u), count)).raw("\x79").little(std::int32_t{0});
@@ -489,6 +530,23 @@ class server {
     return text;
   }
 
+  static std::string utf8_of(std::string_view bytes) {
+    std::string text;
+    auto const unit = [bytes](std::size_t at) -> std::uint32_t { return at + 1 < bytes.size() ? little<std::uint16_t>(bytes, at) : 0; };
+    for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
+      std::uint32_t code = unit(i);
+      if (code >= 0xD800 && code < 0xDC00) {
+        i += 2;
+        code = 0x10000 + ((code - 0xD800) << 10) + (unit(i) - 0xDC00);
+      }
+      int const more = code >= 0x10000 ? 3 : code >= 0x800 ? 2 : code >= 0x80 ? 1 : 0;
+      static constexpr std::array<std::uint32_t, 4> leads{0, 0xC0, 0xE0, 0xF0};
+      text += static_cast<char>(leads.at(static_cast<std::size_t>(more)) | code >> (6 * more));
+      for (int k = more; k-- > 0;) text += static_cast<char>(0x80u | (code >> (6 * k) & 0x3Fu));
+    }
+    return text;
+  }
+
   static constexpr std::string_view collation{"\x09\x04\xd0\x00\x34", 5};
 
   settings settings_;
@@ -500,7 +558,7 @@ class server {
   std::list<client> clients_;
   std::vector<std::string> requests_;
   std::vector<std::string> preparations_;
-  std::string user_;
+  std::string user_, password_, database_;
   std::atomic<bool> is_over_{false};
   std::atomic<int> connections_{0};
   std::atomic<int> logins_{0};

@@ -62,13 +62,25 @@ class bench_record {
     tell();
   }
 
+  bool is_given_up() const noexcept { return given_up_; }
+
+  /// A job failed: the run is worth nothing. \param why of the first one
+  void fail(std::string why) {
+    {
+      std::scoped_lock const lock(mutex_);
+      if (failure_.empty()) failure_ = std::move(why);
+    }
+    give_up();
+  }
+
   void wait() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return missing_ == 0 || given_up_; });
   }
 
-  /// \throws failure when a handler was not called exactly once for each job
+  /// \throws failure when a job failed, or a handler was not called exactly once for each job
   void check() const {
+    if (!failure_.empty()) throw failure("the run does not count: a job failed: " + failure_);
     std::size_t never = 0, often = 0;
     for (auto const& runs : runs_) {
       never += runs == 0 ? 1 : 0;
@@ -101,6 +113,7 @@ class bench_record {
   std::atomic<bool> given_up_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::string failure_;
 };
 
 /// The nodes of a benchmark, each on a thread of its own, as if in a process of its own.
@@ -160,7 +173,7 @@ class bench_nodes {
   }
 
   visor::handler handler(visor::duration long_work) {
-    return visor::make_handler<bench_payload>(
+    auto const run = visor::make_handler<bench_payload>(
         [&record = record_, long_work](visor::job_context& job, bench_payload const& carried) -> visor::task<> {
           record.begin(carried.number);
           if (long_work > visor::duration{0} && carried.number % 100 == 0) {
@@ -170,6 +183,19 @@ class bench_nodes {
           }
           record.end(carried.number);
         });
+    return [&record = record_, run](visor::job_context& job) -> visor::task<> {
+      std::exception_ptr thrown;
+      std::string why;
+      try {
+        co_await run(job);
+      } catch (std::exception const& failed) {
+        thrown = std::current_exception();
+        why = failed.what();
+      }
+      if (!thrown) co_return;
+      record.fail(std::move(why));
+      std::rethrow_exception(thrown);
+    };
   }
 
   void stop() {

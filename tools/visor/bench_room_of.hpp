@@ -275,29 +275,40 @@ class bench_file_room final : public bench_sql_room<Driver, Ways> {
  private:
   void remove() const {
     std::error_code ignored;
-    for (char const* const end : {"", "-wal", "-shm"}) std::filesystem::remove(this->inside_.filename + end, ignored);
+    for (char const* const end : {"", "-wal", "-shm", "-node"}) std::filesystem::remove(this->inside_.filename + end, ignored);
   }
 };
 
-/// The database that the configuration names, as long as there are no tables of visor in it: for a driver that can make no place of its
-/// own.
+/// A database of a server that somebody else has made for benchmarks, as the driver cannot: its tables come and go.
+/// \tparam Ways says how to get there (`inside`) and how it is made (`how_to_make`)
 template <visor::driver Driver, class Ways>
-class bench_bare_room final : public bench_sql_room<Driver, Ways> {
+class bench_given_room final : public bench_sql_room<Driver, Ways> {
  public:
-  explicit bench_bare_room(bench_plan const& plan) : bench_sql_room<Driver, Ways>(driver_settings(Driver(), plan.settings.storage)) {
-    schema_of<typename bench_bare_room::kind> tables(this->inside_);
-    if (!tables.status().has_tables) return;
+  explicit bench_given_room(bench_plan const& plan)
+      : bench_sql_room<Driver, Ways>(Ways::inside(driver_settings(Driver(), plan.settings.storage))) {
+    schema_of<typename bench_given_room::kind> tables(this->inside_);
+    if (!has_tables(tables)) return;
     if (!plan.replace)
       throw failure("there are tables of visor in " + this->inside_.place() +
-                    ": benchmarks work in a database without; --replace removes them, with all that they hold");
+                    ", which is where benchmarks work: where an earlier run left them behind, --replace removes them");
     tables.roll_back(tables.status().current);
   }
-  ~bench_bare_room() override {
+  ~bench_given_room() override {
     try {
-      schema_of<typename bench_bare_room::kind> tables(this->inside_);
+      schema_of<typename bench_given_room::kind> tables(this->inside_);
       tables.roll_back(tables.status().current);
     } catch (std::exception const& refused) {
       std::fprintf(stderr, "visor: warning: the tables of the benchmark are left behind: %s\n", refused.what());
+    }
+  }
+
+ private:
+  static bool has_tables(schema_of<typename bench_given_room::kind>& place) {
+    try {
+      return place.status().has_tables;
+    } catch (visor::error const& refused) {
+      throw failure(std::string("benchmarks work in the database ") + bench_place + " of the server, never in that of the configuration: " +
+                    refused.what() + "; where it is not there, make it with: " + Ways::how_to_make);
     }
   }
 };

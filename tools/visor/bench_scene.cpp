@@ -116,12 +116,16 @@ class bench_scene {
 
   visor::task<visor::job_id> reserve(std::int64_t count) {
     constexpr std::int64_t most = 1'000'000;  // at a time
-    visor::job_id const first = co_await client_->reserve_ids(static_cast<std::size_t>(std::min(count, most)));
-    for (std::int64_t have = most; have < count; have += most) {
-      visor::job_id const more = co_await client_->reserve_ids(static_cast<std::size_t>(std::min(count - have, most)));
-      if (more != first + have) throw failure("somebody else adds jobs here: the numbers of the benchmark's are not in a row");
+    std::optional<visor::job_id> first;
+    for (std::int64_t have = 0; have < count; have += most) {
+      auto more = co_await client_->reserve_ids(static_cast<std::size_t>(std::min(count - have, most)));
+      bool const is_in_a_row = more.is_consecutive();
+      visor::job_id const next = more.take();
+      if (!first) first = next;
+      if (!is_in_a_row || next != *first + have)
+        throw failure("somebody else adds jobs here: the numbers of the benchmark's are not in a row");
     }
-    co_return first;
+    co_return *first;
   }
 
   /// Adds jobs, so many in one call.
@@ -255,7 +259,7 @@ class bench_scene {
     std::string const text = filling();
     boost::asio::steady_timer timer(executor);
     std::int64_t open = 0;
-    for (std::int64_t number = 0; number < plan_.jobs; ++number) {
+    for (std::int64_t number = 0; number < plan_.jobs && !record.is_given_up(); ++number) {
       auto const planned = begin + visor::duration{static_cast<std::int64_t>(static_cast<double>(number) * 1e6 / plan_.rate)};
       auto const wait = planned - clock_.elapsed();
       if (wait > visor::duration{0}) {
@@ -289,9 +293,8 @@ class bench_scene {
   visor::task<> send_one(storage& to, visor::new_job job) {
     auto id = ids_.take(clock_.elapsed());
     if (!id) {
-      std::size_t const size = ids_.wanted(clock_.elapsed());
-      visor::job_id const first = co_await to.reserve_ids(size);
-      id = ids_.put(first, size, clock_.elapsed());
+      auto reserved = co_await to.reserve_ids(ids_.wanted(clock_.elapsed()));
+      id = ids_.put(std::move(reserved), clock_.elapsed());
     }
     job.id = *id;
     auto const one = std::span<visor::new_job const>(&job, 1);
@@ -425,7 +428,7 @@ class bench_scene {
       stopwatch const measuring(result_);
       work_by_hand(lease, plan_.jobs, result_.latencies["claim"], result_.latencies["complete"]);
     }
-    ask(client_->leave(lease));
+    ask(client_->leave(lease, visor::departure::clean));
     verify(first + plan_.depth, first + plan_.depth + plan_.jobs, plan_.jobs);
   }
 
@@ -449,7 +452,7 @@ class bench_scene {
         result_.claims.push_back({before, some.milliseconds_at(0.5), some.milliseconds_at(0.99)});
       }
     }
-    ask(client_->leave(lease));
+    ask(client_->leave(lease, visor::departure::clean));
     verify(first, first + plan_.jobs, plan_.jobs);
   }
 

@@ -7,12 +7,12 @@ namespace visor_program {
 
 // One table for each group, in the file of that group.
 extern command const run_commands[1];
-extern command const schedule_commands[8];
+extern command const schedule_commands[11];
 extern command const job_commands[6];
 extern command const node_commands[4];
 extern command const cron_commands[3];
 extern command const config_commands[2];
-extern command const db_commands[7];
+extern command const db_commands[8];
 extern command const drivers_commands[1];
 extern command const bench_commands[1];
 extern command const completion_commands[1];

@@ -34,7 +34,9 @@ int check(invocation const& given) {
     std::cerr << "visor: note: the driver " << word(config.settings.storage.driver)
               << " was not built into this program: it can check this configuration, and not use it\n";
   for (auto const& each : config.settings.ignored) std::cerr << "visor: note: " << escaped(each) << '\n';
-  job_types_of(config.settings);  // what only shows when it is made ready
+  std::vector<std::string> unchecked;
+  job_types_of(config.settings, unchecked);  // what only shows when it is made ready
+  for (auto const& each : unchecked) std::cerr << "visor: note: " << escaped(each) << '\n';
   auto const count = [](std::size_t number, std::string const& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
   };

@@ -6,12 +6,21 @@
 #include "words.hpp"
 
 #include "visor/base/text.hpp"
+#include "visor/config/environment.hpp"
 #include "visor/config/yaml.hpp"
+#include "visor/handler/command_plan.hpp"
 #include "visor/zone.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -19,7 +28,49 @@
 namespace visor_program {
 namespace {
 
+constexpr std::string_view filename_path = "scheduler.storage.connection.filename";
 constexpr char const* default_files[] = {".visor.yaml", "visor.yaml"};
+
+std::string name_of_user(uid_t id) {
+  auto const* const user = ::getpwuid(id);
+  return (user == nullptr ? "the user" : "user " + std::string(user->pw_name)) + " with the number " + std::to_string(id);
+}
+
+/// Whether a group is one user's own, as many systems give everybody one.
+bool is_own_group(gid_t id) {
+  auto const* const user = ::getpwuid(::geteuid());
+  std::string const name = user == nullptr ? "" : user->pw_name;
+  auto const* const group = ::getgrgid(id);
+  if (group == nullptr || name.empty() || name != group->gr_name) return false;
+  for (char** member = group->gr_mem; *member != nullptr; ++member)
+    if (name != *member) return false;
+  return true;
+}
+
+/// A file, folder or link that nobody named counts only if this user or root made it.
+/// \param remedy how to name it
+/// \throws failure when somebody else owns it
+void check_owner(char const* path, std::string const& remedy) {
+  struct stat link{}, target{};
+  if (::lstat(path, &link) != 0 || ::stat(path, &target) != 0) return;  // whoever opens it says why it cannot
+  for (auto const owner : {link.st_uid, target.st_uid})
+    if (owner != ::geteuid() && owner != 0)
+      throw failure(std::string(path) + " belongs to " + name_of_user(owner) + ", and nobody named it: look at what is in it, then " +
+                    remedy);
+}
+
+/// A configuration says which programs run, so one that nobody named counts only if no other user can have written it.
+/// \throws failure when another user owns it or may write it
+void check_found_file(char const* path) {
+  std::string const remedy = "name it with '--config " + std::string(path) + "' or $VISOR_CONFIG";
+  check_owner(path, remedy);
+  struct stat file{};
+  if (::stat(path, &file) != 0) return;
+  bool const by_group = (file.st_mode & S_IWGRP) != 0 && !is_own_group(file.st_gid);
+  if (by_group || (file.st_mode & S_IWOTH) != 0)
+    throw failure(std::string(path) + " can be written by other users, and nobody named it: look at what is in it, then run 'chmod go-w " +
+                  path + "', or " + remedy);
+}
 
 /// Empty when there is none.
 std::string find_file(invocation const& given) {
@@ -30,7 +81,10 @@ std::string find_file(invocation const& given) {
   if (char const* const named = std::getenv("VISOR_CONFIG"); named != nullptr && *named != '\0') return named;
   std::error_code ignored;
   for (auto const* const file : default_files)
-    if (std::filesystem::exists(file, ignored)) return file;
+    if (std::filesystem::exists(file, ignored)) {
+      check_found_file(file);
+      return file;
+    }
   return {};
 }
 
@@ -61,6 +115,31 @@ void check_connection_string(visor::settings const& given) {
   }
 }
 
+/// Whether the file uses a variable, so that its name is the user's affair.
+bool uses(visor::settings const& given, std::string_view variable) {
+  return std::ranges::any_of(
+      given.sources, [&](auto const& each) { return std::ranges::find(each.second.variables, variable) != each.second.variables.end(); });
+}
+
+/// Kubernetes gives each container variables that are called after the services of its namespace, and one of them may be called visor.
+bool is_of_service(std::string_view name, std::string_view value) {
+  return name.find("_SERVICE_") != std::string_view::npos || value.starts_with("tcp://") || value.starts_with("udp://") ||
+         name.find("_PORT_") != std::string_view::npos;
+}
+
+/// Variables whose names begin as ours do and that mean nothing.
+void note_unknown_variables(visor::settings& of) {
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    std::string_view const text(*entry);
+    auto const equals = std::min(text.find('='), text.size());
+    std::string_view const name = text.substr(0, equals), value = text.substr(std::min(equals + 1, text.size()));
+    auto const meant = visor::detail::misspelled_variable(name);
+    if (!meant || value.empty() || visor::detail::is_own_variable(name) || is_of_service(name, value) || uses(of, name)) continue;
+    of.ignored.push_back("environment " + std::string(name) + ": ignored, visor knows no such variable" +
+                         (meant->empty() ? "" : "; did you mean " + *meant + "?"));
+  }
+}
+
 }  // namespace
 
 driver_entry const* driver_in_program(visor::storage_driver which) {
@@ -76,6 +155,12 @@ configuration read_configuration(invocation const& given) {
   result.settings = result.file.empty() ? visor::parse_settings("", "", visor::process_environment(), flags)
                                         : visor::load_settings(result.file, visor::process_environment(), flags);
   check_connection_string(result.settings);
+  note_unknown_variables(result.settings);
+  if (auto const found = result.settings.sources.find("scheduler.node.threads"); found != result.settings.sources.end())
+    result.settings.ignored.push_back(to_string(found->second) + ": " + found->first +
+                                      ": ignored, only functions of C++ programs run there");
+  if (result.settings.storage.driver == visor::storage_driver::sqlite && !result.settings.sources.contains(filename_path))
+    check_owner(".visor", "name the database with $VISOR_DB or " + std::string(filename_path));
   return result;
 }
 
@@ -91,12 +176,20 @@ visor::workflow const& find_workflow(configuration const& from, std::string cons
                 (names.empty() ? " (it has none)" : " (it has: " + escaped(known) + (names.size() > 10 ? ", ..." : "") + ")"));
 }
 
+void give_up_in_time(visor::storage_settings& of) {
+  auto& pool = of.connection.pool;
+  pool.connect_timeout = std::min(pool.connect_timeout, std::max<visor::duration>(pool.acquire_timeout, std::chrono::milliseconds{10}));
+}
+
 std::shared_ptr<storage> open_storage(configuration const& from) {
   auto const& found = find_driver(from.settings.storage.driver);
   if (!found.lasts)
     throw failure("the driver " + std::string(found.name) + " keeps its data inside of one 'visor run': no other command can see it; set " +
                   "scheduler.storage.driver to one of: " + lasting_drivers());
-  return opened(found.store(from.settings, {}));
+  visor::settings settings;  // the others, with perhaps thousands of schedules, do not matter to a store
+  settings.storage = from.settings.storage;
+  give_up_in_time(settings.storage);
+  return opened(found.store(settings, {}));
 }
 
 std::shared_ptr<storage> look_at_storage(configuration const& from) {

@@ -29,6 +29,10 @@ driver_entry const* driver_in_program(visor::storage_driver which);
 /// The workflow of a name. \throws failure with the nearest name, or what to do when there are no workflows at all
 visor::workflow const& find_workflow(configuration const& from, std::string const& name);
 
+/// Has connecting end when its caller, a command that nobody else shares connections with, has given up: some libraries cannot be
+/// interrupted, and the command would not end before they do.
+void give_up_in_time(visor::storage_settings& of);
+
 /// The store of a configuration, opened, for commands that look at it or change it from outside of `visor run`.
 /// \throws visor::error when the driver is not part of this program, keeps nothing, or fails
 std::shared_ptr<storage> open_storage(configuration const& from);

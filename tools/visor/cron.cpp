@@ -16,30 +16,44 @@ namespace {
 constexpr argument cron_arguments[] = {{"expression"}};
 constexpr option zone_option{"zone", "ZONE", "an IANA time zone such as Europe/Berlin; default UTC"};
 constexpr option from_option{"from", "INSTANT", "look after this instant, which itself does not count; default now"};
-constexpr option next_options[] = {zone_option, from_option, {"count", "N", "how many; default 1"}, json_option};
-constexpr option explain_options[] = {zone_option, from_option, json_option};
-constexpr option check_options[] = {zone_option};
+constexpr option id_option{"id", "ID", "the id of a schedule, which chooses the values of H"};
+constexpr option next_options[] = {zone_option, from_option, id_option, {"count", "N", "how many; default 1"}, json_option};
+constexpr option explain_options[] = {zone_option, from_option, id_option, json_option};
+constexpr option check_options[] = {zone_option, id_option};
 
 constexpr std::string_view what_is_allowed =
     "The expression is a cron expression of 5 fields (minute, hour, day of month, month, day of week), of 6\n"
-    "with seconds first or of 7 with the year last; @yearly ... @hourly or '@every 90s'; a phrase such as\n"
+    "with seconds first or of 7 with the year last, where H is a value that --id chooses; @yearly ... @hourly or '@every 90s'; a phrase "
+    "such as\n"
     "'every weekday at 9am' or 'in 2 hours'; or one instant. Quote it: it has spaces and stars.";
 
 struct question {
   moment when;
   visor::instant from;
+
+  /// Whether it has an `H` and nobody said whose.
+  bool is_open() const {
+    auto const* const recurs = when.recurring();
+    return recurs && recurs->expression().has_hash() && !recurs->expression().fields().is_chosen;
+  }
 };
 
 question read(invocation const& given) {
   auto const now = std::chrono::floor<std::chrono::seconds>(visor::wall_clock().now());
   auto const from = given.point("from").value_or(now);
-  return {read_moment(given.argument(0), given.text("zone").value_or("UTC"), from), from};
+  question asked{read_moment(given.argument(0), given.text("zone").value_or("UTC"), from), from};
+  if (auto const id = given.text("id"))
+    if (auto const* const recurs = asked.when.recurring()) asked.when.when = recurs->for_schedule(*id);
+  return asked;
 }
 
 int print_next(invocation const& given) {
   auto const count = static_cast<std::size_t>(given.number("count", 1, 100'000).value_or(1));
-  auto const [when, from] = read(given);
+  auto const asked = read(given);
+  auto const& [when, from] = asked;
+  if (asked.is_open()) throw failure("the id of the schedule chooses the values of H: say which by --id");
   auto const found = when.next(from, count);
+  if (!when.note.empty()) std::cerr << "visor: " << escaped(when.note) << '\n';
   if (found.empty()) throw failure(when.why_never(from));
   if (given.has("json")) {
     boost::json::array all;
@@ -55,18 +69,24 @@ int check(invocation const& given) {
   auto const [when, from] = read(given);
   if (!when.next(from)) throw failure(when.why_never(from));
   std::cout << "valid: " << escaped(when.understood) << '\n';
+  if (!when.note.empty()) std::cout << escaped(when.note) << '\n';
   return 0;
 }
 
 int print_explanation(invocation const& given) {
-  auto const [when, from] = read(given);
+  auto const asked = read(given);
+  auto const& [when, from] = asked;
   auto const* const recurs = when.recurring();
   std::string const meaning = recurs ? visor::explain(*recurs) : when.understood;
-  auto const found = when.next(from, 3);
+  std::string const hashes = recurs ? visor::explain_hashes(recurs->expression()) : std::string();
+  std::string const clocks = recurs ? clocks_text(*recurs) : when.note;
+  auto const found = asked.is_open() ? std::vector<visor::instant>() : when.next(from, 3);
   if (given.has("json")) {
     boost::json::object all;
     all["expression"] = recurs ? boost::json::value(recurs->to_string()) : boost::json::value(nullptr);
     all["meaning"] = meaning;
+    all["chosen"] = hashes.empty() ? boost::json::value(nullptr) : boost::json::value(hashes);
+    all["clocks"] = clocks.empty() ? boost::json::value(nullptr) : boost::json::value(clocks);
     all["zone"] = when.zone.name();
     auto& next = all["next"].emplace_array();
     for (auto const at : found) next.emplace_back(visor::to_string(at));
@@ -76,12 +96,11 @@ int print_explanation(invocation const& given) {
   fields shown;
   if (recurs) shown.add("expression", recurs->to_string());
   shown.add("meaning", meaning);
-  if (recurs && !recurs->expression().is_interval())
-    shown.add("clocks", recurs->expression().follows_real_time()
-                            ? "follows real time when the clocks change"
-                            : "when the clocks change: once, right after a gap; once, the first time, where an hour repeats");
+  if (!hashes.empty()) shown.add("chosen", hashes + ", by the id");
+  if (!clocks.empty()) shown.add("clocks", clocks);
   shown.add("zone", std::string(when.zone.name()));
-  if (found.empty()) shown.add("next", "never: " + when.why_never(from));
+  if (asked.is_open()) shown.add("next", "as the id of the schedule chooses: say which by --id");
+  if (found.empty() && !asked.is_open()) shown.add("next", "never: " + when.why_never(from));
   for (std::size_t i = 0; i < found.size(); ++i) shown.add(i == 0 ? "next" : "", visor::to_string(found[i]));
   shown.print(std::cout);
   return 0;

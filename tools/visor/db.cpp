@@ -15,6 +15,8 @@ namespace visor_program {
 namespace {
 
 constexpr option yes_option{"yes", "", "do it, with all data that goes"};
+constexpr auto migrate_options =
+    with_connection(std::to_array<option>({{"with-nodes-running", "", "also while older nodes run, where the migration allows that"}}));
 constexpr auto plain_options = with_connection(std::array<option, 0>{});
 constexpr auto status_options = with_connection(std::to_array<option>({json_option}));
 constexpr auto rollback_options = with_connection(std::to_array<option>({{"steps", "N", "how many versions; default 1"}, yes_option}));
@@ -36,6 +38,7 @@ database open(invocation const& given, purpose why) {
   if (driver.tables == nullptr)
     throw failure("the driver " + std::string(driver.name) +
                   " has no tables; set scheduler.storage.driver to one of: " + lasting_drivers());
+  give_up_in_time(config.settings.storage);
   bool const missing = why == purpose::look && driver.is_missing != nullptr && driver.is_missing(config.settings);
   auto tables = missing ? nullptr : driver.tables(config.settings);
   return {std::move(config), driver, std::move(tables)};
@@ -43,16 +46,57 @@ database open(invocation const& given, purpose why) {
 
 std::string versions_text(int count) { return std::to_string(count) + (count == 1 ? " version" : " versions"); }
 
-/// \throws failure when a `visor run` works on the database
-void check_nobody_runs(database const& of) {
+std::string list_of(std::vector<std::string> const& names) {
+  std::string text;
+  for (auto const& each : names) text += (text.empty() ? "" : ", ") + each;
+  return text;
+}
+
+/// The nodes that work on a database. Where the operating system tells that there is none, it keeps any from starting while this lives.
+class nodes_at_work {
+ public:
+  explicit nodes_at_work(database const& of) {
+    auto const self = visor::process_identity::current();
+    claim_ = of.tables->claim_node("'visor db' (" + self.host + " pid " + std::to_string(self.pid) + ")");
+    if (claim_.is_taken == false) return;  // whatever their leases say: who had them is gone
+    for (auto const& node : of.tables->working_nodes())
+      if (!visor::process_identity::is_gone(node.address))
+        names_.push_back(in_quotes(node.name) + " (" + node.address.substr(0, node.address.find(" start ")) + ", visor " + node.version +
+                         ")");
+    // The lease of a node that was stopped or suspended may have run out.
+    if (claim_.is_taken == true && names_.empty()) names_.push_back(claim_.holder.empty() ? "another process" : escaped(claim_.holder));
+  }
+
+  bool none() const { return names_.empty(); }
+
+  /// Each as messages name it.
+  std::string names() const { return list_of(names_); }
+
+  /// \throws failure when there is one
+  void refuse() const {
+    if (!none()) throw failure("these nodes work on this database: " + names() + "; stop each 'visor run' first");
+  }
+
+ private:
+  visor::node_claim claim_;
+  std::vector<std::string> names_;
+};
+
+/// Whoever runs while tables are older than this program is older too.
+/// \throws failure when nodes run that the migration does not allow
+void check_older_nodes(database const& of, nodes_at_work const& nodes, bool is_allowed) {
   auto const status = of.tables->status();
-  if (!status.has_tables || status.current != status.latest || status.is_altered()) return;  // tables that cannot be asked
-  auto const store = open_storage(of.config);
-  auto const now = ask(store->now());
-  for (auto const& node : ask(store->nodes()))
-    if (node.state != visor::node_state::offline && node.lease_until > now && !visor::process_identity::is_gone(node.address))
-      throw failure("the node " + in_quotes(node.name) + " (" + node.address.substr(0, node.address.find(" start ")) +
-                    ") works on this database: stop that 'visor run' first");
+  if (status.current == 0 || status.current >= status.latest || nodes.none()) return;
+  if (auto const unfit = status.unfit_for_older_nodes())
+    throw failure("version " + std::to_string(unfit->version) + " of the tables (" + unfit->name +
+                  ") is not for nodes of an older program, and these run: " + nodes.names() + "; stop each 'visor run' first");
+  if (!is_allowed)
+    throw failure("these nodes run, with an older program: " + nodes.names() +
+                  "; stop each 'visor run' first, or let them go on with --with-nodes-running, which this migration allows");
+}
+
+void warn_of(visor::database_report const& found, std::string const& place) {
+  if (!found.shortcoming.empty()) std::cerr << "visor: warning: " << escaped(place + ": " + found.shortcoming) << '\n';
 }
 
 int init(invocation const& given) {
@@ -66,6 +110,7 @@ int init(invocation const& given) {
   auto const after = db.tables->status();
   std::cout << "initialized: " << escaped(db.place()) << " has version " << after.current << ", " << db.tables->tables(after.current).size()
             << " tables\n";
+  if (db.driver.probe != nullptr) warn_of(db.driver.probe(db.config.settings), db.place());
   return 0;
 }
 
@@ -99,6 +144,7 @@ int test(invocation const& given) {
   auto const place = driver.place(config.settings);
   auto const found = driver.probe != nullptr ? driver.probe(config.settings) : visor::database_report();
   bool const missing = driver.is_missing != nullptr && driver.is_missing(config.settings);
+  warn_of(found, place);
   auto const length = [](std::optional<visor::duration> const& one) { return one ? visor::to_string(*one) : std::string("-"); };
   if (given.has("json")) {
     auto const microseconds = [](std::optional<visor::duration> const& one) { return one ? boost::json::value(one->count()) : nullptr; };
@@ -124,6 +170,8 @@ int test(invocation const& given) {
 
 int migrate(invocation const& given) {
   auto const db = open(given, purpose::change);
+  nodes_at_work const nodes(db);
+  check_older_nodes(db, nodes, given.has("with-nodes-running"));
   int const applied = db.tables->migrate();
   int const version = db.tables->status().current;
   std::cout << (applied == 0 ? std::string("up to date") : versions_text(applied) + " applied") << ": " << escaped(db.place())
@@ -142,7 +190,8 @@ int roll_back(invocation const& given) {
                       ? "this drops every table of " + db.place() + " with all schedules, jobs and their history: --yes does it"
                       : "this drops what " + versions_text(steps) + " brought to the tables of " + db.place() +
                             ", with all that it holds: --yes does it");
-  check_nobody_runs(db);
+  nodes_at_work const nodes(db);
+  nodes.refuse();
   int const taken = db.tables->roll_back(steps);
   std::cout << versions_text(taken) << " taken back: " << escaped(db.place()) << " has version " << db.tables->status().current << '\n';
   return 0;
@@ -158,11 +207,24 @@ int validate(invocation const& given) {
   return 0;
 }
 
+int restored(invocation const& given) {
+  auto const db = open(given, purpose::look);
+  if (!db.tables) throw failure("there is no database yet: " + db.place());
+  auto const status = db.tables->status();
+  if (status.current != status.latest || !status.missing().empty() || status.is_altered())
+    throw failure("the tables in " + db.place() + " are not those of this program: 'visor db validate' tells what differs");
+  std::int64_t const generation = db.tables->restored();
+  std::cout << "generation " << generation << ": ids and fences go on behind all that " << escaped(db.place())
+            << " may have given out before it was restored\n";
+  return 0;
+}
+
 int reset(invocation const& given) {
   if (!given.has("yes"))
     throw failure("this drops every table with all schedules, jobs and their history, and makes them anew: --yes does it");
   auto const db = open(given, purpose::change);
-  check_nobody_runs(db);
+  nodes_at_work const nodes(db);
+  nodes.refuse();
   std::cerr << "visor: warning: all schedules, jobs and their history in " << escaped(db.place()) << " are being removed\n";
   db.tables->reset();
   std::cout << "reset: " << escaped(db.place()) << " has version " << db.tables->status().current << ", without data\n";
@@ -171,7 +233,7 @@ int reset(invocation const& given) {
 
 }  // namespace
 
-constinit command const db_commands[7] = {
+constinit command const db_commands[8] = {
     {"test",
      "Connects to the database, and says what is there or what is wrong",
      "Exit code 1 when there is no connection. It makes and changes nothing.",
@@ -188,7 +250,13 @@ constinit command const db_commands[7] = {
      plain_options,
      init},
     {"status", "Says whether the tables are there, and which", "", "visor db status --json", {}, status_options, print_status},
-    {"migrate", "Brings the tables to the version of this program", "", "visor db migrate", {}, plain_options, migrate},
+    {"migrate",
+     "Brings the tables to the version of this program",
+     "Refused while nodes of an older program run.",
+     "visor db migrate",
+     {},
+     migrate_options,
+     migrate},
     {"rollback",
      "Takes the latest versions of the tables back, with all that they hold",
      "Refused without --yes, and while a 'visor run' works on the database.",
@@ -203,6 +271,13 @@ constinit command const db_commands[7] = {
      {},
      plain_options,
      validate},
+    {"restored",
+     "Says that the database was restored from a backup",
+     "To be run once after that, before any 'visor run': no id and no fence of the time after the backup is given out again.",
+     "visor db restored",
+     {},
+     plain_options,
+     restored},
     {"reset",
      "Removes all tables with all data, and makes them anew",
      "Refused without --yes, and while a 'visor run' works on the database.",

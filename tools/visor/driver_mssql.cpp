@@ -1,3 +1,4 @@
+#include "certificate.hpp"
 #include "server_driver.hpp"
 
 #include "visor/mssql.hpp"
@@ -5,15 +6,42 @@
 namespace visor_program {
 namespace {
 
-struct bench_ways {};
+struct bench_ways {
+  static visor::mssql_settings inside(visor::mssql_settings around) {
+    around.database = bench_place;
+    return around;
+  }
+  static constexpr char const* how_to_make = "CREATE DATABASE visor_bench";
+};
 
 // A server makes no database within a transaction, and all that the driver sends is within one.
-using room = bench_bare_room<visor::mssql, bench_ways>;
+using room = bench_given_room<visor::mssql, bench_ways>;
+
+using driver = server_driver<visor::mssql, room>;
+
+/// Says also what FreeTDS does not tell.
+visor::database_report probe(visor::settings const& from) {
+  try {
+    return driver::probe(from);
+  } catch (visor::error const& failure) {
+    auto const to = driver::settings_of(from);
+    if (failure.kind() != visor::condition::tls_failed || to.has_instance()) throw;
+    auto const found = ask(fault_of_certificate(to, before_tls::of_mssql));
+    if (found) throw visor::error(*found);
+    throw;
+  }
+}
+
+driver_entry entry_of_mssql() {
+  auto entry = driver::entry([] { return std::string("unixODBC"); });
+  entry.probe = &probe;
+  return entry;
+}
 
 }  // namespace
 
 driver_entry const& mssql_driver() {
-  static driver_entry const entry = server_driver<visor::mssql, room>::entry([] { return std::string("unixODBC"); });
+  static driver_entry const entry = entry_of_mssql();
   return entry;
 }
 

@@ -6,6 +6,7 @@
 
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
+#include "visor/driver/node_claim.hpp"
 #include "visor/driver/probe.hpp"
 #include "visor/store/schema.hpp"
 
@@ -32,6 +33,11 @@ class schema {
   virtual std::vector<std::string> tables(int version) = 0;
   /// Makes or updates the tables. \returns how many versions were applied
   virtual int migrate() = 0;
+  virtual std::vector<visor::working_node> working_nodes() = 0;
+  /// Claims the place of the only node, where the operating system can tell whether there is one.
+  virtual visor::node_claim claim_node(std::string const& holder) = 0;
+  /// Begins the generation after a restored backup. \returns its number
+  virtual std::int64_t restored() = 0;
   /// Takes back the latest versions. \returns how many that were
   virtual int roll_back(int steps) = 0;
   /// What differs between the tables and what they should be; empty when nothing does.

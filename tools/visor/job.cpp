@@ -7,15 +7,15 @@
 #include "words.hpp"
 
 #include "visor/base/error.hpp"
+#include "visor/base/json_text.hpp"
 #include "visor/base/text.hpp"
+#include "visor/store/check_text.hpp"
 
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <charconv>
 #include <iostream>
-#include <iterator>
 
 namespace visor_program {
 namespace {
@@ -62,6 +62,7 @@ boost::json::object as_object(visor::job_view const& view) {
   all["state"] = word(view.state);
   all["attempts"] = view.attempts;
   all["max_attempts"] = view.job.max_attempts;
+  all["uncounted"] = view.job.uncounted.value_or(0);
   all["schedule"] = json_of(view.job.schedule);
   all["planned_at"] = json_of(view.job.planned_at);
   all["run_at"] = visor::to_string(view.job.run_at);
@@ -88,13 +89,6 @@ boost::json::object as_object(visor::attempt_record const& attempt) {
   return all;
 }
 
-/// As JSON if it is, else as text.
-boost::json::value payload_value(std::string const& payload) {
-  boost::system::error_code failed;
-  auto value = boost::json::parse(payload, failed);
-  return failed ? boost::json::value(payload) : value;
-}
-
 int list(invocation const& given) {
   visor::job_filter filter;
   if (auto const state = given.text("state")) filter.state = value_of<visor::job_state>(*state);
@@ -116,7 +110,7 @@ int list(invocation const& given) {
     rows.add({std::to_string(view.job.id),
               view.job.type,
               {std::string(word(view.state)), colour_of(view.state)},
-              std::to_string(view.attempts) + "/" + std::to_string(view.job.max_attempts),
+              std::to_string(view.attempts - view.job.uncounted.value_or(0)) + "/" + std::to_string(view.job.max_attempts),
               view.job.schedule.value_or("-"),
               view.job.planned_at ? view.job.planned_at : view.job.run_at,
               view.started_at,
@@ -139,10 +133,9 @@ int show(invocation const& given) {
   auto const attempts = ask(store->attempts(id));
   if (given.has("json")) {
     auto all = as_object(*view);
-    all["payload"] = payload_value(view->job.payload);
     auto& list = all["attempt_list"].emplace_array();
     for (auto const& attempt : attempts) list.emplace_back(as_object(attempt));
-    std::cout << boost::json::serialize(all) << '\n';
+    std::cout << with_json(all, "payload", view->job.payload) << '\n';
     return 0;
   }
   fields shown;
@@ -156,7 +149,7 @@ int show(invocation const& given) {
   if (view->job.owner) shown.add("owner", *view->job.owner);
   shown.add("queue", view->job.queue + ", priority " + std::to_string(view->job.priority));
   shown.add("payload", view->job.payload);
-  shown.add("attempts", std::to_string(view->attempts) + " of " + std::to_string(view->job.max_attempts));
+  shown.add("attempts", tries_in_words(*view));
   if (view->state == visor::job_state::running)
     shown.add("", std::to_string(view->attempts) + ": running on " + view->node.value_or("-") + " since " +
                       (view->started_at ? visor::to_string(*view->started_at) : "-"));
@@ -186,21 +179,25 @@ int priority_of(invocation const& given, int otherwise) {
   return value;
 }
 
-/// \throws visor::error when it is not JSON
-std::string payload_of(invocation const& given) {
+/// \param limit in bytes; no more is read
+/// \throws visor::error when it is too long, or not JSON
+std::string payload_of(invocation const& given, std::size_t limit) {
   auto const inputs = given.all("inputs");
   auto const payload = given.text("payload");
   if (!payload) return inputs_as_json(inputs);
   if (!inputs.empty()) throw usage_error("--inputs and --payload cannot be given together");
   std::string text = *payload;
-  if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  if (text == "-") {
+    text.resize(limit + 1);
+    std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(std::cin.gcount()));
+    if (text.size() > limit)
+      throw failure("the payload has more than " + std::to_string(limit) +
+                    " bytes, which is what scheduler.node.payload_limit allows: nothing was stored");
+  }
   if (!visor::is_storable_text(text)) throw failure("the payload is not UTF-8 text, or holds a NUL byte: nothing was stored");
-  boost::system::error_code failed;
-  boost::json::parse_options allowed;
-  allowed.max_depth = 200;
-  boost::json::parse(text, failed, {}, allowed);
-  if (failed)
-    throw failure("the payload is not JSON (" + failed.message() + "): nothing was stored; an object is such as '{\"to\": \"ops\"}'");
+  if (auto const fault = visor::detail::find_json_fault(text))
+    throw failure("the payload " + fault->message() + ": nothing was stored; an object is such as '{\"to\": \"ops\"}'");
   return text;
 }
 
@@ -219,13 +216,16 @@ int enqueue(invocation const& given) {
                       " has no limits.key_concurrency and no limits.key_rate");
   job.queue = visor::queue_of(workflow.queue, workflow.capability, workflow.limits, workflow.name, key.value_or(""));
   job.priority = priority_of(given, workflow.priority);
-  job.payload = payload_of(given);
+  job.payload = payload_of(given, config.settings.node.payload_limit);
+  visor::detail::check_payload_size(job.payload, config.settings.node.payload_limit, "scheduler.node.payload_limit",
+                                    [] { return std::string("nothing was stored"); });
   job.max_attempts = attempts ? static_cast<int>(*attempts) : workflow.max_attempts;
+  job.max_lost = workflow.max_lost;
   job.owner = user_name();
   auto const store = open_storage(config);
   job.run_at = at;
   if (delay) job.run_at = ask(store->now()) + *delay;
-  job.id = ask(store->reserve_ids(1));
+  job.id = ask(store->reserve_ids(1)).take();
   ask(store->enqueue({&job, 1}));
   if (given.has("json"))
     std::cout << boost::json::serialize(boost::json::object{{"id", job.id}}) << '\n';

@@ -24,6 +24,13 @@ inline visor::job_id job_id_of(std::string const& text) {
   throw failure("there is no job " + std::to_string(id) + "; 'visor job list' shows those that there are");
 }
 
+/// How often a job was tried, of how many: `2 of 3 (and 1 that does not count)`.
+inline std::string tries_in_words(visor::job_view const& view) {
+  int const others = view.job.uncounted.value_or(0);
+  std::string const counted = std::to_string(view.attempts - others) + " of " + std::to_string(view.job.max_attempts);
+  return others == 0 ? counted : counted + " (and " + std::to_string(others) + (others == 1 ? " that does" : " that do") + " not count)";
+}
+
 }  // namespace visor_program
 
 #endif

@@ -29,7 +29,7 @@ void add_limits(lines& said, storage& in, visor::job_record const& job) {
   visor::queue_name const name(job.queue);
   auto const limited = ask(in.limits());
   auto const limits = std::ranges::find(limited, name.type, &visor::type_limit_record::type);
-  if (limits == limited.end()) return;
+  if (limits == limited.end() || !limits->any()) return;
   visor::job_filter same;
   same.state = visor::job_state::running;
   same.type = job.type;
@@ -54,15 +54,19 @@ void add_limits(lines& said, storage& in, visor::job_record const& job) {
 void add_takers(lines& said, storage& in, visor::job_view const& view) {
   auto const now = ask(in.now());
   auto const nodes = ask(in.nodes());
+  auto const types = ask(in.node_types());
   auto running = running_on_nodes(in);
   lines takers, others;
   int free = 0;
   for (auto const& node : nodes) {
     if (!is_live(node, now)) continue;
+    auto const is_its_type = [&](visor::node_type_record const& each) { return each.node == node.name && each.type == view.job.type; };
     bool const drains = node.state == visor::node_state::draining || node.wish;
     if (!serves(node, view.job.queue)) {
       others.push_back(node.name + " (queues " + node.queues.value_or("unknown") + "; capabilities " +
                        (node.capabilities && !node.capabilities->empty() ? *node.capabilities : "none") + ")");
+    } else if (std::ranges::none_of(types, is_its_type)) {
+      others.push_back(node.name + " (does not know the type)");
     } else if (drains) {
       others.push_back(node.name + " (takes no more work: it drains)");
     } else {
@@ -88,7 +92,7 @@ lines reasons(storage& in, visor::job_view const& view) {
   lines said;
   auto const& job = view.job;
   bool const tried = view.attempts > 0;
-  std::string const tries = std::to_string(view.attempts) + " of " + std::to_string(job.max_attempts);
+  std::string const tries = tries_in_words(view);
   switch (view.state) {
     case job_state::waiting:
       said.push_back("waits until the job before it of schedule " + in_quotes(job.schedule.value_or("")) +
@@ -107,7 +111,7 @@ lines reasons(storage& in, visor::job_view const& view) {
       break;
     case job_state::scheduled:
       if (tried)
-        said.push_back("attempt " + tries + " failed" + (view.error ? ": " + *view.error : "") + "; the next one is not due yet");
+        said.push_back("attempt " + tries + " ended badly" + (view.error ? ": " + *view.error : "") + "; the next one is not due yet");
       else
         said.push_back("is not due before " + visor::to_string(job.run_at));
       break;
@@ -135,7 +139,7 @@ lines reasons(storage& in, visor::job_view const& view) {
       said.push_back("'visor job retry " + std::to_string(job.id) + "' tries once more");
       break;
     case job_state::dead:
-      said.push_back("has used up its attempts, " + tries + (view.error ? "; the last one: " + *view.error : ""));
+      said.push_back("ended after attempt " + tries + (view.error ? "; the last one: " + *view.error : ""));
       said.push_back("'visor job retry " + std::to_string(job.id) + "' tries once more");
       break;
   }

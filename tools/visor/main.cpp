@@ -1,7 +1,9 @@
 #include "command.hpp"
+#include "own_process.hpp"
 #include "report.hpp"
 
 #include "visor/base/error.hpp"
+#include "visor/base/no_descriptor.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -9,6 +11,7 @@
 #include <iostream>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -41,17 +44,21 @@ std::string_view place_of_settings(visor::condition of) {
 int run(std::vector<std::string> const& words) {
   try {
     int const code = visor_program::run_command_line(words);
-    if (!std::cout.flush()) throw visor_program::failure("standard output cannot be written");
+    if (!std::cout.flush()) visor_program::end_if_nobody_reads();
+    if (!std::cout) throw visor_program::failure("standard output cannot be written");
     return code;
   } catch (visor_program::usage_error const& wrong) {
     complain(wrong.what());
     return 2;
   } catch (visor::error const& failed) {
     complain(failed.what() + std::string(place_of_settings(failed.kind())));
+    // For supervisors: the same program started again would end again.
+    if (failed.kind() == visor::condition::restored || failed.kind() == visor::condition::superseded) return 3;
   } catch (std::bad_alloc const&) {
     complain("out of memory");
   } catch (std::exception const& failed) {
-    complain(failed.what());
+    std::string const lack = visor::detail::why_no_descriptor(std::string_view(failed.what()));
+    complain(failed.what() + (lack.empty() ? lack : ": " + lack));
   } catch (...) {
     complain("something failed that has no description");
   }
@@ -77,6 +84,7 @@ void hide_secrets(int count, char** words) {
 }  // namespace
 
 int main(int count, char** words) {
+  visor_program::prepare_process();
   std::ios::sync_with_stdio(false);
   std::vector<std::string> const given(words + 1, words + std::max(count, 1));
   hide_secrets(count, words);

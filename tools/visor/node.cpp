@@ -46,10 +46,18 @@ std::vector<node_view> views_of(storage& in) {
 int list(invocation const& given) {
   auto const store = look_at_storage(read_configuration(given));
   auto const found = store ? views_of(*store) : std::vector<node_view>();
+  auto const types = store ? ask(store->node_types()) : std::vector<visor::node_type_record>();
+  auto const types_of = [&](visor::node_record const& node) {
+    boost::json::array all;
+    for (auto const& each : types)
+      if (each.node == node.name) all.emplace_back(each.type);
+    return all;
+  };
   if (given.has("json")) {
     boost::json::array all;
     for (auto const& [node, state, running] : found) {
       boost::json::object one;
+      one["types"] = types_of(node);
       one["name"] = node.name;
       one["state"] = state;
       one["wish"] = node.wish ? boost::json::value(word(*node.wish)) : boost::json::value();

@@ -1,5 +1,7 @@
 #include "report.hpp"
 
+#include "visor/base/json_text.hpp"
+
 #include <boost/json/serialize.hpp>
 
 #include <pwd.h>
@@ -179,9 +181,24 @@ void print_text(std::ostream& out, std::string_view title, std::string_view text
 }
 
 void print_json(std::ostream& out, boost::json::array const& all) {
+  std::vector<std::string> texts;
+  for (auto const& each : all) texts.push_back(boost::json::serialize(each));
+  print_json(out, texts);
+}
+
+void print_json(std::ostream& out, std::vector<std::string> const& all) {
   out << '[';
-  for (std::size_t i = 0; i < all.size(); ++i) out << (i == 0 ? "\n" : ",\n") << boost::json::serialize(all[i]);
+  for (std::size_t i = 0; i < all.size(); ++i) out << (i == 0 ? "\n" : ",\n") << all[i];
   out << (all.empty() ? "]\n" : "\n]\n");
+}
+
+std::string with_json(boost::json::object const& all, std::string_view key, std::string const& json) {
+  std::string text = boost::json::serialize(all);
+  text.pop_back();
+  if (!all.empty()) text += ',';
+  text += '"' + std::string(key) + "\":";
+  text += visor::detail::find_json_fault(json) ? boost::json::serialize(boost::json::string(json)) : visor::detail::compact_json(json);
+  return text += '}';
 }
 
 boost::json::value json_of(std::optional<visor::instant> const& when) {

@@ -4,6 +4,7 @@
 #include "visor/base/time.hpp"
 
 #include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
 #include <array>
@@ -74,6 +75,13 @@ void print_text(std::ostream& out, std::string_view title, std::string_view text
 
 /// Writes an array with one element a line, so that it reads well and is still one JSON value.
 void print_json(std::ostream& out, boost::json::array const& all);
+
+/// The same for elements that are JSON texts.
+void print_json(std::ostream& out, std::vector<std::string> const& all);
+
+/// The text of a JSON object with one field more, whose value is a JSON text: it stays as it was written but for blanks between its
+/// parts. A text that is not JSON becomes a string.
+std::string with_json(boost::json::object const& all, std::string_view key, std::string const& json);
 
 /// An instant in JSON: RFC 3339, or null.
 boost::json::value json_of(std::optional<visor::instant> const& when);

@@ -20,8 +20,8 @@ running_node::running_node(std::shared_ptr<storage> on, visor::node_settings how
 
 running_node::~running_node() = default;
 
-void running_node::own(std::vector<visor::schedule_record> of_configuration) {
-  engine_->owns_schedules_of(visor::origin::config);
+void running_node::declare(visor::schedule_set set, std::vector<visor::schedule_record> of_configuration) {
+  engine_->declare(std::move(set));
   for (auto& schedule : of_configuration) engine_->add(std::move(schedule));
 }
 
@@ -38,5 +38,7 @@ std::exception_ptr running_node::run() {
 }
 
 void running_node::stop() { engine_->stop(); }
+
+bool running_node::has_drained() const { return engine_->has_drained(); }
 
 }  // namespace visor_program

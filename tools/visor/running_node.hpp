@@ -21,14 +21,17 @@ class running_node {
   running_node(std::shared_ptr<storage> on, visor::node_settings how, std::vector<visor::job_type> types, visor::log_sink log);
   ~running_node();
 
-  /// Has it make these the schedules of the configuration.
-  void own(std::vector<visor::schedule_record> of_configuration);
+  /// Has it declare these schedules of a configuration.
+  void declare(visor::schedule_set set, std::vector<visor::schedule_record> of_configuration);
 
   /// Runs until it is told to stop, and has drained. Called once. \return what was thrown, or null
   std::exception_ptr run();
 
   /// As `visor::engine::stop`, from any thread.
   void stop();
+
+  /// As `visor::engine::has_drained`, from any thread.
+  bool has_drained() const;
 
   boost::asio::io_context& context() { return context_; }
   storage& store() { return *store_; }

@@ -3,11 +3,13 @@
 #include "configuration.hpp"
 #include "report.hpp"
 #include "schedule_creation.hpp"
+#include "schedule_sets.hpp"
 #include "storage.hpp"
 #include "when.hpp"
 #include "words.hpp"
 
 #include "visor/base/error.hpp"
+#include "visor/cron/explain.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -37,6 +39,8 @@ constexpr option show_options[] = {config_option, {"limit", "N", "how many of it
 constexpr option next_options[] = {config_option, {"count", "N", "how many; default 5"}, json_option};
 constexpr option force_option{"force", "", "also a schedule of somebody else"};
 constexpr option change_options[] = {config_option, force_option};
+constexpr option diff_options[] = {config_option, json_option};
+constexpr option set_options[] = {config_option};
 
 colour colour_of(schedule_state state) {
   switch (state) {
@@ -60,6 +64,8 @@ boost::json::object as_object(schedule_record const& schedule) {
   all["id"] = schedule.id;
   all["status"] = word(schedule.state);
   all["origin"] = word(schedule.origin);
+  all["set"] = schedule.origin == visor::origin::user ? boost::json::value(nullptr)
+                                                      : boost::json::value(schedule.set_name.value_or(visor::default_set));
   all["workflow"] = schedule.type;
   all["schedule"] = schedule.expression.empty() ? boost::json::value(nullptr) : boost::json::value(schedule.expression);
   all["phrase"] = json_of(schedule.phrase);
@@ -76,10 +82,12 @@ boost::json::object as_object(schedule_record const& schedule) {
   all["misfire_window"] =
       schedule.misfire == visor::misfire::window ? boost::json::value(visor::to_string(schedule.misfire_window)) : nullptr;
   all["overlap"] = word(schedule.overlap);
+  all["dst"] = boost::json::object{{"gap", schedule.dst_gap ? boost::json::value(word(*schedule.dst_gap)) : nullptr},
+                                   {"overlap", schedule.dst_overlap ? boost::json::value(word(*schedule.dst_overlap)) : nullptr}};
+  all["anchor"] = json_of(schedule.anchor);
   all["owner"] = json_of(schedule.owner);
   all["description"] = json_of(schedule.description);
   all["output"] = parsed(schedule.output);
-  all["inputs"] = parsed(schedule.payload);
   all["created_at"] = visor::to_string(schedule.created_at);
   all["updated_at"] = visor::to_string(schedule.updated_at);
   return all;
@@ -89,6 +97,20 @@ boost::json::object as_object(schedule_record const& schedule) {
 std::string when_text(schedule_record const& schedule) {
   if (schedule.phrase) return *schedule.phrase;
   return schedule.expression.empty() ? "once" : schedule.expression;
+}
+
+/// What its time means, as far as this program understands it: another one may know more.
+void add_meaning(fields& shown, schedule_record const& schedule) {
+  if (schedule.expression.empty()) return;
+  try {
+    auto const moment = moment_of(schedule);
+    auto const& recurs = *moment.recurring();
+    shown.add("meaning", visor::explain(recurs));
+    if (auto const chosen = visor::explain_hashes(recurs.expression()); !chosen.empty()) shown.add("chosen", chosen + ", by its id");
+    shown.add("clocks", clocks_text(recurs));
+  } catch (visor::error const& failure) {
+    shown.add("meaning", {failure.what(), colour::bad});
+  }
 }
 
 /// As `create --misfire` takes it.
@@ -151,8 +173,8 @@ int list(invocation const& given) {
   auto const store = look_at_storage(config);
   auto const found = store ? ask(store->schedules(filter)) : std::vector<schedule_record>();
   if (given.has("json")) {
-    boost::json::array all;
-    for (auto const& each : found) all.emplace_back(as_object(each));
+    std::vector<std::string> all;
+    for (auto const& each : found) all.push_back(with_json(as_object(each), "inputs", each.payload));
     print_json(std::cout, all);
     return 0;
   }
@@ -189,8 +211,9 @@ int show(invocation const& given) {
                                             {"fired_at", visor::to_string(fire.fired_at)},
                                             {"node", fire.node},
                                             {"result", word(fire.result)},
-                                            {"job", fire.job ? boost::json::value(*fire.job) : boost::json::value(nullptr)}});
-    std::cout << boost::json::serialize(all) << '\n';
+                                            {"job", fire.job ? boost::json::value(*fire.job) : boost::json::value(nullptr)},
+                                            {"reason", json_of(fire.reason)}});
+    std::cout << with_json(all, "inputs", schedule.payload) << '\n';
     return 0;
   }
   fields shown;
@@ -199,6 +222,7 @@ int show(invocation const& given) {
   shown.add("workflow", schedule.type);
   shown.add("when", when_text(schedule) + (schedule.phrase && !schedule.expression.empty() ? " (" + schedule.expression + ")" : ""));
   shown.add("zone", schedule.zone);
+  add_meaning(shown, schedule);
   shown.add("next", schedule.next_at ? visor::to_string(*schedule.next_at) : "-");
   if (schedule.description) shown.add("description", *schedule.description);
   shown.add("made by", schedule.origin == visor::origin::user ? schedule.owner.value_or("-") : std::string(word(schedule.origin)));
@@ -214,7 +238,7 @@ int show(invocation const& given) {
     shown.add(i == 0 ? "last fires" : "",
               visor::to_string(fires[i].planned_at) +
                   (fires[i].job ? " job " + std::to_string(*fires[i].job) : " " + std::string(word(fires[i].result))) + " on " +
-                  fires[i].node);
+                  fires[i].node + (fires[i].reason ? ": " + *fires[i].reason : ""));
   shown.print(std::cout);
   return 0;
 }
@@ -224,19 +248,35 @@ int create(invocation const& given) {
   auto const config = read_configuration(given);
   auto const store = open_storage(config);
   auto const now = ask(store->now());
-  auto const when = read_moment(plan.at, plan.zone.value_or(config.settings.default_timezone), now);
-  auto const next = when.next(now, 3);
-  if (next.empty()) throw failure(when.why_never(now));
+  auto when = read_moment(plan.at, plan.zone.value_or(config.settings.default_timezone), now, plan.anchor);
   auto schedule = schedule_of(plan, find_workflow(config, given.argument(0)));
+  visor::detail::check_payload_size(schedule.payload, config.settings.node.payload_limit, "scheduler.node.payload_limit",
+                                    [] { return std::string("nothing was stored"); });
   schedule.zone = std::string(when.zone.name());
+  bool const has_clocks = when.recurring() && when.recurring()->follows_clocks();
+  if ((plan.dst.gap || plan.dst.overlap) && !has_clocks)
+    throw failure(
+        "--dst-gap and --dst-overlap go with a schedule that follows the clocks; an instant and an interval of less than days do not");
   if (auto const* const recurs = when.recurring()) schedule.expression = recurs->to_string();
   if (when.is_phrase) schedule.phrase = plan.at;
-  schedule.next_at = next.front();
-  add_with_id(*store, schedule, plan.name);
+  choose_id(schedule, plan.name);
+  std::vector<visor::instant> next;
+  // The id chooses the values of H, and so the first instant.
+  auto const find_next = [&] {
+    if (when.recurring()) when.when = *moment_of(schedule).recurring();
+    next = when.next(now, 3);
+    if (next.empty()) throw failure(when.why_never(now));
+    schedule.next_at = next.front();
+  };
+  find_next();
+  add_with_id(*store, schedule, plan.name, find_next);
 
   if (given.has("json")) {
     auto const stored = ask(store->find_schedule(schedule.id));
-    std::cout << boost::json::serialize(as_object(stored.value_or(schedule))) << '\n';
+    auto const shown = stored.value_or(schedule);
+    auto all = as_object(shown);
+    if (!when.note.empty()) all["note"] = when.note;
+    std::cout << with_json(std::move(all), "inputs", shown.payload) << '\n';
     return 0;
   }
   std::cout << "schedule " << escaped(schedule.id) << " created\n";
@@ -244,6 +284,9 @@ int create(invocation const& given) {
   shown.add("workflow", schedule.type);
   shown.add("when", when.understood);
   shown.add("zone", schedule.zone);
+  if (!when.note.empty()) shown.add("clocks", {when.note, colour::warning});
+  if (auto const* const recurs = when.recurring())
+    if (auto const chosen = visor::explain_hashes(recurs->expression()); !chosen.empty()) shown.add("chosen", chosen + ", by its id");
   for (std::size_t i = 0; i < next.size(); ++i) shown.add(i == 0 ? "next" : "", visor::to_string(next[i]));
   shown.print(std::cout);
   return 0;
@@ -270,7 +313,7 @@ int resume(invocation const& given) {
     auto const now = ask(store->now());
     // What passed while it was paused was not wanted: it goes on with the next instant from now.
     if (!schedule.expression.empty())
-      schedule.next_at = read_moment(schedule.expression, schedule.zone, now).next(now);
+      schedule.next_at = moment_of(schedule).next(now);
     else if (schedule.next_at && *schedule.next_at <= now)
       throw failure("the only instant of schedule " + in_quotes(schedule.id) + ", " + visor::to_string(*schedule.next_at) +
                     ", has passed: cancel it and create another");
@@ -305,9 +348,14 @@ int print_next(invocation const& given) {
   auto const add = [&](schedule_record const& schedule) {
     if (schedule.state != schedule_state::active || !schedule.next_at) return;
     found.emplace_back(*schedule.next_at, schedule.id);
-    if (schedule.expression.empty()) return;
-    for (auto const at : read_moment(schedule.expression, schedule.zone, *schedule.next_at).next(*schedule.next_at, count - 1))
-      found.emplace_back(at, schedule.id);
+    if (schedule.expression.empty() || count == 1) return;
+    try {
+      for (auto const at : moment_of(schedule).next(*schedule.next_at, count - 1)) found.emplace_back(at, schedule.id);
+    } catch (
+        visor::error const& unknown) {  // a zone of which this machine lacks the data: other nodes may have them, and others still fire
+      std::cerr << "visor: note: schedule " << escaped(schedule.id)
+                << ": only its next instant is known here: " << escaped(unknown.message()) << '\n';
+    }
   };
   bool const one = !given.arguments.empty();
   if (one) {
@@ -342,7 +390,7 @@ constexpr std::string_view id_details = "The id may be shortened as long as no o
 
 }  // namespace
 
-constinit command const schedule_commands[8] = {
+constinit command const schedule_commands[11] = {
     {"list",
      "Lists schedules by id",
      "",
@@ -365,6 +413,30 @@ constinit command const schedule_commands[8] = {
      cancel},
     {"next", "Prints the next instants of one schedule, or of all", id_details, "visor schedule next nightly-report --count 10",
      optional_id_argument, next_options, print_next},
+    {"diff",
+     "Compares the schedules of the configuration with those in the database",
+     "'+' is missing there, '~' is different there, '-' is there and declared neither by the configuration nor by a\n"
+     "living node, '!' is there as a schedule of somebody else, '=' is left as a living node of a newer version has it.",
+     "visor schedule diff --config visor.yaml",
+     {},
+     diff_options,
+     diff},
+    {"apply",
+     "Adds and changes schedules as the configuration says",
+     "As a node with this configuration does when it starts. It removes nothing. When the nodes of another file come\n"
+     "or go, the schedules become again what living nodes declare.",
+     "visor schedule apply --config visor.yaml",
+     {},
+     set_options,
+     apply},
+    {"prune",
+     "Removes schedules that neither the configuration nor a living node declares",
+     "Only those of the configuration's set (scheduler.set). Should one of them be declared again, it has its state and\n"
+     "its counters again, and a pause with them.",
+     "visor schedule prune --config visor.yaml",
+     {},
+     set_options,
+     prune},
     {"start", "Runs schedules and jobs: another name of 'visor run'", "", "visor schedule start --config visor.yaml", {}, run_options, run},
 };
 

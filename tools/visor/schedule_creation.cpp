@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <random>
 
 namespace visor_program {
@@ -71,15 +72,13 @@ creation read_creation(invocation const& given) {
   plan.at = *at;
   if (auto const name = given.text("name")) plan.name = checked_id(*name);
   plan.zone = given.text("zone");
+  plan.anchor = given.text("anchor");
+  if (auto const gap = given.text("dst-gap")) plan.dst.gap = value_of<visor::dst_gap>(*gap);
+  if (auto const overlap = given.text("dst-overlap")) plan.dst.overlap = value_of<visor::dst_overlap>(*overlap);
   plan.payload = inputs_as_json(given.all("inputs"));
   plan.description = given.text("description");
-  auto const type = given.text("output-type"), target = given.text("output-target");
-  if (target && !type) throw usage_error("--output-target needs --output-type");
-  if (type) {
-    boost::json::object output{{"type", *type}};
-    if (target) output["target"] = *target;
-    plan.output = boost::json::serialize(output);
-  }
+  if (given.text("output-type").value_or("none") != "none" || given.text("output-target"))
+    throw usage_error("--output-type and --output-target: results are sent nowhere yet; let the workflow send what is wanted");
   if (auto const misfire = given.text("misfire")) plan.misfire = read_misfire(*misfire);
   if (auto const overlap = given.text("overlap")) plan.overlap = value_of<visor::overlap>(*overlap);
   return plan;
@@ -92,21 +91,29 @@ visor::schedule_record schedule_of(creation const& plan, visor::workflow const& 
   schedule.queue = visor::queue_of(runs.queue, runs.capability, runs.limits, runs.name);
   schedule.priority = runs.priority;
   schedule.max_attempts = runs.max_attempts;
+  schedule.max_lost = runs.max_lost;
   schedule.payload = plan.payload;
-  schedule.output = plan.output;
   schedule.description = plan.description;
   schedule.misfire = plan.misfire.policy;
   schedule.misfire_limit = plan.misfire.limit;
   schedule.misfire_window = plan.misfire.within;
   schedule.overlap = plan.overlap;
+  schedule.dst_gap = plan.dst.gap;
+  schedule.dst_overlap = plan.dst.overlap;
   schedule.max_failures = most_failures;
   schedule.owner = user_name();
   return schedule;
 }
 
-void add_with_id(storage& store, visor::schedule_record& schedule, std::optional<std::string> const& id) {
+void choose_id(visor::schedule_record& schedule, std::optional<std::string> const& id) { schedule.id = id.value_or(made_up_id()); }
+
+void add_with_id(storage& store, visor::schedule_record& schedule, std::optional<std::string> const& id,
+                 std::function<void()> const& on_another_id) {
   for (int attempt = 0;; ++attempt) {
-    schedule.id = id.value_or(made_up_id());
+    if (attempt != 0) {
+      choose_id(schedule, id);
+      on_another_id();
+    }
     try {
       ask(store.add_schedule(schedule));
       return;

@@ -7,6 +7,7 @@
 #include "visor/config/settings.hpp"
 #include "visor/store/records.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,9 +20,12 @@ inline constexpr option creation_options[] = {
     {"at", "WHEN", "when: a phrase, a cron expression or an instant"},
     {"name", "ID", "its id; default: one is made up"},
     {"zone", "ZONE", "an IANA time zone; default: the configuration's"},
+    {"anchor", "INSTANT", "from where an interval counts; default: from now for a phrase, from 1970 for @every"},
+    {"dst-gap", "WHAT", "a time that the clocks skip; default run where the hour is fixed", words_of<visor::dst_gap>},
+    {"dst-overlap", "WHAT", "a time that the clocks repeat; default first where the hour is fixed", words_of<visor::dst_overlap>},
     {"inputs", "NAME=VALUE", "texts for its jobs, as many as needed", {}, true},
-    {"output-type", "TYPE", "where results go", words_of<visor::output_kind>},
-    {"output-target", "TARGET", "the channel, issue or URL that they go to"},
+    {"output-type", "TYPE", "where results go: none, so far", words_of<visor::output_kind>},
+    {"output-target", "TARGET", "refused: results go nowhere yet"},
     {"misfire", "POLICY", "about instants that were missed: skip, latest, all, all:N or window:LENGTH; default latest"},
     {"overlap", "POLICY", "when the last job still runs; default allow", words_of<visor::overlap>},
     {"description", "TEXT", "what it is for"},
@@ -33,8 +37,9 @@ struct creation {
   std::string at;
   std::optional<std::string> name;
   std::optional<std::string> zone;
+  std::optional<std::string> anchor;
+  visor::dst_policy dst;
   std::string payload;
-  std::optional<std::string> output;
   std::optional<std::string> description;
   visor::misfire_settings misfire;
   visor::overlap overlap = visor::overlap::allow;
@@ -46,8 +51,13 @@ creation read_creation(invocation const& given);
 /// A schedule of the calling user for a workflow, without id, time and zone.
 visor::schedule_record schedule_of(creation const& plan, visor::workflow const& runs);
 
-/// Stores it under that id, or under one that is made up and free. \throws failure when the id is taken
-void add_with_id(storage& store, visor::schedule_record& schedule, std::optional<std::string> const& id);
+/// Gives it that id, or one that is made up.
+void choose_id(visor::schedule_record& schedule, std::optional<std::string> const& id);
+
+/// Stores it under the id that was chosen. One that was made up and is taken is replaced by another one.
+/// \throws failure when the id that was asked for is taken
+void add_with_id(storage& store, visor::schedule_record& schedule, std::optional<std::string> const& id,
+                 std::function<void()> const& on_another_id);
 
 }  // namespace visor_program
 

@@ -3,12 +3,14 @@
 
 #include "ask.hpp"
 #include "drivers.hpp"
+#include "report.hpp"
 
 #include "visor/store/tables.hpp"
 
 #include <boost/mp11/algorithm.hpp>
 
 #include <algorithm>
+#include <iostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,21 +28,28 @@ class schema_of final : public schema {
   std::vector<std::string> tables(int version) override {
     std::vector<std::string> names;
     if (version == 0) return names;
-    using records = boost::mp11::mp_push_back<visor::all_records, visor::migration_record>;
+    using records = boost::mp11::mp_push_back<visor::records_of<typename Store::dialect>, visor::migration_record>;
     boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, records>>(
         [&]<class Record>(boost::mp11::mp_identity<Record>) {
-          using table = visor::sql::table<Record>;
-          if (table::since <= version) names.push_back(std::string(visor::sql::table_prefix) + std::string(table::name));
+          using kept = visor::sql::table<Record>;
+          if (kept::since <= version) names.push_back(std::string(visor::sql::table_prefix) + std::string(kept::name));
         });
     std::ranges::sort(names);
     return names;
   }
-  int migrate() override { return ask(store_.schema().migrate()); }
-  int roll_back(int steps) override { return ask(store_.schema().rollback(steps)); }
+  std::vector<visor::working_node> working_nodes() override { return ask(store_.schema().working_nodes()); }
+  visor::node_claim claim_node(std::string const& holder) override { return ask(store_.schema().claim_node(holder)); }
+  std::int64_t restored() override { return ask(store_.schema().restored()); }
+  int migrate() override { return ask(store_.schema(&warn).migrate()); }
+  int roll_back(int steps) override { return ask(store_.schema(&warn).rollback(steps)); }
   std::vector<std::string> validate() override { return ask(store_.schema().validate()); }
-  void reset() override { ask(store_.schema().reset()); }
+  void reset() override { ask(store_.schema(&warn).reset()); }
 
  private:
+  static void warn(visor::log_level level, std::string_view line) {
+    if (level >= visor::log_level::warning) std::cerr << "visor: warning: " << escaped(line) << '\n';
+  }
+
   Store store_;
 };
 

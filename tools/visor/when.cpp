@@ -1,28 +1,10 @@
 #include "when.hpp"
 
 #include "visor/cron/phrase.hpp"
+#include "visor/engine/occurrence.hpp"
 #include "visor/zone.hpp"
 
-#include <algorithm>
-#include <exception>
-#include <string_view>
-
 namespace visor_program {
-namespace {
-
-/// Whether a text that is not understood was meant as a cron expression and not as a phrase: minute and hour are numbers in every
-/// cron expression, while a date or a time is one word or has letters or a colon.
-bool looks_like_cron(std::string_view text) {
-  constexpr std::string_view blanks = " \t";
-  auto const first = text.find_first_not_of(blanks);
-  if (first == text.npos || text[first] == '@' || text[first] == '*') return true;
-  auto const second = text.find_first_not_of(blanks, text.find_first_of(blanks, first));
-  if (second == text.npos) return false;
-  auto const both = text.substr(0, text.find_first_of(blanks, second));
-  return both.find_first_not_of("0123456789,-*/? \t") == text.npos;
-}
-
-}  // namespace
 
 std::optional<visor::instant> moment::next(visor::instant after) const {
   if (auto const* const recurs = recurring()) return recurs->next(zone, after);
@@ -42,23 +24,31 @@ std::string moment::why_never(visor::instant after) const {
   return visor::to_string(std::get<visor::instant>(when)) + " is not after " + visor::to_string(after);
 }
 
-moment read_moment(std::string const& text, std::string const& zone, visor::instant now) {
+moment read_moment(std::string const& text, std::string const& zone, visor::instant now, std::optional<std::string> const& anchor) {
   auto const place = visor::find_zone(zone);
-  if (auto const once = visor::parse_instant(text)) return {*once, place, "once, at " + visor::to_string(*once), false};
-  try {
-    auto const recurs = visor::recurrence::parse(text);
-    return {recurs, place, recurs.to_string(), false};
-  } catch (visor::cron_error const&) {
-    // A phrase may begin like a cron expression, as dates and times do: only what is neither is judged by its looks.
-    auto const not_cron = std::current_exception();
-    try {
-      auto phrase = visor::parse_phrase(text, now, place);
-      return {std::move(phrase.when), place, std::move(phrase.canonical), true};
-    } catch (visor::error const&) {
-      if (!looks_like_cron(text)) throw;
-    }
-    std::rethrow_exception(not_cron);
-  }
+  if (auto const once = visor::parse_instant(text); once && !anchor)
+    return {*once, place, "once, at " + visor::to_string(*once), false, {}};
+  auto phrase = visor::parse_phrase(text, now, place, anchor);
+  if (!phrase.is_phrase) phrase.canonical = std::get<visor::recurrence>(phrase.when).to_string();
+  return {std::move(phrase.when), place, std::move(phrase.canonical), phrase.is_phrase, std::move(phrase.note)};
+}
+
+moment moment_of(visor::schedule_record const& schedule) {
+  auto const occurrences = visor::detail::occurrences(schedule);
+  return {occurrences.when, occurrences.zone, occurrences.when.to_string(), false, {}};
+}
+
+std::string clocks_text(visor::recurrence const& when) {
+  if (!when.follows_clocks()) return "an interval in real time knows no clocks";
+  auto const rule = visor::detail::rule_of(when.options().dst, when.expression().is_hour_interval());
+  using visor::dst_gap;
+  using visor::dst_overlap;
+  if (rule.gap == dst_gap::skip && rule.overlap == dst_overlap::both) return "follows real time when the clocks change";
+  std::string const gap = rule.gap == dst_gap::run ? "once, right after a gap" : "not within a gap";
+  std::string const overlap = rule.overlap == dst_overlap::first  ? "once, the first time"
+                              : rule.overlap == dst_overlap::last ? "once, the last time"
+                                                                  : "both times";
+  return "when the clocks change: " + gap + "; " + overlap + ", where an hour repeats";
 }
 
 }  // namespace visor_program

@@ -3,6 +3,7 @@
 
 #include "visor/base/time.hpp"
 #include "visor/cron/recurrence.hpp"
+#include "visor/store/records.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -18,6 +19,7 @@ struct moment {
   visor::time_zone zone;
   std::string understood;  ///< the same in visor's own words
   bool is_phrase = false;  ///< neither an instant nor a cron expression
+  std::string note;        ///< which of two instants was chosen, or which in the place of none, when the clocks change; mostly empty
 
   visor::recurrence const* recurring() const { return std::get_if<visor::recurrence>(&when); }
 
@@ -35,8 +37,16 @@ struct moment {
 /// \param text an RFC 3339 instant, a cron expression, or a phrase such as "every weekday at 9am"
 /// \param zone an IANA name
 /// \param now from where phrases such as "in 2 hours" count
+/// \param anchor from where an interval counts; none: from `now` for a phrase, from 1970 for `@every`
 /// \throws visor::error that says what is wrong and what is allowed
-moment read_moment(std::string const& text, std::string const& zone, visor::instant now);
+moment read_moment(std::string const& text, std::string const& zone, visor::instant now,
+                   std::optional<std::string> const& anchor = std::nullopt);
+
+/// What a schedule with an expression says. \throws visor::error where this program does not understand it
+moment moment_of(visor::schedule_record const& schedule);
+
+/// What changes of the clocks do to it, in words.
+std::string clocks_text(visor::recurrence const& when);
 
 }  // namespace visor_program
 

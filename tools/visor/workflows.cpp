@@ -2,8 +2,11 @@
 
 #include "words.hpp"
 
+#include "visor/base/clock.hpp"
 #include "visor/config/commands.hpp"
 #include "visor/config/error.hpp"
+#include "visor/config/secrets.hpp"
+#include "visor/cron/phrase.hpp"
 #include "visor/handler/command.hpp"
 #include "visor/handler/text.hpp"
 #include "visor/handler/webhook.hpp"
@@ -13,12 +16,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
 
 namespace visor_program {
 namespace {
-
-/// The job type of schedules that name no workflow: their text is their output. No workflow can have this name, it has a slash.
-constexpr char const* text_type = "visor/text";
 
 visor::webhook_options webhook_of(visor::webhook_settings const& given) {
   visor::webhook_options options{given.url};
@@ -31,6 +37,9 @@ visor::webhook_options webhook_of(visor::webhook_settings const& given) {
 visor::command_options command_of(visor::workflow const& workflow, visor::settings const& settings) {
   visor::command_options options{workflow.command};
   options.shell = workflow.shell;
+  options.inherit_env = workflow.inherit_env;
+  options.withheld = settings.secret_variables;
+  options.hidden = visor::secret_texts(settings);
   options.env = workflow.env;
   options.working_directory = workflow.working_directory;
   // A little less than the node waits, so that it sees the end of those that have to be killed.
@@ -60,6 +69,36 @@ class fault_finder {
   std::vector<visor::config_error>& errors_;
 };
 
+/// Calls `visor::check_commands` on a thread of its own, which is left behind where it hangs: nothing can end its wait.
+std::vector<visor::config_error> check_commands_in_time(visor::settings const& settings, std::vector<std::string>& unchecked) {
+  constexpr std::chrono::seconds longest{5};
+  struct search {
+    explicit search(visor::settings const& of) : settings(of) {}
+    visor::settings settings;
+    std::promise<std::vector<visor::config_error>> found;
+    std::mutex mutex;
+    std::string workflow;  ///< that is looked at
+  };
+  auto const shared = std::make_shared<search>(settings);
+  auto found = shared->found.get_future();
+  std::thread searching([shared] {
+    auto const begins_with = [&](visor::workflow const& next) {
+      std::scoped_lock const lock(shared->mutex);
+      shared->workflow = next.name;
+    };
+    shared->found.set_value(visor::check_commands(shared->settings, visor::process_environment(), begins_with));
+  });
+  if (found.wait_for(longest) == std::future_status::ready) {
+    searching.join();
+    return found.get();
+  }
+  searching.detach();
+  std::scoped_lock const lock(shared->mutex);
+  unchecked.push_back("the file system of the program or folder of workflow " + shared->workflow +
+                      " does not answer: it and the workflows behind it were not looked for");
+  return {};
+}
+
 std::optional<std::string> output_of(visor::cron_entry const& entry) {
   if (entry.output.type == visor::output_kind::none) return std::nullopt;
   boost::json::object output{{"type", word(entry.output.type)}};
@@ -70,11 +109,12 @@ std::optional<std::string> output_of(visor::cron_entry const& entry) {
 
 }  // namespace
 
-std::vector<visor::job_type> job_types_of(visor::settings const& settings) {
-  auto errors = visor::check_commands(settings);
+std::vector<visor::job_type> job_types_of(visor::settings const& settings, std::vector<std::string>& unchecked) {
+  auto errors = check_commands_in_time(settings, unchecked);
   fault_finder finder(settings, errors);
   std::vector<visor::job_type> types;
   for (auto const& workflow : settings.workflows) {
+    if (!settings.runs_here(workflow)) continue;  // other nodes have the capability, and perhaps the program
     std::string const path = visor::detail::join_path("workflows", workflow.name);
     auto const before = errors.size();
     if (workflow.webhook) {
@@ -95,15 +135,48 @@ std::vector<visor::job_type> job_types_of(visor::settings const& settings) {
   return types;
 }
 
+visor::schedule_set set_of(visor::settings const& settings) { return {visor::origin::config, settings.set}; }
+
+namespace {
+
+/// Of a zone that this machine does not know other nodes may know the data; here it only says which day it is.
+visor::time_zone zone_or_utc(std::string const& name) {
+  try {
+    return visor::find_zone(name);
+  } catch (visor::error const&) {
+    return visor::time_zone::utc();
+  }
+}
+
+/// An interval that a phrase names counts from when the schedule is made, unless the file says from where: its anchor is apart, so that
+/// the definition is the same whenever the file is read.
+void set_when(visor::schedule_record& schedule, visor::cron_entry const& entry, visor::instant now) {
+  constexpr std::string_view blanks = " \t\r\n";
+  std::string const text = entry.schedule.substr(0, entry.schedule.find_last_not_of(blanks) + 1);
+  schedule.zone = entry.timezone;
+  schedule.dst_gap = entry.dst.gap;
+  schedule.dst_overlap = entry.dst.overlap;
+  auto const parsed = visor::parse_phrase(text, now, zone_or_utc(entry.timezone), entry.anchor);
+  auto const& when = std::get<visor::recurrence>(parsed.when);
+  bool const from_creation = parsed.is_phrase && when.expression().is_interval() && !entry.anchor;
+  schedule.expression = parsed.is_phrase || entry.anchor ? when.to_string() : text;
+  if (parsed.is_phrase) schedule.phrase = text;
+  if (!from_creation) return;
+  schedule.expression = when.expression().to_string();
+  schedule.anchor = when.anchor_text();
+}
+
+}  // namespace
+
 std::vector<visor::schedule_record> schedules_of(visor::settings const& settings) {
+  auto const now = visor::wall_clock().now();
   std::vector<visor::schedule_record> schedules;
   for (auto const& entry : settings.cron) {
     if (!entry.enabled) continue;
     visor::schedule_record schedule;
     schedule.id = entry.name;
     schedule.origin = visor::origin::config;
-    schedule.expression = entry.schedule;
-    schedule.zone = entry.timezone;
+    set_when(schedule, entry, now);
     schedule.type = entry.workflow.empty() ? text_type : entry.workflow;
     schedule.payload = entry.inputs.text;
     if (entry.queue) schedule.queue = *entry.queue;
@@ -111,6 +184,7 @@ std::vector<visor::schedule_record> schedules_of(visor::settings const& settings
       schedule.queue = visor::queue_of(entry.queue.value_or(workflow->queue), workflow->capability, workflow->limits, workflow->name);
       schedule.priority = workflow->priority;
       schedule.max_attempts = workflow->max_attempts;
+      schedule.max_lost = workflow->max_lost;
     }
     if (entry.priority) schedule.priority = *entry.priority;
     schedule.misfire = entry.misfire.policy;

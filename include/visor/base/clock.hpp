@@ -6,6 +6,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <concepts>
@@ -22,6 +24,18 @@ class wall_clock {
 
   /// Time since some fixed moment, which no step of the system clock changes: for measuring how long something takes.
   duration elapsed() const noexcept { return std::chrono::duration_cast<duration>(std::chrono::steady_clock::now().time_since_epoch()); }
+
+  /// How long the machine has been suspended since it was started, which `elapsed()` does not count: others' time went on meanwhile.
+  duration suspended() const noexcept {
+    return std::max(duration{0}, read(CLOCK_BOOTTIME) - read(CLOCK_MONOTONIC) - std::chrono::milliseconds{1});
+  }
+
+ private:
+  static duration read(clockid_t which) noexcept {
+    timespec time{};
+    if (::clock_gettime(which, &time) != 0) return duration{0};
+    return std::chrono::duration_cast<duration>(std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec});
+  }
 };
 
 /// Waits for an instant. A wait may end early: whoever waits looks at the clock again. That is how a step of the system clock,
@@ -54,12 +68,13 @@ class wall_clock::timer {
   boost::asio::steady_timer timer_;
 };
 
-/// What everything timed asks of its clock: a cheap copyable value with `now()` and `elapsed()`, and a `timer` made from an executor
-/// and itself.
+/// A clock as everything timed needs it: a cheap copyable value with `now()`, `elapsed()` and `suspended()`, and a `timer` made from an
+/// executor and itself.
 template <class C>
 concept timekeeper = std::copyable<C> && requires(C const clock) {
   { clock.now() } -> std::same_as<instant>;
   { clock.elapsed() } -> std::same_as<duration>;
+  { clock.suspended() } -> std::same_as<duration>;
   requires std::constructible_from<typename C::timer, boost::asio::any_io_executor, C>;
 };
 

@@ -11,7 +11,7 @@ namespace visor {
 
 /// What went wrong, in words that hold for every database. User code compares with these, never with a vendor's numbers.
 enum class condition {
-  invalid_argument = 1,   ///< the caller's value is not allowed; nothing was done
+  invalid_argument = 1,   ///< a value is not allowed, by visor or by the database, however often it is tried; nothing was done
   not_found,              ///< what was named does not exist
   already_exists,         ///< what was to be made exists
   conflict,               ///< it has changed, or its state does not allow this
@@ -29,7 +29,10 @@ enum class condition {
   read_only,              ///< the database or its file cannot be written
   disk_full,              ///< no room
   corrupt,                ///< not a database, or a damaged one
-  schema_mismatch,        ///< the tables are of another version
+  replaced,         ///< the database is not the one that was opened: its file is gone, or another one is there; nothing counts any more
+  schema_mismatch,  ///< the tables are of another version
+  restored,         ///< the database is an older state than this process has written: somebody restored a backup
+  superseded,       ///< a newer program migrated the tables while this one ran
   authentication_failed,  ///< the server refused user or password
   tls_failed,             ///< no TLS as it was asked for
   unsupported,            ///< this driver cannot do that
@@ -62,7 +65,10 @@ struct condition_category final : boost::system::error_category {
       case condition::read_only: return "read only";
       case condition::disk_full: return "disk full";
       case condition::corrupt: return "corrupt";
+      case condition::replaced: return "database replaced";
       case condition::schema_mismatch: return "schema mismatch";
+      case condition::restored: return "database restored";
+      case condition::superseded: return "superseded by a newer program";
       case condition::authentication_failed: return "authentication failed";
       case condition::tls_failed: return "TLS failed";
       case condition::unsupported: return "unsupported";
@@ -106,6 +112,9 @@ class error : public boost::system::system_error {
   std::string server_text_;
   std::string whole_;
 };
+
+/// Whether some value of a write is refused for good, while the same write with other values may succeed.
+inline bool is_refusal(condition what) noexcept { return what == condition::invalid_argument; }
 
 /// Whether repeating the whole operation may succeed and cannot do it twice.
 inline bool is_transient(condition what) noexcept {

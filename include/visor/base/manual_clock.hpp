@@ -41,6 +41,19 @@ class manual_clock {
     return state_->elapsed;
   }
 
+  duration suspended() const {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->suspended;
+  }
+
+  /// Suspends the machine for so long, and wakes it: the time of day has gone on, `elapsed()` has not.
+  void suspend(duration length) {
+    move([length](state& to) {
+      to.suspended += length;
+      to.now += length;
+    });
+  }
+
   /// Lets time pass: every wait that becomes due completes.
   void advance(duration by) {
     move([by](state& to) {
@@ -80,6 +93,7 @@ class manual_clock {
     std::mutex mutex;
     instant now;
     duration elapsed{};
+    duration suspended{};
     std::list<waiter> waiters;
 
     duration left(waiter const& waiting) const { return waiting.when ? *waiting.when - now : waiting.deadline - elapsed; }

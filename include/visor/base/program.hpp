@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace visor::detail {
 
@@ -23,49 +26,80 @@ struct program_search {
   program_search(std::string found, std::string wrong) : file(std::move(found)), problem(std::move(wrong)) {}
 };
 
-/// What keeps this user from running a file, as an error's number and a text; the text is empty when nothing does.
-struct obstacle {
-  int code = 0;
-  std::string text;
+/// A file that a program's name may mean.
+struct program_candidate {
+  std::string file;
+  std::string folder;  ///< of PATH; empty: the name was a path
+  program_candidate(std::string at, std::string in) : file(std::move(at)), folder(std::move(in)) {}
 };
 
-inline obstacle obstacle_to_running(std::string const& file) {
-  struct stat about{};
-  if (::stat(file.c_str(), &about) != 0) {
-    int const code = errno;
-    if (code == ENOENT || code == ENOTDIR) return {ENOENT, "does not exist"};
-    return {code, "cannot be reached: " + std::generic_category().message(code)};
-  }
-  if (S_ISDIR(about.st_mode)) return {EISDIR, "is a folder"};
-  if (!S_ISREG(about.st_mode)) return {EINVAL, "is no regular file"};
-  if (::faccessat(AT_FDCWD, file.c_str(), X_OK, AT_EACCESS) != 0) return {EACCES, "is not executable for this user: try chmod +x"};
-  return {};
-}
-
-/// Looks for a program as a command that is started in `folder` does: a name without a slash in the folders of `path`, and what is
-/// relative below `folder`, or where this process is when that is empty.
-inline program_search find_program(std::string const& name, std::string_view path, std::string const& folder) {
+/// The files that a name means to a command that is started in `folder`, in the order of the search: a name without a slash is one in the
+/// folders of `path`; what is relative is below `folder`, or where this process is when that is empty. Looks at no file.
+inline std::vector<program_candidate> program_candidates(std::string const& name, std::string_view path, std::string const& folder) {
   auto const below = [&](std::string file) { return file.starts_with('/') || folder.empty() ? file : folder + "/" + file; };
+  std::vector<program_candidate> candidates;
   if (name.find('/') != name.npos) {
-    std::string const file = below(name);
-    auto const why = obstacle_to_running(file);
-    return {file, why.code == 0 ? "" : file + " " + why.text};
+    candidates.emplace_back(below(name), "");
+    return candidates;
   }
-  std::string near_miss;
   for (std::string_view rest = path;;) {
     auto const end = rest.find(':');
-    std::string const entry(rest.substr(0, end));
-    std::string const file = below((entry.empty() ? "." : entry) + "/" + name);
-    auto const why = obstacle_to_running(file);
-    if (why.code == 0) return {file, ""};
-    // A folder of PATH that this user may not enter holds the program no more than one that is not there.
-    bool const is_there = why.code != ENOENT && ::access(below(entry.empty() ? "." : entry).c_str(), X_OK) == 0;
-    if (is_there && near_miss.empty()) near_miss = file + " " + why.text;
-    if (end == rest.npos) break;
+    std::string entry(rest.substr(0, end));
+    if (entry.empty()) entry = ".";
+    candidates.emplace_back(below(entry + "/" + name), below(entry));
+    if (end == rest.npos) return candidates;
     rest.remove_prefix(end + 1);
   }
-  if (!near_miss.empty()) return {"", near_miss};
+}
+
+/// What keeps this user from running a file, as an error's number; 0 when nothing does. ENOEXEC: no right to. ENOENT also where its folder
+/// of PATH may not be entered, since that holds the program no more than one that is not there. Allocates nothing: a child calls it.
+inline int obstacle_to_running(program_candidate const& candidate) noexcept {
+  char const* const file = candidate.file.c_str();
+  struct stat about{};
+  int code = 0;
+  if (::stat(file, &about) != 0)
+    code = errno == ENOTDIR ? ENOENT : errno;
+  else if (S_ISDIR(about.st_mode))
+    code = EISDIR;
+  else if (!S_ISREG(about.st_mode))
+    code = EINVAL;
+  else if (::faccessat(AT_FDCWD, file, X_OK, AT_EACCESS) != 0)
+    code = errno == EACCES ? ENOEXEC : errno;
+  bool const is_refusal = code == EISDIR || code == EINVAL || code == EACCES || code == ENOEXEC;
+  return is_refusal && !candidate.folder.empty() && ::access(candidate.folder.c_str(), X_OK) != 0 ? ENOENT : code;
+}
+
+inline std::string obstacle_text(int code) {
+  switch (code) {
+    case ENOENT: return "does not exist";
+    case EISDIR: return "is a folder";
+    case EINVAL: return "is no regular file";
+    case ENOEXEC: return "is not executable for this user: try chmod +x";
+    default: return "cannot be reached: " + std::generic_category().message(code);
+  }
+}
+
+/// What a search came to.
+/// \param obstacles for each candidate that was looked at, in their order; nothing was looked at behind a 0
+inline program_search search_result(std::string const& name, std::string_view path, std::vector<program_candidate> const& candidates,
+                                    std::span<int const> obstacles) {
+  for (std::size_t i = 0; i < obstacles.size(); ++i)
+    if (obstacles[i] == 0) return {candidates[i].file, ""};
+  for (std::size_t i = 0; i < obstacles.size(); ++i)
+    if (obstacles[i] != ENOENT || candidates[i].folder.empty()) return {"", candidates[i].file + " " + obstacle_text(obstacles[i])};
   return {"", name + " is in no folder of PATH (" + std::string(path) + "): give its full path or change PATH"};
+}
+
+/// Looks for a program as a command that is started in `folder` does; see `program_candidates`.
+inline program_search find_program(std::string const& name, std::string_view path, std::string const& folder) {
+  auto const candidates = program_candidates(name, path, folder);
+  std::vector<int> obstacles;
+  for (auto const& candidate : candidates) {
+    obstacles.push_back(obstacle_to_running(candidate));
+    if (obstacles.back() == 0) break;
+  }
+  return search_result(name, path, candidates, obstacles);
 }
 
 }  // namespace visor::detail

@@ -2,6 +2,7 @@
 #define VISOR_BASE_TEXT_HPP
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -67,6 +68,19 @@ inline std::size_t storable_sequence(std::string_view text) noexcept {
   return length;
 }
 
+/// Text in which `%40` and the like stand for the bytes that they name; a lone `%` stands for itself.
+inline std::string percent_decoded(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    bool const escape = text[i] == '%' && i + 2 < text.size() &&
+                        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr == text.data() + i + 3;
+    result += escape ? static_cast<char>(byte) : text[i];
+    if (escape) i += 2;
+  }
+  return result;
+}
+
 /// How much of the front is ASCII without NUL, in steps of eight bytes: most texts are nothing else, and each job has some to be looked at.
 inline std::size_t plain_front(std::string_view text) noexcept {
   constexpr std::uint64_t each = 0x0101010101010101;
@@ -91,6 +105,23 @@ inline bool is_storable_text(std::string_view text) noexcept {
     if (length == 0) return false;
     text.remove_prefix(length);
   }
+}
+
+/// Whether a name has a blank at its end: to some databases it is then the name without it, to others another one. So no name may.
+constexpr bool ends_with_blank(std::string_view name) noexcept { return name.ends_with(' '); }
+
+/// The words of a message about a name that ends with a blank.
+inline constexpr char const* blank_at_end =
+    "a name cannot end with a blank, which not every database tells from the name without it: leave it out";
+
+/// The front of a text that is longer than `limit` bytes, cut between characters, and how much is missing. The text must be UTF-8.
+inline std::string shortened(std::string text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  std::size_t const before = text.size();
+  std::size_t size = limit;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  text.resize(size);
+  return text += "... [" + std::to_string(before - size) + " bytes more]";
 }
 
 /// The text with U+FFFD in the place of each byte that cannot be stored: for what others wrote and we only keep. O(n).

@@ -1,6 +1,7 @@
 #ifndef VISOR_CONFIG_CHECK_HPP
 #define VISOR_CONFIG_CHECK_HPP
 
+#include "visor/base/json_text.hpp"
 #include "visor/base/text.hpp"
 #include "visor/config/document.hpp"
 #include "visor/config/error.hpp"
@@ -8,13 +9,12 @@
 #include "visor/config/scheme.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/config/url.hpp"
-#include "visor/cron/expression.hpp"
+#include "visor/cron/phrase.hpp"
 #include "visor/cron/zone.hpp"
+#include "visor/driver/tls.hpp"
+#include "visor/store/queue_name.hpp"
 
 #include <boost/describe/enum_to_string.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
-#include <boost/system/error_code.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -23,6 +23,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace visor {
@@ -111,6 +112,7 @@ class checker {
       for (char const* const key : {"host", "port", "database", "user", "password", "connection_string", "ssl", "pgbouncer", "pool"})
         if (given(base + key)) no_server(base + key);
     }
+    if (all_.storage.driver == storage_driver::memory) in_memory();
     for (auto const& fault : all_.storage.connection.pool.faults())
       if (std::string const path = base + "pool." + fault.field; nodes_.empty() || given(path))
         fail(path, (given(path) ? shown(path) : fault.value) + " is out of range: allowed is " + fault.allowed);
@@ -125,6 +127,26 @@ class checker {
         fail(base + (has_cert ? "ssl.cert" : "ssl.key"), "cert and key belong together: set both or none");
       for (auto const& [key, value] : {std::pair{"ssl.ca", &ssl->ca}, std::pair{"ssl.cert", &ssl->cert}, std::pair{"ssl.key", &ssl->key}})
         if (auto wrong = value->fault(); !wrong.empty()) fail(base + key, std::move(wrong));
+      struct role {
+        char const* key;
+        pem const& given;
+        char const* kind;
+      };
+      for (role const& each : {role{"ssl.ca", ssl->ca, "x509"}, role{"ssl.cert", ssl->cert, "x509"}, role{"ssl.key", ssl->key, "pkey"}})
+        if (ssl->enabled && each.given.is_path() && is_der(each.given.content())) fail(base + each.key, der_remedy(each.kind).substr(1));
+      if (ssl->enabled && !ssl->key.empty() && is_encrypted_key(ssl->key.content()))
+        fail(base + "ssl.key", std::string(encrypted_key_remedy).substr(1));
+    }
+  }
+
+  void in_memory() {
+    if (!all_.storage.path.empty())
+      fail("scheduler.storage.path", "has no meaning for memory: what is taken over would be gone with the process");
+    for (std::string const key : {"auto_init", "log_statements", "log_statements.all", "log_statements.slow"}) {
+      auto const* const found = find("scheduler.storage." + key);
+      // DB_LOG_QUERIES and the like are there for others, too.
+      if (found != nullptr && found->origin.find("environment DB_") == std::string_view::npos)
+        fail("scheduler.storage." + key, "has no meaning for memory, which has no tables and no statements");
     }
   }
 
@@ -186,6 +208,7 @@ class checker {
   /// A node with it may come later, where there can be several.
   void capability(std::string const& path, workflow const& each) {
     if (each.capability.empty()) return;
+    if (ends_with_blank(each.capability)) return fail(path, at_or(path, each.where), blank_at_end);
     if (!is_queue_name(each.capability)) return fail(path, at_or(path, each.where), "may have none of + * , :");
     if (!all_.ha.enabled && std::ranges::find(all_.node.capabilities, each.capability) == all_.node.capabilities.end())
       fail(path, at_or(path, each.where),
@@ -218,29 +241,58 @@ class checker {
     std::string const path = join_path("scheduler.cron", entry.name);
     schedule(path + ".schedule", entry);
     if (!entry.timezone.empty() && entry.timezone != all_.default_timezone) zone(path + ".timezone", entry.timezone);
-    boost::system::error_code broken;
-    boost::json::value const inputs = boost::json::parse(entry.inputs.text, broken);
-    if (broken || !inputs.is_object()) {
+    if (auto const fault = find_json_fault(entry.inputs.text)) {
+      fail(path + ".inputs", fault->message());
+    } else if (!entry.inputs.text.starts_with('{')) {
       fail(path + ".inputs", "is no JSON object");
+    } else if (entry.inputs.text.size() > all_.node.payload_limit) {
+      fail(path + ".inputs", "has " + std::to_string(entry.inputs.text.size()) + " bytes; scheduler.node.payload_limit allows " +
+                                 std::to_string(all_.node.payload_limit));
     } else if (entry.workflow.empty()) {
-      auto const* const text = inputs.get_object().if_contains("text");
-      if (text == nullptr || !text->is_string() || text->get_string().empty())
+      auto const text = find_json_field(entry.inputs.text, "text");
+      if (!text || !text->starts_with('"') || *text == "\"\"")
         fail(path + ".workflow", at_or(path + ".workflow", entry.where), "is missing: name a workflow, or give a text in inputs.text");
     } else if (workflows_.count(entry.workflow) == 0) {
       fail(path + ".workflow", unknown(path + ".workflow", "no workflow ", entry.workflow, workflows_, "; add it below \"workflows:\""));
     }
     if (entry.queue) queue(path + ".queue", *entry.queue, entry.where);
+    if (entry.output.type != output_kind::none || !entry.output.target.empty() || !entry.output.thread_id.empty())
+      fail(path + ".output", at_or(path + ".output", entry.where),
+           "results are sent nowhere yet: remove it, and let the workflow send what is wanted, for example by a webhook");
     misfire(path + ".misfire", entry);
   }
 
   void schedule(std::string const& path, cron_entry const& entry) {
-    auto const parsed = cron_expression::try_parse(entry.schedule);
-    if (parsed || reported(path)) return;
-    if (from_environment(path)) return fail(path, shown(path) + " is no cron expression");
-    auto const& failure = parsed.failure();
-    std::string message;
-    if (failure.field != 0) message = "field " + std::to_string(failure.field) + " (" + std::string{rule_of(failure.where).name} + "): ";
-    fail(path, inside(path, failure.position), message + detail::describe(entry.schedule, failure));
+    if (reported(path)) return;
+    std::string const other = join_path("scheduler.cron", entry.name);
+    if (entry.schedule.find_first_not_of(" \t\r\n") == std::string::npos) {
+      parse_failure empty;
+      empty.why = cron_fault::empty;
+      return fail(path, inside(path, 0), detail::describe({}, empty));
+    }
+    try {
+      // Whether it is right does not depend on the time: from long ago on, every instant is yet to come.
+      auto const parsed = parse_phrase(entry.schedule, instant{}, time_zone::utc(), entry.anchor);
+      auto const* const when = std::get_if<recurrence>(&parsed.when);
+      if (when == nullptr)
+        return fail(path, "names one instant, and a schedule of the file recurs; 'visor schedule create' makes one that fires once");
+      if ((entry.dst.gap || entry.dst.overlap) && !when->follows_clocks())
+        fail(other + ".dst", at_or(other + ".dst", entry.where),
+             "belongs to a schedule that follows the clocks, and an interval of less than days does not");
+      if (!when->for_schedule(entry.name).expression().can_fire())
+        fail(path, "never fires: no year has the day that the name of the schedule chooses for H");
+    } catch (cron_error const& wrong) {
+      if (from_environment(path)) return fail(path, shown(path) + " is no cron expression");
+      auto const& failure = wrong.failure();
+      std::string message;
+      if (failure.field != 0) message = "field " + std::to_string(failure.field) + " (" + std::string{rule_of(failure.where).name} + "): ";
+      fail(path, inside(path, failure.position), message + detail::describe(entry.schedule, failure));
+    } catch (phrase_error const& wrong) {
+      if (from_environment(path)) return fail(path, shown(path) + " is no cron expression, and no phrase that is understood");
+      fail(path, inside(path, wrong.position()), wrong.why());
+    } catch (error const& wrong) {
+      fail(other + ".anchor", from_environment(other + ".anchor") ? "is no anchor of this schedule" : wrong.message());
+    }
   }
 
   void misfire(std::string const& path, cron_entry const& entry) {
@@ -260,16 +312,49 @@ class checker {
            command ? "has both command and webhook: one workflow does one of them" : "has nothing to do: give it a command or a webhook");
     if (command) this->command(path + ".command", each);
     if (!command)
-      for (char const* const key : {"shell", "env", "working_directory"})
+      for (char const* const key : {"shell", "inherit_env", "env", "working_directory"})
         if (given(join_path(path, key))) fail(join_path(path, key), "belongs to a command");
     if (each.webhook) hook(path + ".webhook", each);
     if (each.backoff.cap < each.backoff.base)
       fail(path + (given(path + ".backoff.base") ? ".backoff.base" : ".backoff.cap"),
            "base " + to_string(each.backoff.base) + " is above cap " + to_string(each.backoff.cap));
+    if (each.backoff.kind == backoff_kind::fixed)
+      for (char const* const key : {"factor", "jitter"})
+        if (given(path + ".backoff." + key)) fail(path + ".backoff." + key, "belongs to kind exponential: a fixed pause is always `base`");
     queue(path + ".queue", each.queue, each.where);
     capability(path + ".capability", each);
+    names_together(path, each);
+    if (given(path + ".limits.per") && each.limits.rate == 0 && each.limits.key_rate == 0)
+      fail(path + ".limits.per", "belongs to rate or key_rate, and there is none above 0");
     if (each.limits.any() && each.name.find('*') != std::string::npos)
       fail(path + ".limits", at_or(path, each.where), "need a workflow whose name has no *");
+  }
+
+  /// A job waits in a queue that is named by all of these together, in a column that SQL Server limits.
+  void names_together(std::string const& path, workflow const& each) {
+    if (all_.storage.driver != storage_driver::mssql) return;
+    constexpr std::size_t longest = 255;
+    std::string queue = each.queue;
+    auto const consider = [&queue](std::string const& other) {
+      if (length_in_column(other) > length_in_column(queue)) queue = other;
+    };
+    for (auto const& served : all_.node.queues) consider(served.name);
+    for (auto const& entry : all_.cron)
+      if (entry.workflow == each.name && entry.queue) consider(*entry.queue);
+    std::string name = lane_of(queue_of(queue, each.capability), each.name);
+    if (each.limits.any_by_key()) name += "*" + std::string(longest_job_key, 'k');
+    if (std::size_t const length = length_in_column(name); length > longest)
+      fail(path, at_or({}, each.where),
+           "needs a queue name of " + std::to_string(length) + " characters, made of the queue '" + queue + "'" +
+               (each.capability.empty() ? std::string() : ", the capability") + ", the name of the workflow" +
+               (each.limits.any_by_key() ? " and a key of up to 100" : "") + "; " + name_of(all_.storage.driver) + " keeps " +
+               std::to_string(longest) + ": shorten these names");
+  }
+
+  /// In units of UTF-16, as SQL Server counts.
+  static std::size_t length_in_column(std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }) +
+                                    std::ranges::count_if(text, [](char c) { return static_cast<unsigned char>(c) >= 0xF0; }));
   }
 
   void command(std::string const& path, workflow const& each) {
@@ -281,9 +366,35 @@ class checker {
       fail(path, "is a text: write a list such as [\"/usr/bin/program\", \"--flag\"], or add \"shell: true\"");
     else if (each.shell && each.command.size() != 1)
       fail(path, "must be a single text, because of \"shell: true\"");
+    std::string const inherited = join_path("workflows", each.name) + ".inherit_env";
+    inherited_words(inherited, each.inherit_env);
+    for (auto const& name : each.inherit_env) {
+      if (name.empty() || name.find('=') != std::string::npos) fail(inherited, "must be all, none, or a list of names of variables");
+      if (std::ranges::find(all_.secret_variables, name) != all_.secret_variables.end())
+        fail(inherited,
+             in_quotes(name) + " holds a secret, which no command inherits: add it to env, as " + name + ": \"${" + name + "}\"");
+    }
     for (auto const& [name, value] : each.env)
       if (std::string const variable = join_path(join_path("workflows", each.name) + ".env", name); name.find('=') != std::string::npos)
         fail(variable, "a variable's name cannot hold \"=\"");
+  }
+
+  /// `all` and `none` stand alone, and what is nearly one of them is no name of a variable.
+  void inherited_words(std::string const& path, std::vector<std::string> const& names) {
+    static constexpr std::string_view words[] = {"all", "none"};
+    auto const* const written = find(path);
+    bool const is_text = written != nullptr && written->what->what == node::kind::scalar;
+    for (auto const& name : names) {
+      bool const is_word = std::ranges::find(words, name) != std::end(words);
+      if (is_word && names.size() > 1) return fail(path, in_quotes(name) + " stands alone: a list has names of variables");
+      std::string lower = name;
+      for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      std::string_view const near = nearest(lower, words);
+      if (is_word || near.empty() || (lower != near && !is_text)) continue;
+      std::string const shown = from_environment(path) ? this->shown(path) : in_quotes(name);
+      fail(path, shown + " is neither all nor none; did you mean " + in_quotes(near) + "?" +
+                     (lower == near ? "" : " A variable of that name stands in a list: [" + printable(name, 60) + "]"));
+    }
   }
 
   void hook(std::string const& path, workflow const& each) {

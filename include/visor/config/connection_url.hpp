@@ -2,6 +2,7 @@
 #define VISOR_CONFIG_CONNECTION_URL_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/home.hpp"
 #include "visor/base/secret.hpp"
 #include "visor/base/text.hpp"
 #include "visor/config/settings.hpp"
@@ -11,9 +12,13 @@
 #include <boost/url/url_view.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -31,7 +36,7 @@ struct connection_url {
 
   /// \throws visor::error `invalid_argument`
   static connection_url parse(std::string const& given) {
-    auto const [text, hosts] = without_list(given);
+    auto const [text, hosts] = without_list(with_escapes(given));
     auto const parsed = boost::urls::parse_uri(text);
     // A password with a / or @ in it would be taken for the server's name, and shown.
     auto const is_torn = [](std::string_view path) { return path.find('@') != path.npos || !(path.empty() || path.starts_with('/')); };
@@ -48,8 +53,12 @@ struct connection_url {
     else if (std::string host = url.host_address(); !host.empty())
       result.host = std::move(host);
     if (url.has_port()) {
-      if (url.port_number() == 0) refuse("has a wrong port: allowed is 1 to 65535");
-      result.port = url.port_number();
+      std::string const digits(url.port());
+      int port = 0;
+      auto const [rest, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+      if (failed != std::errc() || rest != digits.data() + digits.size() || port < 1 || port > 65535)
+        refuse("has a wrong port: allowed is 1 to 65535");
+      result.port = port;
     }
     if (url.segments().size() > 1) refuse("names more than one database");
     if (!url.segments().empty()) {
@@ -59,6 +68,20 @@ struct connection_url {
     if (url.has_fragment()) refuse("has a #, which is written as %23");
     for (auto const& each : url.params())
       if (!each.key.empty() || each.has_value) result.options.emplace_back(each.key, each.value);  // nothing may follow the ?
+    return result;
+  }
+
+  /// Some print JSON as the value of an option, which is no URL.
+  static std::string with_escapes(std::string const& text) {
+    std::string result;
+    bool is_query = false;
+    for (char const c : text) {
+      is_query = is_query || c == '?';
+      if (is_query && (c == '{' || c == '}' || c == '"'))
+        result += c == '{' ? "%7B" : c == '}' ? "%7D" : "%22";
+      else
+        result += c;
+    }
     return result;
   }
 
@@ -101,6 +124,120 @@ inline tls_mode tls_mode_of(std::string_view text) {
   connection_url::refuse("has an sslmode that is not allowed (disable, require, verify-ca, verify-full)");
 }
 
+/// An option that has the same meaning for every server. They are spelled as libpq, MySQL's and MariaDB's programs, Node and Prisma do, so
+/// that what hosts of databases print can be pasted. Each is taken or refused: none is passed over.
+class url_option {
+ public:
+  /// The names, for messages.
+  static constexpr char const* known =
+      "host, sslmode, sslrootcert, sslcert, sslkey, ssl, ssl-mode, ssl-ca, ssl-cert, ssl-key, sslaccept, connect_timeout, "
+      "connection_limit, "
+      "pool_timeout, application_name, charset";
+
+  /// Whether it says by itself whether there is TLS.
+  static bool is_mode(std::string_view name) { return name == "sslmode" || name == "ssl" || name == "ssl-mode" || name == "ssl_mode"; }
+
+  url_option(std::string const& name, std::string const& value) : name_(name), value_(value) {}
+
+  /// \return whether it is one of them
+  /// \throws visor::error `invalid_argument` for a value that is not allowed
+  template <class Settings>
+  bool apply_to(Settings& to) const {
+    if (name_ == "host")
+      to.host = value_;
+    else if (name_ == "sslmode")
+      to.tls.mode = tls_mode_of(value_);
+    else if (is("sslrootcert", "ssl-ca"))
+      set_authority(to);
+    else if (is("sslcert", "ssl-cert"))
+      to.tls.cert = with_home(value_);
+    else if (is("sslkey", "ssl-key"))
+      to.tls.key = with_home(value_);
+    else if (is("ssl-mode", "ssl_mode"))
+      to.tls.mode = mysql_mode();
+    else if (name_ == "ssl")
+      to.tls.mode = node_mode();
+    else if (name_ == "connect_timeout")
+      to.pool.connect_timeout = std::chrono::seconds{number(1, 600)};
+    else if (name_ == "pool_timeout")
+      to.pool.acquire_timeout = std::chrono::seconds{number(1, 3600)};
+    else if (name_ == "connection_limit")
+      limit(to.pool, number(1, 10'000));
+    else if (name_ == "application_name")
+      to.application = value_;
+    else if (is("charset", "encoding"))
+      check_charset();
+    else
+      return false;
+    return true;
+  }
+
+  /// Prisma's `sslaccept`, which says how the certificate is checked where there is TLS, wherever it stands.
+  tls_mode accepted(tls_mode otherwise) const {
+    if (value_ == "strict") return tls_mode::verify_full;
+    if (value_ == "accept_invalid_certs") return otherwise == tls_mode::disable ? tls_mode::require : otherwise;
+    wrong("strict, accept_invalid_certs");
+  }
+
+ private:
+  bool is(std::string_view one, std::string_view other) const { return name_ == one || name_ == other; }
+
+  [[noreturn]] void wrong(std::string const& allowed) const {
+    connection_url::refuse("has the option \"" + name_ + "\" with a value that is not supported: allowed is " + allowed);
+  }
+
+  template <class Settings>
+  void set_authority(Settings& to) const {
+    to.tls.ca = value_ == "system" ? std::string() : with_home(value_);
+  }
+
+  static void limit(pool_settings& pool, int most) {
+    pool.max = most;
+    if (pool.min) pool.min = std::min(*pool.min, most);
+  }
+
+  tls_mode mysql_mode() const {
+    std::string const mode = lower_case(value_);
+    if (mode == "disabled") return tls_mode::disable;
+    if (mode == "required") return tls_mode::require;
+    if (mode == "verify_ca") return tls_mode::verify_ca;
+    if (mode == "verify_identity") return tls_mode::verify_full;
+    wrong("DISABLED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; none falls back to no TLS");
+  }
+
+  tls_mode node_mode() const {
+    std::string plain;
+    for (char const c : value_)
+      if (c != ' ' && c != '"') plain += c;
+    if (plain == "true" || plain == "1" || plain == "{rejectUnauthorized:true}") return tls_mode::verify_full;
+    if (plain == "{rejectUnauthorized:false}") return tls_mode::require;
+    if (plain == "false" || plain == "0") return tls_mode::disable;
+    wrong("true, false, {\"rejectUnauthorized\":true}, {\"rejectUnauthorized\":false}");
+  }
+
+  int number(int least, int most) const {
+    int result = 0;
+    auto const [rest, failed] = std::from_chars(value_.data(), value_.data() + value_.size(), result);
+    if (failed != std::errc() || rest != value_.data() + value_.size() || result < least || result > most)
+      wrong(std::to_string(least) + " to " + std::to_string(most));
+    return result;
+  }
+
+  void check_charset() const {
+    std::string const given = lower_case(value_);
+    if (given != "utf8mb4" && given != "utf8" && given != "utf-8") wrong("utf8mb4, which is what visor uses in any case");
+  }
+
+  static std::string lower_case(std::string text) {
+    for (char& c : text)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return text;
+  }
+
+  std::string const& name_;
+  std::string const& value_;
+};
+
 /// How a message calls an option that is not known. It may be a part of a password that had a `?` in it.
 inline std::string called(std::string const& option) {
   bool const is_name = !option.empty() && option.size() <= 40 &&
@@ -121,6 +258,7 @@ Settings server_settings(storage_settings const& from) {
   result.auto_init = from.auto_init;
   result.pool = given.pool;
   result.log_statements = from.log_statements;
+  result.lock_timeout = from.lock_timeout;
   if (given.connection_string.empty()) {
     result.host = given.host;
     if (given.port) result.port = *given.port;
@@ -134,21 +272,42 @@ Settings server_settings(storage_settings const& from) {
     if (url.database) result.database = *url.database;
     if (url.user) result.user = *url.user;
     if (url.password) result.password = secret(*url.password);
-    for (auto const& [name, value] : url.options) {
-      if (name == "host")
-        result.host = value;
-      else if (name == "sslmode")
-        result.tls.mode = detail::tls_mode_of(value);
-      else if (name == "sslrootcert")
-        result.tls.ca = value;
-      else if (name == "sslcert")
-        result.tls.cert = value;
-      else if (name == "sslkey")
-        result.tls.key = value;
-      else if (!result.set_option(name, value))
-        detail::connection_url::refuse("has " + detail::called(name) + ", which is not known (host, sslmode, sslrootcert, sslcert, sslkey" +
-                                       std::string(Settings::more_options) + ")");
+    std::string first_mode;  // the option that was the first to say whether there is TLS
+    bool first_has_tls = false;
+    bool trusts_system = false;  // libpq checks the name of the server then
+    for (auto at = url.options.begin(); at != url.options.end(); ++at) {
+      auto const& [name, value] = *at;
+      auto const is_same = [&name](auto const& other) { return other.first == name; };
+      if (std::any_of(url.options.begin(), at, is_same)) detail::connection_url::refuse("has " + detail::called(name) + " twice");
+      trusts_system = trusts_system || (name == "sslrootcert" && value == "system");
+      detail::url_option const one(name, value);
+      bool is_known = name == "sslaccept" || one.apply_to(result);
+      if (detail::url_option::is_mode(name)) {
+        bool const has_tls = result.tls.mode != tls_mode::disable;
+        if (first_mode.empty()) first_has_tls = has_tls;
+        if (first_has_tls != has_tls)
+          detail::connection_url::refuse("has " + first_mode + " and " + name + ", which contradict each other: leave one out");
+        if (first_mode.empty()) first_mode = name;
+      }
+      try {
+        is_known = is_known || result.set_option(name, value);
+      } catch (std::invalid_argument const& wrong) {
+        detail::connection_url::refuse("has " + detail::called(name) + " with a value that is not supported: allowed is " + wrong.what());
+      }
+      if (!is_known)
+        detail::connection_url::refuse("has " + detail::called(name) + ", which is not supported (supported are " +
+                                       detail::url_option::known + std::string(Settings::more_options) + ")");
     }
+    if (trusts_system && first_mode.empty()) result.tls.mode = tls_mode::verify_full;
+    for (auto const& [name, value] : url.options) {
+      if (name != "sslaccept") continue;
+      if (!first_mode.empty() && !first_has_tls)
+        detail::connection_url::refuse("has " + first_mode + " and sslaccept, which contradict each other: leave one out");
+      result.tls.mode = detail::url_option(name, value).accepted(result.tls.mode);
+    }
+    if constexpr (requires { result.settle_tls(url.options); })
+      if (std::string const both = result.settle_tls(url.options); !both.empty())
+        detail::connection_url::refuse("has " + both + ", which contradict each other: leave one out");
   }
   if (given.pgbouncer && !result.set_option("pgbouncer", "true"))
     throw error(condition::invalid_argument, "scheduler.storage.connection.pgbouncer is true: there is a PgBouncer for PostgreSQL alone");

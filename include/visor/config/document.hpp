@@ -1,6 +1,7 @@
 #ifndef VISOR_CONFIG_DOCUMENT_HPP
 #define VISOR_CONFIG_DOCUMENT_HPP
 
+#include "visor/base/json_text.hpp"
 #include "visor/config/error.hpp"
 #include "visor/config/source.hpp"
 
@@ -25,7 +26,7 @@ struct node {
 
   kind what = kind::null;
   place at;
-  std::string text;                    ///< of a scalar, its variables replaced
+  std::string text;                    ///< of a scalar, its variables replaced; of null `~`, `Null` or `NULL` where it is written so
   bool quoted = false;                 ///< a scalar that is text whatever it looks like
   std::string written;                 ///< of a scalar with variables: before they were replaced
   std::vector<std::string> variables;  ///< those whose values are in `text`
@@ -85,11 +86,11 @@ inline std::string_view name_of(node::kind kind) noexcept {
 
 /// Bounds that no honest file meets and that keep a hostile one from taking time or memory.
 struct document_limits {
-  static constexpr std::size_t bytes = 16 * 1024 * 1024;       ///< of the file
-  static constexpr std::size_t values = 1'000'000;             ///< after aliases were followed
-  static constexpr std::size_t text_bytes = 64 * 1024 * 1024;  ///< of all texts together, variables replaced
-  static constexpr std::size_t errors = 1'000;                 ///< reported; whoever made more made the same one again and again
-  static constexpr std::size_t depth = 30;                     ///< a payload nested in it is still read by every JSON parser
+  static constexpr std::size_t bytes = 16 * 1024 * 1024;        ///< of the file
+  static constexpr std::size_t values = 1'000'000;              ///< after aliases were followed
+  static constexpr std::size_t text_bytes = 64 * 1024 * 1024;   ///< of all texts together, variables replaced
+  static constexpr std::size_t errors = 1'000;                  ///< reported; whoever made more made the same one again and again
+  static constexpr std::size_t depth = 4 + json_limits::depth;  ///< a payload stands in four groups: the file, and `scheduler.cron.NAME`
 };
 
 }  // namespace visor::detail

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -88,6 +89,17 @@ inline std::string variable_of(std::string_view path) {
   std::string name = "VISOR_";
   for (char const c : path.substr(root.size())) name += c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   return name;
+}
+
+/// Which of our variables is meant by one that is called as ours are and is none: the nearest, or an empty text; none where it is ours.
+inline std::optional<std::string> misspelled_variable(std::string_view name) {
+  if (!name.starts_with("VISOR_")) return std::nullopt;
+  std::vector<std::string> known{"VISOR_CONFIG", "VISOR_ENV"};
+  for_each_single<scheduler_settings>("scheduler", [&](std::string const& path) { known.push_back(variable_of(path)); });
+  for (auto const& each : named_variables)
+    if (each.name.starts_with("VISOR_")) known.emplace_back(each.name);
+  if (std::ranges::find(known, name) != known.end()) return std::nullopt;
+  return std::string(nearest(name.substr(0, 100), known));
 }
 
 /// A value from the environment, and when it counts.

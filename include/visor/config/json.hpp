@@ -1,14 +1,13 @@
 #ifndef VISOR_CONFIG_JSON_HPP
 #define VISOR_CONFIG_JSON_HPP
 
+#include "visor/base/json_text.hpp"
 #include "visor/config/document.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 namespace visor::detail {
@@ -31,25 +30,12 @@ inline std::string json_string(std::string_view text) {
   return result += '"';
 }
 
-/// Whether the text is a number as JSON writes it and of a size that every reader knows.
-inline bool is_json_number(std::string_view text) noexcept {
-  if (text.empty() || text.size() > 32) return false;
-  std::size_t i = text.front() == '-' ? 1 : 0;
-  if (i == text.size() || text[i] < '0' || text[i] > '9') return false;
-  if (text[i] == '0' && i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9') return false;
-  if (text.back() < '0' || text.back() > '9') return false;
-  if (std::size_t const dot = text.find('.'); dot != std::string_view::npos && (text[dot + 1] < '0' || text[dot + 1] > '9')) return false;
-  double value = 0;
-  auto const [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return failure == std::errc{} && end == text.data() + text.size();
-}
-
 /// Which side of the variables is wanted: their values, or what the file says, which may be shown.
 enum class json_view { value, written };
 
 inline void append_json(std::string& out, node const& from, json_view view) {
   switch (from.what) {
-    case node::kind::null: out += "null"; return;
+    case node::kind::null: out += from.text.empty() ? "null" : json_string(from.text); return;
     case node::kind::scalar: {
       // A value from the environment is text, so that a token of digits keeps its leading zeros.
       bool const typed = !from.quoted && !from.from_environment();
@@ -72,7 +58,9 @@ inline void append_json(std::string& out, node const& from, json_view view) {
   }
 }
 
-/// The JSON text of a part of a document: plain `true`, `false`, `null` and JSON numbers as they are, all else as strings.
+/// The JSON text of a part of a document: plain `true`, `false`, `null` and JSON numbers as they are written, nothing as `null`, all else
+/// as strings. What YAML calls a number, a truth value or null and JSON does not (`00123`, `1_000`, `0x1F`, `.5`, `1:30`, `True`, `Null`,
+/// `~`) is text.
 inline std::string to_json(node const& from, json_view view) {
   std::string text;
   append_json(text, from, view);

@@ -1,6 +1,8 @@
 #ifndef VISOR_CONFIG_PEM_HPP
 #define VISOR_CONFIG_PEM_HPP
 
+#include "visor/base/home.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -62,8 +64,8 @@ inline bool is_pem(std::string_view text) {
 
 /// A certificate or a private key as users give it: the path of a PEM file, or what is in such a file, as it is or in base64.
 ///
-/// They are told apart by their shape: PEM holds `-----BEGIN `; a path begins with `/` or has a `.` in it, which base64 of text never
-/// does; all else is base64.
+/// They are told apart by their shape: PEM holds `-----BEGIN `; a path begins with `/` or `~/` or has a `.` in it, which base64 of text
+/// never does; all else is base64.
 class pem {
  public:
   pem() = default;
@@ -74,19 +76,21 @@ class pem {
 
   bool is_path() const noexcept {
     if (text_.find("-----BEGIN ") != std::string::npos || text_.starts_with("LS0t")) return false;  // the second is --- in base64
-    return text_.starts_with('/') || text_.find('.') != std::string::npos;
+    return text_.starts_with('/') || text_.starts_with("~/") || text_.find('.') != std::string::npos;
   }
 
-  /// The path, or the PEM text. Empty where `fault` has something to say of base64.
+  /// The path, with `~/` replaced, or the PEM text. Empty where `fault` has something to say of base64.
   std::string content() const {
-    if (is_path() || text_.find("-----BEGIN ") != std::string::npos) return text_;
+    if (is_path()) return with_home(text_);
+    if (text_.find("-----BEGIN ") != std::string::npos) return text_;
     return detail::from_base64(text_).value_or(std::string{});
   }
 
   /// What is wrong, for a message, without any of the text. Whether a file is there is not looked at.
   std::string fault() const {
     if (empty() || is_path() || detail::is_pem(content())) return {};
-    return "is neither PEM (whole blocks from -----BEGIN to -----END), nor base64 of it, nor a path, which begins with / or has a . in it";
+    return "is neither PEM (whole blocks from -----BEGIN to -----END), nor base64 of it, nor a path, which begins with / or ~/ or has a . "
+           "in it";
   }
 
   friend bool operator==(pem const&, pem const&) = default;

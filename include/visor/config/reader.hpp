@@ -165,6 +165,7 @@ class reader {
     if (from.what == node::kind::null) return;
     if (from.what != node::kind::mapping)
       return fail(from.at, path, "must be a group of names with their settings, not " + std::string{name_of(from.what)});
+    if (from.children.empty()) record(from, path);  // that there are none is said, too
     out.clear();
     out.reserve(from.children.size());
     for (auto const& child : from.children) {
@@ -184,6 +185,7 @@ class reader {
     if (named.key.empty() || named.key.size() > 200) fail(named.key_at, path, "a name has 1 to 200 characters");
     if (std::any_of(named.key.begin(), named.key.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }))
       fail(named.key_at, path, "a name cannot hold control characters");
+    if (ends_with_blank(named.key)) fail(named.key_at, path, blank_at_end);
   }
 
   void read_list(node const& from, std::string const& path, std::vector<std::string>& out, key_rule const& rule) {
@@ -203,9 +205,12 @@ class reader {
       nodes[item] = {&child, file_};
       if (child.refused) continue;
       if (child.what == node::kind::null) {
-        fail(child.at, item, "is empty: write \"\" for an empty text");
+        fail(child.at, item,
+             child.text.empty() ? "is empty: write \"\" for an empty text" : in_quotes(child.text) + " is nothing in YAML: quote it");
       } else if (child.what != node::kind::scalar) {
         fail(child.at, item, "must be a text, not " + std::string{name_of(child.what)});
+      } else if (rule.is_name && ends_with_blank(child.text)) {
+        fail(child.at, item, blank_at_end);
       } else {
         out.push_back(child.text);
         written += (written.empty() ? "" : ", ") + json_string(child.from_environment() ? child.written : child.text);
@@ -239,7 +244,10 @@ class reader {
 
   template <class T>
   void read_scalar(node const& from, std::string const& path, T& out, key_rule const& rule) {
-    if (from.what == node::kind::null) return fail(from.at, path, "is empty: give " + wanted<T>() + " or remove the key");
+    if (from.what == node::kind::null)
+      return fail(
+          from.at, path,
+          (from.text.empty() ? "is empty" : in_quotes(from.text) + " is nothing in YAML") + ": give " + wanted<T>() + " or remove the key");
     if (from.what != node::kind::scalar) return fail(from.at, path, "must be " + wanted<T>() + ", not " + std::string{name_of(from.what)});
     if (auto const wrong = parse(from, out, rule); !wrong.empty()) return fail(from.at, path, wrong);
     record(from, path);
@@ -265,6 +273,7 @@ class reader {
     auto const size = static_cast<std::int64_t>(from.text.size());
     if (size < rule.least) return "cannot be empty";
     if (size > rule.most) return "is longer than " + std::to_string(rule.most) + " bytes";
+    if (rule.is_name && ends_with_blank(from.text)) return blank_at_end;
     out = from.text;
     return {};
   }

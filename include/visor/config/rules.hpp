@@ -26,6 +26,7 @@ struct key_rule {
   bool hidden = false;    ///< no key: the value follows from other keys
   bool required = false;  ///< there is no default
   bool one_text = false;  ///< a list that may also be written as a single text
+  bool is_name = false;   ///< by which something is found in the database
   bare_number bare = bare_number::refused;
   /// A number, the microseconds of a length of time, or the bytes of a text.
   std::int64_t least = std::numeric_limits<std::int64_t>::min();
@@ -58,7 +59,7 @@ inline constexpr auto rules<connection_settings> = std::to_array<key_rule>({
 
 template <>
 inline constexpr auto rules<ha_settings> = std::to_array<key_rule>({
-    {.member = "node_id", .most = 200},
+    {.member = "node_id", .is_name = true, .most = 200},
     {.member = "lock_ttl", .bare = bare_number::seconds, .least = us_per_s, .most = us_per_hour},
     {.member = "heartbeat_interval", .bare = bare_number::seconds, .least = 10 * us_per_ms, .most = us_per_hour},
 });
@@ -74,7 +75,9 @@ inline constexpr auto rules<node_settings> = std::to_array<key_rule>({
     {.member = "completion_delay", .least = 0, .most = us_per_s},
     {.member = "drain_timeout", .least = 0, .most = us_per_day},
     {.member = "stop_grace", .least = 0, .most = us_per_hour},
+    {.member = "capabilities", .is_name = true},
     {.member = "output_limit", .least = 0, .most = 16 * 1024 * 1024},
+    {.member = "payload_limit", .least = 1'024, .most = static_cast<std::int64_t>(json_limits::bytes)},
     {.member = "threads", .least = 0, .most = 1'024},
 });
 
@@ -86,6 +89,7 @@ inline constexpr auto rules<queue_settings> = std::to_array<key_rule>({
 template <>
 inline constexpr auto rules<scheduler_settings> = std::to_array<key_rule>({
     {.member = "check_interval_ms", .bare = bare_number::milliseconds, .least = 10 * us_per_ms, .most = us_per_hour},
+    {.member = "set", .is_name = true, .least = 1, .most = 200},
 });
 
 template <>
@@ -103,7 +107,7 @@ template <>
 inline constexpr auto rules<cron_entry> = std::to_array<key_rule>({
     {.member = "schedule", .required = true},
     {.member = "priority", .least = -32'768, .most = 32'767},
-    {.member = "queue", .least = 1, .most = 200},
+    {.member = "queue", .is_name = true, .least = 1, .most = 200},
     {.member = "timezone", .least = 1},
 });
 
@@ -111,6 +115,7 @@ template <>
 inline constexpr auto rules<backoff> = std::to_array<key_rule>({
     {.member = "base", .least = 0},
     {.member = "cap", .least = 0},
+    {.member = "factor", .least = 1, .most = 100},
 });
 
 template <>
@@ -130,11 +135,14 @@ inline constexpr auto rules<webhook_settings> = std::to_array<key_rule>({
 template <>
 inline constexpr auto rules<workflow> = std::to_array<key_rule>({
     {.member = "command", .one_text = true},
+    {.member = "inherit_env", .one_text = true},
     {.member = "output_limit", .least = 0, .most = 16 * 1024 * 1024},
-    {.member = "queue", .least = 1, .most = 200},
+    {.member = "queue", .is_name = true, .least = 1, .most = 200},
     {.member = "priority", .least = -32'768, .most = 32'767},
     {.member = "max_attempts", .least = 1, .most = 1'000'000},
+    {.member = "max_lost", .least = 0, .most = 1'000'000},
     {.member = "timeout", .least = 0},
+    {.member = "unknown_fields", .hidden = true},  // commands and webhooks take any
 });
 
 template <class T>

@@ -14,6 +14,7 @@
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -32,6 +33,9 @@ BOOST_DEFINE_ENUM_CLASS(storage_driver, sqlite, memory, postgresql, mysql, mssql
 /// How SQLite waits for the disk. `full`: a commit survives a power cut; `normal`: the last commits may be lost in one.
 BOOST_DEFINE_ENUM_CLASS(synchronous_mode, full, normal)
 
+/// How SQLite makes a commit whole; see `sqlite_journal`. `rollback` is for network file systems.
+BOOST_DEFINE_ENUM_CLASS(journal_mode, wal, rollback)
+
 /// TLS to a database server.
 struct ssl_settings {
   bool enabled = true;
@@ -43,10 +47,11 @@ struct ssl_settings {
 };
 BOOST_DESCRIBE_STRUCT(ssl_settings, (), (enabled, reject_unauthorized, ca, cert, key))
 
-/// Where the database is. SQLite knows `filename` and `synchronous`, a server all others.
+/// Where the database is. SQLite knows `filename`, `synchronous` and `journal`, a server all others.
 struct connection_settings {
-  std::string filename = ".visor/schedules.db";  ///< relative to the working directory
+  std::string filename = ".visor/schedules.db";  ///< relative to the file that names it, else to the working directory; `~/` is the home
   synchronous_mode synchronous = synchronous_mode::full;
+  journal_mode journal = journal_mode::wal;
   std::string host = "localhost";  ///< a name, an address, or a folder of Unix sockets if it starts with `/`
   std::optional<int> port;         ///< 1 to 65535; none: the driver's own
   std::string database = "visor";
@@ -59,7 +64,7 @@ struct connection_settings {
   friend bool operator==(connection_settings const&, connection_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(connection_settings, (),
-                      (filename, synchronous, host, port, database, user, password, connection_string, ssl, pgbouncer, pool))
+                      (filename, synchronous, journal, host, port, database, user, password, connection_string, ssl, pgbouncer, pool))
 
 /// Which database, and who makes its tables.
 struct storage_settings {
@@ -67,7 +72,8 @@ struct storage_settings {
   std::optional<bool> auto_init;  ///< none: create the tables where there are none; true: create and migrate; false: neither
   connection_settings connection;
   statement_log_settings log_statements;
-  std::string path;  ///< a JSON file of an older layout, to be taken over at the first start
+  std::string path;  ///< a JSON file of an older scheduler, which `visor run` takes over once; empty: `.visor/schedules.json`
+  duration lock_timeout{std::chrono::seconds{15}};  ///< no key: how long a statement waits for locks, a quarter of the node's `lease_ttl`
   friend bool operator==(storage_settings const&, storage_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(storage_settings, (), (driver, auto_init, connection, log_statements, path))
@@ -112,7 +118,7 @@ BOOST_DESCRIBE_STRUCT(misfire_settings, (), (policy, limit, within))
 struct cron_entry {
   std::string name;
   source where;          ///< of the name
-  std::string schedule;  ///< cron expression or interval
+  std::string schedule;  ///< cron expression, interval or phrase that recurs
   std::string workflow;  ///< empty: `inputs` has a `text`
   json_text inputs;      ///< an object
   output_settings output;
@@ -121,12 +127,15 @@ struct cron_entry {
   std::string timezone;  ///< after reading a file never empty: the default is filled in
   misfire_settings misfire;
   visor::overlap overlap = visor::overlap::allow;
-  std::optional<int> priority;       ///< none: the workflow's; lower runs first; -32768 to 32767
-  std::optional<std::string> queue;  ///< none: the workflow's
+  dst_policy dst;                     ///< when the clocks change
+  std::optional<std::string> anchor;  ///< from where an interval counts; none: from 1970, or for phrases from when the schedule was made
+  std::optional<int> priority;        ///< none: the workflow's; lower runs first; -32768 to 32767
+  std::optional<std::string> queue;   ///< none: the workflow's
   friend bool operator==(cron_entry const&, cron_entry const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(cron_entry, (),
-                      (name, schedule, workflow, inputs, output, description, enabled, timezone, misfire, overlap, priority, queue))
+                      (name, schedule, workflow, inputs, output, description, enabled, timezone, misfire, overlap, dst, anchor, priority,
+                       queue))
 
 BOOST_DEFINE_ENUM_CLASS(http_method, GET, POST, PUT, PATCH, DELETE)
 
@@ -146,13 +155,16 @@ struct workflow : job_type_options {
   source where;                      ///< of the name
   std::vector<std::string> command;  ///< program and arguments; with `shell` one element, the text for `/bin/sh -c`
   bool shell = false;
+  /// Variables of visor's own environment that the command gets: `all` but secrets, `none` but PATH, HOME, USER, LANG and TZ, or
+  /// those and the ones that are named.
+  std::vector<std::string> inherit_env{"all"};
   std::map<std::string, secret> env;        ///< added to the environment of the command
   std::string working_directory;            ///< empty: that of visor
   std::optional<webhook_settings> webhook;  ///< in place of a command
   workflow() = default;
   friend bool operator==(workflow const&, workflow const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(workflow, (job_type_options), (name, command, shell, env, working_directory, webhook))
+BOOST_DESCRIBE_STRUCT(workflow, (job_type_options), (name, command, shell, inherit_env, env, working_directory, webhook))
 
 /// What stands below `scheduler:`.
 struct scheduler_settings {
@@ -163,9 +175,12 @@ struct scheduler_settings {
   std::string default_timezone = "UTC";
   std::optional<duration> check_interval_ms;  ///< a plain number is milliseconds; none: `node.poll_interval` as it is
   std::vector<cron_entry> cron;
+  /// The name under which a node declares the schedules of its file, or of its program: nodes of one set want the same ones; 1 to 200
+  /// bytes.
+  std::string set = default_set;
   friend bool operator==(scheduler_settings const&, scheduler_settings const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(scheduler_settings, (), (enabled, storage, ha, node, default_timezone, check_interval_ms, cron))
+BOOST_DESCRIBE_STRUCT(scheduler_settings, (), (enabled, storage, ha, node, default_timezone, check_interval_ms, cron, set))
 
 /// Everything. A default-constructed object is what an empty file gives: a working node on an embedded SQLite file.
 struct settings : scheduler_settings {
@@ -174,8 +189,18 @@ struct settings : scheduler_settings {
   std::map<std::string, source, std::less<>> sources;
   /// What was asked for and does not count, a line each: `visor::scheduler` and `visor run` log it when they begin.
   std::vector<std::string> ignored;
+  /// The variables of the environment that hold secrets of these settings: commands of workflows do not inherit them.
+  std::vector<std::string> secret_variables;
   settings() = default;
   friend bool operator==(settings const&, settings const&) = default;
+
+  /// Whether the configuration says which schedules there are, be it none (`cron: {}`).
+  bool declares_schedules() const { return !cron.empty() || sources.contains("scheduler.cron"); }
+
+  /// Whether this node has what the jobs of a workflow need.
+  bool runs_here(visor::workflow const& which) const {
+    return which.capability.empty() || std::ranges::find(node.capabilities, which.capability) != node.capabilities.end();
+  }
 
   /// The workflow of that name, or null. O(n).
   visor::workflow const* find_workflow(std::string_view name) const noexcept {

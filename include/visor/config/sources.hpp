@@ -1,10 +1,12 @@
 #ifndef VISOR_CONFIG_SOURCES_HPP
 #define VISOR_CONFIG_SOURCES_HPP
 
+#include "visor/base/home.hpp"
 #include "visor/config/check.hpp"
 #include "visor/config/environment.hpp"
 #include "visor/config/profile.hpp"
 #include "visor/config/reader.hpp"
+#include "visor/config/secrets.hpp"
 
 #include <boost/describe/enum_from_string.hpp>
 #include <boost/describe/enum_to_string.hpp>
@@ -12,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -30,13 +33,33 @@ struct read_result {
 
 namespace detail {
 
+/// The file that a path means: below the home where it begins with `~/`, and one that a configuration names beside that file.
+inline std::string meant_path(std::string const& written, std::string const& key, settings const& all) {
+  std::filesystem::path const path(with_home(written));
+  auto const from = all.sources.find(key);
+  bool const is_of_file = from != all.sources.end() && from->second.line > 0;
+  if (path.empty() || path.is_absolute() || !is_of_file) return path.string();
+  return (std::filesystem::path(from->second.file).parent_path() / path).string();
+}
+
 /// Makes the values follow that other values determine.
 inline void complete(settings& all) {
+  for (auto const& [key, path] : {std::pair{"scheduler.storage.connection.filename", &all.storage.connection.filename},
+                                  std::pair{"scheduler.storage.path", &all.storage.path}})
+    *path = meant_path(*path, key, all);
+  for (auto& each : all.workflows) each.working_directory = with_home(each.working_directory);
   all.node.name = all.ha.node_id;
   all.node.exclusive = !all.ha.enabled;
   all.node.lease_ttl = all.ha.lock_ttl;
+  all.storage.lock_timeout = all.ha.lock_ttl / 4;
   all.node.heartbeat_interval = all.ha.heartbeat_interval;
   if (all.check_interval_ms) all.node.poll_interval = *all.check_interval_ms;
+  if (all.storage.driver != storage_driver::sqlite) {
+    std::string const driver = boost::describe::enum_to_string(all.storage.driver, "");
+    for (char const* const key : {"filename", "synchronous", "journal"})
+      if (auto const found = all.sources.find(std::string("scheduler.storage.connection.") + key); found != all.sources.end())
+        all.ignored.push_back(to_string(found->second) + ": " + found->first + ": ignored, the driver is " + driver);
+  }
   for (auto& entry : all.cron) {
     if (!entry.timezone.empty()) continue;
     entry.timezone = all.default_timezone;
@@ -58,8 +81,10 @@ inline void fit_pool(settings& all) {
     value = fitting;
     all.sources.insert_or_assign(base + key, source{other->second});
   };
-  follow(pool.min, std::min(pool.min, pool.max), "min", "max");
-  follow(pool.min, std::min(pool.min, pool.max_idle), "min", "max_idle");
+  if (pool.min) {
+    follow(*pool.min, std::min(*pool.min, pool.max), "min", "max");
+    follow(*pool.min, std::min(*pool.min, pool.max_idle), "min", "max_idle");
+  }
   if (pool.max_lifetime > duration{0}) follow(pool.keepalive, std::min(pool.keepalive, pool.max_lifetime), "keepalive", "max_lifetime");
   duration const answer = std::min(pool.validation_timeout, std::max<duration>(pool.acquire_timeout, std::chrono::milliseconds{10}));
   follow(pool.validation_timeout, answer, "validation_timeout", "acquire_timeout");
@@ -73,11 +98,11 @@ class source_reader {
   /// \param driver what the program is for, if that is not left to the other sources
   source_reader(node const& document, std::string file, environment const& lookup, std::vector<setting_flag> const& flags,
                 std::optional<storage_driver> driver)
-      : document_(document), file_(std::move(file)), environment_(layers_of_environment(lookup, errors_)) {
+      : document_(document), file_(std::move(file)), lookup_(lookup), environment_(layers_of_environment(lookup, errors_)) {
     for (auto const& each : flags) flags_.emplace_back("flag " + each.name, each.path, make_value(each.value));
     if (driver) flags_.emplace_back("program", driver_path, make_value(boost::describe::enum_to_string(*driver, "")));
-    choose_driver();
     auto const profile = find_profile(lookup, errors_);
+    choose_driver(profile == "production");
     if (!profile || !is_server(driver_)) return;
     profile_ = layers_of_profile(*profile);
     is_production_ = *profile == "production";
@@ -108,6 +133,8 @@ class source_reader {
     if (is_production_) drop_connection_log(all);
     fit_pool(all);
     complete(all);
+    if (!without_host_.empty()) all.ignored.push_back(without_host_);
+    all.secret_variables = secret_variables(document_, all, lookup_);
     for (auto* const more : {&errors_, &reader.errors}) std::move(more->begin(), more->end(), std::back_inserter(errors));
     // Where a value could not be read, what is wrong with the one in its place is no news.
     auto const is_news = [&, read = errors.size()](config_error const& wrong) {
@@ -123,8 +150,11 @@ class source_reader {
 
  private:
   static constexpr std::string_view driver_path = "scheduler.storage.driver";
+  static constexpr std::string_view filename_path = "scheduler.storage.connection.filename";
   static constexpr std::string_view url_path = "scheduler.storage.connection.connection_string";
   static constexpr std::string_view host_path = "scheduler.storage.connection.host";
+  static constexpr std::string_view database_path = "scheduler.storage.connection.database";
+  static constexpr std::string_view user_path = "scheduler.storage.connection.user";
   static constexpr std::string_view tls_path = "scheduler.storage.connection.ssl";
 
   struct value_of {
@@ -150,7 +180,7 @@ class source_reader {
   /// Sets the driver, and leaves out what does not count with it.
   ///
   /// A connection string names its driver. One on the command line is the last word; another counts where nothing names a driver.
-  void choose_driver() {
+  void choose_driver(bool is_production) {
     auto chosen = strongest(driver_path);
     auto const url = strongest(url_path);
     bool const from_url = url && (!chosen || find(flags_, url_path) != nullptr);
@@ -166,6 +196,7 @@ class source_reader {
     } else if (!chosen && names_server()) {
       imply(*strongest(host_path), storage_driver::postgresql);
     }
+    if (!chosen && !strongest(filename_path)) say_what_is_missing(is_production);
     if (chosen) boost::describe::enum_from_string(chosen->value->text.c_str(), driver_);
     std::erase_if(environment_, [&](variable_layer const& each) {
       if (each.use == variable_use::sqlite) return driver_ != storage_driver::sqlite;
@@ -174,9 +205,28 @@ class source_reader {
     });
   }
 
+  /// A server that is half named is not meant to be SQLite, and what is for production should say where it keeps its data.
+  /// \pre no source names a driver or a file
+  void say_what_is_missing(bool is_production) {
+    auto const* const host = find(environment_, host_path);
+    auto const* const database = find(environment_, database_path);
+    auto const* const user = find(environment_, user_path);
+    if (host != nullptr && host->origin == "environment DB_HOST")
+      errors_.push_back({host->origin, 0, 0, std::string{host_path},
+                         "says where a server is, but neither its database nor the user: set DATABASE_URL, or all of DB_HOST, DB_NAME and "
+                         "DB_USER; or STORE_TYPE=sqlite for a file"});
+    else if (is_production && !strongest(url_path))
+      errors_.push_back({"profile production", 0, 0, std::string{driver_path},
+                         "no storage is named: set DATABASE_URL, or all of DB_HOST, DB_NAME and DB_USER; or STORE_TYPE=sqlite for a file"});
+    else if (host == nullptr && database != nullptr && user != nullptr)
+      without_host_ = database->origin + " and " + user->origin +
+                      ": ignored, the driver is sqlite: they name a database and its user, and nothing says on which server; set DB_HOST "
+                      "too, or DATABASE_URL, or STORE_TYPE=sqlite";
+  }
+
   /// Whether the command line or the environment say where a server is, without a connection string.
   bool names_server() const {
-    static constexpr std::string_view needed[] = {host_path, "scheduler.storage.connection.database", "scheduler.storage.connection.user"};
+    static constexpr std::string_view needed[] = {host_path, database_path, user_path};
     return find(flags_, host_path) != nullptr ||
            std::all_of(std::begin(needed), std::end(needed), [&](auto path) { return find(environment_, path) != nullptr; });
   }
@@ -214,9 +264,11 @@ class source_reader {
 
   node const& document_;
   std::string file_;
+  environment const& lookup_;
   std::vector<config_error> errors_;
   std::vector<layer> profile_;
   bool is_production_ = false;
+  std::string without_host_;  ///< what is said of a database and a user that no host goes with
   std::vector<variable_layer> environment_;
   std::vector<layer> flags_;
   storage_driver driver_ = storage_driver::sqlite;

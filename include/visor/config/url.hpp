@@ -28,13 +28,16 @@ inline url_fault check_url(std::string_view url) noexcept {
   };
   if (colon == std::string_view::npos || (!is("https") && !is("http"))) return {"must begin with https:// or http://", 0};
   std::size_t const host_at = colon + 3;
+  std::size_t const host_end = std::min(url.find_first_of("/?#", host_at), url.size());
   for (std::size_t i = host_at; i < url.size(); ++i) {
     char const c = url[i];
     if (c == '%' && (i + 2 >= url.size() || !hex(url[i + 1]) || !hex(url[i + 2]))) return {"has a \"%\" without two hexadecimal digits", i};
+    bool const in_host = i < host_end;
+    if (in_host && static_cast<unsigned char>(c) >= 0x80)
+      return {"has letters in its host that are not ASCII: write the host in punycode, as xn--mnchen-3ya.de for the one of Munich", i};
     if (!letter(c) && !digit(c) && std::string_view{"-._~:/?#[]@!$&'()*+,;=%"}.find(c) == std::string_view::npos)
       return {"has a character that must be written as a percent escape such as %20", i};
   }
-  std::size_t const host_end = std::min(url.find_first_of("/?#", host_at), url.size());
   std::string_view authority = url.substr(host_at, host_end - host_at);
   if (authority.find('@') != std::string_view::npos) return {"cannot hold user and password: use the header Authorization", host_at};
   std::string_view host = authority;

@@ -92,10 +92,32 @@ class yaml_document final : private YAML::EventHandler {
     // It may name half a character.
     auto const said = [&] { return printable(to_storable_text(wrong.msg), 200); };
     std::string message = "broken YAML: " + (found == words.end() ? said() : std::string{found->second});
+    if (auto const remedy = quote_remedy(offset); !remedy.empty()) message = remedy;
     if (std::size_t const begin = offset < 3 ? 0 : offset - 3;
         text_.text().substr(begin, offset - begin + 1).find("${") != std::string_view::npos)
       message += "; between { and } a text with ${...} needs quotes";
     fail(text_.at(offset), path(), std::move(message));
+  }
+
+  /// Where a value begins with a character that means something else to YAML, as cron expressions do: that it needs quotes. Empty
+  /// otherwise.
+  std::string quote_remedy(std::size_t offset) const {
+    std::string_view const all = text_.text();
+    std::size_t const begin = offset == 0 ? 0 : all.rfind('\n', offset - 1) + 1;
+    std::string_view const line = all.substr(begin, all.find('\n', begin) - begin);
+    std::size_t const separator = line.rfind(": ", offset - begin);
+    if (separator == std::string_view::npos) return {};
+    std::size_t const first = line.find_first_not_of(' ', separator + 1);
+    if (first == std::string_view::npos || std::string_view{"*@`%?"}.find(line[first]) == std::string_view::npos) return {};
+    std::string_view value = line.substr(first);
+    // One word behind a star is an alias.
+    if (value.front() == '*' && value.size() > 1 && value.find_first_of(" /,") == std::string_view::npos) return {};
+    std::string const rule = std::string{"a text that begins with "} + value.front() + " needs quotes";
+    if (line.substr(0, first).find_first_of("{[") != std::string_view::npos) return rule;
+    value = value.substr(0, value.find(" #"));
+    value = value.substr(0, value.find_last_not_of(" \r") + 1);
+    if (value.find_first_of("\"\\") != std::string_view::npos) return rule;
+    return rule + ": \"" + printable(to_storable_text(std::string{value}), 60) + "\"";
   }
 
   std::size_t offset_of(YAML::Mark const& mark) const noexcept {
@@ -170,7 +192,12 @@ class yaml_document final : private YAML::EventHandler {
       fail(text_.at(offset_of(mark)), path(), "a key is missing before \":\"");
       return refuse_key();
     }
-    deliver(begin(mark, node::kind::null), anchor);
+    node made = begin(mark, node::kind::null);
+    // Its spelling matters within a payload.
+    std::string_view const rest = text_.text().substr(behind_anchor(offset_of(mark)));
+    for (std::string_view const word : {"~", "Null", "NULL"})
+      if (rest.starts_with(word)) made.text = word;
+    deliver(std::move(made), anchor);
   }
 
   void OnAlias(YAML::Mark const& mark, YAML::anchor_t anchor) override {
@@ -225,11 +252,7 @@ class yaml_document final : private YAML::EventHandler {
 
   void take_text(node& made, std::size_t offset, std::string const& value) {
     std::string_view const text = text_.text();
-    // An anchor or a tag stands before the text.
-    while (offset < text.size() && (text[offset] == '&' || text[offset] == '!')) {
-      offset = std::min(text.find_first_of(" \r\n", offset), text.size());
-      offset = std::min(text.find_first_not_of(" \r\n", offset), text.size());
-    }
+    offset = behind_anchor(offset);
     bool const marks = made.quoted && offset < text.size() && (text[offset] == '"' || text[offset] == '\'');
     if (marks && !is_closed(offset)) {
       fail(text_.at(offset), path(), "broken YAML: this quotation mark is never closed");
@@ -243,6 +266,16 @@ class yaml_document final : private YAML::EventHandler {
     made.text = value;
     if (!expects_key()) replace_variables(made);
     count(0, made.text.size() + made.written.size(), made.at);
+  }
+
+  /// An anchor or a tag stands before a value.
+  std::size_t behind_anchor(std::size_t offset) const noexcept {
+    std::string_view const text = text_.text();
+    while (offset < text.size() && (text[offset] == '&' || text[offset] == '!')) {
+      offset = std::min(text.find_first_of(" \r\n", offset), text.size());
+      offset = std::min(text.find_first_not_of(" \r\n", offset), text.size());
+    }
+    return offset;
   }
 
   bool is_closed(std::size_t quote) const noexcept {
@@ -319,8 +352,9 @@ class yaml_document final : private YAML::EventHandler {
     } else {
       made.key = group.key.text;
       made.key_at = group.key.at;
-      auto const before = std::find_if(group.value.children.begin(), group.value.children.end(),
-                                       [&](node const& each) { return stack_.size() == 1 && each.key == made.key; });
+      // Only a section may come in pieces: of a group of a hundred thousand names nobody looks through those before.
+      auto before = group.value.children.end();
+      if (stack_.size() == 1) before = std::ranges::find(group.value.children, made.key, &node::key);
       if (before == group.value.children.end())
         group.value.children.push_back(std::move(made));
       else

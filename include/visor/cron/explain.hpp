@@ -146,7 +146,10 @@ inline std::string month_day_words(cron_fields const& fields) {
   for (std::uint32_t rest = fields.days_from_end; rest != 0; rest &= rest - 1)
     parts.push_back(first_bit(rest) == 0 ? "the last day" : "the day " + counted(first_bit(rest), "day") + " before the last");
   for (std::uint32_t rest = fields.near_days; rest != 0; rest &= rest - 1)
-    parts.push_back(first_bit(rest) == 0 ? "the last weekday" : "the weekday nearest to the " + ordinal(first_bit(rest)));
+    parts.push_back("the weekday nearest to the " + ordinal(first_bit(rest)));
+  for (std::uint32_t rest = fields.near_days_from_end; rest != 0; rest &= rest - 1)
+    parts.push_back(first_bit(rest) == 0 ? "the last weekday"
+                                         : "the weekday nearest to the day " + counted(first_bit(rest), "day") + " before the last");
   return joined(parts) + " of the month";
 }
 
@@ -185,21 +188,90 @@ inline std::string period_words(duration period) {
 
 }  // namespace detail
 
-/// What an expression means, as part of an English sentence: `at 02:00 on every weekday in January`.
+namespace detail {
+
+inline std::string value_word(cron_field field, int value) {
+  if (field == cron_field::month) return std::string{long_months[static_cast<std::size_t>(value - 1)]};
+  if (field == cron_field::day_of_week) return std::string{long_weekdays[static_cast<std::size_t>(value)]};
+  return std::to_string(value);
+}
+
+/// `minute 0 to 59`, or with a step `every 15th minute from 0 to 59`: what an `H` leaves open.
+inline std::string hash_range_words(cron_fields const& fields, cron_field field) {
+  auto const& rule = rule_of(field);
+  auto const& hash = fields.hashes[static_cast<std::size_t>(field)];
+  int const last = (hash.low - rule.low + hash.count - 1) % (rule.high - rule.low + 1) + rule.low;
+  std::string const range = value_word(field, hash.low) + " to " + value_word(field, last);
+  std::string const name{rule.name};
+  return hash.step == 0 ? name + " " + range : "every " + ordinal(hash.step) + " " + name + " from " + range;
+}
+
+inline std::string month_words(cron_fields const& fields) {
+  return joined(runs(fields.months, [](int month) { return value_word(cron_field::month, month); }));
+}
+
+/// An expression whose `H` no id has filled in.
+inline std::string open_words(cron_fields const& fields) {
+  using enum cron_field;
+  std::vector<std::string> chosen;
+  std::vector<std::string> fixed;
+  for (auto const field : {second, minute, hour, day_of_month, month, day_of_week})
+    if (fields.hashes[static_cast<std::size_t>(field)])
+      chosen.push_back(hash_range_words(fields, field));
+    else if (std::string const text = write_field(fields, field); text != "*" && (field != second || fields.seconds != 1))
+      fixed.push_back(std::string{rule_of(field).name} + " " + text);
+  std::string const text = "chosen by the id of the schedule: " + joined(chosen);
+  return fixed.empty() ? text : text + "; fixed: " + joined(fixed);
+}
+
+}  // namespace detail
+
+/// What an expression means, as part of an English sentence: `at 02:00 on every weekday in January`. Of an expression with `H`, which
+/// values an id has chosen, or from which ones it will choose.
 inline std::string explain(cron_expression const& expression) {
   using namespace detail;
   if (expression.is_interval()) return period_words(expression.period());
   auto const& fields = expression.fields();
+  if (expression.has_hash() && !fields.is_chosen) return open_words(fields);
   std::string text = time_words(fields);
   std::string const days = day_words(fields);
   if (!days.empty())
     text += " " + days;
   else if (text.starts_with("at ") && !text.ends_with("every hour") && !text.ends_with("every minute"))
     text += " every day";
-  if (fields.months != bits_between(1, 12))
-    text += " in " + joined(runs(fields.months, [](int month) { return std::string{long_months[static_cast<std::size_t>(month - 1)]}; }));
+  if (fields.months != bits_between(1, 12)) text += " in " + month_words(fields);
   if (!fields.any_year())
     text += days.empty() && fields.months == bits_between(1, 12) ? " in " + write_years(fields) : " of " + write_years(fields);
+  return text;
+}
+
+/// What an id has chosen for each `H`: `minute 17 (of 0 to 59), hour 3 (of 0 to 23)`. Empty where there is none, or no id has chosen.
+inline std::string explain_hashes(cron_expression const& expression) {
+  using namespace detail;
+  auto const& fields = expression.fields();
+  std::string text;
+  if (!fields.is_chosen) return text;
+  auto const values = [&fields](cron_field field) {
+    std::uint64_t set = 0;
+    switch (field) {
+      case cron_field::second: set = fields.seconds; break;
+      case cron_field::minute: set = fields.minutes; break;
+      case cron_field::hour: set = fields.hours; break;
+      case cron_field::day_of_month: set = fields.days; break;
+      case cron_field::month: set = fields.months; break;
+      case cron_field::day_of_week: set = fields.weekdays; break;
+      case cron_field::year: break;
+    }
+    return joined(runs(set, [field](int value) { return value_word(field, value); }));
+  };
+  for (std::size_t i = 0; i < fields.hashes.size(); ++i) {
+    auto const field = static_cast<cron_field>(i);
+    auto const& hash = fields.hashes[i];
+    if (!hash) continue;
+    std::string const range = hash_range_words(fields, field);
+    text += (text.empty() ? "" : ", ") + std::string{rule_of(field).name} + " " + values(field) + " (" +
+            (hash.step == 0 ? "of" + range.substr(rule_of(field).name.size()) : range) + ")";
+  }
   return text;
 }
 

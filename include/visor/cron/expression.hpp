@@ -18,22 +18,25 @@ namespace visor {
 
 class parsed_cron;
 
-/// When something recurs, as a cron expression says it: a small regular value, trivially copyable, about 100 bytes.
+/// When something recurs, as a cron expression says it: a small regular value, trivially copyable, about 130 bytes.
 ///
 /// Five fields are minute, hour, day of month, month and day of week; six have seconds first; seven have the year last.
 ///  - Any field: `*`, a value, `a-b` (also backwards, around the end: `22-2`; not in years), each with `/step`; `a/step` runs to
 ///    the end of the field; lists by commas. Months and days of the week also by their English names of three letters.
-///  - Day of month: `L` the last day, `L-3` three days before it, `LW` the last Monday to Friday, `15W` the Monday to Friday
-///    nearest to the 15th in the same month.
+///  - Day of month: `L` the last day, `L-3` three days before it, `15W` the Monday to Friday nearest to the 15th in the same month,
+///    `LW` the last Monday to Friday, `L-3W` the one nearest to `L-3`. A month without that day is left out.
 ///  - Day of week: 0 and 7 are Sunday; `5L` (or `5#L`) the last Friday of the month, `5#2` the second.
-///  - `?` in the two day fields is `*`.
+///  - `?`, alone in one of the two day fields, is `*`.
+///  - `H` is a value that the id of the schedule chooses, so that many schedules do not all fire at the full hour: any of its field
+///    (of the days of a month, the 1st to the 28th); `H(0-29)` one of a range; `H/15` every 15th from one of the first 15 on, and
+///    `H(0-29)/10` the same within a range. It stands alone in its field and is not for years. See `for_schedule`.
 ///  - Both day fields: a day matches when either does, as in Unix cron; a field that starts with `*` does not restrict, so then
 ///    both must match: `0 0 */5 * 1` is a Monday among the days 1, 6, 11, 16, 21, 26 and 31. `+` before the day of week says
 ///    that both must match: `0 0 13 * +5` is a Friday the 13th.
 ///  - Years are 1970 to 2199.
-///  - `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`; and `@every 90s`, an interval from one
-///    second to 100 years (see `parse_duration`) that is counted in real time from an anchor.
-/// Letters may be of either case; fields are separated by blanks or tabs.
+///  - `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`, `@every_minute`, `@every_second`; and
+///    `@every 90s`, an interval from one second to 100 years (see `parse_duration`) that is counted in real time from an anchor.
+/// Letters may be of either case; fields are separated by blanks or tabs; line breaks at the end are left out.
 class cron_expression {
  public:
   /// \param text an expression as above, of any length; linear time
@@ -51,9 +54,23 @@ class cron_expression {
   /// The length of the interval; zero if it is none.
   constexpr duration period() const noexcept { return period_; }
 
-  /// Whether the expression follows real time through a change of the clocks: its hour or minute starts with `*`. Otherwise it
-  /// names fixed times of the day; see `dst_policy`.
-  constexpr bool follows_real_time() const noexcept { return fields_.minute_star || fields_.hour_star; }
+  /// Whether the hour says how often, not when: it is `*`, `*/n`, `a/n` or `H/n`, or has one of these in its list. Such an expression
+  /// follows real time when the clocks change; another one names fixed times of the day. See `dst_policy`.
+  constexpr bool is_hour_interval() const noexcept { return fields_.hour_interval; }
+
+  /// Whether a field has an `H`.
+  constexpr bool has_hash() const noexcept { return fields_.any_hash(); }
+  /// The expression with the values that a schedule of this id has for each `H`: the same on every machine and in every version.
+  /// Until an id has chosen, they are those of the empty id. `to_string` writes `H` in either case.
+  constexpr cron_expression for_schedule(std::string_view id) const noexcept {
+    cron_expression chosen = *this;
+    detail::choose_hashes(chosen.fields_, id);
+    chosen.fields_.is_chosen = has_hash();
+    return chosen;
+  }
+
+  /// Whether any calendar year has a day that matches: false only where an id has chosen days for `H` that none has.
+  constexpr bool can_fire() const noexcept { return is_interval() || detail::ever_matches(fields_); }
 
   /// The sets of values, for code that searches or explains.
   constexpr detail::cron_fields const& fields() const noexcept { return fields_; }
@@ -119,6 +136,8 @@ consteval void refuse_cron_literal() noexcept {
   static_assert(Why != cron_fault::bare_last, "cron literal: L needs its day of the week, such as 5L");
   static_assert(Why != cron_fault::bad_occurrence, "cron literal: '#' needs a number from 1 to 5, or L, after it");
   static_assert(Why != cron_fault::before_month, "cron literal: L-n reaches back before the month, at most 30 days");
+  static_assert(Why != cron_fault::bad_hash, "cron literal: H stands alone in its field, as H, H(0-29), H/15 or H(0-29)/10");
+  static_assert(Why != cron_fault::hash_step, "cron literal: the step of H is longer than what H chooses from");
   static_assert(Why != cron_fault::never, "cron literal: it never fires, no year has such a day");
   static_assert(Why != cron_fault::unknown_nickname, "cron literal: unknown nickname");
   static_assert(Why != cron_fault::bad_period, "cron literal: @every needs a length of time of at least a second, such as 90s");

@@ -39,6 +39,16 @@ inline constexpr std::array<std::string_view, 12> month_names{"JAN", "FEB", "MAR
                                                               "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
 inline constexpr std::array<std::string_view, 7> weekday_names{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"};
 
+/// `H` in a field: values that the id of the schedule chooses.
+struct cron_hash {
+  std::uint8_t low = 0;
+  std::uint8_t count = 0;  ///< of the values to choose from, which may go around the end of the field; 0: the field has no `H`
+  std::uint8_t step = 0;   ///< 0: one value; otherwise one of the first `step`, and every `step`-th after it
+
+  constexpr explicit operator bool() const noexcept { return count != 0; }
+  friend bool operator==(cron_hash const&, cron_hash const&) = default;
+};
+
 /// The sets that a cron expression names, one bit per value.
 struct cron_fields {
   std::uint64_t seconds = 1;
@@ -46,22 +56,81 @@ struct cron_fields {
   std::uint32_t hours = 0;
   std::uint32_t days = 0;                ///< bits 1 to 31
   std::uint32_t days_from_end = 0;       ///< bit n: `L-n`, bit 0: `L`
-  std::uint32_t near_days = 0;           ///< bit n: `nW`, bit 0: `LW`
+  std::uint32_t near_days = 0;           ///< bit n: `nW`
+  std::uint32_t near_days_from_end = 0;  ///< bit n: `L-nW`, bit 0: `LW`
   std::uint64_t nth_weekdays = 0;        ///< bit 7(k-1)+n: `n#k`
   std::array<std::uint64_t, 4> years{};  ///< from 1970; all zero: every year
   std::uint16_t months = 0;              ///< bits 1 to 12
   std::uint8_t weekdays = 0;             ///< bits 0 (Sunday) to 6
   std::uint8_t last_weekdays = 0;        ///< bit n: `nL`
-  bool minute_star = false;
-  bool hour_star = false;
+  bool hour_interval = false;            ///< the hour has `*`, `a/n` or `H/n`
   bool day_star = false;
   bool weekday_star = false;
-  bool both_days = false;  ///< `+` before the day of week: both day fields must match
+  bool both_days = false;           ///< `+` before the day of week: both day fields must match
+  bool is_chosen = false;           ///< an id has chosen the values of each `H`
+  std::array<cron_hash, 6> hashes;  ///< of all fields but the year; the sets hold what was chosen, at first for the empty id
 
   friend bool operator==(cron_fields const&, cron_fields const&) = default;
 
   constexpr bool any_year() const noexcept { return (years[0] | years[1] | years[2] | years[3]) == 0; }
+  constexpr bool any_hash() const noexcept {
+    for (auto const& hash : hashes)
+      if (hash) return true;
+    return false;
+  }
 };
+
+/// Puts the values of a field in place. `set` counts from the field's lowest value; the year is none of these fields.
+constexpr void set_values(cron_fields& fields, cron_field field, std::uint64_t set) noexcept {
+  switch (field) {
+    case cron_field::second: fields.seconds = set; break;
+    case cron_field::minute: fields.minutes = set; break;
+    case cron_field::hour: fields.hours = static_cast<std::uint32_t>(set); break;
+    case cron_field::day_of_month: fields.days = static_cast<std::uint32_t>(set << 1); break;
+    case cron_field::month: fields.months = static_cast<std::uint16_t>(set << 1); break;
+    case cron_field::day_of_week: fields.weekdays = static_cast<std::uint8_t>(set); break;
+    case cron_field::year: break;
+  }
+}
+
+/// A number that depends on the id and the field alone: the 64-bit FNV-1a hash of the field's number and the bytes of the id, whose
+/// bits are then mixed as the end of MurmurHash3 does. It never changes, since every stored schedule with `H` depends on it.
+constexpr std::uint64_t schedule_hash(std::string_view id, cron_field field) noexcept {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  auto const add = [&hash](unsigned char byte) { hash = (hash ^ byte) * 0x100000001b3; };
+  add(static_cast<unsigned char>(field));
+  for (char const c : id) add(static_cast<unsigned char>(c));
+  hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccd;
+  hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53;
+  return hash ^ hash >> 33;
+}
+
+/// Every `by`-th value of the range of an `H`, beginning with the one at `first`.
+constexpr std::uint64_t hash_values(cron_hash const& hash, cron_field field, int first, int by) noexcept {
+  auto const& rule = cron_field_rules[static_cast<std::size_t>(field)];
+  std::uint64_t set = 0;
+  for (int i = first; i < hash.count; i += by) set |= std::uint64_t{1} << (hash.low - rule.low + i) % (rule.high - rule.low + 1);
+  return set;
+}
+
+/// Lets an id choose the values of each `H`.
+constexpr void choose_hashes(cron_fields& fields, std::string_view id) noexcept {
+  for (std::size_t i = 0; i < fields.hashes.size(); ++i) {
+    auto const field = static_cast<cron_field>(i);
+    auto const& hash = fields.hashes[i];
+    if (!hash) continue;
+    int const first = static_cast<int>(schedule_hash(id, field) % (hash.step == 0 ? hash.count : hash.step));
+    set_values(fields, field, hash_values(hash, field, first, hash.step == 0 ? hash.count : hash.step));
+  }
+}
+
+/// Every value that some id chooses.
+constexpr cron_fields with_all_hashes(cron_fields fields) noexcept {
+  for (std::size_t i = 0; i < fields.hashes.size(); ++i)
+    if (auto const field = static_cast<cron_field>(i); fields.hashes[i])
+      set_values(fields, field, hash_values(fields.hashes[i], field, 0, 1));
+  return fields;
+}
 
 constexpr int first_bit(std::uint64_t set) noexcept { return std::countr_zero(set); }
 constexpr int last_bit(std::uint64_t set) noexcept { return 63 - std::countl_zero(set); }
@@ -83,15 +152,16 @@ constexpr std::uint32_t matching_days(cron_fields const& fields, int first_weekd
   std::uint32_t by_day = fields.days;
   for (std::uint32_t rest = fields.days_from_end; rest != 0; rest &= rest - 1)
     if (int const day = length - first_bit(rest); day >= 1) by_day |= std::uint32_t{1} << day;
-  for (std::uint32_t rest = fields.near_days; rest != 0; rest &= rest - 1) {
-    int day = first_bit(rest) == 0 ? length : first_bit(rest);
-    if (day > length) continue;
+  auto const add_near = [&](int day) {
+    if (day < 1 || day > length) return;
     int const weekday = (first_weekday + day - 1) % 7;
     // The nearest Monday to Friday of the same month.
     if (weekday == 6) day += day == 1 ? 2 : -1;
     if (weekday == 0) day += day == length ? -2 : 1;
     by_day |= std::uint32_t{1} << day;
-  }
+  };
+  for (std::uint32_t rest = fields.near_days; rest != 0; rest &= rest - 1) add_near(first_bit(rest));
+  for (std::uint32_t rest = fields.near_days_from_end; rest != 0; rest &= rest - 1) add_near(length - first_bit(rest));
 
   // Bit i is the weekday of day i + 1; five copies cover the month.
   constexpr std::uint64_t every_week = 1 | 1ull << 7 | 1ull << 14 | 1ull << 21 | 1ull << 28;

@@ -14,6 +14,7 @@
 namespace visor::detail {
 
 constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+constexpr bool is_line_break(char c) noexcept { return c == '\n' || c == '\r'; }
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 constexpr char upper(char c) noexcept { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 constexpr bool is_letter(char c) noexcept { return upper(c) >= 'A' && upper(c) <= 'Z'; }
@@ -41,13 +42,18 @@ class cron_parser {
     std::size_t begin = 0;
     std::size_t end = text_.size();
     while (begin < end && is_blank(text_[begin])) ++begin;
-    while (end > begin && is_blank(text_[end - 1])) --end;
+    // YAML's block texts and files of one line end with a line break.
+    while (end > begin && (is_blank(text_[end - 1]) || is_line_break(text_[end - 1]))) --end;
     if (begin == end)
       fail(cron_fault::empty, 0, 0);
+    else if (!is_plain(begin, end))
+      return result_;
     else if (text_[begin] == '@')
       parse_nickname(begin, end);
-    else if (parse_fields(begin, end) && !ever_matches(result_.fields))
-      fail_never();
+    else if (parse_fields(begin, end)) {
+      if (!ever_matches(result_.fields.any_hash() ? with_all_hashes(result_.fields) : result_.fields)) fail_never();
+      choose_hashes(result_.fields, {});
+    }
     return result_;
   }
 
@@ -74,6 +80,15 @@ class cron_parser {
     return false;
   }
 
+  /// Characters that look like others are found before the fields are counted, as a no-break space joins two of them.
+  constexpr bool is_plain(std::size_t begin, std::size_t end) noexcept {
+    for (std::size_t at = begin; at < end; ++at) {
+      if (static_cast<unsigned char>(text_[at]) >= 0x80) return fail(cron_fault::unexpected_character, at, character_length(text_, at));
+      if (is_line_break(text_[at])) return fail(cron_fault::unexpected_character, at, 1);
+    }
+    return true;
+  }
+
   constexpr bool fail_unexpected() noexcept {
     if (at_ >= end_ || text_[at_] == ',' || text_[at_] == '-' || text_[at_] == '/')
       return fail(cron_fault::value_missing, at_, at_ < end_ ? 1 : 0);
@@ -92,13 +107,15 @@ class cron_parser {
       std::string_view name;
       std::string_view meaning;
     };
-    constexpr std::array<nickname, 7> nicknames{{{"@yearly", "0 0 1 1 *"},
+    constexpr std::array<nickname, 9> nicknames{{{"@yearly", "0 0 1 1 *"},
                                                  {"@annually", "0 0 1 1 *"},
                                                  {"@monthly", "0 0 1 * *"},
                                                  {"@weekly", "0 0 * * 0"},
                                                  {"@daily", "0 0 * * *"},
                                                  {"@midnight", "0 0 * * *"},
-                                                 {"@hourly", "0 * * * *"}}};
+                                                 {"@hourly", "0 * * * *"},
+                                                 {"@every_minute", "* * * * *"},
+                                                 {"@every_second", "* * * * * *"}}};
     std::size_t word_end = begin;
     while (word_end < end && !is_blank(text_[word_end])) ++word_end;
     std::string_view const word = text_.substr(begin, word_end - begin);
@@ -159,7 +176,15 @@ class cron_parser {
       ++at_;
     }
     bool const star = at_ < end_ && (text_[at_] == '*' || text_[at_] == '?');
+    if (is_hash_here()) return parse_hash();
+    if (star && text_[at_] == '?' && is_day_field()) {
+      ++at_;
+      if (at_ != end_) return fail(cron_fault::unexpected_character, at_, 1);
+      keep(every_value(), star);
+      return true;
+    }
     while (true) {
+      if (is_hash_here()) return fail(cron_fault::bad_hash, at_, 1);
       if (!parse_item(values)) return false;
       if (at_ == end_) break;
       if (text_[at_] != ',') return fail(cron_fault::unexpected_character, at_, 1);
@@ -169,35 +194,54 @@ class cron_parser {
     return true;
   }
 
+  constexpr value_set every_value() const noexcept {
+    value_set every;
+    for (int bit = 0; bit <= rule_of(field_).high - rule_of(field_).low; ++bit) every.add(bit);
+    return every;
+  }
+
+  constexpr bool is_day_field() const noexcept { return field_ == cron_field::day_of_month || field_ == cron_field::day_of_week; }
+
   constexpr void keep(value_set const& values, bool star) noexcept {
     auto& fields = result_.fields;
-    std::uint64_t const set = values.words[0];
-    switch (field_) {
-      case cron_field::second: fields.seconds = set; break;
-      case cron_field::minute:
-        fields.minutes = set;
-        fields.minute_star = star;
-        break;
-      case cron_field::hour:
-        fields.hours = static_cast<std::uint32_t>(set);
-        fields.hour_star = star;
-        break;
-      case cron_field::day_of_month:
-        fields.days = static_cast<std::uint32_t>(set << 1);
-        fields.day_star = star;
-        break;
-      case cron_field::month: fields.months = static_cast<std::uint16_t>(set << 1); break;
-      case cron_field::day_of_week:
-        fields.weekdays = static_cast<std::uint8_t>(set);
-        fields.weekday_star = star;
-        break;
-      case cron_field::year: {
-        value_set every;
-        for (int bit = 0; bit <= rule_of(field_).high - rule_of(field_).low; ++bit) every.add(bit);
-        fields.years = values.words == every.words ? value_set{}.words : values.words;
-        break;
-      }
+    set_values(fields, field_, values.words[0]);
+    if (field_ == cron_field::day_of_month) fields.day_star = star;
+    if (field_ == cron_field::day_of_week) fields.weekday_star = star;
+    if (field_ == cron_field::year) fields.years = values.words == every_value().words ? value_set{}.words : values.words;
+  }
+
+  constexpr bool is_hash_here() const noexcept {
+    return at_ < end_ && upper(text_[at_]) == 'H' && (at_ + 1 == end_ || !is_letter(text_[at_ + 1])) && field_ != cron_field::year;
+  }
+
+  /// `H`, `H(0-29)`, `H/15` or `H(0-29)/10`, alone in its field.
+  constexpr bool parse_hash() noexcept {
+    auto const& rule = rule_of(field_);
+    std::size_t const item = at_++;
+    int const size = rule.high - rule.low + 1;
+    int low = rule.low;
+    int high = field_ == cron_field::day_of_month ? last_day_of_every_month : rule.high;
+    int step = 0;
+    bool const has_range = take('(');
+    if (has_range) {
+      if (!parse_value(low)) return false;
+      if (!take('-')) return fail(cron_fault::bad_hash, item, at_ - item);
+      if (!parse_value(high)) return false;
+      if (!take(')')) return fail(cron_fault::bad_hash, item, at_ - item);
     }
+    int const count = (high < low ? high + size : high) - low + 1;
+    if (take('/')) {
+      std::size_t const begin = at_;
+      if (!parse_step(step)) return false;
+      if (step > count) return fail(cron_fault::hash_step, begin, at_ - begin, count);
+      if (field_ == cron_field::hour) result_.fields.hour_interval = !has_range;
+    }
+    if (at_ != end_) return fail(cron_fault::bad_hash, item, at_ - item + 1);
+    auto& hash = result_.fields.hashes[static_cast<std::size_t>(field_)];
+    hash.low = static_cast<std::uint8_t>((low - rule.low) % size + rule.low);
+    hash.count = static_cast<std::uint8_t>(count < size ? count : size);
+    hash.step = static_cast<std::uint8_t>(step);
+    return true;
   }
 
   constexpr bool at_item_end() const noexcept { return at_ == end_ || text_[at_] == ','; }
@@ -209,14 +253,11 @@ class cron_parser {
 
   constexpr bool parse_item(value_set& values) noexcept {
     auto const& rule = rule_of(field_);
-    bool const day_field = field_ == cron_field::day_of_month || field_ == cron_field::day_of_week;
     std::size_t const item = at_;
     int first = rule.low;
     int last = rule.high;
-    bool open = true;  // an open end can be followed by a step
-    if (day_field && take('?')) {
-      open = false;
-    } else if (!take('*')) {
+    bool open = true;  // runs to the end of the field
+    if (!take('*')) {
       if (field_ == cron_field::day_of_month && take('L')) return parse_last_day();
       if (field_ == cron_field::day_of_week && take('L')) {
         if (at_item_end()) return fail(cron_fault::bare_last, item, 1);
@@ -234,20 +275,25 @@ class cron_parser {
       if (field_ == cron_field::day_of_week && take('#')) return parse_occurrence(first);
       if (take('-')) {
         if (!parse_value(last)) return false;
-      } else if (at_ == end_ || text_[at_] != '/') {
-        last = first;
         open = false;
+      } else if (at_ == end_ || text_[at_] != '/') {
+        return add_range(values, first, first, 1, item);
       }
     }
     int step = 1;
-    if (open && take('/')) {
-      std::size_t const begin = at_;
-      if (!parse_number(step)) return false;
-      if (step == 0) return fail(cron_fault::step_zero, begin, at_ - begin);
-      int const longest = field_ == cron_field::year ? rule.high - rule.low : rule.high;
-      if (step > longest) return fail(cron_fault::step_above, begin, at_ - begin, step);
-    }
+    if (take('/') && !parse_step(step)) return false;
+    if (open && field_ == cron_field::hour) result_.fields.hour_interval = true;
     return add_range(values, first, last, step, item);
+  }
+
+  constexpr bool parse_step(int& step) noexcept {
+    auto const& rule = rule_of(field_);
+    std::size_t const begin = at_;
+    if (!parse_number(step)) return false;
+    if (step == 0) return fail(cron_fault::step_zero, begin, at_ - begin);
+    int const longest = field_ == cron_field::year ? rule.high - rule.low : rule.high;
+    if (step > longest) return fail(cron_fault::step_above, begin, at_ - begin, step);
+    return true;
   }
 
   constexpr bool add_range(value_set& values, int first, int last, int step, std::size_t item) noexcept {
@@ -262,19 +308,16 @@ class cron_parser {
     return true;
   }
 
-  /// After `L` in the day of month: nothing, `W` or `-n`.
+  /// After `L` in the day of month: nothing, `W`, `-n` or `-nW`.
   constexpr bool parse_last_day() noexcept {
-    if (take('W')) {
-      result_.fields.near_days |= 1;
-      return true;
-    }
     int before = 0;
     if (take('-')) {
       std::size_t const begin = at_;
       if (!parse_number(before)) return false;
       if (before > 30) return fail(cron_fault::before_month, begin, at_ - begin, before);
     }
-    result_.fields.days_from_end |= std::uint32_t{1} << before;
+    auto& days = take('W') ? result_.fields.near_days_from_end : result_.fields.days_from_end;
+    days |= std::uint32_t{1} << before;
     return true;
   }
 
@@ -334,6 +377,8 @@ class cron_parser {
     while (at_ < end_ && is_letter(text_[at_])) ++at_;
     return fail(cron_fault::unknown_name, begin, at_ - begin);
   }
+
+  static constexpr int last_day_of_every_month = 28;
 
   std::string_view text_;
   std::size_t at_ = 0;

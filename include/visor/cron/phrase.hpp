@@ -8,9 +8,12 @@
 #include "visor/cron/recurrence.hpp"
 #include "visor/cron/zone.hpp"
 
+#include <array>
 #include <bit>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +26,8 @@ namespace visor {
 struct parsed_phrase {
   std::variant<instant, recurrence> when;  ///< one instant, or a recurrence
   std::string canonical;                   ///< the same in the program's own words, to be shown to whoever wrote it
+  bool is_phrase = true;                   ///< false: a cron expression, or `@every`
+  std::string note;                        ///< of an instant that the clocks skip or repeat: which one was chosen; empty otherwise
 };
 
 namespace detail {
@@ -30,19 +35,24 @@ namespace detail {
 /// Turns the parts of a phrase into an instant or a recurrence.
 class phrase_meaning {
  public:
-  phrase_meaning(phrase_parts const& parts, std::string_view text, instant now, time_zone const& zone)
-      : parts_(parts), text_(text), now_(now), zone_(zone), today_(std::chrono::floor<std::chrono::days>(local(now))) {}
+  phrase_meaning(phrase_parts const& parts, std::string_view text, instant now, time_zone const& zone,
+                 std::optional<std::string_view> anchor)
+      : parts_(parts), text_(text), now_(now), zone_(zone), anchor_(anchor), today_(std::chrono::floor<std::chrono::days>(local(now))) {}
 
-  parsed_phrase resolve() const {
+  parsed_phrase resolve() {
     if (parts_.recurs) {
-      recurrence const when = parts_.count == 1 ? calendar() : interval();
-      return {when, explain(when)};
+      recurrence const when = parts_.count == 1 ? calendar(parts_.every, 1) : interval();
+      if (anchor_ && !when.expression().is_interval()) refuse_anchor("goes with an interval that is no part of an hour or a day");
+      return {when, explain(when), true, {}};
     }
+    if (anchor_) refuse_anchor("goes with an interval, such as \"every 45 minutes\"");
     instant const when = once();
     if (when <= now_) fail("that is in the past: it is " + to_string(now_) + " now");
     std::string const on_the_clock = to_string(instant{local(when).time_since_epoch()});
-    return {when, "once at " + on_the_clock.substr(0, 10) + " " + on_the_clock.substr(11, 8) + " " + std::string{zone_.name()} + ", " +
-                      to_string(when)};
+    return {when,
+            "once at " + on_the_clock.substr(0, 10) + " " + on_the_clock.substr(11, 8) + " " + std::string{zone_.name()} + ", " +
+                to_string(when),
+            true, note()};
   }
 
  private:
@@ -55,8 +65,33 @@ class phrase_meaning {
     return std::chrono::local_seconds{seconds.time_since_epoch() + zone_.at(when).offset};
   }
 
+  [[noreturn]] static void refuse_anchor(std::string const& why) { throw error{condition::invalid_argument, "the anchor " + why}; }
+
+  /// What a time that the clocks skip or repeat has become.
+  std::string note() const {
+    if (!named_) return {};
+    local_lookup const found = zone_.at(*named_);
+    auto const clock = [](std::chrono::local_seconds time) {
+      std::string const text = to_string(instant{time.time_since_epoch()}).substr(11, 8);
+      return text.ends_with(":00") ? text.substr(0, 5) : text;
+    };
+    std::string const name = clock(*named_);
+    std::string const where = " on " + to_string(instant{named_->time_since_epoch()}).substr(0, 10) + " in " + std::string{zone_.name()};
+    if (found.what == local_lookup::kind::repeated)
+      return name + " comes twice" + where + ": the first one is taken, " + to_string(found.earlier) + "; the second is " +
+             to_string(found.later);
+    if (found.what == local_lookup::kind::unique) return {};
+    std::chrono::local_seconds const before{found.transition.time_since_epoch() +
+                                            (named_->time_since_epoch() - found.later.time_since_epoch())};
+    std::chrono::local_seconds const after{found.transition.time_since_epoch() +
+                                           (named_->time_since_epoch() - found.earlier.time_since_epoch())};
+    return "there is no " + name + where + ", where the clocks go from " + clock(before) + " to " + clock(after) + ": " + clock(after) +
+           " is taken, the first instant after the gap";
+  }
+
   /// A time that the clocks skip is the instant at which they do; one that they repeat is the first.
-  instant at(std::chrono::local_days day, std::chrono::seconds time) const {
+  instant at(std::chrono::local_days day, std::chrono::seconds time) {
+    named_ = day + time;
     local_lookup const found = zone_.at(std::chrono::local_seconds{day + time});
     return found.what == local_lookup::kind::skipped ? found.transition : found.earlier;
   }
@@ -69,7 +104,7 @@ class phrase_meaning {
     return from;
   }
 
-  instant once() const {
+  instant once() {
     using namespace std::chrono;
     if (parts_.exact) return *parts_.exact;
     if (parts_.times.size() > 1) fail("one instant has one time");
@@ -93,13 +128,19 @@ class phrase_meaning {
   bool has_days() const { return parts_.weekdays != 0 || has_month_days(); }
   bool has_month_days() const { return parts_.month_days != 0 || parts_.last_day || parts_.nth_weekdays != 0 || parts_.last_weekdays != 0; }
 
-  recurrence interval() const {
+  recurrence interval() {
     using namespace std::chrono;
-    if (parts_.period) return from_epoch(*parts_.period);
+    if (parts_.period) {
+      duration const period = *parts_.period;
+      if (period % hours{1} == duration{0}) return short_interval(unit::hour, period / hours{1});
+      if (period % minutes{1} == duration{0}) return short_interval(unit::minute, period / minutes{1});
+      if (period % seconds{1} == duration{0}) return short_interval(unit::second, period / seconds{1});
+      return from_creation(period);
+    }
     switch (parts_.every) {
-      case unit::second: return short_interval(seconds{parts_.count}, 0);
-      case unit::minute: return short_interval(minutes{parts_.count}, 60);
-      case unit::hour: return short_interval(hours{parts_.count}, 24);
+      case unit::second:
+      case unit::minute:
+      case unit::hour: return short_interval(parts_.every, parts_.count);
       case unit::day: {
         if (has_days()) fail("\"every " + std::to_string(parts_.count) + " days\" does not go with a day");
         return from_first(days{parts_.count}, today_, every_day);
@@ -110,39 +151,68 @@ class phrase_meaning {
       }
       case unit::month: {
         if (12 % parts_.count != 0) fail("the months of a year are counted by 2, 3, 4, 6 or 12");
-        return calendar();
+        return calendar(unit::month, parts_.count);
       }
       case unit::year: break;
     }
     fail("several years are no interval; write the years in a cron expression");
   }
 
-  recurrence from_epoch(duration period) const {
+  recurrence from_creation(duration period) const {
     if (!parts_.times.empty() || has_days()) fail("an interval goes with neither a time nor a day");
     if (period < std::chrono::seconds{1}) fail("an interval is at least a second");
-    return recurrence::parse("@every " + to_string(period));
+    auto const expression = cron_expression::parse("@every " + to_string(period));
+    if (!anchor_) return {expression, {{}, std::chrono::floor<std::chrono::seconds>(now_), {}}};
+    auto const from = parse_instant(*anchor_);
+    if (!from) refuse_anchor("must be an instant, such as 2026-11-21T14:00:00Z");
+    return {expression, {{}, *from, {}}};
   }
 
-  /// `every 15 minutes on weekdays` is possible where the count divides the next larger unit.
-  recurrence short_interval(duration period, int larger) const {
-    if (has_days() && parts_.times.empty() && larger != 0 && larger % parts_.count == 0) return calendar();
-    return from_epoch(period);
+  /// Where the count divides the next larger unit, the wall clock is followed from its beginning on.
+  recurrence short_interval(unit every, std::int64_t count) const {
+    constexpr std::array<std::int64_t, 3> lengths{1, 60, 3'600};
+    constexpr std::array<std::int64_t, 3> in_larger{60, 60, 24};
+    auto const index = static_cast<std::size_t>(every);
+    if (parts_.times.empty() && in_larger[index] % count == 0) return calendar(every, count);
+    return from_creation(std::chrono::seconds{lengths[index] * count});
   }
 
-  recurrence from_first(duration period, std::chrono::local_days from, std::uint32_t weekdays) const {
+  recurrence from_first(duration period, std::chrono::local_days from, std::uint32_t weekdays) {
     if (parts_.times.size() > 1) fail("an interval has one time of the day");
+    auto const expression = cron_expression::parse("@every " + to_string(period));
+    if (anchor_) return {expression, {{}, {}, first_day(weekdays) + time()}};
     std::chrono::local_days const day = next_weekday(from, weekdays);
     std::chrono::local_days const first = at(day, time()) > now_ ? day : next_weekday(day + std::chrono::days{1}, weekdays);
-    return {cron_expression::parse("@every " + to_string(period)), {dst_policy::once, {}, first + time()}};
+    return {expression, {{}, {}, first + time()}};
   }
 
-  recurrence calendar() const {
-    bool const by_time = parts_.every != unit::second && parts_.every != unit::minute && parts_.every != unit::hour;
+  /// The day that the anchor names; a time that it names as well is that of the phrase.
+  std::chrono::local_days first_day(std::uint32_t weekdays) const {
+    using namespace std::chrono;
+    std::string text{*anchor_};
+    std::optional<local_seconds> first;
+    if (auto const exact = parse_instant(text))
+      first = local(*exact);
+    else if (auto const written = parse_instant(text + "Z"))
+      first = local_seconds{floor<seconds>(written->time_since_epoch())};
+    else if (auto const day = parse_instant(text + "T00:00:00Z"))
+      first = local_seconds{floor<seconds>(day->time_since_epoch())} + time();
+    if (!first) refuse_anchor("must be a day, such as 2026-11-21");
+    local_days const day = floor<days>(*first);
+    if (*first != day + time()) refuse_anchor("names another time of the day than the phrase; write the day alone, such as 2026-11-21");
+    if (!has_bit(weekdays, static_cast<int>(weekday{day}.c_encoding()))) refuse_anchor("is on another day of the week than the phrase");
+    return day;
+  }
+
+  recurrence calendar(unit every, std::int64_t count) const {
+    bool const by_time = every != unit::second && every != unit::minute && every != unit::hour;
     if (!by_time && !parts_.times.empty()) fail("a time of the day does not go with seconds, minutes or hours");
-    std::string const step = parts_.count == 1 ? "*" : "*/" + std::to_string(parts_.count);
-    std::string text = parts_.every == unit::second ? step + " * *" : parts_.every == unit::minute ? step + " *" : "0 " + step;
+    // 60 minutes are an hour, and 24 hours a day.
+    bool const whole = !by_time && count == (every == unit::hour ? 24 : 60);
+    std::string const step = whole ? "0" : count == 1 ? "*" : "*/" + std::to_string(count);
+    std::string text = every == unit::second ? step + " * *" : every == unit::minute ? step + " *" : "0 " + step;
     if (by_time) text = time_fields();
-    switch (parts_.every) {
+    switch (every) {
       case unit::year:
         if (has_days()) fail("a day of a year needs its month; write a cron expression");
         return recurrence::parse(text + " 1 1 *");
@@ -199,7 +269,9 @@ class phrase_meaning {
   std::string_view text_;
   instant now_;
   time_zone zone_;
+  std::optional<std::string_view> anchor_;
   std::chrono::local_days today_;
+  std::optional<std::chrono::local_seconds> named_;  // the time on the wall clock that was placed last
 };
 
 }  // namespace detail
@@ -207,28 +279,43 @@ class phrase_meaning {
 /// Reads when something is to happen, in words:
 ///  - once: `in 20 minutes`, `in 2 days at 9am`, `tomorrow at noon`, `next Monday at 14:30`, `Friday at noon`, `at 9am`,
 ///    `2026-11-21T14:00:00Z`, `2026-11-21 14:00` (in the zone);
-///  - again and again: `every day`, `every weekday at 9am`, `every weekend`, `every Monday and Friday at 8:30`, `every hour`,
-///    `every 45 minutes`, `every 2 days`, `every month on the 15th`, `monthly at 9am on the last Friday`;
+///  - again and again: `every day`, `every weekday at 9am`, `Monday through Friday`, `Mon-Fri`, `every weekend`,
+///    `every Monday and Friday at 8:30`, `every hour`, `every 45 minutes`, `every 2 days`, `every month on the 15th`,
+///    `monthly at 9am on the last Friday`;
 ///  - a cron expression, or `@every 90s`, as `recurrence::parse` reads it.
 ///
 /// Noon is 12:00, midnight 0:00, morning 9:00, evening 18:00. Without a time: 9:00, at a weekend 10:00. Every week without a day:
 /// Monday. Every month without a day: the 1st. `next Monday` is the first Monday after today, `Monday` may be today.
 ///
-/// Two or more seconds, minutes or hours are an interval in real time, not a pattern that starts anew with every hour or day:
-/// `every 45 minutes` is `@every 45m`, counted from 1970-01-01T00:00:00Z. Days and weeks are counted on the calendar of the zone, from
-/// the first such time of the day after `now`: 9am stays 9am when the clocks change.
+/// `every 15 minutes` and `every 6 hours` follow the wall clock of the zone from midnight on, as 15 divides 60 and 6 divides 24. Other
+/// intervals of less than days are counted in real time from `now`: `every 45 minutes` is `@every 45m from` then. Days and weeks are
+/// counted on the calendar of the zone, from the first such time of the day after `now`: 9am stays 9am when the clocks change.
 /// \param text the phrase, of any length; letters of either case
 /// \param now what `in 2 hours` and `tomorrow` count from, and what an instant must be after
 /// \param zone where 9am is
+/// \param anchor from where an interval counts in place of `now`: an instant; for days and weeks a day such as 2026-11-21; for `@every`
+///        as after its `from`
 /// \throws phrase_error with the place, and the nearest word that is understood, for everything else; nothing is guessed
 /// \throws cron_error where the text is a cron expression with a mistake
-inline parsed_phrase parse_phrase(std::string_view text, instant now, time_zone const& zone) {
-  if (detail::looks_like_cron(text)) {
-    recurrence const when = recurrence::parse(text);
-    return {when, explain(when)};
+/// \throws error `invalid_argument`, and of neither of these types, where the anchor is wrong, or goes with no interval
+inline parsed_phrase parse_phrase(std::string_view text, instant now, time_zone const& zone,
+                                  std::optional<std::string_view> anchor = std::nullopt) {
+  // A phrase may begin like a cron expression, as dates and times do: only what is neither is judged by its looks.
+  std::exception_ptr not_cron;
+  try {
+    recurrence const found = recurrence::parse(text);
+    recurrence const when = anchor ? found.anchored(*anchor) : found;
+    return {when, explain(when), false, {}};
+  } catch (cron_error const&) {
+    not_cron = std::current_exception();
   }
-  detail::phrase_parts const parts = detail::phrase_parser{text}.parse();
-  return detail::phrase_meaning{parts, text, now, zone}.resolve();
+  try {
+    detail::phrase_parts const parts = detail::phrase_parser{text}.parse();
+    return detail::phrase_meaning{parts, text, now, zone, anchor}.resolve();
+  } catch (phrase_error const&) {
+    if (!detail::is_meant_as_cron(text)) throw;
+  }
+  std::rethrow_exception(not_cron);
 }
 
 }  // namespace visor

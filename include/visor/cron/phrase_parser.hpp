@@ -43,21 +43,28 @@ class phrase_parser {
   };
 
   void split() {
-    auto const separates = [](char c) { return c == ' ' || c == '\t'; };
+    auto const separates = [](char c) { return is_blank(c) || is_line_break(c); };
     for (std::size_t at = 0; at < text_.size();) {
       if (separates(text_[at])) {
         ++at;
         continue;
       }
+      refuse_lookalike(at);
       token next{{}, at};
       if (text_[at] == ',') {
         next.text = text_[at++];
       } else {
-        for (; at < text_.size() && !separates(text_[at]) && text_[at] != ','; ++at)
+        for (; at < text_.size() && !separates(text_[at]) && text_[at] != ','; ++at) {
+          refuse_lookalike(at);
           next.text += text_[at] >= 'A' && text_[at] <= 'Z' ? static_cast<char>(text_[at] - 'A' + 'a') : text_[at];
+        }
       }
       words_.push_back(std::move(next));
     }
+  }
+
+  void refuse_lookalike(std::size_t at) const {
+    if (lookalike_at(text_, at) != nullptr) throw phrase_error{text_, at, unexpected_words(text_.substr(at, character_length(text_, at)))};
   }
 
   bool done() const { return at_ == words_.size(); }
@@ -210,17 +217,36 @@ class phrase_parser {
 
   // Days.
 
-  /// A weekday, `weekday` or `weekend` that stands here.
+  struct days_in_words {
+    day_set days;
+    std::size_t words;
+  };
+
+  /// The days that stand here: `monday`, `weekdays`, `mon-fri`, `monday through friday`. A range is plural.
+  std::optional<days_in_words> days_here() const {
+    std::string_view const word = here();
+    if (std::size_t const hyphen = word.find('-'); hyphen != std::string_view::npos)
+      if (auto const range = day_range(word.substr(0, hyphen), word.substr(hyphen + 1))) return days_in_words{*range, 1};
+    auto const days = day_set_of(word);
+    if (!days) return std::nullopt;
+    constexpr std::array<std::string_view, 4> joints{"through", "thru", "to", "-"};
+    if (std::find(joints.begin(), joints.end(), here(1)) != joints.end())
+      if (auto const range = day_range(word, here(2))) return days_in_words{*range, 3};
+    return days_in_words{*days, 1};
+  }
+
+  /// Days, `weekday` or `weekend` that stand here.
   bool parse_weekday(bool recurs) {
-    auto const days = day_set_of(here());
-    if (!days) return false;
-    if (!recurs && (days->weekend || days->weekdays == 0x3E) && !days->plural) refuse();
+    auto const found = days_here();
+    if (!found) return false;
+    auto const* const days = &found->days;
+    if (!recurs && std::popcount(days->weekdays) > 1 && !days->plural) refuse();
     if ((parts_.weekdays & days->weekdays) != 0) fail("the same day twice");
     parts_.weekdays |= days->weekdays;
     parts_.weekend = parts_.weekend || days->weekend;
     if (days->plural || recurs) set_recurs(phrase_unit::day);
-    ++at_;
-    if (take_and([this] { return day_set_of(here()).has_value(); })) return parse_weekday(recurs);
+    at_ += found->words;
+    if (take_and([this] { return days_here().has_value(); })) return parse_weekday(recurs);
     return true;
   }
 
@@ -421,6 +447,7 @@ class phrase_parser {
       return;
     }
     if (auto const compact = parse_duration(here())) {
+      if (*compact < std::chrono::seconds{1}) fail("an interval is at least a second");
       if (*compact >= std::chrono::days{1} && *compact % std::chrono::days{1} == duration{0}) {
         parts_.count = *compact / std::chrono::days{1};  // `every 2d` is `every 2 days`
       } else {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -30,13 +31,17 @@ class phrase_error : public error {
   phrase_error(std::string_view text, std::size_t position, std::string const& why)
       : error(condition::invalid_argument,
               "time phrase \"" + detail::shown(text) + "\", column " + std::to_string(position + 1) + ": " + why),
-        position_(position) {}
+        position_(position),
+        why_(why) {}
 
   /// Bytes before the wrong place, from 0.
   std::size_t position() const noexcept { return position_; }
+  /// The reason, without the phrase and the place.
+  std::string const& why() const noexcept { return why_; }
 
  private:
   std::size_t position_;
+  std::string why_;
 };
 
 namespace detail {
@@ -67,30 +72,27 @@ struct phrase_parts {
   bool weekend = false;
 };
 
-/// A cron expression is told from words by its first character, or by a first field that holds no letter beside others: phrases
-/// that start with a digit start with a date or a time.
-inline bool looks_like_cron(std::string_view text) noexcept {
-  std::size_t const begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return false;
-  if (text[begin] == '@' || text[begin] == '*' || text[begin] == '?') return true;
-  std::size_t fields = 0;
-  for (std::size_t at = begin; at < text.size(); ++fields) {
-    std::size_t const end = std::min(text.find_first_of(" \t", at), text.size());
-    // The minute and the hour are numbers in every expression.
-    if (fields < 2 && text.substr(at, end - at).find_first_not_of("0123456789,-*/?") != std::string_view::npos) return false;
-    at = std::min(text.find_first_not_of(" \t", end), text.size());
-  }
-  return fields >= 5;
+/// Whether a text that is neither was meant as a cron expression and not as a phrase: the minute and the hour of every cron expression are
+/// numbers or `H`, while a date or a time is one word or has letters or a colon.
+inline bool is_meant_as_cron(std::string_view text) noexcept {
+  constexpr std::string_view blanks = " \t\r\n";
+  std::size_t const first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return false;
+  if (text[first] == '@' || text[first] == '*' || text[first] == '?') return true;
+  std::size_t const second = text.find_first_not_of(blanks, std::min(text.find_first_of(blanks, first), text.size()));
+  if (second == std::string_view::npos) return false;
+  std::string_view const both = text.substr(first, text.find_first_of(blanks, second) - first);
+  return both.find_first_not_of("0123456789,-*/?Hh() \t") == std::string_view::npos;
 }
 
 /// What is suggested in place of a word that is not known.
-inline constexpr std::array<std::string_view, 62> phrase_words{
+inline constexpr std::array<std::string_view, 63> phrase_words{
     "in",         "at",        "on",       "every",     "each",      "next",     "this",   "today",    "tomorrow", "and",      "the",
     "of",         "noon",      "midnight", "morning",   "evening",   "second",   "minute", "hour",     "day",      "week",     "month",
     "year",       "seconds",   "minutes",  "hours",     "days",      "weeks",    "months", "years",    "weekday",  "weekdays", "weekend",
     "weekends",   "hourly",    "daily",    "weekly",    "monthly",   "yearly",   "other",  "first",    "third",    "fourth",   "fifth",
     "last",       "sunday",    "monday",   "tuesday",   "wednesday", "thursday", "friday", "saturday", "sundays",  "mondays",  "tuesdays",
-    "wednesdays", "thursdays", "fridays",  "saturdays", "one",       "two",      "three"};
+    "wednesdays", "thursdays", "fridays",  "saturdays", "one",       "two",      "three",  "through"};
 
 inline std::optional<int> named_hour(std::string_view text) {
   if (text == "midnight") return 0;
@@ -142,6 +144,20 @@ inline std::optional<day_set> day_set_of(std::string_view word) {
     if (plural && same_word(word.substr(0, word.size() - 1), name)) return day_set{1u << i, true, false};
   }
   return std::nullopt;
+}
+
+/// `monday` and `friday`: Monday to Friday, also around the end of the week.
+inline std::optional<day_set> day_range(std::string_view first, std::string_view last) {
+  auto const from = day_set_of(first);
+  auto const to = day_set_of(last);
+  if (!from || !to || !std::has_single_bit(from->weekdays) || !std::has_single_bit(to->weekdays) || from->weekdays == to->weekdays)
+    return std::nullopt;
+  day_set range{from->weekdays, true, false};
+  for (int day = first_bit(from->weekdays); !has_bit(to->weekdays, day);) {
+    day = (day + 1) % 7;
+    range.weekdays |= 1u << day;
+  }
+  return range;
 }
 
 inline std::optional<int> ordinal_number(std::string_view word) {

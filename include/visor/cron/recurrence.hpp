@@ -28,16 +28,14 @@ class recurrence {
   ///        schedule's zone: `@every 2d from 2026-11-21T09:00:00`
   /// \param dst what changes of the clocks do
   /// \throws cron_error with the place and the reason
-  static recurrence parse(std::string_view text, dst_policy dst = dst_policy::once) {
+  static recurrence parse(std::string_view text, dst_policy const& dst = {}) {
     constexpr std::string_view separator = " from ";
     std::size_t const at = text.find(separator);
     parsed_cron const before{text.substr(0, at)};
     if (at == std::string_view::npos || !before || !(*before).is_interval()) return {cron_expression::parse(text), {dst, {}, {}}};
     std::string_view const rest = text.substr(at + separator.size());
-    std::string const anchor{rest.substr(0, rest.find_last_not_of(" \t") + 1)};
-    if (auto const when = parse_instant(anchor)) return {*before, {dst, *when, {}}};
-    if (auto const when = parse_instant(anchor + "Z"); when && (*before).period() % std::chrono::days{1} == duration{0})
-      return {*before, {dst, {}, std::chrono::local_seconds{std::chrono::floor<std::chrono::seconds>(when->time_since_epoch())}}};
+    if (auto const found = recurrence{*before, {dst, {}, {}}}.counted_from(rest.substr(0, rest.find_last_not_of(" \t\r\n") + 1)))
+      return *found;
     parse_failure failure;
     failure.why = cron_fault::bad_anchor;
     failure.position = static_cast<std::uint32_t>(at + separator.size());
@@ -47,16 +45,38 @@ class recurrence {
 
   /// The text that `parse` reads back. The policy for changes of the clocks is not part of it.
   std::string to_string() const {
-    std::string text = expression_.to_string();
-    if (!expression_.is_interval()) return text;
+    std::string const anchor = anchor_text();
+    return expression_.to_string() + (anchor.empty() ? "" : " from " + anchor);
+  }
+
+  /// From where an interval counts, as `parse` takes it after `from`. Empty for 1970-01-01T00:00:00Z, and where this is no interval.
+  std::string anchor_text() const {
+    if (!expression_.is_interval()) return {};
     if (options_.local_anchor) {
       std::string const anchor = visor::to_string(instant{options_.local_anchor->time_since_epoch()});
-      text += " from " + anchor.substr(0, anchor.size() - 1);
-    } else if (options_.anchor != instant{}) {
-      text += " from " + visor::to_string(options_.anchor);
+      return anchor.substr(0, anchor.size() - 1);
     }
-    return text;
+    return options_.anchor == instant{} ? std::string{} : visor::to_string(options_.anchor);
   }
+
+  /// The same interval, counted from elsewhere.
+  /// \param anchor as after `from`
+  /// \throws error `invalid_argument` with the reason
+  recurrence anchored(std::string_view anchor) const {
+    if (!expression_.is_interval())
+      throw error{condition::invalid_argument, "an anchor goes with an interval, such as \"@every 45m\" or \"every 2 days\""};
+    if (!anchor_text().empty())
+      throw error{condition::invalid_argument, "the interval says itself from where it counts: from " + anchor_text()};
+    if (auto const found = counted_from(anchor)) return *found;
+    throw error{condition::invalid_argument,
+                "the anchor must be an instant, such as 2026-11-21T14:00:00Z, or for whole days a local time, such as 2026-11-21T09:00:00"};
+  }
+
+  /// With the values that a schedule of this id has for each `H` of the expression.
+  recurrence for_schedule(std::string_view id) const noexcept { return {expression_.for_schedule(id), options_}; }
+
+  /// Whether changes of the clocks matter: not to an interval in real time.
+  bool follows_clocks() const noexcept { return !expression_.is_interval() || options_.local_anchor.has_value(); }
 
   cron_expression const& expression() const noexcept { return expression_; }
   cron_options const& options() const noexcept { return options_; }
@@ -90,6 +110,14 @@ class recurrence {
   friend bool operator==(recurrence const&, recurrence const&) = default;
 
  private:
+  std::optional<recurrence> counted_from(std::string_view anchor) const {
+    using namespace std::chrono;
+    if (auto const when = parse_instant(anchor)) return recurrence{expression_, {options_.dst, *when, {}}};
+    if (auto const when = parse_instant(std::string{anchor} + "Z"); when && expression_.period() % days{1} == duration{0})
+      return recurrence{expression_, {options_.dst, {}, local_seconds{floor<seconds>(when->time_since_epoch())}}};
+    return std::nullopt;
+  }
+
   cron_expression expression_;
   cron_options options_;
 };

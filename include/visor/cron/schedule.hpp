@@ -1,6 +1,7 @@
 #ifndef VISOR_CRON_SCHEDULE_HPP
 #define VISOR_CRON_SCHEDULE_HPP
 
+#include "visor/base/dst.hpp"
 #include "visor/base/time.hpp"
 #include "visor/cron/expression.hpp"
 #include "visor/cron/search.hpp"
@@ -13,17 +14,10 @@
 
 namespace visor {
 
-/// What happens to a fixed time of the day, such as `30 2 * * *`, when the clocks change. An expression whose hour or minute
-/// starts with `*` follows real time whatever the policy: it matches every instant whose wall clock matches.
-enum class dst_policy : std::uint8_t {
-  once,         ///< skipped by a gap: fires at the first instant after it, several together once; repeated: fires the first time
-  skip,         ///< skipped by a gap: does not fire; repeated: fires the first time
-  every_match,  ///< every instant whose wall clock matches: not in a gap, twice when repeated
-};
-
 /// How an expression is placed on the time line.
 struct cron_options {
-  dst_policy dst = dst_policy::once;
+  /// What changes of the clocks do. An interval of `@every` that counts from `anchor` knows no clocks.
+  dst_policy dst;
   /// From where `@every` counts. The same value on every node gives the same instants on every node.
   instant anchor{};
   /// Where it is set, an interval of whole days counts days of the zone's calendar from here, on its wall clock, instead of stretches
@@ -85,11 +79,31 @@ inline std::optional<zone_span> span_before(time_zone const& zone, zone_span con
   return zone.at(span.begin - std::chrono::seconds{1});
 }
 
-/// When a time of the wall clock is that fires once. Nothing where the clocks skip it and nothing is to be made up for.
-inline std::optional<instant> fixed_time(local_lookup const& found, dst_policy dst) noexcept {
-  if (found.what != local_lookup::kind::skipped) return found.earlier;
-  if (dst != dst_policy::once || found.later - found.earlier > longest_dst_gap) return std::nullopt;
-  return found.transition;
+/// A policy in which everything is said.
+struct dst_rule {
+  dst_gap gap;
+  dst_overlap overlap;
+};
+
+constexpr dst_rule rule_of(dst_policy const& policy, bool follows_real_time) noexcept {
+  return {policy.gap.value_or(follows_real_time ? dst_gap::skip : dst_gap::run),
+          policy.overlap.value_or(follows_real_time ? dst_overlap::both : dst_overlap::first)};
+}
+
+/// The first and the last instant at which a time of the wall clock fires. Nothing where the clocks skip it and nothing is to be made
+/// up for.
+struct local_fires {
+  std::chrono::sys_seconds first;
+  std::chrono::sys_seconds last;
+};
+
+inline std::optional<local_fires> fires_of(local_lookup const& found, dst_rule rule) noexcept {
+  if (found.what == local_lookup::kind::skipped) {
+    if (rule.gap == dst_gap::skip || found.later - found.earlier > longest_dst_gap) return std::nullopt;
+    return local_fires{found.transition, found.transition};
+  }
+  return local_fires{rule.overlap == dst_overlap::last ? found.later : found.earlier,
+                     rule.overlap == dst_overlap::first ? found.earlier : found.later};
 }
 
 constexpr std::chrono::sys_seconds to_sys(local_seconds local, zone_span const& span) noexcept {
@@ -113,20 +127,24 @@ inline local_seconds day_of_interval(std::chrono::seconds step, local_seconds an
 inline std::optional<instant> next_day(std::chrono::seconds step, cron_options const& options, time_zone const& zone,
                                        instant after) noexcept {
   if (after >= search_end_instant) return std::nullopt;
+  dst_rule const rule = rule_of(options.dst, false);
   local_seconds day = day_of_interval(step, *options.local_anchor, zone, std::max(after, search_begin_instant)) - step;
   for (;; day += step) {
-    auto const fires = fixed_time(zone.at(day), options.dst);
-    if (fires && *fires > after) return fires;
+    auto const fires = fires_of(zone.at(day), rule);
+    if (fires && fires->first > after) return fires->first;
+    if (fires && fires->last > after) return fires->last;
   }
 }
 
 inline std::optional<instant> previous_day(std::chrono::seconds step, cron_options const& options, time_zone const& zone,
                                            instant before) noexcept {
   if (before <= search_begin_instant) return std::nullopt;
+  dst_rule const rule = rule_of(options.dst, false);
   local_seconds day = day_of_interval(step, *options.local_anchor, zone, std::min(before, search_end_instant)) + step;
   for (;; day -= step) {
-    auto const fires = fixed_time(zone.at(day), options.dst);
-    if (fires && *fires < before) return fires;
+    auto const fires = fires_of(zone.at(day), rule);
+    if (fires && fires->last < before) return fires->last;
+    if (fires && fires->first < before) return fires->first;
   }
 }
 
@@ -144,25 +162,29 @@ inline std::optional<instant> next(cron_expression const& expression, time_zone 
   if (after < detail::search_begin_instant) after = detail::search_begin_instant;
 
   auto const& fields = expression.fields();
-  bool const real_time = expression.follows_real_time() || options.dst == dst_policy::every_match;
+  detail::dst_rule const rule = detail::rule_of(options.dst, expression.is_hour_interval());
   zone_span const span = zone.at(after);
   local_seconds from{floor<seconds>(after).time_since_epoch() + seconds{1} + span.offset};
   local_seconds const give_up = from + days{146'097};
-  if (!real_time && from < span.local_begin() + days{2})
+  // What the clocks repeat has fired the first time.
+  if (rule.overlap == dst_overlap::first && from < span.local_begin() + days{2})
     if (auto const before = detail::span_before(zone, span); before && from < before->local_end()) from = before->local_end();
 
   auto match = detail::next_local(fields, from);
-  if (match && *match < span.local_end()) return detail::to_sys(*match, span);
-  if (real_time && span.end < zone_span::last) {
+  bool const in_span = match && *match < span.local_end();
+  if (in_span && (rule.overlap != dst_overlap::last || *match < span.local_end() - days{2})) return detail::to_sys(*match, span);
+  if (rule.overlap != dst_overlap::first && span.end < zone_span::last) {
     // The clocks may go back before the match: then what they repeat is looked at again.
     zone_span const following = zone.at(span.end);
+    if (in_span && *match < following.local_begin()) return detail::to_sys(*match, span);
     if (following.local_begin() < span.local_end())
       if (auto const again = detail::next_local(fields, following.local_begin()); again && *again < span.local_end())
         return detail::to_sys(*again, following);
   }
+  if (in_span) return detail::to_sys(*match, span);
   while (match && *match < give_up) {
     local_lookup const found = zone.at(*match);
-    if (auto const fires = detail::fixed_time(found, real_time ? dst_policy::every_match : options.dst)) return fires;
+    if (auto const fires = detail::fires_of(found, rule)) return fires->first;
     zone_span const behind = zone.at(found.transition);
     match = detail::next_local(fields, behind.local_begin());
   }
@@ -180,25 +202,26 @@ inline std::optional<instant> previous(cron_expression const& expression, time_z
   if (before > detail::search_end_instant) before = detail::search_end_instant;
 
   auto const& fields = expression.fields();
-  bool const real_time = expression.follows_real_time() || options.dst == dst_policy::every_match;
+  detail::dst_rule const rule = detail::rule_of(options.dst, expression.is_hour_interval());
   sys_seconds const latest = ceil<seconds>(before) - seconds{1};
   zone_span const span = zone.at(latest);
   local_seconds from{latest.time_since_epoch() + span.offset};
   local_seconds const give_up = from - days{146'097};
   auto const earlier_span = detail::span_before(zone, span);
   bool const goes_back = earlier_span && span.local_begin() < earlier_span->local_end();
-  // What the clocks repeat has fired the first time.
-  if (!real_time && goes_back && from < earlier_span->local_end()) from = earlier_span->local_end() - seconds{1};
+  // What the clocks repeat has fired the first time, or will fire the last time.
+  if (rule.overlap == dst_overlap::first && goes_back && from < earlier_span->local_end()) from = earlier_span->local_end() - seconds{1};
+  if (rule.overlap == dst_overlap::last && span.end < zone_span::last && from >= span.local_end() - days{2})
+    if (auto const repeat = zone.at(span.end).local_begin(); repeat <= from) from = repeat - seconds{1};
 
   auto match = detail::previous_local(fields, from);
-  if (real_time && match && *match >= span.local_begin()) return detail::to_sys(*match, span);
-  if (real_time && goes_back)
+  if (rule.overlap != dst_overlap::first && match && *match >= span.local_begin()) return detail::to_sys(*match, span);
+  if (rule.overlap == dst_overlap::both && goes_back)
     if (auto const again = detail::previous_local(fields, earlier_span->local_end() - seconds{1}); again && *again >= span.local_begin())
       return detail::to_sys(*again, *earlier_span);
   while (match && *match > give_up) {
     local_lookup const found = zone.at(*match);
-    if (real_time && found.what != local_lookup::kind::skipped) return found.later;
-    if (auto const fires = detail::fixed_time(found, real_time ? dst_policy::every_match : options.dst)) return fires;
+    if (auto const fires = detail::fires_of(found, rule)) return fires->last;
     zone_span const ahead = zone.at(found.transition - seconds{1});
     match = detail::previous_local(fields, ahead.local_end() - seconds{1});
   }

@@ -4,6 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/base/text.hpp"
 #include "visor/base/time.hpp"
+#include "visor/cron/parser.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -169,6 +170,8 @@ struct zone_database {
   std::function<std::optional<time_zone>(std::string_view name)> find;
   /// Every name, to suggest one when a name is unknown.
   std::function<std::vector<std::string>()> names;
+  /// Another text when the data changed on this machine; `find` then gives what they are now. Empty: they never change.
+  std::function<std::string()> version;
 };
 
 namespace detail {
@@ -201,6 +204,19 @@ inline std::string nearest_zone(std::string_view name, std::vector<std::string> 
   return std::string{nearest(name, names)};
 }
 
+/// Names that stand for whatever a machine is set to, or for data that is no zone of a place. Empty for all others.
+inline std::string_view why_no_zone(std::string_view name) noexcept {
+  constexpr std::string_view of_machine =
+      "it is what one machine is set to, and another machine may be set otherwise; write the name of the zone, such as Europe/Berlin or "
+      "UTC";
+  for (std::string_view const known : {"localtime", "local", "system", "posixrules"})
+    if (same_word(name, known)) return of_machine;
+  if (same_word(name, "Factory")) return "it says that no zone was set; write the name of one, such as Europe/Berlin or UTC";
+  if (name.starts_with("right/"))
+    return "its clock counts leap seconds, which no clock of a computer does; write the name without \"right/\"";
+  return {};
+}
+
 inline std::string quoted_zone(std::string_view name) {
   std::string result;
   for (char const c : name.substr(0, 60)) result += c >= 0x20 && c < 0x7F ? c : '?';
@@ -217,11 +233,21 @@ inline void set_zone_database(zone_database database) {
   resolver.database = std::move(database);
 }
 
+/// What the data of time zones are now: another text when they changed. Looks at a few files. Thread-safe.
+inline std::string zone_data_version() {
+  auto& resolver = detail::zone_resolver::instance();
+  std::scoped_lock const lock{resolver.mutex};
+  return resolver.database.version ? resolver.database.version() : std::string();
+}
+
 /// A zone by its IANA name, such as `Europe/Berlin`. `UTC` and `Etc/UTC` are always known; the others need a zone database
 /// (`visor/zone.hpp`). Thread-safe; a name that was found before is found again quickly.
-/// \throws error `invalid_argument` that suggests the nearest name when there is no such zone
+/// \throws error `invalid_argument` that suggests the nearest name when there is no such zone, or says what to write in place of a name
+///   such as `localtime`, which differs between machines
 inline time_zone find_zone(std::string_view name) {
   if (name == "UTC" || name == "Etc/UTC") return time_zone::utc();
+  if (auto const why = detail::why_no_zone(name); !why.empty())
+    throw error{condition::invalid_argument, "time zone " + detail::quoted_zone(name) + " is not taken: " + std::string{why}};
   auto& resolver = detail::zone_resolver::instance();
   std::scoped_lock const lock{resolver.mutex};
   std::string message = "unknown time zone " + detail::quoted_zone(name);
@@ -229,6 +255,8 @@ inline time_zone find_zone(std::string_view name) {
     throw error{condition::invalid_argument, message + ": only UTC is known here; a C++ program gets the others from visor/zone.hpp"};
   if (auto const zone = resolver.database.find(name)) return *zone;
   std::string const near = resolver.database.names ? detail::nearest_zone(name, resolver.database.names()) : std::string{};
+  for (std::size_t at = 0; at < name.size(); ++at)
+    if (auto const* const known = detail::lookalike_at(name, at)) message += "; " + std::string{known->name} + " stands here";
   message += near.empty() ? "; names are such as Europe/Berlin or UTC" : "; did you mean " + near + "?";
   throw error{condition::invalid_argument, message};
 }

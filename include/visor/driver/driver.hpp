@@ -4,11 +4,13 @@
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
 #include "visor/base/task.hpp"
+#include "visor/driver/node_claim.hpp"
 #include "visor/sql/dialect.hpp"
 #include "visor/sql/statement.hpp"
 
 #include <boost/describe/class.hpp>
 
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -39,10 +41,55 @@ enum class access {
   reads,   ///< sees one state of the database, and keeps nobody waiting
   beside,  ///< writes, beside others of its kind; a driver may let it go alone
   alone,   ///< no other transaction writes from its begin to its end
+  beat,    ///< writes one row by one statement, committed by itself, and waits for nobody but who has locked that row
   schema   ///< alone among its kind, whatever tables there are
 };
 
+/// The lock that transactions of a store share, as the store describes it: drivers and pools know no table.
+struct store_lock {
+  std::string_view resource = "visor";  ///< its name, that of the channel on which commits are announced included
+  /// Behind FROM: one row that is always there and never changes, through which lock and clock are asked for, so that they are those of the
+  /// server that has the tables, whichever one a connection enters at. Empty: there is no such row.
+  std::string_view row = {};
+
+  /// A row in which a driver may count the transactions that have written. Whoever reads without a lock sees by it whether what was read
+  /// still holds. Names of columns and the key of the row; all empty: there is no such table.
+  struct counter_row {
+    std::string_view table, key, number, name;
+    std::string_view additions =
+        {};  ///< the row of those that guard themselves, and so make nobody else's answers wrong but of one who looks at all
+    std::string_view turn = {};  ///< the row of the instant at which the turn ends of whoever has announced that he will write
+  };
+  counter_row counter = {};
+};
+
+/// Whether what a transaction writes may be sent as one message, with its commit, by a driver whose server would let a client that is
+/// stopped keep its locks.
+///
+/// - `none`: no.
+/// - `checked`: the operation nearly always asks before it writes, and needs no answer to what it writes. What it asked must still hold
+/// then.
+/// - `guarded`: the same, but what must hold each of its statements says itself.
+/// - `replayed`: any operation. An answer to what it wrote is had by a message that writes all of that, asks, and takes it back.
+enum class deferral : std::uint8_t { none, checked, guarded, replayed };
+
+/// How a transaction that goes `alone` asks for the lock of its store.
+struct lock_request {
+  store_lock lock;
+  duration patience{0};  ///< waits so long for its turn, in which nobody else gets in; 0: as long as any statement waits
+  duration limit{0};     ///< so long its other statements wait
+  deferral defers = deferral::none;
+  bool may_replay = false;  ///< a driver may do any operation as `deferral::replayed`
+  bool takes_turn = false;  ///< others wrote each time: so nobody else begins to, before it is over or a second has passed
+};
+
+/// So long a change of the schema waits for a lock before it gives up its place.
+inline constexpr std::chrono::seconds longest_wait_of_schema{2};
+
 namespace detail {
+
+/// Thrown by a session whose operation was said to defer, and needs an answer after all: it is done again, by one message after the other.
+struct cannot_defer {};
 
 struct any_record {
   std::int64_t id = 0;
@@ -77,11 +124,18 @@ struct any_statement : sql::statement_defaults {
 ///   the span `affected` is given it gets the number of each, of which none may be more than one.
 /// - `s.post(statement, params)` and `s.post_many(statement, span)`: the same where nobody asks for the number. A driver may let what it
 ///   sends travel with what follows; that it failed is then what the next call throws, at the latest the commit.
+/// - `s.expect_many(statement, span)`: `post_many` where each execution must affect one row, or the transaction fails with
+///   `serialization_failure`; and `s.defers()`: whether what is written is sent with the commit, and only if all that was read before still
+///   holds then. Only of a driver that may defer (`lock_request`).
 /// - `s.copy(statement, span)`: `post_many` of an INSERT, by what the database has for very many rows; only where it has something.
 /// - `s.run(text)`: runs text that is not kept, such as a statement of the schema. Of what that leaves in a session of a server
 ///   (settings, temporary tables, locks) the next transaction sees nothing. Statements must leave nothing there: nobody clears up after
 ///   them.
-/// - `s.lock_schema()`: in a transaction with access to the `schema`: until it ends no other process is past this line.
+/// - `s.lock_schema()`: in a transaction with access to the `schema`: until it ends no other process is past this line, and its statements
+///   wait for locks no longer than `longest_wait_of_schema`: even those who only read queue behind an ALTER that waits.
+/// - `s.oldest_transaction(prefix)`: only where the database can tell: of the other transactions, as far as can be told those that use
+/// tables
+///   whose names begin so, the one that has been open longest, for people; empty for none.
 /// - `s.now()`: the database's clock; only with `server_clock`.
 /// - `s.announce()`: others, who watch, hear of this transaction when it commits; only where the database can do that.
 ///
@@ -111,16 +165,20 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `place()`, which names
 ///   the database in messages.
 /// - `D::session`: satisfies `driver_session`.
-/// - `D::database(settings, log)`: owns connections and threads; does nothing yet. It tells the `log_sink` what it does by itself.
+/// - `D::database(settings, log, lock)`: owns connections and threads; does nothing yet. It tells the `log_sink` what it does by itself.
+/// The
+///   `store_lock` may be left out.
 /// - `database.open()`: connects; repeatable. Throws as `transact` does.
 /// - `database.close()`: lets what was asked for finish, then disconnects; later calls fail with `closed`, until it is opened again.
 /// - `database.transact(op, how)`: calls `op(session)`, which returns `S::async<void>`, in a transaction that may write, with this `access`
 ///   (`schema` if it is left out), and commits. `op` must live until completion, and may be called again after a failure that asks for it.
-///   If it has an `op.where()`, a `std::source_location`, messages about a connection that is held for long name that.
+///   If it has an `op.where()`, a `std::source_location`, messages about a connection that is held for long name that. If its type has a
+///   `defers`, that is its `deferral`.
 /// - `database.read(op, how)`: the same for an operation that only reads: `reads`, if that is left out, or `asks`.
 /// - `database.is_watching()`: whether what others commit is noticed, as far as the driver knows.
 /// - `database.watch(f)`: `f` is called, from any thread, when somebody else may have committed, as far as the driver can tell. An
 ///   empty one ends that.
+/// - `database.claim_node(holder)`, optional: claims the right to be the store's only node, by a lock of the operating system.
 /// - `D::classify(code)`: the portable condition of one of the database's own error codes, a number or a text.
 ///
 /// `transact` and `read` throw `visor::error` as `op` threw it, or with the condition of what failed: `connection_lost` means that
@@ -130,7 +188,7 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// the completion runs.
 template <class D>
 concept driver = driver_session<typename D::session> && sql::dialect<typename D::dialect> &&
-                 std::constructible_from<typename D::database, typename D::settings, log_sink> &&
+                 std::constructible_from<typename D::database, typename D::settings, log_sink, store_lock> &&
                  requires(typename D::database& database, typename D::settings settings,
                           typename D::session::template async<void> (&operation)(typename D::session&)) {
                    { D::name } -> std::convertible_to<std::string_view>;

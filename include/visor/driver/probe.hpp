@@ -2,15 +2,19 @@
 #define VISOR_DRIVER_PROBE_HPP
 
 #include "visor/base/clock.hpp"
+#include "visor/base/error.hpp"
 #include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/base/time.hpp"
+#include "visor/pool/within.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,23 +25,38 @@ namespace visor {
 struct database_report {
   std::string server;                        ///< product and version
   std::string tls;                           ///< protocol and cipher; empty: none
+  std::string shortcoming;                   ///< what whoever keeps jobs there should know; empty: nothing
   std::optional<duration> latency;           ///< of a round trip, the median of some
   std::optional<duration> clock_difference;  ///< how far the server's clock is ahead of this machine's
 };
 
-/// Connects, looks around, and leaves.
-/// \tparam Driver of a server: its connections say what they are connected to, by `server()` and `tls()`
-/// \throws visor::error why there is no connection, and what may help
+namespace detail {
+
+/// Ends what runs on a connection after a length of time.
+template <class Connection>
+class time_limit {
+ public:
+  time_limit(boost::asio::any_io_executor const& executor, Connection& on, duration length) : timer_(executor, length) {
+    timer_.async_wait([&on](boost::system::error_code cancelled) {
+      if (!cancelled) on.interrupt(true);
+    });
+  }
+
+ private:
+  boost::asio::steady_timer timer_;
+};
+
+/// Looks around on a connection.
 template <class Driver>
-task<database_report> probe(typename Driver::settings settings) {
+task<database_report> look_around(typename Driver::connector::connection& on_connection, duration limit) {
   using connection = typename Driver::connector::connection;
-  settings.check();
   boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
-  typename Driver::connector source(std::move(settings));
-  auto const made = co_await source.connect();
+  time_limit<connection> const until(executor, on_connection, limit);
+  connection* const made = &on_connection;
   database_report report;
   report.server = made->server();
   report.tls = made->tls();
+  if constexpr (requires { made->shortcoming(); }) report.shortcoming = made->shortcoming();
   typename connection::attachment const here(*made, executor);
   typename Driver::session on(*made);
   wall_clock const clock;
@@ -58,6 +77,31 @@ task<database_report> probe(typename Driver::settings settings) {
   std::ranges::sort(trips);
   report.latency = trips[trips.size() / 2];
   co_return report;
+}
+
+}  // namespace detail
+
+/// Connects, looks around, and leaves. Each of the first two takes `pool.connect_timeout` at most.
+/// \tparam Driver of a server: its connections say what they are connected to, by `server()` and `tls()`
+/// \throws visor::error why there is no connection, and what may help
+template <class Driver>
+task<database_report> probe(typename Driver::settings settings) {
+  using connection = typename Driver::connector::connection;
+  settings.check();
+  boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+  duration const limit = settings.pool.connect_timeout;
+  typename Driver::connector source(settings);
+  auto connecting = detail::within<std::unique_ptr<connection>>(executor, wall_clock(), limit, source.connect());
+  auto const made = co_await std::move(connecting);
+  if (!made)
+    throw error(condition::connection_failed, settings.place() + " did not answer within " + to_string(limit) + " (pool.connect_timeout)");
+  try {
+    co_return co_await detail::look_around<Driver>(*made, limit);
+  } catch (error const& failure) {
+    if (failure.kind() != condition::timeout) throw;
+  }
+  throw error(condition::connection_failed,
+              settings.place() + " lets us in, and then did not answer within " + to_string(limit) + " (pool.connect_timeout)");
 }
 
 }  // namespace visor

@@ -34,17 +34,24 @@ class tls_files {
   /// The settings, with a path for each certificate and key.
   tls_settings const& paths() const noexcept { return paths_; }
 
-  /// \throws visor::error `tls_failed` that names the first file that cannot be read
+  /// \throws visor::error `tls_failed` that names the first file that cannot be read or is in DER, or a key that has a passphrase
   void check() const {
     struct role {
       char const* name;
       std::string const& path;
+      char const* kind;  ///< of `openssl`
     };
     if (paths_.mode == tls_mode::disable) return;
-    for (role const& each : {role{"CA certificate", paths_.ca}, role{"client certificate", paths_.cert}, role{"client key", paths_.key}})
-      if (!each.path.empty() && ::access(each.path.c_str(), R_OK) != 0)
+    for (role const& each : {role{"CA certificate", paths_.ca, "x509"}, role{"client certificate", paths_.cert, "x509"},
+                             role{"client key", paths_.key, "pkey"}}) {
+      if (each.path.empty()) continue;
+      if (::access(each.path.c_str(), R_OK) != 0)
         throw error(condition::tls_failed,
                     std::string("cannot read the ") + each.name + " " + each.path + ": " + std::generic_category().message(errno));
+      if (is_der(each.path)) throw error(condition::tls_failed, std::string("the ") + each.name + der_remedy(each.kind));
+    }
+    if (!paths_.key.empty() && is_encrypted_key(paths_.key))
+      throw error(condition::tls_failed, std::string("the client key") + encrypted_key_remedy);
   }
 
  private:

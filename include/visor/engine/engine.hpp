@@ -11,6 +11,8 @@
 #include "visor/engine/node.hpp"
 #include "visor/engine/node_settings.hpp"
 #include "visor/engine/runner.hpp"
+#include "visor/engine/schedule_review.hpp"
+#include "visor/engine/schedule_sets.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -20,7 +22,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -33,8 +37,9 @@ namespace visor {
 /// One node: fires schedules, claims and runs jobs, renews its lease, and drains when asked to stop.
 ///
 /// The parts: `membership` keeps the node's lease, `fire_loop` turns due schedules into jobs, `runner` claims and runs them, `lookout`
-/// looks for what others left to do. Each is a loop over one decision and one store operation; they share this object's strand, so none of
-/// them locks anything.
+/// looks for what others left to do, `schedule_sets` brings the store to what the nodes' files and programs declare, `schedule_review`
+/// looks at next instants after the clock was put back. Each is a loop over one decision and one store operation; they share this object's
+/// strand, so none of them locks anything.
 ///
 /// \tparam Store any `store`; it is borrowed and must outlive the engine
 /// Thread-safety: `stop()`, `wake()` may be called from any thread; the rest before `run()`.
@@ -50,15 +55,28 @@ class engine {
         membership_(shared_),
         runner_(shared_),
         fires_(shared_),
-        lookout_(shared_) {
+        lookout_(shared_),
+        sets_(shared_),
+        review_(shared_) {
+    shared_.on_replaced = [this](error const& why) {
+      membership_.lose();  // nothing that is known of leases and results holds in another database
+      end(why);
+    };
     fires_.on_new_work = [this] { runner_.wake(); };
+    // What is stored already must not wait for the last of a hundred thousand schedules of a file.
+    fires_.before_first_look = [this] { return sets_.wait_for_first(std::chrono::seconds{5}); };
+    fires_.on_time = [this](instant now, duration before, duration after) { review_.saw_time(now, before, after); };
     runner_.on_lost_lease = [this] { membership_.lose(); };
     runner_.on_doubt = [this] { membership_.doubt(); };
     membership_.known_leases = [this] { return runner_.leases(); };
+    membership_.on_ending_lease = [this](duration left) { runner_.lease_ending(left); };
     membership_.on_lost_lease = [this] { runner_.lease_lost(); };
+    membership_.on_end = [this](error why) { end(std::move(why)); };
+    membership_.on_retire = [this](error why) { retire(std::move(why)); };
     membership_.on_joined = [this] { look_for_work(); };
     lookout_.on_ready = [this] { runner_.wake(); };
     lookout_.on_due = [this](instant when) { fires_.expect(when); };
+    lookout_.on_lanes = [this] { return serve_lanes(); };
   }
   engine(engine const&) = delete;
   engine& operator=(engine const&) = delete;
@@ -69,19 +87,24 @@ class engine {
   /// Where handlers that block may run: the threads of `node_settings::threads`, which live as long as the engine.
   boost::asio::any_io_executor blocking_executor() { return runner_.blocking_executor(); }
 
-  /// Adds a schedule of the program (`origin::code`) or of its configuration (`origin::config`). The schedules of an origin, all
-  /// together, replace those that the store holds of it when the engine starts.
+  /// Adds a schedule of the program (`origin::code`) or of its configuration (`origin::config`) to the set that this node declares of that
+  /// origin. When the engine starts, and whenever another node begins or ends to declare, the schedules of the store become what living
+  /// nodes declare: what is missing is added; a schedule is changed unless a living node declares a definition of it that was first seen
+  /// later; one of the set is removed if no living node declares it any more.
   /// \throws visor::error for an expression or zone that cannot be used; `already_exists` for an id that was added before
-  void add(schedule_record schedule) { fires_.add(std::move(schedule)); }
+  void add(schedule_record schedule) { sets_.add(std::move(schedule)); }
 
-  /// Says that the schedules of this origin are the engine's business although there may be none: those of the store are then removed.
-  void owns_schedules_of(origin from) { fires_.owns(from); }
+  /// Declares a set, also if no schedule of it is added: then those that the store has of it are removed, unless another node declares
+  /// them. Without this call, schedules that are added are those of the set `default`, and an origin without any declares nothing.
+  void declare(schedule_set set) { sets_.declare(std::move(set)); }
 
   /// Runs until `stop()`, then drains: claims no more, lets handlers finish within `drain_timeout`, asks the rest to stop, gives
   /// back what is left without using up an attempt, and leaves. What ran while its lease was lost, or has a result that the store did not
   /// take in time, is lost with this node, as if it had been killed. Called once.
-  /// \throws visor::error `lease_held` when another node is there and one of the two is exclusive; what the store throws at start.
-  /// Later failures of the store are logged and repeated. It cannot be cancelled, since it has jobs to give back: call `stop`.
+  /// \throws visor::error `lease_held` when another node is there and one of the two is exclusive, or has the name of this one, at the
+  /// start or when this one has lost its lease; `restored` when the database was restored from a backup, `superseded` when a newer program
+  /// migrated its tables, `replaced` when it is not the one any more that was opened; what the store throws at start. Later failures of the
+  /// store are logged and repeated. It cannot be cancelled, since it has jobs to give back: call `stop`.
   task<> run() {
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
     auto work = run_on_strand();
@@ -94,10 +117,7 @@ class engine {
       if (!alive.lock()) return;
       if (!shared_.draining) {
         shared_.log(log_level::info, "stopping: no more work is taken, running jobs may finish");
-        shared_.draining = true;
-        runner_.drain();
-        fires_.wake();
-        membership_.drain();
+        drain();
       } else {
         runner_.abandon();
       }
@@ -114,25 +134,88 @@ class engine {
     });
   }
 
+  /// Whether no job runs here any more and `run()` has only to leave the store, which may not answer. From any thread.
+  bool has_drained() const noexcept { return has_drained_; }
+
   /// \pre on the engine's executor, or not running
   engine_counters const& counters() const noexcept { return shared_.counters; }
   std::string const& name() const noexcept { return shared_.settings.name; }
   Store& kept() noexcept { return shared_.kept; }
 
  private:
+  /// The node cannot go on: it drains without waiting for handlers, and `run()` throws.
+  void end(error why) {
+    if (ended_by_) return;
+    retire(std::move(why));
+    runner_.abandon();
+  }
+
+  /// The node may finish what it runs; then `run()` throws.
+  void retire(error why) {
+    if (ended_by_) return;
+    shared_.log(log_level::error, "this node ends: ", why.what());
+    ended_by_ = std::move(why);
+    drain();
+  }
+
+  void drain() {
+    if (std::exchange(shared_.draining, true)) return;
+    runner_.drain();
+    fires_.wake();
+    sets_.drain();
+    review_.wake();
+    membership_.drain();
+  }
+
+  task<> serve_lanes() {
+    auto const limits = co_await shared_.kept.limits();
+    runner_.serve(limits);
+  }
+
   void look_for_work() {
     runner_.wake();
     fires_.wake();
+    sets_.wake();
+    lookout_.wake();
   }
 
+  /// Opens the store and joins. What is in the way is waited for, as it is later: a lock that others hold, for as long as they do; a server
+  /// that refuses or cuts the connection, for a moment only, since host or port may be wrong.
+  /// \return false when it was told to drain meanwhile
+  task<bool> enter() {
+    auto const began = shared_.clock.elapsed();
+    bool is_open = false;
+    detail::failure_pause pause;
+    std::string told;
+    for (;;) {
+      std::optional<error> refused;
+      try {
+        if (!is_open) co_await shared_.kept.open();
+        is_open = true;
+        co_return co_await membership_.join();
+      } catch (error const& thrown) {
+        refused = thrown;
+      }
+      bool const is_new = shared_.clock.elapsed() - began < connect_patience;
+      bool const may_pass = refused->kind() == condition::busy || (is_new && is_transient(refused->kind()));
+      if (!may_pass) throw error(*refused);
+      if (std::exchange(told, refused->what()) != refused->what())
+        shared_.log(log_level::warning, "this node cannot start yet: ", refused->what());
+      co_await membership_.pause(std::min<duration>(pause.next(), longest_pause));
+      if (!shared_.draining) continue;
+      if (!is_open) throw error(*refused);
+      co_return false;
+    }
+  }
+
+  static constexpr std::chrono::seconds connect_patience{5};
+  static constexpr std::chrono::seconds longest_pause{1};
+
   task<> run_on_strand() {
-    co_await shared_.kept.open();
-    if (!co_await membership_.join()) co_return;
+    if (!co_await enter()) co_return;
     std::exception_ptr failure;
     try {
-      co_await fires_.install();
-      auto const limits = co_await shared_.kept.limits();
-      runner_.serve(limits);
+      co_await serve_lanes();
     } catch (...) {
       failure = std::current_exception();
     }
@@ -142,13 +225,19 @@ class engine {
     }
     auto changes = shared_.kept.on_change([this] { wake(); });
     membership_.start();
+    sets_.start();
+    review_.start();
     fires_.start();
     lookout_.start();
     co_await runner_.run();
+    has_drained_ = true;
     co_await fires_.finished();
+    co_await sets_.finished();
+    co_await review_.finished();
     co_await lookout_.finished();
     changes.reset();
     co_await membership_.leave(runner_.owes_results());
+    if (ended_by_) throw error(*ended_by_);
   }
 
   detail::shared_node<Store, Clock> shared_;
@@ -156,7 +245,11 @@ class engine {
   detail::runner<Store, Clock> runner_;
   detail::fire_loop<Store, Clock> fires_;
   detail::lookout<Store, Clock> lookout_;
+  detail::schedule_sets<Store, Clock> sets_;
+  detail::schedule_review<Store, Clock> review_;
+  std::optional<error> ended_by_;
   std::atomic<bool> wake_pending_{false};
+  std::atomic<bool> has_drained_{false};
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

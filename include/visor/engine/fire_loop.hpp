@@ -2,8 +2,8 @@
 #define VISOR_ENGINE_FIRE_LOOP_HPP
 
 #include "visor/base/signal.hpp"
-#include "visor/cron/recurrence.hpp"
 #include "visor/engine/node.hpp"
+#include "visor/engine/occurrence.hpp"
 #include "visor/engine/planner.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -11,13 +11,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
-#include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -33,33 +34,10 @@ class fire_loop {
 
   std::function<void()> on_new_work;  ///< jobs became ready
 
-  void add(schedule_record schedule) {
-    if (schedule.expression.empty() && !schedule.next_at)
-      throw error(condition::invalid_argument, "schedule " + schedule.id + " has neither an expression nor an instant");
-    if (!schedule.expression.empty()) occurrences(schedule);
-    if (schedule.id.empty()) throw error(condition::invalid_argument, "a schedule has no id");
-    if (!ids_.insert(schedule.id).second) throw error(condition::already_exists, "there is a schedule " + schedule.id + " already");
-    own_[schedule.origin].push_back(std::move(schedule));
-  }
-
-  void owns(origin from) { own_[from]; }
-
-  /// Hands the schedules of the program to the store.
-  task<> install() {
-    for (auto& [from, schedules] : own_) {
-      auto const now = co_await node_.kept.now();
-      for (auto& schedule : schedules) {
-        if (!schedule.expression.empty()) schedule.next_at = occurrences(schedule).next(now);
-        schedule.created_at = schedule.updated_at = now;
-      }
-      auto const changes = co_await node_.kept.replace_schedules(from, schedules);
-      if (changes.added + changes.changed + changes.removed != 0)
-        node_.log(log_level::info, "schedules: ", changes.added, " added, ", changes.changed, " changed, ", changes.removed, " removed, ",
-                  changes.unchanged, " as before");
-      schedules = {};
-    }
-    ids_ = {};
-  }
+  /// What the first look at the store waits for.
+  std::function<task<>()> before_first_look;
+  /// The store's clock, as it was some time between two instants of this node's `elapsed()`.
+  std::function<void(instant now, duration before, duration after)> on_time;
 
   void start() {
     running_ = true;
@@ -89,7 +67,12 @@ class fire_loop {
   /// Who is woken by every job that is added looks no more often: mostly those are no schedules.
   static constexpr std::chrono::milliseconds between_looks{20};
 
+  static constexpr std::chrono::seconds between_retries{10};   ///< of schedules that this node cannot compute
+  static constexpr std::chrono::minutes longest_patience{10};  ///< with nodes that can
+  static constexpr std::size_t most_lines = 10;                ///< in the log, about schedules of one round that are alike
+
   task<> loop() {
+    if (before_first_look) co_await before_first_look();
     failure_pause pause;
     while (!node_.draining) {
       duration wait = longest_sleep;
@@ -98,6 +81,9 @@ class fire_loop {
         wait = co_await tick();
         if (wait > longest_sleep) wait = co_await sleep_towards_next();
         pause.reset();
+      } catch (error const& failure) {
+        node_.look_at(failure);
+        trouble = failure.what();
       } catch (std::exception const& failure) {
         trouble = failure.what();
       }
@@ -122,10 +108,16 @@ class fire_loop {
   task<duration> sleep_towards_next() {
     for (;;) {
       if (co_await sleep(longest_sleep) || node_.draining) co_return duration{0};
-      if (!next_at_) continue;
+      auto const before = node_.clock.elapsed();
       auto const now = co_await node_.kept.now();
+      saw_time(now, before);
+      if (!next_at_) continue;
       if (*next_at_ - now <= longest_sleep) co_return std::max(*next_at_ - now, duration{0});
     }
+  }
+
+  void saw_time(instant now, duration before) {
+    if (on_time) on_time(now, before, node_.clock.elapsed());
   }
 
   /// One look at the store. \return how long nothing is due
@@ -134,15 +126,26 @@ class fire_loop {
     if (node_.resting) co_return duration::max();  // it is woken
     next_at_.reset();
     looked_at_ = node_.clock.elapsed();
-    auto const due = co_await node_.kept.due(round);
+    std::optional<due_place> after;
+    if (looked_at_ < passed_until_) after = passed_;
+    due_schedules due;
+    fire_round result;
+    for (;;) {
+      auto const before = node_.clock.elapsed();
+      due = co_await node_.kept.due(round, after);
+      saw_time(due.now, before);
+      result = co_await fire(due);
+      if (due.schedules.size() < round || result.ordered != 0) break;
+      // A whole page with which this node can do nothing: for a while it is not read again.
+      after = passed_ = due_place(*due.schedules.back().next_at, due.schedules.back().id);
+      passed_until_ = looked_at_ + between_retries;
+    }
+    // None accepted: others were first, or the lease is gone without this node knowing yet.
+    if (result.ordered != 0 && result.accepted == 0) co_return refused_.next();
+    refused_.reset();
     std::optional<instant> next_at = due.next_at;
     std::optional<instant> next_job_at = due.next_job_at;
-    bool more = false;
-    if (!due.schedules.empty()) {
-      // None accepted: others were first, or the lease is gone without this node knowing yet.
-      if (!co_await fire(due)) co_return retry_sleep;
-      more = true;  // the new instants are read in the next round
-    }
+    bool more = result.ordered != 0;  // the new instants are read in the next round
     if (next_job_at && *next_job_at <= due.now) {
       auto const promoted = co_await node_.kept.promote(round);
       if (promoted.moved != 0 && on_new_work) on_new_work();
@@ -152,38 +155,164 @@ class fire_loop {
     if (more) co_return duration{0};
     if (next_job_at && (!next_at || *next_job_at < *next_at)) next_at = next_job_at;
     next_at_ = next_at;
-    if (!next_at) co_return duration::max();
-    co_return std::max<duration>(*next_at - due.now, std::chrono::milliseconds{1});
+    std::erase_if(unable_, [this](auto const& each) { return looked_at_ - each.second.seen_at > 3 * between_retries; });
+    if (!unable_.empty() && (!next_at_ || *next_at_ - due.now > between_retries)) next_at_ = due.now + between_retries;
+    if (!next_at_) co_return duration::max();
+    co_return std::max<duration>(*next_at_ - due.now, std::chrono::milliseconds{1});
   }
 
-  /// \return whether anything changed
-  task<bool> fire(due_schedules const& due) {
+  struct fire_round {
+    std::size_t ordered = 0;
+    std::size_t accepted = 0;
+  };
+
+  task<fire_round> fire(due_schedules const& due) {
+    fire_round result;
     std::vector<fire_order> orders;
-    std::vector<std::pair<schedule_record, std::string>> broken;
+    std::vector<std::string> news;  // ids of schedules that this node finds it cannot compute
     std::size_t ids = 0;
     for (auto const& schedule : due.schedules) {
+      if (is_known_to_be_unable(schedule)) continue;
       try {
         orders.push_back(order(schedule, due.now));
         ids += orders.back().planned.size();
+        unable_.erase(schedule.id);
       } catch (error const& failure) {
-        broken.emplace_back(schedule, failure.what());
+        if (note_unable(schedule, failure.what())) news.push_back(schedule.id);
       }
     }
-    if (ids != 0) {
-      auto id = co_await node_.kept.reserve_ids(ids);
-      for (auto& each : orders)
-        for (std::size_t i = 0; i < each.planned.size(); ++i) each.ids.push_back(id++);
+    report_unable(news);
+    co_await note_missed(due);
+    if (orders.empty()) co_return result;
+    co_await take_ids(orders, ids);
+    auto const held = node_.lease;  // the member may change while the store reads it
+    auto const results = co_await node_.kept.fire(held, orders);
+    report(results);
+    report_missed(orders, results);
+    report_refused(results, due);
+    keep_unused_ids(orders, results);
+    result.ordered = orders.size();
+    for (auto const& each : results) result.accepted += each.accepted ? 1 : 0;
+    co_return result;
+  }
+
+  /// Gives each planned instant an id: first those that orders before this did not use.
+  task<> take_ids(std::vector<fire_order>& orders, std::size_t count) {
+    reserved_ids fresh;
+    if (count > spare_ids_.size()) fresh = co_await node_.kept.reserve_ids(count - spare_ids_.size());
+    for (auto& each : orders)
+      for (std::size_t i = 0; i < each.planned.size(); ++i) {
+        if (spare_ids_.empty()) {
+          each.ids.push_back(fresh.take());
+        } else {
+          each.ids.push_back(spare_ids_.back());
+          spare_ids_.pop_back();
+        }
+      }
+  }
+
+  void keep_unused_ids(std::vector<fire_order> const& orders, std::vector<fired> const& results) {
+    for (std::size_t i = 0; i < results.size(); ++i)
+      for (job_id const id : orders[i].ids)
+        if (std::ranges::find(results[i].fires, std::optional<job_id>(id), &fire_record::job) == results[i].fires.end())
+          spare_ids_.push_back(id);
+  }
+
+  // Schedules that this node cannot compute, for want of time zone data, or since it is older than their expressions: others may be able
+  // to, so nothing is changed. What stays due for long is on record, and stays due.
+
+  struct unable_schedule {
+    std::int64_t version = 1;
+    instant next_at{};
+    std::string reason;
+    duration since{};     // by `elapsed()`
+    duration retry_at{};  // the same
+    duration seen_at{};   // the same
+    duration patience{};
+    bool is_noted = false;
+  };
+
+  bool is_known_to_be_unable(schedule_record const& schedule) {
+    auto const at = unable_.find(schedule.id);
+    if (at == unable_.end()) return false;
+    at->second.seen_at = looked_at_;
+    return at->second.version == schedule.version && at->second.next_at == schedule.next_at && looked_at_ < at->second.retry_at;
+  }
+
+  /// \return whether it was not known
+  bool note_unable(schedule_record const& schedule, std::string reason) {
+    auto& known = unable_[schedule.id];
+    bool const is_new = known.reason.empty() || known.version != schedule.version;
+    if (is_new || known.next_at != *schedule.next_at) {
+      known = unable_schedule();
+      known.version = schedule.version;
+      known.next_at = *schedule.next_at;
+      known.since = looked_at_;
+      known.patience = patience_with(schedule);
     }
-    bool changed = !broken.empty();
-    if (!orders.empty()) {
-      auto const held = node_.lease;  // the member may change while the store reads it
-      auto const results = co_await node_.kept.fire(held, orders);
-      report(results);
-      report_missed(due.schedules, orders, results);
-      for (auto const& result : results) changed = changed || result.accepted;
+    known.reason = std::move(reason);
+    known.seen_at = looked_at_;
+    known.retry_at = looked_at_ + between_retries;
+    return is_new;
+  }
+
+  /// Two periods, if it can be told how long these are without a zone; never more than the longest.
+  static duration patience_with(schedule_record const& schedule) {
+    try {
+      auto const when = recurrence::parse(schedule.expression);
+      auto const first = when.next(time_zone::utc(), *schedule.next_at);
+      auto const second = first ? when.next(time_zone::utc(), *first) : std::nullopt;
+      if (second) return std::min<duration>(longest_patience, 2 * (*second - *first));
+    } catch (error const&) {
     }
-    for (auto& [schedule, reason] : broken) co_await pause_schedule(schedule, reason);
-    co_return changed;
+    return longest_patience;
+  }
+
+  void report_unable(std::vector<std::string> const& ids) {
+    for (std::size_t i = 0; i < std::min(ids.size(), most_lines); ++i)
+      node_.log(log_level::warning, "schedule ", ids[i],
+                " cannot be computed by this node, which leaves it to others: ", unable_.at(ids[i]).reason);
+    if (ids.size() > most_lines)
+      node_.log(log_level::warning, ids.size() - most_lines,
+                " more schedules cannot be computed by this node, which leaves them to others");
+  }
+
+  /// Puts on record what nobody has fired for long.
+  task<> note_missed(due_schedules const& due) {
+    std::vector<missed_instant> missed;
+    for (auto const& schedule : due.schedules) {
+      auto const at = unable_.find(schedule.id);
+      if (at == unable_.end() || at->second.is_noted || at->second.next_at != schedule.next_at) continue;
+      if (looked_at_ - at->second.since < at->second.patience) continue;
+      missed.emplace_back(schedule.id, *schedule.next_at, "due since then, and no node can fire it: " + at->second.reason);
+    }
+    if (missed.empty()) co_return;
+    co_await put_on_record(missed);
+    for (auto const& each : missed) unable_.at(each.schedule).is_noted = true;
+    for (std::size_t i = 0; i < std::min(missed.size(), most_lines); ++i)
+      node_.log(log_level::error, "schedule ", missed[i].schedule, " was due at ", missed[i].planned_at,
+                " and did not fire: no node can fire it: ", unable_.at(missed[i].schedule).reason);
+    if (missed.size() > most_lines)
+      node_.log(log_level::error, missed.size() - most_lines, " more schedules did not fire: no node can fire them");
+  }
+
+  /// A record that the database refuses for good keeps none of the others from being written.
+  task<> put_on_record(std::span<missed_instant const> missed) {
+    auto const held = node_.lease;
+    std::string refusal;
+    try {
+      co_await node_.kept.note_missed(held, missed);
+    } catch (error const& failure) {
+      if (!is_refusal(failure.kind())) throw;
+      refusal = failure.what();
+    }
+    if (refusal.empty()) co_return;
+    if (missed.size() == 1) {
+      node_.log(log_level::error, "schedule ", missed.front().schedule, ": that it was missed cannot be put on record: ", refusal);
+      co_return;
+    }
+    co_await put_on_record(missed.first(missed.size() / 2));
+    co_await put_on_record(missed.subspan(missed.size() / 2));
   }
 
   static fire_order order(schedule_record const& schedule, instant now) {
@@ -200,6 +329,10 @@ class fire_loop {
            plan_fires(
                schedule, now, [&](instant after) { return when.next(after); }, [&](instant before) { return when.previous(before); }));
     }
+    if (!result.planned.empty() && result.planned.front() == result.expected_next) return result;
+    result.missed =
+        (result.planned.empty() ? std::string("due from then on") : "due from then until " + to_string(result.planned.front())) +
+        " while no node fired it, and not made up for (misfire: " + boost::describe::enum_to_string(schedule.misfire, "") + ")";
     return result;
   }
 
@@ -207,17 +340,6 @@ class fire_loop {
     into.planned = std::move(plan.planned);
     into.next_at = plan.next_at;
     into.state = plan.state;
-  }
-
-  /// The expression of a schedule in its zone.
-  struct occurrence {
-    recurrence when;
-    time_zone zone;
-    std::optional<instant> next(instant after) const { return when.next(zone, after); }
-    std::optional<instant> previous(instant before) const { return when.previous(zone, before); }
-  };
-  static occurrence occurrences(schedule_record const& schedule) {
-    return occurrence{recurrence::parse(schedule.expression), find_zone(schedule.zone)};
   }
 
   void report(std::vector<fired> const& results) {
@@ -236,28 +358,23 @@ class fire_loop {
   }
 
   /// Instants that nobody could act on in time, and that the policy does not make up for.
-  void report_missed(std::vector<schedule_record> const& due, std::vector<fire_order> const& orders, std::vector<fired> const& results) {
-    std::unordered_set<std::string_view> accepted;
-    for (auto const& result : results)
-      if (result.accepted) accepted.insert(result.schedule);
-    for (auto const& order : orders) {
-      if (!accepted.contains(order.schedule) || (!order.planned.empty() && order.planned.front() == order.expected_next)) continue;
-      auto const schedule = std::ranges::find(due, order.schedule, &schedule_record::id);
-      node_.log(log_level::info, "schedule ", order.schedule, " was due from ", *order.expected_next, " on; what was missed ",
-                order.planned.empty() ? std::string("since") : "before " + to_string(order.planned.front()),
-                " is not made up for (misfire: ", boost::describe::enum_to_string(schedule->misfire, ""), ")");
-    }
+  void report_missed(std::vector<fire_order> const& orders, std::vector<fired> const& results) {
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (results[i].accepted && orders[i].missed)
+        node_.log(log_level::info, "schedule ", orders[i].schedule, " was due from ", *orders[i].expected_next, " on; what was missed ",
+                  orders[i].planned.empty() ? std::string("since") : "before " + to_string(orders[i].planned.front()),
+                  " is not made up for: ", *orders[i].missed);
   }
 
-  /// A schedule that cannot be computed here would be due for ever: it is paused, and says why.
-  task<> pause_schedule(schedule_record schedule, std::string reason) {
-    node_.log(log_level::error, "schedule ", schedule.id, " is paused: ", reason);
-    schedule.state = schedule_state::paused;
-    schedule.last_error = std::move(reason);
-    try {
-      co_await node_.kept.update_schedule(std::move(schedule));
-    } catch (error const& failure) {
-      if (failure.kind() != condition::conflict && failure.kind() != condition::not_found) throw;
+  /// Schedules whose jobs the database refuses for good. Where it refuses the record of that too, the schedule stays due and is passed over
+  /// for a while, like one that cannot be computed.
+  void report_refused(std::vector<fired> const& results, due_schedules const& due) {
+    for (auto const& result : results) {
+      if (!result.refused) continue;
+      auto const schedule = std::ranges::find(due.schedules, result.schedule, &schedule_record::id);
+      if (schedule == due.schedules.end()) continue;
+      node_.log(log_level::error, "schedule ", result.schedule, " did not fire for ", *schedule->next_at, ": ", *result.refused);
+      if (!result.accepted) note_unable(*schedule, *result.refused);
     }
   }
 
@@ -265,10 +382,13 @@ class fire_loop {
   signal<Clock> due_;
   signal<Clock> pause_;  // which nobody ends
   signal<Clock> done_;
-  std::map<origin, std::vector<schedule_record>> own_;
-  std::unordered_set<std::string> ids_;  // of those
-  duration looked_at_{};                 // by `elapsed()`
-  std::optional<instant> next_at_;       // when, by the store's clock, the first thing is due that was not when last looked
+  duration looked_at_{};                           // by `elapsed()`
+  std::optional<instant> next_at_;                 // when, by the store's clock, the first thing is due that was not when last looked
+  std::map<std::string, unable_schedule> unable_;  // by id
+  std::optional<due_place> passed_;                // the last of those that this node can do nothing with, and that are due first
+  duration passed_until_{};                        // by `elapsed()`
+  std::vector<job_id> spare_ids_;
+  failure_pause refused_;
   bool running_ = false;
 };
 

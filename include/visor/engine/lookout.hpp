@@ -15,15 +15,19 @@
 namespace visor::detail {
 
 /// Looks whether others left something to do, for a node that is not told or that missed it: once in a poll interval, or seldom as long as
-/// the store says that it is told.
+/// the store says that it is told. Whoever is told looks too, though not often, as jobs may wait in a lane that this node does not know.
 template <store Store, timekeeper Clock>
 class lookout {
  public:
   explicit lookout(shared_node<Store, Clock>& shared)
-      : node_(shared), rest_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
+      : node_(shared), rest_(shared.strand, shared.clock), pause_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
 
   std::function<void()> on_ready;       ///< some queue may hold a job
   std::function<void(instant)> on_due;  ///< when, by the store's clock, something is due, or was
+  std::function<task<>()> on_lanes;     ///< there are more lanes than when somebody looked last
+
+  /// Something may have changed.
+  void wake() { rest_.notify(); }
 
   void start() {
     running_ = true;
@@ -36,30 +40,47 @@ class lookout {
   /// \pre draining
   task<> finished() {
     rest_.notify();
+    pause_.notify();
     while (running_) co_await done_.wait_for(std::chrono::seconds{1});
   }
 
  private:
   static constexpr std::chrono::seconds when_told{30};
+  static constexpr std::chrono::milliseconds between_looks{500};
 
   task<> loop() {
-    bool is_told = false;
+    duration due = node_.clock.elapsed() + until_next(false);
     while (!node_.draining) {
-      co_await rest_.wait_for(until_next(is_told));
-      if (node_.draining || node_.lost) continue;
-      std::string trouble;
-      try {
-        auto const seen = co_await node_.kept.glance();
-        is_told = seen.is_told_of_changes;
-        if (seen.ready) on_ready();
-        if (seen.next_at) on_due(*seen.next_at);
-      } catch (std::exception const& failure) {
-        trouble = failure.what();
-      }
-      if (trouble.empty()) continue;
-      is_told = false;
-      node_.log(log_level::warning, "looking for work: ", trouble);
+      co_await rest_.wait_for(std::max(due - node_.clock.elapsed(), duration{0}));
+      bool const is_due = node_.clock.elapsed() >= due;
+      duration const rest = between_looks - (node_.clock.elapsed() - looked_at_);
+      if (!is_due && rest > duration{0} && !node_.draining) co_await pause_.wait_for(rest);
+      if (node_.draining) break;
+      looked_at_ = node_.clock.elapsed();
+      bool is_told = false;
+      if (!node_.lost) is_told = co_await look();
+      if (is_due) due = node_.clock.elapsed() + until_next(is_told);
     }
+  }
+
+  /// \return whether the store tells of changes
+  task<bool> look() {
+    std::string trouble;
+    bool is_told = false;
+    try {
+      auto const seen = co_await node_.kept.glance();
+      is_told = seen.is_told_of_changes;
+      if (seen.lanes > lanes_) {
+        co_await on_lanes();
+        lanes_ = seen.lanes;
+      }
+      if (seen.ready) on_ready();
+      if (seen.next_at) on_due(*seen.next_at);
+    } catch (std::exception const& failure) {
+      trouble = failure.what();
+    }
+    if (!trouble.empty()) node_.log(log_level::warning, "looking for work: ", trouble);
+    co_return is_told;
   }
 
   /// Not all nodes look at the same moment.
@@ -70,7 +91,10 @@ class lookout {
 
   shared_node<Store, Clock>& node_;
   signal<Clock> rest_;
+  signal<Clock> pause_;  // which only a drain ends
   signal<Clock> done_;
+  duration looked_at_{};  // by `elapsed()`
+  std::size_t lanes_ = 0;
   bool running_ = false;
 };
 

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <random>
 #include <string>
@@ -73,8 +74,16 @@ struct shared_node {
     sink_(level, line);
   }
 
+  /// Sees to it that the node ends where the store fails in a way that no repetition helps against.
+  void look_at(error const& failure) const {
+    if (failure.kind() == condition::replaced && on_replaced) on_replaced(failure);
+  }
+
   /// Uniform in [0, 1).
   double random() { return std::uniform_real_distribution<double>()(random_); }
+
+  /// Any number but 0, which stands for none.
+  std::int64_t random_number() { return std::uniform_int_distribution<std::int64_t>(1)(random_); }
 
   int slots() const {
     int all = 0;
@@ -89,12 +98,16 @@ struct shared_node {
   Clock clock;
   process_identity identity;
   std::vector<type_limit_record> types;  ///< that it runs, with their limits
+  node_claim claim;                      ///< on the store, where it is exclusive and the store has such a thing
   node_lease lease;
   bool draining = false;
-  bool resting = false;   ///< somebody wants it to take no more work
-  bool lost = false;      ///< the lease: no claims and no fires until the node is back
-  bool in_doubt = false;  ///< nobody knows whether a claim was made: no exchanges until the node goes on under another epoch
+  bool resting = false;       ///< somebody wants it to take no more work
+  bool ending = false;        ///< the lease, if the next heartbeat does not get through: no claims
+  bool lost = false;          ///< the lease: no claims and no fires until the node is back
+  bool in_doubt = false;      ///< nobody knows whether a claim was made: no exchanges until the node goes on under another epoch
+  std::uint64_t company = 0;  ///< changes when other nodes come, go or begin anew
   engine_counters counters;
+  std::function<void(error const&)> on_replaced;
 
  private:
   static void append(std::string& line, std::string_view part) { line += part; }

@@ -2,6 +2,8 @@
 #define VISOR_ENGINE_NODE_SETTINGS_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/json_text.hpp"
+#include "visor/base/text.hpp"
 #include "visor/base/time.hpp"
 #include "visor/store/queue_name.hpp"
 
@@ -41,9 +43,10 @@ struct node_settings {
   duration drain_timeout{std::chrono::seconds{30}};         ///< how long shutdown lets handlers finish; 0 to 24 h
   duration stop_grace{std::chrono::seconds{5}};             ///< how long a handler that was told to stop is waited for; 0 to 1 h
   std::vector<queue_settings> queues{queue_settings()};
-  std::vector<std::string> capabilities;  ///< what jobs can need that this node has, such as `gpu`; at most 16
-  std::size_t output_limit = 64 * 1024;   ///< bytes of output kept of an attempt; at most 16 MiB
-  int threads = 0;                        ///< for handlers that are plain functions; 0: as many as there are slots, at most 64
+  std::vector<std::string> capabilities;           ///< what jobs can need that this node has, such as `gpu`; at most 16
+  std::size_t output_limit = 64 * 1024;            ///< bytes of output kept of an attempt; at most 16 MiB
+  std::size_t payload_limit = json_limits::bytes;  ///< bytes of a payload that this program adds; 1 KiB to 16 MiB
+  int threads = 0;                                 ///< for handlers that are plain functions; 0: as many as there are slots, at most 64
   node_settings() = default;
   friend bool operator==(node_settings const&, node_settings const&) = default;
 
@@ -67,10 +70,12 @@ struct node_settings {
                                                      std::to_string(least) + " to " + std::to_string(most));
     };
     count("output_limit", output_limit, 0, 16 * 1024 * 1024);
+    count("payload_limit", payload_limit, 1024, json_limits::bytes);
     count("threads", static_cast<std::size_t>(threads), 0, 1024);
     count("the number of queues", queues.size(), 1, 1000);
     for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
       if (queue->name.empty()) throw error(condition::invalid_argument, "a queue has no name");
+      if (ends_with_blank(queue->name)) throw error(condition::invalid_argument, "queue '" + queue->name + "': " + blank_at_end);
       if (!is_queue_name(queue->name))
         throw error(condition::invalid_argument, "queue " + queue->name + ": a name of a queue may have none of + * , :");
       auto const same = [&](queue_settings const& other) { return other.name == queue->name; };
@@ -81,12 +86,14 @@ struct node_settings {
     for (auto const& each : capabilities)
       if (each.empty() || !is_queue_name(each))
         throw error(condition::invalid_argument, "the capability '" + each + "' has no name, or one of + * , : in it");
+    for (auto const& each : capabilities)
+      if (ends_with_blank(each)) throw error(condition::invalid_argument, "the capability '" + each + "': " + blank_at_end);
     for (auto const& queue : queues) count("slots of queue " + queue.name, static_cast<std::size_t>(queue.slots), 1, 100'000);
   }
 };
 BOOST_DESCRIBE_STRUCT(node_settings, (),
                       (name, exclusive, lease_ttl, heartbeat_interval, poll_interval, completion_delay, drain_timeout, stop_grace, queues,
-                       capabilities, output_limit, threads))
+                       capabilities, output_limit, payload_limit, threads))
 
 }  // namespace visor
 

@@ -65,6 +65,45 @@ fire_plan plan_fires(schedule_record const& schedule, instant now, Next const& n
   return plan;
 }
 
+/// The next instant that a schedule should have: the first one after `now` that was not acted on yet, which a clock that was ahead or other
+/// time zone data have put off or moved. Depends on nothing but its arguments.
+/// \param stored the next instant that the schedule has
+/// \param next the first planned instant after another, if there is one
+/// \param was_acted_on whether a planned instant has a fire; asked of few, and only where the stored instant looks wrong
+/// \return none where the stored one is right
+template <class Next, class ActedOn>
+std::optional<instant> corrected_next(instant stored, instant now, Next const& next, ActedOn const& was_acted_on) {
+  auto const is_planned = [&] { return next(stored - duration{1}) == stored; };
+  if (stored <= now) return is_planned() ? std::nullopt : next(stored - duration{1});  // it is due
+  auto first = next(now);
+  if (first == stored) return std::nullopt;
+  while (first && was_acted_on(*first)) first = next(*first);
+  if (!first || (stored <= *first && is_planned())) return std::nullopt;
+  return first == stored ? std::nullopt : first;
+}
+
+/// Notices that a clock was put back, by one that only goes on. What the first one says is read at some time during a call, and the two
+/// need not run at the same speed: a step by less than `tolerance` in all goes unnoticed.
+class step_watch {
+ public:
+  static constexpr std::chrono::seconds tolerance{1};
+
+  /// \param now what the clock said, some time between `before` and `after`
+  /// \return whether it went back since the last time that this was true
+  bool saw(instant now, duration before, duration after) {
+    auto const time = now.time_since_epoch();
+    bool const went_back = ahead_ && time - before < *ahead_ - tolerance;
+    if (went_back || !ahead_)
+      ahead_ = time - after;
+    else
+      ahead_ = std::max(*ahead_, time - after);
+    return went_back;
+  }
+
+ private:
+  std::optional<duration> ahead_;  // how far, at least, the clock was ahead of the other one
+};
+
 }  // namespace visor
 
 #endif

@@ -58,8 +58,8 @@ struct process_identity {
     };
     process_identity const self = current();
     if (address.substr(0, address.find(' ')) != self.host || self.boot.empty() || self.space.empty()) return false;
-    if (field(" boot ") != self.boot) return !field(" boot ").empty() && !self.machine.empty() && field(" machine ") == self.machine;
-    if (field(" space ") != self.space) return false;
+    // Another boot is no proof: machines that were made of one image share a host name and a machine id.
+    if (field(" boot ") != self.boot || field(" space ") != self.space) return false;
     long pid = 0;
     for (char const digit : field(" pid ")) {
       if (digit < '0' || digit > '9' || pid > 1'000'000'000) return false;

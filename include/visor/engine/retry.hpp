@@ -9,15 +9,18 @@
 namespace visor {
 
 /// The pause before attempt `failed + 1`, after attempt `failed` (from 1) ended badly.
-/// Exponential with full jitter: uniform between zero and min(cap, base·2^(failed-1)). That spreads the retries of jobs that failed
-/// together better than jitter around a fixed pause does (M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
+/// Exponential with a ceiling of min(cap, base*factor^(failed-1)). With full jitter the pause is uniform between zero and the ceiling. That
+/// spreads the retries of jobs that failed together better than jitter around a fixed pause does (M. Brooker, "Exponential Backoff and
+/// Jitter", AWS Architecture Blog, 2015). With equal jitter it is at least half of the ceiling, without jitter all of it.
 /// \param random uniform in [0, 1]
 inline duration retry_delay(backoff const& policy, int failed, double random) {
   if (policy.kind == backoff_kind::fixed) return policy.base;
   std::int64_t const cap = policy.cap.count();
   std::int64_t ceiling = std::min(policy.base.count(), cap);
-  for (int i = 1; i < failed && ceiling < cap && ceiling > 0; ++i) ceiling = ceiling > cap / 2 ? cap : ceiling * 2;
-  return duration{static_cast<std::int64_t>(static_cast<double>(ceiling) * random)};
+  for (int i = 1; i < failed && ceiling < cap && ceiling > 0 && policy.factor > 1; ++i)
+    ceiling = ceiling > cap / policy.factor ? cap : ceiling * policy.factor;
+  std::int64_t const least = policy.jitter == jitter::full ? 0 : policy.jitter == jitter::equal ? ceiling / 2 : ceiling;
+  return duration{least + static_cast<std::int64_t>(static_cast<double>(ceiling - least) * random)};
 }
 
 /// How the code of one attempt ended.
@@ -27,7 +30,7 @@ struct ending {
   stop_reason stopped = stop_reason::none;  ///< what it had been asked to stop for, if anything
 };
 
-/// What follows from it for the job. `keep` is false where nothing is to be recorded: the lease is gone, or the job is given back.
+/// What follows from it for the job. `keep` is false where nothing is to be recorded, since the lease is gone.
 struct verdict {
   bool keep = true;
   visor::outcome outcome = visor::outcome::completed;
@@ -44,8 +47,9 @@ inline verdict judge(ending const& end, int attempt, int max_attempts) {
     return result;
   }
   if (end.returned) return result;
-  if (end.stopped == stop_reason::shutdown) {
-    result.keep = false;
+  if (end.stopped == stop_reason::shutdown || end.stopped == stop_reason::lease_ending) {
+    result.outcome = outcome::released;
+    result.retry = true;
     return result;
   }
   if (end.stopped == stop_reason::cancelled) {

@@ -8,6 +8,7 @@
 #include "visor/engine/node.hpp"
 #include "visor/engine/retry.hpp"
 #include "visor/engine/served_queues.hpp"
+#include "visor/engine/start_backoff.hpp"
 #include "visor/engine/workers.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -109,14 +110,20 @@ class runner {
     work_.notify();
   }
 
+  /// The lease may end soon. What completes until then counts, if the lease goes on after all; what does not is given back.
+  /// \param left until it ends
+  void lease_ending(duration left) { stop_all(stop_reason::lease_ending, left); }
+
   /// What runs may run elsewhere by now, and this node may get the same jobs again: what comes of these does not count.
   void lease_lost() {
     stop_all(stop_reason::lease_lost);
     disowned_.insert(disowned_.end(), running_.begin(), running_.end());
     running_.clear();
-    node_.counters.refused += ended_.size();
+    node_.counters.refused += ended_.size() + withheld_.size();
     ended_.clear();
     back_.clear();
+    withheld_.clear();
+    withheld_back_.clear();
     take_arrived();
     look_again();
   }
@@ -128,11 +135,13 @@ class runner {
     for (auto const& job : running_) known.insert(job->lease);
     for (auto const& done : ended_) known.insert(done.lease);
     for (auto const& back : back_) known.insert(back.lease);
+    for (auto const& done : withheld_) known.insert(done.lease);
+    for (auto const& back : withheld_back_) known.insert(back.lease);
     return {known.begin(), known.end()};
   }
 
-  /// Whether results are left that the store did not take in time.
-  bool owes_results() const { return !ended_.empty(); }
+  /// Whether results are left that the store did not take in time, or handlers that ignore everything.
+  bool owes_results() const { return !ended_.empty() || !withheld_.empty() || !running_.empty(); }
 
   /// The loop: until draining, and then until everything is reported.
   task<> run() {
@@ -145,9 +154,11 @@ class runner {
       if (node_.draining) hurry();
       co_await wait_for_company();
       if (look_again_at_ && node_.clock.elapsed() >= *look_again_at_) look_again();
+      take_up_withheld();
       auto const wanted = wants();
       if (node_.in_doubt || (ended_.empty() && back_.empty() && wanted.empty())) {
-        if (node_.in_doubt && node_.draining && out_of_patience()) break;
+        bool const is_stuck = node_.in_doubt || !withheld_.empty() || !withheld_back_.empty();
+        if (is_stuck && node_.draining && out_of_patience()) break;
         co_await work_.wait_for(idle_wait());
         continue;
       }
@@ -161,10 +172,13 @@ class runner {
         co_await name_children(done);
         auto result = co_await node_.kept.exchange(held, done, back, wanted);
         tell_of(result.refused);
+        for (auto const& each : result.remarks) tell_of(each);
+        if (held.epoch == node_.lease.epoch && !node_.lost) withhold(result.unwritten, done, back);
         // What was claimed under a lease that was lost meanwhile is run again by whoever finds it.
         if (!node_.lost && held.epoch == node_.lease.epoch) take(std::move(result), wanted);
         pause.reset();
       } catch (error const& failure) {
+        node_.look_at(failure);
         trouble = failure.what();
         unknown = failure.kind() == condition::outcome_unknown;
       } catch (std::exception const& failure) {
@@ -179,7 +193,10 @@ class runner {
         back_.insert(back_.begin(), back.begin(), back.end());
         if (unknown && !wanted.empty() && on_doubt) on_doubt();
       }
-      if (node_.draining && out_of_patience()) break;
+      if (node_.draining) {
+        hurry();  // the call may have taken longer than all that handlers had
+        if (out_of_patience()) break;
+      }
       co_await work_.wait_for(pause.next());
     }
     over_ = true;
@@ -191,9 +208,22 @@ class runner {
   // --- claiming -------------------------------------------------------------------------------------------------------------------
 
   std::vector<claim_request> wants() {
-    if (node_.draining || node_.resting || node_.lost) return {};
-    return queues_.wishes();
+    if (node_.draining || node_.resting || node_.ending || node_.lost) return {};
+    if (held_bytes_ >= most_held_bytes) {
+      if (!std::exchange(is_full_, true))
+        node_.log(log_level::warning, "the jobs that run hold ", held_bytes_ / 1024 / 1024,
+                  " MiB of payloads: no more are claimed until some have ended");
+      return {};
+    }
+    is_full_ = false;
+    auto const most = start_backoff_.most_jobs(node_.clock.elapsed(), static_cast<std::size_t>(node_.slots()));
+    if (!most) return queues_.wishes();
+    look_again_by(*start_backoff_.changes_at());
+    return queues_.wishes(*most);
   }
+
+  /// \param when by `elapsed()`
+  void look_again_by(duration when) { look_again_at_ = std::min(look_again_at_.value_or(when), when); }
 
   void look_again() {
     look_again_at_.reset();
@@ -216,7 +246,7 @@ class runner {
   duration idle_wait() const {
     if (!node_.draining && !look_again_at_) return std::chrono::hours{1};
     if (!node_.draining) return std::max<duration>(*look_again_at_ - node_.clock.elapsed(), std::chrono::milliseconds{1});
-    auto const end = told_ ? told_at_ + node_.settings.stop_grace : drain_began_ + node_.settings.drain_timeout;
+    auto const end = told_ ? told_at_ + grace() : drain_began_ + node_.settings.drain_timeout;
     return std::max<duration>(std::min(end - node_.clock.elapsed(), node_.settings.poll_interval), std::chrono::milliseconds{5});
   }
 
@@ -227,8 +257,8 @@ class runner {
       for (auto& child : each.children)
         if (child.id == 0) unnamed.push_back(&child);
     if (unnamed.empty()) co_return;
-    auto id = co_await node_.kept.reserve_ids(unnamed.size());
-    for (auto* const child : unnamed) child->id = id++;
+    auto ids = co_await node_.kept.reserve_ids(unnamed.size());
+    for (auto* const child : unnamed) child->id = ids.take();
   }
 
   /// Also where the node knew before the answer came that its lease was lost.
@@ -237,16 +267,46 @@ class runner {
     for (auto const id : refused) node_.log(log_level::warning, "job ", id, ": its lease was lost, the result is refused");
   }
 
+  void tell_of(remark const& about) {
+    if (about.job == 0)
+      node_.log(log_level::error, about.text);
+    else
+      node_.log(log_level::error, "job ", about.job, ": ", about.text);
+  }
+
+  /// The database refuses whatever is written for these, for good as it seems: they are tried again, but seldom, and beside them all else
+  /// goes on.
+  void withhold(std::vector<remark> const& unwritten, std::vector<completion>& done, std::vector<give_back> const& back) {
+    for (auto const& each : unwritten) {
+      auto const at = std::ranges::find(done, each.job, &completion::job);
+      auto const returned = std::ranges::find(back, each.job, &give_back::job);
+      if (at != done.end()) withheld_.push_back(std::move(*at));
+      if (returned != back.end()) withheld_back_.push_back(*returned);
+      withheld_until_ = node_.clock.elapsed() + between_tries;
+      node_.log(log_level::error, "job ", each.job, ": the database refuses its result in every form, which is tried again in ",
+                between_tries, ": ", each.text);
+    }
+  }
+
+  void take_up_withheld() {
+    if (withheld_.empty() && withheld_back_.empty()) return;
+    if (node_.clock.elapsed() < withheld_until_) {
+      look_again_by(withheld_until_);
+      return;
+    }
+    ended_.insert(ended_.end(), withheld_.begin(), withheld_.end());
+    back_.insert(back_.end(), withheld_back_.begin(), withheld_back_.end());
+    withheld_.clear();
+    withheld_back_.clear();
+  }
+
   void take(exchange_result result, std::vector<claim_request> const& wanted) {
     if (!result.lease_current) {
       if (on_lost_lease) on_lost_lease();
       return;
     }
     queues_.answered(wanted, result.claims);
-    if (result.next_in) {
-      auto const at = node_.clock.elapsed() + *result.next_in;
-      look_again_at_ = std::min(look_again_at_.value_or(at), at);
-    }
+    if (result.next_in) look_again_by(node_.clock.elapsed() + *result.next_in);
     if (result.claims.empty()) return;
     for (auto& claimed : result.claims) {
       node_.counters.claimed += claimed.jobs.size();
@@ -269,20 +329,28 @@ class runner {
 
   // --- running --------------------------------------------------------------------------------------------------------------------
 
+  /// This node does not know the job's type: it waits in the lane of its type from now on, which only those look at that do.
+  void leave_to_others(lease_id lease, claimed_job const& claimed) {
+    queue_name const from(claimed.queue);
+    bool const has_lane = from.is_limited() || claimed.type.find('*') != std::string::npos;
+    if (unknown_types_.insert(claimed.type).second)
+      node_.log(log_level::warning, "job ", claimed.id, " is of type ", claimed.type,
+                ", which this node does not know: its jobs are left to nodes that do");
+    if (has_lane)  // it cannot move to one, or this node serves it by mistake
+      back_.emplace_back(lease, claimed.id, unknown_type_delay);
+    else
+      back_.emplace_back(lease, claimed.id, duration{0}, lane_of(claimed.queue, claimed.type));
+    work_.notify();
+  }
+
   void start(lease_id lease, claimed_job claimed) {
-    if (node_.draining) {  // it began while the claim was under way
+    if (node_.draining || node_.ending) {  // it began while the claim was under way
       back_.emplace_back(lease, claimed.id);
       work_.notify();
       return;
     }
     auto const type = types_.find(claimed.type);
-    if (type == types_.end()) {
-      node_.log(log_level::warning, "job ", claimed.id, " is of type ", claimed.type, ", which this node does not know: given back for ",
-                duration{unknown_type_delay});
-      back_.emplace_back(lease, claimed.id, unknown_type_delay);
-      work_.notify();
-      return;
-    }
+    if (type == types_.end()) return leave_to_others(lease, claimed);
     if (auto const& limits = type->second->options.limits; limits.any()) {
       queue_name const from(claimed.queue);
       if (!from.is_limited()) {  // whoever added it did not know of the limits
@@ -294,9 +362,10 @@ class runner {
     }
     queues_.take(claimed.queue, 1);
     auto const limit = type->second->options.output_limit.value_or(node_.settings.output_limit);
-    auto const job = std::make_shared<running_job<Clock>>(std::move(claimed), name_, node_.lease.epoch, lease, type->second, limit);
+    auto const job = std::make_shared<running_job<Clock>>(std::move(claimed), name_, node_.lease, lease, type->second, limit);
     job->place = running_.size();
     running_.push_back(job);
+    held_bytes_ += job->context.payload().size();
     if (running_.size() == 1) cancels_.notify();
     node_.log(log_level::info, "job ", job->context.id(), " ", job->type->name, " started, attempt ", job->context.attempt());
     if (auto const timeout = job->type->options.timeout; timeout > duration{0}) {
@@ -331,17 +400,18 @@ class runner {
     job->deadline->async_wait_for(wait, std::move(expired));
   }
 
-  void stop(job_ptr const& job, stop_reason why) {
+  void stop(job_ptr const& job, stop_reason why, duration limit = duration::max()) {
     // Once: what it does about the first must not be cut off.
-    if (job->context.request_stop(why)) workers_->interrupt(job);
+    if (job->context.request_stop(why, limit)) workers_->interrupt(job);
   }
 
-  void stop_all(stop_reason why) {
-    for (auto const& job : running_) stop(job, why);
+  void stop_all(stop_reason why, duration limit = duration::max()) {
+    for (auto const& job : running_) stop(job, why, limit);
   }
 
   /// \return whether it was one of those that count
   bool forget(job_ptr const& job) {
+    held_bytes_ -= job->context.payload().size();
     if (std::erase(disowned_, job) != 0) return false;
     std::swap(running_[job->place], running_.back());
     running_[job->place]->place = job->place;
@@ -358,6 +428,8 @@ class runner {
     ending end;
     end.stopped = context.why_stopped();
     std::string reason;
+    std::optional<duration> again_in;  // it was not started
+    duration not_before{};             // a repetition
     if (job->failure) {
       end.returned = false;
       try {
@@ -365,30 +437,52 @@ class runner {
       } catch (permanent_failure const& thrown) {
         end.permanent = true;
         reason = thrown.what();
+      } catch (not_started const& thrown) {
+        reason = thrown.what();
+        if (!disowned && end.stopped == stop_reason::none)
+          again_in = start_backoff_.refuse(context.id(), thrown.why(), node_.clock.elapsed(), running_.size(), node_.random());
+      } catch (retry_later const& thrown) {
+        not_before = thrown.after();
+        reason = thrown.what();
       } catch (std::exception const& thrown) {
         reason = thrown.what();
       } catch (...) {
         reason = "the handler threw something that is not a std::exception";
       }
     }
+    if (again_in) {
+      give_back_unstarted(*job, *again_in, reason);
+      return;
+    }
+    start_backoff_.accept(context.id());
     if (disowned) end.stopped = stop_reason::lease_lost;
-    auto const decided = judge(end, context.attempt(), context.max_attempts());
-    if (decided.keep) {
-      report(*job, decided, std::move(reason));
-    } else if (disowned) {
+    bool const is_unused = !job->was_called && (end.stopped == stop_reason::shutdown || end.stopped == stop_reason::lease_ending);
+    auto const decided = judge(end, context.counted_attempt(), context.max_attempts());
+    if (is_unused) {
+      ++node_.counters.returned;
+      back_.emplace_back(job->lease, context.id());
+    } else if (decided.keep) {
+      report(*job, decided, std::move(reason), not_before);
+    } else {
       ++node_.counters.refused;
       node_.log(log_level::warning, "job ", context.id(), " ", context.type(),
                 " ended after its lease was lost: its result does not count");
-    } else {
-      ++node_.counters.returned;
-      back_.emplace_back(job->lease, context.id());
-      node_.log(log_level::warning, "job ", context.id(), " ", context.type(), " was stopped by the shutdown and is given back");
     }
     work_.notify();
     if (is_company()) gather_.notify();
   }
 
-  void report(running_job<Clock>& job, verdict const& decided, std::string reason) {
+  void give_back_unstarted(running_job<Clock> const& job, duration delay, std::string const& reason) {
+    ++node_.counters.returned;
+    back_.emplace_back(job.lease, job.context.id(), delay);
+    node_.log(log_level::warning, "job ", job.context.id(), " ", job.context.type(), " was not started and is given back for ",
+              std::chrono::round<std::chrono::milliseconds>(delay), ": ", reason);
+    work_.notify();
+    if (is_company()) gather_.notify();
+  }
+
+  /// \param not_before the shortest pause before a repetition
+  void report(running_job<Clock>& job, verdict const& decided, std::string reason, duration not_before) {
     auto& context = job.context;
     completion done;
     done.lease = job.lease;
@@ -399,21 +493,32 @@ class runner {
     done.outcome = decided.outcome;
     done.state = decided.state;
     done.schedule = context.schedule();
-    if (decided.retry) done.retry_after = retry_delay(job.type->options.backoff, context.attempt(), node_.random());
+    bool const released = decided.outcome == outcome::released;
+    if (released)
+      done.retry_after = duration{0};
+    else if (decided.retry)
+      done.retry_after = std::max(retry_delay(job.type->options.backoff, context.counted_attempt(), node_.random()), not_before);
     if (decided.outcome == outcome::timed_out) reason = "stopped after its timeout of " + to_string(job.type->options.timeout);
     if (decided.outcome == outcome::cancelled) reason = "cancelled while running";
     if (decided.outcome == outcome::completed) done.children = context.take_children();
-    if (decided.outcome != outcome::completed) done.error = to_storable_text(std::move(reason));
+    if (!done.children.empty()) done.otherwise = without_children(job, done);
+    if (decided.outcome != outcome::completed) done.error = shortened(to_storable_text(std::move(reason)), longest_error);
     if (auto output = context.take_output(); !output.empty()) done.output = to_storable_text(std::move(output));
 
     duration const took = std::chrono::round<std::chrono::milliseconds>(job.took);
     if (decided.outcome == outcome::completed) {
       ++node_.counters.completed;
       node_.log(log_level::info, "job ", done.job, " ", context.type(), " completed after ", took);
+    } else if (released) {
+      ++node_.counters.returned;
+      node_.log(log_level::warning, "job ", done.job, " ", context.type(), " was told to stop after ", took,
+                context.why_stopped() == stop_reason::shutdown ? ", as this node stops" : ", as the lease of this node may end",
+                ", and is given back: ", *done.error);
     } else if (decided.retry) {
       ++node_.counters.retried;
-      node_.log(log_level::warning, "job ", done.job, " ", context.type(), " failed after ", took, ", attempt ", done.attempt, " of ",
-                context.max_attempts(), ", again in ", std::chrono::round<std::chrono::milliseconds>(*done.retry_after), ": ", *done.error);
+      node_.log(log_level::warning, "job ", done.job, " ", context.type(), " failed after ", took, ", attempt ", context.counted_attempt(),
+                " of ", context.max_attempts(), ", again in ", std::chrono::round<std::chrono::milliseconds>(*done.retry_after), ": ",
+                *done.error);
     } else {
       ++node_.counters.ended_badly;
       bool const cancelled = decided.outcome == outcome::cancelled;
@@ -421,6 +526,20 @@ class runner {
                 boost::describe::enum_to_string(done.state, "?"), " after ", took, ": ", *done.error);
     }
     ended_.push_back(std::move(done));
+  }
+
+  /// What is written where the database refuses the jobs that this one added: as if the handler had thrown.
+  std::shared_ptr<completion const> without_children(running_job<Clock>& job, completion const& completed) {
+    auto failed = std::make_shared<completion>(completed);
+    failed->children.clear();
+    auto const& context = job.context;
+    ending thrown;
+    thrown.returned = false;
+    auto const decided = judge(thrown, context.counted_attempt(), context.max_attempts());
+    failed->outcome = decided.outcome;
+    failed->state = decided.state;
+    if (decided.retry) failed->retry_after = retry_delay(job.type->options.backoff, context.counted_attempt(), node_.random());
+    return failed;
   }
 
   // --- cancelling -----------------------------------------------------------------------------------------------------------------
@@ -450,10 +569,14 @@ class runner {
   // --- draining -------------------------------------------------------------------------------------------------------------------
 
   bool settled() const {
-    return arrived_.empty() && ((running_.empty() && disowned_.empty()) || gave_up_) && ended_.empty() && back_.empty();
+    return withheld_.empty() && withheld_back_.empty() && arrived_.empty() && ((running_.empty() && disowned_.empty()) || gave_up_) &&
+           ended_.empty() && back_.empty();
   }
 
-  bool out_of_patience() const { return node_.clock.elapsed() - drain_began_ >= node_.settings.drain_timeout + node_.settings.stop_grace; }
+  bool out_of_patience() const { return node_.clock.elapsed() - drain_began_ >= node_.settings.drain_timeout + grace(); }
+
+  /// Handlers that end as soon as they are told are waited for in any case, so that their attempts are not lost with this node.
+  duration grace() const { return std::max<duration>(node_.settings.stop_grace, std::chrono::milliseconds{20}); }
 
   /// Told to stop when the time for ending by themselves is over; left behind when they ignore that too.
   void hurry() {
@@ -468,31 +591,41 @@ class runner {
       told_ = true;
       told_at_ = node_.clock.elapsed();
     }
-    if (told_ && !gave_up_ && node_.clock.elapsed() - told_at_ >= node_.settings.stop_grace) {
+    if (told_ && !gave_up_ && node_.clock.elapsed() - told_at_ >= grace()) {
       node_.log(log_level::error, running_.size() + disowned_.size(), " jobs ignore that they are told to stop and are left behind");
       gave_up_ = true;
     }
   }
 
+  static constexpr std::size_t most_held_bytes = 256 * 1024 * 1024;  ///< of payloads, whatever slots there are
+  static constexpr std::size_t longest_error = 8 * 1024;             ///< bytes of an attempt's error: lists and log lines show it
   static constexpr std::chrono::seconds unknown_type_delay{30};
-  static constexpr std::size_t enough_company = 100;  ///< that share what a transaction costs
+  static constexpr std::chrono::seconds between_tries{10};  ///< to write what the database refused
+  static constexpr std::size_t enough_company = 100;        ///< that share what a transaction costs
 
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   shared_node<Store, Clock>& node_;
   std::shared_ptr<std::string const> name_;
   served_queues queues_;
+  start_backoff start_backoff_;
   std::shared_ptr<workers<Clock>> workers_;
   std::unordered_map<std::string, std::shared_ptr<job_type const>> types_;
-  std::vector<claim> arrived_;     ///< not begun with yet
-  std::vector<job_ptr> running_;   ///< or wait for their turn
-  std::vector<job_ptr> disowned_;  ///< run on although their lease was lost
+  std::set<std::string> unknown_types_;  ///< of which the log was told
+  std::vector<claim> arrived_;           ///< not begun with yet
+  std::vector<job_ptr> running_;         ///< or wait for their turn
+  std::vector<job_ptr> disowned_;        ///< run on although their lease was lost
   std::vector<completion> ended_;
   std::vector<give_back> back_;
+  std::vector<completion> withheld_;      ///< the database refused them
+  std::vector<give_back> withheld_back_;  ///< the same
+  duration withheld_until_{};             ///< by `elapsed()`
   signal<Clock> work_;
   signal<Clock> gather_;
   signal<Clock> cancels_;
   signal<Clock> done_;
   std::unique_ptr<boost::asio::thread_pool> threads_;
+  std::size_t held_bytes_ = 0;             ///< payloads of jobs that run, also of those that are disowned
+  bool is_full_ = false;                   ///< so much that no more is claimed
   std::optional<duration> look_again_at_;  ///< by `elapsed()`: there may be jobs then that cannot be claimed yet
   duration drain_began_{};
   duration told_at_{};

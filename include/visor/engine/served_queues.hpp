@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,21 +26,28 @@ class served_queues {
     }
   }
 
-  /// Also jobs of a type that has limits.
+  /// Also the lane of a job type: of one that has limits, or that some node did not know. Nothing changes where it is served already.
   void serve_limited(std::string const& type, std::string_view capability) {
-    for (auto& queue : queues_) queue.lanes.emplace_back(before_keys(queue_of(queue.settings.name, capability)) + type);
+    for (auto& queue : queues_) {
+      auto const name = lane_of(queue_of(queue.settings.name, capability), type);
+      if (std::ranges::find(queue.lanes, name, &lane::name) == queue.lanes.end()) queue.lanes.emplace_back(name);
+    }
   }
 
   /// What to claim now. Of the lanes of a queue one at a time may have all the room that there is for a claim.
-  std::vector<claim_request> wishes() {
+  /// \param most the jobs that all queues together may hold
+  std::vector<claim_request> wishes(std::size_t most = std::numeric_limits<std::size_t>::max()) {
     std::vector<claim_request> wanted;
+    std::size_t left = most - std::min(most, busy());
     for (auto& queue : queues_) {
-      int const room = std::min(queue.settings.slots - queue.busy, queue.settings.claim_size());
+      int const free = std::min(queue.settings.slots - queue.busy, queue.settings.claim_size());
+      int const room = static_cast<int>(std::min(static_cast<std::size_t>(std::max(free, 0)), left));
       for (std::size_t i = 0; room > 0 && i < queue.lanes.size(); ++i) {
         std::size_t const at = (queue.turn + i) % queue.lanes.size();
         if (!queue.lanes[at].maybe) continue;
         wanted.emplace_back(queue.lanes[at].name, static_cast<std::size_t>(room), queue.lanes[at].served);
         queue.turn = at + 1;
+        left -= static_cast<std::size_t>(room);
         break;
       }
     }
@@ -99,6 +107,12 @@ class served_queues {
     std::vector<lane> lanes;
     std::size_t turn = 0;  ///< which lane is asked first
   };
+
+  std::size_t busy() const {
+    std::size_t all = 0;
+    for (auto const& queue : queues_) all += static_cast<std::size_t>(queue.busy);
+    return all;
+  }
 
   served_queue& queue_named(std::string_view name) {
     auto const own = queue_name(name).queue;

@@ -43,9 +43,11 @@ struct worker {
 /// One attempt of this node.
 template <timekeeper Clock>
 struct running_job {
-  running_job(claimed_job job, std::shared_ptr<std::string const> node, std::int64_t epoch, lease_id from,
+  running_job(claimed_job job, std::shared_ptr<std::string const> node, node_lease const& of_node, lease_id from,
               std::shared_ptr<job_type const> what, std::size_t output_limit)
-      : context(std::move(job), std::move(node), epoch, {}, output_limit), lease(from), type(std::move(what)) {}
+      : context(std::move(job), std::move(node), of_node, {}, output_limit), lease(from), type(std::move(what)) {
+    context.treat_unknown_fields(type->options.unknown_fields);
+  }
 
   job_context context;
   lease_id lease;
@@ -58,6 +60,7 @@ struct running_job {
   instant finished_at{};
   duration took{};
   std::exception_ptr failure;
+  bool was_called = false;          ///< the handler: it is not, if the job is told to stop before its turn comes
   std::shared_ptr<worker> at;       ///< while the handler runs
   std::optional<duration> started;  ///< by `elapsed()`; none: its turn has not come
 };
@@ -167,6 +170,7 @@ class workers : public std::enable_shared_from_this<workers<Clock>> {
       if (!job) co_return;
       try {
         if (job->context.stop_requested()) throw boost::system::system_error(boost::asio::error::operation_aborted, "not started");
+        job->was_called = true;
         co_await job->type->run(job->context);
       } catch (...) {
         job->failure = std::current_exception();

@@ -2,15 +2,14 @@
 #define VISOR_HANDLER_BODY_TEMPLATE_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/json_text.hpp"
 #include "visor/base/text.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/context_fields.hpp"
 #include "visor/handler/one_line.hpp"
-#include "visor/handler/scalar_text.hpp"
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
+#include <boost/json/string_view.hpp>
 
 #include <optional>
 #include <string>
@@ -22,7 +21,7 @@ namespace visor::detail {
 
 /// Text with places such as `{{payload}}` in it, for JSON bodies. `{{payload}}` is the payload as it is; `{{payload.NAME}}` a field at
 /// its top; `{{type}}` and those of `context_fields` facts of the job. What is inserted is escaped as inside a JSON string, without
-/// quotation marks, but for arrays and objects, which are JSON; what there is none of is inserted as nothing.
+/// quotation marks; numbers, arrays and objects are inserted as they are written, and what there is none of as nothing.
 class body_template {
  public:
   /// \throws visor::error `invalid_argument` that names the place that is not understood and the nearest one that is
@@ -43,15 +42,13 @@ class body_template {
   }
 
   std::string fill(job_context const& job) const {
-    std::optional<boost::json::value> payload;
     std::string result;
     for (auto const& [before, name] : pieces_) {
       result += before;
       if (name == "payload") {
         result += job.payload();
       } else if (name.starts_with(field_prefix)) {
-        if (!payload) payload = parse(job.payload());
-        result += field(*payload, name.substr(field_prefix.size()));
+        result += field(job.payload(), std::string_view(name).substr(field_prefix.size()));
       } else if (name == "type") {
         result += escaped(job.type());
       } else {
@@ -79,23 +76,16 @@ class body_template {
            (meant.empty() ? "; there are: " + list : "; did you mean \"{{" + std::string(meant) + "}}\"?"));
   }
 
-  static boost::json::value parse(std::string const& text) {
-    boost::system::error_code failed;
-    auto value = boost::json::parse(text, failed);
-    return failed ? boost::json::value() : value;
-  }
-
   static std::string escaped(std::string_view text) {
     std::string const quoted = boost::json::serialize(boost::json::string_view(text.data(), text.size()));
     return quoted.substr(1, quoted.size() - 2);
   }
 
-  static std::string field(boost::json::value const& payload, std::string_view name) {
-    if (!payload.is_object()) return {};
-    auto const* const value = payload.get_object().if_contains(boost::json::string_view(name.data(), name.size()));
-    if (value == nullptr || value->is_null()) return {};
-    auto const text = scalar_text(*value);
-    return text ? escaped(*text) : boost::json::serialize(*value);
+  /// A JSON string stays escaped as it is written.
+  static std::string_view field(std::string_view payload, std::string_view name) {
+    auto const value = find_json_field(payload, name);
+    if (!value || *value == "null") return {};
+    return value->front() == '"' ? value->substr(1, value->size() - 2) : *value;
   }
 
   std::vector<std::pair<std::string, std::string>> pieces_;  ///< text, and the name of what follows it

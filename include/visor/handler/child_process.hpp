@@ -1,17 +1,26 @@
 #ifndef VISOR_HANDLER_CHILD_PROCESS_HPP
 #define VISOR_HANDLER_CHILD_PROCESS_HPP
 
+#include "visor/base/descriptor_limit.hpp"
+#include "visor/base/program.hpp"
+
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +30,14 @@
 // Why not Boost.Process: in 1.81 its second version forks on the thread of the caller, runs code in the child that allocates, leaves
 // its pipes open to processes that other threads start at that moment, and needs Boost.Filesystem. Here the child is made as the
 // C library's posix_spawn makes it, with what that cannot do: a death signal, all other descriptors closed, and errors by step.
+//
+// All that may hang in the kernel, on a file server that does not answer, is done by the child: it can be killed, a thread cannot.
+#ifdef __GLIBC__
+extern "C" int __clone(int (*)(void*), void*, int, void*, ...) noexcept;  // `clone`, which sanitizers replace by what suits a fork
+#else
+#define __clone ::clone
+#endif
+
 namespace visor::detail {
 
 /// A file descriptor that is closed with its owner.
@@ -45,23 +62,30 @@ class unique_fd {
 
 /// Where starting a program failed, and with which `errno`.
 struct spawn_failure {
-  enum step : int { none, prepare, directory, program };
+  enum step : int { none, prepare, directory, search, program };
   step at = none;
   int number = 0;
   spawn_failure() = default;
   spawn_failure(step where, int what) : at(where), number(what) {}
 };
 
-/// What the child needs, laid out before it exists: it shares our memory and may not allocate.
+/// One start of a program: what is to be run, and what came of it. The child shares the memory of this, so it lives until the child has
+/// become the program or has ended, however long that takes.
 struct spawn_request {
-  char const* program;
-  char const* directory;  ///< null: stay
-  char* const* argv;
-  char* const* environment;
-  int input;
-  int output;
-  int report;
-  pid_t parent;
+  std::vector<program_candidate> candidates;  ///< the first that can be run is
+  std::string directory;                      ///< empty: stay
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+  unique_fd input;
+
+  // Written by the child.
+  std::vector<int> obstacles;  ///< of the candidates that were looked at, see `search_result`
+  std::size_t chosen = 0;      ///< candidate that is run
+  spawn_failure failure;
+
+  /// A pidfd, from the moment when the child exists; -1 before. Other threads may read it while the child becomes the program.
+  std::atomic<int> watch{-1};
+  std::atomic<bool> is_cancelled{false};  ///< by another thread: the child ends instead of becoming the program
 };
 
 inline void close_from(unsigned first) noexcept {
@@ -73,56 +97,87 @@ inline void close_from(unsigned first) noexcept {
   for (unsigned fd = first; fd < (most < 0 || most > 65536 ? 65536U : static_cast<unsigned>(most)); ++fd) ::close(static_cast<int>(fd));
 }
 
-/// The child's side: becomes the program or reports why it cannot. Only calls that are safe between vfork and exec.
-[[noreturn]] inline void become(spawn_request const& request) noexcept {
-  auto const fail = [&](spawn_failure::step step) {
-    spawn_failure const failure(step, errno);
-    [[maybe_unused]] auto const written = ::write(request.report, &failure, sizeof failure);
-    ::_exit(127);
-  };
-  struct sigaction standard{};
-  standard.sa_handler = SIG_DFL;
-  for (int signal = 1; signal <= 64; ++signal) ::sigaction(signal, &standard, nullptr);
-  if (::setsid() < 0) fail(spawn_failure::prepare);
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail(spawn_failure::prepare);
-  if (::getppid() != request.parent) ::_exit(127);  // it died before the signal was set
-  // Away from 0 to 3 first: we may have been started with some of these closed.
-  int const input = ::fcntl(request.input, F_DUPFD, 4);
-  int const output = ::fcntl(request.output, F_DUPFD, 4);
-  int const report = ::fcntl(request.report, F_DUPFD, 4);
-  if (input < 0 || output < 0 || report < 0) fail(spawn_failure::prepare);
-  if (::dup2(input, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0 || ::dup3(report, 3, O_CLOEXEC) < 0)
-    fail(spawn_failure::prepare);
-  close_from(4);
-  auto const fail_late = [](spawn_failure::step step) {
-    spawn_failure const failure(step, errno);
-    [[maybe_unused]] auto const written = ::write(3, &failure, sizeof failure);
-    ::_exit(127);
-  };
-  if (request.directory != nullptr && ::chdir(request.directory) != 0) fail_late(spawn_failure::directory);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(request.program, request.argv, request.environment);
-  fail_late(spawn_failure::program);
+/// What the child needs beside the request, laid out before it exists: it may not allocate.
+struct spawn_arguments {
+  spawn_request& request;
+  char* const* argv;
+  char* const* environment;
+  int output;
+  pid_t parent;
+};
+
+/// Ends the child and leaves in the request why. Like `become` not instrumented: a child has its parent's memory, but no thread of it.
+[[noreturn, gnu::no_sanitize_address, gnu::no_sanitize_thread]] inline void give_up(spawn_request& request, spawn_failure::step step,
+                                                                                    int number) noexcept {
+  request.failure.at = step;
+  request.failure.number = number;
   ::_exit(127);
 }
 
-/// In a function of its own, so that the child, which returns first on the same stack, finds nothing to spoil.
-[[gnu::noinline]] inline pid_t fork_into(spawn_request const& request) noexcept {
-  pid_t const id = ::vfork();
-  if (id == 0) become(request);
-  return id;
+/// The child's side: becomes the program, or leaves in the request why it cannot. Only calls that are safe between vfork and exec.
+[[gnu::no_sanitize_address, gnu::no_sanitize_thread]] inline int become(void* with) noexcept {
+  auto const& [request, argv, environment, output, parent] = *static_cast<spawn_arguments*>(with);
+  // Without the C library where a sanitizer keeps a record of what is called: it would take the child's calls for its parent's.
+  constexpr std::array<unsigned long, 4> standard{};  // the kernel's struct sigaction: SIG_DFL, no flags, no mask
+  for (int signal = 1; signal <= 64; ++signal) ::syscall(SYS_rt_sigaction, signal, standard.data(), nullptr, std::size_t{8});
+  if (::setsid() < 0) give_up(request, spawn_failure::prepare, errno);
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(request, spawn_failure::prepare, errno);
+  if (::getppid() != parent) ::_exit(127);  // it died before the signal was set
+  auto const copy = [](int from, int to) { return ::syscall(SYS_dup3, from, to, 0) >= 0; };
+  if (!copy(request.input.get(), 0) || !copy(output, 1) || !copy(output, 2)) give_up(request, spawn_failure::prepare, errno);
+  close_from(3);
+  restore_descriptor_limit();
+  if (request.is_cancelled) give_up(request, spawn_failure::prepare, ECANCELED);
+  if (!request.directory.empty() && ::chdir(request.directory.c_str()) != 0) give_up(request, spawn_failure::directory, errno);
+  std::size_t& chosen = request.chosen;
+  while (chosen < request.candidates.size()) {
+    int const obstacle = obstacle_to_running(request.candidates[chosen]);
+    request.obstacles[chosen] = obstacle;
+    if (obstacle == 0) break;
+    ++chosen;
+  }
+  if (chosen == request.candidates.size()) give_up(request, spawn_failure::search, 0);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execve(request.candidates[chosen].file.c_str(), argv, environment);
+  give_up(request, spawn_failure::program, errno);
+}
+
+/// The stack of children before they become programs. One child at a time uses it.
+class child_stack {
+ public:
+  /// \throws boost::system::system_error when memory is used up
+  child_stack() {
+    begin_ = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (begin_ == MAP_FAILED) throw boost::system::system_error(errno, boost::system::system_category(), "no stack for a child");
+    ::mprotect(begin_, guard, PROT_NONE);
+  }
+  child_stack(child_stack const&) = delete;
+  child_stack& operator=(child_stack const&) = delete;
+  ~child_stack() { ::munmap(begin_, size); }
+
+  void* top() const noexcept { return static_cast<char*>(begin_) + size; }  ///< stacks grow down on every machine that is supported
+
+ private:
+  static constexpr std::size_t size = 256 * 1024;
+  static constexpr std::size_t guard = 64 * 1024;  ///< a multiple of every page size
+  void* begin_ = nullptr;
+};
+
+/// Moves a descriptor away from 0, 1 and 2, which a program may have been started without. `errno` tells why it failed.
+inline unique_fd above_standard(unique_fd from) noexcept {
+  return from.get() < 0 || from.get() > 2 ? std::move(from) : unique_fd(::fcntl(from.get(), F_DUPFD_CLOEXEC, 3));
 }
 
 /// A file in memory that holds `text`, ready to be read from its start, which nobody can change any more. A program reads its
 /// standard input from it at its own pace or not at all: no writer that could block, be killed by SIGPIPE or keep a loop busy.
-/// \throws std::system_error when memory or descriptors are used up
+/// \throws boost::system::system_error when memory or descriptors are used up
 inline unique_fd file_of(std::string_view text) {
   auto const check = [](bool good) {
     if (!good) throw boost::system::system_error(errno, boost::system::system_category(), "standard input cannot be made");
   };
-  unique_fd file(::memfd_create("payload", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  unique_fd file = above_standard(unique_fd(::memfd_create("payload", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
   check(file.get() >= 0);
   while (!text.empty()) {
     auto const written = ::write(file.get(), text.data(), text.size());
@@ -133,6 +188,24 @@ inline unique_fd file_of(std::string_view text) {
   check(::fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0);
   return file;
 }
+
+/// Killed children that did not end at once, since the kernel itself is stuck in them. They are reaped when they have ended and another
+/// program is started.
+class stuck_children {
+ public:
+  static void add(pid_t id) {
+    std::scoped_lock const lock(mutex_);
+    ids_.push_back(id);
+  }
+  static void reap() {
+    std::scoped_lock const lock(mutex_);
+    std::erase_if(ids_, [](pid_t id) { return ::waitpid(id, nullptr, WNOHANG) != 0; });
+  }
+
+ private:
+  static inline std::mutex mutex_;
+  static inline std::vector<pid_t> ids_;
+};
 
 /// A running program, the leader of a session and process group of its own. Its id stays ours until `reap`, also when it has
 /// ended, so that a signal never reaches a stranger. Whoever drops one that was not reaped kills the group.
@@ -151,11 +224,12 @@ class child_process {
   ~child_process() {
     if (id_ == 0) return;
     signal_group(SIGKILL);
-    // A killed process is gone at once, unless the kernel itself is stuck in it: that one is left behind rather than waited for.
-    for (int tries = 0; tries < 100 && !reap(); ++tries) ::usleep(10'000);
+    ::kill(id_, SIGKILL);  // it may not have made its group yet
+    // A killed process is gone at once, unless the kernel itself is stuck in it.
+    for (int tries = 0; tries < 50 && !reap(); ++tries) ::usleep(1'000);
+    if (id_ != 0) stuck_children::add(id_);
   }
 
-  bool is_watched() const noexcept { return watch_.get() >= 0; }
   int release_watch() noexcept { return watch_.release(); }    ///< a pidfd: readable when the leader has ended
   int release_output() noexcept { return output_.release(); }  ///< the read end of standard output and error, non-blocking
 
@@ -182,20 +256,13 @@ class child_process {
   unique_fd output_;
 };
 
-/// What `start_process` did.
-struct spawn_result {
-  child_process child;
-  spawn_failure failure;
-  spawn_result() = default;
-  explicit spawn_result(spawn_failure why) : failure(why) {}
-  explicit spawn_result(child_process started) : child(std::move(started)) {}
-};
-
-/// Starts `program` with exactly these arguments, environment and standard input, its output and error in one pipe, no other
+/// Starts the program of a request with exactly its arguments, environment and standard input, its output and error in one pipe, no other
 /// descriptor, no controlling terminal, all signals at their defaults. It is killed when the calling *thread* ends, however that
-/// comes. Blocks until the program has replaced the child, about a millisecond.
-inline spawn_result start_process(std::string const& program, std::string const& directory, std::vector<std::string> const& arguments,
-                                  std::vector<std::string> const& environment, unique_fd const& input) {
+/// comes. Blocks until the program has replaced the child: about a millisecond, or for as long as the kernel waits for a file server.
+/// \return the program, unless `failure` of the request says what went wrong
+/// \pre the calling thread has blocked all signals: no handler of ours may run in the child, where it would see our memory
+inline child_process start_process(spawn_request& request, child_stack const& stack) {
+  stuck_children::reap();
   auto const pointers = [](std::vector<std::string> const& texts) {
     std::vector<char*> list;
     list.reserve(texts.size() + 1);
@@ -203,39 +270,30 @@ inline spawn_result start_process(std::string const& program, std::string const&
     list.push_back(nullptr);
     return list;
   };
-  auto const argv = pointers(arguments);
-  auto const envp = pointers(environment);
-  int output[2];
-  if (::pipe2(output, O_CLOEXEC) != 0) return spawn_result(spawn_failure(spawn_failure::prepare, errno));
-  unique_fd output_read(output[0]), output_write(output[1]);
-  int report[2];
-  if (::pipe2(report, O_CLOEXEC) != 0) return spawn_result(spawn_failure(spawn_failure::prepare, errno));
-  unique_fd report_read(report[0]), report_write(report[1]);
-  ::fcntl(output_read.get(), F_SETFL, O_NONBLOCK);
+  auto const argv = pointers(request.arguments);
+  auto const environment = pointers(request.environment);
+  request.obstacles.assign(request.candidates.size(), ENOENT);
+  auto const fail = [&](int number) {
+    request.failure = spawn_failure(spawn_failure::prepare, number);
+    return child_process();
+  };
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(errno);
+  unique_fd read_end = above_standard(unique_fd(ends[0]));
+  unique_fd const write_end = above_standard(unique_fd(ends[1]));
+  if (read_end.get() < 0 || write_end.get() < 0) return fail(errno);
+  if (is_reserved_descriptor(read_end.get())) return fail(EMFILE);
+  ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
 
-  spawn_request const request{program.c_str(),    directory.empty() ? nullptr : directory.c_str(),
-                              argv.data(),        envp.data(),
-                              input.get(),        output_write.get(),
-                              report_write.get(), ::getpid()};
-  // No handler of ours may run in the child, where it would see our memory.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  pid_t const id = fork_into(request);
-  int const fork_error = errno;
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (id < 0) return spawn_result(spawn_failure(spawn_failure::prepare, fork_error));
-  child_process child(id, unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, id, 0))), std::move(output_read));
-  int const watch_error = errno;
-
-  report_write = unique_fd();
-  spawn_failure failure;
-  ssize_t got = 0;
-  do got = ::read(report_read.get(), &failure, sizeof failure);
-  while (got < 0 && errno == EINTR);
-  if (got == static_cast<ssize_t>(sizeof failure)) return spawn_result(failure);
-  if (!child.is_watched()) return spawn_result(spawn_failure(spawn_failure::prepare, watch_error));
-  return spawn_result(std::move(child));
+  spawn_arguments with{request, argv.data(), environment.data(), write_end.get(), ::getpid()};
+  static_assert(sizeof request.watch == sizeof(int) && std::atomic<int>::is_always_lock_free);
+  // With its pidfd, so that there is no program yet when descriptors are used up.
+  int const flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+  pid_t const id = __clone(become, stack.top(), flags, &with, reinterpret_cast<int*>(&request.watch));
+  if (id < 0) return fail(errno);
+  child_process child(id, unique_fd(request.watch.load()), std::move(read_end));
+  if (request.watch.load() < 0) return fail(ENOSYS);  // a kernel before 5.2
+  return child;
 }
 
 }  // namespace visor::detail

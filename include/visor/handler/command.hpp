@@ -3,11 +3,11 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/is_ready.hpp"
-#include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/child_process.hpp"
 #include "visor/handler/command_plan.hpp"
+#include "visor/handler/launcher.hpp"
 #include "visor/handler/one_line.hpp"
 #include "visor/handler/stopped.hpp"
 
@@ -16,49 +16,30 @@
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/execution_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/query.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace visor {
 namespace detail {
-
-/// The thread that starts programs, one for each execution context and as long as that. Children are told to die with the thread
-/// that made them, so it must be neither a thread of a pool that may shrink nor one of the user's; and making a child blocks.
-class launcher : public boost::asio::execution_context::service {
- public:
-  using key_type = launcher;
-  static inline boost::asio::execution_context::id id;
-  explicit launcher(boost::asio::execution_context& owner) : service(owner) {}
-
-  static boost::asio::any_io_executor of(boost::asio::any_io_executor const& executor) {
-    auto& context = boost::asio::query(executor, boost::asio::execution::context);
-    return boost::asio::use_service<launcher>(context).thread_.get_executor();
-  }
-
- private:
-  void shutdown() override {
-    thread_.stop();
-    thread_.join();
-  }
-  boost::asio::thread_pool thread_{1};
-};
 
 /// One run of a command. All members belong to one strand.
 struct command_run {
@@ -70,18 +51,24 @@ struct command_run {
   job_context* job;                   ///< not to be touched once `closed`
   last_line last;
   std::array<char, 16 * 1024> chunk{};
+  bool started = false;  ///< or failed to start
   bool exited = false;
   bool output_ended = false;
   bool stop = false;
   bool closed = false;
 
-  command_run(boost::asio::any_io_executor on, child_process started, job_context& of)
-      : strand(std::move(on)),
-        child(std::move(started)),
-        output(strand, child.release_output()),
-        watch(strand, child.release_watch()),
-        changed(strand),
-        job(&of) {}
+  command_run(boost::asio::any_io_executor on, job_context& of)
+      : strand(std::move(on)), output(strand), watch(strand), changed(strand), job(&of) {}
+
+  void begin(child_process with) {
+    child = std::move(with);
+    unique_fd text(child.release_output());
+    output.assign(text.get());
+    text.release();
+    unique_fd end(child.release_watch());
+    watch.assign(end.get());
+    end.release();
+  }
 
   void set(bool command_run::* flag) {
     this->*flag = true;
@@ -95,6 +82,8 @@ struct command_run {
     watch.close(ignored);
   }
 
+  static bool started_or_stopped(command_run const& run) { return run.started || run.stop; }
+  static bool is_started(command_run const& run) { return run.started; }
   static bool ended_or_stopped(command_run const& run) { return run.exited || run.stop; }
   static bool ended(command_run const& run) { return run.exited; }
   static bool silent(command_run const& run) { return run.output_ended; }
@@ -160,30 +149,133 @@ inline void check_status(int status, std::string const& last_words) {
   throw error(condition::handler_failed, what);
 }
 
-/// Starts the program of a plan for a job. Blocks.
-/// \throws visor::error that names the program or the directory
-inline child_process start(command_plan const& plan, job_context const& job) {
-  plan.check_directory();
-  std::string const program = plan.program();
-  auto const environment = plan.environment_of(job);
-  auto const input = file_of(job.payload());
-  spawn_result result = start_process(program, plan.options().working_directory, plan.arguments(), environment, input);
-  auto const& [at, number] = result.failure;
-  std::string const why = std::strerror(number);
+/// Whether a program could not be started for want of something that will be there again: descriptors, processes, memory, a file server
+/// that answers, a file that nobody writes to. E2BIG is none of these, since it is the job's own size.
+inline bool is_passing(int number) noexcept {
+  switch (number) {
+    case EMFILE:
+    case ENFILE:
+    case EAGAIN:
+    case ENOMEM:
+    case ENOBUFS:
+    case ETXTBSY:
+    case ESTALE:
+    case EINTR:
+    case EBUSY:
+    case EIO:
+    case EREMOTEIO:
+    case ENOLCK:
+    case ENOTCONN:
+    case ETIMEDOUT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case ECONNABORTED: return true;
+    default: return false;
+  }
+}
+
+/// \throws visor::not_started when the error is one that passes, else visor::error
+[[noreturn]] inline void fail_to_start(condition what, std::string const& message, int number) {
+  if (is_passing(number)) throw not_started(static_cast<std::errc>(number), message);
+  throw error(what, message + ": " + std::strerror(number));
+}
+
+/// The program of a start that has ended.
+/// \throws visor::error that names the program or the directory; `not_started`
+inline child_process started_child(command_plan const& plan, launch& start) {
+  std::string const command = "command " + plan.options().argv[0];
+  spawn_request const* request = nullptr;
+  child_process child;
+  try {
+    child = start.take(request);
+  } catch (std::bad_alloc const&) {
+    fail_to_start(condition::handler_failed, command + " could not be started", ENOMEM);
+  } catch (boost::system::system_error const& failure) {
+    fail_to_start(condition::handler_failed, command + " could not be started", failure.code().value());
+  }
+  auto const& [at, number] = request->failure;
   switch (at) {
     case spawn_failure::none: break;
-    case spawn_failure::directory: throw error(condition::not_found, "directory " + plan.options().working_directory + ": " + why);
-    case spawn_failure::prepare:
-      if (number == ESRCH) throw error(condition::handler_failed, status_was_lost);  // gone before it could be watched
-      throw error(condition::handler_failed, "command " + program + " could not be started: " + why);
-    case spawn_failure::program:
-      if (number == ENOENT)
-        throw error(condition::not_found, "command " + program + " names an interpreter in its first line that does not exist");
-      if (number == ENOEXEC)
-        throw error(condition::not_found, "command " + program + " is no program: a script starts with a line such as #!/bin/sh");
-      throw error(condition::not_found, "command " + program + " could not be started: " + why);
+    case spawn_failure::prepare: fail_to_start(condition::handler_failed, command + " could not be started", number);
+    case spawn_failure::directory: {
+      std::string const directory = "directory " + plan.options().working_directory + " of " + command;
+      if (number == ENOTDIR) throw error(condition::not_found, directory + " is not a directory");
+      fail_to_start(condition::not_found, directory, number);
+    }
+    case spawn_failure::search: {
+      for (int const obstacle : request->obstacles)
+        if (is_passing(obstacle)) fail_to_start(condition::not_found, command + " cannot be reached", obstacle);
+      throw error(condition::not_found, "command " + plan.search_problem(request->obstacles));
+    }
+    case spawn_failure::program: {
+      std::string const program = "command " + request->candidates[request->chosen].file;
+      if (number == ENOENT) throw error(condition::not_found, program + " names an interpreter in its first line that does not exist");
+      if (number == ENOEXEC) throw error(condition::not_found, program + " is no program: a script starts with a line such as #!/bin/sh");
+      fail_to_start(condition::not_found, program + " could not be started", number);
+    }
   }
-  return std::move(result.child);
+  return child;
+}
+
+/// How long a command that is to stop has between SIGTERM and SIGKILL.
+inline duration grace_of(command_plan const& plan, job_context const& job) {
+  // Whoever lost the lease may already run elsewhere: then there is no time for a grace.
+  return job.why_stopped() == stop_reason::lease_lost ? duration{0} : std::min(plan.options().stop_grace, job.stop_limit());
+}
+
+/// A start whose handler may end before it.
+class awaited_launch {
+ public:
+  explicit awaited_launch(std::shared_ptr<launch> start) : start_(std::move(start)) {}
+  awaited_launch(awaited_launch const&) = delete;
+  awaited_launch& operator=(awaited_launch const&) = delete;
+  ~awaited_launch() { start_->leave(); }
+  launch& operator*() const { return *start_; }
+
+ private:
+  std::shared_ptr<launch> start_;
+};
+
+/// Starts the program of a plan.
+/// \throws visor::error, also when the job is stopped before the program runs
+template <class = void>
+task<> start(std::shared_ptr<command_plan const> plan, std::shared_ptr<command_run> run) {
+  using namespace std::chrono_literals;
+  // A start takes a millisecond. One that takes this long is killed when its job is to stop, and if that does not help it is left.
+  constexpr duration start_wait = 500ms;
+
+  auto const threads = launcher::of(run->strand);
+  if (threads->is_hanging(plan.get()))
+    throw not_started(std::errc::device_or_resource_busy,
+                      "command " + plan->options().argv[0] + " waits for an earlier start of it that hangs");
+  auto prepare = [plan, job = run->job](spawn_request& request) { plan->prepare(request, *job); };
+  auto on_end = [strand = run->strand, weak = std::weak_ptr(run)] {
+    boost::asio::post(strand, [weak] {
+      if (auto const still = weak.lock()) still->set(&command_run::started);
+    });
+  };
+  auto const shared = std::make_shared<launch>(plan.get(), std::move(prepare), std::move(on_end));
+  awaited_launch const starting(shared);
+  try {
+    threads->begin(shared);
+  } catch (boost::system::system_error const& failure) {
+    fail_to_start(condition::handler_failed, "command " + plan->options().argv[0] + " could not be started", failure.code().value());
+  } catch (std::system_error const& failure) {
+    fail_to_start(condition::handler_failed, "command " + plan->options().argv[0] + " could not be started", failure.code().value());
+  }
+  co_await wait_until(run, &command_run::started_or_stopped, std::chrono::steady_clock::duration::max());
+  if (!run->started) co_await wait_until(run, &command_run::is_started, std::min(start_wait, grace_of(*plan, *run->job)));
+  if (!run->started) {
+    (*starting).kill();
+    co_await wait_until(run, &command_run::is_started, start_wait);
+    // It may have begun to run a moment ago, before that was known here.
+    throw stopped(*run->job, run->started ? "the command was killed as it started" : "its start hangs, the command was left behind");
+  }
+  run->begin(started_child(*plan, *starting));
 }
 
 /// On a strand, with cancellation off.
@@ -196,23 +288,20 @@ task<> supervise(std::shared_ptr<command_plan const> plan, job_context& job) {
   constexpr auto kill_wait = 5s;
 
   auto const strand = co_await boost::asio::this_coro::executor;
-  auto const launch = [&plan, &job] { return start(*plan, job); };
-  auto starting = run_on(launcher::of(strand), launch);
-  child_process child = co_await std::move(starting);
-  auto const run = std::make_shared<command_run>(strand, std::move(child), job);
+  auto const run = std::make_shared<command_run>(strand, job);
   std::stop_callback const on_stop(job.stop_token(), [run] { boost::asio::post(run->strand, [run] { run->set(&command_run::stop); }); });
+  co_await start(plan, run);
   boost::asio::co_spawn(strand, read_output(run), boost::asio::detached);
   boost::asio::co_spawn(strand, watch_leader(run), boost::asio::detached);
 
   co_await wait_until(run, &command_run::ended_or_stopped, std::chrono::steady_clock::duration::max());
   std::string how;
   if (!run->exited) {
-    // Whoever lost the lease may already run elsewhere: then there is no time for a grace.
-    if (job.why_stopped() != stop_reason::lease_lost && plan->options().stop_grace > duration{0}) {
+    if (auto const grace = grace_of(*plan, job); grace > duration{0}) {
       how = "the command was ended with SIGTERM";
       run->child.signal_group(SIGTERM);
       run->child.signal_group(SIGCONT);
-      co_await wait_until(run, &command_run::ended, plan->options().stop_grace);
+      co_await wait_until(run, &command_run::ended, grace);
     }
     if (!run->exited) {
       how = "the command was killed";
@@ -226,7 +315,7 @@ task<> supervise(std::shared_ptr<command_plan const> plan, job_context& job) {
   run->close();
   auto const status = run->child.reap();
   if (!how.empty()) throw stopped(job, how);
-  check_status(status.value_or(child_process::status_unknown), run->last.text());
+  check_status(status.value_or(child_process::status_unknown), run->last.text(plan->options().hidden));
 }
 
 template <class = void>
@@ -255,12 +344,15 @@ task<> run_command(std::shared_ptr<command_plan const> plan, job_context& job) {
 ///
 /// Exit code 0 is success. Anything else throws `visor::error` `handler_failed`: `exited with code 3: <last line of the output>`
 /// or `killed by SIGSEGV (Segmentation fault)`. A program or directory that is not there, or may not be run, is `not_found`, and is
-/// tried again like any failure, since another node may have it. When the program has ended, what it left running in its process
+/// tried again like any failure, since another node may have it. What this node lacks for the moment is `not_started`, and no attempt is
+/// counted: descriptors, processes, memory, a file server that answers, a program file that nobody writes to. So is a job of a command
+/// of which another start has hung for 5 s. When the program has ended, what it left running in its process
 /// group is given a second to finish its output and is then killed.
 ///
 /// When the job is asked to stop, the whole process group gets SIGTERM and, after `stop_grace`, SIGKILL; at once SIGKILL when this
 /// node's lease is lost. The handler comes back when it has ended, and throws `timeout`, `lease_lost` or `cancelled`. A process that
-/// is stuck in the kernel is left behind after 5 s.
+/// is stuck in the kernel is left behind after 5 s, and after 1 s if it had not become the program. A start that takes long, as on a file
+/// server that does not answer, holds up no other command.
 ///
 /// \param options what to run; checked here, but for the files it names, which are looked for at each run
 /// \throws visor::error `invalid_argument` that names the field

@@ -2,27 +2,24 @@
 #define VISOR_HANDLER_COMMAND_PLAN_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/json_text.hpp"
 #include "visor/base/program.hpp"
 #include "visor/base/secret.hpp"
 #include "visor/base/time.hpp"
 #include "visor/engine/job_context.hpp"
+#include "visor/handler/child_process.hpp"
 #include "visor/handler/context_fields.hpp"
 #include "visor/handler/option_fault.hpp"
-#include "visor/handler/scalar_text.hpp"
 
 #include <boost/describe/class.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
 
-#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,7 +31,13 @@ struct command_options {
   /// absolute starts at `working_directory`. With `shell`: exactly one text.
   std::vector<std::string> argv;
   bool shell = false;  ///< run the text with `/bin/sh -c`
-  /// Variables beside those that visor itself was started with. Names that start with `VISOR_INPUT_` and those that visor sets
+  /// Which variables it gets of those that visor itself was started with: `all`, `none`, or the names of some. Whatever this says, it gets
+  /// PATH, HOME, USER, LANG and TZ, and none that is `withheld`.
+  std::vector<std::string> inherit_env{"all"};
+  std::vector<std::string> withheld;  ///< names of variables with secrets, which it gets only from `env`
+  /// Texts that are replaced by asterisks in errors, where the last line of the output stands; the longest first.
+  std::vector<secret> hidden;
+  /// Variables beside those. Names that start with `VISOR_INPUT_` and those that visor sets
   /// for every job are refused.
   std::map<std::string, secret> env;
   std::string working_directory;                 ///< where it runs; empty: where visor runs
@@ -44,7 +47,7 @@ struct command_options {
   explicit command_options(std::vector<std::string> program_and_arguments) : argv(std::move(program_and_arguments)) {}
   friend bool operator==(command_options const&, command_options const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(command_options, (), (argv, shell, env, working_directory, stop_grace))
+BOOST_DESCRIBE_STRUCT(command_options, (), (argv, shell, inherit_env, withheld, hidden, env, working_directory, stop_grace))
 
 namespace detail {
 
@@ -59,24 +62,46 @@ inline void add_inputs(std::string const& payload, std::vector<std::string>& env
   // A kernel takes 128 KiB in one variable and, with the usual stack limit, 2 MiB in all.
   constexpr std::size_t longest = 32 * 1024;
   std::size_t room = 256 * 1024;
-  boost::system::error_code failed;
-  boost::json::value const root = boost::json::parse(payload, failed);
-  if (failed || !root.is_object()) return;
-  auto const first = environment.size();
-  for (auto const& [key, value] : root.get_object()) {
+  struct input {
+    std::string_view key;
+    std::string_view value;
+  };
+  std::vector<std::string> names;  // in the order of the payload
+  std::unordered_map<std::string, input> inputs;
+  std::size_t names_room = room;
+  bool const is_json = for_each_json_field(payload, [&](std::string_view key, std::string_view value) {
+    if (key.empty() || key.size() > longest) return;
     std::string variable = "VISOR_INPUT_";
-    for (char const c : upper_case(key)) variable += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
-    variable += '=';
-    bool const taken = std::any_of(environment.begin() + static_cast<std::ptrdiff_t>(first), environment.end(),
-                                   [&](std::string const& other) { return other.starts_with(variable); });
-    if (key.empty() || taken) continue;
-    auto const text = scalar_text(value);
+    for (char const c : upper_case(key.find('\\') == key.npos ? std::string(key) : unescaped_json(key)))
+      variable += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+    if (auto const taken = inputs.find(variable); taken != inputs.end()) {
+      if (taken->second.key == key) taken->second.value = value;  // of several with one name the last counts
+    } else if (variable.size() <= names_room) {
+      names_room -= variable.size();
+      names.push_back(variable);
+      inputs.emplace(std::move(variable), input{key, value});
+    }
+  });
+  if (!is_json) return;
+  for (std::string const& name : names) {
+    std::string_view const value = inputs.at(name).value;
+    if (value.size() > 6 * longest) continue;  // each character may be written as \uXXXX
+    auto const text = json_scalar_text(value);
     if (!text || text->size() > longest || text->find('\0') != text->npos) continue;
-    variable += *text;
+    std::string variable = name + "=" + *text;
     if (variable.size() > room) continue;
     room -= variable.size();
     environment.push_back(std::move(variable));
   }
+}
+
+/// Whether a command gets a variable of visor's own environment, if its `env` has no other of that name.
+inline bool is_inherited(std::string_view name, std::vector<std::string> const& inherit, std::vector<std::string> const& withheld) {
+  static constexpr std::string_view always[] = {"PATH", "HOME", "USER", "LANG", "TZ"};
+  auto const has = [&](auto const& names) { return std::ranges::find(names, name) != std::end(names); };
+  if (has(always)) return true;
+  if (has(withheld)) return false;
+  return (inherit.size() == 1 && inherit.front() == "all") || has(inherit);
 }
 
 /// Whether visor sets this variable for every job.
@@ -108,6 +133,10 @@ inline std::vector<option_fault> check_options(command_options const& options) {
     else if (value.reveal().find('\0') != std::string::npos)
       faults.push_back({"env", name, "env: the value of " + name, "holds a NUL byte", ""});
   }
+  for (auto const* const names : {&options.inherit_env, &options.withheld})
+    for (auto const& name : *names)
+      if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos)
+        fault(names == &options.withheld ? "withheld" : "inherit_env", "has a name that is empty, or holds '=' or NUL");
   if (options.working_directory.find('\0') != std::string::npos) fault("working_directory", "holds a NUL byte");
   if (options.stop_grace < duration{0} || options.stop_grace > std::chrono::hours{1})
     fault("stop_grace", "is " + to_string(options.stop_grace) + ": allowed is 0s to 1h");
@@ -125,11 +154,13 @@ class command_plan {
     if (!options_.working_directory.empty()) options_.working_directory = std::filesystem::absolute(options_.working_directory).string();
     for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
       std::string_view const name = std::string_view(*entry).substr(0, std::string_view(*entry).find('='));
-      if (!options_.env.contains(std::string(name)) && !is_own_variable(name)) environment_.emplace_back(*entry);
+      bool const given = options_.env.contains(std::string(name)) || is_own_variable(name);
+      if (!given && is_inherited(name, options_.inherit_env, options_.withheld)) environment_.emplace_back(*entry);
     }
     for (auto const& [name, value] : options_.env) environment_.push_back(name + "=" + value.reveal());
     for (auto const& entry : environment_)
       if (entry.starts_with("PATH=")) path_ = entry.substr(5);
+    candidates_ = program_candidates(options_.shell ? "/bin/sh" : options_.argv[0], path_, options_.working_directory);
   }
 
   command_options const& options() const noexcept { return options_; }
@@ -148,31 +179,27 @@ class command_plan {
     return result;
   }
 
-  /// The file to run.
-  /// \throws visor::error `not_found` that says where it was looked for, or what keeps it from being run
-  std::string program() const {
-    if (options_.shell) return "/bin/sh";
-    auto found = find_program(options_.argv[0], path_, options_.working_directory);
-    if (!found.problem.empty()) throw error(condition::not_found, "command " + found.problem);
-    return std::move(found.file);
+  /// Fills in what is to be run for a job.
+  /// \throws boost::system::system_error when memory or descriptors are used up
+  void prepare(spawn_request& request, job_context const& job) const {
+    request.candidates = candidates_;
+    request.directory = options_.working_directory;
+    request.arguments = arguments();
+    request.environment = environment_of(job);
+    request.input = file_of(job.payload());
   }
 
-  /// \throws visor::error `not_found` that names the directory
-  void check_directory() const {
-    struct stat about{};
-    if (options_.working_directory.empty()) return;
-    if (::stat(options_.working_directory.c_str(), &about) != 0)
-      throw error(condition::not_found,
-                  "directory " + options_.working_directory + " of command " + options_.argv[0] + ": " + std::strerror(errno));
-    if (!S_ISDIR(about.st_mode))
-      throw error(condition::not_found,
-                  "directory " + options_.working_directory + " of command " + options_.argv[0] + " is not a directory");
+  /// Why no file can be run.
+  /// \param obstacles that a start has found
+  std::string search_problem(std::vector<int> const& obstacles) const {
+    return search_result(options_.argv[0], path_, candidates_, obstacles).problem;
   }
 
  private:
   command_options options_;
   std::vector<std::string> environment_;
   std::string path_{usual_path};
+  std::vector<program_candidate> candidates_;
 };
 
 }  // namespace detail

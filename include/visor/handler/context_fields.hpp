@@ -19,7 +19,7 @@ struct context_field {
 
 /// What commands find in their environment (`VISOR_JOB_ID`), webhooks in their headers (`Visor-Job-Id`) and templates by name
 /// (`{{job_id}}`).
-inline constexpr std::array<context_field, 6> context_fields{{
+inline constexpr std::array<context_field, 7> context_fields{{
     {"job_id", [](job_context const& job) -> std::optional<std::string> { return std::to_string(job.id()); }},
     {"attempt", [](job_context const& job) -> std::optional<std::string> { return std::to_string(job.attempt()); }},
     {"schedule", [](job_context const& job) { return job.schedule(); }},
@@ -29,6 +29,7 @@ inline constexpr std::array<context_field, 6> context_fields{{
        return to_string(*job.planned_at());
      }},
     {"node", [](job_context const& job) -> std::optional<std::string> { return job.node(); }},
+    {"fence", [](job_context const& job) -> std::optional<std::string> { return std::to_string(job.fence()); }},
     {"epoch", [](job_context const& job) -> std::optional<std::string> { return std::to_string(job.epoch()); }},
 }};
 

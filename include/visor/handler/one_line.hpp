@@ -1,12 +1,14 @@
 #ifndef VISOR_HANDLER_ONE_LINE_HPP
 #define VISOR_HANDLER_ONE_LINE_HPP
 
+#include "visor/base/secret.hpp"
 #include "visor/base/text.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace visor::detail {
 
@@ -34,6 +36,12 @@ inline std::string one_line(std::string_view text, std::size_t limit = 200) {
   return line;
 }
 
+/// Replaces a secret, wherever it is in a text.
+inline void hide(std::string& text, std::string_view value) {
+  if (value.empty()) return;
+  for (auto at = text.find(value); at != text.npos; at = text.find(value, at + masked.size())) text.replace(at, value.size(), masked);
+}
+
 /// Remembers the last line that is not blank of a text that comes in pieces, without keeping the rest.
 class last_line {
  public:
@@ -48,12 +56,26 @@ class last_line {
     }
   }
 
-  std::string text() const {
-    std::string const line = one_line(current_);
-    return line.empty() ? one_line(last_) : line;
+  /// \param hidden texts of which nothing is shown, the longest first
+  std::string text(std::vector<secret> const& hidden = {}) const {
+    std::string line = current_.find_first_not_of(" \t\r\n") == current_.npos ? last_ : current_;
+    bool const is_cut = line.size() == longest;
+    for (auto const& each : hidden) hide(line, each.reveal());
+    if (is_cut)
+      for (auto const& each : hidden) hide_beginning(line, each.reveal());
+    return one_line(line);
   }
 
  private:
+  /// Hides the part of a secret that stands where the line was cut.
+  static void hide_beginning(std::string& line, std::string_view value) {
+    for (std::size_t size = std::min(value.size(), line.size()); size >= 4; --size) {
+      if (!line.ends_with(value.substr(0, size))) continue;
+      line.replace(line.size() - size, size, masked);
+      return;
+    }
+  }
+
   static constexpr std::size_t longest = 1024;
   std::string current_;
   std::string last_;

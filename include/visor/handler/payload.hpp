@@ -2,6 +2,7 @@
 #define VISOR_HANDLER_PAYLOAD_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/json_text.hpp"
 #include "visor/handler/payload_reader.hpp"
 #include "visor/handler/payload_writer.hpp"
 
@@ -44,23 +45,29 @@ std::string to_payload(Payload const& payload) {
 /// Reads a payload. Fields that are not there keep the value that a default-constructed `Payload` has; an empty text and `null` are
 /// read as an object without fields. A field that the struct does not have is refused, since it is a misspelt one or belongs to a
 /// newer version of the program, and the job would run without it.
-/// \throws visor::error `invalid_argument` that names the field, what was expected and what was found
+/// \param unknown_fields `ignore`: such fields are passed over
+/// \throws visor::error `invalid_argument` that names the field, what was expected and what was found; `payload_mismatch`, which is one,
+/// for a field or an enumerator that is not known, and for a number that would lose digits
 template <class Payload>
-Payload from_payload(std::string_view text) {
+Payload from_payload(std::string_view text, unknown_fields what = unknown_fields::refuse) {
   static_assert(std::is_default_constructible_v<Payload>,
                 "visor: a payload needs a default constructor: fields that are missing keep the values it gives");
   boost::json::value root;
   if (!text.empty()) {
-    boost::system::error_code failed;
+    if (auto const fault = detail::find_lost_digits(text)) {
+      if (auto const wrong = detail::find_json_fault(text)) throw error(condition::invalid_argument, "the payload " + wrong->message());
+      throw payload_mismatch("the payload " + fault->message());
+    }
     boost::json::parse_options options;
-    options.max_depth = 256;
+    options.max_depth = json_limits::depth;
+    boost::system::error_code failed;
     root = boost::json::parse(boost::json::string_view(text.data(), text.size()), failed, {}, options);
-    if (failed) throw error(condition::invalid_argument, "not JSON: " + failed.message());
+    if (failed) throw error(condition::invalid_argument, "the payload is not JSON: " + failed.message());
   }
   if constexpr (detail::payload_struct<Payload>)
     if (root.is_null()) root.emplace_object();
   Payload payload{};
-  detail::field_path path;
+  detail::field_path path(what);
   detail::read_value(root, payload, path);
   return payload;
 }

@@ -1,6 +1,7 @@
 #ifndef VISOR_HANDLER_PAYLOAD_READER_HPP
 #define VISOR_HANDLER_PAYLOAD_READER_HPP
 
+#include "visor/base/json_text.hpp"
 #include "visor/base/text.hpp"
 #include "visor/base/time.hpp"
 #include "visor/handler/one_line.hpp"
@@ -13,6 +14,8 @@
 #include <boost/mp11/algorithm.hpp>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -48,6 +51,19 @@ inline std::string list_of(std::vector<std::string_view> const& names) {
   return result;
 }
 
+/// Whether a number of a member is the one that the payload has, digit by digit.
+template <class T>
+bool is_same_number(T value, boost::json::value const& from) {
+  if (auto const* const whole = from.if_int64()) return static_cast<long double>(value) == static_cast<long double>(*whole);
+  if (auto const* const natural = from.if_uint64()) return static_cast<long double>(value) == static_cast<long double>(*natural);
+  if constexpr (std::is_same_v<T, double>) return true;  // `find_lost_digits` has looked
+  std::array<char, 64> given{}, kept{};
+  auto const write = [](std::array<char, 64>& to, auto number) {
+    return std::string_view(to.data(), std::to_chars(to.data(), to.data() + to.size(), number).ptr);
+  };
+  return as_decimal(write(given, from.get_double())) == as_decimal(write(kept, value));
+}
+
 /// Members of a struct from the fields of an object.
 template <class T>
 void read_members(boost::json::object const& from, T& into, field_path& path);
@@ -74,6 +90,7 @@ void read_value(boost::json::value const& from, T& into, field_path& path) {
     if (!(std::abs(number) / largest <= 1 + static_cast<double>(std::numeric_limits<T>::epsilon()) / 4))
       refuse(path, "a smaller number", from);
     into = static_cast<T>(std::clamp(number, -largest, largest));
+    if (!is_same_number(into, from)) path.refuse_version("has more digits than its type keeps, found " + show(from));
   } else if constexpr (std::is_same_v<T, std::string>) {
     into = text_of(from, "text", path);
   } else if constexpr (payload_enum<T>) {
@@ -81,7 +98,8 @@ void read_value(boost::json::value const& from, T& into, field_path& path) {
     boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto enumerator) { names.emplace_back(enumerator.name); });
     std::string const expected = "one of " + list_of(names);
     std::string const name(text_of(from, expected, path));
-    if (!boost::describe::enum_from_string(name.c_str(), into) || name.find('\0') != name.npos) refuse(path, expected, from);
+    if (!boost::describe::enum_from_string(name.c_str(), into) || name.find('\0') != name.npos)
+      path.refuse_version("expected " + expected + ", found " + show(from));
   } else if constexpr (is_duration<T>) {
     char const* const expected = "a length of time such as \"1h30m\"";
     std::string_view text = text_of(from, expected, path);
@@ -146,13 +164,14 @@ void read_members(boost::json::object const& from, T& into, field_path& path) {
     field_path::step const here(path, std::string_view(member.name));
     read_value(*field, into.*member.pointer, path);
   });
+  if (path.ignores_unknown_fields()) return;
   for (auto const& [key, value] : from) {
     std::string_view const name(key.data(), key.size());
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
     field_path::step const here(path, one_line(name, 60));
     auto const meant = nearest(name, names);
-    path.refuse("there is no such field; " +
-                (meant.empty() ? "there are: " + list_of(names) : "did you mean \"" + std::string(meant) + "\"?"));
+    path.refuse_version("there is no such field; " +
+                        (meant.empty() ? "there are: " + list_of(names) : "did you mean \"" + std::string(meant) + "\"?"));
   }
 }
 

@@ -2,6 +2,7 @@
 #define VISOR_HANDLER_PAYLOAD_TYPES_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/engine/job_context.hpp"
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
@@ -18,7 +19,19 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
+
+namespace visor {
+
+/// A payload that another version of the program wrote, or can read: it has a field or an enumerator that this one does not know, or a
+/// number with more digits than the type of the member keeps.
+class payload_mismatch : public error {
+ public:
+  explicit payload_mismatch(std::string message) : error(condition::invalid_argument, std::move(message)) {}
+};
+
+}  // namespace visor
 
 namespace visor::detail {
 
@@ -66,6 +79,11 @@ inline constexpr double longest_duration_us = 100.0 * 366 * 86'400e6;
 /// Where in a payload we are: `items[2].pages`.
 class field_path {
  public:
+  /// \param unknown_fields what to do about fields that a struct does not have
+  explicit field_path(visor::unknown_fields unknown_fields = visor::unknown_fields::refuse) : unknown_fields_(unknown_fields) {}
+
+  bool ignores_unknown_fields() const noexcept { return unknown_fields_ == visor::unknown_fields::ignore; }
+
   /// Enters a field or an element for as long as it lives.
   class step {
    public:
@@ -87,11 +105,15 @@ class field_path {
     std::size_t before_;
   };
 
-  [[noreturn]] void refuse(std::string const& why) const {
-    throw error(condition::invalid_argument, text_.empty() ? why : "field \"" + text_ + "\": " + why);
-  }
+  [[noreturn]] void refuse(std::string const& why) const { throw error(condition::invalid_argument, at(why)); }
+
+  /// Refuses what another version of the program may understand.
+  [[noreturn]] void refuse_version(std::string const& why) const { throw payload_mismatch(at(why)); }
 
  private:
+  std::string at(std::string const& why) const { return text_.empty() ? why : "field \"" + text_ + "\": " + why; }
+
+  visor::unknown_fields unknown_fields_;
   std::string text_;
 };
 

@@ -12,6 +12,7 @@ namespace visor::detail {
 inline error stopped(job_context const& job, std::string const& how) {
   switch (job.why_stopped()) {
     case stop_reason::timed_out: return {condition::timeout, "timed out: " + how};
+    case stop_reason::lease_ending: return {condition::lease_lost, "this node's lease is about to end: " + how};
     case stop_reason::lease_lost: return {condition::lease_lost, "this node's lease was lost: " + how};
     case stop_reason::shutdown: return {condition::cancelled, "this node shuts down: " + how};
     case stop_reason::none:

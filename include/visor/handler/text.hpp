@@ -1,11 +1,9 @@
 #ifndef VISOR_HANDLER_TEXT_HPP
 #define VISOR_HANDLER_TEXT_HPP
 
+#include "visor/base/json_text.hpp"
 #include "visor/base/task.hpp"
 #include "visor/engine/job_context.hpp"
-
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
 
 #include <string_view>
 
@@ -14,13 +12,10 @@ namespace detail {
 
 template <class = void>
 task<> run_write_text(job_context& job) {
-  boost::system::error_code failed;
-  boost::json::value const root = boost::json::parse(job.payload(), failed);
-  boost::json::value const* const field = !failed && root.is_object() ? root.get_object().if_contains("text") : nullptr;
-  if (field == nullptr || !field->is_string())
+  auto const field = find_json_field(job.payload(), "text");
+  if (!field || !field->starts_with('"'))
     throw permanent_failure("payload of job type " + job.type() + ": field \"text\": expected text, found none");
-  auto const& text = field->get_string();
-  job.log(std::string_view(text.data(), text.size()));
+  job.log(json_scalar_text(*field).value());
   co_return;
 }
 

@@ -24,10 +24,14 @@ namespace detail {
 
 template <class Payload>
 Payload read_payload(job_context const& job) {
+  auto const said = [&job](error const& failure) { return "payload of job type " + job.type() + ": " + failure.message(); };
   try {
-    return from_payload<Payload>(job.payload());
+    return from_payload<Payload>(job.payload(), job.unknown_fields());
+  } catch (payload_mismatch const& failure) {
+    if (job.unknown_fields() == unknown_fields::refuse) throw permanent_failure(said(failure));
+    throw not_started(said(failure));
   } catch (error const& failure) {
-    throw permanent_failure("payload of job type " + job.type() + ": " + failure.message());
+    throw permanent_failure(said(failure));
   }
 }
 
@@ -104,6 +108,8 @@ constexpr void check_user_function() {
 ///
 /// A payload that does not fit ends the job without another attempt (`permanent_failure`), with a message such as
 /// `payload of job type send-report: field "pages": expected a number, found "x"`; see `from_payload` for missing and unknown fields.
+/// One that another version of the program wrote (`payload_mismatch`) is given back to the queue instead, unless
+/// `job_type_options::unknown_fields` says otherwise.
 /// What the function throws is passed on.
 template <class Payload = void, class Function>
 handler make_handler(Function function) {

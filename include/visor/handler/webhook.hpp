@@ -1,10 +1,16 @@
 #ifndef VISOR_HANDLER_WEBHOOK_HPP
 #define VISOR_HANDLER_WEBHOOK_HPP
 
+#include "visor/base/clock.hpp"
+#include "visor/base/descriptor_limit.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/task.hpp"
+#include "visor/config/source.hpp"
 #include "visor/engine/job_context.hpp"
+#include "visor/handler/happy_eyeballs.hpp"
+#include "visor/handler/http_header.hpp"
 #include "visor/handler/one_line.hpp"
+#include "visor/handler/proxy.hpp"
 #include "visor/handler/stopped.hpp"
 #include "visor/handler/webhook_plan.hpp"
 #include "visor/version.hpp"
@@ -26,6 +32,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -33,13 +40,17 @@
 
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace visor {
@@ -48,12 +59,18 @@ namespace detail {
 namespace http = boost::beast::http;
 using boost::asio::ip::tcp;
 
-/// The plan, and what it trusts.
+/// The plan, what it trusts, and the proxy that the environment names for it.
 struct webhook_target : webhook_plan {
+  std::optional<http_proxy> proxy;
   mutable boost::asio::ssl::context tls{boost::asio::ssl::context::tls_client};  // mutable: making a connection asks for it so
 
-  /// \throws visor::error `invalid_argument` when the file of certificates cannot be used
+  /// \throws visor::error `invalid_argument` when the file of certificates or the proxy cannot be used
   explicit webhook_target(webhook_options options) : webhook_plan(std::move(options)) {
+    try {
+      proxy = proxy_for(url().tls, url().host, url().port, process_environment());
+    } catch (error const& refused) {
+      throw error(condition::invalid_argument, "webhook: " + refused.message());
+    }
     if (!url().tls) return;
     boost::system::error_code failed;
     tls.set_verify_mode(boost::asio::ssl::verify_peer);
@@ -69,6 +86,8 @@ struct webhook_target : webhook_plan {
   }
 };
 
+inline constexpr std::size_t longest_header = 64 * 1024;
+
 /// One run of a webhook. All members belong to one strand.
 struct webhook_call {
   std::shared_ptr<webhook_target const> target;
@@ -79,8 +98,10 @@ struct webhook_call {
   tcp::resolver::results_type addresses;
   boost::system::error_code resolve_error;
   boost::beast::tcp_stream* stream = nullptr;  ///< while there is one
+  connection_race* race = nullptr;             ///< while there is one
   bool resolved = false;
   bool stop = false;
+  std::string answering{};  ///< how far the answer has come, once its header is there
 
   webhook_call(std::shared_ptr<webhook_target const> to, job_context& of, boost::asio::any_io_executor on)
       : target(std::move(to)), job(of), strand(std::move(on)), resolver(strand), changed(strand) {}
@@ -88,14 +109,18 @@ struct webhook_call {
   void request_stop() {
     stop = true;
     changed.cancel();
+    if (race != nullptr) race->cancel();
     if (stream != nullptr) stream->close();
   }
 
   auto stage_timeout() const { return target->options().stage_timeout; }
 
+  /// What is connected to.
+  std::string peer() const { return target->proxy ? "the proxy " + target->proxy->shown : "the host"; }
+
   /// Before and after everything that waits.
   void check_stop() const {
-    if (stop) throw stopped(job, target->name() + " was given up");
+    if (stop) throw stopped(job, target->name() + " was given up" + answering);
   }
 
   [[noreturn]] void fail(condition what, std::string const& why) const { throw error(what, target->name() + ": " + why); }
@@ -113,6 +138,7 @@ struct webhook_answer {
   http::response_header<> header;
   std::string body;
   boost::system::error_code broke_off;  ///< the body is not whole
+  bool is_endless = false;              ///< it has no length, and its connection was still open when the time was over
   webhook_answer() = default;
 };
 
@@ -123,15 +149,18 @@ inline constexpr std::size_t longest_answer = 1024 * 1024;
 template <class = void>
 task<> resolve(std::shared_ptr<webhook_call> call) {
   auto const& url = call->target->url();
-  if (url.host == "localhost") {
+  auto const& proxy = call->target->proxy;
+  std::string const& host = proxy ? proxy->host : url.host;
+  std::string const& port_text = proxy ? proxy->port : url.port;
+  if (host == "localhost") {
     // RFC 6761, section 6.3: this machine, also where no file and no server says so. A bare container has no /etc/hosts.
-    auto const port = static_cast<unsigned short>(std::stoul(url.port));
+    auto const port = static_cast<unsigned short>(std::stoul(port_text));
     std::array<tcp::endpoint, 2> const here{tcp::endpoint(boost::asio::ip::address_v4::loopback(), port),
                                             tcp::endpoint(boost::asio::ip::address_v6::loopback(), port)};
-    call->addresses = tcp::resolver::results_type::create(here.begin(), here.end(), url.host, url.port);
+    call->addresses = tcp::resolver::results_type::create(here.begin(), here.end(), host, port_text);
     co_return;
   }
-  call->resolver.async_resolve(url.host, url.port, [call](boost::system::error_code failed, tcp::resolver::results_type found) {
+  call->resolver.async_resolve(host, port_text, [call](boost::system::error_code failed, tcp::resolver::results_type found) {
     call->resolve_error = failed;
     call->addresses = std::move(found);
     call->resolved = true;
@@ -147,13 +176,16 @@ task<> resolve(std::shared_ptr<webhook_call> call) {
   call->check_stop();
   if (!call->resolved) {
     call->resolver.cancel();
-    call->fail(condition::connection_failed, "the name of the host was not resolved within " + to_string(call->stage_timeout()));
+    call->fail(condition::connection_failed,
+               "the name of " + call->peer() + " was not resolved within " + to_string(call->stage_timeout()));
   }
-  call->check(call->resolve_error, condition::connection_failed, "the name of the host is not known", {});
+  call->check(call->resolve_error, condition::connection_failed, "the name of " + call->peer() + " is not known", {});
 }
 
 inline http::request<http::string_body> make_request(webhook_target const& target, job_context const& job) {
-  http::request<http::string_body> request(http::string_to_verb(target.options().method), target.url().target, 11);
+  bool const by_proxy = target.proxy && !target.url().tls;
+  std::string const where = by_proxy ? target.url().origin() + target.url().target : target.url().target;
+  http::request<http::string_body> request(http::string_to_verb(target.options().method), where, 11);
   request.set(http::field::host, target.url().authority);
   request.set(http::field::user_agent, "visor/" + std::string(version_text));
   request.keep_alive(false);
@@ -161,9 +193,39 @@ inline http::request<http::string_body> make_request(webhook_target const& targe
   auto body = target.body_for(job);
   if (body) request.set(http::field::content_type, "application/json");
   for (auto const& [name, value] : target.options().headers) request.set(name, value.reveal());
+  if (by_proxy && !target.proxy->authorization.empty()) request.set(http::field::proxy_authorization, target.proxy->authorization.reveal());
   if (body) request.body() = std::move(*body);
   if (body) request.prepare_payload();
   return request;
+}
+
+/// Reads the header of an answer into a parser, and leaves what follows it in the buffer. The parser of Beast takes neither lines that end
+/// in LF alone nor a status without a blank behind it, so it is given the header as it should have been.
+template <class Stream, class Parser>
+task<> read_header(std::shared_ptr<webhook_call> call, Stream& stream, boost::beast::flat_buffer& buffer, Parser& parser,
+                   boost::system::error_code& failed) {
+  auto const come = [&buffer] {
+    auto const data = buffer.data();
+    return std::string_view(static_cast<char const*>(data.data()), data.size());
+  };
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
+  while (header_size(come()) == 0) {
+    if (is_not_http(come())) failed = http::error::bad_version;
+    if (buffer.size() >= longest_header) failed = http::error::header_limit;
+    if (failed) co_return;
+    auto const room = buffer.prepare(4096);
+    std::size_t const size = co_await stream.async_read_some(room, token);
+    buffer.commit(size);
+    call->check_stop();
+    bool const is_end = failed == boost::asio::error::eof || failed == boost::asio::ssl::error::stream_truncated;
+    if (is_end && buffer.size() != 0) failed = http::error::partial_message;
+    if (failed) co_return;
+  }
+  std::size_t const size = header_size(come());
+  std::string const header = strict_header(come().substr(0, size));
+  buffer.consume(size);
+  parser.header_limit(2 * longest_header);
+  parser.put(boost::asio::buffer(header), failed);
 }
 
 /// Reads an answer to its end, or as much of its body as is worth keeping. `failed` is set when not even its header came.
@@ -175,13 +237,16 @@ task<> read_answer(std::shared_ptr<webhook_call> call, Stream& stream, webhook_a
   for (bool informational = true; informational;) {
     http::response_parser<http::buffer_body> parser;
     parser.body_limit(boost::none);
-    parser.header_limit(64 * 1024);
     call->stream->expires_after(call->stage_timeout());
-    co_await http::async_read_header(stream, buffer, parser, token);
-    call->check_stop();
+    co_await read_header(call, stream, buffer, parser, failed);
     if (failed) co_return;
     answer.header = parser.get().base();
     informational = answer.header.result_int() / 100 == 1;
+    // RFC 9112, 6.3: then the body lasts as long as the connection.
+    bool const is_endless = !informational && parser.need_eof();
+    if (!informational)
+      call->answering = " while it answered " + std::to_string(answer.header.result_int()) +
+                        (is_endless ? ": the answer has no Content-Length, and the connection stayed open" : "");
     call->stream->expires_after(call->stage_timeout());
     while (!parser.is_done() && !failed && answer.body.size() < longest_answer) {
       parser.get().body().data = chunk.data();
@@ -194,6 +259,7 @@ task<> read_answer(std::shared_ptr<webhook_call> call, Stream& stream, webhook_a
     // Without a length the end of the connection ends the body, and few servers say goodbye in TLS.
     bool const ended = parser.need_eof() && failed == boost::asio::ssl::error::stream_truncated;
     if (!ended) answer.broke_off = failed;
+    answer.is_endless = is_endless && failed == boost::beast::error::timeout;
     if (answer.body.size() >= longest_answer && !parser.is_done()) answer.broke_off = http::error::body_limit;
     failed.clear();
   }
@@ -221,25 +287,55 @@ task<> exchange(std::shared_ptr<webhook_call> call, Stream& stream, webhook_answ
   call->check(unread, condition::connection_lost, not_http ? "the answer is not HTTP" : "no answer", "no answer");
 }
 
-/// Where a stop finds the stream.
-class stream_in_use {
+/// What a stop has to end, for as long as there is something.
+template <class Part>
+class in_use {
  public:
-  stream_in_use(webhook_call& call, boost::beast::tcp_stream& stream) : call_(call) { call_.stream = &stream; }
-  stream_in_use(stream_in_use const&) = delete;
-  stream_in_use& operator=(stream_in_use const&) = delete;
-  ~stream_in_use() { call_.stream = nullptr; }
+  in_use(Part*& place, Part& part) : place_(place) { place_ = &part; }
+  in_use(in_use const&) = delete;
+  in_use& operator=(in_use const&) = delete;
+  ~in_use() { place_ = nullptr; }
 
  private:
-  webhook_call& call_;
+  Part*& place_;
 };
 
+/// Connects to the host or the proxy.
 template <class = void>
 task<> connect(std::shared_ptr<webhook_call> call) {
   boost::system::error_code failed;
+  connection_race race(call->strand, interleave_families(call->addresses), call->stage_timeout());
+  in_use const use(call->race, race);
+  auto socket = co_await race.run(failed);
+  call->stream->socket() = std::move(socket);
+  std::string const to = call->target->proxy ? "no connection to " + call->peer() : "no connection";
+  call->check(failed, condition::connection_failed, to, to);
+}
+
+/// Has the proxy connect to the host of the URL.
+template <class = void>
+task<> open_tunnel(std::shared_ptr<webhook_call> call) {
+  auto const& target = *call->target;
+  std::string const host = target.url().host.find(':') == std::string::npos ? target.url().host : "[" + target.url().host + "]";
+  http::request<http::empty_body> request(http::verb::connect, host + ":" + target.url().port, 11);
+  request.set(http::field::host, host + ":" + target.url().port);
+  request.set(http::field::user_agent, "visor/" + std::string(version_text));
+  if (!target.proxy->authorization.empty()) request.set(http::field::proxy_authorization, target.proxy->authorization.reveal());
+  boost::system::error_code failed;
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
   call->stream->expires_after(call->stage_timeout());
-  co_await call->stream->async_connect(call->addresses, token);
-  call->check(failed, condition::connection_failed, "no connection", "no connection");
+  co_await http::async_write(*call->stream, request, token);
+  call->check(failed, condition::connection_lost, call->peer() + " took no request", call->peer() + " took no request");
+  boost::beast::flat_buffer buffer;
+  http::response_parser<http::empty_body> parser;
+  parser.skip(true);
+  co_await read_header(call, *call->stream, buffer, parser, failed);
+  call->check(failed, condition::connection_lost, "no answer of " + call->peer(), "no answer of " + call->peer());
+  unsigned const status = parser.get().result_int();
+  if (status / 100 == 2) co_return;
+  auto const reason = parser.get().reason();
+  call->fail(condition::connection_failed,
+             call->peer() + " answered " + std::to_string(status) + " " + one_line(std::string_view(reason.data(), reason.size()), 60));
 }
 
 using tls_stream = boost::asio::ssl::stream<boost::beast::tcp_stream>;
@@ -253,7 +349,8 @@ inline void expect_host(tls_stream& stream, std::string const& host) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(handle), host.c_str());
     return;
   }
-  SSL_set_hostflags(handle, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  // The name in the subject has not counted for long (RFC 9110, 4.3.4): a certificate without a subjectAltName is for no host.
+  SSL_set_hostflags(handle, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   SSL_set1_host(handle, host.c_str());
   SSL_ctrl(handle, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()));
 }
@@ -262,11 +359,23 @@ template <class = void>
 task<> handshake(std::shared_ptr<webhook_call> call, tls_stream& stream) {
   boost::system::error_code failed;
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
+  // What is wrong with a certificate is known while it is looked at, and forgotten with the handshake.
+  bool has_names = true;
+  boost::system::error_code ignored;
+  auto const look = [&has_names](bool good, boost::asio::ssl::verify_context& seen) {
+    X509* const certificate = X509_STORE_CTX_get_current_cert(seen.native_handle());
+    bool const is_last = X509_STORE_CTX_get_error_depth(seen.native_handle()) == 0;
+    if (is_last && certificate != nullptr) has_names = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0;
+    return good;
+  };
+  stream.set_verify_callback(look, ignored);
   call->stream->expires_after(call->stage_timeout());
   co_await stream.async_handshake(tls_stream::client, token);
   call->check_stop();
   auto const verdict = SSL_get_verify_result(stream.native_handle());
-  if (failed && verdict == X509_V_ERR_HOSTNAME_MISMATCH) call->fail(condition::tls_failed, "its certificate is not for this host");
+  if (failed && verdict == X509_V_ERR_HOSTNAME_MISMATCH)
+    call->fail(condition::tls_failed,
+               has_names ? "its certificate is not for this host" : "its certificate names no host: it has no subjectAltName");
   if (failed && verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) call->fail(condition::tls_failed, "its certificate is not for this address");
   if (failed && verdict != X509_V_OK)
     call->fail(condition::tls_failed, "its certificate is not trusted: " + std::string(X509_verify_cert_error_string(verdict)));
@@ -280,6 +389,7 @@ inline void check_status(webhook_plan const& plan, http::response_header<> const
   std::string what = plan.name() + " answered " + std::to_string(status);
   auto const reason = answer.reason().empty() ? http::obsolete_reason(answer.result()) : answer.reason();
   if (!reason.empty()) what += " " + one_line(std::string_view(reason.data(), reason.size()), 60);
+  if (status == 304) throw permanent_failure(what);  // of a request that was not conditional
   if (status / 100 == 3) {
     auto const location = answer[http::field::location];
     std::string_view const to(location.data(), location.size());
@@ -288,6 +398,11 @@ inline void check_status(webhook_plan const& plan, http::response_header<> const
     throw permanent_failure(what);
   }
   if (std::string const line = one_line(body.substr(0, body.find('\n'))); !line.empty()) what += ": " + line;
+  if (status == 429 || status == 503) {
+    auto const text = [&](http::field name) { return std::string(answer[name].data(), answer[name].size()); };
+    if (auto const wait = retry_after(text(http::field::retry_after), text(http::field::date), wall_clock().now()))
+      throw retry_later(what, *wait);
+  }
   bool const again = status / 100 != 4 || status == 408 || status == 425 || status == 429;
   if (again) throw error(condition::handler_failed, what);
   throw permanent_failure(what);
@@ -303,20 +418,24 @@ task<> call_webhook(std::shared_ptr<webhook_target const> target, job_context& j
   webhook_answer answer;
   if (target->url().tls) {
     tls_stream stream(strand, target->tls);
-    stream_in_use const use(*call, stream.next_layer());
+    in_use const use(call->stream, stream.next_layer());
     expect_host(stream, target->url().host);
     co_await connect(call);
+    if (target->proxy) co_await open_tunnel(call);
     co_await handshake(call, stream);
     co_await exchange(call, stream, answer);
   } else {
     boost::beast::tcp_stream stream(strand);
-    stream_in_use const use(*call, stream);
+    in_use const use(call->stream, stream);
     co_await connect(call);
     co_await exchange(call, stream, answer);
   }
   std::string const body = target->redact(std::move(answer.body));
   job.append(body);
-  if (answer.broke_off) job.log("\n[the answer is not whole: " + one_line(answer.broke_off.message()) + "]");
+  if (answer.is_endless)
+    job.log("\n[the answer has no Content-Length, and the connection was still open after " + to_string(call->stage_timeout()) + "]");
+  else if (answer.broke_off)
+    job.log("\n[the answer is not whole: " + one_line(answer.broke_off.message()) + "]");
   check_status(*target, answer.header, body);
 }
 
@@ -325,6 +444,8 @@ task<> run_webhook(std::shared_ptr<webhook_target const> target, job_context& jo
   // The stop token ends the call; cancellation at an await would hide why.
   co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   if (job.stop_requested()) throw stopped(job, target->name() + " was not called");
+  if (int const lack = lack_of_descriptors(); lack != 0)
+    throw not_started(static_cast<std::errc>(lack), target->name() + " was not called");
   auto const executor = co_await boost::asio::this_coro::executor;
   auto calling =
       boost::asio::co_spawn(boost::asio::make_strand(executor), call_webhook(std::move(target), job), boost::asio::use_awaitable);
@@ -342,11 +463,17 @@ task<> run_webhook(std::shared_ptr<webhook_target const> target, job_context& jo
 /// `Visor-Node`, `Visor-Epoch` and, for a job of a schedule, `Visor-Schedule` and `Visor-Planned-At`, percent-encoded where they are
 /// not visible ASCII. A job that is tried again sends the same `Visor-Job-Id`, by which the other side can tell.
 ///
-/// Over HTTPS, TLS 1.2 or newer, the certificate must be valid, trusted, and for the host of the URL.
+/// Over HTTPS, TLS 1.2 or newer, the certificate must be valid, trusted, and for the host of the URL, by its subjectAltName.
 ///
-/// Status 2xx is success. 408, 425, 429, 5xx, and everything that kept an answer from coming, is a failure that is tried again
-/// (`Retry-After` is not looked at); other 4xx and redirects, which are not followed, end the job (`permanent_failure`). Up to 1 MiB of
+/// The call goes through the proxy that `http_proxy` (for `http://`) or `https_proxy` or `HTTPS_PROXY` (for `https://`) name in the
+/// environment when the handler is made, unless `no_proxy` or `NO_PROXY` names the host.
+///
+/// Status 2xx is success. 408, 425, 429, 5xx, and everything that kept an answer from coming, is a failure that is tried again; where 429
+/// or 503 come with a `Retry-After`, not before that time, an hour at most (`retry_later`). Other 4xx, 304, and redirects, which are not
+/// followed, end the job (`permanent_failure`). Up to 1 MiB of
 /// the answer's body becomes the attempt's output; values of our headers that come back in it are hidden.
+///
+/// A request that is not sent because this node has no descriptors left is `not_started`, and no attempt is counted.
 ///
 /// When the job is asked to stop, the connection is closed and the handler throws `timeout`, `lease_lost` or `cancelled`. Errors name
 /// scheme, host and port of the URL only, since the rest of it and the headers may be secret.

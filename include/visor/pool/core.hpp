@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <random>
@@ -24,6 +26,15 @@ namespace visor {
 /// - `broken`: it cannot be used any more, or something that was begun on it has not ended: it is closed.
 enum class connection_state { clean, dirty, broken };
 
+/// What a caller wants a connection for.
+///
+/// - `work`: anything; for a short time.
+/// - `beat`: a heartbeat, on which everything else depends. It goes before all others. From the first of them on, one connection of two or
+///   more is kept free of other purposes, so that nobody who holds connections can starve it.
+/// - `listening`: to hear of others' commits, for as long as the pool lives. Whoever has it is interrupted when it is to be given back:
+///   when it is evicted, and at the end.
+enum class connection_purpose : std::uint8_t { work, beat, listening };
+
 }  // namespace visor
 
 namespace visor::detail {
@@ -37,8 +48,9 @@ namespace visor::detail {
 ///                             idle <-> asked (does it still answer?)
 ///     any -> closing -> absent
 ///
-/// Callers wait in one queue, in the order in which they came. Nobody is promised a certain connection: what becomes available goes to
-/// the first in the queue, so that giving up, running out of time and failing connections need no rules about each other.
+/// Callers wait in one queue, heartbeats before all others, and otherwise in the order in which they came. Nobody is promised a certain
+/// connection: what becomes available goes to the first in the queue, so that giving up, running out of time and failing connections need
+/// no rules about each other.
 class pool_core {
  public:
   using slot = std::uint32_t;
@@ -47,13 +59,14 @@ class pool_core {
   /// What is to be done. Those with a slot are answered by the event of the same name.
   struct action {
     enum class kind {
-      connect,  ///< a slot: answered by `connected` or `connect_failed`
-      ask,      ///< a slot: answered by `asked`
-      reset,    ///< a slot: answered by `was_reset`
-      close,    ///< a slot, and why: answered by `closed`
-      grant,    ///< a slot and a ticket: the caller has it
-      refuse,   ///< a ticket, and why
-      report,   ///< a slot: it is held for longer than the threshold
+      connect,    ///< a slot: answered by `connected` or `connect_failed`
+      ask,        ///< a slot: answered by `asked`
+      reset,      ///< a slot: answered by `was_reset`
+      close,      ///< a slot, and why: answered by `closed`
+      grant,      ///< a slot and a ticket: the caller has it
+      refuse,     ///< a ticket, and why
+      report,     ///< a slot: it is held for longer than the threshold
+      interrupt,  ///< a slot: whoever listens on it is to give it back
     };
     enum class refusal { none, timed_out, closed, connect_failed };
 
@@ -73,13 +86,16 @@ class pool_core {
   }
 
   /// A connection at once, if one is there that nobody who waits has a right to. O(1).
-  std::optional<slot> acquire(duration now) {
-    if (idle_.empty() || !waiting_.empty() || suspended_ || closing_) return std::nullopt;
+  std::optional<slot> acquire(duration now, connection_purpose why = connection_purpose::work) {
+    note(why);
+    bool const is_beat = why == connection_purpose::beat;
+    bool const others_first = is_beat ? beats_waiting() != 0 : !waiting_.empty() || room() == 0;
+    if (idle_.empty() || others_first || suspended_ || closing_) return std::nullopt;
     slot const newest = idle_.back();
     entry& one = entries_[newest];
     if (now - one.answered > settings_.validation_window || is_expired(one, now)) return std::nullopt;
     idle_.pop_back();
-    take(newest, now);
+    take(newest, why, now);
     statistics_.acquire_time.add(duration{0});
     return newest;
   }
@@ -89,9 +105,10 @@ class pool_core {
 
   /// Joins the queue. \pre not closing, not full
   /// \param impatient refused by the first connect that fails
-  ticket wait(duration now, duration timeout, bool impatient) {
-    ticket const mine = ++last_ticket_;
-    waiting_.emplace(mine, caller{now, timeout, now + timeout, impatient});
+  ticket wait(duration now, duration timeout, bool impatient, connection_purpose why = connection_purpose::work) {
+    note(why);
+    ticket const mine = why == connection_purpose::beat ? ++last_beat_ : ++last_ticket_;
+    waiting_.emplace(mine, caller{now, timeout, now + timeout, impatient, why});
     wake_by(now + timeout);
     if (refusing_ && now < retry_at_ && established() == 0) refuse_if([](caller const&) { return true; }, action::refusal::connect_failed);
     dispatch(now);
@@ -102,26 +119,27 @@ class pool_core {
   bool give_up(ticket mine) { return waiting_.erase(mine) != 0; }
 
   void connected(slot which, duration now) {
-    failures_ = 0;
+    failures_ = lasting_failures_ = 0;
     refusing_ = false;
     retry_at_ = duration{0};
     ++statistics_.connected;
     entry& one = entries_[which];
     one.uses = 0;
-    one.since = now;
+    one.made = one.since = now;
     one.expires = settings_.max_lifetime == duration{0} ? forever : now + less_up_to_a_tenth(settings_.max_lifetime);
     become_available(which, now);
     dispatch(now);
   }
 
-  /// \param is_lasting it would fail again: wrong password, no such database. Nobody waits for that to pass.
+  /// \param is_lasting it would fail again: wrong password, no such database. Nobody waits for that to pass, and it is tried ever more
+  /// slowly: servers lock accounts after so many wrong passwords in so many minutes.
   void connect_failed(slot which, bool is_lasting, duration now) {
     ++statistics_.failed_connects;
     become_absent(which);
     auto const doublings = std::min(failures_, 30);
     ++failures_;
     duration const most = std::min(settings_.connect_backoff_cap, settings_.connect_backoff * (std::int64_t{1} << doublings));
-    retry_at_ = now + (is_lasting ? settings_.connect_backoff_cap : duration{random_between(0, most.count())});
+    retry_at_ = now + (is_lasting ? pause_of_lasting() : duration{random_between(0, most.count())});
     refusing_ = is_lasting;
     bool const is_hopeless = is_lasting && established() == 0;
     refuse_if([is_hopeless](caller const& each) { return is_hopeless || each.impatient; }, action::refusal::connect_failed);
@@ -152,6 +170,7 @@ class pool_core {
   /// A caller gives a connection back. O(1), but for what others wait for.
   void release(slot which, connection_state how, duration now) {
     entry& one = entries_[which];
+    if (one.purpose != connection_purpose::beat) --others_;
     statistics_.usage_time.add(now - one.since);
     one.since = now;
     ++one.uses;
@@ -194,12 +213,14 @@ class pool_core {
     dispatch(now);
   }
 
-  /// Replaces every connection: those that are idle now, the others when they come back.
-  void evict_all(duration now) {
+  /// Replaces every connection: those that are idle now, the others when they come back; whoever listens is interrupted.
+  /// \param pause before new ones are made
+  void evict_all(duration now, duration pause = duration{0}) {
     ++generation_;
     refusing_ = false;
-    retry_at_ = duration{0};
+    retry_at_ = pause == duration{0} ? duration{0} : now + pause;
     close_idle(close_reason::evicted);
+    interrupt_listeners();
     dispatch(now);
   }
 
@@ -208,12 +229,22 @@ class pool_core {
     if (entries_[which].generation == generation_) evict_all(now);
   }
 
+  /// The same for a connection whose server is of no use, such as one that cannot be written. Where even a connection that was just made
+  /// finds that, the next ones are made after a pause: nobody connects again and again to a server that stays so.
+  void condemn(slot which, duration now) {
+    entry const& one = entries_[which];
+    if (one.generation != generation_) return;
+    bool const is_new = now - one.made < longest_pause;
+    evict_all(now, is_new ? std::min(settings_.connect_backoff_cap, longest_pause) : duration{0});
+  }
+
   /// Refuses whoever waits and whoever comes, and closes what is not in use; the rest when it comes back.
   void shut_down() {
     closing_ = true;
     suspended_ = false;
     refuse_if([](caller const&) { return true; }, action::refusal::closed);
     close_idle(close_reason::shutdown);
+    interrupt_listeners();
   }
   bool is_closing() const { return closing_; }
   bool is_over() const { return closing_ && statistics().total == 0; }
@@ -235,7 +266,9 @@ class pool_core {
   std::optional<std::pair<slot, duration>> oldest_in_use(duration now) const {
     std::optional<std::pair<slot, duration>> found;
     for (slot i = 0; i < entries_.size(); ++i)
-      if (entries_[i].is == state::in_use && (!found || now - entries_[i].since > found->second)) found = {i, now - entries_[i].since};
+      if (entries_[i].is == state::in_use && entries_[i].purpose != connection_purpose::listening &&
+          (!found || now - entries_[i].since > found->second))
+        found = {i, now - entries_[i].since};
     return found;
   }
 
@@ -251,13 +284,17 @@ class pool_core {
 
  private:
   static constexpr duration forever = duration::max();
+  static constexpr duration longest_pause{std::chrono::seconds{1}};
+  static constexpr duration longest_pause_of_lasting{std::chrono::minutes{5}};
 
   enum class state : std::uint8_t { absent, connecting, idle, asked, in_use, resetting, closing };
 
   struct entry {
     state is = state::absent;
     bool is_reported = false;
-    std::uint64_t generation = 0;  // of the evictions
+    connection_purpose purpose = connection_purpose::work;  // when in use
+    std::uint64_t generation = 0;                           // of the evictions
+    duration made{0};
     std::int64_t uses = 0;
     duration since{0};     // idle, or in use
     duration answered{0};  // known to be good
@@ -270,11 +307,32 @@ class pool_core {
     duration timeout;
     duration deadline;
     bool impatient;
+    connection_purpose purpose;
   };
 
   int count(state which) const { return counts_[static_cast<std::size_t>(which)]; }
   int established() const { return live() - count(state::connecting); }
   int live() const { return settings_.max - count(state::absent) - count(state::closing); }
+
+  void note(connection_purpose why) {
+    if (why == connection_purpose::beat && settings_.max > 1) reserved_ = 1;
+  }
+
+  /// How many of those that wait have heartbeats. They are the first.
+  int beats_waiting() const { return static_cast<int>(std::distance(waiting_.begin(), waiting_.lower_bound(first_ticket))); }
+  /// How many more connections may be given to others than heartbeats.
+  int room() const { return std::max(settings_.max - reserved_ - others_, 0); }
+  /// How many of those that wait may have a connection, as soon as there is one.
+  int eligible() const {
+    int const beats = beats_waiting();
+    return beats + std::min(static_cast<int>(waiting_.size()) - beats, room());
+  }
+
+  void interrupt_listeners() {
+    for (slot each = 0; each < entries_.size(); ++each)
+      if (entries_[each].is == state::in_use && entries_[each].purpose == connection_purpose::listening)
+        actions_.push_back({action::kind::interrupt, each});
+  }
 
   void change(slot which, state to) {
     --counts_[static_cast<std::size_t>(entries_[which].is)];
@@ -284,6 +342,12 @@ class pool_core {
 
   std::int64_t random_between(std::int64_t least, std::int64_t most) {
     return std::uniform_int_distribution<std::int64_t>(least, most)(random_);
+  }
+  /// Twice as long each time.
+  duration pause_of_lasting() {
+    auto const doublings = std::min(lasting_failures_++, 30);
+    duration const longest = std::max<duration>(longest_pause_of_lasting, settings_.connect_backoff_cap);
+    return std::min(longest, settings_.connect_backoff_cap * (std::int64_t{1} << doublings));
   }
   duration less_up_to_a_tenth(duration length) { return duration{random_between(length.count() - length.count() / 10, length.count())}; }
 
@@ -319,11 +383,13 @@ class pool_core {
     absent_.push_back(which);
   }
 
-  void take(slot which, duration now) {
+  void take(slot which, connection_purpose why, duration now) {
     entry& one = entries_[which];
     change(which, state::in_use);
     one.since = now;
     one.is_reported = false;
+    one.purpose = why;
+    if (why != connection_purpose::beat) ++others_;
     ++statistics_.acquired;
     if (settings_.leak_threshold != duration{0}) wake_by(now + settings_.leak_threshold);
   }
@@ -332,7 +398,7 @@ class pool_core {
   void become_available(slot which, duration now) {
     entry& one = entries_[which];
     if (auto const reason = reason_to_close(one, now)) return close(which, *reason);
-    if (!waiting_.empty() && !suspended_) return grant(which, now);
+    if (eligible() > 0 && !suspended_) return grant(which, now);
     if (count(state::idle) >= settings_.max_idle) return close(which, close_reason::idle);
     change(which, state::idle);
     one.answered = now;
@@ -341,7 +407,7 @@ class pool_core {
     auto const place = std::find_if(idle_.rbegin(), idle_.rend(), [&](slot each) { return entries_[each].since <= one.since; });
     idle_.insert(place.base(), which);
     wake_by(std::min(one.expires, one.ask_at));
-    if (settings_.idle_timeout != duration{0} && live() > settings_.min) wake_by(one.since + settings_.idle_timeout);
+    if (settings_.idle_timeout != duration{0} && live() > settings_.least()) wake_by(one.since + settings_.idle_timeout);
   }
 
   void grant(slot which, duration now) {
@@ -349,8 +415,9 @@ class pool_core {
     statistics_.acquire_time.add(now - first->second.since);
     action one{action::kind::grant, which};
     one.caller = first->first;
+    auto const why = first->second.purpose;
     waiting_.erase(first);
-    take(which, now);
+    take(which, why, now);
     actions_.push_back(one);
   }
 
@@ -372,7 +439,7 @@ class pool_core {
   /// Brings connections to those who wait: the idle ones, asked first where they were idle for long, and new ones.
   void dispatch(duration now) {
     if (closing_ || suspended_) return;
-    while (!idle_.empty() && static_cast<int>(waiting_.size()) > count(state::asked)) {
+    while (!idle_.empty() && eligible() > count(state::asked)) {
       slot const newest = idle_.back();
       idle_.pop_back();
       if (auto const reason = reason_to_close(entries_[newest], now))
@@ -383,11 +450,11 @@ class pool_core {
         grant(newest, now);
     }
     if (now < retry_at_) {
-      if (!waiting_.empty() || live() < settings_.min) wake_by(retry_at_);
+      if (eligible() > 0 || live() < settings_.least()) wake_by(retry_at_);
       return;
     }
     int const coming = count(state::connecting) + count(state::asked) + count(state::resetting);
-    int const wanted = std::max(settings_.min - live(), static_cast<int>(waiting_.size()) - coming);
+    int const wanted = std::max(settings_.least() - live(), eligible() - coming);
     // After a failure one alone tries, until it succeeds.
     int const at_once = failures_ == 0 ? settings_.max_connecting : 1;
     int const more = std::min({wanted, static_cast<int>(absent_.size()), at_once - count(state::connecting)});
@@ -409,7 +476,7 @@ class pool_core {
       bool const is_idle_too_long = settings_.idle_timeout != duration{0} && one.since + settings_.idle_timeout <= now;
       if (auto const reason = reason_to_close(one, now))
         close(each, *reason);
-      else if (is_idle_too_long && live() > settings_.min)
+      else if (is_idle_too_long && live() > settings_.least())
         close(each, close_reason::idle);
       else if (one.ask_at <= now)
         begin(each, state::asked, action::kind::ask);
@@ -421,7 +488,8 @@ class pool_core {
 
   void report_holder(slot which, duration now) {
     entry& one = entries_[which];
-    if (settings_.leak_threshold == duration{0} || one.is != state::in_use || one.is_reported) return;
+    bool const is_expected = one.is == state::in_use && one.purpose != connection_purpose::listening;
+    if (settings_.leak_threshold == duration{0} || !is_expected || one.is_reported) return;
     if (one.since + settings_.leak_threshold > now) return wake_by(one.since + settings_.leak_threshold);
     one.is_reported = true;
     action report{action::kind::report, which};
@@ -437,7 +505,7 @@ class pool_core {
     for (slot const each : idle_) {
       entry const& one = entries_[each];
       wake_by(std::min(one.expires, one.ask_at));
-      if (settings_.idle_timeout != duration{0} && live() > settings_.min) wake_by(one.since + settings_.idle_timeout);
+      if (settings_.idle_timeout != duration{0} && live() > settings_.least()) wake_by(one.since + settings_.idle_timeout);
     }
   }
 
@@ -451,8 +519,13 @@ class pool_core {
   std::array<int, 7> counts_{};
   pool_statistics statistics_;
   std::uint64_t generation_ = 0;
-  ticket last_ticket_ = 0;
+  static constexpr ticket first_ticket = ticket{1} << 62;  // of others than heartbeats, whose are lower
+  ticket last_ticket_ = first_ticket;
+  ticket last_beat_ = 0;
+  int others_ = 0;    // connections in use, but for those of heartbeats
+  int reserved_ = 0;  // for heartbeats, once there was one
   int failures_ = 0;
+  int lasting_failures_ = 0;
   bool refusing_ = false;  // until `retry_at_`, since connecting would fail again
   bool suspended_ = false;
   bool closing_ = false;

@@ -14,6 +14,9 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
@@ -30,6 +33,7 @@
 #include <random>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -70,7 +74,8 @@ inline bool is_lasting(condition what) noexcept {
 /// Connections that are made when they are needed, shared by whoever comes, and kept for the next.
 ///
 /// Callers get connections in the order in which they asked. An idle connection is given out newest first, so that those that are not
-/// needed grow old and are closed. See `pool_settings` for the rest, and `pool_core` for how it is decided.
+/// needed grow old and are closed. See `connection_purpose` for heartbeats, which never wait behind others, `pool_settings` for the rest,
+/// and `pool_core` for how it is decided.
 ///
 /// Thread-safe. What the pool does by itself (connecting, asking, resetting, closing) it does on its own executor, whose context must
 /// outlive the pool and every handle; callers complete on theirs.
@@ -113,6 +118,15 @@ class pool {
     /// \pre it is not empty
     void evict_all() { from_->evict_all_as_old_as(slot_); }
 
+    /// The same for one whose server is of no use, such as one that cannot be written; see `pool_core::condemn`.
+    /// \pre it is not empty
+    void condemn() { from_->condemn(slot_); }
+
+    /// Gives it back to be closed, whatever its state.
+    void discard() noexcept {
+      if (std::exchange(connection_, nullptr) != nullptr) std::exchange(from_, nullptr)->give_back(slot_, connection_state::broken);
+    }
+
    private:
     friend class pool;
     handle(std::shared_ptr<shared> from, connection* what, detail::pool_core::slot which)
@@ -137,16 +151,23 @@ class pool {
   ~pool() { shared_->shut_down(); }
 
   /// A connection that is there at once, and was good a short time ago; otherwise an empty handle. O(1), without waiting.
-  handle try_acquire(std::source_location where = std::source_location::current()) { return shared_->try_acquire(where); }
+  handle try_acquire(std::source_location where = std::source_location::current(), connection_purpose why = connection_purpose::work) {
+    return shared_->try_acquire(where, why);
+  }
 
   /// A connection. Waits for `acquire_timeout` at most. Cancelling (terminal) gives up the place in the queue.
   /// \param where is told when the connection is held for longer than `leak_threshold`
   /// \throws visor::error `timeout`, with what all connections are doing and why the last connect failed; `busy` when too many wait
   ///         already; `closed`; why connecting failed, where it would fail again
-  task<handle> acquire(std::source_location where = std::source_location::current()) { return shared_->acquire(where, false); }
+  task<handle> acquire(std::source_location where = std::source_location::current(), connection_purpose why = connection_purpose::work) {
+    return shared_->acquire(where, false, why);
+  }
 
   /// The same, but the first connect that fails is thrown, whatever it was: for a start that is to fail rather than to wait.
-  task<handle> acquire_or_fail(std::source_location where = std::source_location::current()) { return shared_->acquire(where, true); }
+  task<handle> acquire_or_fail(std::source_location where = std::source_location::current(),
+                               connection_purpose why = connection_purpose::work) {
+    return shared_->acquire(where, true, why);
+  }
 
   pool_statistics statistics() const { return shared_->statistics(); }
 
@@ -157,8 +178,8 @@ class pool {
   /// Replaces all connections: those that are idle at once, the others when they come back. For new credentials or certificates.
   void evict_all() { shared_->evict_all(); }
 
-  /// Refuses whoever waits or comes from now on, waits for what is in use for `patience` at most, interrupts the rest, and closes
-  /// everything. May be called again; each call waits.
+  /// Refuses whoever waits or comes from now on, gives up connecting, waits for what is in use for `patience` at most, interrupts the
+  /// rest, and closes everything. May be called again; each call waits.
   /// \return whether everything came back in time
   task<bool> close(duration patience) { return shared_->close(patience); }
 
@@ -189,19 +210,19 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
 
   void start() { boost::asio::co_spawn(executor_, keep(this->shared_from_this()), boost::asio::detached); }
 
-  handle try_acquire(std::source_location where) {
+  handle try_acquire(std::source_location where, connection_purpose why) {
     std::scoped_lock const lock(mutex_);
-    auto const found = core_.acquire(clock_.elapsed());
+    auto const found = core_.acquire(clock_.elapsed(), why);
     if (!found) return {};
     seats_[*found].holder = where;
     wake_keeper();
     return handle(this->shared_from_this(), seats_[*found].occupant.get(), *found);
   }
 
-  task<handle> acquire(std::source_location where, bool impatient) {
-    if (handle at_once = try_acquire(where)) co_return at_once;
+  task<handle> acquire(std::source_location where, bool impatient, connection_purpose why) {
+    if (handle at_once = try_acquire(where, why)) co_return at_once;
     auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr, handle)>(
-        join_queue(), boost::asio::use_awaitable, this->shared_from_this(), where, impatient);
+        join_queue(), boost::asio::use_awaitable, this->shared_from_this(), where, impatient, why);
     co_return co_await std::move(waiting);
   }
 
@@ -222,9 +243,16 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   void evict_all_as_old_as(slot which) {
     change([which](core& of, duration now) { of.evict_all_as_old_as(which, now); });
   }
+  void condemn(slot which) {
+    change([which](core& of, duration now) { of.condemn(which, now); });
+  }
   void shut_down() {
     change([](core& of, duration) { of.shut_down(); });
-    boost::asio::post(executor_, [self = this->shared_from_this()] { self->keeper_.notify(); });
+    boost::asio::post(executor_, [self = this->shared_from_this()] {
+      self->is_shut_down_ = true;
+      for (auto& each : self->seats_) each.give_up_connecting.emit(boost::asio::cancellation_type::terminal);
+      self->keeper_.notify();
+    });
   }
 
   task<bool> close(duration patience) {
@@ -234,11 +262,11 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     co_return co_await std::move(waiting);
   }
 
-  void give_back(slot which) noexcept {
+  void give_back(slot which, std::optional<connection_state> how = std::nullopt) noexcept {
     std::unique_lock lock(mutex_);
     std::optional<std::source_location> late;
     if (core_.was_reported(which)) late = seats_[which].holder;
-    core_.release(which, seats_[which].occupant->state(), clock_.elapsed());
+    core_.release(which, how ? *how : seats_[which].occupant->state(), clock_.elapsed());
     settle(lock);
     if (late) log(log_level::info, "a connection to " + connector_.place() + " came back that " + text_of(*late) + " had for long");
   }
@@ -255,6 +283,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   struct seat {
     std::unique_ptr<connection> occupant;
     std::source_location holder;
+    boost::asio::cancellation_signal give_up_connecting;  ///< of the strand
   };
 
   /// One who waits for the end, for as long as that lasts.
@@ -271,13 +300,21 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   };
 
   struct join_queue {
-    void operator()(handler completion, std::shared_ptr<shared> in, std::source_location where, bool impatient) const {
-      in->join(std::move(completion), where, impatient);
+    void operator()(handler completion, std::shared_ptr<shared> in, std::source_location where, bool impatient,
+                    connection_purpose why) const {
+      in->join(std::move(completion), where, impatient, why);
     }
   };
 
+  /// An operation of the store by its name, which tells users more than a place in our source; any other holder by its place.
   static std::string text_of(std::source_location const& where) {
-    return std::string(where.file_name()) + ":" + std::to_string(where.line());
+    std::string_view const file = where.file_name();
+    if (file.ends_with("visor/store/sql_store.hpp")) {
+      std::string_view name = where.function_name();
+      name = name.substr(0, name.find('('));
+      return std::string(name.substr(name.rfind(':') + 1));
+    }
+    return std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(where.line());
   }
 
   void log(log_level level, std::string const& line) const {
@@ -291,18 +328,19 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     settle(lock);
   }
 
-  void join(handler completion, std::source_location where, bool impatient) {
+  void join(handler completion, std::source_location where, bool impatient, connection_purpose why) {
     auto cancellation = boost::asio::get_associated_cancellation_slot(completion);
     auto one = std::make_unique<waiter>(std::move(completion), where);
     std::unique_lock lock(mutex_);
-    if (core_.is_closing() || core_.is_full()) {
+    bool const is_refused = core_.is_full() && why != connection_purpose::beat;
+    if (core_.is_closing() || is_refused) {
       auto const failure = core_.is_closing() ? closed_failure() : full_failure();
       lock.unlock();
       one->back.go(std::make_exception_ptr(failure), handle());
       return;
     }
     // The answer may be among the first actions: whoever waits must be known before.
-    ticket const mine = core_.wait(clock_.elapsed(), settings_.acquire_timeout, impatient);
+    ticket const mine = core_.wait(clock_.elapsed(), settings_.acquire_timeout, impatient, why);
     waiters_.emplace(mine, std::move(one));
     if (cancellation.is_connected())
       cancellation.assign([weak = this->weak_from_this(), mine](boost::asio::cancellation_type) {
@@ -378,6 +416,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
         }
         case action::kind::refuse: answers.push_back({take_waiter(each.caller), refusal_of(each), handle()}); break;
         case action::kind::report: reports.push_back(report_of(each)); break;
+        case action::kind::interrupt: seats_[each.connection].occupant->interrupt(); break;
         default: break;
       }
     }
@@ -402,11 +441,12 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     auto const spawn = [this](task<> work) { boost::asio::co_spawn(executor_, std::move(work), boost::asio::detached); };
     auto const self = this->shared_from_this();
     switch (one.what) {
-      case action::kind::connect: spawn(connect(self, one.connection)); break;
+      case action::kind::connect: boost::asio::post(executor_, [self, which = one.connection] { begin_to_connect(self, which); }); break;
       case action::kind::ask: spawn(ask(self, one.connection)); break;
       case action::kind::reset: spawn(reset(self, one.connection)); break;
       case action::kind::close: spawn(end(self, one.connection, one.reason)); break;
       case action::kind::report:
+      case action::kind::interrupt:
       case action::kind::grant:
       case action::kind::refuse: break;
     }
@@ -422,6 +462,14 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     auto const now = core_.statistics();
     return what + " to " + connector_.place() + ": " + std::to_string(now.total) + " of " + std::to_string(settings_.max) + ", " +
            std::to_string(now.in_use) + " in use, " + std::to_string(now.idle) + " idle, " + std::to_string(now.waiting) + " callers wait";
+  }
+
+  /// On the strand.
+  static void begin_to_connect(std::shared_ptr<shared> self, slot which) {
+    auto& give_up = self->seats_[which].give_up_connecting;
+    boost::asio::co_spawn(self->executor_, connect(self, which),
+                          boost::asio::bind_cancellation_slot(give_up.slot(), boost::asio::detached));
+    if (self->is_shut_down_) give_up.emit(boost::asio::cancellation_type::terminal);
   }
 
   static task<> connect(std::shared_ptr<shared> self, slot which) {
@@ -444,7 +492,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     if (failure) {
       // A server that is down for long refuses again and again.
       bool const is_news = !self->last_failure_ || self->last_failure_->kind() != failure->kind();
-      if (is_news || self->settings_.log_connections) news = std::string("cannot connect: ") + failure->what();
+      bool const is_wanted = !self->core_.is_closing();  // else it was given up
+      if (is_wanted && (is_news || self->settings_.log_connections)) news = std::string("cannot connect: ") + failure->what();
       self->last_failure_ = std::move(failure);
       self->core_.connect_failed(which, is_lasting(self->last_failure_->kind()), self->clock_.elapsed());
     } else {
@@ -455,6 +504,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     if (!failure && self->settings_.log_connections) news = self->news_of("made a connection");
     self->settle(lock);
     if (!news.empty()) self->log(level, news);
+    if (self->is_shut_down_) self->keeper_.notify();  // the end waits for the last one
   }
 
   /// \return whether the operation succeeded in time
@@ -574,6 +624,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   // Of the strand.
   detail::signal<Clock> keeper_;
   std::vector<detail::signal<Clock>*> enders_;  // who waits for the end
+  bool is_shut_down_ = false;
 };
 
 }  // namespace visor

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,9 +19,13 @@ namespace visor {
 ///
 /// Lengths of time are measured by a steady clock. Zero says "never" or "no limit" only where that is written.
 struct pool_settings {
-  int min = 0;            ///< kept open even when idle; 0 to `max`. 0: after `idle_timeout` nothing is left open
-  int max = 10;           ///< at most so many connections, those counted that are being made or closed; 1 to 10000
-  int max_idle = 10'000;  ///< one that comes back to so many idle ones is closed; `min` to 10000
+  /// Connections kept open even when idle; 0 to `max`. 0: after `idle_timeout` nothing is left open, not even a connection that listens.
+  /// Unset: the same, but that one stays.
+  std::optional<int> min;
+  /// At most so many connections, of all kinds, those counted that are being made or closed; 1 to 10000. Below 3 none listens; of 2 or more
+  /// one is kept free for heartbeats, once there was one.
+  int max = 10;
+  int max_idle = 10'000;                                    ///< one that comes back to so many idle ones is closed; `min` to 10000
   duration acquire_timeout{std::chrono::seconds{5}};        ///< how long to wait for a connection; 1 ms to 1 h
   int max_waiting = 10'000;                                 ///< more callers than this do not wait but fail at once; 1 to 1000000
   duration idle_timeout{std::chrono::seconds{30}};          ///< above `min`, one that was idle so long is closed; 0: never; else 1 s to 1 d
@@ -32,13 +37,17 @@ struct pool_settings {
   duration connect_timeout{std::chrono::seconds{10}};       ///< 10 ms to 10 min
   int max_connecting = 4;                                   ///< so many are made at the same time; 1 to 100
   duration connect_backoff{std::chrono::milliseconds{50}};  ///< after a first failure up to this, then twice that; 1 ms to 1 min
-  duration connect_backoff_cap{std::chrono::seconds{2}};    ///< and never more; `connect_backoff` to 10 min
-  duration reset_timeout{std::chrono::seconds{2}};          ///< to bring one into its first state again; 10 ms to 1 min
-  duration leak_threshold{0};                               ///< held longer than this, its holder is logged; 0: never; else 1 s up
-  bool log_connections = false;                             ///< each that is made, closed or refused is logged, and how many there are
+  /// And never more; `connect_backoff` to 10 min. After a wrong password and the like so long at first, then twice as long each time, up to
+  /// 5 min.
+  duration connect_backoff_cap{std::chrono::seconds{2}};
+  duration reset_timeout{std::chrono::seconds{2}};  ///< to bring one into its first state again; 10 ms to 1 min
+  duration leak_threshold{0};                       ///< held longer than this, its holder is logged; 0: never; else 1 s up
+  bool log_connections = false;                     ///< each that is made, closed or refused is logged, and how many there are
 
   pool_settings() = default;
   friend bool operator==(pool_settings const&, pool_settings const&) = default;
+
+  int least() const { return min.value_or(0); }
 
   /// A field that is out of its range.
   struct fault {
@@ -53,8 +62,8 @@ struct pool_settings {
     using namespace std::chrono_literals;
     std::vector<fault> found;
     within(found, "max", max, 1, 10'000);
-    within(found, "min", min, 0, max);
-    within(found, "max_idle", max_idle, min, 10'000);
+    within(found, "min", least(), 0, max);
+    within(found, "max_idle", max_idle, least(), 10'000);
     within(found, "max_waiting", max_waiting, 1, 1'000'000);
     within(found, "max_connecting", max_connecting, 1, 100);
     if (max_uses < 0) found.emplace_back("max_uses", std::to_string(max_uses), "0 (no limit) or more");

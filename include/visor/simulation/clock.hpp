@@ -115,6 +115,7 @@ class simulated_clock {
 
   instant now() const { return start + time_->elapsed() + machine_->ahead; }
   duration elapsed() const { return time_->elapsed() - machine_->behind; }
+  duration suspended() const { return machine_->behind; }
 
  private:
   detail::timeline* time_;

@@ -3,6 +3,8 @@
 
 #include "visor/base/error.hpp"
 #include "visor/simulation/world.hpp"
+#include "visor/store/apart.hpp"
+#include "visor/store/row_refusals.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -56,16 +58,19 @@ class simulated_store {
   }
 
   task<node_lease> join(join_request request) {
-    return write([&to = kept_, request = std::move(request)] { return to.join(request); });
+    return move([&to = kept_, request = std::move(request)](row_refusals* apart) { return to.join(request, apart); });
   }
-  task<node_lease> renew(node_lease const& lease, duration ttl, node_state state) {
-    return write([&to = kept_, lease, ttl, state] { return to.renew(lease, ttl, state); });
+  task<node_lease> renew(node_lease const& lease, renewal how) {
+    return write([&to = kept_, lease, how] { return to.renew(lease, how); });
   }
-  task<> leave(node_lease const& lease) {
-    return write([&to = kept_, lease] { return to.leave(lease); });
+  task<> leave(node_lease const& lease, departure how) {
+    return move([&to = kept_, &world = world_, process = process_, lease, how](row_refusals* apart) {
+      if (process != simulated_world::nobody) world.processes[process].left = world.now();
+      return to.leave(lease, how, apart);
+    });
   }
   task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
-    return write([&to = kept_, evict = std::move(evict)] { return to.recover(evict); });
+    return move([&to = kept_, evict = std::move(evict)](row_refusals* apart) { return to.recover(evict, apart); });
   }
   task<> set_wish(std::string const& node, std::optional<node_wish> wish) {
     return write([&to = kept_, node, wish] { return to.set_wish(node, wish); });
@@ -79,7 +84,10 @@ class simulated_store {
   task<std::vector<type_limit_record>> limits() {
     return read([&to = kept_] { return to.limits(); });
   }
-  task<std::int64_t> reserve_ids(std::size_t count) {
+  task<std::vector<node_type_record>> node_types() {
+    return read([&to = kept_] { return to.node_types(); });
+  }
+  task<reserved_ids> reserve_ids(std::size_t count) {
     return write([&to = kept_, count] { return to.reserve_ids(count); });
   }
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
@@ -87,24 +95,60 @@ class simulated_store {
   }
   task<exchange_result> exchange(node_lease const& lease, std::span<completion const> done, std::span<give_back const> back,
                                  std::span<claim_request const> wanted) {
-    return write([&to = kept_, lease, done = copy(done), back = copy(back), wanted = copy(wanted)] {
-      return to.exchange(lease, done, back, wanted);
+    return write([&to = kept_, &world = world_, lease, done = copy(done), back = copy(back), wanted = copy(wanted)] {
+      return exchange_in_parts(to, world, lease, done, back, wanted);
     });
   }
   task<promotion> promote(std::size_t limit) {
-    return write([&to = kept_, limit] { return to.promote(limit); });
+    return move([&to = kept_, limit](row_refusals* apart) { return to.promote(limit, apart); });
   }
   task<outlook> glance() {
     return read([&to = kept_] { return to.glance(); });
   }
-  task<due_schedules> due(std::size_t limit) {
-    return read([&to = kept_, limit] { return to.due(limit); });
+  task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
+    return read([&to = kept_, limit, after = std::move(after)] { return to.due(limit, after); });
   }
   task<std::vector<fired>> fire(node_lease const& lease, std::span<fire_order const> orders) {
-    return write([&to = kept_, lease, orders = copy(orders)] { return to.fire(lease, orders); });
+    return write([&to = kept_, &world = world_, lease, orders = copy(orders)] { return fire_in_parts(to, world, lease, orders); });
   }
-  task<schedule_changes> replace_schedules(origin whose, std::span<schedule_record const> all) {
-    return write([&to = kept_, whose, all = copy(all)] { return to.replace_schedules(whose, all); });
+  task<std::size_t> note_missed(node_lease const& lease, std::span<missed_instant const> missed) {
+    return write([&to = kept_, lease, missed = copy(missed)] { return to.note_missed(lease, missed); });
+  }
+  task<std::vector<instant>> acted_on(std::string const& schedule, instant after, std::size_t limit) {
+    return read([&to = kept_, schedule, after, limit] { return to.acted_on(schedule, after, limit); });
+  }
+  task<std::vector<bool>> correct_next(std::span<next_correction const> corrections) {
+    return write([&to = kept_, corrections = copy(corrections)] { return to.correct_next(corrections); });
+  }
+  task<> put_manifest(std::string const& digest, int first, std::span<std::string const> parts) {
+    return write([&to = kept_, digest, first, parts = copy(parts)] { return to.put_manifest(digest, first, parts); });
+  }
+  task<bool> declare(node_lease const& lease, std::span<set_declaration const> sets) {
+    return write([&to = kept_, &world = world_, process = process_, lease, sets = copy(sets)] {
+      return note_declaration(to.declare(lease, sets), world, process);
+    });
+  }
+  task<std::vector<std::string>> declared(schedule_set const& set) {
+    return read([&to = kept_, set] { return to.declared(set); });
+  }
+  task<std::vector<declaration_record>> declarations() {
+    return read([&to = kept_] { return to.declarations(); });
+  }
+  task<std::vector<std::string>> manifests(schedule_set const& set) {
+    return read([&to = kept_, set] { return to.manifests(set); });
+  }
+  task<std::vector<std::string>> manifest_parts(std::string const& digest) {
+    return read([&to = kept_, digest] { return to.manifest_parts(digest); });
+  }
+  task<std::vector<schedule_digest>> schedule_digests(origin of) {
+    return read([&to = kept_, of] { return to.schedule_digests(of); });
+  }
+  task<std::optional<std::vector<change_result>>> change_schedules(schedule_set const& set, std::span<std::string const> basis,
+                                                                   std::span<schedule_change const> changes) {
+    return write([&to = kept_, set, basis = copy(basis), changes = copy(changes)] { return to.change_schedules(set, basis, changes); });
+  }
+  task<> add_schedules(std::span<schedule_record const> records) {
+    return write([&to = kept_, records = copy(records)] { return to.add_schedules(records); });
   }
   task<> add_schedule(schedule_record record) {
     return write([&to = kept_, record = std::move(record)] { return to.add_schedule(record); });
@@ -146,6 +190,44 @@ class simulated_store {
  private:
   enum class fault { none, refused, unanswered, overdue };
 
+  // A row that the store refuses for good is dealt with as by the stores of databases.
+
+  static task<exchange_result> exchange_in_parts(Kept& to, simulated_world& world, node_lease const& lease,
+                                                 std::span<completion const> done, std::span<give_back const> back,
+                                                 std::span<claim_request const> wanted) {
+    auto const part = [&](std::span<completion const> results, std::span<give_back const> returns, std::span<claim_request const> wishes) {
+      if (world.refuses_result && std::ranges::any_of(results, world.refuses_result)) refuse(world);
+      return to.exchange(lease, results, returns, wishes);
+    };
+    bool const is_refused = world.refuses_result && std::ranges::any_of(done, world.refuses_result);
+    if (!is_refused) co_return co_await part(done, back, wanted);
+    parted_exchange parted(part);
+    co_return co_await parted.run(done, back, wanted);
+  }
+
+  static task<std::vector<fired>> fire_in_parts(Kept& to, simulated_world& world, node_lease const& lease,
+                                                std::span<fire_order const> orders) {
+    auto const part = [&](std::span<fire_order const> some) {
+      if (world.refuses_fire && std::ranges::any_of(some, world.refuses_fire)) refuse(world);
+      return to.fire(lease, some);
+    };
+    bool const is_refused = world.refuses_fire && std::ranges::any_of(orders, world.refuses_fire);
+    if (!is_refused) co_return co_await part(orders);
+    parted_fires parted(part);
+    co_return co_await parted.run(orders);
+  }
+
+  [[noreturn]] static void refuse(simulated_world& world) {
+    ++world.counts.refused_groups;
+    throw error(condition::invalid_argument, "simulated: a row is refused", "character with byte sequence 0xe2 0x82 0xac");
+  }
+
+  static task<bool> note_declaration(task<bool> declares, simulated_world& world, std::size_t process) {
+    bool const done = co_await std::move(declares);
+    if (done && process != simulated_world::nobody) world.processes[process].declared.push_back(world.now());
+    co_return done;
+  }
+
   template <class T>
   static std::vector<T> copy(std::span<T const> all) {
     return {all.begin(), all.end()};
@@ -158,6 +240,17 @@ class simulated_store {
   template <class Operation>
   auto write(Operation operation) {
     return call(true, std::move(operation));
+  }
+
+  /// A write that moves jobs.
+  /// \param operation of a `row_refusals*`
+  template <class Operation>
+  auto move(Operation operation) {
+    return write([&world = world_, stranded = stranded_, operation = std::move(operation)]() mutable {
+      auto const elapsed = [&world] { return world.time.elapsed(); };
+      auto const count = [&world](remark const&) { ++world.counts.refused_moves; };
+      return perform_apart(*stranded, elapsed, operation, count);
+    });
   }
 
   fault choose(bool writes) {
@@ -239,6 +332,8 @@ class simulated_store {
     } else if constexpr (std::is_same_v<Value, exchange_result>) {
       world_.counts.refused_results += value.refused.size();
       if (!value.lease_current) ++world_.counts.refused_leases;
+      for (auto const& claimed : value.claims)
+        for (auto const& job : claimed.jobs) world_.claims.push_back({job.id, process_});
     } else if constexpr (std::is_same_v<Value, std::vector<recovery>>) {
       world_.counts.recoveries += value.size();
     }
@@ -247,10 +342,12 @@ class simulated_store {
   void note_lease(node_lease const& lease) {
     if (process_ == simulated_world::nobody) return;
     auto& all = world_.processes[process_].leases;
+    instant const until = lease.until - world_.store_time.ahead;
     auto known = std::ranges::find(all, lease.epoch, &simulated_lease::epoch);
-    if (known == all.end()) known = all.insert(known, simulated_lease{lease.epoch, world_.now(), lease.until, is_late_});
-    known->until = std::max(known->until, lease.until);
-    world_.note("has a lease", process_, lease.epoch, (lease.until - simulated_clock::start).count());
+    if (known == all.end()) known = all.insert(known, simulated_lease{lease.epoch, world_.now(), until, world_.now(), is_late_});
+    known->until = std::max(known->until, until);
+    known->renewed = world_.now();
+    world_.note("has a lease", process_, lease.epoch, (until - simulated_clock::start).count());
   }
 
   template <class Operation>
@@ -294,6 +391,7 @@ class simulated_store {
   Kept& kept_;
   simulated_world& world_;
   std::size_t process_;
+  std::shared_ptr<stranded_jobs> stranded_ = std::make_shared<stranded_jobs>();
   bool is_late_ = false;  // nobody waits for what it does
 };
 

@@ -20,12 +20,16 @@ namespace visor::sql {
 struct change {
   std::string_view text;
   std::string table;
-  std::string part;  ///< of the table: `column wish`, `index visor_job_type`; empty for all of it
+  std::string part;    ///< of the table: `column wish`, `index visor_job_type`; empty for all of it
+  bool stays = false;  ///< when the version is taken back: an older program is content with it
   change(std::string_view statement, std::string of, std::string what) : text(statement), table(std::move(of)), part(std::move(what)) {}
 };
 
 /// How a column is called among the parts of its table.
 inline std::string column_part(std::string_view name) { return "column " + std::string(name); }
+
+/// The same of a column that was widened.
+inline std::string widened_part(std::string_view name) { return "longer column " + std::string(name); }
 
 /// The same of an index.
 inline std::string index_part(std::string_view name) { return "index " + std::string(table_prefix) + std::string(name); }
@@ -60,11 +64,12 @@ constexpr writer schema_writer(text_sink& sink) {
 }
 
 template <class Dialect, class Record, class Descriptor>
-constexpr void column_definition(writer& out, std::string_view value) {
+constexpr void column_definition(writer& out, std::string_view value, std::string_view type = column_type<Dialect, Record, Descriptor>()) {
   out.column(Descriptor::name);
-  out(" ").raw(column_type<Dialect, Record, Descriptor>());
+  out(" ").raw(type);
   if (!is_optional<type_of<Descriptor>>::value && !pattern_has(table<Record>::may_be_null, Descriptor::name)) out(" NOT NULL");
   if (!value.empty()) out(" DEFAULT ").raw(value);
+  if (pattern_has(table<Record>::generated, Descriptor::name)) out.raw(Dialect::generated);
 }
 
 /// CREATE TABLE, as it was in the version that brought the table.
@@ -115,6 +120,19 @@ struct add_column {
     out(" ");
     boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
       if (what.column == Descriptor::name) column_definition<Dialect, Record, Descriptor>(out, what.value);
+    });
+  }
+};
+
+template <class Dialect, class Record, std::size_t Index>
+struct widen_column {
+  static constexpr void write(text_sink& sink) {
+    constexpr widened_column what = table<Record>::widened[Index];
+    auto out = schema_writer<Dialect, Record>(sink);
+    out("ALTER TABLE ").quoted(table_prefix, table<Record>::name);
+    out(" MODIFY ");
+    boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
+      if (what.column == Descriptor::name) column_definition<Dialect, Record, Descriptor>(out, {}, Dialect::long_key_text);
     });
   }
 };
@@ -184,6 +202,15 @@ void append_ups(versioned_changes& to) {
     (add(table<Record>::added[I], text_of<add_column<Dialect, Record, I>>.view()), ...);
     (void)add;
   }(std::make_index_sequence<table<Record>::added.size()>{});
+  if constexpr (Dialect::long_key_text != Dialect::key_text)
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      auto const widen = [&](widened_column const& what, std::string_view text) {
+        to.emplace_back(what.since, change(text, table_name<Record>(), widened_part(what.column)));
+        to.back().second.stays = true;
+      };
+      (widen(table<Record>::widened[I], text_of<widen_column<Dialect, Record, I>>.view()), ...);
+      (void)widen;
+    }(std::make_index_sequence<table<Record>::widened.size()>{});
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     auto const make = [&](index const& what, std::string_view text) {
       to.emplace_back(index_since<Record>(what), change_of<Record>(what, text));

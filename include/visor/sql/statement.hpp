@@ -66,9 +66,16 @@ struct spelling {
                         {"front", Dialect::front},
                         {"front_where", Dialect::front_where},
                         {"front_end", Dialect::front_end},
-                        {"in_front", Dialect::in_front},
+                        {"bytes_of", Dialect::bytes_of},
+                        {"empty_text", Dialect::empty_text},
                         {"each_job", Dialect::each_job},
-                        {"each_job_value", Dialect::each_job_value}}};
+                        {"each_job_value", Dialect::each_job_value},
+                        {"before_number", Dialect::before_number},
+                        {"next_numbers", Dialect::next_numbers},
+                        {"raise_numbers", Dialect::raise_numbers},
+                        {"raise_numbers_end", Dialect::raise_numbers_end},
+                        {"clock", Dialect::clock},
+                        {"clock_after", Dialect::clock_after}}};
     return result;
   }
 
@@ -82,7 +89,7 @@ struct spelling {
   placeholder_style placeholder = placeholder_style::question;
   std::size_t longest_identifier = 0;
   std::string_view catalog;
-  std::array<named_pattern, 11> patterns{};
+  std::array<named_pattern, 18> patterns{};
 };
 
 template <dialect Dialect>
@@ -98,8 +105,9 @@ inline constexpr spelling spelling_of = spelling::of<Dialect>();
 /// - `{*}` the members of the row, quoted, with commas between,
 /// - `{values}` a placeholder for each member of the parameters, with commas between, `{this}` the first table of `used`, `{same_key}`
 ///   the condition that its key is that of the parameters,
-/// - `{limit}`, `{new_row}`, `{lock}`, `{skip_locked}`, `{before_front}`, `{front}`, `{front_where}`, `{front_end}`, `{in_front}`,
-///   `{each_job}`, `{each_job_value}`, `{catalog}` the dialect's spelling,
+/// - `{limit}`, `{new_row}`, `{lock}`, `{skip_locked}`, `{before_front}`, `{front}`, `{front_where}`, `{front_end}`, `{bytes_of}`,
+///   `{empty_text}`, `{each_job}`, `{each_job_value}`, `{before_number}`, `{next_numbers}`, `{raise_numbers}`, `{raise_numbers_end}`,
+///   `{clock}`, `{clock_after}`, `{catalog}` the dialect's spelling,
 /// - `{some_column}` a column of the first table of `used`,
 /// - `[[` an opening bracket.
 ///

@@ -29,6 +29,12 @@ struct added_column {
   std::string_view value = {};
 };
 
+/// A column of text in a key that holds several names since some version of the schema: `long_key_text` of the dialect.
+struct widened_column {
+  std::string_view column;
+  int since;
+};
+
 /// How a record is kept. The columns are its described members; a specialisation says the rest.
 ///
 /// - `name`: of the table, without the prefix.
@@ -37,8 +43,10 @@ struct added_column {
 /// - `since`: the version of the schema that brought the table.
 /// - `indexes`: an array of `index`.
 /// - `added`: an array of `added_column`.
+/// - `widened`: an array of `widened_column`.
 /// - `key_values`: columns of text that are in no key and no index here, but whose values stand in one elsewhere, or will in a later
 ///   version, as a pattern. They have the same type as there, so what is too long for that is refused here already.
+/// - `generated`: the column of the key that the database numbers by itself, as a pattern, where it can do that.
 /// - `may_be_null`: columns that may be NULL though their members are not optional, as a pattern: whose value then follows from others.
 template <class Record>
 struct table;
@@ -49,7 +57,9 @@ struct table_defaults {
   static constexpr int since = 1;
   static constexpr std::array<index, 0> indexes{};
   static constexpr std::array<added_column, 0> added{};
+  static constexpr std::array<widened_column, 0> widened{};
   static constexpr std::string_view key_values = {};
+  static constexpr std::string_view generated = {};
   static constexpr std::string_view may_be_null = {};
 };
 

@@ -5,6 +5,7 @@
 #include "visor/store/store.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <limits>
@@ -34,7 +35,8 @@ class allowance {
   }
 
   void add_claimed(std::string_view queue, instant when, std::size_t jobs) {
-    if (when <= window_begin()) return;
+    // What began in the future began when the clock was ahead: nobody knows how long ago that is.
+    if (when <= window_begin() || when > now_ + std::chrono::minutes{1}) return;
     each(queue, [&](usage& of) { of.claimed += jobs; });
     first_claim_ = first_claim_ ? std::min(*first_claim_, when) : when;
   }

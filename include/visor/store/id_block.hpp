@@ -2,12 +2,13 @@
 #define VISOR_STORE_ID_BLOCK_HPP
 
 #include "visor/base/time.hpp"
-#include "visor/store/records.hpp"
+#include "visor/store/reserved_ids.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <utility>
 
 namespace visor::detail {
 
@@ -21,31 +22,28 @@ class id_block {
   /// An id that was reserved. None: reserve as many as are `wanted`.
   /// \param now as measured
   std::optional<job_id> take(duration now) {
-    if (left_ == 0 || now - since_ >= kept_for) return std::nullopt;
-    --left_;
-    return next_++;
+    if (left_.empty() || now - since_ >= kept_for) return std::nullopt;
+    return left_.take();
   }
 
   /// How many ids to reserve now: twice as many as there were if these are used up already, else as many as were used.
   std::size_t wanted(duration now) const {
-    if (left_ == 0 && now - since_ < kept_for) return std::min(size_ * 2, largest);
-    return now - since_ < 2 * kept_for ? std::max<std::size_t>(size_ - left_, 1) : 1;
+    if (left_.empty() && now - since_ < kept_for) return std::min(size_ * 2, largest);
+    return now - since_ < 2 * kept_for ? std::max<std::size_t>(size_ - left_.size(), 1) : 1;
   }
 
   /// Keeps what was reserved, but for the first, which is taken at once.
   /// \return that
-  job_id put(job_id first, std::size_t size, duration now) {
-    next_ = first + 1;
-    size_ = size;
-    left_ = size - 1;
+  job_id put(reserved_ids reserved, duration now) {
+    left_ = std::move(reserved);
+    size_ = left_.size();
     since_ = now;
-    return first;
+    return left_.take();
   }
 
  private:
-  job_id next_ = 0;
+  reserved_ids left_;
   std::size_t size_ = 1;
-  std::size_t left_ = 0;
   duration since_{-2 * kept_for};  // long ago, however early the first comes
 };
 

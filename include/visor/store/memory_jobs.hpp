@@ -3,10 +3,15 @@
 
 #include "visor/base/error.hpp"
 #include "visor/store/allowance.hpp"
+#include "visor/store/claim_budget.hpp"
+#include "visor/store/generation.hpp"
 #include "visor/store/memory_schedules.hpp"
+#include "visor/store/row_refusals.hpp"
 #include "visor/store/store.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,7 +28,7 @@ namespace visor::detail {
 class memory_jobs {
  public:
   /// \param schedules follow the ends of their jobs
-  explicit memory_jobs(memory_schedules& schedules) : schedules_(schedules) {}
+  explicit memory_jobs(memory_schedules& schedules) : schedules_(&schedules) {}
 
   std::optional<job_state> state_of(job_id id) const {
     auto const* job = find(id);
@@ -32,6 +37,30 @@ class memory_jobs {
 
   /// What a waiting job waits for.
   job_id blocker_of(job_id id) const { return jobs_.at(id).blocker; }
+
+  /// No lease from here on has the id of one that was given out before a backup was restored.
+  void skip_leases(instant now) { last_lease_ = goes_on_at(ids_of_a_second, now, last_lease_ + 1) - 1; }
+
+  /// Whether a row is refused that says what a job becomes, with the number of its next attempt where it becomes ready or scheduled.
+  using refusal = std::function<bool(job_record const&, int attempt, job_state)>;
+
+  /// From now on such rows are refused where jobs are moved: a call that throws for that has done half of its work.
+  void refuse_moves(refusal refuses) { refuses_ = std::move(refuses); }
+
+  /// What moves jobs from now on goes job by job, as this says; null: no longer.
+  void move_apart(row_refusals* how) { apart_ = how; }
+
+  /// Whether a move may be refused: of a job that runs, or is scheduled.
+  bool may_refuse() const {
+    if (!refuses_) return false;
+    return std::ranges::any_of(jobs_, [this](auto const& each) {
+      entry const& job = each.second;
+      if (job.state != job_state::running && job.state != job_state::scheduled) return false;
+      int const next = next_attempt(job);
+      return refuses_(job.record, next, job_state::ready) || refuses_(job.record, next + 1, job_state::ready) ||
+             refuses_(job.record, next, job_state::dead);
+    });
+  }
 
   /// Whether a node may have got something to do since this was last asked.
   bool take_news() { return std::exchange(news_, false); }
@@ -73,21 +102,26 @@ class memory_jobs {
 
   /// Takes up to `wish.limit` jobs from the front of a queue. O(log n) a job; of a type with limits also O(what runs anywhere).
   /// \param next_in see `exchange_result`
-  claim take(node_lease const& by, claim_request const& wish, instant now, std::optional<duration>& next_in) {
+  claim take(node_lease const& by, claim_request const& wish, instant now, claim_budget& budget, std::optional<duration>& next_in) {
     claim result;
     result.queue = wish.queue;
     result.lease = last_lease_ + 1;
     result.taken_at = now;
     queue_name const name(wish.queue);
     if (name.is_limited())
-      take_limited(result, wish, std::string(name.type), next_in);
+      take_limited(result, wish, std::string(name.type), budget, next_in);
     else
-      take_front(result, wish.queue, wish.limit);
-    if (result.jobs.empty()) return result;
+      take_front(result, wish.queue, wish.limit, budget, next_in);
+    if (result.jobs.empty() || wish.dead_with) return result;
     held taken{{by.node, by.epoch, now}, std::string(name.type), {}, result.jobs.size()};
     for (auto const& job : result.jobs) taken.jobs.push_back(job.id);
     leases_.emplace(++last_lease_, std::move(taken));
     return result;
+  }
+
+  /// Ends jobs that were taken from a queue and are held by nobody.
+  void bury(claim const& taken, std::string const& reason, instant now) {
+    for (auto const& job : taken.jobs) end_refused(jobs_.at(job.id), reason, now);
   }
 
   /// Whether that attempt of that lease runs.
@@ -103,9 +137,14 @@ class memory_jobs {
     entry& job = at->second;
     if (!is_open(by, done)) return was_accepted(job, done);
     job.attempts.push_back(as_attempt(leases_.at(done.lease).by, done));
+    if (done.outcome == outcome::released) job.record.uncounted = job.record.uncounted.value_or(0) + 1;
     if (done.retry_after && !cancelling_.contains(done.job)) {
-      job.run_at = now + *done.retry_after;
-      place(job, now);
+      if (done.outcome == outcome::released) {
+        make_ready(job, job.record.run_at);
+      } else {
+        job.run_at = now + *done.retry_after;
+        place(job, now);
+      }
     } else {
       end(job, done.retry_after ? job_state::cancelled : done.state, now);
     }
@@ -117,7 +156,16 @@ class memory_jobs {
   bool give_back(node_lease const& by, visor::give_back const& back, instant now) {
     auto const at = jobs_.find(back.job);
     if (at == jobs_.end() || !is_held(at->second, by, back.lease)) return false;
-    if (back.queue) at->second.record.queue = *back.queue;
+    if (back.dead_with) {
+      end_refused(at->second, *back.dead_with, now);
+      release(back.lease);
+      return true;
+    }
+    if (back.queue) {
+      at->second.record.queue = *back.queue;
+      if (auto const type = std::string(queue_name(*back.queue).type); !type.empty())
+        limits_.try_emplace(type, type_limit_record(type, job_limits()));
+    }
     put_back(at->second, back.delay, now);
     release(back.lease);
     return true;
@@ -125,27 +173,53 @@ class memory_jobs {
 
   /// Puts back all that a node holds, unrun, but for the leases that it keeps.
   void put_back_all(node_lease const& by, instant now, std::span<lease_id const> keeps = {}) {
-    for (auto const& [id, _] : take_leases_of(by, keeps)) put_back(jobs_.at(id), duration{0}, now);
+    for (auto const& [id, _] : take_leases_of(by, keeps)) {
+      entry& job = jobs_.at(id);
+      if (auto const* const reason = begin_move(id)) {
+        check_move(job, job_state::dead);
+        end_refused(job, *reason, now);
+      } else {
+        check_move(job, cancelling_.contains(id) ? job_state::cancelled : job_state::ready);
+        put_back(job, duration{0}, now);
+      }
+      end_move();
+    }
   }
 
+  /// Whether the process of a node lived on after it lost an epoch.
+  using survival = std::function<bool(std::string const& node, std::int64_t epoch)>;
+
   /// Records the open attempts of a lapsed lease as lost, and decides each job's future.
-  recovery recover(node_lease const& lapsed, instant now) {
+  recovery recover(node_lease const& lapsed, instant now, survival const& has_survived) {
     recovery result;
     result.node = lapsed.node;
     result.epoch = lapsed.epoch;
     for (auto const& [id, from] : take_leases_of(lapsed)) {
       entry& job = jobs_.at(id);
+      auto const* const reason = begin_move(id);
       job.attempts.push_back(lost_attempt(job, from, now));
+      job.record.uncounted = job.record.uncounted.value_or(0) + 1;
+      losses_in_row losses;
+      for (auto at = job.attempts.rbegin(); at != job.attempts.rend() && at->outcome == outcome::lost; ++at) {
+        ++losses.all;
+        losses.fatal += has_survived(*at->node, *at->epoch) ? 0 : 1;
+      }
+      auto const verdict = judge_loss(losses, job.record.max_lost);
       if (cancelling_.contains(id)) {
+        check_move(job, job_state::cancelled);
         end(job, job_state::cancelled, now);
         result.cancelled.push_back(id);
-      } else if (job.attempts.back().number >= job.record.max_attempts) {
+      } else if (verdict.is_dead || reason != nullptr) {
+        check_move(job, job_state::dead);
+        job.attempts.back().error = reason != nullptr ? *reason : verdict.error;
         end(job, job_state::dead, now);
         result.dead.push_back(id);
       } else {
-        make_ready(job, job.record.run_at);
+        check_move(job, job_state::ready);
+        put_back(job, verdict.delay, now);
         result.requeued.push_back(id);
       }
+      end_move();
     }
     return result;
   }
@@ -153,13 +227,27 @@ class memory_jobs {
   /// O(log n) a job.
   promotion promote(instant now, std::size_t limit) {
     promotion result;
-    while (result.moved < limit && !scheduled_.empty() && scheduled_.begin()->first <= now) {
-      entry& job = jobs_.at(scheduled_.begin()->second);
-      scheduled_.erase(scheduled_.begin());
-      make_ready(job, job.run_at);
-      ++result.moved;
+    auto at = scheduled_.begin();
+    while (at != scheduled_.end() && at->first <= now && result.moved < limit) {
+      job_id const id = at->second;
+      if (is_left(id)) {
+        ++at;
+        continue;
+      }
+      entry& job = jobs_.at(id);
+      auto const* const reason = begin_move(id);
+      check_move(job, reason != nullptr ? job_state::dead : job_state::ready);
+      at = scheduled_.erase(at);
+      if (reason != nullptr) {
+        end_refused(job, *reason, now);
+      } else {
+        make_ready(job, job.run_at);
+        ++result.moved;
+      }
+      end_move();
     }
-    result.next_at = next_scheduled();
+    while (at != scheduled_.end() && is_left(at->second)) ++at;
+    if (at != scheduled_.end()) result.next_at = at->first;
     return result;
   }
 
@@ -255,14 +343,19 @@ class memory_jobs {
   static place_in_queue place_of(entry const& job) { return {job.record.priority, job.run_at, job.record.id}; }
 
   /// Adds up to `limit` jobs to a claim. Returns how many there were.
-  std::size_t take_front(claim& to, std::string const& from, std::size_t limit) {
+  std::size_t take_front(claim& to, std::string const& from, std::size_t limit, claim_budget& budget, std::optional<duration>& next_in) {
     auto const at = ready_.find(from);
     if (at == ready_.end()) return 0;
     auto& queue = at->second;
     std::size_t const count = std::min(limit, queue.size());
     to.jobs.reserve(to.jobs.size() + count);
     for (std::size_t i = 0; i < count; ++i) {
+      if (budget.is_spent() && !to.jobs.empty()) {
+        next_in = duration{0};
+        return i;
+      }
       entry& job = jobs_.at(std::get<job_id>(*queue.begin()));
+      budget.take(job.record.payload.size());
       queue.erase(queue.begin());
       job.state = job_state::running;
       job.lease = to.lease;
@@ -271,8 +364,27 @@ class memory_jobs {
     return count;
   }
 
+  bool is_left(job_id id) const { return apart_ != nullptr && apart_->is_left(id); }
+
+  /// \return why the job is to be dead; none: it is to be moved
+  std::string const* begin_move(job_id id) {
+    if (apart_ == nullptr) return nullptr;
+    apart_->begin(id);
+    return apart_->death_of(id);
+  }
+
+  void end_move() {
+    if (apart_ != nullptr) apart_->begin(0);
+  }
+
+  bool is_refused(entry const& job, job_state to) const { return refuses_ && refuses_(job.record, next_attempt(job), to); }
+
+  void check_move(entry const& job, job_state to) const {
+    if (is_refused(job, to)) throw error(condition::invalid_argument, "a row of job " + std::to_string(job.record.id) + " is refused");
+  }
+
   /// From the queue without a key, and from those with one in turn, what the limits allow.
-  void take_limited(claim& to, claim_request const& wish, std::string const& type, std::optional<duration>& next_in) {
+  void take_limited(claim& to, claim_request const& wish, std::string const& type, claim_budget& budget, std::optional<duration>& next_in) {
     auto const known = limits_.find(type);
     allowance allowed(known == limits_.end() ? job_limits() : known->second, to.taken_at);
     count_usage(type, allowed);
@@ -280,9 +392,14 @@ class memory_jobs {
     std::erase_if(claimed, [&](claim_record const& each) { return each.taken_at <= allowed.window_begin(); });
     for (auto const& each : claimed) allowed.add_claimed(each.queue, each.taken_at, static_cast<std::size_t>(each.jobs));
     for (turn_of_queues turn(wish); to.jobs.size() < wish.limit && allowed.is_open(); turn.pass()) {
+      if (budget.is_spent() && !to.jobs.empty()) {
+        next_in = duration{0};
+        break;
+      }
       if (turn.needs_next()) turn.answer(next_queue(turn.behind(), turn.before()));
       if (turn.is_over()) break;
-      std::size_t const got = take_front(to, turn.current(), allowed.room(turn.current(), wish.limit - to.jobs.size()));
+      std::size_t const room = allowed.room(turn.current(), wish.limit - to.jobs.size());
+      std::size_t const got = take_front(to, turn.current(), room, budget, next_in);
       if (got == 0) continue;
       allowed.take(turn.current(), got);
       if (allowed.limits().any_rate()) claimed.push_back({type, to.taken_at, to.lease, 0, turn.current(), static_cast<int>(got)});
@@ -339,7 +456,7 @@ class memory_jobs {
     job.attempts.back().final_state = how;
     job_id const id = job.record.id;
     cancelling_.erase(id);
-    schedules_.job_ended(job.record, how, job.attempts.back().error);
+    schedules_->job_ended(job.record, how, job.attempts.back().error);
     auto const first = waiting_.lower_bound(std::pair(id, job_id{0}));
     auto const last = waiting_.lower_bound(std::pair(id + 1, job_id{0}));
     for (auto at = first; at != last; ++at) place(jobs_.at(at->second), now);
@@ -354,6 +471,17 @@ class memory_jobs {
     attempt.outcome = outcome::cancelled;
     job.attempts.push_back(std::move(attempt));
     end(job, job_state::cancelled, now);
+  }
+
+  void end_refused(entry& job, std::string const& reason, instant now) {
+    attempt_record attempt;
+    attempt.job = job.record.id;
+    attempt.number = next_attempt(job);
+    attempt.finished_at = now;
+    attempt.outcome = outcome::failed;
+    attempt.error = reason;
+    job.attempts.push_back(std::move(attempt));
+    end(job, job_state::dead, now);
   }
 
   bool is_held(entry const& job, node_lease const& by, lease_id lease) const {
@@ -374,16 +502,23 @@ class memory_jobs {
     if (--at->second.open == 0) leases_.erase(at);
   }
 
-  /// Drops the leases that a node has under an epoch and those before it, but for some. Returns their open jobs, ascending, and how each
-  /// was taken.
+  /// Drops the leases that a node has under an epoch and those before it, but for some, and but for jobs that stay where they are. Returns
+  /// their open jobs, ascending, and how each was taken.
   std::map<job_id, taking> take_leases_of(node_lease const& by, std::span<lease_id const> except = {}) {
     std::map<job_id, taking> open;
     for (auto at = leases_.begin(); at != leases_.end();) {
       auto const& [id, lease] = *at;
       bool const theirs = lease.by.node == by.node && lease.by.epoch <= by.epoch && std::ranges::find(except, id) == except.end();
-      for (job_id const job : lease.jobs)
-        if (theirs && jobs_.at(job).state == job_state::running && jobs_.at(job).lease == id) open.emplace(job, lease.by);
-      at = theirs ? leases_.erase(at) : std::next(at);
+      std::size_t left = 0;
+      for (job_id const job : lease.jobs) {
+        if (!theirs || jobs_.at(job).state != job_state::running || jobs_.at(job).lease != id) continue;
+        if (is_left(job))
+          ++left;
+        else
+          open.emplace(job, lease.by);
+      }
+      if (left != 0) at->second.open = left;
+      at = theirs && left == 0 ? leases_.erase(at) : std::next(at);
     }
     return open;
   }
@@ -401,6 +536,7 @@ class memory_jobs {
     result.planned_at = job.record.planned_at;
     result.run_at = job.run_at;
     result.created_at = job.record.created_at;
+    result.uncounted = job.record.uncounted;
     return result;
   }
 
@@ -454,7 +590,7 @@ class memory_jobs {
     return view;
   }
 
-  memory_schedules& schedules_;
+  memory_schedules* schedules_;
   std::unordered_map<job_id, entry> jobs_;
   std::map<std::string, std::set<place_in_queue>> ready_;  // by queue
   std::set<std::pair<instant, job_id>> scheduled_;         // by run_at
@@ -465,6 +601,8 @@ class memory_jobs {
   std::map<std::string, std::vector<claim_record>> claimed_;  // by type, the oldest first
   lease_id last_lease_ = 0;
   bool news_ = false;
+  refusal refuses_;
+  row_refusals* apart_ = nullptr;
 };
 
 }  // namespace visor::detail

@@ -10,6 +10,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,16 +19,18 @@ namespace visor::detail {
 /// The schedules and fires of a `memory_store`. Not thread-safe: the store locks.
 class memory_schedules {
  public:
+  /// Null also for one that is retired.
   schedule_record const* find(std::string const& id) const {
     auto const at = records_.find(id);
-    return at == records_.end() ? nullptr : &at->second;
+    return at == records_.end() || at->second.retired_at ? nullptr : &at->second;
   }
 
   /// O(log n + result).
-  due_schedules due(instant now, std::size_t limit) const {
+  due_schedules due(instant now, std::size_t limit, std::optional<due_place> const& after) const {
     due_schedules result;
     result.now = now;
-    for (auto at = timeline_.begin(); at != timeline_.end() && at->first <= now && result.schedules.size() < limit; ++at)
+    auto at = after ? timeline_.upper_bound(std::pair(after->next_at, after->id)) : timeline_.begin();
+    for (; at != timeline_.end() && at->first <= now && result.schedules.size() < limit; ++at)
       result.schedules.push_back(records_.at(at->second));
     auto const later = timeline_.lower_bound(std::pair(now + duration{1}, std::string()));
     if (later != timeline_.end()) result.next_at = later->first;
@@ -37,10 +40,12 @@ class memory_schedules {
   /// When the first active schedule is due.
   std::optional<instant> first_due() const { return timeline_.empty() ? std::nullopt : std::optional(timeline_.begin()->first); }
 
-  void add(schedule_record record, instant now) {
-    if (records_.contains(record.id))
-      throw error(condition::already_exists, "schedule " + record.id + " exists already: choose another id");
-    put(as_added(std::move(record), now));
+  void add(std::span<schedule_record const> records, instant now) {
+    std::set<std::string_view> ids;
+    for (auto const& each : records)
+      if (find(each.id) != nullptr || !ids.insert(each.id).second)
+        throw error(condition::already_exists, "schedule " + each.id + " exists already: choose another id");
+    for (auto const& each : records) put(as_added(each, now));
   }
 
   schedule_record update(schedule_record record, instant now) {
@@ -55,31 +60,74 @@ class memory_schedules {
 
   bool remove(std::string const& id) {
     auto const at = records_.find(id);
-    if (at == records_.end()) return false;
+    if (at == records_.end() || at->second.retired_at) return false;
     unlist(at->second);
     records_.erase(at);
     return true;
   }
 
-  schedule_changes replace(origin whose, std::span<schedule_record const> all, instant now) {
-    auto const wanted = ids_to_replace(whose, all);
-    schedule_changes changes;
-    for (auto const& id : ids_of(whose))
-      if (!wanted.contains(id)) changes.removed += remove(id) ? 1 : 0;
-    for (schedule_record given : all) {
-      given.origin = whose;
-      auto const* stored = find(given.id);
-      if (stored == nullptr) {
-        put(as_added(std::move(given), now));
-        ++changes.added;
-      } else if (same_definition(*stored, given)) {
-        ++changes.unchanged;
-      } else {
-        put(as_replaced(*stored, std::move(given), now));
-        ++changes.changed;
-      }
+  std::vector<bool> correct(std::span<next_correction const> corrections) {
+    std::vector<bool> results;
+    for (auto const& each : corrections) {
+      auto const* const stored = find(each.schedule);
+      bool const as_read =
+          stored != nullptr && stored->state == schedule_state::active && stored->version == each.version && stored->next_at == each.from;
+      results.push_back(as_read);
+      if (!as_read) continue;
+      auto corrected = *stored;
+      corrected.next_at = each.to;
+      put(std::move(corrected));
     }
-    return changes;
+    return results;
+  }
+
+  /// O(schedules).
+  std::vector<schedule_digest> digests(origin of) const {
+    std::vector<schedule_digest> result;
+    for (auto const& [id, record] : records_) {
+      if (record.origin != of) continue;
+      schedule_digest brief;
+      brief.id = id;
+      brief.set_name = record.set_name;
+      brief.digest = record.digest;
+      brief.version = record.version;
+      brief.retired_at = record.retired_at;
+      result.push_back(std::move(brief));
+    }
+    return result;
+  }
+
+  change_result change(schedule_set const& set, schedule_change const& step, instant now) {
+    auto const at = records_.find(step.given.id);
+    auto given = step.given;
+    given.origin = set.origin;
+    given.set_name = set.name;
+    if (step.what == schedule_step::add) {
+      if (at == records_.end())
+        put(as_added(std::move(given), now));
+      else if (at->second.retired_at)
+        put(as_returned(at->second, std::move(given), now));
+      else
+        return is_of_set_of(at->second, given) ? change_result::passed_over : change_result::taken;
+      return change_result::done;
+    }
+    bool const returns = step.what == schedule_step::bring_back;
+    if (at == records_.end() || at->second.version != step.version || at->second.retired_at.has_value() != returns)
+      return change_result::passed_over;
+    if (returns) {
+      put(as_returned(at->second, std::move(given), now));
+    } else if (step.what == schedule_step::retire) {
+      auto retired = at->second;
+      retired.retired_at = now;
+      retired.next_at.reset();
+      ++retired.version;
+      put(std::move(retired));
+    } else if (same_definition(at->second, given)) {
+      return change_result::unchanged;
+    } else {
+      put(as_replaced(at->second, std::move(given), now));
+    }
+    return change_result::done;
   }
 
   /// O(schedules).
@@ -87,6 +135,7 @@ class memory_schedules {
     std::vector<schedule_record> result;
     for (auto at = filter.id_prefix ? records_.lower_bound(*filter.id_prefix) : records_.begin(); at != records_.end(); ++at) {
       auto const& [id, record] = *at;
+      if (record.retired_at || (filter.after && id <= *filter.after)) continue;
       if (result.size() >= filter.limit || (filter.id_prefix && !id.starts_with(*filter.id_prefix))) break;
       if (filter.state && record.state != *filter.state) continue;
       if (filter.owner && record.owner != *filter.owner) continue;
@@ -104,15 +153,38 @@ class memory_schedules {
     return result;
   }
 
-  bool has_fired(std::string const& schedule, instant planned) const {
+  /// Whether the instant has a fire that was no miss.
+  bool was_acted_on(std::string const& schedule, instant planned) const {
     auto const of = fires_.find(schedule);
-    return of != fires_.end() && of->second.contains(planned);
+    if (of == fires_.end()) return false;
+    auto const at = of->second.find(planned);
+    return at != of->second.end() && at->second.result != fire_result::missed;
+  }
+
+  std::vector<instant> acted_on(std::string const& schedule, instant after, std::size_t limit) const {
+    std::vector<instant> result;
+    auto const of = fires_.find(schedule);
+    if (of == fires_.end()) return result;
+    for (auto at = of->second.upper_bound(after); at != of->second.end() && result.size() < limit; ++at)
+      if (at->second.result != fire_result::missed) result.push_back(at->first);
+    return result;
   }
 
   void add_fire(fire_record fire) {
     auto const when = fire.planned_at;
-    auto& of = fires_[fire.schedule];
-    of.emplace_hint(of.end(), when, std::move(fire));
+    fires_[fire.schedule].insert_or_assign(when, std::move(fire));
+  }
+
+  /// \return whether the instant had no record
+  bool note_missed(missed_instant const& missed, std::string const& node, instant now) {
+    fire_record record;
+    record.schedule = missed.schedule;
+    record.planned_at = missed.planned_at;
+    record.fired_at = now;
+    record.node = node;
+    record.result = fire_result::missed;
+    record.reason = missed.reason;
+    return fires_[missed.schedule].try_emplace(missed.planned_at, std::move(record)).second;
   }
 
   void put(schedule_record record) {
@@ -132,24 +204,6 @@ class memory_schedules {
   }
 
  private:
-  std::vector<std::string> ids_of(origin whose) const {
-    std::vector<std::string> result;
-    for (auto const& [id, record] : records_)
-      if (record.origin == whose) result.push_back(id);
-    return result;
-  }
-
-  std::set<std::string> ids_to_replace(origin whose, std::span<schedule_record const> all) const {
-    std::set<std::string> result;
-    for (auto const& given : all) {
-      if (!result.insert(given.id).second) throw error(condition::invalid_argument, "schedule " + given.id + " is given twice");
-      auto const* stored = find(given.id);
-      if (stored != nullptr && stored->origin != whose)
-        throw error(condition::already_exists, "schedule " + given.id + " exists already, made elsewhere: choose another id");
-    }
-    return result;
-  }
-
   static bool is_listed(schedule_record const& record) { return record.state == schedule_state::active && record.next_at.has_value(); }
   void list_up(schedule_record const& record) {
     if (is_listed(record)) timeline_.emplace(*record.next_at, record.id);

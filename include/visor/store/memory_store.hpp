@@ -6,12 +6,16 @@
 #include "visor/base/task.hpp"
 #include "visor/store/change_signal.hpp"
 #include "visor/store/check_text.hpp"
+#include "visor/store/generation.hpp"
 #include "visor/store/memory_jobs.hpp"
 #include "visor/store/memory_nodes.hpp"
 #include "visor/store/memory_schedules.hpp"
+#include "visor/store/memory_sets.hpp"
+#include "visor/store/row_refusals.hpp"
 #include "visor/store/schedule_rules.hpp"
 #include "visor/store/store.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -55,47 +59,73 @@ class memory_store {
 
   [[nodiscard]] subscription on_change(std::function<void()> callback) { return changes_.subscribe(std::move(callback)); }
 
-  task<node_lease> join(join_request request) {
+  /// \param apart as of `refuse_moves`
+  task<node_lease> join(join_request request, detail::row_refusals* apart = nullptr) {
     check_text(request);
-    operation const here{*this};
-    auto lease = nodes_.join(request, here.now);
+    operation here{*this};
+    undo all{*this, apart};
+    std::vector<node_lease> replaced;
+    auto lease = nodes_.join(request, here.now, replaced);
+    lease.generation = generation_;
+    for (auto const& each : replaced) {
+      jobs_.recover(each, here.now, survival());
+      here.schedules_changed = sets_.end(each.node) || here.schedules_changed;
+    }
     // An epoch that this one follows directly may still hold jobs; those before it were recovered when they ended.
     node_lease const before{lease.node, lease.epoch - 1, here.now};
     if (request.keeps)
       jobs_.put_back_all(before, here.now, *request.keeps);
     else
-      jobs_.recover(before, here.now);
+      jobs_.recover(before, here.now, survival());
     jobs_.limit(request.limits);
+    all.keep();
     co_return lease;
   }
 
-  task<node_lease> renew(node_lease const& lease, duration ttl, node_state state) {
+  task<node_lease> renew(node_lease const& lease, renewal how) {
     operation const here{*this};
-    co_return nodes_.renew(lease, ttl, state, here.now);
+    co_return nodes_.renew(lease, how, here.now);
   }
 
-  task<> leave(node_lease const& lease) {
-    operation const here{*this};
-    if (nodes_.leave(lease, here.now)) jobs_.put_back_all(lease, here.now);
-    co_return;
+  /// \param apart as of `refuse_moves`
+  task<> leave(node_lease const& lease, departure how, detail::row_refusals* apart = nullptr) {
+    operation here{*this};
+    undo all{*this, apart};
+    if (!nodes_.leave(lease, how, here.now)) co_return;
+    if (how == departure::owing_results)
+      jobs_.recover(lease, here.now, survival());
+    else
+      jobs_.put_back_all(lease, here.now);
+    here.schedules_changed = sets_.end(lease.node);
+    all.keep();
   }
 
-  task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
-    operation const here{*this};
+  /// \param apart as of `refuse_moves`
+  task<std::vector<recovery>> recover(std::optional<node_lease> evict, detail::row_refusals* apart = nullptr) {
+    operation here{*this};
+    undo all{*this, apart};
     std::vector<recovery> result;
-    for (auto const& lapsed : nodes_.lapse(evict, here.now)) result.push_back(jobs_.recover(lapsed, here.now));
+    for (auto const& lapsed : nodes_.lapse(evict, here.now)) {
+      result.push_back(jobs_.recover(lapsed, here.now, survival()));
+      here.schedules_changed = sets_.end(lapsed.node) || here.schedules_changed;
+    }
+    all.keep();
     co_return result;
   }
 
   task<> set_wish(std::string const& node, std::optional<node_wish> wish) {
+    detail::check_name("node", "name", node);
     operation const here{*this};
     nodes_.set_wish(node, wish);
     co_return;
   }
 
   task<bool> remove_node(std::string const& node) {
-    operation const here{*this};
-    co_return nodes_.remove(node);
+    detail::check_name("node", "name", node);
+    operation here{*this};
+    bool const removed = nodes_.remove(node);
+    if (removed) here.schedules_changed = sets_.end(node);
+    co_return removed;
   }
 
   task<std::vector<node_record>> nodes() {
@@ -108,11 +138,18 @@ class memory_store {
     co_return jobs_.limits();
   }
 
-  task<std::int64_t> reserve_ids(std::size_t count) {
+  task<std::vector<node_type_record>> node_types() {
+    operation const here{*this};
+    co_return nodes_.types();
+  }
+
+  task<reserved_ids> reserve_ids(std::size_t count) {
     operation const here{*this};
     if (count < 1 || count > 1'000'000)
       throw error(condition::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
-    co_return std::exchange(next_id_, next_id_ + static_cast<std::int64_t>(count));
+    reserved_ids reserved;
+    reserved.add(std::exchange(next_id_, next_id_ + static_cast<std::int64_t>(count)), static_cast<std::int64_t>(count));
+    co_return reserved;
   }
 
   /// O(log n) a job, O(1) for a job that comes behind all others of its queue.
@@ -139,16 +176,26 @@ class memory_store {
     for (auto const& each : back)
       if (!jobs_.give_back(lease, each, here.now)) result.refused.push_back(each.job);
     result.lease_current = nodes_.is_current(lease, here.now);
+    claim_budget budget;
     for (auto const& wish : wanted) {
-      auto taken = result.lease_current ? jobs_.take(lease, wish, here.now, result.next_in) : claim();
-      if (!taken.jobs.empty()) result.claims.push_back(std::move(taken));
+      auto taken = result.lease_current ? jobs_.take(lease, wish, here.now, budget, result.next_in) : claim();
+      if (wish.dead_with) {
+        jobs_.bury(taken, *wish.dead_with, here.now);
+        for (auto const& job : taken.jobs) result.remarks.push_back({job.id, "is dead: " + *wish.dead_with});
+      } else if (!taken.jobs.empty()) {
+        result.claims.push_back(std::move(taken));
+      }
     }
     co_return result;
   }
 
-  task<promotion> promote(std::size_t limit) {
+  /// \param apart as of `refuse_moves`
+  task<promotion> promote(std::size_t limit, detail::row_refusals* apart = nullptr) {
     operation const here{*this};
-    co_return jobs_.promote(here.now, limit);
+    undo all{*this, apart};
+    auto const result = jobs_.promote(here.now, limit);
+    all.keep();
+    co_return result;
   }
 
   task<outlook> glance() {
@@ -158,13 +205,14 @@ class memory_store {
     result.next_at = schedules_.first_due();
     auto const job = jobs_.next_scheduled();
     if (job && (!result.next_at || *job < *result.next_at)) result.next_at = job;
+    result.lanes = jobs_.limits().size();
     result.is_told_of_changes = true;
     co_return result;
   }
 
-  task<due_schedules> due(std::size_t limit) {
+  task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
     operation const here{*this};
-    auto result = schedules_.due(here.now, limit);
+    auto result = schedules_.due(here.now, limit, after);
     result.next_job_at = jobs_.next_scheduled();
     co_return result;
   }
@@ -188,19 +236,90 @@ class memory_store {
     co_return results;
   }
 
-  task<schedule_changes> replace_schedules(origin whose, std::span<schedule_record const> all) {
-    for (auto const& each : all) check_text(each);
+  task<std::size_t> note_missed(node_lease const& lease, std::span<missed_instant const> missed) {
+    operation const here{*this};
+    std::size_t noted = 0;
+    if (!nodes_.is_current(lease, here.now)) co_return noted;
+    for (auto const& each : missed) noted += schedules_.note_missed(each, lease.node, here.now) ? 1 : 0;
+    co_return noted;
+  }
+
+  task<std::vector<instant>> acted_on(std::string const& schedule, instant after, std::size_t limit) {
+    operation const here{*this};
+    co_return schedules_.acted_on(schedule, after, limit);
+  }
+
+  task<std::vector<bool>> correct_next(std::span<next_correction const> corrections) {
     operation here{*this};
-    auto const changes = schedules_.replace(whose, all, here.now);
-    here.schedules_changed = changes.added + changes.changed + changes.removed != 0;
-    co_return changes;
+    auto result = schedules_.correct(corrections);
+    here.schedules_changed = std::ranges::count(result, true) != 0;
+    co_return result;
+  }
+
+  task<> put_manifest(std::string const& digest, int first, std::span<std::string const> parts) {
+    operation const here{*this};
+    sets_.put(digest, first, parts);
+    co_return;
+  }
+
+  task<bool> declare(node_lease const& lease, std::span<set_declaration const> sets) {
+    for (auto const& each : sets) detail::check_name("a set of schedules", "name", each.set.name);
+    operation here{*this};
+    if (!nodes_.is_current(lease, here.now)) detail::throw_lease_lost(lease.node, lease.epoch);
+    here.schedules_changed = sets_.declare(lease.node, sets, here.now);
+    co_return here.schedules_changed;
+  }
+
+  task<std::vector<std::string>> declared(schedule_set const& set) {
+    operation const here{*this};
+    co_return sets_.declared(set);
+  }
+
+  task<std::vector<declaration_record>> declarations() {
+    operation const here{*this};
+    co_return sets_.declarations();
+  }
+
+  task<std::vector<std::string>> manifests(schedule_set const& set) {
+    operation const here{*this};
+    co_return sets_.manifests(set);
+  }
+
+  task<std::vector<std::string>> manifest_parts(std::string const& digest) {
+    operation const here{*this};
+    co_return sets_.parts(digest);
+  }
+
+  /// O(all schedules).
+  task<std::vector<schedule_digest>> schedule_digests(origin of) {
+    operation const here{*this};
+    co_return schedules_.digests(of);
+  }
+
+  task<std::optional<std::vector<change_result>>> change_schedules(schedule_set const& set, std::span<std::string const> basis,
+                                                                   std::span<schedule_change const> changes) {
+    for (auto const& each : changes) check_text(each.given);
+    operation here{*this};
+    if (!std::ranges::equal(sets_.declared(set), basis)) co_return std::nullopt;
+    std::vector<change_result> results;
+    for (auto const& each : changes) results.push_back(schedules_.change(set, each, here.now));
+    here.schedules_changed = std::ranges::count(results, change_result::done) != 0;
+    co_return results;
   }
 
   task<> add_schedule(schedule_record record) {
     check_text(record);
     operation here{*this};
-    schedules_.add(std::move(record), here.now);
+    schedules_.add(std::span(&record, 1), here.now);
     here.schedules_changed = true;
+    co_return;
+  }
+
+  task<> add_schedules(std::span<schedule_record const> records) {
+    for (auto const& each : records) check_text(each);
+    operation here{*this};
+    schedules_.add(records, here.now);
+    here.schedules_changed = !records.empty();
     co_return;
   }
 
@@ -213,12 +332,14 @@ class memory_store {
   }
 
   task<bool> remove_schedule(std::string const& id) {
+    detail::check_name("schedule", "id", id);
     operation here{*this};
     here.schedules_changed = schedules_.remove(id);
     co_return here.schedules_changed;
   }
 
   task<std::optional<schedule_record>> find_schedule(std::string const& id) {
+    detail::check_name("schedule", "id", id);
     operation const here{*this};
     auto const* record = schedules_.find(id);
     if (record == nullptr) co_return std::nullopt;
@@ -227,11 +348,13 @@ class memory_store {
 
   /// O(all schedules).
   task<std::vector<schedule_record>> schedules(schedule_filter filter) {
+    check_text(filter);
     operation const here{*this};
     co_return schedules_.list(filter);
   }
 
   task<std::vector<fire_record>> fires(std::string const& schedule, std::size_t limit) {
+    detail::check_name("schedule", "id", schedule);
     operation const here{*this};
     co_return schedules_.fires(schedule, limit);
   }
@@ -243,6 +366,7 @@ class memory_store {
 
   /// O(all jobs).
   task<std::vector<job_view>> jobs(job_filter filter) {
+    check_text(filter);
     operation const here{*this};
     co_return jobs_.list(filter);
   }
@@ -268,6 +392,51 @@ class memory_store {
     co_return;
   }
 
+  /// From now on such rows of jobs are refused for good where jobs are moved, as by a CHECK of a database: `promote`, `recover`, `join` and
+  /// `leave` throw, and have done nothing. They may be called again with what becomes of each job, see `row_refusals`.
+  /// \param refuses of a job, the number of its next attempt, and what it is to become
+  void refuse_moves(std::function<bool(job_record const&, int, job_state)> refuses) {
+    operation const here{*this};
+    jobs_.refuse_moves(std::move(refuses));
+  }
+
+  /// All that is stored, at one instant.
+  class backup {
+    friend memory_store;
+    detail::memory_nodes nodes;
+    detail::memory_schedules schedules;
+    detail::memory_sets sets;
+    detail::memory_jobs jobs;
+    std::int64_t next_id = 1;
+    std::int64_t generation = 0;
+
+    explicit backup(memory_store& of)
+        : nodes(of.nodes_), schedules(of.schedules_), sets(of.sets_), jobs(of.jobs_), next_id(of.next_id_), generation(of.generation_) {}
+  };
+
+  /// For this store only. O(all that is stored).
+  backup back_up() {
+    operation const here{*this};
+    return backup(*this);
+  }
+
+  /// What is stored becomes what it was, and nobody is told: as with a database that is restored under its users.
+  void restore(backup const& from) {
+    operation const here{*this};
+    become(from);
+  }
+
+  /// To be called after that, as `visor db restored` is: begins a new generation, whose ids, epochs and fences were never given out, also
+  /// where the same backup was restored before. See `generation.hpp` for what that asks of the clock.
+  task<std::int64_t> restored() {
+    operation const here{*this};
+    next_id_ = detail::goes_on_at(detail::ids_of_a_second, here.now, next_id_);
+    jobs_.skip_leases(here.now);
+    nodes_.raise_epochs(here.now);
+    generation_ = detail::generation_at(here.now, generation_);
+    co_return generation_;
+  }
+
  private:
   /// One operation: alone, at one instant, and told to the listeners when it is over and gave somebody something to do.
   struct operation {
@@ -288,6 +457,40 @@ class memory_store {
     bool schedules_changed = false;
   };
 
+  /// Moves jobs, all or none where one is refused.
+  class undo {
+   public:
+    undo(memory_store& kept, detail::row_refusals* apart) : store_(kept) {
+      if (kept.jobs_.may_refuse()) before_.emplace(backup(kept));
+      kept.jobs_.move_apart(apart);
+    }
+    undo(undo const&) = delete;
+    undo& operator=(undo const&) = delete;
+    ~undo() {
+      if (before_) store_.become(*before_);
+      store_.jobs_.move_apart(nullptr);
+    }
+
+    void keep() { before_.reset(); }
+
+   private:
+    memory_store& store_;
+    std::optional<backup> before_;
+  };
+
+  void become(backup const& state) {
+    nodes_ = state.nodes;
+    schedules_ = state.schedules;
+    sets_ = state.sets;
+    jobs_ = state.jobs;
+    next_id_ = state.next_id;
+    generation_ = state.generation;
+  }
+
+  detail::memory_jobs::survival survival() const {
+    return [this](std::string const& node, std::int64_t epoch) { return nodes_.has_survived(node, epoch); };
+  }
+
   static job_record as_record(new_job const& given, instant now) {
     job_record job;
     job.id = given.id;
@@ -297,6 +500,7 @@ class memory_store {
     job.payload = given.payload;
     job.max_attempts = given.max_attempts;
     job.owner = given.owner;
+    job.max_lost = given.max_lost;
     job.run_at = given.run_at.value_or(now);
     job.created_at = now;
     return job;
@@ -313,6 +517,7 @@ class memory_store {
     job.schedule = schedule.id;
     job.planned_at = planned;
     job.owner = schedule.owner;
+    job.max_lost = schedule.max_lost;
     job.run_at = planned;
     job.created_at = now;
     return job;
@@ -322,7 +527,7 @@ class memory_store {
     std::vector<fire_record> fires;
     for (std::size_t i = 0; i < order.planned.size(); ++i) {
       instant const planned = order.planned[i];
-      if (schedules_.has_fired(schedule.id, planned)) continue;
+      if (schedules_.was_acted_on(schedule.id, planned)) continue;
       fire_record record;
       record.schedule = schedule.id;
       record.planned_at = planned;
@@ -338,6 +543,10 @@ class memory_store {
       }
       schedules_.add_fire(record);
       fires.push_back(std::move(record));
+    }
+    if (order.missed && order.expected_next) {
+      missed_instant const missed(schedule.id, *order.expected_next, *order.missed);
+      schedules_.note_missed(missed, node, now);
     }
     schedule.next_at = order.next_at;
     schedule.state = order.state;
@@ -368,8 +577,10 @@ class memory_store {
   bool is_open_ = false;
   detail::memory_nodes nodes_;
   detail::memory_schedules schedules_;
+  detail::memory_sets sets_;
   detail::memory_jobs jobs_{schedules_};
   std::int64_t next_id_ = 1;
+  std::int64_t generation_ = 0;
   change_signal changes_;
 };
 

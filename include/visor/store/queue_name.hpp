@@ -2,9 +2,11 @@
 #define VISOR_STORE_QUEUE_NAME_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/text.hpp"
 #include "visor/store/records.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,14 +18,18 @@ namespace visor {
 /// Whether a name can be that of a queue or a capability: these stand together in texts, with `+`, `*`, `,` and `:` between.
 inline bool is_queue_name(std::string_view name) { return name.find_first_of("+*,:") == std::string_view::npos; }
 
+/// Bytes of a job's key.
+inline constexpr std::size_t longest_job_key = 100;
+
 /// The name of the queue where a job waits.
 /// \param limits of its type; the type and the key only matter where there are any
 /// \param key of the job: jobs of one type that are limited together; empty: none; at most 100 bytes
 /// \throws visor::error `invalid_argument` for a longer key
 inline std::string queue_of(std::string_view queue, std::string_view capability, job_limits const& limits = job_limits(),
                             std::string_view type = {}, std::string_view key = {}) {
-  if (key.size() > 100)
+  if (key.size() > longest_job_key)
     throw error(condition::invalid_argument, "the key of a job has " + std::to_string(key.size()) + " bytes: allowed are 100");
+  if (ends_with_blank(key)) throw error(condition::invalid_argument, std::string("the key of a job: ") + blank_at_end);
   std::string name(queue);
   if (!capability.empty()) name.append("+").append(capability);
   if (!limits.any()) return name;
@@ -54,6 +60,9 @@ struct queue_name {
 
   bool is_limited() const noexcept { return !type.empty(); }
 };
+
+/// The lane of a job type beside a queue, which may name a capability: where its jobs wait that some node has claimed and does not know.
+inline std::string lane_of(std::string_view queue, std::string_view type) { return std::string(queue).append("*").append(type); }
 
 /// The names of the queues of one limited type that have a key: all that lie between these two.
 inline std::string before_keys(std::string const& limited_queue) { return limited_queue + "*"; }

@@ -1,6 +1,7 @@
 #ifndef VISOR_STORE_RECORDS_HPP
 #define VISOR_STORE_RECORDS_HPP
 
+#include "visor/base/dst.hpp"
 #include "visor/base/time.hpp"
 
 #include <boost/describe/class.hpp>
@@ -25,8 +26,9 @@ using lease_id = std::int64_t;
 /// Where a job is in its life. It is not stored: it follows from which table holds the job's id.
 BOOST_DEFINE_ENUM_CLASS(job_state, waiting, scheduled, ready, running, completed, failed, cancelled, dead)
 
-/// How one attempt ended. `lost`: its node's lease ran out.
-BOOST_DEFINE_ENUM_CLASS(outcome, completed, failed, timed_out, cancelled, lost)
+/// How one attempt ended. `lost`: its node's lease ran out. `released`: its node told it to stop, for a reason of its own, before it was
+/// done. These two do not count for `max_attempts`.
+BOOST_DEFINE_ENUM_CLASS(outcome, completed, failed, timed_out, cancelled, lost, released)
 
 BOOST_DEFINE_ENUM_CLASS(schedule_state, active, paused, completed, failed)
 
@@ -43,12 +45,12 @@ BOOST_DEFINE_ENUM_CLASS(misfire, skip, latest, all, window)
 /// or cancel the old one and run after it.
 BOOST_DEFINE_ENUM_CLASS(overlap, allow, skip, queue, cancel)
 
-/// Who made a schedule: the configuration file, a C++ program, or a user at run time. The first two are replaced as a whole at
-/// start; the last live until they are removed.
+/// Who made a schedule: the configuration file, a C++ program, or a user at run time. Nodes declare the first two, as sets; the last live
+/// until they are removed.
 BOOST_DEFINE_ENUM_CLASS(origin, config, code, user)
 
-/// What became of a fire: a job, or nothing because of the overlap policy.
-BOOST_DEFINE_ENUM_CLASS(fire_result, fired, skipped)
+/// What became of a planned instant: a job; nothing, because of the overlap policy; or nothing so far, for the reason that its row gives.
+BOOST_DEFINE_ENUM_CLASS(fire_result, fired, skipped, missed)
 
 /// How much of one job type may go on in the whole cluster. 0: any number. What runs is what was claimed and has not ended; a rate counts
 /// claims, also those for a repetition.
@@ -67,7 +69,8 @@ struct job_limits {
 };
 BOOST_DESCRIBE_STRUCT(job_limits, (), (concurrency, key_concurrency, rate, key_rate, per))
 
-/// One piece of work. Inserted once; no more than its queue is ever updated, when it waits in one that does not know of its limits.
+/// One piece of work. Inserted once. Only two rare events update it: it moves to a lane, which changes `queue`, or an attempt does not
+/// count.
 struct job_record {
   job_id id = 0;
   instant run_at{};  ///< not before this
@@ -80,9 +83,13 @@ struct job_record {
   std::optional<std::string> schedule;
   std::optional<instant> planned_at;  ///< the fire's instant, for a job of a schedule
   std::optional<std::string> owner;
+  std::optional<int> uncounted;  ///< how many of its attempts were lost or released: these do not count for `max_attempts`
+  std::optional<int> max_lost;   ///< how many losses in a row it may have; none: `default_max_lost`; 0: it is never run again after a loss
   friend bool operator==(job_record const&, job_record const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(job_record, (), (id, run_at, created_at, priority, max_attempts, payload, type, queue, schedule, planned_at, owner))
+BOOST_DESCRIBE_STRUCT(job_record, (),
+                      (id, run_at, created_at, priority, max_attempts, payload, type, queue, schedule, planned_at, owner, uncounted,
+                       max_lost))
 
 /// The queue: a narrow row for each job that may run now, clustered in the order in which it is claimed.
 struct ready_record {
@@ -175,11 +182,17 @@ struct node_record {
   std::optional<std::string> capabilities;  ///< `gpu,large`
   std::optional<node_wish> wish;
   std::optional<std::string> resources;  ///< of its machine, memory in bytes: `processors:2,memory:25281642496`
+  std::optional<std::int64_t> token;     ///< random, new with each heartbeat: another one than the node wrote means a restored database
+  /// The last epoch that ended while the process of the node lived: what it lost then was no fault of the job.
+  std::optional<std::int64_t> survived;
   friend bool operator==(node_record const&, node_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(node_record, (),
                       (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities, wish,
-                       resources))
+                       resources, token, survived))
+
+/// How a set of schedules is called where nothing else is said.
+inline constexpr char const* default_set = "default";
 
 /// When work must start.
 struct schedule_record {
@@ -210,27 +223,72 @@ struct schedule_record {
   std::optional<std::string> last_error;
   instant created_at{};
   instant updated_at{};
-  std::int64_t version = 1;  ///< grows with every change by a user, not with fires
+  std::int64_t version = 1;             ///< grows with every change by a user, not with fires
+  std::optional<int> max_lost;          ///< of its jobs
+  std::optional<std::string> set_name;  ///< of a schedule that nodes declare; none: `default`
+  std::optional<std::string> digest;    ///< of the definition, see `definition_digest`; the store writes it
+  /// Since when no node declares it: it is not there for anybody, but its state and its counters are kept for its return.
+  std::optional<instant> retired_at;
+  std::optional<visor::dst_gap> dst_gap;          ///< see `dst_policy`
+  std::optional<visor::dst_overlap> dst_overlap;  ///< see `dst_policy`
+  /// From where an interval counts whose expression does not say it: an instant, or for whole days a time on the wall clock of the zone, as
+  /// after `from` in an expression. No part of the definition, so that a file which is read again does not move it.
+  std::optional<std::string> anchor;
   friend bool operator==(schedule_record const&, schedule_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(schedule_record, (),
                       (id, origin, expression, zone, type, payload, queue, priority, max_attempts, misfire, misfire_limit, misfire_window,
                        overlap, max_failures, owner, description, phrase, output, state, next_at, last_at, last_job, run_count,
-                       failure_count, last_error, created_at, updated_at, version))
+                       failure_count, last_error, created_at, updated_at, version, max_lost, set_name, digest, retired_at, dst_gap,
+                       dst_overlap, anchor))
 
-/// One planned instant of a schedule that was acted on. Unique: that is what makes a fire happen at most once.
+/// One planned instant of a schedule that was acted on, or that nobody could act on. Unique: that is what makes a fire happen at most once.
 struct fire_record {
   std::string schedule;
   instant planned_at{};
-  instant fired_at{};
+  instant fired_at{};  ///< or found to be missed
   std::string node;
   fire_result result = fire_result::fired;
   std::optional<job_id> job;
+  std::optional<std::string> reason;  ///< why it was missed
   friend bool operator==(fire_record const&, fire_record const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(fire_record, (), (schedule, planned_at, fired_at, node, result, job))
+BOOST_DESCRIBE_STRUCT(fire_record, (), (schedule, planned_at, fired_at, node, result, job, reason))
 
-/// The limits of a job type, as the node said that came last. Whoever claims jobs of it holds this row.
+/// That a node runs whose file or program has these schedules. It ends with the node's lease.
+struct declaration_record {
+  std::string node;
+  visor::origin origin = visor::origin::config;
+  std::string set_name;
+  instant declared_at{};
+  std::string digest;  ///< of the manifest
+  friend bool operator==(declaration_record const&, declaration_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(declaration_record, (), (node, origin, set_name, declared_at, digest))
+
+/// What is in a set, as some nodes declare or declared it: kept once, however many nodes do.
+struct manifest_record {
+  std::string digest;
+  visor::origin origin = visor::origin::config;
+  std::string set_name;
+  instant declared_at{};  ///< the last time that a node declared it
+  int parts = 0;
+  friend bool operator==(manifest_record const&, manifest_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(manifest_record, (), (digest, origin, set_name, declared_at, parts))
+
+/// Some schedules of a manifest, see `store/manifest.hpp`. The parts are there before the manifest.
+struct manifest_part_record {
+  std::string digest;
+  int part = 0;  ///< from 0
+  instant written_at{};
+  std::string entries;
+  friend bool operator==(manifest_part_record const&, manifest_part_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(manifest_part_record, (), (digest, part, written_at, entries))
+
+/// The limits of a job type, as the node said that came last. Whoever claims jobs of it holds this row. A type without limits has a row
+/// once one of its jobs has moved to the type's own lane.
 struct type_limit_record : job_limits {
   std::string type;
   type_limit_record() = default;
@@ -238,6 +296,15 @@ struct type_limit_record : job_limits {
   friend bool operator==(type_limit_record const&, type_limit_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(type_limit_record, (), (type, concurrency, key_concurrency, rate, key_rate, per))
+
+/// A job type that a node runs, as it said when it joined.
+struct node_type_record {
+  std::string node;
+  std::string type;
+  std::int64_t epoch = 0;  ///< the first under which the node said so
+  friend bool operator==(node_type_record const&, node_type_record const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(node_type_record, (), (node, type, epoch))
 
 /// Jobs that were claimed from one queue where a rate limits how many: kept as long as they count.
 struct claim_record {
@@ -250,12 +317,19 @@ struct claim_record {
 };
 BOOST_DESCRIBE_STRUCT(claim_record, (), (type, taken_at, lease, number, queue, jobs))
 
-/// Where blocks of ids come from.
+/// Counters, each under its name: where blocks of ids come from, among others.
 struct sequence_record {
   std::string name;
   std::int64_t next = 1;
 };
 BOOST_DESCRIBE_STRUCT(sequence_record, (), (name, next))
+
+/// Where the ids of jobs come from in a database that has something better than a counter, which whoever counts keeps to the end of his
+/// transaction. Rows are nothing but the way to the next number.
+struct job_number_record {
+  std::int64_t number = 0;
+};
+BOOST_DESCRIBE_STRUCT(job_number_record, (), (number))
 
 /// A migration that was applied.
 struct migration_record {

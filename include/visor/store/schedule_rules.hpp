@@ -3,9 +3,13 @@
 
 #include "visor/store/records.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 /// The decisions about schedules that every store must make alike, as functions over values.
@@ -13,18 +17,93 @@ namespace visor {
 
 namespace detail {
 
+/// What a schedule does, and when. Its digest knows each member by its place: a new one goes to the end.
 inline auto definition(schedule_record const& s) {
   return std::tie(s.expression, s.zone, s.type, s.payload, s.queue, s.priority, s.max_attempts, s.misfire, s.misfire_limit,
-                  s.misfire_window, s.overlap, s.max_failures, s.owner, s.description, s.phrase, s.output);
+                  s.misfire_window, s.overlap, s.max_failures, s.owner, s.description, s.phrase, s.output, s.max_lost, s.dst_gap,
+                  s.dst_overlap);
 }
+
+/// What decides the instants of a schedule, but for the anchor.
+inline auto timing(schedule_record const& s) { return std::tie(s.expression, s.zone, s.phrase, s.dst_gap, s.dst_overlap); }
+
+/// FNV-1a with 64 bits, and a last step that spreads what the last bytes changed. It tells values apart that differ by accident; it is no
+/// signature.
+class value_hash {
+ public:
+  explicit value_hash(std::uint64_t seed = 0xCBF29CE484222325) : hash_(seed) {}
+
+  template <class T>
+  void mix(T const& value) {
+    if constexpr (std::is_convertible_v<T const&, std::string_view>) {
+      std::string_view const text(value);
+      mix_number(text.size());
+      for (char const c : text) mix_byte(static_cast<unsigned char>(c));
+    } else if constexpr (requires { value.has_value(); }) {
+      mix_number(value.has_value() ? 1 : 0);
+      if (value) mix(*value);
+    } else if constexpr (std::is_same_v<T, duration>) {
+      mix_number(static_cast<std::uint64_t>(value.count()));
+    } else if constexpr (std::is_same_v<T, instant>) {
+      mix(value.time_since_epoch());
+    } else {
+      mix_number(static_cast<std::uint64_t>(value));
+    }
+  }
+
+  std::uint64_t number() const noexcept { return hash_; }
+
+  /// 16 hexadecimal digits.
+  std::string text() const {
+    std::uint64_t mixed = hash_ ^ (hash_ >> 32);
+    mixed *= 0x9E3779B97F4A7C15;
+    mixed ^= mixed >> 29;
+    std::string result(16, '0');
+    for (std::size_t i = 16; i-- > 0; mixed >>= 4) result[i] = "0123456789abcdef"[mixed & 0xF];
+    return result;
+  }
+
+ private:
+  void mix_number(std::uint64_t number) {
+    for (int i = 0; i < 8; ++i, number >>= 8) mix_byte(static_cast<unsigned char>(number));
+  }
+  void mix_byte(unsigned char byte) { hash_ = (hash_ ^ byte) * 0x100000001B3; }
+
+  std::uint64_t hash_;
+};
 
 }  // namespace detail
 
 /// Whether two records say the same about what is to run and when, whatever their state, counters and next instant.
 inline bool same_definition(schedule_record const& a, schedule_record const& b) { return detail::definition(a) == detail::definition(b); }
 
+/// The same for the same definition, in every version of this library: only what differs from the defaults counts, so that a part which a
+/// later version adds changes the digest of no schedule that does not use it.
+inline std::string definition_digest(schedule_record const& schedule) {
+  static schedule_record const plain;
+  auto const parts = detail::definition(schedule);
+  auto const defaults = detail::definition(plain);
+  detail::value_hash hash;
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto const mix = [&](std::size_t number, auto const& value, auto const& usual) {
+      if (value == usual) return;
+      hash.mix(number);
+      hash.mix(value);
+    };
+    (mix(I, std::get<I>(parts), std::get<I>(defaults)), ...);
+  }(std::make_index_sequence<std::tuple_size_v<decltype(parts)>>());
+  return hash.text();
+}
+
+/// Whether two schedules belong to the same set, as one that another node of the set has just added does.
+inline bool is_of_set_of(schedule_record const& stored, schedule_record const& given) {
+  return stored.origin == given.origin && stored.set_name.value_or(default_set) == given.set_name.value_or(default_set);
+}
+
 /// What is stored for a schedule that is new.
 inline schedule_record as_added(schedule_record given, instant now) {
+  given.digest = definition_digest(given);
+  given.retired_at.reset();
   given.version = 1;
   given.updated_at = now;
   if (given.created_at == instant{}) given.created_at = now;
@@ -44,14 +123,38 @@ inline schedule_record as_updated(schedule_record const& stored, schedule_record
   given.failure_count = revived ? 0 : stored.failure_count;
   given.version = stored.version + 1;
   given.updated_at = now;
+  given.set_name = stored.set_name;
+  given.digest = definition_digest(given);
+  given.retired_at.reset();
   return given;
 }
 
-/// What is stored when a configuration brings another definition of a schedule: its state stays, unless it had come to its end.
+/// What is stored when a configuration brings another definition of a schedule: its state stays, unless it had come to its end. An interval
+/// that did not change goes on from where it was: a program that is deployed more often than its period would never let it fire.
 inline schedule_record as_replaced(schedule_record const& stored, schedule_record given, instant now) {
   if (stored.state != schedule_state::completed) given.state = stored.state;
   given.last_error = stored.last_error;
+  if (stored.anchor && given.anchor && stored.next_at && !stored.retired_at && detail::timing(stored) == detail::timing(given)) {
+    given.anchor = stored.anchor;
+    given.next_at = stored.next_at;
+  }
   return as_updated(stored, std::move(given), now);
+}
+
+/// What is stored when a node declares a schedule again that had been retired: a pause and the counters have outlived that.
+/// \param given with the set that it belongs to from now on
+inline schedule_record as_returned(schedule_record const& stored, schedule_record given, instant now) {
+  bool const is_over = stored.state == schedule_state::completed && same_definition(stored, given);
+  auto const from = given.origin;
+  auto const set = given.set_name;
+  if (is_over) {
+    given.next_at.reset();
+    given.state = schedule_state::completed;
+  }
+  given = as_replaced(stored, std::move(given), now);
+  given.origin = from;
+  given.set_name = set;
+  return given;
 }
 
 /// How a schedule follows the end of one of its jobs. False when nothing changed.

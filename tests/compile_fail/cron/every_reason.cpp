@@ -1,4 +1,4 @@
-// expect: empty.*be 5 fields.*unexpected.*missing.*above.*below.*name.*at least 1.*longer.*backwards.*as 5L.*1 to 5.*never.*nick.*@every
+// expect: empty.*5 fields.*unexpected.*missing.*above.*below.*name.*least 1.*longer.*backwards.*5L.*1 to 5.*H stands.*never.*nick.*@every
 // Each of these is refused with its reason, in this order.
 #include "visor/cron/expression.hpp"
 
@@ -17,6 +17,7 @@ constexpr auto step_above = "*/90 * * * *"_cron;
 constexpr auto reversed_years = "0 0 0 1 1 * 2030-2020"_cron;
 constexpr auto bare_last = "0 0 * * L"_cron;
 constexpr auto bad_occurrence = "0 0 * * 1#6"_cron;
+constexpr auto bad_hash = "H,5 * * * *"_cron;
 constexpr auto never = "0 0 31 2 *"_cron;
 constexpr auto unknown_nickname = "@dayly"_cron;
 constexpr auto bad_period = "@every 5"_cron;

@@ -5,8 +5,11 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
 #include <optional>
+#include <utility>
 
 // Which transactions keep each other waiting, on every server with a pool.
 namespace visor_test {
@@ -16,14 +19,15 @@ using visor::access;
 
 /// With the tables of visor, where those that write meet.
 struct two_databases {
-  explicit two_databases(visor::duration patience) {
+  explicit two_databases(visor::duration patience, visor::duration lock_timeout = 15s) {
     auto settings = where.settings();
     settings.transaction_timeout = patience;
+    settings.lock_timeout = lock_timeout;
     visor::sql_store<kit::driver> store(settings);
     run(io, store.open());
     run(io, store.close());
-    first.emplace(settings);
-    second.emplace(settings);
+    first.emplace(settings, visor::log_sink(), visor::detail::lock_of_tables);
+    second.emplace(settings, visor::log_sink(), visor::detail::lock_of_tables);
     run(io, first->open());
     run(io, second->open());
   }
@@ -63,8 +67,8 @@ std::optional<condition> meet(two_databases& two, access open, access comes) {
 }  // namespace
 
 TEST_CASE("those that write go beside each other, unless one must be alone", "[servers]") {
-  // Less than the server waits for a silent one.
-  two_databases two(700ms);
+  // Less than the server waits for a silent one, and no more than the patience of whoever goes alone.
+  two_databases two(700ms, 200ms);
   CHECK(meet(two, access::beside, access::beside) == std::nullopt);
   for (auto const& [open, comes] : {std::pair(access::beside, access::alone), std::pair(access::alone, access::beside),
                                     std::pair(access::alone, access::alone), std::pair(access::schema, access::schema)}) {
@@ -109,6 +113,83 @@ TEST_CASE("a transaction that falls silent keeps the others waiting no longer th
   CHECK(others_were_in);
   CHECK(refused == std::nullopt);
   CHECK(tries == 2);  // the first time it had lost its connection
+}
+
+TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][locks]") {
+  place where;
+  auto settings = where.settings();
+  settings.lock_timeout = 1s;
+  boost::asio::io_context io{1};
+  database base(settings);
+  run(io, base.open());
+  std::optional<condition> refused;
+  visor::duration waited{0};
+  auto insert = [](session& on) -> visor::task<> { co_await on.run("INSERT INTO numbers VALUES (1)"); };
+  auto wait = [&]() -> visor::task<> {
+    auto const begin = std::chrono::steady_clock::now();
+    try {
+      co_await base.transact(insert, access::beside);
+    } catch (visor::error const& thrown) {
+      refused = thrown.kind();
+    }
+    waited = std::chrono::duration_cast<visor::duration>(std::chrono::steady_clock::now() - begin);
+  };
+  auto hold = [&](session& on) -> visor::task<> {
+    co_await on.run("INSERT INTO numbers VALUES (1)");
+    boost::asio::co_spawn(io, wait(), [](std::exception_ptr failed) {
+      if (failed) std::rethrow_exception(failed);
+    });
+    co_await on.run(kit::sleep("4"));
+  };
+  run(io, base.transact(hold, access::beside));
+  io.run();
+  CHECK(refused == std::optional(condition::busy));
+  CHECK(waited >= 900ms);
+  CHECK(waited < 3s);
+  run(io, base.close());
+}
+
+TEST_CASE("whoever waits to go alone lets those pass that go beside others, and gets in though there is always one", "[servers][locks]") {
+  two_databases two(20s);
+  auto const begin = std::chrono::steady_clock::now();
+  auto const gone = [&] { return std::chrono::steady_clock::now() - begin; };
+  visor::duration const held = 2500ms;
+  std::optional<visor::duration> in_after;
+  auto nothing = [](session& on) -> visor::task<> { co_await on.run("SELECT 1"); };
+  auto alone = [&](session& on) -> visor::task<> {
+    co_await on.run("SELECT 1");
+    in_after = std::chrono::duration_cast<visor::duration>(gone());
+  };
+  visor::duration longest_beside{0};
+  auto const rethrow = [](std::exception_ptr failed) {
+    if (failed) std::rethrow_exception(failed);
+  };
+  auto go_alone = [&]() -> visor::task<> { co_await two.second->transact(alone, access::alone); };
+  auto load = [&]() -> visor::task<> {
+    while (!in_after && gone() < 15s) {
+      auto const since = gone();
+      co_await two.second->transact(nothing, access::beside);
+      if (gone() < held) longest_beside = std::max(longest_beside, std::chrono::duration_cast<visor::duration>(gone() - since));
+    }
+  };
+  bool is_begun = false;
+  auto slow = [&](session& on) -> visor::task<> {
+    co_await on.run("SELECT 1");
+    if (!std::exchange(is_begun, true)) {
+      boost::asio::co_spawn(two.io, go_alone(), rethrow);
+      for (int i = 0; i < 3; ++i) boost::asio::co_spawn(two.io, load(), rethrow);
+    }
+    while (gone() < held) co_await on.run("SELECT 1");
+  };
+  auto keep = [&]() -> visor::task<> { co_await two.first->transact(slow, access::beside); };
+  boost::asio::co_spawn(two.io, keep(), rethrow);
+  two.io.restart();
+  two.io.run();
+  REQUIRE(in_after);
+  CHECK(*in_after >= held);
+  CHECK(*in_after < held + slowness() * 3s);
+  // MariaDB and MySQL count whole seconds.
+  CHECK(longest_beside < 1800ms);
 }
 
 }  // namespace visor_test

@@ -34,7 +34,8 @@ constexpr std::int64_t jobs_of_lease = 50;
 constexpr std::int64_t schedules = 100'000;
 
 /// No larger than what runs now; some servers say what a statement calls them.
-constexpr std::array small_tables{"visor_lease", "visor_node", "visor_cancel", "visor_sequence", "l", "e"};
+constexpr std::array small_tables{"visor_type_limit", "visor_migration", "visor_lease", "visor_node",
+                                  "visor_cancel",     "visor_sequence",  "l",           "e"};
 
 class full_database {
  public:
@@ -132,7 +133,7 @@ void check_often(planner const& on) {
   check<st::due_jobs>(on, {at(900'000), 500}, 500);
   check<st::remove_due>(on, {at(scheduled.job), scheduled.job}, 1);
   check<st::next_scheduled>(on, one, 1);
-  check<st::outlook_now>(on, {}, 3);
+  check<st::outlook_now>(on, {}, 20);  // the types with lanes, and the versions of the schema
   check<st::remove_scheduled>(on, scheduled, 1);
 
   // What ends them.
@@ -158,10 +159,12 @@ void check_often(planner const& on) {
   check<st::remove_lease>(on, {7}, leases);
   check<st::leases_of_node>(on, {"n1", 1}, leases);
   check<st::current_node>(on, {"n1", 1}, 3);
-  check<st::renew_node>(on, {"n1", 1, at(-1), at(9), visor::node_state::online}, 3);
+  check<st::renew_node<true>>(on, {"n1", 1, at(-1), at(9), std::chrono::minutes{1}, visor::node_state::online, 1, 0, true}, 3);
+  check<st::find_beat>(on, {"n1"}, 3);
 
   // Schedules and fires.
   check<st::due_schedules_now>(on, {at(200), 100}, 200);
+  check<st::due_schedules_after>(on, {at(200), at(100), "s100", 100}, 200);
   check<st::next_due_schedule>(on, {at(200), 1}, 200);  // it may pass those that are due
   check<st::find_schedule>(on, {"s500"}, 1);
   check<st::advance_schedule>(on, {"s500", at(1), visor::schedule_state::active, {}, {}, 1}, 1);
@@ -169,14 +172,15 @@ void check_often(planner const& on) {
   check<st::job_failed>(on, {"s500", "no"}, 1);
   check<st::remove_schedule>(on, {"s500"}, 1);
   check<st::find_fire>(on, {"s5", at(100'005)}, 1);
+  check<st::acted_on>(on, {"s5", at(100), 50}, 50);
   check<st::fires_of>(on, {"s5", 50}, 50);
 }
 
 void check_lists(planner const& on) {
   st::of_job const ended{1}, running{jobs + 77};
-  check<st::schedules_of_origin>(on, {visor::origin::config}, 100);
-  check<st::list_schedules>(on, {"s5", "s6", {}, {}, {}, 50}, 50);
-  check<st::list_schedules>(on, {"", {}, {}, {}, {}, 50}, 50);
+  check<st::schedule_digests_of>(on, {visor::origin::config}, 100);
+  check<st::list_schedules>(on, {"s5", "s6", {}, {}, {}, {}, 50}, 50);
+  check<st::list_schedules>(on, {"", {}, {}, {}, {}, {}, 50}, 50);
 
   // What shows jobs: each job with its last attempt, for which the number is looked up, and its place among those not yet ready.
   double const shown = 5;

@@ -1,9 +1,14 @@
 #include "scene.hpp"
 
+#include "support/mute_server.hpp"
+
+#include "visor/driver/probe.hpp"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <filesystem>
 #include <iterator>
@@ -25,6 +30,53 @@ struct look : visor::sql::statement_defaults {
   using used = visor::sql::tables<>;
   static constexpr void write(auto& out) { out.raw(kit::look); }
 };
+
+/// Text that is no statement of ours, and yet changes the session, as only others' do.
+template <char const* const& Text>
+struct raw : visor::sql::statement_defaults {
+  static constexpr std::string_view name = "raw";
+  using used = visor::sql::tables<>;
+  static constexpr void write(auto& out) { out.raw(Text); }
+};
+template <char const* const& Text>
+struct number_of : raw<Text> {
+  using row = number_row;
+};
+
+struct word_row {
+  std::string word;
+};
+BOOST_DESCRIBE_STRUCT(word_row, (), (word))
+
+struct words : visor::sql::statement_defaults {
+  static constexpr std::string_view name = "words";
+  using row = word_row;
+  using used = visor::sql::tables<>;
+  static constexpr void write(auto& out) { out.raw("SELECT word FROM words"); }
+};
+
+/// Does something on so many connections at the same time, each of which is used once.
+template <class Op>
+void on_each(database& in, int count, Op op) {
+  std::atomic<int> here{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i)
+    threads.emplace_back([&] {
+      boost::asio::io_context io{1};
+      auto once = [&](session& on) -> visor::task<> {
+        co_await op(on);
+        ++here;
+        boost::asio::steady_timer timer(io);
+        while (here < count) {
+          timer.expires_after(1ms);
+          auto sleep = timer.async_wait(boost::asio::use_awaitable);
+          co_await std::move(sleep);
+        }
+      };
+      run(io, in.read(once));
+    });
+  for (auto& each : threads) each.join();
+}
 
 /// A pool by itself.
 struct scene {
@@ -178,6 +230,161 @@ TEST_CASE("after all connections are lost at once, few are made at a time", "[se
   all.check(where.found());
   for (auto const& each : all.members) CHECK(each.failures.size() <= 1);
   run(io, base.close());
+}
+
+TEST_CASE("the connections of a server that was demoted are left, and nobody notices", "[servers]") {
+  place where;
+  auto settings = where.settings();
+  settings.pool.max = 4;
+  database base(settings);
+  boost::asio::io_context io{1};
+  run(io, base.open());
+  auto demote = [](session& on) -> visor::task<> { co_await on.execute(raw<kit::demote>()); };
+  on_each(base, 3, demote);
+  auto const before = base.statistics()->connected;
+  for (int i = 1; i <= 10; ++i) add_number(io, base, i);
+  CHECK(where.found() == numbers{1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+  CHECK(base.statistics()->connected == before + 1);
+  CHECK(base.statistics()->closed[static_cast<std::size_t>(visor::close_reason::evicted)] == before);  // those that only read, too
+  run(io, base.close());
+}
+
+TEST_CASE("a server that stays read-only is said to be so, and not connected to again and again", "[servers]") {
+  place where;
+  database base(where.settings());
+  boost::asio::io_context io{1};
+  run(io, base.open());
+  auto write = [](session& on) -> visor::task<> {
+    co_await on.execute(raw<kit::demote>());
+    throw visor::error(condition::read_only, "this one, too");
+  };
+  auto const begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i) CHECK_THROWS_WITH(run(io, base.transact(write)), Catch::Matchers::Contains("this one, too"));
+  CHECK(std::chrono::steady_clock::now() - begin > 3s);
+  CHECK(base.statistics()->connected <= 6);
+  run(io, base.close());
+}
+
+TEST_CASE("statements that were prepared before a table was altered are prepared again, and nobody notices", "[servers]") {
+  place where;
+  auto settings = where.settings();
+  settings.pool.max = 8;
+  database base(settings);
+  boost::asio::io_context io{1};
+  run(io, base.open());
+  auto make = [](session& on) -> visor::task<> {
+    co_await on.run("CREATE TABLE words (word text)");
+    co_await on.run("INSERT INTO words VALUES ('grün')");
+  };
+  run(io, base.transact(make));
+  std::atomic<int> wrong{0};
+  auto look = [&wrong](session& on) -> visor::task<> {
+    auto const found = co_await on.query(words());
+    if (found.size() != 1 || found[0].word != "grün") ++wrong;
+  };
+  on_each(base, 8, look);
+  REQUIRE(base.statistics()->idle == 8);
+  auto alter = [](session& on) -> visor::task<> { co_await on.run(kit::alter); };
+  database other(where.settings());
+  run(io, other.open());
+  run(io, other.transact(alter));
+  run(io, other.close());
+  for (int i = 0; i < 10; ++i) run(io, base.read(look));
+  auto forget = [](session& on) -> visor::task<> { co_await on.execute(raw<kit::forget>()); };
+  on_each(base, 8, forget);
+  for (int i = 0; i < 10; ++i) run(io, base.read(look));
+  CHECK(wrong == 0);
+  run(io, base.close());
+}
+
+TEST_CASE("what servers, databases and users have set changes nothing", "[servers]") {
+  place where;
+  auto settings = where.limited(10);
+  kit::spoil(where.server, where.name);
+  bool const is_pooled = GENERATE(false, true);
+  if (is_pooled) kit::be_pooled(settings);
+  settings.pool.max = 1;
+  database base(settings);
+  boost::asio::io_context io{1};
+  run(io, base.open());
+  std::int64_t good = 0;
+  auto look = [&good](session& on) -> visor::task<> {
+    auto const found = co_await on.find(number_of<kit::unspoiled>());
+    good = found->value;
+  };
+  auto reset = [](session& on) -> visor::task<> { co_await on.run("SELECT 1"); };
+  for (int i = 1; i <= 3; ++i) {
+    good = 0;
+    run(io, base.transact(look));
+    CHECK(good == kit::all_unspoiled);
+    add_number(io, base, i);
+    std::this_thread::sleep_for(300ms);
+    run(io, base.transact(reset));  // the next one has a session that was reset
+  }
+  auto count = [&good](session& on) -> visor::task<> {
+    auto const rows = co_await on.query(all());
+    good = static_cast<std::int64_t>(rows.size());
+  };
+  run(io, base.read(count));
+  CHECK(good == 3);
+  if (!is_pooled) CHECK(base.statistics()->connected == 1);
+  run(io, base.close());
+  kit::mend(where.server);
+}
+
+TEST_CASE("each server has its share of the time to connect, up to the end of the login", "[servers]") {
+  place where;
+  mute_server const mute, hole(true);
+  tcp_gate gate(where.endpoint());
+  auto settings = where.settings(gate);
+  std::string const mute_host = "127.0.0.1:" + std::to_string(mute.port());
+  std::string const hole_host = "127.0.0.1:" + std::to_string(hole.port());
+  settings.pool.connect_timeout = 6s;
+  settings.pool.acquire_timeout = 20s;
+  settings.host = mute_host + "," + hole_host + ",127.0.0.1:" + std::to_string(gate.port());
+  auto const begin = std::chrono::steady_clock::now();
+  auto const took = [&begin] { return std::chrono::steady_clock::now() - begin; };
+  SECTION("the last one answers") {
+    database base(settings);
+    boost::asio::io_context io{1};
+    run(io, base.open());
+    CHECK(took() < 6s * slowness());
+    add_number(io, base, 1);
+    run(io, base.close());
+    CHECK(where.found() == numbers{1});
+  }
+  SECTION("none does") {
+    settings.host = mute_host + "," + hole_host;
+    database base(settings);
+    boost::asio::io_context io{1};
+    CHECK_THROWS_AS(run(io, base.open()), visor::error);
+    CHECK(took() < 8s * slowness());
+    run(io, base.close());
+  }
+  SECTION("a test of the connection ends in time, too") {
+    settings.host = mute_host;
+    settings.pool.connect_timeout = 2s;
+    boost::asio::io_context io{1};
+    CHECK_THROWS_AS(run(io, visor::probe<kit::driver>(settings)), visor::error);
+    CHECK(took() < 4s * slowness());
+  }
+  SECTION("also where the server falls silent behind the login") {
+    settings.host = "127.0.0.1";
+    settings.pool.connect_timeout = 2s;
+    std::thread silence([&] {
+      for (int tries = 0; tries < 3000 && gate.accepted() == 0; ++tries) std::this_thread::sleep_for(1ms);
+      std::this_thread::sleep_for(15ms);
+      gate.hold();
+    });
+    boost::asio::io_context io{1};
+    try {
+      run(io, visor::probe<kit::driver>(settings));
+    } catch (visor::error const&) {  // if it was not done by then
+    }
+    CHECK(took() < 6s * slowness());
+    silence.join();
+    gate.let_pass();
+  }
 }
 
 TEST_CASE("a database that was closed leaves no thread, no file and no connection behind", "[servers]") {

@@ -9,10 +9,18 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace visor_test {
+
+/// Makes and drops a trigger that refuses rows.
+struct row_refusals {
+  std::function<void(std::string const& table, std::string const& when)> begin;
+  std::function<void(std::string const& table)> end;
+};
 
 /// Makes a subject of any store.
 /// \tparam Clock has a member `advance(duration)`; it moves the time of the stores that `make` returns
@@ -20,7 +28,9 @@ template <visor::store Store, class Clock>
 class adapted final : public subject {
  public:
   /// \param make a store on the data of this test, not yet open; each call gives one on the same data
-  adapted(Clock clock, std::function<std::shared_ptr<Store>()> make) : clock_(std::move(clock)), make_(std::move(make)), store_(make_()) {
+  /// \param refusals how a trigger is made and dropped; none: there is no SQL
+  adapted(Clock clock, std::function<std::shared_ptr<Store>()> make, std::optional<row_refusals> refusals = std::nullopt)
+      : clock_(std::move(clock)), make_(std::move(make)), refusals_(std::move(refusals)), store_(make_()) {
     adapted::open();
   }
   ~adapted() override {
@@ -35,29 +45,53 @@ class adapted final : public subject {
   visor::instant now() override { return run(store_->now()); }
   visor::subscription on_change(std::function<void()> callback) override { return store_->on_change(std::move(callback)); }
   visor::node_lease join(visor::join_request request) override { return run(store_->join(std::move(request))); }
-  visor::node_lease renew(visor::node_lease const& lease, visor::duration ttl, visor::node_state state) override {
-    return run(store_->renew(lease, ttl, state));
-  }
-  void leave(visor::node_lease const& lease) override { run(store_->leave(lease)); }
+  visor::node_lease renew(visor::node_lease const& lease, visor::renewal how) override { return run(store_->renew(lease, how)); }
+  void leave(visor::node_lease const& lease, visor::departure how) override { run(store_->leave(lease, how)); }
   std::vector<visor::recovery> recover(std::optional<visor::node_lease> evict) override { return run(store_->recover(std::move(evict))); }
   void set_wish(std::string const& node, std::optional<visor::node_wish> wish) override { run(store_->set_wish(node, wish)); }
   bool remove_node(std::string const& node) override { return run(store_->remove_node(node)); }
   std::vector<visor::node_record> nodes() override { return run(store_->nodes()); }
   std::vector<visor::type_limit_record> limits() override { return run(store_->limits()); }
-  std::int64_t reserve_ids(std::size_t count) override { return run(store_->reserve_ids(count)); }
+  std::vector<visor::node_type_record> node_types() override { return run(store_->node_types()); }
+  visor::reserved_ids reserve_ids(std::size_t count) override { return run(store_->reserve_ids(count)); }
   std::size_t enqueue(std::span<visor::new_job const> jobs) override { return run(store_->enqueue(jobs)); }
   visor::exchange_result exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
                                   std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) override {
     return run(store_->exchange(lease, done, back, wanted));
   }
   visor::promotion promote(std::size_t limit) override { return run(store_->promote(limit)); }
-  visor::due_schedules due(std::size_t limit) override { return run(store_->due(limit)); }
+  visor::outlook glance() override { return run(store_->glance()); }
+  visor::due_schedules due(std::size_t limit, std::optional<visor::due_place> after) override {
+    return run(store_->due(limit, std::move(after)));
+  }
   std::vector<visor::fired> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) override {
     return run(store_->fire(lease, orders));
   }
-  visor::schedule_changes replace_schedules(visor::origin whose, std::span<visor::schedule_record const> all) override {
-    return run(store_->replace_schedules(whose, all));
+  std::size_t note_missed(visor::node_lease const& lease, std::span<visor::missed_instant const> missed) override {
+    return run(store_->note_missed(lease, missed));
   }
+  std::vector<visor::instant> acted_on(std::string const& schedule, visor::instant after, std::size_t limit) override {
+    return run(store_->acted_on(schedule, after, limit));
+  }
+  std::vector<bool> correct_next(std::span<visor::next_correction const> corrections) override {
+    return run(store_->correct_next(corrections));
+  }
+  void put_manifest(std::string const& digest, int first, std::span<std::string const> parts) override {
+    run(store_->put_manifest(digest, first, parts));
+  }
+  bool declare(visor::node_lease const& lease, std::span<visor::set_declaration const> sets) override {
+    return run(store_->declare(lease, sets));
+  }
+  std::vector<std::string> declared(visor::schedule_set const& set) override { return run(store_->declared(set)); }
+  std::vector<visor::declaration_record> declarations() override { return run(store_->declarations()); }
+  std::vector<std::string> manifests(visor::schedule_set const& set) override { return run(store_->manifests(set)); }
+  std::vector<std::string> manifest_parts(std::string const& digest) override { return run(store_->manifest_parts(digest)); }
+  std::vector<visor::schedule_digest> schedule_digests(visor::origin of) override { return run(store_->schedule_digests(of)); }
+  std::optional<std::vector<visor::change_result>> change_schedules(visor::schedule_set const& set, std::span<std::string const> basis,
+                                                                    std::span<visor::schedule_change const> changes) override {
+    return run(store_->change_schedules(set, basis, changes));
+  }
+  void add_schedules(std::span<visor::schedule_record const> records) override { run(store_->add_schedules(records)); }
   void add_schedule(visor::schedule_record record) override { run(store_->add_schedule(std::move(record))); }
   visor::schedule_record update_schedule(visor::schedule_record record) override { return run(store_->update_schedule(std::move(record))); }
   bool remove_schedule(std::string const& id) override { return run(store_->remove_schedule(id)); }
@@ -75,12 +109,25 @@ class adapted final : public subject {
   std::vector<visor::job_id> cancel_requests() override { return run(store_->cancel_requests()); }
   void retry_job(visor::job_id id) override { run(store_->retry_job(id)); }
 
+  std::int64_t restored() override {
+    if constexpr (requires { store_->schema(); })
+      return run(store_->schema().restored());
+    else
+      return run(store_->restored());
+  }
+
   void advance(visor::duration by) override { clock_.advance(by); }
+
+  bool refuse_rows(std::string const& table, std::string const& when) override {
+    if (refusals_) refusals_->begin(table, when);
+    return refusals_.has_value();
+  }
+  void accept_rows(std::string const& table) override { refusals_->end(table); }
 
   std::shared_ptr<subject> another() override {
     auto made = make_();
     if (made == store_) return std::shared_ptr<subject>(this, [](subject*) {});
-    return std::make_shared<adapted>(clock_, make_);
+    return std::make_shared<adapted>(clock_, make_, refusals_);
   }
 
   void reopen() override {
@@ -120,6 +167,7 @@ class adapted final : public subject {
   std::vector<std::unique_ptr<boost::asio::io_context>> contexts_;
   Clock clock_;
   std::function<std::shared_ptr<Store>()> make_;
+  std::optional<row_refusals> refusals_;
   std::shared_ptr<Store> store_;
 };
 

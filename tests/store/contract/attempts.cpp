@@ -155,6 +155,37 @@ TEST_CASE("a result is refused when its lease is gone, and nothing is written", 
   }
 }
 
+TEST_CASE("a job that is released has its old place again, and no attempt is counted", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  auto made = s.job(1);
+  made.run_at = s->now() - 1h;
+  made.max_attempts = 1;
+  s.add(made);
+  s.add(2);
+  auto const claimed = s.claim(lease, 1);
+  REQUIRE(ids_of(claimed) == ids{1});
+  auto released = s.retried(claimed, 0s);
+  released.outcome = visor::outcome::released;
+  released.error = "this node shuts down";
+  SECTION("it is the first one again, under the next number") {
+    CHECK(s.exchange(lease, {released}).refused.empty());
+    CHECK(s.exchange(lease, {released}).refused.empty());  // a repetition changes nothing
+    CHECK(s.history(1) == "released");
+    auto const again = s.claim(lease, 1);
+    REQUIRE(ids_of(again) == ids{1});
+    CHECK(again.jobs[0].attempt == 2);
+    CHECK(again.jobs[0].uncounted == 1);
+    CHECK(again.jobs[0].run_at == *made.run_at);
+  }
+  SECTION("unless somebody wants it cancelled") {
+    s->cancel_job(1);
+    CHECK(s.exchange(lease, {released}).refused.empty());
+    CHECK(s.history(1) == "released:cancelled");
+    CHECK(s->find_job(1)->job.uncounted == 1);
+  }
+}
+
 TEST_CASE("a result counts while the lease row is there, though its time is up", "[contract]") {
   scene s;
   auto const lease = s.join("a", 10s);

@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 
 #include "visor/base/error.hpp"
+#include "visor/store/manifest.hpp"
 
 #include <boost/describe/enum_to_string.hpp>
 
@@ -51,6 +52,44 @@ std::string message(Call&& call) {
   return {};
 }
 
+/// What `bring` did; of those that were refused, the ids.
+struct set_changes {
+  std::size_t added = 0;
+  std::size_t changed = 0;
+  std::size_t removed = 0;
+  std::size_t unchanged = 0;
+  std::vector<std::string> taken;
+  friend bool operator==(set_changes const&, set_changes const&) = default;
+};
+
+/// Makes the schedules of a set these, as a node does that is the only one of the set.
+inline set_changes bring(subject& store, visor::schedule_set const& set, std::vector<visor::schedule_record> all) {
+  for (auto& each : all) each.digest = visor::definition_digest(each);
+  auto const plan = visor::plan_set(set, all, visor::manifest_of(all, store.now()), {}, store.schedule_digests(set.origin));
+  std::vector<visor::schedule_change> steps;
+  for (auto const& gone : plan.retire) {
+    visor::schedule_record record;
+    record.id = gone.id;
+    steps.emplace_back(visor::schedule_step::retire, record, gone.version);
+  }
+  for (auto const& each : plan.bring_back) steps.emplace_back(visor::schedule_step::bring_back, all[each.which], each.version);
+  for (auto const& each : plan.change) steps.emplace_back(visor::schedule_step::change, all[each.which], each.version);
+  for (auto const which : plan.add) steps.emplace_back(visor::schedule_step::add, all[which]);
+  auto const results = store.change_schedules(set, store.declared(set), steps);
+  set_changes done;
+  done.unchanged = plan.unchanged;
+  for (std::size_t i = 0; results && i < results->size(); ++i) {
+    auto const what = steps[i].what;
+    if ((*results)[i] == visor::change_result::taken)
+      done.taken.push_back(steps[i].given.id);
+    else if ((*results)[i] != visor::change_result::done)
+      ++done.unchanged;
+    else
+      ++(what == visor::schedule_step::retire ? done.removed : what == visor::schedule_step::change ? done.changed : done.added);
+  }
+  return done;
+}
+
 /// A store, and shorthand for talking to it.
 class scene {
  public:
@@ -73,6 +112,14 @@ class scene {
 
   visor::node_lease join(std::string name, visor::duration ttl = 60s, bool exclusive = false) {
     return store_->join(request(std::move(name), ttl, exclusive));
+  }
+
+  /// A heartbeat with the token that `request` gives each node.
+  visor::node_lease renew(visor::node_lease const& lease, visor::duration ttl, visor::node_state state = visor::node_state::online) {
+    visor::renewal how;
+    how.ttl = ttl;
+    how.state = state;
+    return store_->renew(lease, how);
   }
 
   static visor::new_job job(visor::job_id id, int priority = 100, std::string queue = "default") {

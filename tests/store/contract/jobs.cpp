@@ -201,10 +201,11 @@ TEST_CASE("one more attempt is one more, whatever was allowed", "[contract]") {
   auto const claimed = s.claim(lease);
   CHECK(claimed.jobs.at(0).attempt == 2);
   CHECK(claimed.jobs.at(0).max_attempts == 1);
-  SECTION("lost again is dead again") {
+  SECTION("a loss is none") {
     s->advance(10s);
-    CHECK(s->recover().at(0).dead == ids{1});
-    CHECK(s.history(1) == "failed lost:dead");
+    CHECK(s->recover().at(0).requeued == ids{1});
+    CHECK(s.history(1) == "failed lost");
+    CHECK(s.claim(s.join("b")).jobs.at(0).uncounted == 1);
   }
   SECTION("returned keeps it") {
     s.exchange(lease, {}, {visor::give_back(claimed.lease, 1)});
@@ -306,6 +307,30 @@ TEST_CASE("text that cannot be kept is refused, and nothing is stored", "[contra
     jobs[1].payload = std::string("\"a\0b\"", 5);
     field = "payload";
   }
+  SECTION("a payload that is not JSON") {
+    jobs[1].payload = "{\"a\":1";
+    field = "payload is not JSON";
+  }
+  SECTION("an empty payload") {
+    jobs[1].payload = "";
+    field = "payload is not JSON";
+  }
+  SECTION("a payload with a number that no program can read") {
+    jobs[1].payload = R"({"a":[1,{"b":1e999}]})";
+    field = R"(payload has a field "a[1].b" that is larger)";
+  }
+  SECTION("a payload with a number that programs read as 0") {
+    jobs[1].payload = R"([1e-999])";
+    field = R"(payload has a field "[0]" that is so small)";
+  }
+  SECTION("a payload that is nested too deep") {
+    jobs[1].payload = std::string(201, '[') + std::string(201, ']');
+    field = "payload is nested more than 200 levels deep";
+  }
+  SECTION("a payload that is too long") {
+    jobs[1].payload = '"' + std::string(16 * 1024 * 1024, 'x') + '"';
+    field = "payload has 16777218 bytes";
+  }
   SECTION("an overlong form in the type") {
     jobs[1].type = "\xc0\xaf";
     field = "type";
@@ -332,19 +357,21 @@ TEST_CASE("text comes back as it was given", "[contract]") {
       "de'; DROP TABLE job;--");
   std::string const odd = "'\"`\\%_;--/* \t\r\n\x01\x7f $1 ? :a @p \xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbf";
   auto made = s.job(1, 100, odd);
+  std::string const odd_json =
+      "\"'\\\"`\\\\%_;--/* \\t\\r\\n\\u0001\x7f $1 ? :a @p \xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbf\\u0000\"";
   made.type = odd;
-  made.payload = odd;
+  made.payload = odd_json;
   made.owner = odd;
   s.add(made);
   auto empty = s.job(2, 100, "");
   empty.type = "";
-  empty.payload = "";
+  empty.payload = "\n 123456789012345678901234.10 ";
   empty.owner = "";
   s.add(empty);
   auto const claimed = s.claim(lease, 1, odd);
   REQUIRE(claimed.jobs.size() == 1);
   CHECK(claimed.jobs[0].type == odd);
-  CHECK(claimed.jobs[0].payload == odd);
+  CHECK(claimed.jobs[0].payload == odd_json);
   auto result = s.done(claimed, 0, job_state::failed);
   result.error = odd;
   result.output = "";
@@ -355,8 +382,73 @@ TEST_CASE("text comes back as it was given", "[contract]") {
   CHECK(view.error == odd);
   CHECK(view.output == "");
   CHECK(view.node == lease.node);
-  CHECK(s.claim(lease, 1, "").jobs.at(0).payload.empty());
+  CHECK(s.claim(lease, 1, "").jobs.at(0).payload == empty.payload);
   CHECK(s->find_job(2)->job.owner == "");
+}
+
+TEST_CASE("text comes back as it was given, also of many jobs at once", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  std::vector<std::string> const odd{
+      "\"", "\\", "\\\"", "a\nb", "a\r\nb\t", "\\n", "\\u0041", "'';--", "\xf0\x9f\x98\x80 \xc3\xbc", "{\"a\": [1]}", "\x01\x7f", "\b\f/"};
+  std::vector<std::string> const odd_json{R"("\"")",
+                                          R"("\\")",
+                                          R"("\\\"")",
+                                          R"("a\nb")",
+                                          "\"a\"\n",
+                                          R"({"a\\n": "\u0041"})",
+                                          R"("\\u0041")",
+                                          R"("'';--")",
+                                          "\"\xf0\x9f\x98\x80 \xc3\xbc\"",
+                                          R"({"a": [1, "\/"]})",
+                                          R"("\u0001")",
+                                          "[ ]"};
+  std::vector<visor::new_job> jobs;
+  for (std::size_t i = 0; i < odd.size(); ++i) {
+    jobs.push_back(s.job(static_cast<visor::job_id>(i + 1)));
+    jobs[i].type = odd[i];
+    jobs[i].owner = odd[i];
+    jobs[i].payload = odd_json[i];
+  }
+  CHECK(s->enqueue(jobs) == jobs.size());
+  auto const claimed = s.claim(lease, jobs.size());
+  REQUIRE(claimed.jobs.size() == jobs.size());
+  std::vector<visor::completion> results;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    CHECK(claimed.jobs[i].type == odd[i]);
+    CHECK(claimed.jobs[i].payload == odd_json[i]);
+    results.push_back(s.done(claimed, i, job_state::failed));
+    results[i].error = odd[i];
+    results[i].output = odd[odd.size() - 1 - i];
+  }
+  s.exchange(lease, results);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    CAPTURE(odd[i]);
+    auto const view = s->find_job(static_cast<visor::job_id>(i + 1)).value();
+    CHECK(view.job.type == odd[i]);
+    CHECK(view.job.owner == odd[i]);
+    CHECK(view.job.payload == odd_json[i]);
+    CHECK(view.error == odd[i]);
+    CHECK(view.output == odd[odd.size() - 1 - i]);
+  }
+}
+
+TEST_CASE("a name that ends with a blank is refused, whatever it is of", "[contract]") {
+  scene s;
+  auto made = s.job(1);
+  SECTION("type") { made.type = "report "; }
+  SECTION("queue") { made.queue = "default "; }
+  SECTION("owner") { made.owner = "ann "; }
+  SECTION("or is one blank") { made.type = " "; }
+  auto const add = [&] { s.add(made); };
+  CHECK(refusal(add) == "invalid argument");
+  CHECK_THAT(message(add), Contains("job 1, field ") && Contains("cannot end with a blank") && Contains("leave it out"));
+  CHECK(s->jobs({}).empty());
+  visor::job_filter by_type, by_schedule;
+  by_type.type = "report ";
+  by_schedule.schedule = "tick ";
+  CHECK(refusal([&] { s->jobs(by_type); }) == "invalid argument");
+  CHECK(refusal([&] { s->jobs(by_schedule); }) == "invalid argument");
 }
 
 TEST_CASE("10 MB of payload and output are kept whole", "[contract]") {
@@ -371,6 +463,36 @@ TEST_CASE("10 MB of payload and output are kept whole", "[contract]") {
   result.output = std::string(10'000'000, 'y');
   s.exchange(lease, {result});
   CHECK((s->attempts(1).at(0).output == result.output));
+}
+
+TEST_CASE("claims bring a bounded number of bytes, and leave the rest in order", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  std::vector<visor::new_job> jobs;
+  for (visor::job_id id = 1; id <= 8; ++id) {
+    auto& made = jobs.emplace_back(s.job(id, id == 8 ? 50 : 100));
+    if (id != 3) made.payload = "\"" + std::string(9 * 1024 * 1024, static_cast<char>('a' + id)) + "\"";
+    s.add(made);
+  }
+  std::vector const wanted{visor::claim_request("default", 1000)};
+  std::vector<visor::job_id> order;
+  std::vector<std::size_t> sizes;
+  for (int round = 0; round < 4; ++round) {
+    auto const result = s.exchange(lease, {}, {}, wanted);
+    std::size_t bytes = 0;
+    for (auto const& claimed : result.claims)
+      for (auto const& job : claimed.jobs) {
+        order.push_back(job.id);
+        bytes += job.payload.size();
+        CHECK((job.payload == jobs.at(static_cast<std::size_t>(job.id - 1)).payload));
+        CHECK(job.attempt == 1);
+      }
+    sizes.push_back(bytes / 1024 / 1024);
+    if (order.size() < 8) CHECK(result.next_in == 0s);
+  }
+  // The one that goes beyond the budget is the last.
+  CHECK(order == std::vector<visor::job_id>{8, 1, 2, 3, 4, 5, 6, 7});
+  CHECK(sizes == std::vector<std::size_t>{36, 27, 0, 0});
 }
 
 TEST_CASE("numbers are kept to their ends", "[contract]") {

@@ -10,6 +10,47 @@
 /// How much of a job type goes on at the same time, or in a time, whoever claims it.
 namespace visor_test {
 
+TEST_CASE("a job that a node does not know moves to the lane of its type, which others then see", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  s.add(1);
+  CHECK(s->limits().empty());
+  auto const claimed = s.claim(lease);
+  CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease, 1, 0s, "default*report")}).refused.empty());
+  CHECK(s.state(1) == "ready");
+  CHECK(s->find_job(1)->job.queue == "default*report");
+  REQUIRE(s->limits().size() == 1);
+  CHECK(s->limits()[0] == visor::type_limit_record("report", visor::job_limits()));
+  CHECK(s->glance().lanes == 1);
+  CHECK(s.claim(lease).jobs.empty());
+  auto const again = s.claim(lease, 10, "default*report");
+  REQUIRE(ids_of(again) == ids{1});
+  CHECK(s.exchange(lease, {s.done(again)}).refused.empty());
+  CHECK(s.state(1) == "completed");
+}
+
+TEST_CASE("what types a node runs is known until the node is forgotten", "[contract]") {
+  scene s;
+  auto request = s.request("a");
+  auto const types = [&] {
+    std::string all;
+    for (auto const& each : s->node_types()) all += each.node + ":" + each.type + "@" + std::to_string(each.epoch) + " ";
+    return all;
+  };
+  request.limits = {visor::type_limit_record("mail", {}), visor::type_limit_record("report", {})};
+  s->join(request);
+  CHECK(types() == "a:mail@1 a:report@1 ");
+  request.limits[0].type = "backup";
+  auto const lease = s->join(request);
+  CHECK(types() == "a:backup@2 a:report@1 ");
+  request.node = "b";
+  s->join(request);
+  CHECK(types() == "a:backup@2 a:report@1 b:backup@1 b:report@1 ");
+  s->leave(lease);
+  CHECK(s->remove_node("a"));
+  CHECK(types() == "b:backup@1 b:report@1 ");
+}
+
 namespace {
 
 constexpr char const* mail = "default*mail";

@@ -1,5 +1,7 @@
 #include "contract/given.hpp"
 
+#include "visor/store/generation.hpp"
+
 /// Nodes, their leases, and what becomes of the jobs of a node that is gone.
 namespace visor_test {
 
@@ -21,6 +23,7 @@ TEST_CASE("a node is kept as it joined", "[contract]") {
   expected.queues = "default:3";
   expected.capabilities = "gpu,tape";
   expected.resources = "processors:4,memory:1024";
+  expected.token = 0;
   REQUIRE(s->nodes().size() == 1);
   CHECK(s->nodes()[0] == expected);
 
@@ -88,7 +91,7 @@ TEST_CASE("an exclusive node tolerates no other and is tolerated by none", "[con
     }
     SECTION("as long as it renews") {
       s->advance(9s);
-      s->renew(first, 10s, visor::node_state::draining);
+      s.renew(first, 10s, visor::node_state::draining);
       s->advance(9s);
       CHECK(refusal(second) != "");
     }
@@ -124,7 +127,7 @@ TEST_CASE("who joins again has the next epoch and what was held before is recove
   CHECK(second.epoch == 2);
   CHECK(second.until == s->now() + 20s);
   CHECK(s.history(1) == "lost");
-  CHECK(s.history(2) == "lost:dead");
+  CHECK(s.history(2) == "lost");
   CHECK(s.history(3) == "lost:cancelled");
   CHECK(s.claim(second, 10).jobs.at(0).attempt == 2);
   REQUIRE(s->nodes().size() == 1);
@@ -179,7 +182,7 @@ TEST_CASE("a node goes on with the leases it knows, and the others are put back 
     CHECK_FALSE(late.lease_current);
     CHECK(late.claims.empty());
     CHECK(s.state(4) == "ready");
-    CHECK(refusal([&] { s->renew(first, 60s, visor::node_state::online); }) == "lease lost");
+    CHECK(refusal([&] { s.renew(first, 60s, visor::node_state::online); }) == "lease lost");
   }
   SECTION("what it kept ends, under the epoch in which it was claimed") {
     CHECK(s.exchange(second, {s.done(known, 1)}).refused.empty());
@@ -259,20 +262,20 @@ TEST_CASE("a lease is renewed from now on", "[contract]") {
   scene s;
   auto const lease = s.join("a", 10s);
   s->advance(9s);
-  auto const renewed = s->renew(lease, 20s, visor::node_state::draining);
+  auto const renewed = s.renew(lease, 20s, visor::node_state::draining);
   CHECK(renewed == visor::node_lease("a", 1, s->now() + 20s));
   CHECK(s->nodes().at(0).lease_until == renewed.until);
   CHECK(s->nodes().at(0).state == visor::node_state::draining);
   s->advance(19s);
   CHECK(s.exchange(lease, {}).lease_current);
-  CHECK(s->renew(lease, 1s, visor::node_state::online).until == s->now() + 1s);
+  CHECK(s.renew(lease, 1s, visor::node_state::online).until == s->now() + 1s);
   CHECK(s->nodes().at(0).state == visor::node_state::online);
 }
 
 TEST_CASE("a lease that is lost cannot be renewed", "[contract]") {
   scene s;
   auto const lease = s.join("a", 10s);
-  auto const renew = [&] { s->renew(lease, 10s, visor::node_state::online); };
+  auto const renew = [&] { s.renew(lease, 10s, visor::node_state::online); };
   SECTION("its time is up, though nobody noticed") {
     s->advance(10s - 1us);
     CHECK(refusal(renew) == "");
@@ -289,7 +292,7 @@ TEST_CASE("a lease that is lost cannot be renewed", "[contract]") {
   CHECK(refusal(renew) == "lease lost");
   CHECK_THAT(message(renew), Contains("node a"));
   CHECK(s->nodes() == before);
-  CHECK(refusal([&] { s->renew(visor::node_lease("nobody", 1, lease.until), 10s, visor::node_state::online); }) == "lease lost");
+  CHECK(refusal([&] { s.renew(visor::node_lease("nobody", 1, lease.until), 10s, visor::node_state::online); }) == "lease lost");
 }
 
 TEST_CASE("a node that leaves gives all back without using up attempts", "[contract]") {
@@ -333,8 +336,10 @@ TEST_CASE("what a lapsed node held goes on elsewhere", "[contract]") {
   scene s;
   auto const gone = s.join("gone", 10s);
   auto const alive = s.join("alive", 1h);
-  s.add(1);
-  s.add(2, 0s, 1);
+  s.add(1, 0s, 1);
+  auto never_again = s.job(2);
+  never_again.max_lost = 0;
+  s.add(never_again);
   s.add(3);
   s.add(4);
   s.add(5);
@@ -372,7 +377,7 @@ TEST_CASE("what a lapsed node held goes on elsewhere", "[contract]") {
   CHECK(s.state(1) == "ready");
   CHECK(s.history(2) == "lost:dead");
   CHECK(s.state(2) == "dead");
-  CHECK(s->find_job(2)->error == visor::lease_ran_out);
+  CHECK_THAT(s->find_job(2)->error.value(), Contains(visor::lease_ran_out) && Contains("max_lost is 0"));
   CHECK(s.history(3) == "lost:cancelled");
   CHECK(s->cancel_requests().empty());
   CHECK(s.history(4) == "completed:completed");
@@ -392,17 +397,307 @@ TEST_CASE("what a lapsed node held goes on elsewhere", "[contract]") {
   CHECK(s.exchange(alive, {s.done(theirs)}).refused.empty());
 }
 
-TEST_CASE("attempts run out by leases too", "[contract]") {
+/// A node of another process each time, as where one dies and another takes its place.
+visor::node_lease another_process(scene& s, std::string const& name, int number) {
+  auto request = s.request(name, 10s);
+  request.address = "host " + name + " pid " + std::to_string(number);
+  return s->join(request);
+}
+
+TEST_CASE("losses use up no attempts, and are paused for longer each time", "[contract]") {
   scene s;
-  s.add(1, 0s, 2);
-  for (int round = 0; round < 2; ++round) {
-    auto const lease = s.join("a", 10s);
+  auto made = s.job(1);
+  made.max_attempts = 1;
+  made.max_lost = 5;
+  s.add(made);
+  visor::duration const pauses[]{0s, 5s, 10s, 20s};
+  for (int round = 0; round < 4; ++round) {
+    auto const lease = another_process(s, "a", round);
+    auto const claimed = s.claim(lease);
+    REQUIRE(claimed.jobs.size() == 1);
+    CHECK(claimed.jobs[0].attempt == round + 1);
+    CHECK(claimed.jobs[0].uncounted.value_or(0) == round);
+    s->advance(10s);
+    CHECK(s->recover().at(0).requeued == ids{1});
+    auto const pause = pauses[round];
+    CHECK(s.state(1) == (pause == 0s ? "ready" : "scheduled"));
+    s->advance(pause);
+    s->promote(10);
+    CHECK(s.state(1) == "ready");
+  }
+  CHECK(s.history(1) == "lost lost lost lost");
+  CHECK(s->find_job(1)->job.uncounted == 4);
+  SECTION("an attempt that ends otherwise begins the count anew") {
+    auto const lease = s.join("b");
+    auto const claimed = s.claim(lease);
+    CHECK(s.exchange(lease, {s.retried(claimed, 0s)}).refused.empty());
+    REQUIRE(s.claim(another_process(s, "a", 5)).jobs.size() == 1);
+    s->advance(10s);
+    CHECK(s->recover().at(0).requeued == ids{1});
+    CHECK(s.state(1) == "ready");
+  }
+  SECTION("the last one that is tolerated ends it") {
+    auto const lease = another_process(s, "a", 5);
     REQUIRE(s.claim(lease).jobs.size() == 1);
     s->advance(10s);
-    s->recover();
+    CHECK(s->recover().at(0).dead == ids{1});
+    CHECK(s.history(1) == "lost lost lost lost lost:dead");
+    CHECK_THAT(s->find_job(1)->error.value(), Contains("lost 5 times in a row"));
   }
-  CHECK(s.history(1) == "lost lost:dead");
-  CHECK(s.claim(s.join("a")).jobs.empty());
+}
+
+TEST_CASE("a job that is lost three times in a row with its process is dead", "[contract]") {
+  scene s;
+  s.add(1);
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE(s.claim(another_process(s, "a", round)).jobs.size() == 1);
+    s->advance(10s);
+    s->recover();
+    s->advance(1min);
+    s->promote(10);
+  }
+  CHECK(s.history(1) == "lost lost lost:dead");
+}
+
+TEST_CASE("a loss that the process survived is never fatal", "[contract]") {
+  scene s;
+  s.add(1);
+  auto never_again = s.job(2);
+  never_again.max_lost = 0;
+  SECTION("it joined again, itself or after others took over") {
+    for (int round = 0; round < 6; ++round) {
+      auto const lease = s.join("a", 10s);
+      REQUIRE(s.claim(lease).jobs.size() == 1);
+      s->advance(10s);
+      if (round % 2 == 0) s->recover();
+      s.join("a", 10s);
+      s->advance(5min);
+      s->promote(10);
+      CHECK(s.state(1) == "ready");
+    }
+    CHECK(s.history(1) == "lost lost lost lost lost lost");
+    CHECK(s->nodes().at(0).survived);
+  }
+  SECTION("it left owing results") {
+    for (int round = 0; round < 4; ++round) {
+      auto const lease = another_process(s, "a", round);
+      REQUIRE(s.claim(lease).jobs.size() == 1);
+      s->leave(lease, visor::departure::owing_results);
+      CHECK(s->nodes().at(0).state == visor::node_state::offline);
+      s->advance(5min);
+      s->promote(10);
+      CHECK(s.state(1) == "ready");
+    }
+    CHECK(s.history(1) == "lost lost lost lost");
+  }
+  SECTION("but one that must not be repeated is dead all the same") {
+    s.add(never_again);
+    auto const lease = s.join("a", 10s);
+    REQUIRE(s.claim(lease, 2).jobs.size() == 2);
+    s.join("a", 10s);
+    CHECK(s.history(1) == "lost");
+    CHECK(s.history(2) == "lost:dead");
+  }
+}
+
+TEST_CASE("the lease of an exclusive node has no end of its own", "[contract]") {
+  scene s;
+  auto const lease = s.join("a", 10s, true);
+  s.add(1);
+  s->advance(1h);
+  auto const claimed = s.claim(lease);
+  REQUIRE(claimed.jobs.size() == 1);
+  s->advance(1h);
+  CHECK(s.exchange(lease, {s.done(claimed)}).lease_current);
+  CHECK(s.state(1) == "completed");
+  SECTION("a late heartbeat renews it") { CHECK(s.renew(lease, 10s).until == s->now() + 10s); }
+  SECTION("another node ends it, and takes what it held") {
+    s.add(2);
+    REQUIRE(ids_of(s.claim(lease)) == ids{2});
+    auto const other = s.join("b", 10s, true);
+    CHECK(s.history(2) == "lost");
+    CHECK_FALSE(s.exchange(lease, {}).lease_current);
+    CHECK(refusal([&] { s.renew(lease, 10s); }) == "lease lost");
+    CHECK(s.claim(other).jobs.size() == 1);
+  }
+  SECTION("a take-over ends it") {
+    CHECK(s->recover().size() == 1);
+    CHECK_FALSE(s.exchange(lease, {}).lease_current);
+  }
+}
+
+TEST_CASE("a lease of a time when the clock was ahead is cut", "[contract]") {
+  scene s;
+  s.add(1);
+  auto const lease = s.join("a", 10s);
+  s.claim(lease);
+  s->advance(24h * 365);
+  auto const ahead = s.renew(s.join("a", 10s), 10s);
+  s.claim(ahead);
+  s->advance(-24h * 365);
+  SECTION("so that what its node held is taken over soon") {
+    CHECK(s->recover().empty());
+    CHECK(s->nodes().at(0).lease_until == s->now() + 5min);
+    s->advance(6min);
+    REQUIRE(s->recover().size() == 1);
+    CHECK(s.history(1) == "lost lost");
+  }
+  SECTION("and a node that lives puts it right") {
+    CHECK(s->recover().empty());
+    CHECK(s.renew(ahead, 10s).until == s->now() + 10s);
+  }
+  SECTION("and one whose process is gone is evicted at once") {
+    auto const seen = s->nodes().at(0);
+    REQUIRE(s->recover(visor::node_lease(seen.name, seen.epoch, seen.lease_until)).size() == 1);
+    CHECK(s.history(1) == "lost lost");
+  }
+}
+
+TEST_CASE("a heartbeat knows a database that was restored", "[contract]") {
+  scene s;
+  auto request = s.request("a");
+  request.token = 7;
+  auto const lease = s->join(request);
+  visor::renewal beat;
+  beat.ttl = 60s;
+  beat.last_token = 7;
+  beat.token = 8;
+  CHECK(refusal([&] { s->renew(lease, beat); }) == "");
+  CHECK(refusal([&] { s->renew(lease, beat); }) == "");  // repeated, since its answer never came
+  CHECK(s->nodes().at(0).token == 8);
+  beat.last_token = 8;
+  beat.token = 9;
+  CHECK(refusal([&] { s->renew(lease, beat); }) == "");
+  auto const before = s->nodes();
+  beat.last_token = 10;
+  beat.token = 11;
+  CHECK(refusal([&] { s->renew(lease, beat); }) == "database restored");
+  CHECK(s->nodes() == before);
+  auto newer = lease;
+  ++newer.epoch;  // that the store never gave out
+  CHECK(refusal([&] { s->renew(newer, beat); }) == "database restored");
+  s->advance(1h);  // a backup is older than any lease
+  CHECK(refusal([&] { s->renew(lease, beat); }) == "database restored");
+}
+
+TEST_CASE("a node that joins again knows a database that was restored", "[contract]") {
+  scene s;
+  auto request = s.request("a");
+  request.token = 7;
+  auto const lease = s->join(request);
+  s->advance(1h);
+  s->recover();  // others may be first to see that the lease of an old row has run out
+  request.token = 9;
+  request.last_token = 7;
+  request.last_epoch = lease.epoch;
+  auto const refused = [&] { return refusal([&] { s->join(request); }); };
+  SECTION("whose last heartbeat is not there") {
+    request.last_token = 8;
+    CHECK(refused() == "database restored");
+    request.address = "another process";
+    CHECK(refused() == "");
+  }
+  SECTION("whose last epoch is not there") {
+    request.last_epoch = lease.epoch + 2;
+    CHECK(refused() == "database restored");
+  }
+  SECTION("whose last epoch another process has") {
+    request.last_epoch = lease.epoch + 1;
+    request.address = "another process";
+    CHECK(refused() == "database restored");
+  }
+  SECTION("which does not know its name") {
+    request.node = "b";
+    CHECK(refused() == "database restored");
+  }
+  SECTION("but it was only removed") {
+    s->remove_node("a");
+    CHECK(refused() == "");
+  }
+  SECTION("but it was not") { CHECK(refused() == ""); }
+}
+
+namespace {
+
+/// The greatest numbers of each kind that a store has given out.
+struct given_out {
+  visor::job_id id = 0;
+  visor::lease_id lease = 0;
+  std::int64_t epoch = 0;
+  std::int64_t fence = 0;
+};
+
+/// What a store gives out first, after it has begun a generation.
+given_out first_of_generation(scene& s) {
+  given_out first;
+  std::int64_t const generation = s->restored();
+  for (auto const& node : s->nodes()) first.epoch = std::max(first.epoch, node.epoch);
+  auto const lease = s.join("new");
+  CHECK(lease.generation == generation);
+  CHECK(lease.epoch > first.epoch);
+  first.id = s->reserve_ids(1).take();
+  s.add(first.id);
+  first.lease = s.claim(lease).lease;
+  first.fence = visor::detail::fence_of(generation, 1);
+  return first;
+}
+
+/// Where all stores with the same history begin, as if they were one that was restored from one backup.
+void as_backed_up(scene& s) {
+  s.join("a");
+  for (int i = 0; i < 3; ++i) s.join("removed", 1s);
+  s->advance(10s);
+  s->recover();
+  s->remove_node("removed");
+  s->reserve_ids(1000);
+}
+
+}  // namespace
+
+TEST_CASE("a backup that is restored twice gives out no number twice", "[contract]") {
+  scene once;
+  scene again;
+  as_backed_up(once);
+  as_backed_up(again);
+  auto const before = again->reserve_ids(1).take();
+  given_out last = first_of_generation(once);
+  last.id = once->reserve_ids(100'000).take() + 99'999;
+  auto lease = once.join("removed");
+  for (int i = 0; i < 100; ++i) lease = once.join("new");
+  last.epoch = lease.epoch;
+  last.fence += 100'000;  // a job may have that many attempts
+  again->advance(20s);
+  auto const first = first_of_generation(again);
+  CHECK(first.id > last.id);
+  CHECK(first.lease > last.lease);
+  CHECK(first.epoch > last.epoch);
+  CHECK(first.fence > last.fence);
+  SECTION("and within what JSON keeps exactly") {
+    CHECK(first.id < std::int64_t{1} << 44);
+    CHECK(first.epoch < std::int64_t{1} << 53);
+    CHECK(first.fence < std::int64_t{1} << 53);
+  }
+  SECTION("and behind the backup") { CHECK(first.id > before); }
+  SECTION("nor does one after that, at once") {
+    auto const next = first_of_generation(again);
+    CHECK(next.id > first.id);
+    CHECK(next.lease > first.lease);
+    CHECK(next.epoch > first.epoch);
+    CHECK(next.fence > first.fence);
+  }
+}
+
+TEST_CASE("what was given out grows with a generation also where the clock is wrong, or time tells too little", "[contract]") {
+  scene s;
+  as_backed_up(s);
+  auto const first = first_of_generation(s);
+  s->advance(-24h * 3000);  // before all generations
+  s->recover();
+  auto const next = first_of_generation(s);
+  CHECK(next.id > first.id + (std::int64_t{1} << 32));
+  CHECK(next.lease > first.lease + (std::int64_t{1} << 32));
+  CHECK(next.epoch > first.epoch + (std::int64_t{1} << 32));
+  CHECK(next.fence > first.fence);
 }
 
 TEST_CASE("a node that lapsed with nothing in its hands is reported all the same, once", "[contract]") {
@@ -423,7 +718,7 @@ TEST_CASE("what is wanted of a node is kept as long as it is the same process", 
   auto const lease = s.join("a");
   CHECK(s->nodes().at(0).wish == std::nullopt);
   s->set_wish("a", visor::node_wish::drain);
-  s->renew(lease, 60s, visor::node_state::draining);
+  s.renew(lease, 60s, visor::node_state::draining);
   CHECK(s->nodes().at(0).wish == visor::node_wish::drain);
   s->set_wish("a", std::nullopt);
   CHECK(s->nodes().at(0).wish == std::nullopt);
@@ -495,7 +790,7 @@ TEST_CASE("a renewed lease is safe from recovery", "[contract]") {
   s.claim(lease);
   for (int beat = 0; beat < 5; ++beat) {
     s->advance(9s);
-    s->renew(lease, 10s, visor::node_state::online);
+    s.renew(lease, 10s, visor::node_state::online);
     CHECK(s->recover().empty());
   }
   CHECK(s.state(1) == "running");
@@ -508,8 +803,14 @@ TEST_CASE("a node's text must be storable", "[contract]") {
   SECTION("name") { request.node = "a\xff"; }
   SECTION("address") { request.address = std::string("x\0y", 3); }
   SECTION("version") { request.version = "\xc0\x80"; }
+  SECTION("a blank at the end of its name") { request.node = "a "; }
+  SECTION("at that of a queue") { request.queues = "default:3,mail :2"; }
+  SECTION("at that of a capability") { request.capabilities = "gpu ,tape"; }
+  SECTION("at that of a job type") { request.limits.emplace_back("mail ", visor::job_limits()); }
   CHECK(refusal([&] { s->join(request); }) == "invalid argument");
   CHECK(s->nodes().empty());
+  CHECK(refusal([&] { s->set_wish("a ", std::nullopt); }) == "invalid argument");
+  CHECK(refusal([&] { s->remove_node("a "); }) == "invalid argument");
 }
 
 }  // namespace visor_test

@@ -17,7 +17,7 @@ TEST_CASE("a store opens again and again and keeps what it has", "[contract]") {
   s.work_off(lease);
   auto const claimed = s.claim(lease);
   s->cancel_job(claimed.jobs.at(0).id);
-  auto const first = s->reserve_ids(10);
+  auto const first = s->reserve_ids(10).take();
   auto const nodes = s->nodes();
   auto const schedules = s->schedules({});
   auto const fires = s->fires("tick", 10);
@@ -31,7 +31,7 @@ TEST_CASE("a store opens again and again and keeps what it has", "[contract]") {
   CHECK(s->fires("tick", 10) == fires);
   CHECK(s->cancel_requests() == requests);
   for (visor::job_id id = 1; id <= 4; ++id) CHECK(s.state(id) + " " + s.history(id) == states.at(static_cast<std::size_t>(id - 1)));
-  CHECK(s->reserve_ids(1) >= first + 10);
+  CHECK(s->reserve_ids(1).take() >= first + 10);
   CHECK(s.exchange(lease, {s.done(claimed)}).refused.empty());
   auto const next = s.claim(lease, 10);
   CHECK(next.lease != claimed.lease);
@@ -45,7 +45,7 @@ TEST_CASE("a closed store refuses everything", "[contract]") {
   s->close();
   CHECK(refusal([&] { s->now(); }) == "closed");
   CHECK(refusal([&] { s.join("b"); }) == "closed");
-  CHECK(refusal([&] { s->renew(lease, 1s, visor::node_state::online); }) == "closed");
+  CHECK(refusal([&] { s.renew(lease, 1s, visor::node_state::online); }) == "closed");
   CHECK(refusal([&] { s->leave(lease); }) == "closed");
   CHECK(refusal([&] { s->recover(); }) == "closed");
   CHECK(refusal([&] { s->nodes(); }) == "closed");
@@ -57,7 +57,10 @@ TEST_CASE("a closed store refuses everything", "[contract]") {
   CHECK(refusal([&] { s->due(1); }) == "closed");
   std::vector const orders{visor::fire_order()};
   CHECK(refusal([&] { s->fire(lease, orders); }) == "closed");
-  CHECK(refusal([&] { s->replace_schedules(visor::origin::code, {}); }) == "closed");
+  CHECK(refusal([&] { s->change_schedules({}, {}, {}); }) == "closed");
+  CHECK(refusal([&] { s->declare(lease, {}); }) == "closed");
+  CHECK(refusal([&] { s->declared({}); }) == "closed");
+  CHECK(refusal([&] { s->add_schedules({}); }) == "closed");
   CHECK(refusal([&] { s->add_schedule(visor::schedule_record()); }) == "closed");
   CHECK(refusal([&] { s->update_schedule(visor::schedule_record()); }) == "closed");
   CHECK(refusal([&] { s->remove_schedule("a"); }) == "closed");
@@ -77,11 +80,14 @@ TEST_CASE("a closed store refuses everything", "[contract]") {
 
 TEST_CASE("reserved ids are a block of one's own", "[contract]") {
   scene s;
-  auto const first = s->reserve_ids(1);
+  auto const first = s->reserve_ids(1).take();
   CHECK(first >= 1);
-  auto const block = s->reserve_ids(1'000'000);
-  CHECK(block > first);
-  CHECK(s->reserve_ids(1) >= block + 1'000'000);
+  auto block = s->reserve_ids(1'000'000);
+  CHECK(block.size() == 1'000'000);
+  CHECK(block.is_consecutive());  // as nobody else asked meanwhile
+  auto const of_block = block.take();
+  CHECK(of_block > first);
+  CHECK(s->reserve_ids(1).take() >= of_block + 1'000'000);
   CHECK(refusal([&] { s->reserve_ids(0); }) == "invalid argument");
   CHECK(refusal([&] { s->reserve_ids(1'000'001); }) == "invalid argument");
 }
@@ -113,8 +119,10 @@ TEST_CASE("listeners hear of work and of changed schedules, and of nothing else"
   CHECK(hears([&] { s->retry_job(running.jobs.at(0).id); }));
   CHECK(hears([&] { s->add_schedule(s.schedule("tock")); }));
   CHECK(hears([&] { s->update_schedule(s->find_schedule("tock").value()); }));
-  CHECK(hears([&] { s->replace_schedules(visor::origin::code, std::vector{s.schedule("code")}); }));
-  CHECK_FALSE(hears([&] { s->replace_schedules(visor::origin::code, std::vector{s.schedule("code")}); }));
+  CHECK(hears([&] { bring(s.store(), visor::schedule_set(), {s.schedule("code")}); }));
+  CHECK_FALSE(hears([&] { bring(s.store(), visor::schedule_set(), {s.schedule("code")}); }));
+  CHECK(hears([&] { bring(s.store(), visor::schedule_set(), {}); }));
+  CHECK(hears([&] { s->declare(lease, std::vector{visor::set_declaration(visor::schedule_set(), "none", 0)}); }));
   CHECK(hears([&] { s->remove_schedule("tock"); }));
   CHECK_FALSE(hears([&] { s->remove_schedule("tock"); }));
   auto const other = s.join("b", 10s);

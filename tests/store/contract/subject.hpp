@@ -23,21 +23,36 @@ class subject {
   virtual visor::instant now() = 0;
   virtual visor::subscription on_change(std::function<void()> callback) = 0;
   virtual visor::node_lease join(visor::join_request request) = 0;
-  virtual visor::node_lease renew(visor::node_lease const& lease, visor::duration ttl, visor::node_state state) = 0;
-  virtual void leave(visor::node_lease const& lease) = 0;
+  virtual visor::node_lease renew(visor::node_lease const& lease, visor::renewal how) = 0;
+  virtual void leave(visor::node_lease const& lease, visor::departure how = visor::departure::clean) = 0;
   virtual std::vector<visor::recovery> recover(std::optional<visor::node_lease> evict = std::nullopt) = 0;
   virtual void set_wish(std::string const& node, std::optional<visor::node_wish> wish) = 0;
   virtual bool remove_node(std::string const& node) = 0;
   virtual std::vector<visor::node_record> nodes() = 0;
   virtual std::vector<visor::type_limit_record> limits() = 0;
-  virtual std::int64_t reserve_ids(std::size_t count) = 0;
+  virtual std::vector<visor::node_type_record> node_types() = 0;
+  virtual visor::reserved_ids reserve_ids(std::size_t count) = 0;
   virtual std::size_t enqueue(std::span<visor::new_job const> jobs) = 0;
   virtual visor::exchange_result exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
                                           std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) = 0;
   virtual visor::promotion promote(std::size_t limit) = 0;
-  virtual visor::due_schedules due(std::size_t limit) = 0;
+  virtual visor::outlook glance() = 0;
+  virtual visor::due_schedules due(std::size_t limit, std::optional<visor::due_place> after = std::nullopt) = 0;
   virtual std::vector<visor::fired> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) = 0;
-  virtual visor::schedule_changes replace_schedules(visor::origin whose, std::span<visor::schedule_record const> all) = 0;
+  virtual std::size_t note_missed(visor::node_lease const& lease, std::span<visor::missed_instant const> missed) = 0;
+  virtual std::vector<visor::instant> acted_on(std::string const& schedule, visor::instant after, std::size_t limit) = 0;
+  virtual std::vector<bool> correct_next(std::span<visor::next_correction const> corrections) = 0;
+  virtual void put_manifest(std::string const& digest, int first, std::span<std::string const> parts) = 0;
+  virtual bool declare(visor::node_lease const& lease, std::span<visor::set_declaration const> sets) = 0;
+  virtual std::vector<std::string> declared(visor::schedule_set const& set) = 0;
+  virtual std::vector<visor::declaration_record> declarations() = 0;
+  virtual std::vector<std::string> manifests(visor::schedule_set const& set) = 0;
+  virtual std::vector<std::string> manifest_parts(std::string const& digest) = 0;
+  virtual std::vector<visor::schedule_digest> schedule_digests(visor::origin of) = 0;
+  virtual std::optional<std::vector<visor::change_result>> change_schedules(visor::schedule_set const& set,
+                                                                            std::span<std::string const> basis,
+                                                                            std::span<visor::schedule_change const> changes) = 0;
+  virtual void add_schedules(std::span<visor::schedule_record const> records) = 0;
   virtual void add_schedule(visor::schedule_record record) = 0;
   virtual visor::schedule_record update_schedule(visor::schedule_record record) = 0;
   virtual bool remove_schedule(std::string const& id) = 0;
@@ -51,8 +66,18 @@ class subject {
   virtual std::vector<visor::job_id> cancel_requests() = 0;
   virtual void retry_job(visor::job_id id) = 0;
 
+  /// As `visor db restored`.
+  virtual std::int64_t restored() = 0;
+
   /// Moves the store's time, also backwards.
   virtual void advance(visor::duration by) = 0;
+
+  /// From now on the database refuses new rows of a table, by a trigger of the user.
+  /// \param when in SQL, about `NEW`
+  /// \return false, and nothing happens, where there is no SQL
+  virtual bool refuse_rows(std::string const& table, std::string const& when) = 0;
+  /// Ends that.
+  virtual void accept_rows(std::string const& table) = 0;
 
   /// Closes the store and opens what it kept again, through a new object where it is kept outside of the process.
   virtual void reopen() = 0;

@@ -28,6 +28,29 @@ struct json_rows {
 };
 BOOST_DESCRIBE_STRUCT(json_rows, (), (rows))
 
+inline constexpr std::array<std::string_view, 5> json_types{mssql_dialect::integer, mssql_dialect::bigint, mssql_dialect::boolean,
+                                                            mssql_dialect::instant, "nvarchar(max)"};  // in the order of sql::kind
+
+/// The columns of such rows, with commas between.
+/// \param typed as in the schema of an OPENJSON
+template <class Members>
+constexpr void json_columns(auto& out, std::string_view before, bool typed) {
+  std::string_view between;
+  boost::mp11::mp_for_each<sql::members_of<Members>>([&](auto member) {
+    out.raw(between).raw(before);
+    out.column(member.name);
+    if (typed) out.raw(" ").raw(json_types[static_cast<std::size_t>(sql::kind_of<sql::type_of<decltype(member)>>)]);
+    between = ", ";
+  });
+}
+
+/// Such a column on the right side of a comparison: a text of JSON has the collation of the database, which is not that of our columns.
+template <class Member>
+constexpr void json_operand(auto& out) {
+  out("v.").column(Member::name);
+  if (sql::kind_of<sql::type_of<Member>> == sql::kind::text) out(" COLLATE Latin1_General_100_BIN2");
+}
+
 /// The INSERT of such rows.
 /// \tparam Many says what of: the `many` of a statement
 template <class Many>
@@ -38,13 +61,13 @@ struct insert_json : sql::statement_defaults {
 
   static constexpr void write(auto& out) {
     out("INSERT INTO {this} (");
-    columns(out, "", false);
+    json_columns<members>(out, "", false);
     out(") SELECT ");
-    columns(out, "v.", false);
+    json_columns<members>(out, "v.", false);
     // Of rows with one key the first; they are the same.
     if constexpr (Many::ignores) out(" FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ")(key)(" ORDER BY ")(key)(") AS nth");
     out(" FROM OPENJSON(CAST(:rows AS nvarchar(max))) WITH (");
-    columns(out, "", true);
+    json_columns<members>(out, "", true);
     out(Many::ignores ? ") r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM {this} t WHERE " : ") v");
     if constexpr (Many::ignores) {
       same_key(out);
@@ -56,29 +79,53 @@ struct insert_json : sql::statement_defaults {
   using members = typename Many::params;
   static constexpr std::string_view key = used::all[0].key;
 
-  static constexpr std::array<std::string_view, 5> types{mssql_dialect::integer, mssql_dialect::bigint, mssql_dialect::boolean,
-                                                         mssql_dialect::instant, "nvarchar(max)"};  // in the order of sql::kind
-
-  static constexpr void columns(auto& out, std::string_view before, bool typed) {
-    std::string_view between;
-    boost::mp11::mp_for_each<sql::members_of<members>>([&](auto member) {
-      out.raw(between).raw(before);
-      out.column(member.name);
-      if (typed) out.raw(" ").raw(types[static_cast<std::size_t>(sql::kind_of<sql::type_of<decltype(member)>>)]);
-      between = ", ";
-    });
-  }
-
   static constexpr void same_key(auto& out) {
     std::string_view between;
-    for (std::string_view const column : sql::member_names<members>) {
-      if (!sql::detail::pattern_has(key, column)) continue;
-      out.raw(between).raw("t.").column(column);
-      out.raw(" = v.").column(column);
+    boost::mp11::mp_for_each<sql::members_of<members>>([&](auto member) {
+      if (!sql::detail::pattern_has(key, member.name)) return;
+      out.raw(between).raw("t.").column(member.name);
+      out.raw(" = ");
+      json_operand<decltype(member)>(out);
       between = " AND ";
-    }
+    });
   }
 };
+
+/// The DELETE of rows by their keys.
+/// \tparam Many the `many` of a statement that removes the row of a key
+template <class Many>
+struct delete_json : sql::statement_defaults {
+  static constexpr std::string_view name = Many::name;
+  using params = json_rows;
+  using used = typename Many::used;
+
+  static constexpr void write(auto& out) {
+    out("DELETE FROM {this} WHERE EXISTS (SELECT 1 FROM OPENJSON(CAST(:rows AS nvarchar(max))) WITH (");
+    json_columns<typename Many::params>(out, "", true);
+    out(") v WHERE ");
+    std::string_view between;
+    boost::mp11::mp_for_each<sql::members_of<typename Many::params>>([&](auto member) {
+      out.raw(between)("{this}.").column(member.name);
+      out(" = ");
+      json_operand<decltype(member)>(out);
+      between = " AND ";
+    });
+    out(")");
+  }
+};
+
+/// What does for many what a statement does for one.
+template <class Many>
+struct with_json_of {
+  using type = insert_json<Many>;
+};
+template <class Many>
+  requires(Many::removes)
+struct with_json_of<Many> {
+  using type = delete_json<Many>;
+};
+template <class Many>
+using with_json = typename with_json_of<Many>::type;
 
 /// The members of one row, as JSON.
 class json_object {

@@ -5,6 +5,9 @@
 
 namespace visor::mssql_driver {
 
+/// Whether a number is of THROW or RAISERROR, as a trigger of the user has them. Far above are numbers of ours and of Babelfish.
+inline bool is_users(int number) noexcept { return number >= 50'000 && number < 1'000'000; }
+
 /// The portable condition of an error number: those of the server
 /// (https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors), and from 20000 to 20999 those
 /// of FreeTDS, whose list is in its include/freetds/sysdep_types.h and src/dblib/dberrhandle.c.
@@ -19,13 +22,17 @@ inline condition classify(int number) noexcept {
     case 3961:  // a table was changed since the snapshot
     case 41302:
     case 41305:
-    case 41325:  // conflicts of tables in memory
+    case 41325:          // conflicts of tables in memory
+    case 2'000'118'002:  // `raised::out_of_date`
+    case 2'000'118'003:  // `raised::other_number`
       return condition::serialization_failure;
-    case 1222:   // lock timeout
-    case 1204:   // no locks left
-    case 10928:  // Azure: too many sessions
-    case 10929:  // Azure: too busy
-    case 40501:  // Azure: too busy
+    case 2'000'118'001:  // `raised::no_turn`
+    case 2'000'118'004:  // `raised::others_turn`
+    case 1222:           // lock timeout
+    case 1204:           // no locks left
+    case 10928:          // Azure: too many sessions
+    case 10929:          // Azure: too busy
+    case 40501:          // Azure: too busy
     case 49918:
     case 49919:
     case 49920:  // Azure: too many operations
@@ -33,6 +40,12 @@ inline condition classify(int number) noexcept {
     case 229:    // no right to the object
     case 230:    // no right to the column
     case 262:    // no right to make it
+    case 297:    // no right to do that
+    case 300:    // the same, of the server
+    case 1088:   // no such object, or no right to it: it was seen before
+    case 2760:   // no such schema, or no right to it
+    case 4902:   // no such table, or no right to it
+    case 15247:  // no right to do that
     case 916:    // no right to the database
     case 18452:  // not a trusted domain
     case 18456:  // login failed
@@ -44,10 +57,19 @@ inline condition classify(int number) noexcept {
       return condition::authentication_failed;
     case 911:   // no such database
     case 4060:  // cannot open the database
+    case 4063:  // nor another one instead
+    case 4064:  // cannot open that of the login
       return condition::not_found;
     case 20009:  // nobody answers
     case 20012:  // unknown host name
     case 20013: return condition::connection_failed;
+    case 922:   // the database is being recovered
+    case 926:   // suspect
+    case 927:   // being restored
+    case 942:   // offline
+    case 952:   // in transition
+    case 586:   // prepared statement that is not valid any more
+    case 8179:  // prepared statement that the server does not know
     case 596:   // killed
     case 6005:  // shutting down
     case 10053:
@@ -69,7 +91,14 @@ inline condition classify(int number) noexcept {
       return condition::tls_failed;
     case 3906:  // read-only database
     case 3908:  // recovering
-    case 978:   // a replica that is not for us
+    case 976:   // a replica that takes no connections
+    case 978:   // a replica for those alone who say that they only read
+    case 979:   // a replica for those alone
+    case 982:   // a replica that cannot be read
+    case 983:   // neither primary nor secondary
+    case 988:   // a replica without its quorum
+    case 954:   // a mirror
+    case 955:   // a mirrored database without its partner
       return condition::read_only;
     case 1101:
     case 1105:  // no space in the filegroup
@@ -82,7 +111,12 @@ inline condition classify(int number) noexcept {
     case 2714:  // exists already
     case 3701:  // nothing to drop
       return condition::schema_mismatch;
-    case 515:  // NULL
+    case 515:   // NULL
+    case 547:   // a CHECK or a foreign key
+    case 3609:  // a trigger ended the transaction
+    case 511:   // row too large
+    case 550:   // WITH CHECK OPTION
+    case 8114:  // not such a value
     case 2628:
     case 8152:  // too long
     case 220:
@@ -95,7 +129,7 @@ inline condition classify(int number) noexcept {
     case 824:
     case 825:  // a page cannot be read
       return condition::corrupt;
-    default: return condition::internal;
+    default: return is_users(number) ? condition::invalid_argument : condition::internal;
   }
 }
 

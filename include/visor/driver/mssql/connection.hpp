@@ -5,6 +5,7 @@
 #include "visor/base/run_on.hpp"
 #include "visor/base/task.hpp"
 #include "visor/driver/driver.hpp"
+#include "visor/driver/mssql/deferred.hpp"
 #include "visor/driver/mssql/failure.hpp"
 #include "visor/driver/mssql/library.hpp"
 #include "visor/driver/mssql/values.hpp"
@@ -22,6 +23,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -64,15 +66,21 @@ class connection {
  public:
   /// \param made connected
   /// \param place how messages name the database
+  /// \param remedy for a user who lacks a right
   /// \param limit how long a transaction may take
-  connection(connection_ptr made, shared_socket socket, std::string place, duration limit, visor::detail::statement_log log,
-             boost::asio::any_io_executor threads)
+  /// \param lock_wait how long a statement waits for a lock
+  /// \param how of all connections of the connector
+  connection(connection_ptr made, shared_socket socket, std::string place, std::string remedy, duration limit, duration lock_wait,
+             visor::detail::statement_log log, std::shared_ptr<deferral_state> how, boost::asio::any_io_executor threads)
       : handle_(std::move(made)),
         socket_(std::move(socket)),
         place_(std::move(place)),
+        remedy_(std::move(remedy)),
         limit_(limit),
         log_(std::move(log)),
-        threads_(std::move(threads)) {}
+        deferral_(std::move(how)),
+        threads_(std::move(threads)),
+        wait_(milliseconds(lock_wait)) {}
   connection(connection const&) = delete;
   connection& operator=(connection const&) = delete;
   ~connection() {
@@ -82,18 +90,29 @@ class connection {
   boost::asio::any_io_executor threads() const { return threads_; }
 
   /// Brings a new session into the state that we count on.
-  void prepare_session() {
-    // Shorter than the limit, so that there is time to say what was waited for.
-    wait_ = std::to_string(std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(limit_ * 3 / 4).count(), 1));
+  /// \param longest that each answer may take
+  void prepare_session(duration longest) {
+    duration const whole = std::exchange(limit_, longest);
     run("SET XACT_ABORT ON; SET NOCOUNT OFF; SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET CONCAT_NULL_YIELDS_NULL ON; "
         "SET QUOTED_IDENTIFIER ON; SET LOCK_TIMEOUT " +
         wait_);
     server_ = ask("SELECT CAST(SERVERPROPERTY('productversion') AS nvarchar(128))");
     std::string const bare = ask("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))");
     is_babelfish_ = bare == "1";
+    // There a lock by name is one of the whole server, and not of a database.
+    if (is_babelfish_) database_of_lock_ = " of " + ask("SELECT DB_NAME()");
+    reads_json_ = probe_json();
+    // What the server's `user options` or a trigger at the login may have set: no transaction of its own, no result that is cut, no error
+    // instead of a rounded number.
+    if (!is_babelfish_)
+      run("SET IMPLICIT_TRANSACTIONS OFF; SET ROWCOUNT 0; SET NUMERIC_ROUNDABORT OFF; SET ARITHABORT ON; SET CURSOR_CLOSE_ON_COMMIT OFF");
     has_snapshots_ =
         is_babelfish_ || ask("SELECT CAST(snapshot_isolation_state AS nvarchar(10)) FROM sys.databases WHERE database_id = DB_ID()") == "1";
+    limit_ = whole;
   }
+
+  /// Whether the server gives texts out of JSON as they were. Babelfish 4.3 leaves them escaped: there nothing is sent so.
+  bool reads_json() const noexcept { return reads_json_; }
 
   /// Executes a statement that is prepared once for each connection.
   /// \return it; its rows are to be fetched, and `finish` called
@@ -135,19 +154,17 @@ class connection {
 
   /// Runs text that is not kept: one statement or several.
   void run(std::string_view text) {
-    std::string copy(text);
-    visor::detail::statement_log::entry telling(log_, log_.without_values(copy), 0);
+    visor::detail::statement_log::entry telling(log_, log_.without_values(text), 0);
     statement_ptr const one = make_statement();
-    execute_text(one.get(), copy);
+    execute_text(one.get(), text);
     take_rest(one.get());
     telling.rows = 0;
   }
 
   /// \return the first value that a query finds, as text; empty for none
   std::string ask(std::string_view text) {
-    std::string copy(text);
     statement_ptr const one = make_statement();
-    execute_text(one.get(), copy);
+    execute_text(one.get(), text);
     running const now(*this, one.get());
     static constexpr sql::kind text_kind[] = {sql::kind::text};
     row_buffer row(text_kind);
@@ -163,6 +180,19 @@ class connection {
     return std::string(row.text(0));
   }
 
+  /// Of all other transactions of the server the one that has been open longest, for people; empty where the user may not know.
+  std::string oldest_transaction() {
+    try {
+      return ask(
+          "SELECT TOP (1) CONCAT('session ', s.session_id, ' of the server (user ', s.login_name, ', program ', s.program_name, ', from ', "
+          "s.host_name, ', process ', s.host_process_id, '), open since ', CONVERT(nvarchar(19), t.transaction_begin_time, 120)) FROM "
+          "sys.dm_tran_session_transactions o JOIN sys.dm_tran_active_transactions t ON t.transaction_id = o.transaction_id JOIN "
+          "sys.dm_exec_sessions s ON s.session_id = o.session_id WHERE o.session_id <> @@SPID ORDER BY t.transaction_begin_time");
+    } catch (error const&) {
+      return {};
+    }
+  }
+
   /// Whatever was or will be run in this transaction may leave something in the session, which nothing clears.
   void touch() noexcept { is_touched_ = true; }
 
@@ -175,26 +205,70 @@ class connection {
 
   /// One that writes waits until every other that writes has ended, also one that could go beside others. One that reads sees one state, of
   /// the moment of its first statement, or keeps those that write waiting where the database allows no snapshots.
-  void begin(access how) {
+  ///
+  /// One that defers begins with its last message, and one that is replayed also with each that asks about what it has written. What it
+  /// reads before that needs no lock: the message does nothing if anybody has written since the first question, or, where the operation
+  /// guards itself, if one of its statements affects other rows than it must.
+  void begin(access how, lock_request const& wanted = {}) {
+    was_kept_out_ = false;
+    last_number_ = 0;
+    how_ = how;
+    counter_ = wanted.lock.counter;
+    defers_ = wanted.defers != deferral::none && !counter_.table.empty() && !deferral_->is_off;
+    is_guarded_ = wanted.defers == deferral::guarded;
+    is_replayed_ = wanted.defers == deferral::replayed;
+    if (defers_) {
+      later_.clear();
+      seen_.reset();
+      lock_text_ = lock_text(how, wanted);
+      writes_ = how != access::reads;
+      if (wanted.takes_turn) take_turn();
+      return;
+    }
     writes_ = how != access::reads && how != access::asks;
-    if (how == access::asks) return;
+    if (how == access::asks || how == access::beat) return;
     is_open_ = true;
     if (!writes_ && has_snapshots_) return run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION");
-    std::string const mode = writes_ ? "Exclusive" : "Shared";
-    std::string const got =
-        ask("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION; DECLARE @got int; EXEC @got = sp_getapplock @Resource = "
-            "N'visor', @LockMode = N'" +
-            mode + "', @LockOwner = N'Transaction', @LockTimeout = " + wait_ + "; SELECT CAST(@got AS nvarchar(20))");
-    if (got.empty() || got.starts_with('-'))
-      throw error(condition::busy, "others wrote to " + place_ + " for longer than " + wait_ + " ms: this was not begun");
+    std::string const got = ask(lock_text(how, wanted) + turn_check_of(how) + " SELECT CAST(@got AS nvarchar(20))");
+    was_kept_out_ = got.empty() || got.starts_with('-');
+    if (was_kept_out_) throw kept_out(how);
+  }
+
+  /// Whether the last transaction failed because it did not get its lock in time: nothing of it was done.
+  bool was_kept_out() const noexcept { return was_kept_out_; }
+
+  /// Whether it failed because it was the turn of somebody else, which ends within a second: nothing of it was done.
+  bool is_others_turn() const noexcept { return last_number_ == static_cast<int>(raised::others_turn); }
+
+  /// Whether any transaction of the kind may be done as `deferral::replayed`: those that would keep others waiting between two messages.
+  bool replays(access how) const noexcept {
+    return how == access::beside || how == access::alone || (how == access::reads && !has_snapshots_);
+  }
+
+  /// Lets others write again, after a transaction that took a turn and has not come to its end.
+  void end_turn() noexcept {
+    if (std::exchange(takes_turn_, false) && !is_broken_) {
+      try {
+        run(turn_end_text());
+      } catch (error const&) {  // it ends by itself
+      }
+    }
+    turn_ = 0;
   }
 
   /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
   void commit() {
-    if (!is_open_) return;
+    if (defers_ && later_.is_empty()) {
+      defers_ = false;
+      if (seen_ && seen_ != count()) throw error(condition::serialization_failure, "others wrote to " + place_ + " meanwhile");
+    }
+    if (!is_open_ && !defers_) return;
     std::optional<error> failure;
     try {
-      run("COMMIT TRANSACTION");
+      if (std::exchange(defers_, false))
+        send_deferred();
+      else
+        run(writes_ ? count_text(counter_.name) + "COMMIT TRANSACTION" : std::string("COMMIT TRANSACTION"));
     } catch (error const& thrown) {
       failure = thrown;
     }
@@ -208,6 +282,64 @@ class connection {
   void rollback() {
     run("IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION");
     is_open_ = false;
+  }
+
+  // One that defers.
+
+  bool defers() const noexcept { return defers_; }
+  deferred_statements& later() noexcept { return later_; }
+
+  /// To be called before each question.
+  /// \return whether it is to be asked by `replay`, since it is about what is not written yet
+  /// \throws detail::cannot_defer when that cannot be
+  template <sql::statement S>
+  bool prepare_question() {
+    if (!defers_ || S::used::all.empty()) return false;
+    bool const is_about_ours = later_.touches<typename S::used>();
+    if (is_about_ours && !is_replayed_) throw visor::detail::cannot_defer();
+    if (!is_guarded_) look_at_counter();
+    return is_about_ours;
+  }
+
+  /// Asks a question about what is kept: by a message that writes it, and takes it back.
+  /// \param take is given each row
+  template <sql::statement S, class Take>
+  void replay(typename S::params const& given, Take take) {
+    deferred_statements all(later_);
+    all.ask<S>(given);
+    auto const form = visor::detail::form_of<mssql_dialect, S>();
+    send(all, "ROLLBACK TRANSACTION", form.columns, take);
+  }
+
+  /// Keeps statements, and finds out in the same way how many rows each will affect.
+  /// \throws detail::cannot_defer when that cannot be
+  template <sql::statement S>
+  std::vector<std::size_t> replay_counts(std::span<typename S::params const> many) {
+    if (!is_replayed_) throw visor::detail::cannot_defer();
+    look_at_counter();
+    deferred_statements all(later_);
+    all.begin_counts();
+    for (auto const& each : many) all.add_counted<S>(each);
+    static constexpr sql::kind text_kind[] = {sql::kind::text};
+    std::string found;
+    auto const take = [&found](row_buffer const& row) { found = row.text(0); };
+    send(all, "ROLLBACK TRANSACTION; " + std::string(deferred_statements::select_counts), text_kind, take);
+    std::vector<std::size_t> counts;
+    char const* at = found.c_str();
+    for (auto const& each : many) {
+      char* end = nullptr;
+      counts.push_back(std::strtoull(at, &end, 10));
+      if (end == at) throw error(condition::internal, place_ + " did not tell how many rows a statement affected");
+      at = end;
+      later_.add<S>(each, counts.back());
+    }
+    return counts;
+  }
+
+  error other_number() const {
+    return error(
+        condition::serialization_failure,
+        "a claim in " + place_ + " removed other rows than it had read: another transaction was at work there, so nothing was done");
   }
 
   /// Whether who reads keeps nobody waiting who writes, and the other way round.
@@ -271,13 +403,212 @@ class connection {
     connection& on_;
   };
 
+  /// \throws visor::error `unsupported` where the database is kept as an older server had it
+  bool probe_json() {
+    try {
+      return ask(R"(SELECT c FROM OPENJSON(N'[{"c":"\"\\\n\t\u0041"}]') WITH (c nvarchar(max)))") == "\"\\\n\tA";
+    } catch (error const& thrown) {
+      if (thrown.kind() != condition::schema_mismatch) throw;
+      throw error(condition::unsupported,
+                  place_ + " knows no JSON, since it behaves as an older server: ALTER DATABASE ... SET COMPATIBILITY_LEVEL = 140",
+                  thrown.server_text());
+    }
+  }
+
+  /// \param how whoever goes alone comes back with more patience, and asks nobody yet
+  error kept_out(access how) {
+    std::string line = "others wrote to " + place_ + " all the time: this was not begun";
+    if (how != access::alone)
+      if (std::string const whose = oldest_transaction(); !whose.empty()) line += "; perhaps it was " + whose;
+    return error(condition::busy, line);
+  }
+
+  /// Begins a transaction and takes its lock. What came of that is in @got, below 0 if it is not had.
+  std::string lock_text(access how, lock_request const& wanted) const {
+    bool const only_reads = how == access::reads;
+    return "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION; DECLARE @got int; EXEC @got = sp_getapplock @Resource = " +
+           quoted(std::string(wanted.lock.resource) + database_of_lock_) + ", @LockMode = N'" + (only_reads ? "Shared" : "Exclusive") +
+           "', @LockOwner = N'Transaction', @LockTimeout = " +
+           (how == access::alone && wanted.patience != duration{0} ? milliseconds(wanted.patience) : wait_) + ";";
+  }
+
+  /// How many transactions have written; none where nobody has counted yet. Statements that follow take no locks, where that can be.
+  std::optional<std::int64_t> count() {
+    // A replayed operation may be about a schema that is half made.
+    std::string const where_there = is_replayed_ ? "IF OBJECT_ID(" + quoted(counter_.table) + ") IS NOT NULL " : std::string();
+    std::string const found = ask(std::string("SET TRANSACTION ISOLATION LEVEL ") + (has_snapshots_ ? "SNAPSHOT" : "READ COMMITTED") +
+                                  "; " + where_there + "SELECT CAST(" + counted() + " AS nvarchar(20)) FROM " + counters());
+    if (found.empty()) return std::nullopt;
+    return std::strtoll(found.c_str(), nullptr, 10);
+  }
+
+  void look_at_counter() {
+    if (!seen_) seen_ = count();
+    if (!seen_) throw visor::detail::cannot_defer();  // the first of all that write
+  }
+
+  /// The number that must stay the same: of a replayed transaction the sum of both counters, of which each only grows.
+  std::string counted() const { return is_replayed_ ? "SUM(" + column(counter_.number) + ")" : column(counter_.number); }
+  std::string counters() const {
+    std::string const table = std::string(counter_.table) + " WHERE ";
+    if (!is_replayed_) return table + is_row(counter_.name);
+    return table + column(counter_.key) + " IN (" + quoted(counter_.name) + ", " + quoted(counter_.additions) + ")";
+  }
+
+  static std::string column(std::string_view name) { return bracketed(name); }
+  static std::string quoted(std::string_view name) {
+    std::string result = "N'";
+    for (char const c : name) result += c == '\'' ? std::string("''") : std::string(1, c);
+    return result + "'";
+  }
+  std::string is_row(std::string_view name) const { return column(counter_.key) + " = " + quoted(name); }
+
+  /// Sets the number of a row, which may not be there yet.
+  std::string set_text(std::string_view name, std::string const& to, std::string const& first) const {
+    std::string const table(counter_.table), number = column(counter_.number);
+    return "UPDATE " + table + " SET " + number + " = " + to + " WHERE " + is_row(name) + "; IF @@ROWCOUNT = 0 INSERT INTO " + table +
+           " (" + column(counter_.key) + ", " + number + ") VALUES (" + quoted(name) + ", " + first + "); ";
+  }
+
+  /// Counts a transaction that has written. The table may not be there yet, or not any more.
+  std::string count_text(std::string_view name) const {
+    if (counter_.table.empty() || name.empty()) return {};
+    return "IF OBJECT_ID(" + quoted(counter_.table) + ") IS NOT NULL BEGIN " + set_text(name, column(counter_.number) + " + 1", "1") +
+           "END; ";
+  }
+
+  // The turn of whoever found others writing time after time. It is a row that says when it ends, by the server's clock: whoever has it
+  // holds no lock between two messages, and if he is stopped it ends by itself.
+
+  static constexpr std::string_view microseconds_now = "DATEDIFF_BIG(microsecond, '19700101', SYSUTCDATETIME())";
+  static constexpr std::string_view length_of_turn = "1000000";
+
+  void take_turn() {
+    if (counter_.turn.empty()) return;
+    std::string const text = lock_text_ + " IF @got < 0 " + deferred_statements::raising(raised::no_turn) + " " + turn_check() +
+                             " DECLARE @until bigint = " + std::string(microseconds_now) + " + " + std::string(length_of_turn) + "; " +
+                             set_text(counter_.turn, "@until", "@until") + "COMMIT TRANSACTION; SELECT CAST(@until AS nvarchar(20))";
+    std::string until;
+    try {
+      until = ask(text);
+    } catch (error const&) {
+      was_kept_out_ = last_number_ == static_cast<int>(raised::no_turn);
+      if (was_kept_out_) throw kept_out(how_);
+      throw;
+    }
+    turn_ = std::strtoll(until.c_str(), nullptr, 10);
+    takes_turn_ = true;
+  }
+
+  /// Raises an error where it is somebody else's turn.
+  std::string turn_check() const {
+    if (counter_.turn.empty()) return {};
+    std::string const number = column(counter_.number), now(microseconds_now);
+    std::string const not_ours = turn_ == 0 ? std::string() : " AND " + number + " <> " + std::to_string(turn_);
+    return "IF EXISTS (SELECT 1 FROM " + std::string(counter_.table) + " WHERE " + is_row(counter_.turn) + " AND " + number + " > " + now +
+           " AND " + number + " <= " + now + " + " + std::string(length_of_turn) + not_ours + ") " +
+           deferred_statements::raising(raised::others_turn);
+  }
+
+  /// The same for one that goes under the lock, where there may be no tables.
+  std::string turn_check_of(access how) const {
+    if (counter_.turn.empty() || (how != access::beside && how != access::alone)) return {};
+    return " IF @got >= 0 AND OBJECT_ID(" + quoted(counter_.table) + ") IS NOT NULL BEGIN " + turn_check() + " END;";
+  }
+
+  std::string turn_end_text() const {
+    return "UPDATE " + std::string(counter_.table) + " SET " + column(counter_.number) + " = 0 WHERE " + is_row(counter_.turn) + " AND " +
+           column(counter_.number) + " = " + std::to_string(turn_) + "; ";
+  }
+
+  /// All that the transaction writes, from its begin to its commit: the server needs nothing of us until it is over.
+  void send_deferred() {
+    // An operation that guards itself adds rows, or changes what only its like looks at. Nobody else's answers become wrong by that, but
+    // those of a replayed operation, which may be about anything.
+    std::string end = count_text(is_guarded_ ? counter_.additions : counter_.name);
+    if (takes_turn_) end += turn_end_text();
+    send(later_, end + "COMMIT TRANSACTION", {}, [](row_buffer const&) {});
+    takes_turn_ = false;
+    later_.clear();
+  }
+
+  /// One message that begins a transaction, does everything and ends it.
+  /// \param end how
+  /// \param columns of the rows that it answers
+  template <class Take>
+  void send(deferred_statements const& what, std::string_view end, std::span<sql::kind const> columns, Take take) {
+    std::string text = lock_text_ + " IF @got < 0 " + deferred_statements::raising(raised::no_turn) + " " + turn_check() + " ";
+    std::vector<sql::kind> first;
+    if (seen_) {
+      first.push_back(sql::kind::bigint);
+      if (is_replayed_)
+        text += "IF (SELECT " + counted() + " FROM " + counters() + ") <> ? " + deferred_statements::raising(raised::out_of_date) + " ";
+      else
+        text += "IF NOT EXISTS (SELECT 1 FROM " + counters() + " AND " + column(counter_.number) + " = ?) " +
+                deferred_statements::raising(raised::out_of_date) + " ";
+    }
+    text.append(what.text()).append(end);
+    auto const kinds = what.kinds_behind(std::move(first));
+    parameters values(kinds);
+    if (seen_) values.bind(0, *seen_);
+    what.bind_to(values, seen_ ? 1 : 0);
+    visor::detail::statement_log::entry telling(log_, what.text(), kinds.size());
+    statement_ptr const one = make_statement();
+    is_open_ = true;
+    last_number_ = 0;
+    if (!values.give_to(one.get())) fail(one.get());
+    try {
+      execute_text(one.get(), text);
+      telling.rows = take_rows(one.get(), columns, take);
+    } catch (error const&) {
+      was_kept_out_ = last_number_ == static_cast<int>(raised::no_turn);
+      if (was_kept_out_) throw kept_out(how_);
+      if (is_broken_ || deferral_->is_understood || !is_not_understood(last_number_)) throw;
+    }
+    if (last_number_ != 0) {
+      deferral_->is_off = true;
+      rollback();
+      throw visor::detail::cannot_defer();
+    }
+    is_open_ = false;
+    deferral_->is_understood = true;
+  }
+
+  /// \return how many rows there were
+  template <class Take>
+  std::size_t take_rows(SQLHSTMT of, std::span<sql::kind const> columns, Take take) {
+    running const now(*this, of);
+    std::size_t count = 0;
+    for (;;) {
+      SQLSMALLINT width = 0;
+      SQLNumResultCols(of, &width);
+      if (width > 0 && !columns.empty()) {
+        row_buffer row(columns);
+        SQLRETURN done = SQLFetch(of);
+        for (; SQL_SUCCEEDED(done); done = SQLFetch(of)) {
+          if (!row.take(of)) fail(of);
+          take(row);
+          ++count;
+        }
+        if (done != SQL_NO_DATA) fail(of);
+      }
+      SQLRETURN const more = SQLMoreResults(of);
+      if (more == SQL_NO_DATA) return count;
+      if (!SQL_SUCCEEDED(more)) fail(of);
+    }
+  }
+
+  static std::string milliseconds(duration length) {
+    return std::to_string(std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(length).count(), 1));
+  }
+
   prepared_statement& prepare(visor::detail::statement_form const& form) {
     if (form.number >= prepared_.size()) prepared_.resize(form.number + 1);
     auto& one = prepared_[form.number];
     if (!one) {
       auto made = std::make_unique<prepared_statement>(make_statement(), form);
-      std::string text(form.text);
-      if (!SQL_SUCCEEDED(SQLPrepare(made->handle.get(), reinterpret_cast<SQLCHAR*>(text.data()), SQL_NTS))) fail(made->handle.get());
+      std::vector<SQLWCHAR> text = to_wide(form.text);
+      if (!SQL_SUCCEEDED(SQLPrepareW(made->handle.get(), text.data(), SQL_NTS))) fail(made->handle.get());
       one = std::move(made);
     }
     return *one;
@@ -299,16 +630,17 @@ class connection {
     SQLHSTMT made = nullptr;
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, handle_.get(), &made))) {
       is_broken_ = true;
-      throw failure_of(reason_of(diagnoses(SQL_HANDLE_DBC, handle_.get())), place_);
+      throw failure_of(diagnoses(SQL_HANDLE_DBC, handle_.get()), place_, remedy_);
     }
     auto const seconds = std::chrono::ceil<std::chrono::seconds>(limit_).count() + 1;
     SQLSetStmtAttr(made, SQL_ATTR_QUERY_TIMEOUT, reinterpret_cast<SQLPOINTER>(static_cast<std::intptr_t>(seconds)), 0);
     return statement_ptr(made);
   }
 
-  void execute_text(SQLHSTMT statement, std::string& text) {
+  void execute_text(SQLHSTMT statement, std::string_view text) {
     running const now(*this, statement);
-    SQLRETURN const done = SQLExecDirect(statement, reinterpret_cast<SQLCHAR*>(text.data()), static_cast<SQLINTEGER>(text.size()));
+    std::vector<SQLWCHAR> wide = to_wide(text);
+    SQLRETURN const done = SQLExecDirectW(statement, wide.data(), SQL_NTS);
     if (!SQL_SUCCEEDED(done) && done != SQL_NO_DATA) fail(statement);
   }
 
@@ -321,32 +653,50 @@ class connection {
   }
 
   [[noreturn]] void fail(SQLHSTMT statement) {
-    diagnosis why = reason_of(diagnoses(SQL_HANDLE_STMT, statement));
+    auto all = diagnoses(SQL_HANDLE_STMT, statement);
     SQLUINTEGER dead = SQL_CD_FALSE;
     SQLGetConnectAttr(handle_.get(), SQL_ATTR_CONNECTION_DEAD, &dead, 0, nullptr);
-    if (dead == SQL_CD_TRUE && why.number == 0) why.state = "08S01";  // in the middle of an answer the library does not say so
-    if (visor::mssql_driver::is_broken(why) || is_late_ || is_interrupted_) is_broken_ = true;
+    if (dead == SQL_CD_TRUE && !visor::mssql_driver::is_broken(all)) all.push_back(hung_up());  // in the middle of an answer nobody says so
+    if (visor::mssql_driver::is_broken(all) || is_late_ || is_interrupted_) is_broken_ = true;
+    last_number_ = reason_of(all).number;
     SQLFreeStmt(statement, SQL_CLOSE);
-    if (is_late_) throw error(condition::timeout, place_ + " did not answer within transaction_timeout");
+    if (is_others_turn()) throw error(condition::busy, "others wrote to " + place_ + " all the time: this was not begun");
+    if (is_late_) throw error(condition::timeout, place_ + " did not answer in the time that a transaction may take");
     if (is_interrupted_) throw error(condition::connection_lost, "the connection to " + place_ + " was closed");
-    throw failure_of(why, place_);
+    throw failure_of(all, place_, remedy_);
   }
 
   connection_ptr handle_;
   shared_socket socket_;
   std::string place_;
+  std::string remedy_;  // for a user who lacks a right
   duration limit_;
   visor::detail::statement_log log_;
+  std::shared_ptr<deferral_state> deferral_;
   boost::asio::any_io_executor threads_;
-  std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed before the connection
   std::string wait_;                                           // for what others have locked, in ms
+  std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed before the connection
   std::string server_;
   std::mutex mutex_;  // of what runs
   SQLHSTMT running_ = nullptr;
+  std::string database_of_lock_;
   bool is_babelfish_ = false;
+  bool reads_json_ = true;
   bool has_snapshots_ = false;
   bool is_encrypted_ = false;
   bool writes_ = false;
+  bool was_kept_out_ = false;
+  access how_ = access::asks;
+  bool defers_ = false;  // the transaction
+  bool is_guarded_ = false;
+  bool is_replayed_ = false;
+  bool takes_turn_ = false;
+  std::int64_t turn_ = 0;  // when it ends, in microseconds of the server's clock
+  std::string lock_text_;  // with which it then begins
+  store_lock::counter_row counter_;
+  std::optional<std::int64_t> seen_;  // of the counter, when it asked first
+  deferred_statements later_;
+  int last_number_ = 0;      // of an error
   bool is_open_ = false;     // a transaction
   bool is_touched_ = false;  // the session may not be as it was
   bool is_broken_ = false;

@@ -14,6 +14,7 @@
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -24,6 +25,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace visor::mssql_driver {
 
@@ -61,46 +63,55 @@ class connector {
   }
 
  private:
+  using clock = std::chrono::steady_clock;
+
+  /// What is left of the time to connect, which login, its second try and the first statements share. Zero would be no limit.
+  static duration left_until(clock::time_point end) {
+    return std::max<duration>(std::chrono::duration_cast<duration>(end - clock::now()), std::chrono::milliseconds{10});
+  }
+
   std::unique_ptr<connection> connect_on(boost::asio::any_io_executor threads) const {
-    auto ready = dial(std::move(threads));
+    auto const end = clock::now() + settings_.pool.connect_timeout;
+    auto ready = dial(std::move(threads), end);
     if (settings_.tls.mode != tls_mode::disable) ready->note_encrypted();
-    ready->prepare_session();
+    ready->prepare_session(left_until(end));
     if (!ready->has_snapshots()) tell_of_snapshots();
     return ready;
   }
 
   /// To the library, a network that breaks while TLS begins looks like a certificate that it does not take. Only the latter lasts.
-  std::unique_ptr<connection> dial(boost::asio::any_io_executor threads) const {
+  std::unique_ptr<connection> dial(boost::asio::any_io_executor threads, clock::time_point end) const {
     try {
-      return dial_once(threads);
+      return dial_once(threads, end);
     } catch (error const& thrown) {
       if (thrown.kind() != condition::tls_failed) throw;
     }
-    return dial_once(std::move(threads));
+    return dial_once(std::move(threads), end);
   }
 
-  std::unique_ptr<connection> dial_once(boost::asio::any_io_executor threads) const {
+  std::unique_ptr<connection> dial_once(boost::asio::any_io_executor threads, clock::time_point end) const {
     SQLHDBC handle = nullptr;
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, environment(), &handle)))
       throw error(condition::internal, "no memory for a connection");
     connection_ptr made(handle);
-    auto const seconds = std::chrono::ceil<std::chrono::seconds>(settings_.pool.connect_timeout).count();
+    auto const seconds = std::chrono::ceil<std::chrono::seconds>(left_until(end)).count();
     auto const set = [handle](SQLINTEGER what, std::int64_t value) {
       SQLSetConnectAttr(handle, what, reinterpret_cast<SQLPOINTER>(static_cast<std::intptr_t>(value)), 0);
     };
     set(SQL_ATTR_LOGIN_TIMEOUT, seconds);
     std::string text = "DRIVER={" + settings_.odbc_driver + "};SERVERNAME=" + section_ + ";DATABASE={" + settings_.database + "};UID={" +
-                       settings_.user + "};PWD={" + settings_.password.reveal() + "};APP=visor";
+                       settings_.user + "};PWD={" + settings_.password.reveal() + "};APP={" + settings_.application + "}";
     // One at a time, so that of ours one socket is new.
     static std::mutex connecting;
     std::scoped_lock const lock(connecting);
     auto const before = sockets();
-    SQLRETURN const done = SQLDriverConnect(handle, nullptr, reinterpret_cast<SQLCHAR*>(text.data()), static_cast<SQLSMALLINT>(text.size()),
-                                            nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT);
+    std::vector<SQLWCHAR> wide = to_wide(text);
+    SQLRETURN const done = SQLDriverConnectW(handle, nullptr, wide.data(), SQL_NTS, nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT);
     text.assign(text.size(), '\0');
+    wide.assign(wide.size(), 0);
     if (!SQL_SUCCEEDED(done)) throw connect_failure(settings_, diagnoses(SQL_HANDLE_DBC, handle));
-    return std::make_unique<connection>(std::move(made), socket_of(before), place(), settings_.transaction_timeout, log_,
-                                        std::move(threads));
+    return std::make_unique<connection>(std::move(made), socket_of(before), place(), grants(settings_), settings_.transaction_timeout,
+                                        settings_.longest_lock_wait(), log_, deferral_, std::move(threads));
   }
 
   void tell_of_snapshots() const {
@@ -155,7 +166,8 @@ class connector {
   log_sink sink_;
   std::shared_ptr<std::atomic<bool>> told_of_snapshots_ = std::make_shared<std::atomic<bool>>(false);  // by one of all copies
   visor::detail::statement_log log_;
-  std::shared_ptr<boost::asio::thread_pool> threads_;  // of all copies
+  std::shared_ptr<deferral_state> deferral_ = std::make_shared<deferral_state>();  // of all copies
+  std::shared_ptr<boost::asio::thread_pool> threads_;                              // of all copies
 };
 
 }  // namespace visor::mssql_driver

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// What the server or the library says, as an error of visor's.
@@ -22,36 +23,82 @@ inline std::string server_words(diagnosis const& from) {
   return line + " (error " + std::to_string(from.number) + ")";
 }
 
-/// The one of several that says why.
+/// How much an error says of why something failed. The library sorts them its own way, so the first is not the reason.
+inline int weight_of(diagnosis const& one) {
+  switch (one.number) {
+    case 0:
+    case 266:              // transactions are not balanced
+    case 3609:             // ended in a trigger
+    case 3616:             // the same
+    case 3621:             // terminated
+    case 5701:             // another database now
+    case 5703:             // another language now
+    case 8180: return 0;   // could not be prepared
+    case 18456: return 3;  // the login failed, whatever it was for
+    default: break;
+  }
+  bool const is_librarys = one.number >= 20000 && one.number < 21000;
+  if (is_librarys) return 1;  // it knows that something went wrong, the server why
+  return is_users(one.number) || classify(one.number) == condition::internal ? 2 : 4;
+}
+
+/// The one of several that says most.
 inline diagnosis reason_of(std::vector<diagnosis> const& all) {
-  auto const says = [](diagnosis const& each) {
-    bool const is_hint =
-        each.number == 0 || each.number == 3621 || each.number == 5701 || each.number == 5703;  // terminated; changed context
-    return !is_hint;
-  };
-  auto const found = std::ranges::find_if(all, says);
-  if (found != all.end()) return *found;
-  return all.empty() ? diagnosis() : all.front();
+  auto const found = std::ranges::max_element(all, {}, &weight_of);
+  return found == all.end() ? diagnosis() : *found;
+}
+
+/// What is meant where the library finds out, and does not say so.
+inline diagnosis hung_up() {
+  diagnosis one;
+  one.state = "08S01";
+  return one;
 }
 
 /// Whether the connection is of no use any more.
-inline bool is_broken(diagnosis const& why) {
-  return ends_connection(why.number) || why.state == "08S01" || why.state == "08003" || why.state == "08007" || why.state == "HYT00" ||
-         why.state == "HYT01";
+inline bool is_broken(std::vector<diagnosis> const& all) {
+  return std::ranges::any_of(all, [](diagnosis const& why) {
+    return ends_connection(why.number) || why.state == "08S01" || why.state == "08003" || why.state == "08007" || why.state == "HYT00" ||
+           why.state == "HYT01";
+  });
+}
+
+/// A name as a statement has it.
+inline std::string bracketed(std::string_view name) {
+  std::string result = "[";
+  for (char const c : name) result += c == ']' ? std::string("]]") : std::string(1, c);
+  return result + "]";
+}
+
+/// The user as the database knows it: for Azure that at the login is name@server.
+inline std::string user_in_database(mssql_settings const& to) {
+  auto const at = to.user.find('@');
+  bool const names_server = at != std::string::npos && to.host.starts_with(to.user.substr(at + 1) + ".");
+  return names_server ? to.user.substr(0, at) : to.user;
+}
+
+/// What an administrator runs for a user who lacks a right.
+inline std::string grants(mssql_settings const& to) {
+  std::string const user = bracketed(user_in_database(to));
+  return "the user '" + to.user + "' lacks a right there: USE " + bracketed(to.database) +
+         "; GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::dbo TO " + user + "; GRANT CREATE TABLE TO " + user +
+         " (ALTER and CREATE TABLE are for `visor db init` and `migrate` alone)";
 }
 
 /// Why a statement failed.
-inline error failure_of(diagnosis const& why, std::string const& place) {
+/// \param remedy for a user who lacks a right
+inline error failure_of(std::vector<diagnosis> const& all, std::string const& place, std::string const& remedy) {
+  diagnosis const why = reason_of(all);
   condition what = classify(why.number);
-  if (what == condition::internal && is_broken(why)) what = condition::connection_lost;
+  if ((what == condition::internal || is_users(why.number)) && is_broken(all)) what = condition::connection_lost;
   if (what == condition::internal && why.state == "22001") what = condition::invalid_argument;
   std::string message = place + " refused a statement";
   switch (what) {
     case condition::connection_lost: message = "the connection to " + place + " broke"; break;
     case condition::read_only: message = place + " cannot be written: it is a replica, or set to read-only"; break;
     case condition::disk_full: message = "no room for " + place + ": let its files or its log grow, or free some"; break;
-    case condition::authentication_failed: message = place + ": the user may not do that; grant it"; break;
-    case condition::timeout: message = place + " did not answer within transaction_timeout"; break;
+    case condition::authentication_failed: message = place + ": " + remedy; break;
+    case condition::timeout: message = place + " did not answer in the time that a transaction may take"; break;
     case condition::busy: message = place + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
     case condition::schema_mismatch:
       message = "the tables in " + place + " are not as they should be: `visor db validate` tells what differs";
@@ -66,7 +113,6 @@ inline error failure_of(diagnosis const& why, std::string const& place) {
 /// Why no connection was made.
 inline error connect_failure(mssql_settings const& to, std::vector<diagnosis> const& all) {
   std::string const where = to.server();
-  auto const has = [&](int number) { return std::ranges::find(all, number, &diagnosis::number) != all.end(); };
   diagnosis const why = reason_of(all);
   auto const because = [&](condition what, std::string const& message) { return error(what, message, server_words(why)); };
   auto const cannot_load = [](diagnosis const& each) {
@@ -75,23 +121,52 @@ inline error connect_failure(mssql_settings const& to, std::vector<diagnosis> co
   if (std::ranges::any_of(all, cannot_load))
     return because(condition::unsupported, "there is no ODBC driver '" + to.odbc_driver +
                                                "': install one (Debian: tdsodbc), or name yours by the option odbc_driver");
-  if (has(18456))
-    return because(condition::authentication_failed,
-                   where + " refused the user '" + to.user + "' or the password: check both; for Azure the user is name@server");
-  if (has(911) || has(4060))
-    return because(condition::not_found, "there is no database '" + to.database + "' at " + where + ", or the user '" + to.user +
-                                             "' may not use it: CREATE DATABASE [" + to.database + "]");
+  std::string const login = where + " knows the user '" + to.user + "', but ";
+  switch (why.number) {
+    case 911:
+    case 4060:
+    case 4063:
+    case 4064:  // the server says the same of both
+      return because(condition::not_found, "there is no database '" + to.database + "' at " + where + ", or the user '" + to.user +
+                                               "' may not use it: CREATE DATABASE " + bracketed(to.database) + "; USE " +
+                                               bracketed(to.database) + "; CREATE USER " + bracketed(user_in_database(to)) + " FOR LOGIN " +
+                                               bracketed(user_in_database(to)));
+    case 916:
+      return because(condition::authentication_failed, login + "that has no right to the database '" + to.database + "': USE " +
+                                                           bracketed(to.database) + "; CREATE USER " + bracketed(user_in_database(to)) +
+                                                           " FOR LOGIN " + bracketed(user_in_database(to)));
+    case 18456:
+      return because(condition::authentication_failed,
+                     where + " refused the user '" + to.user + "' or the password: check both; for Azure the user is name@server");
+    case 18452:
+      return because(condition::authentication_failed,
+                     where + " takes users of its Windows domain alone: allow it SQL Server's own (mixed mode), and make a login");
+    case 18470: return because(condition::authentication_failed, login + "it is disabled: ALTER LOGIN ... ENABLE");
+    case 18486:
+      return because(condition::authentication_failed,
+                     login + "it is locked, after too many wrong passwords: ALTER LOGIN ... WITH PASSWORD = '...' UNLOCK");
+    case 18487:
+    case 18488: return because(condition::authentication_failed, login + "its password has expired or must be changed: ALTER LOGIN ...");
+    case 40615:
+      return because(condition::authentication_failed, where + " admits nobody from this address: add it to the firewall of the server");
+    default: break;
+  }
   condition const what = classify(why.number);
   if (what == condition::tls_failed && to.tls.mode != tls_mode::disable)
     return because(what, "TLS with " + where +
-                             " failed twice: it has none, or its certificate is not from a trusted authority (tls.ca), or for another "
-                             "name, or it hangs up; the library does not say which");
+                             " failed twice: it has none, or its certificate is not from a trusted authority (ssl.ca), has expired, or is "
+                             "for another name, or it hangs up. FreeTDS does not say which; `visor db test` does");
   if (what == condition::authentication_failed || what == condition::busy || what == condition::read_only)
     return because(what, where + " admits nobody now, or not this user");
+  // FreeTDS says of a server that hangs up no more than that.
+  std::string const without_tls = to.tls.mode == tls_mode::disable ? " If it wants TLS: turn TLS on (ssl: true, or encrypt=true)." : "";
+  bool const is_late = std::ranges::any_of(
+      all, [](diagnosis const& each) { return each.state == "HYT00" || each.state == "HYT01" || each.number == 20003; });
+  std::string const in_time = is_late ? " within " + to.connect_time_text() + " (pool.connect_timeout)" : "";
   std::string const right =
       to.has_instance() ? "host and firewall right, and does its browser service answer on UDP 1434" : "host, port and firewall right";
   return because(condition::connection_failed,
-                 "cannot connect to " + where + ": is the server up? Are " + right + "? May this machine connect?");
+                 "cannot connect to " + where + in_time + ": is the server up? Are " + right + "? May this machine connect?" + without_tls);
 }
 
 }  // namespace visor::mssql_driver

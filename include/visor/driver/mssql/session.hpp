@@ -10,10 +10,13 @@
 #include <boost/describe/class.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <numeric>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -43,9 +46,13 @@ class session {
 
   template <sql::statement S>
   ready<std::vector<typename S::row>> query(S, typename S::params const& params) {
+    std::vector<typename S::row> rows;
+    if (connection_.prepare_question<S>()) {
+      connection_.replay<S>(params, [&rows](row_buffer const& row) { sql::read_row(row, rows.emplace_back()); });
+      return ready<std::vector<typename S::row>>(std::move(rows));
+    }
     auto telling = connection_.tell<S>();
     auto& statement = connection_.execute<S>(params);
-    std::vector<typename S::row> rows;
     while (connection_.next_row(statement)) sql::read_row(statement.row, rows.emplace_back());
     connection_.finish(statement);
     telling.rows = rows.size();
@@ -54,9 +61,16 @@ class session {
 
   template <sql::statement S>
   ready<std::optional<typename S::row>> find(S, typename S::params const& params) {
+    std::optional<typename S::row> found;
+    if (connection_.prepare_question<S>()) {
+      auto const take = [&found](row_buffer const& row) {
+        if (!found) sql::read_row(row, found.emplace());
+      };
+      connection_.replay<S>(params, take);
+      return ready<std::optional<typename S::row>>(std::move(found));
+    }
     auto telling = connection_.tell<S>();
     auto& statement = connection_.execute<S>(params);
-    std::optional<typename S::row> found;
     if (connection_.next_row(statement)) sql::read_row(statement.row, found.emplace());
     connection_.finish(statement);
     telling.rows = found ? 1 : 0;
@@ -65,6 +79,8 @@ class session {
 
   template <sql::statement S>
   ready<std::size_t> execute(S, typename S::params const& params) {
+    if (connection_.defers())
+      return ready<std::size_t>(connection_.replay_counts<S>(std::span<typename S::params const>(&params, 1)).front());
     auto telling = connection_.tell<S>();
     auto& statement = connection_.execute<S>(params);
     telling.rows = connection_.affected(statement);
@@ -79,7 +95,7 @@ class session {
     while (!many.empty()) {
       auto const batch = visor::detail::next_batch<sql::spelled<mssql_dialect, S>>(many, visor::detail::largest_batch);
       auto const counts = affected.first(std::min(affected.size(), batch.size()));
-      sum += execute_batch<S>(batch, counts);
+      sum += connection_.defers() ? replay_batch<S>(batch, counts) : execute_batch<S>(batch, counts);
       many = many.subspan(batch.size());
       affected = affected.subspan(counts.size());
     }
@@ -88,13 +104,34 @@ class session {
 
   template <sql::statement S>
   ready<void> post(S statement, typename S::params const& params) {
-    execute(statement, params);
+    if (connection_.defers())
+      connection_.later().template add<S>(params, std::nullopt);
+    else
+      execute(statement, params);
     return {};
   }
 
   template <sql::statement S>
   ready<void> post_many(S statement, std::span<typename S::params const> many) {
-    execute_many(statement, many);
+    if (connection_.defers())
+      defer_many<S>(many, false);
+    else
+      execute_many(statement, many);
+    return {};
+  }
+
+  /// Whether what is written now is sent at the end of the transaction, and only if all that it has read still holds.
+  bool defers() const noexcept { return connection_.defers(); }
+
+  /// \throws visor::error `serialization_failure`, at the latest at the end of the transaction
+  template <sql::statement S>
+  ready<void> expect_many(S statement, std::span<typename S::params const> many) {
+    if (connection_.defers()) {
+      defer_many<S>(many, true);
+      return {};
+    }
+    std::size_t const sum = execute_many(statement, many).await_resume();
+    if (sum != many.size()) throw connection_.other_number();
     return {};
   }
 
@@ -115,13 +152,20 @@ class session {
   }
 
   ready<void> run(std::string_view text) {
+    if (connection_.defers()) throw visor::detail::cannot_defer();
     connection_.touch();
     connection_.run(text);
     return {};
   }
 
   /// A transaction that writes has the lock of all that write from its begin.
-  ready<void> lock_schema() { return {}; }
+  ready<void> lock_schema() {
+    run("SET LOCK_TIMEOUT " + std::to_string(std::chrono::milliseconds(longest_wait_of_schema).count()));
+    return {};
+  }
+
+  /// Of all that are open on the server, which tells it only to users with the right VIEW SERVER STATE.
+  ready<std::string> oldest_transaction(std::string_view) { return ready<std::string>(connection_.oldest_transaction()); }
 
   /// The server's clock, as it is when this is answered.
   ready<instant> now() {
@@ -132,14 +176,39 @@ class session {
  private:
   static constexpr sql::none nothing{};
 
+  template <sql::statement S>
+  void defer_many(std::span<typename S::params const> many, bool each_has_a_row) {
+    while (!many.empty()) {
+      auto const batch = visor::detail::next_batch<sql::spelled<mssql_dialect, S>>(many, visor::detail::largest_batch);
+      many = many.subspan(batch.size());
+      if constexpr (requires { typename S::many; }) {
+        auto const rows = batch.size() > 1 && connection_.reads_json() ? as_json(batch) : std::nullopt;
+        if (rows) {
+          connection_.later().template add<with_json<typename S::many>>(*rows, each_has_a_row ? std::optional(batch.size()) : std::nullopt);
+          continue;
+        }
+      }
+      for (auto const& each : batch)
+        connection_.later().template add<S>(each, each_has_a_row ? std::optional<std::size_t>(1) : std::nullopt);
+    }
+  }
+
+  /// One by one, since each tells how many rows it affects.
+  template <sql::statement S>
+  std::size_t replay_batch(std::span<typename S::params const> batch, std::span<std::size_t> affected) {
+    auto const counts = connection_.replay_counts<S>(batch);
+    std::ranges::copy(std::span(counts).first(affected.size()), affected.begin());
+    return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+  }
+
   /// A bulk tells only the sum. Where that leaves open whose execution did nothing, they are done again one by one.
   template <sql::statement S>
   std::size_t execute_batch(std::span<typename S::params const> batch, std::span<std::size_t> affected) {
     if constexpr (requires { typename S::many; }) {
-      auto const rows = batch.size() > 1 ? as_json(batch) : std::nullopt;
+      auto const rows = batch.size() > 1 && connection_.reads_json() ? as_json(batch) : std::nullopt;
       if (rows) {
         if (!affected.empty()) connection_.run("SAVE TRANSACTION visor");
-        std::size_t const sum = execute(insert_json<typename S::many>(), *rows).await_resume();
+        std::size_t const sum = execute(with_json<typename S::many>(), *rows).await_resume();
         if (affected.empty()) return sum;
         if (sum == batch.size()) {
           std::ranges::fill(affected, 1);

@@ -3,6 +3,8 @@
 
 #include "visor/base/error.hpp"
 
+#include <string_view>
+
 namespace visor::mysql_driver {
 
 /// The portable condition of an error number: those of the server (https://mariadb.com/kb/en/mariadb-error-codes/,
@@ -17,14 +19,13 @@ inline condition classify(int number) noexcept {
     case 1614:  // deadlock in a distributed transaction
       return condition::deadlock;
     case 1020:  // the record has changed since the snapshot
-    case 1615:  // a prepared statement must be prepared again
       return condition::serialization_failure;
     case 1040:  // too many connections
     case 1041:  // out of resources
-    case 1047:  // a node of a cluster that is not ready
     case 1203:  // too many connections of the user
     case 1205:  // lock wait timeout
     case 1226:  // a limit of the user
+    case 1461:  // too many prepared statements
     case 3572:  // NOWAIT
       return condition::busy;
     case 1044:  // no right to the database
@@ -50,6 +51,7 @@ inline condition classify(int number) noexcept {
     case 2003:  // host
     case 2005:  // name of the host
       return condition::connection_failed;
+    case 1047:  // a member that its cluster has left behind: another may be of use
     case 1053:  // server shuts down
     case 1080:  // forced close
     case 1152:  // aborted connection
@@ -58,20 +60,28 @@ inline condition classify(int number) noexcept {
     case 1160:  // network: cannot write
     case 1161:  // network: writing takes too long
     case 1184:  // aborted connection
+    case 1243:  // prepared statement that the server does not know any more
+    case 1615:  // prepared statement that must be prepared again
     case 1927:  // killed
     case 2006:  // server has gone away
     case 2013:  // lost
     case 2014:  // answers out of order
     case 2027:  // malformed packet
     case 2055:  // lost, with the reason
+    case 2056:  // prepared statement whose connection was reset
+    case 2057:  // prepared statement with other columns than before
+    case 3032:  // server in offline mode
+    case 3169:  // killed
     case 4031:  // idle for too long
       return condition::connection_lost;
     case 2026:  // TLS
     case 3159:  // TLS is required
       return condition::tls_failed;
-    case 1290:  // --read-only
+    case 1036:  // InnoDB is read-only
+    case 1290:  // --read-only, where no text says that it is another option
     case 1792:  // transaction is read-only
     case 1836:  // running in read-only mode
+    case 1874:  // InnoDB is read-only
       return condition::read_only;
     case 1021:  // disk full
     case 1114:  // table full
@@ -86,6 +96,19 @@ inline condition classify(int number) noexcept {
     case 1146:  // no such table
       return condition::schema_mismatch;
     case 1048:  // NULL
+    case 1216:
+    case 1217:
+    case 1451:
+    case 1452:  // a foreign key
+    case 1265:  // cut
+    case 1364:  // no default
+    case 1526:  // no partition
+    case 1644:  // a trigger signalled
+    case 1690:  // out of range
+    case 3140:  // not JSON
+    case 3819:
+    case 4025:  // a CHECK
+    case 3988:  // a character that the other character set lacks
     case 1118:  // row too large
     case 1153:  // packet too large
     case 1264:  // out of range
@@ -106,10 +129,18 @@ inline condition classify(int number) noexcept {
     case 1273:  // no such collation
     case 1305:  // no such function
     case 1665:  // READ COMMITTED with statements in the binary log
+    case 1709:  // key too long: a row format
     case 2019:  // no such character set
       return condition::unsupported;
     default: return condition::internal;
   }
+}
+
+/// The same, where the words of the server are known: error 1290 names the option of the server that keeps it from the statement.
+inline condition classify(int number, std::string_view text) noexcept {
+  auto const names = [text](std::string_view option) { return text.find(option) != std::string_view::npos; };
+  bool const is_other_option = number == 1290 && names("--") && !names("read-only") && !names("read_only");
+  return is_other_option ? condition::unsupported : classify(number);
 }
 
 /// Whether nothing can be done on the connection any more.

@@ -5,25 +5,50 @@
 #include "visor/driver/mysql/failure.hpp"
 #include "visor/driver/mysql/library.hpp"
 #include "visor/driver/mysql/settings.hpp"
+#include "visor/driver/peer.hpp"
 
 #include <errmsg.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace visor::mysql_driver {
+
+/// The addresses of a host, blocking; empty where it is not known.
+inline std::vector<std::string> addresses_of(std::string const& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  std::vector<std::string> all;
+  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return all;
+  for (addrinfo const* each = found; each != nullptr; each = each->ai_next) {
+    std::array<char, NI_MAXHOST> text{};
+    if (::getnameinfo(each->ai_addr, each->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0) continue;
+    std::string const address = text.data();
+    if (std::ranges::find(all, address) == all.end()) all.push_back(address);
+  }
+  ::freeaddrinfo(found);
+  return all;
+}
 
 /// Connects, blocking, with all that is in the settings. A copy of them, since it runs on another thread.
 class connect_call {
  public:
-  explicit connect_call(mysql_settings to) : to_(std::move(to)) {}
+  /// \param to one host
+  /// \param address of that host; empty: whichever the library finds first
+  explicit connect_call(mysql_settings to, std::string address = {}) : to_(std::move(to)), address_(std::move(address)) {}
 
   /// \throws visor::error why there is no connection
   connection_ptr operator()() const {
@@ -34,7 +59,7 @@ class connect_call {
     set_options(handle);
     if (!to_.is_local()) set_tls(handle);
     std::string const file = to_.is_local() ? socket_file() : std::string();
-    char const* const host = to_.is_local() ? nullptr : to_.host.c_str();
+    char const* const host = to_.is_local() ? nullptr : address_.empty() ? to_.host.c_str() : address_.c_str();
     MYSQL const* const done =
         mysql_real_connect(handle, host, to_.user.c_str(), to_.password.reveal().c_str(), to_.database.c_str(),
                            static_cast<unsigned>(to_.port), to_.is_local() ? file.c_str() : nullptr, CLIENT_MULTI_STATEMENTS);
@@ -45,9 +70,12 @@ class connect_call {
   }
 
  private:
+  static constexpr char const* safe_plugins =
+      "mysql_native_password,client_ed25519,parsec,sha256_password,caching_sha2_password,auth_gssapi_client";
+
   void set_options(MYSQL* handle) const {
-    auto const seconds = std::chrono::ceil<std::chrono::seconds>(to_.pool.connect_timeout);
-    unsigned const timeout = static_cast<unsigned>(seconds.count());
+    auto const seconds = std::chrono::floor<std::chrono::seconds>(to_.pool.connect_timeout);
+    unsigned const timeout = static_cast<unsigned>(std::max<std::int64_t>(seconds.count(), 1));
     unsigned const protocol = to_.is_local() ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;  // else `localhost` would be a Unix socket
     unsigned const no_files = 0;
     my_bool const no = 0;
@@ -59,7 +87,12 @@ class connect_call {
     mysql_options(handle, MYSQL_OPT_RECONNECT, &no);
     mysql_options(handle, MYSQL_OPT_LOCAL_INFILE, &no_files);  // a server could ask for any file of ours
     mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_options4(handle, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "visor");
+    mysql_options4(handle, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", to_.application.c_str());
+#if MARIADB_PACKAGE_VERSION_ID >= 30300
+    // Without those that send the password as it is, such as `mysql_clear_password` and `dialog`.
+    bool const is_exposed = to_.tls.mode == tls_mode::disable && !visor::detail::names_this_machine(to_.host);
+    if (is_exposed) mysql_optionsv(handle, MARIADB_OPT_RESTRICTED_AUTH, safe_plugins);
+#endif
   }
 
   /// To the library, to enforce TLS is not to refuse a server without it, and to verify is all or nothing. How to make more of that has
@@ -110,8 +143,10 @@ class connect_call {
   void check(MYSQL* handle) const {
     if (!to_.is_local() && to_.tls.mode != tls_mode::disable && mysql_get_ssl_cipher(handle) == nullptr)
       throw error(condition::tls_failed, to_.server() +
-                                             " has no TLS, and tls.mode asks for it: set up TLS there; only for a trusted "
-                                             "network, tls.mode disable");
+                                             " has no TLS, and ssl asks for it: set up TLS there; only for a trusted "
+                                             "network, turn ssl off");
+    // It takes FOR UPDATE SKIP LOCKED, and then passes over nothing.
+    if (std::string_view(mysql_get_server_info(handle)).find("TiDB") != std::string_view::npos) throw locks_no_rows(to_.place(), "TiDB");
     unsigned long const version = mysql_get_server_version(handle);
     bool const is_mariadb = mariadb_connection(handle) != 0;
     if (version < (is_mariadb ? 100600U : 80017U))
@@ -131,6 +166,7 @@ class connect_call {
   }
 
   mysql_settings to_;
+  std::string address_;
 };
 
 }  // namespace visor::mysql_driver

@@ -49,39 +49,66 @@ class connection {
   /// \param made connected, its socket set not to block
   /// \param place how messages name the database
   /// \param limit how long a transaction may take
-  connection(connection_ptr made, std::string place, duration limit, visor::detail::statement_log log)
-      : handle_(std::move(made)), socket_(mysql_get_socket(handle_.get())), place_(std::move(place)), limit_(limit), log_(std::move(log)) {
-    // Shorter than the limit, so that there is time to say what was waited for.
-    auto const seconds = std::chrono::floor<std::chrono::seconds>(limit * 3 / 4);
-    wait_ = std::to_string(std::max<std::int64_t>(seconds.count(), 1));
-  }
+  /// \param grants what to do where the user lacks a right
+  /// \param lock_wait how long a statement waits for a lock; the servers count whole seconds
+  connection(connection_ptr made, std::string place, std::string grants, duration limit, duration lock_wait,
+             visor::detail::statement_log log)
+      : handle_(std::move(made)),
+        socket_(mysql_get_socket(handle_.get())),
+        place_(std::move(place)),
+        grants_(std::move(grants)),
+        limit_(limit),
+        log_(std::move(log)),
+        wait_(whole_seconds(lock_wait)) {}
   connection(connection const&) = delete;
   connection& operator=(connection const&) = delete;
   ~connection() {
     if (is_broken_ || is_busy_) socket_.shut();  // so that its goodbye waits for nothing
   }
 
+  /// \throws visor::error `unsupported` where the server is known to lock no rows
+  task<> check_product() {
+    if (is_mariadb()) co_return;
+    auto const comment = co_await run("SELECT @@version_comment");
+    if (comment.at(0).find("Dolt") != std::string::npos) throw locks_no_rows(place_, "Dolt");
+    bool const is_vitess = (comment.at(0) + mysql_get_server_info(handle_.get())).find("Vitess") != std::string::npos;
+    if (!is_vitess) co_return;
+    auto const shards = co_await run("SHOW VITESS_SHARDS LIKE '%'");
+    bool const is_whole = shards.empty() || shards.at(0).ends_with("/-") || shards.at(0).ends_with("/0");
+    if (!is_whole) throw locks_no_rows(place_, "a sharded Vitess");
+  }
+
   /// Brings a new session into the state that we count on.
   task<> prepare_session() {
-    // The modes see to it that no value is cut, adapted or replaced. Each of our subqueries is asked for few rows: right after many were
-    // added, the servers would read the whole table instead.
-    // The server gives up too: of a client that is gone it may know nothing, and keep its locks. The names are those that the library
-    // was told, which the server forgets in a reset.
+    // The modes see to it that no value is cut, adapted or replaced. What else is set means what it does by default, whatever the server
+    // says: a COMMIT only commits, no result is cut, no UPDATE is refused, keys are compared, and NULL is nothing but NULL. Each of our
+    // subqueries is asked for few rows: right after many were added, the servers would read the whole table instead. The server gives up
+    // too: of a client that is gone it may know nothing, and keep its locks. The names are those that the library was told, which the
+    // server forgets in a reset.
     std::string const microseconds = std::to_string(limit_.count());
     std::string const text =
         "SET NAMES utf8mb4; SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', time_zone = '+00:00', "
-        "autocommit = 1, "
+        "autocommit = 1, completion_type = 0, sql_select_limit = 18446744073709551615, max_join_size = 18446744073709551615, "
+        "sql_big_selects = 1, sql_safe_updates = 0, sql_auto_is_null = 0, unique_checks = 1, "
         "optimizer_switch = 'materialization=off', innodb_lock_wait_timeout = " +
         wait_ + ", lock_wait_timeout = " + wait_ + " /*M! , max_statement_time = " + microseconds +
         " / 1000000, idle_transaction_timeout = " + longest_pause() + " *//*!80000 , max_execution_time = " + microseconds +
         " DIV 1000 */; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT @@max_allowed_packet; "
+        "SELECT CONCAT(@@read_only, @@innodb_read_only); "
         "SHOW VARIABLES WHERE variable_name = 'wsrep_on' AND value = 'ON'";
     auto const answers = co_await run(text);
     std::from_chars(answers.at(0).data(), answers.at(0).data() + answers.at(0).size(), largest_packet_);
-    bool const is_galera = !answers.at(1).empty();
+    is_writable_ = answers.at(1) == "00" || answers.at(1).starts_with("OFF");
+    bool const is_galera = !answers.at(2).empty();
     // A member knows what others have committed before it has done it itself: every statement waits until it has.
     if (is_galera) co_await run("SET SESSION wsrep_sync_wait = 7");
   }
+
+  /// The most bytes that the server takes in one message; 0 where it did not say.
+  std::size_t largest_packet() const noexcept { return largest_packet_; }
+
+  /// Whether the server could be written when the session began; some users may write it even so.
+  bool is_writable() const { return is_writable_; }
 
   /// Executes a statement that is prepared once for each connection.
   /// \return it, with its rows waiting if it has any
@@ -197,28 +224,40 @@ class connection {
 
   // One transaction.
 
-  /// What those that write wait for is the row of the first migration, of which nobody writes. For the schema it is a lock by name: that is
+  /// What those that write wait for is a row of the store that nobody writes. For the schema it is a lock by name: that is
   /// there before the tables are, it outlives the commits that are hidden in CREATE TABLE, and the server lets go of it when the connection
   /// breaks. Both are of one server: a cluster with several that write must send all of visor to one of them.
   ///
   /// Who goes beside others hardly ever waits for that row: so the time comes in it, a statement less each time. A statement has the
   /// time of its beginning, so who did wait asks again.
-  task<> begin(access how) {
+  ///
+  /// Whoever waits to go alone keeps all out that come after. So it waits for a second at first; the limit of the session is put back by
+  /// the statement behind the wait, or by the one that ends the transaction.
+  task<> begin(access how, lock_request const& wanted = {}) {
     how_ = how;
+    resource_ = wanted.lock.resource;
+    was_kept_out_ = is_impatient_ = false;
     time_.clear();
-    if (how == access::asks) co_return;
+    if (how == access::asks || how == access::beat) co_return;
     is_open_ = true;
     std::string const time = std::string("SELECT ") + server_time;
-    std::string const gate = " FROM visor_migration WHERE version = 1 ";
+    std::string const gate = " FROM " + (wanted.lock.row.empty() ? "(SELECT 1 AS version) one" : std::string(wanted.lock.row)) + " ";
     std::string text;
     if (!is_mariadb()) text = "SET wait_timeout = " + longest_pause() + "; ";
     switch (how) {
       case access::asks:
+      case access::beat:
       case access::reads:
         text += "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY; " + time;
         break;
       case access::beside: text += "START TRANSACTION; " + time + gate + "LOCK IN SHARE MODE"; break;
-      case access::alone: text += "START TRANSACTION; SELECT version" + gate + "FOR UPDATE; " + time; break;
+      case access::alone:
+        is_impatient_ = wanted.patience != duration{0} && whole_seconds(wanted.patience) != wait_;
+        if (is_impatient_) text += "SET innodb_lock_wait_timeout = " + whole_seconds(wanted.patience) + "; ";
+        text += "START TRANSACTION; SELECT version" + gate + "FOR UPDATE; ";
+        if (is_impatient_) text += patient_again() + "; ";
+        text += time;
+        break;
       case access::schema: text += "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION; " + time; break;
     }
     bool is_late = false;
@@ -230,14 +269,19 @@ class connection {
       is_late = thrown.kind() == condition::busy;
       if (!is_late) throw;
     }
+    if (!is_late) is_impatient_ = false;
+    was_kept_out_ = is_late;
     bool const has_waited = how == access::beside && wall_clock().elapsed() - asked_at > longest_entry;
     if (!is_late && !has_waited) time_ = answers.back();
     if (how == access::reads) co_return;
     bool const is_in = !is_late && !answers.at(0).empty() && answers.at(0) != "0";
     if (is_late || (!is_in && how == access::schema))
-      throw error(condition::busy, "others wrote to " + place_ + " for longer than " + wait_ + " s: this was not begun");
+      throw error(condition::busy, "others wrote to " + place_ + " all the time: this was not begun");
     if (!is_in) throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
   }
+
+  /// Whether the last transaction failed because it did not get its lock in time: nothing of it was done.
+  bool was_kept_out() const noexcept { return was_kept_out_; }
 
   /// The server's clock. That of the beginning of a transaction has come with it, for the first who wants to know; then it is asked.
   task<instant> now() {
@@ -248,7 +292,7 @@ class connection {
 
   /// \throws visor::error `outcome_unknown` when the connection broke before the answer
   task<> commit() {
-    if (how_ == access::asks) co_return;
+    if (how_ == access::asks || how_ == access::beat) co_return;
     std::optional<error> failure;
     try {
       auto const answers = co_await run(end_of("COMMIT"));
@@ -267,7 +311,7 @@ class connection {
 
   task<> rollback() {
     auto const answers = co_await run(end_of("ROLLBACK"));
-    is_open_ = false;
+    is_open_ = is_impatient_ = false;
   }
 
   /// Product and version.
@@ -319,6 +363,12 @@ class connection {
   static constexpr std::chrono::milliseconds longest_entry{100};
   static constexpr char const* server_time = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
 
+  static std::string whole_seconds(duration length) {
+    return std::to_string(std::max<std::int64_t>(std::chrono::floor<std::chrono::seconds>(length).count(), 1));
+  }
+
+  std::string patient_again() const { return "SET innodb_lock_wait_timeout = " + wait_; }
+
   static instant as_instant(std::string const& text) {
     std::int64_t count = 0;
     std::from_chars(text.data(), text.data() + text.size(), count);
@@ -327,7 +377,7 @@ class connection {
 
   /// Within the 64 characters that MySQL allows, whose newest versions have no MD5. Names of databases that differ in case only share a
   /// lock, which does no harm.
-  static std::string lock_name() { return "CONCAT('visor.', LEFT(SHA2(LOWER(DATABASE()), 256), 32))"; }
+  std::string lock_name() const { return "CONCAT('" + std::string(resource_) + ".', LEFT(SHA2(LOWER(DATABASE()), 256), 32))"; }
 
   bool is_mariadb() const { return mariadb_connection(handle_.get()) != 0; }
 
@@ -337,6 +387,7 @@ class connection {
   }
 
   std::string end_of(std::string how) const {
+    if (is_impatient_) how += "; " + patient_again();
     if (!is_mariadb()) how += "; SET wait_timeout = DEFAULT";
     if (how_ == access::schema) how += "; DO RELEASE_LOCK(" + lock_name() + ")";
     return how;
@@ -411,7 +462,7 @@ class connection {
   task<> execute(prepared_statement& what, MYSQL_BIND* given, std::size_t bytes, unsigned rows) {
     // The server would break the connection instead of saying so.
     if (largest_packet_ != 0 && bytes + 4096 > largest_packet_)
-      throw failure_of(1153, std::to_string(bytes) + " bytes, max_allowed_packet is " + std::to_string(largest_packet_), place_);
+      throw failure_of(1153, std::to_string(bytes) + " bytes, max_allowed_packet is " + std::to_string(largest_packet_), place_, grants_);
     MYSQL_STMT* const handle = what.handle.get();
     mysql_stmt_attr_set(handle, STMT_ATTR_ARRAY_SIZE, &rows);
     if (mysql_stmt_bind_param(handle, given) != 0) fail(what);
@@ -429,21 +480,26 @@ class connection {
   }
   [[noreturn]] void fail(int number, std::string_view text) {
     if (ends_connection(number)) is_broken_ = true;
-    if (is_broken_ && is_late_) throw error(condition::timeout, place_ + " did not answer within transaction_timeout");
-    throw failure_of(number, text, place_);
+    if (is_broken_ && is_late_) throw error(condition::timeout, place_ + " did not answer in the time that a transaction may take");
+    throw failure_of(number, text, place_, grants_);
   }
 
   std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed after the connection, which costs no message each
   connection_ptr handle_;
   watched_socket socket_;
   std::string place_;
+  std::string grants_;
   duration limit_;
   visor::detail::statement_log log_;
   std::string wait_;  // for what others have locked, in whole seconds
   std::size_t largest_packet_ = 0;
   std::size_t answered_ = 0;  // of the statements of the last text
   access how_ = access::reads;
-  std::string time_;         // of the server, when this transaction began; empty without one
+  std::string_view resource_;  // the lock of the store that this transaction works on
+  bool was_kept_out_ = false;
+  bool is_impatient_ = false;  // the session waits shorter for locks than it should
+  std::string time_;           // of the server, when this transaction began; empty without one
+  bool is_writable_ = true;
   bool is_open_ = false;     // a transaction, or the lock
   bool is_touched_ = false;  // the session may not be as it was
   bool is_busy_ = false;     // in a call

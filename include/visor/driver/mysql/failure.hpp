@@ -2,6 +2,7 @@
 #define VISOR_DRIVER_MYSQL_FAILURE_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/no_descriptor.hpp"
 #include "visor/driver/mysql/classify.hpp"
 #include "visor/driver/mysql/settings.hpp"
 
@@ -19,27 +20,46 @@ inline std::string server_words(int number, std::string_view text) {
   return line + " (error " + std::to_string(number) + ")";
 }
 
+/// What an administrator runs for a user who lacks a right.
+inline std::string grants(mysql_settings const& to) {
+  return "the user '" + to.user + "' lacks a right there: GRANT ALL ON `" + to.database + "`.* TO '" + to.user +
+         "'@'%' (if that user is of one host alone: of that, which SELECT CURRENT_USER() tells)";
+}
+
 /// Why a statement failed.
-inline error failure_of(int number, std::string_view text, std::string const& place) {
-  condition const what = ends_connection(number) && number != 1153 && number != 2020 ? condition::connection_lost : classify(number);
+/// \param remedy for a user who lacks a right
+inline error failure_of(int number, std::string_view text, std::string const& place, std::string const& remedy) {
+  condition const what = ends_connection(number) && number != 1153 && number != 2020 ? condition::connection_lost : classify(number, text);
   std::string message = place + " refused a statement";
   switch (what) {
     case condition::connection_lost: message = "the connection to " + place + " broke"; break;
     case condition::read_only: message = place + " cannot be written: its server is a replica, or set to read-only"; break;
     case condition::disk_full: message = "no room for " + place + ": free some on the disk of the server"; break;
-    case condition::authentication_failed: message = place + ": the user may not do that; grant it"; break;
-    case condition::timeout: message = place + " did not answer within transaction_timeout"; break;
+    case condition::authentication_failed: message = place + ": " + remedy; break;
+    case condition::timeout: message = place + " did not answer in the time that a transaction may take"; break;
     case condition::busy: message = place + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
     case condition::schema_mismatch:
       message = "the tables in " + place + " are not as they should be: `visor db validate` tells what differs";
       break;
     default: break;
   }
+  if (number == 1290 && what != condition::read_only)
+    message = place + " refused a statement, as its server was started with an option that forbids it: start it without";
   if (number == 1406)
-    message = "a value is too long for " + place + ": ids of schedules, names of queues and of nodes may have 255 characters";
+    message = "a value is too long for " + place + ": ids of schedules and names of nodes may have 255 characters, those of queues 703";
   if (number == 1153 || number == 2020) message = "a value is too large for " + place + ": raise max_allowed_packet of the server";
+  if (number == 1461)
+    message = place + " holds no more prepared statements: raise max_prepared_stmt_count of the server, or lower pool.max of its clients";
+  if (number == 1709 || number == 1071)
+    message = place + " takes no keys of 1020 bytes and more: its server needs innodb_page_size = 16k, and the table ROW_FORMAT = DYNAMIC";
   if (number == 1665) message = place + " cannot be written in READ COMMITTED: set binlog_format of the server to MIXED or ROW";
   return error(what, message, server_words(number, text));
+}
+
+/// Why a server that speaks the language of MySQL is not used.
+inline error locks_no_rows(std::string const& place, std::string const& product) {
+  return error(condition::unsupported,
+               place + " is " + product + ", which locks no rows as MySQL does: two nodes would run one job. Use MariaDB or MySQL itself");
 }
 
 /// Why no connection was made.
@@ -47,12 +67,19 @@ inline error connect_failure(mysql_settings const& to, int number, std::string_v
   auto const says = [text](std::string_view part) { return text.find(part) != std::string_view::npos; };
   auto const because = [&](condition what, std::string const& message) { return error(what, message, server_words(number, text)); };
   std::string const where = to.server();
+  bool const has_tls = to.tls.mode != tls_mode::disable || to.is_local();
+  // The server says no more to a user who must come with TLS.
+  std::string const without_tls = has_tls ? "" : "; if the user must come with TLS, turn TLS on (ssl: true)";
+  if (auto const why = visor::detail::why_no_descriptor(std::string_view(text)); !why.empty() && number >= 2000)
+    return because(condition::connection_failed, "cannot connect to " + where + ": " + why);
   switch (number) {
     case 1045:
       return because(condition::authentication_failed,
                      to.password.empty()
-                         ? where + " wants a password for the user '" + to.user + "', or does not know it from here"
-                         : where + " refused the user '" + to.user + "' or the password: check both, and from where it may come");
+                         ? where + " wants a password for the user '" + to.user + "', or does not know it from here" + without_tls
+                         : where + " refused the user '" + to.user +
+                               "' or the password: check both, and from where it may come; with Azure the user is user@server" +
+                               without_tls);
     case 1698:
       return because(condition::authentication_failed,
                      where + " knows the user '" + to.user + "' by its Unix account only: connect as that one, or make another user");
@@ -71,26 +98,37 @@ inline error connect_failure(mysql_settings const& to, int number, std::string_v
     case 1203:
     case 1226: return because(condition::busy, where + " has no connection left: lower pool.max, or raise max_connections of the server");
     case 2005: return because(condition::connection_failed, "the host '" + to.host + "' is not known: check its name and the DNS");
-    case 3159: return because(condition::tls_failed, where + " admits nobody without TLS: set tls.mode");
+    case 3159:
+      return because(condition::tls_failed,
+                     where + " admits nobody without TLS: turn TLS on (ssl: true, or sslmode=require in the connection string)");
     default: break;
   }
-  condition const what = classify(number);
+  if (says("restricted"))
+    return because(condition::tls_failed, where +
+                                              " asks for the password in clear text, and the connection is not encrypted: it was not "
+                                              "sent; set ssl, or give the user '" +
+                                              to.user + "' another kind of password");
+  condition const what = classify(number, text);
   if (what == condition::authentication_failed) return because(what, where + " refused the user '" + to.user + "'");
   if (what == condition::tls_failed) {
     if (says("doesn't support") || says("not support"))
-      return because(what, where + " has no TLS, and tls.mode asks for it: set up TLS there; only for a trusted network, tls.mode disable");
+      return because(what, where + " has no TLS, and ssl asks for it: set up TLS there; only for a trusted network, turn ssl off");
     if (says("Validation of SSL") || says("Hostname") || says("host name") || says("hostname"))
-      return because(what, "the certificate of " + where + " is for another name: connect by the name in it, or set tls.mode to verify_ca");
+      return because(
+          what, "the certificate of " + where + " is for another name: connect by the name in it; sslmode=verify-ca does not ask for it");
     if (says("expired") || says("not yet valid"))
       return because(what, "the certificate of " + where + " has expired, or is not valid yet: renew it there; check the clocks of both");
     if (says("certificate verify failed") || says("self-signed") || says("self signed") || says("issuer"))
-      return because(what, "the certificate of " + where + " is not from a trusted authority: name the right one in tls.ca");
-    return because(what, "TLS with " + where + " failed: check tls.ca, tls.cert and tls.key");
+      return because(what, "the certificate of " + where + " is not from a trusted authority: name the right one in ssl.ca");
+    return because(what, "TLS with " + where + " failed: check ssl.ca, ssl.cert and ssl.key");
   }
   std::string questions = ": is the server up? Are host, port and firewall right? May this machine connect?";
   // With TLS 1.3 the client has connected before the server looks at its certificate.
-  if (number == 2013 && !to.tls.cert.empty()) questions = ": it closed the connection; does it trust the authority of tls.cert?";
-  return because(what == condition::busy ? what : condition::connection_failed, "cannot connect to " + where + questions);
+  if (number == 2013 && !to.tls.cert.empty()) questions = ": it closed the connection; does it trust the authority of ssl.cert?";
+  std::string const in_time = says("timed out") || says("timeout") || says("(110") || says(": 110")
+                                  ? " within " + to.connect_time_text() + " (pool.connect_timeout)"
+                                  : "";
+  return because(what == condition::busy ? what : condition::connection_failed, "cannot connect to " + where + in_time + questions);
 }
 
 }  // namespace visor::mysql_driver

@@ -82,7 +82,21 @@ class session {
   }
 
   /// A transaction that writes has the lock of all that write from its begin.
-  task<> lock_schema() { co_return; }
+  task<> lock_schema() {
+    std::string const seconds = std::to_string(longest_wait_of_schema.count());
+    co_await run("SET lock_wait_timeout = " + seconds + ", innodb_lock_wait_timeout = " + seconds);
+  }
+
+  /// Of all that are open on the server, which tells it only to users with the right PROCESS.
+  task<std::string> oldest_transaction(std::string_view) {
+    std::string const text =
+        "SELECT CONCAT('connection ', t.trx_mysql_thread_id, ' of the server (user ', coalesce(p.user, '?'), ', from ', coalesce(p.host, "
+        "'?'), "
+        "'), open since ', t.trx_started) FROM information_schema.innodb_trx t LEFT JOIN information_schema.processlist p ON p.id = "
+        "t.trx_mysql_thread_id WHERE t.trx_mysql_thread_id <> CONNECTION_ID() ORDER BY t.trx_started LIMIT 1";
+    auto const values = co_await connection_.run(text);
+    co_return values.empty() ? std::string() : values.front();
+  }
 
   /// The server's clock, as it is when this is answered.
   task<instant> now() { return connection_.now(); }

@@ -50,17 +50,20 @@ class connection {
   /// \param place how messages name the database
   /// \param among this one and others whose notifications are no news
   /// \param news who of these announces what
+  /// \param grants what to do where the user lacks a right
   /// \param local what each transaction sets for itself, where its session is not its own; empty: the session is this connection's
   connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among, std::shared_ptr<visor::detail::announcer> news,
-             visor::detail::statement_log log, std::string local = {})
+             visor::detail::statement_log log, std::string grants, std::string local = {})
       : handle_(std::move(made)),
         place_(std::move(place)),
         backend_(std::move(among), PQbackendPID(handle_.get())),
         news_(std::move(news)),
         log_(std::move(log)),
+        grants_(std::move(grants)),
         local_(std::move(local)) {
     if (socket_number_.value < 0 || PQsetnonblocking(handle_.get(), 1) != 0 || PQenterPipelineMode(handle_.get()) != 1)
       throw error(condition::connection_failed, "cannot use the connection to " + place_, one_line(PQerrorMessage(handle_.get())));
+    refuse_by_name();
   }
   connection(connection const&) = delete;
   connection& operator=(connection const&) = delete;
@@ -121,7 +124,7 @@ class connection {
       result_ptr answer = co_await next_result();
       if (!answer) lose();
       if (!is_success(answer.get()) && !failure && PQresultStatus(answer.get()) != PGRES_PIPELINE_ABORTED)
-        failure = failure_of(answer.get(), place_);
+        failure = failure_of(answer.get(), place_, grants_, i == entry_place_ && kept_out(answer.get()));
       if (log_.is_on() && told < telling_.size() && i == telling_[told].place) tell(telling_[told++], answer.get(), since);
       all.push_back(std::move(answer));
       result_ptr const end = co_await next_result();  // the end of this statement's answers
@@ -135,6 +138,7 @@ class connection {
     wanted_.clear();
     telling_.clear();
     sent_ = 0;
+    entry_place_ = nowhere;
     is_busy_ = false;
     if (failure) throw error(*failure);
   }
@@ -200,7 +204,7 @@ class connection {
       answer = co_await next_result();
     }
     if (!answer) lose();
-    if (!failure && !is_success(answer.get())) failure = failure_of(answer.get(), place_);
+    if (!failure && !is_success(answer.get())) failure = failure_of(answer.get(), place_, grants_);
     if (log_.is_on()) log_.tell(text, 0, failure ? std::nullopt : std::optional(rows.size()), log_.now() - since);
     result_ptr const end = co_await next_result();
     if (end || PQenterPipelineMode(handle_.get()) != 1) lose();
@@ -237,17 +241,48 @@ class connection {
   // One transaction.
 
   /// Sent with what follows. Each statement of one that writes sees what was committed before it: the lock is had by then.
-  task<> begin(access how) {
+  ///
+  /// The lock is asked for through a row of the store, together with the time: a server that only passes statements on, as a member of a
+  /// Citus cluster does, passes this one on to where the tables are. The name of the schema is thus a literal.
+  task<> begin(access how, lock_request const& wanted = {}) {
+    if (is_without_schema_) throw error(condition::authentication_failed, place_ + ": " + grants_);
     how_ = how;
-    is_owing_ = false;
+    lock_ = wanted.lock;
+    is_owing_ = was_kept_out_ = false;
+    entry_.reset();
     answers_.clear();
     if (is_bare()) co_return;
     post(writes() ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (!has_session()) post(local_);
-    std::string const shared = how == access::beside ? "_shared" : "";
-    if (writes()) post("SELECT pg_advisory_xact_lock" + shared + "(hashtext('visor'), hashtext(coalesce(current_schema(), '')))");
-    co_return;
+    if (!writes() || how == access::beat) co_return;
+    if (schema_.empty()) co_await find_tables();
+    std::string const key = "(hashtext('" + std::string(lock_.resource) + "'), hashtext(" + schema_ + "))";
+    if (how == access::beside)
+      post_entry("SELECT '', pg_advisory_xact_lock_shared" + key + ", clock_timestamp()" + from_row());
+    else if (how == access::alone && wanted.patience != duration{0})
+      post("SELECT " + set_lock_timeout(wanted.patience) + ", pg_advisory_xact_lock" + key + ", clock_timestamp(), " +
+           set_lock_timeout(wanted.limit) + from_row());
+    else if (how == access::alone)
+      post("SELECT '', pg_advisory_xact_lock" + key + ", clock_timestamp()" + from_row());
+    else
+      post("SELECT " + set_lock_timeout(longest_wait_of_schema) + ", pg_advisory_xact_lock" + key + ", clock_timestamp()");
+    entry_place_ = sent_ - 1;
+    entry_ = want();
   }
+
+  /// The server's clock, as it is when this is answered. That of the beginning of a transaction comes with its lock, for the first who
+  /// asks.
+  task<instant> now() {
+    if (entry_) return time_of(*std::exchange(entry_, std::nullopt), 2);
+    return time_of(send("SELECT clock_timestamp()" + (how_ == access::schema ? std::string() : from_row())), 0);
+  }
+
+  /// Whether COPY costs no more here than an INSERT: a member of a Citus cluster that passes one on commits in two phases, between which an
+  /// acknowledged transaction may not be seen.
+  bool should_copy() const noexcept { return !is_passing_on_; }
+
+  /// Whether the last transaction failed because it did not get its lock in time: nothing of it was done.
+  bool was_kept_out() const noexcept { return was_kept_out_; }
 
   /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
   task<> commit() {
@@ -275,20 +310,21 @@ class connection {
   /// Others hear of this transaction when it commits, or a moment later. Sent with what follows.
   void announce() {
     if (news_->takes_turn(std::chrono::steady_clock::now()))
-      post("NOTIFY visor");
+      post("NOTIFY " + std::string(lock_.resource));
     else
       is_owing_ = true;
   }
 
   /// Others hear that there was something. That need not be on the server's disk before they do.
-  task<> pay_debt() {
+  task<> pay_debt(store_lock const& lock) {
     co_await begin(access::asks);
-    for (char const* const each : {"BEGIN", "SET LOCAL synchronous_commit TO OFF", "NOTIFY visor", "COMMIT"}) post(each);
+    std::string const notify = "NOTIFY " + std::string(lock.resource);
+    for (char const* const each : {"BEGIN", "SET LOCAL synchronous_commit TO OFF", notify.c_str(), "COMMIT"}) post(each);
     co_await receive();
   }
 
-  task<> listen() {
-    post("LISTEN visor");
+  task<> listen(store_lock const& lock) {
+    post("LISTEN " + std::string(lock.resource));
     co_await receive();
   }
 
@@ -296,6 +332,15 @@ class connection {
   std::string server() const {
     char const* const version = PQparameterStatus(handle_.get(), "server_version");
     return "PostgreSQL " + std::string(version == nullptr ? "" : version);
+  }
+  /// What whoever keeps jobs in this database should know of it; empty: nothing.
+  std::string shortcoming() const {
+    char const* const encoding = PQparameterStatus(handle_.get(), "server_encoding");
+    if (encoding == nullptr || std::string_view(encoding) == "UTF8" || std::string_view(encoding) == "SQL_ASCII") return {};
+    return "its encoding is " + std::string(encoding) +
+           ", which lacks most characters: what a job prints is kept with ? in their place, and payloads that have them are refused; make "
+           "the "
+           "database with ENCODING 'UTF8' TEMPLATE template0";
   }
   /// Protocol and cipher; empty without TLS.
   std::string tls() const {
@@ -317,20 +362,33 @@ class connection {
 
   task<> ask() { return run_alone("SELECT 1"); }
 
-  /// Whether the session has a setting of this name. If not, the connection is of no use any more.
-  task<bool> knows(std::string setting) {
+  /// Brings a new session into the state that we count on, which `reset` does again.
+  /// \param setting a statement that fails where the session has none of the settings that were asked for. Then the connection is of no use
+  ///                any more. Its row ends with a truth value.
+  /// \return that value; nothing where it failed
+  task<std::optional<bool>> prepare_session(std::string setting) {
+    boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+    attachment const here(*this, executor);
+    setting_ = std::move(setting);
     try {
-      co_await run_alone("SHOW " + setting);
-      co_return true;
+      result_ptr const found = co_await answer(send(setting_));
+      answers_.clear();
+      co_return *PQgetvalue(found.get(), 0, PQnfields(found.get()) - 1) != 0;  // in binary
     } catch (error const& refused) {
       if (refused.kind() == condition::connection_lost || refused.kind() == condition::timeout) throw;
     }
-    co_return false;
+    co_return std::nullopt;
   }
+
+  /// The user may not use the schema of our tables, which would look empty.
+  void refuse_transactions() noexcept { is_without_schema_ = true; }
 
   task<> reset() {
     co_await run_alone("ROLLBACK");
-    if (has_session()) co_await run_alone("DISCARD ALL");  // which the server wants alone
+    if (has_session()) {
+      co_await run_alone("DISCARD ALL");  // which the server wants alone
+      co_await run_alone(setting_);
+    }
     prepared_.clear();
     is_touched_ = false;
   }
@@ -357,6 +415,18 @@ class connection {
   }
 
  private:
+  /// Servers that speak the language of PostgreSQL and lack what claims need.
+  /// \throws visor::error `unsupported`
+  void refuse_by_name() const {
+    char const* const cockroach = PQparameterStatus(handle_.get(), "crdb_version");
+    std::string const product = cockroach != nullptr ? cockroach : server();
+    if (cockroach != nullptr || product.find("-YB-") != std::string::npos)
+      throw error(condition::unsupported,
+                  place_ + " is not PostgreSQL but " + product + ", on which claims do not work: use PostgreSQL itself");
+  }
+
+  static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+
   template <sql::statement Definition>
   void post_bulk(std::span<typename Definition::params const> given) {
     using many = typename Definition::many;
@@ -431,6 +501,50 @@ class connection {
     if (log_.is_on()) telling_.push_back({sent_ - 1, std::string(form.text), form.parameters.size()});
   }
 
+  /// Finds out where the tables of the store are. Once.
+  task<> find_tables() {
+    result_ptr const found = co_await answer(
+        send("SELECT quote_literal(coalesce(current_schema(), '')), EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"));
+    bool const is_citus = row_cursor(found.get(), 0).boolean(1);
+    if (is_citus && !lock_.row.empty()) {
+      std::string const table(lock_.row.substr(0, lock_.row.find(' ')));
+      result_ptr const elsewhere = co_await answer(
+          send("SELECT EXISTS (SELECT 1 FROM pg_dist_shard s JOIN pg_dist_placement p ON p.shardid = s.shardid WHERE s.logicalrelid = "
+               "to_regclass('" +
+               table + "') AND p.groupid <> (SELECT groupid FROM pg_dist_local_group))"));
+      is_passing_on_ = row_cursor(elsewhere.get(), 0).boolean(0);
+    }
+    schema_ = PQgetvalue(found.get(), 0, 0);
+  }
+
+  /// The statement with which those that go beside others begin: always the same, so it is prepared.
+  void post_entry(std::string const& text) {
+    struct entry {};
+    visor::detail::statement_form const form{visor::detail::statement_number::of<entry>(), text, {}, {}};
+    send_prepared(form, nullptr, parameter_list{});
+  }
+
+  std::string from_row() const { return lock_.row.empty() ? std::string() : " FROM " + std::string(lock_.row); }
+
+  static std::string set_lock_timeout(duration length) {
+    return "set_config('lock_timeout', '" + std::to_string(std::chrono::ceil<std::chrono::milliseconds>(length).count()) + "', true)";
+  }
+
+  /// \pre the answer to the question for the lock is no success
+  bool kept_out(PGresult* answer) {
+    char const* const state = PQresultErrorField(answer, PG_DIAG_SQLSTATE);
+    was_kept_out_ = state != nullptr && std::string_view(state) == "55P03";
+    return was_kept_out_;
+  }
+
+  /// \throws visor::error `schema_mismatch` where the row of the store is not there
+  task<instant> time_of(ticket asked, int column) {
+    result_ptr const found = co_await answer(asked);
+    if (PQntuples(found.get()) == 0)
+      throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
+    co_return row_cursor(found.get(), 0).when(column);
+  }
+
   /// Whether what is left in the session is there in the next transaction.
   bool has_session() const noexcept { return local_.empty(); }
 
@@ -486,7 +600,7 @@ class connection {
   }
 
   /// A single statement, unless it needs the settings of a transaction.
-  bool is_bare() const noexcept { return how_ == access::asks && has_session(); }
+  bool is_bare() const noexcept { return (how_ == access::asks || how_ == access::beat) && has_session(); }
   bool writes() const noexcept { return how_ != access::reads && how_ != access::asks; }
 
   void note_sent(int success) {
@@ -496,7 +610,7 @@ class connection {
 
   [[noreturn]] void lose() {
     is_broken_ = true;
-    if (is_late_) throw error(condition::timeout, place_ + " did not answer within transaction_timeout");
+    if (is_late_) throw error(condition::timeout, place_ + " did not answer in the time that a transaction may take");
     throw error(condition::connection_lost, "the connection to " + place_ + " broke", one_line(PQerrorMessage(handle_.get())));
   }
 
@@ -544,7 +658,15 @@ class connection {
   std::shared_ptr<visor::detail::announcer> news_;
   bool is_owing_ = false;  // this transaction is to be announced by somebody else
   visor::detail::statement_log log_;
+  std::string grants_;
   std::string local_;
+  std::string setting_;                // what prepares the session
+  store_lock lock_;                    // of this transaction
+  std::string schema_;                 // where the tables are, as a literal; empty: not known yet
+  bool is_passing_on_ = false;         // the tables are on another member of a Citus cluster
+  std::optional<ticket> entry_;        // the question for the lock and the time, as long as nobody has asked for the time
+  std::size_t entry_place_ = nowhere;  // in what was sent
+  bool was_kept_out_ = false;
   std::optional<boost::asio::posix::stream_descriptor> socket_;
   std::vector<bool> prepared_;
   std::vector<std::pair<std::size_t, std::size_t>> preparing_;  // the number of a statement, and its place in what was sent
@@ -555,6 +677,7 @@ class connection {
   bool is_busy_ = false;                                        // between a sync and its answer
   access how_ = access::reads;
   bool is_touched_ = false;  // the session may not be as it was
+  bool is_without_schema_ = false;
   bool is_broken_ = false;
   std::atomic<bool> is_late_{false};
 };

@@ -2,12 +2,16 @@
 #define VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 
 #include "visor/base/is_ready.hpp"
+#include "visor/driver/peer.hpp"
+#include "visor/driver/postgresql/clear_password.hpp"
 #include "visor/driver/postgresql/connection.hpp"
 #include "visor/driver/postgresql/failure.hpp"
 #include "visor/driver/postgresql/settings.hpp"
 #include "visor/driver/tls_files.hpp"
 #include "visor/pool/within.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/describe/enum_to_string.hpp>
 
 #include <algorithm>
@@ -16,6 +20,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,23 +39,44 @@ inline std::vector<std::pair<char const*, std::string>> session_settings(postgre
                                                        {"DateStyle", "ISO"},
                                                        {"jit", "off"},
                                                        {"statement_timeout", milliseconds(from.transaction_timeout)},
+                                                       {"lock_timeout", milliseconds(from.longest_lock_wait())},
                                                        {"idle_in_transaction_session_timeout", milliseconds(from.longest_pause)}};
   if (!from.schema.empty()) {
-    std::string quoted = "\"";
-    for (char const c : from.schema) {
-      if (c == '"') quoted += '"';
-      quoted += c;
-    }
-    all.emplace_back("search_path", quoted + '"');
+    all.emplace_back("search_path", quoted(from.schema));
   }
   return all;
 }
 
-/// The same for one transaction, as a statement.
-inline std::string transaction_settings(postgresql_settings const& from) {
-  std::string text;
+/// What else is set, as expressions: what depends on the version, or on what the server, the database or the role have set. With
+/// `synchronous_commit = off` the server would forget commits that it has acknowledged; whatever else is set there is safe.
+/// \param scope `true`: for this transaction; `false`: for the session
+inline std::string more_settings(int version, std::string const& scope) {
+  std::string text =
+      "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE "
+      "current_setting('synchronous_commit') END, " +
+      scope + ")";
+  if (version >= 140000 && scope == "false") text += ", set_config('idle_session_timeout', '0', false)";
+  if (version >= 170000) text += ", set_config('transaction_timeout', '0', " + scope + ")";
+  return text;
+}
+
+/// Whether the user may use the schema of our tables, as an expression; also where there is none. To who may not, it would look empty.
+inline std::string may_use_schema(postgresql_settings const& from) {
+  std::string name;
+  for (char const c : from.schema.empty() ? std::string("public") : from.schema) {
+    if (c == '\'') name += '\'';
+    name += c;
+  }
+  return "current_schema() IS NOT NULL OR coalesce((SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = '" + name +
+         "'), true)";
+}
+
+/// All of that for one transaction, as a statement.
+/// \param version of the server
+inline std::string transaction_settings(postgresql_settings const& from, int version) {
+  std::string text = "SELECT " + more_settings(version, "true");
   for (auto const& [name, value] : session_settings(from)) {
-    text += (text.empty() ? "SELECT set_config('" : ", set_config('") + std::string(name) + "', '";
+    text += ", set_config('" + std::string(name) + "', '";
     for (char const c : value) {
       if (c == '\'') text += '\'';
       text += c;
@@ -66,7 +92,7 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
                                                        {"port", std::to_string(from.port)},
                                                        {"dbname", from.database},
                                                        {"user", from.user},
-                                                       {"application_name", "visor"},
+                                                       {"application_name", from.application},
                                                        {"client_encoding", "UTF8"},
                                                        {"target_session_attrs", from.target},
                                                        {"gssencmode", "disable"},
@@ -75,7 +101,7 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
                                                        {"keepalives_count", "3"}};
   if (!from.password.empty()) all.emplace_back("password", from.password.reveal());
   if (!from.pgbouncer) {
-    std::string options = "-c " + std::string(mark_of_session) + "=own";
+    std::string options = from.options + (from.options.empty() ? "" : " ") + "-c " + std::string(mark_of_session) + "=own";
     for (auto const& [name, value] : session_settings(from)) {
       options += " -c " + std::string(name) + "=";
       for (char const c : value) {
@@ -84,7 +110,10 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
       }
     }
     all.emplace_back("options", options);
+  } else if (!from.options.empty()) {
+    all.emplace_back("options", from.options);
   }
+  if (!from.channel_binding.empty()) all.emplace_back("channel_binding", from.channel_binding);
   all.emplace_back("sslmode", sslmode(from.tls.mode));
   if (from.tls.mode == tls_mode::disable) return all;
   // With a file of authorities libpq would verify in the mode `require` too; without one it would look in the home directory.
@@ -95,27 +124,32 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
   return all;
 }
 
-/// Each host by itself, in the order in which they are tried.
-inline std::vector<postgresql_settings> candidates(postgresql_settings const& from) {
-  std::vector<postgresql_settings> all;
-  auto const add = [&](std::string const& target) {
-    for (auto const& each : from.addresses()) {
-      auto& one = all.emplace_back(from);
-      one.host = each.host;
-      if (!each.own_port.empty()) one.port = std::stoi(each.own_port);
-      one.target = target;
-    }
-  };
-  bool const is_preference = from.addresses().size() > 1 && from.target == "prefer-standby";
-  add(is_preference ? "standby" : from.target);
-  if (is_preference) add("any");
-  return all;
+/// What is asked of a server, one after the other: the second of those that did not have the first. Of several the one that can be written
+/// is meant, unless somebody says otherwise; after a switchover it may be another than before.
+inline std::vector<std::string> targets(postgresql_settings const& from, std::size_t candidates) {
+  if (candidates < 2) return {from.target.empty() ? "any" : from.target};
+  if (from.target.empty()) return {"read-write", "any"};
+  if (from.target == "prefer-standby") return {"standby", "any"};
+  return {from.target};
+}
+
+/// Whether a server was reached, and is not what was asked for.
+inline bool is_unsuitable(std::string_view libpq_text) {
+  for (std::string_view const each :
+       {"session is read-only", "session is not read-only", "server is in hot standby", "server is not in hot standby"})
+    if (libpq_text.find(each) != std::string_view::npos) return true;
+  return false;
 }
 
 /// Whether a server has refused for a reason that is the same everywhere: not because it starts up or shuts down.
 inline bool is_final(char const* libpq_text) {
   std::string const text = one_line(libpq_text);
-  return text.find("FATAL: ") != std::string::npos && text.find("FATAL: 57P0") == std::string::npos;
+  for (auto at = text.find(": "); at != std::string::npos; at = text.find(": ", at + 2)) {
+    std::string_view const state = std::string_view(text).substr(at + 2, 7);
+    auto const is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+    if (state.size() == 7 && state.ends_with(": ") && std::ranges::all_of(state.substr(0, 5), is_digit)) return !state.starts_with("57P0");
+  }
+  return false;
 }
 
 /// Makes connections.
@@ -134,39 +168,108 @@ class connector {
 
   visor::detail::announcer& news() const { return *news_; }
 
-  /// Of several hosts the first that is as wanted. libpq could do that too, but it would give the first one all the time there is, so that
-  /// behind a machine that is gone no other is tried; and end where one takes the connection and closes it, as a proxy does whose server is
-  /// gone. Looking up a name blocks; the rest does not.
+  /// Of several servers the first that is as wanted: each address of each host has its share of the time. libpq could try them too, but it
+  /// would give the first one all the time there is, so that behind a machine that is gone no other is tried; and end where one takes the
+  /// connection and closes it, as a proxy does whose server is gone.
   task<std::unique_ptr<connection>> connect() {
     if (!settings_.is_local()) certificates_->check();
-    auto const all = candidates(settings_);
-    if (all.size() == 1) {
-      auto made = co_await connect_to(all.front());
-      auto finishing = finish(std::move(made));
-      co_return co_await std::move(finishing);
-    }
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
-    auto const end = std::chrono::steady_clock::now() + settings_.pool.connect_timeout;
+    auto const begin = std::chrono::steady_clock::now();
     std::string trouble;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      auto const left = std::chrono::duration_cast<duration>(end - std::chrono::steady_clock::now());
-      duration const share = left / static_cast<std::int64_t>(all.size() - i);
-      auto trying = visor::detail::within<connection_ptr>(executor, wall_clock(), share, connect_to(all[i]));
-      auto made = co_await std::move(trying);
-      if (made && (PQstatus(made.get()) == CONNECTION_OK || is_final(PQerrorMessage(made.get())))) {
-        auto finishing = finish(std::move(made));
-        co_return co_await std::move(finishing);
+    std::vector<candidate> all = co_await candidates(trouble);
+    auto const end = begin + settings_.connect_time(all.size());
+    auto const wanted = targets(settings_, all.size());
+    for (std::string const& target : wanted) {
+      std::vector<candidate> unsuitable;
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        auto const left = std::chrono::duration_cast<duration>(end - std::chrono::steady_clock::now());
+        duration const share = left / static_cast<std::int64_t>(all.size() - i + (unsuitable.empty() ? 0 : 1));
+        all[i].to.target = target;
+        std::string why;
+        auto trying = visor::detail::within<std::unique_ptr<connection>>(executor, wall_clock(), share, reach(all[i], why));
+        auto made = co_await std::move(trying);
+        if (made) co_return made;
+        if (is_unsuitable(why)) unsuitable.push_back(all[i]);
+        if (why.empty()) why = all[i].to.server() + all[i].at() + " did not answer within " + in_words(share) + "\n";
+        trouble += why;
       }
-      trouble += made ? std::string(PQerrorMessage(made.get())) : all[i].server() + " did not answer within " + to_string(share) + "\n";
+      all = std::move(unsuitable);
     }
     throw connect_failure(settings_, trouble.c_str());
   }
 
  private:
+  /// One server, by one of its addresses.
+  struct candidate {
+    candidate(postgresql_settings server, std::string number) : to(std::move(server)), address(std::move(number)) {}
+    std::string at() const { return address.empty() || address == to.host ? std::string() : " (" + address + ")"; }
+
+    postgresql_settings to;
+    std::string address;  ///< empty: of a Unix socket
+  };
+
+  static std::string in_words(duration share) {
+    return share < std::chrono::seconds{1} ? to_string(std::chrono::round<std::chrono::milliseconds>(share))
+                                           : to_string(std::chrono::round<std::chrono::seconds>(share));
+  }
+
+  /// Each address of each host, in the order in which they are tried.
+  task<std::vector<candidate>> candidates(std::string& trouble) const {
+    std::vector<candidate> all;
+    auto const hosts = settings_.addresses();
+    for (auto const& host : hosts) {
+      postgresql_settings one = settings_;
+      one.host = host.host;
+      if (!host.own_port.empty()) one.port = std::stoi(host.own_port);
+      if (one.is_local()) {
+        all.emplace_back(one, "");
+        continue;
+      }
+      auto const found = co_await addresses_of(one.host);
+      if (found.empty()) trouble += "could not translate host name \"" + one.host + "\" to an address\n";
+      for (auto const& address : found) all.emplace_back(one, address);
+    }
+    co_return all;
+  }
+
+  static task<std::vector<std::string>> addresses_of(std::string host) {
+    boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+    boost::asio::ip::tcp::resolver resolver(executor);
+    boost::system::error_code failed;
+    auto looking_up = resolver.async_resolve(host, "", boost::asio::redirect_error(boost::asio::use_awaitable, failed));
+    auto const found = co_await std::move(looking_up);
+    std::vector<std::string> all;
+    for (auto const& each : found) {
+      std::string const address = each.endpoint().address().to_string();
+      if (std::ranges::find(all, address) == all.end()) all.push_back(address);
+    }
+    co_return all;
+  }
+
+  /// \param why is told what is wrong where another server may be better
+  /// \throws visor::error where none would be
+  task<std::unique_ptr<connection>> reach(candidate to, std::string& why) {
+    auto made = co_await connect_to(to);
+    char const* const said = PQerrorMessage(made.get());
+    if (PQstatus(made.get()) != CONNECTION_OK && !is_final(said)) {
+      why = said;
+      co_return nullptr;
+    }
+    try {
+      auto finishing = finish(std::move(made));
+      co_return co_await std::move(finishing);
+    } catch (error const& thrown) {
+      if (thrown.kind() != condition::connection_lost) throw;
+      why = thrown.server_text() + "\n";
+    }
+    co_return nullptr;
+  }
+
   /// Blocks nobody. Ends also where there is no connection: the handle says why.
-  static task<connection_ptr> connect_to(postgresql_settings to) {
+  static task<connection_ptr> connect_to(candidate which) {
     namespace asio = boost::asio;
-    auto const given = libpq_parameters(to);
+    auto given = libpq_parameters(which.to);
+    if (!which.address.empty()) given.emplace_back("hostaddr", which.address);
     std::vector<char const*> names, values;
     for (auto const& [name, value] : given) {
       names.push_back(name);
@@ -191,6 +294,12 @@ class connector {
           co_await std::move(waiting);
         } while (!visor::detail::is_ready(PQsocket(made.get()), reads ? POLLIN : POLLOUT));
       }
+      int const socket = PQsocket(made.get());
+      if (which.to.tls.mode == tls_mode::disable && !visor::detail::is_this_machine(socket) && asks_in_clear(socket))
+        throw error(condition::tls_failed,
+                    which.to.server() +
+                        " asks for the password in clear text, and the connection is not encrypted: it was not sent; "
+                        "set ssl, or scram-sha-256 in pg_hba.conf of the server");
       next = PQconnectPoll(made.get());
     }
     co_return made;
@@ -202,11 +311,15 @@ class connector {
       throw error(condition::unsupported,
                   place() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
-    std::string const local = settings_.pgbouncer ? transaction_settings(settings_) : std::string();
-    auto result = std::make_unique<connection>(std::move(made), place(), own_, news_, log_, local);
+    int const version = PQserverVersion(made.get());
+    std::string const local = settings_.pgbouncer ? transaction_settings(settings_, version) : std::string();
+    auto result = std::make_unique<connection>(std::move(made), place(), own_, news_, log_, grants(settings_), local);
     if (!settings_.pgbouncer) {
-      bool const is_own = co_await result->knows(mark_of_session);
-      if (!is_own) throw pooler_failure(settings_, "the settings of the session were not taken");
+      std::string const set =
+          "SELECT " + more_settings(version, "false") + ", current_setting('" + mark_of_session + "'), " + may_use_schema(settings_);
+      auto const may_use = co_await result->prepare_session(set);
+      if (!may_use) throw pooler_failure(settings_, "the settings of the session were not taken");
+      if (!*may_use) result->refuse_transactions();
     }
     co_return result;
   }

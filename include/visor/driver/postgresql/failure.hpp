@@ -2,6 +2,7 @@
 #define VISOR_DRIVER_POSTGRESQL_FAILURE_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/no_descriptor.hpp"
 #include "visor/driver/postgresql/classify.hpp"
 #include "visor/driver/postgresql/settings.hpp"
 
@@ -26,29 +27,60 @@ inline std::string one_line(char const* text) {
   return line;
 }
 
+/// A name as SQL has it.
+inline std::string quoted(std::string const& name) {
+  std::string text = "\"";
+  for (char const c : name) {
+    if (c == '"') text += '"';
+    text += c;
+  }
+  return text + '"';
+}
+
+/// What the owner of the tables runs for a user who lacks a right.
+inline std::string grants(postgresql_settings const& to) {
+  std::string const schema = quoted(to.schema.empty() ? "public" : to.schema);
+  std::string const user = quoted(to.user);
+  return "the user '" + to.user + "' lacks a right there. The owner of the tables grants it: GRANT USAGE ON SCHEMA " + schema + " TO " +
+         user + "; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + schema + " TO " + user +
+         "; GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA " + schema + " TO " + user +
+         "; who makes the tables needs GRANT CREATE ON SCHEMA " + schema + " TO " + user + ", and who changes them must own them";
+}
+
 /// Why a statement failed.
-inline error failure_of(PGresult const* answer, std::string const& place) {
+/// \param remedy for a user who lacks a right
+/// \param kept_out it asked for the lock of the store
+inline error failure_of(PGresult const* answer, std::string const& place, std::string const& remedy, bool kept_out = false) {
   auto const field = [answer](int which) {
     char const* const text = PQresultErrorField(answer, which);
     return std::string(text == nullptr ? "" : text);
   };
   std::string const state = field(PG_DIAG_SQLSTATE);
-  condition const what = state.empty() ? condition::connection_lost : classify(state);
+  // Of a table that was altered: the statement must be prepared again, on this connection and on all that are as old. Only the name of the
+  // function tells, since the words are in the language of the server.
+  bool const is_stale = state == "0A000" && field(PG_DIAG_SOURCE_FUNCTION) == "RevalidateCachedQuery";
+  condition const what = state.empty() || is_stale ? condition::connection_lost : classify(state);
   std::string text = field(PG_DIAG_MESSAGE_PRIMARY);
   if (text.empty()) text = one_line(PQresultErrorMessage(answer));
   std::string message = place + " refused a statement";
+  if (kept_out) return error(what, "others wrote to " + place + " all the time: this was not begun", text);
+  if (is_stale || state == "26000") return error(what, "statements that " + place + " had prepared are of no use any more", text);
   switch (what) {
     case condition::connection_lost: message = "the connection to " + place + " broke"; break;
     case condition::read_only:
-      message = place + " cannot be written: it is a standby, or set to read-only; for several hosts set target to read-write";
+      message = place +
+                " cannot be written: it is a standby, or set to read-only; for several hosts set target_session_attrs=read-write in the "
+                "connection string";
       break;
+    case condition::busy: message = place + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
     case condition::disk_full: message = "no room for " + place + ": free some on the disk of the server"; break;
-    case condition::authentication_failed: message = place + ": the user may not do that; grant it, or use the owner of the tables"; break;
+    case condition::authentication_failed: message = place + ": " + remedy; break;
     case condition::schema_mismatch:
       message = "the tables in " + place + " are not as they should be: `visor db validate` tells what differs";
       break;
     default: break;
   }
+  if (state == "3F000") message = place + " has no schema for our tables, or the user may not use it: CREATE SCHEMA ...; " + remedy;
   return error(what, message, state.empty() ? text : text + " (SQLSTATE " + state + ")");
 }
 
@@ -65,17 +97,35 @@ inline error pooler_failure(postgresql_settings const& to, std::string const& te
 inline error connect_failure(postgresql_settings const& to, char const* libpq_text) {
   std::string const text = one_line(libpq_text);
   auto const says = [&](std::string_view part) { return text.find(part) != std::string::npos; };
-  auto const refused = [&](std::string const& state) { return text.find("FATAL: " + state + ": ") != std::string::npos; };
+  // The word before it is in the language of the server.
+  auto const refused = [&](std::string const& state) { return text.find(": " + state + ": ") != std::string::npos; };
   std::string const where = to.server();
   auto const because = [&](condition what, std::string const& message) { return error(what, message, text); };
-  if (refused("28P01") || refused("28000"))
-    return says("pg_hba.conf")
-               ? because(condition::authentication_failed,
-                         where + " admits no user '" + to.user + "' to the database '" + to.database + "' from here" +
-                             (to.tls.mode == tls_mode::disable && !to.is_local() ? " without TLS: turn TLS on, or" : ":") +
-                             " add a line to pg_hba.conf")
-               : because(condition::authentication_failed, where + " refused the password of the user '" + to.user +
-                                                               "': check user and password; with Azure the user is user@server");
+  if (auto const why = visor::detail::why_no_descriptor(std::string_view(text)); says("could not create socket") && !why.empty())
+    return because(condition::connection_failed, "cannot connect to " + where + ": " + why);
+  if (refused("28P01"))
+    return because(condition::authentication_failed,
+                   where + " refused the password of the user '" + to.user +
+                       "', or has no such user: check user and password; with Azure the user is user@server");
+  if (refused("28000")) {
+    auto const admits = [&](std::string const& why) { return because(condition::authentication_failed, where + why); };
+    if (says("pg_hba.conf"))
+      return admits(" admits no user '" + to.user + "' to the database '" + to.database + "' from here" +
+                    (to.tls.mode == tls_mode::disable && !to.is_local() ? " without TLS: turn TLS on, or" : ":") +
+                    " add a line to pg_hba.conf");
+    if (says("does not exist")) return admits(" has no user '" + to.user + "': CREATE ROLE " + quoted(to.user) + " LOGIN PASSWORD '...'");
+    if (says("not permitted to log in"))
+      return admits(": the user '" + to.user + "' may not log in: ALTER ROLE " + quoted(to.user) + " LOGIN");
+    if (says("Peer authentication") || says("Ident authentication"))
+      return admits(" admits the user '" + to.user +
+                    "' only to the account of the same name on its machine: run as that one, or change pg_hba.conf");
+    if (says("ertificate authentication") || says("requires a valid client certificate") || says("client certificate"))
+      return admits(" wants a certificate of the user '" + to.user + "': name one in ssl.cert and ssl.key");
+    return admits(" refused the user '" + to.user + "': it does not exist, may not log in, or is not let in by pg_hba.conf");
+  }
+  if (refused("42501"))
+    return because(condition::authentication_failed, "the user '" + to.user + "' may not connect to " + to.place() +
+                                                         ": GRANT CONNECT ON DATABASE " + quoted(to.database) + " TO " + quoted(to.user));
   if (says("no password supplied") || says("fe_sendauth"))
     return because(condition::authentication_failed, where + " wants a password for the user '" + to.user + "', and none is set");
   if (refused("3D000"))
@@ -88,20 +138,24 @@ inline error connect_failure(postgresql_settings const& to, char const* libpq_te
   if (says("certificate verify failed"))
     return because(condition::tls_failed,
                    "the certificate of " + where +
-                       " is not from a trusted authority, or not valid now: `visor db test` tells which; the authority is named in tls.ca");
+                       " is not from a trusted authority, or not valid now: `visor db test` tells which; the authority is named in ssl.ca");
   if (says("does not match host name"))
-    return because(condition::tls_failed,
-                   "the certificate of " + where + " is for another name: connect by the name in it, or set tls.mode to verify_ca");
+    return because(condition::tls_failed, "the certificate of " + where +
+                                              " is for another name: connect by the name in it; sslmode=verify-ca does not ask for it");
   if (says("does not support SSL"))
     return because(condition::tls_failed,
-                   where + " has no TLS, and tls.mode asks for it: set up TLS there; only for a trusted network, tls.mode disable");
+                   where + " has no TLS, and ssl asks for it: set up TLS there; only for a trusted network, turn ssl off");
+  if (says("channel binding"))
+    return because(condition::tls_failed,
+                   where + " has no channel binding, which channel_binding=require asks for: it needs TLS and SCRAM passwords");
   if (says("root certificate file") || says("certificate file") || says("private key file") || says("SSL error") || says("SSL SYSCALL"))
-    return because(condition::tls_failed, "TLS with " + where + " failed: check tls.ca, tls.cert and tls.key");
+    return because(condition::tls_failed, "TLS with " + where + " failed: check ssl.ca, ssl.cert and ssl.key");
   if (says("could not translate host name"))
     return because(condition::connection_failed, "the host '" + to.host + "' is not known: check its name and the DNS");
   if (says("session is read-only") || says("session is not read-only") || says("server is in hot standby") ||
       says("server is not in hot standby"))
-    return because(condition::connection_failed, "none of the hosts " + to.host + " is what target = " + to.target + " asks for");
+    return because(condition::connection_failed,
+                   "none of the hosts " + to.host + " is what target_session_attrs=" + to.target + " asks for");
   return because(condition::connection_failed,
                  "cannot connect to " + where + ": is the server up? Are host, port and firewall right? May this machine connect?");
 }

@@ -68,8 +68,8 @@ class session {
   }
 
   template <sql::statement S>
-  task<> copy(S, std::span<typename S::params const> rows) {
-    return connection_.copy<S>(rows);
+  task<> copy(S statement, std::span<typename S::params const> rows) {
+    return connection_.should_copy() ? connection_.copy<S>(rows) : post_many(statement, rows);
   }
 
   template <sql::statement S>
@@ -97,18 +97,26 @@ class session {
   /// A transaction that writes has the lock of all that write from its begin.
   task<> lock_schema() { co_return; }
 
+  /// Of others' sessions a user without the role pg_read_all_stats is told little more than their numbers.
+  task<std::string> oldest_transaction(std::string_view prefix) {
+    result_ptr const found = co_await connection_.answer(connection_.send(
+        "SELECT 'process ' || a.pid || ' of the server' || coalesce(', user ' || a.usename, '') || "
+        "coalesce(', program ' || nullif(a.application_name, ''), '') || coalesce(', from ' || host(a.client_addr), '') || "
+        "coalesce(', ' || a.state, '') || coalesce(', open since ' || date_trunc('second', a.xact_start), '') "
+        "FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND EXISTS (SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = "
+        "l.relation WHERE l.pid = a.pid AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+        "AND starts_with(c.relname, '" +
+        std::string(prefix) + "')) ORDER BY a.xact_start NULLS LAST LIMIT 1"));
+    co_return PQntuples(found.get()) == 0 ? std::string() : std::string(PQgetvalue(found.get(), 0, 0));
+  }
+
   /// Others hear of this transaction when it commits.
   void announce() { connection_.announce(); }
 
   /// The server's clock, as it is when this is answered. Sent at once.
-  task<instant> now() { return time_of(connection_.send("SELECT clock_timestamp()")); }
+  task<instant> now() { return connection_.now(); }
 
  private:
-  task<instant> time_of(connection::ticket asked) {
-    result_ptr const found = co_await connection_.answer(asked);
-    co_return row_cursor(found.get(), 0).when(0);
-  }
-
   static constexpr sql::none nothing{};
   static constexpr std::size_t most_unanswered = 32;  // statements, a batch each, before one waits
 

@@ -2,6 +2,7 @@
 #define VISOR_DRIVER_SQLITE_CLASSIFY_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/no_descriptor.hpp"
 
 #include <sqlite3.h>
 
@@ -31,6 +32,8 @@ inline condition classify(int code) noexcept {
     case SQLITE_AUTH: return condition::connection_failed;
     case SQLITE_IOERR: return condition::connection_lost;
     case SQLITE_INTERRUPT: return condition::cancelled;
+    case SQLITE_CONSTRAINT:  // a CHECK, a trigger, a foreign key, NULL
+    case SQLITE_MISMATCH:
     case SQLITE_TOOBIG: return condition::invalid_argument;
     default: return condition::internal;
   }
@@ -39,18 +42,23 @@ inline condition classify(int code) noexcept {
 /// Whether the connection is of no more use after this.
 inline bool is_fatal(condition what) noexcept {
   return what == condition::connection_lost || what == condition::outcome_unknown || what == condition::corrupt ||
-         what == condition::connection_failed;
+         what == condition::connection_failed || what == condition::replaced;
 }
 
 /// One line that names the file, what is wrong and what to do about it.
-inline std::string describe(condition what, std::string const& filename) {
+/// \param writer the process that keeps others from writing; empty: nobody knows
+inline std::string describe(condition what, std::string const& filename, std::string const& writer = {}) {
   std::string const file = "'" + filename + "'";
   switch (what) {
-    case condition::busy: return "the database " + file + " is locked by another process; try again, or stop that process";
+    case condition::busy:
+      return "the database " + file + " is locked by " + (writer.empty() ? "another process" : writer) +
+             "; try again, or stop that process";
     case condition::read_only: return "cannot write the database " + file + ": make the file and its folder writable, or name another file";
     case condition::disk_full: return "no room for the database " + file + ": free some space and try again; nothing was written";
     case condition::corrupt:
-      return "the file " + file + " is not an SQLite database, or is damaged: name another file, or restore a backup";
+      return "the file " + file +
+             " is not an SQLite database, or is damaged, perhaps since it was written over (cp, rsync) while in use: " +
+             "name another file, or stop all that use this one and restore a backup";
     case condition::connection_failed:
       return "cannot open the database " + file + ": look at its folder's permissions, or name another file";
     case condition::connection_lost:
@@ -58,9 +66,16 @@ inline std::string describe(condition what, std::string const& filename) {
     case condition::outcome_unknown: return "the disk did not confirm a commit to the database " + file;
     case condition::unique_violation: return "a unique key is taken in the database " + file;
     case condition::cancelled: return "the operation on the database " + file + " was given up";
-    case condition::invalid_argument: return "a value is too big for the database " + file;
+    case condition::invalid_argument: return "the database " + file + " refused a value";
     default: return "the database " + file + " refused a statement";
   }
+}
+
+/// What lacks where the system has no file descriptor. Empty for any other reason.
+/// \param reason an `errno`
+inline std::string describe_lack_of_descriptors(int reason, std::string const& filename) {
+  std::string const why = visor::detail::why_no_descriptor(reason);
+  return why.empty() ? why : "cannot open '" + filename + "': " + why;
 }
 
 }  // namespace visor::sqlite_driver

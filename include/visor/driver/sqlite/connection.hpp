@@ -4,6 +4,8 @@
 #include "visor/driver/sqlite/classify.hpp"
 #include "visor/driver/sqlite/dialect.hpp"
 #include "visor/driver/sqlite/file.hpp"
+#include "visor/driver/sqlite/file_identity.hpp"
+#include "visor/driver/sqlite/lock_holder.hpp"
 #include "visor/driver/sqlite/settings.hpp"
 #include "visor/driver/statement_log.hpp"
 #include "visor/driver/statement_number.hpp"
@@ -12,6 +14,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -71,15 +74,23 @@ class connection {
  public:
   enum class role { writer, reader };
 
-  /// Opens the file; the writer makes it, and its folder, where they are missing.
+  /// Opens the file; the writer makes it, and its folder, where they are missing, unless the file was there before.
+  /// \param identity of the file, that of all connections to it
   /// \param stopping while waiting for another process: give up once this is true
-  /// \throws visor::error with one line that names the file and the remedy
-  connection(sqlite_settings const& settings, role as, std::atomic<bool> const& stopping, log_sink const& log)
-      : filename_(settings.filename), busy_timeout_(settings.busy_timeout), stopping_(stopping), log_(settings.log_statements, log) {
-    prepare_file(filename_, as == role::writer);
+  /// \throws visor::error with one line that names the file and the remedy; `replaced` as `check_file`
+  connection(sqlite_settings const& settings, role as, file_identity& identity, std::atomic<bool> const& stopping, log_sink const& log)
+      : filename_(settings.filename),
+        busy_timeout_(settings.busy_timeout),
+        identity_(identity),
+        stopping_(stopping),
+        log_(settings.log_statements, log) {
+    if (identity_.is_known())
+      identity_.check();
+    else
+      prepare_file(settings, as == role::writer);
     sqlite3* opened = nullptr;
     int const code =
-        sqlite3_open_v2(filename_.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+        sqlite3_open_v2(identity_.path().c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
     handle_.reset(opened);
     check(code);
     sqlite3_busy_handler(opened, &connection::wait_while_busy, this);
@@ -90,8 +101,14 @@ class connection {
     if (as == role::reader) sqlite3_progress_handler(opened, steps_between_looks, &connection::is_interrupted, this);
     run(as == role::writer ? "PRAGMA cache_size = -16384" : "PRAGMA query_only = 1");
     run("PRAGMA temp_store = MEMORY");
+    identity_.check();
   }
 
+  /// Closing the last connection to a file writes what its log holds into it. Where something is wrong with either, that would make it
+  /// worse.
+  ~connection() {
+    if (handle_ != nullptr && identity_.is_doubtful()) sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  }
   connection(connection const&) = delete;
   connection& operator=(connection const&) = delete;
 
@@ -160,6 +177,29 @@ class connection {
 
   bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
+  /// Sees to it that the path still leads to what this connection works with: the file, and the log and its index, which nobody may remove
+  /// while a connection has them open.
+  /// \throws visor::error `replaced`
+  void check_file() {
+    identity_.check();
+    for (auto* const each : {&log_mark_, &index_mark_}) {
+      std::string const path = identity_.path() + (each == &log_mark_ ? "-wal" : "-shm");
+      if (auto const what = each->look(path); !what.empty()) identity_.set_wrong("lost '" + path + "', which " + std::string(what) + ",");
+    }
+    identity_.check();
+  }
+
+  /// Whether the file is shorter than its header says: somebody has cut it off, or, for a moment, a checkpoint is on its way.
+  bool is_cut_off() {
+    sqlite3_file* const file = main_file();
+    if (file == nullptr) return false;
+    sqlite3_int64 size = 0;
+    if (file->pMethods->xFileSize(file, &size) != SQLITE_OK) return false;
+    auto const page = number_in(*file, 16, 2), pages = number_in(*file, 28, 4);
+    if (!page || !pages) return size != 0;
+    return size < (*page == 1 ? 65536 : *page) * *pages;
+  }
+
   /// Whether another connection has committed since the last call; true also at the first, before which nothing is known.
   bool changed_by_others() {
     sqlite3_stmt* const statement = keep("PRAGMA data_version", data_version_);
@@ -192,13 +232,33 @@ class connection {
   };
   using statement_ptr = std::unique_ptr<sqlite3_stmt, finalizer>;
 
+  /// The file as SQLite has it open: opening it once more, and closing it, would give up all locks. Null where there is none.
+  sqlite3_file* main_file() {
+    sqlite3_file* file = nullptr;
+    sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    return file == nullptr || file->pMethods == nullptr ? nullptr : file;
+  }
+
+  static std::optional<std::int64_t> number_in(sqlite3_file& file, sqlite3_int64 at, std::size_t length) {
+    std::array<unsigned char, 4> bytes{};
+    if (file.pMethods->xRead(&file, bytes.data(), static_cast<int>(length), at) != SQLITE_OK) return std::nullopt;
+    std::int64_t value = 0;
+    for (std::size_t i = 0; i < length; ++i) value = value * 256 + bytes.at(i);
+    return value;
+  }
+
   [[noreturn]] void fail(int code) {
     // The connection remembers more than a primary code says.
     int const extended = handle_ != nullptr && (sqlite3_extended_errcode(handle_.get()) & 0xFF) == (code & 0xFF)
                              ? sqlite3_extended_errcode(handle_.get())
                              : code;
     condition const what = classify(extended);
-    throw error(what, describe(what, filename_), handle_ != nullptr ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code));
+    if (what == condition::corrupt || what == condition::connection_lost) identity_.doubt();
+    std::string const writer = what == condition::busy ? writer_of(identity_.path()) : std::string();
+    int const reason = what == condition::connection_failed && handle_ != nullptr ? sqlite3_system_errno(handle_.get()) : 0;
+    std::string const lack = describe_lack_of_descriptors(reason, filename_);
+    throw error(what, lack.empty() ? describe(what, filename_, writer) : lack,
+                handle_ != nullptr ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code));
   }
 
   void check(int code) {
@@ -207,25 +267,46 @@ class connection {
 
   void become_writer(sqlite_settings const& settings) {
     if (sqlite3_db_readonly(handle_.get(), "main") == 1) throw error(condition::read_only, describe(condition::read_only, filename_));
-    enter_wal();
-    run(settings.synchronous == sqlite_synchronous::full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+    bool const is_full = settings.synchronous == sqlite_synchronous::full;
+    if (settings.journal == sqlite_journal::wal) {
+      enter_wal();
+      run(is_full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+    } else {
+      leave_wal();
+      // The commit is the end of the journal, so its folder must reach the disk too.
+      run(is_full ? "PRAGMA synchronous = EXTRA" : "PRAGMA synchronous = NORMAL");
+    }
     // What one huge transaction needed is given back at the next checkpoint.
     run("PRAGMA journal_size_limit = 67108864");
   }
 
-  /// Changing the journal mode needs the file alone for a moment, and does not wait for it by itself.
   void enter_wal() {
-    statement_ptr const statement = prepare("PRAGMA journal_mode = WAL", 0);
+    if (std::string const mode = change_journal("PRAGMA journal_mode = WAL"); mode != "wal")
+      throw error(condition::unsupported, "cannot keep a write-ahead log beside the database '" + filename_ + "' (journal mode '" + mode +
+                                              "'): its file system, perhaps a network one, does not allow it; use a local disk");
+  }
+
+  /// Alone with the file, SQLite reads a write-ahead log that was left there without the memory that processes share.
+  void leave_wal() {
+    run("PRAGMA locking_mode = EXCLUSIVE");
+    if (std::string const mode = change_journal("PRAGMA journal_mode = DELETE"); mode != "delete")
+      throw error(condition::busy, "cannot leave the journal mode '" + mode + "' of the database '" + filename_ +
+                                       "': another process uses it; stop that, and try again");
+    run("PRAGMA locking_mode = NORMAL");
+    run("SELECT count(*) FROM sqlite_schema");  // the lock goes with the next access
+  }
+
+  /// Changing the journal mode needs the file alone for a moment, and does not wait for it by itself.
+  /// \return the mode in which the file is then
+  std::string change_journal(std::string_view text) {
+    statement_ptr const statement = prepare(text, 0);
     for (int tries = 0;; ++tries) {
       int const code = sqlite3_step(statement.get());
       if (code == SQLITE_ROW) break;
       sqlite3_reset(statement.get());
       if ((code & 0xFF) != SQLITE_BUSY || wait_while_busy(this, tries) == 0) fail(code);
     }
-    std::string const mode = reinterpret_cast<char const*>(sqlite3_column_text(statement.get(), 0));
-    if (mode != "wal")
-      throw error(condition::unsupported, "cannot keep a write-ahead log beside the database '" + filename_ + "' (journal mode '" + mode +
-                                              "'): its file system, perhaps a network one, does not allow it; use a local disk");
+    return reinterpret_cast<char const*>(sqlite3_column_text(statement.get(), 0));
   }
 
   statement_ptr prepare(std::string_view text, unsigned flags) {
@@ -266,6 +347,9 @@ class connection {
 
   std::string filename_;
   duration busy_timeout_;
+  file_identity& identity_;
+  file_mark log_mark_;
+  file_mark index_mark_;
   std::atomic<bool> const& stopping_;
   visor::detail::statement_log log_;
   std::chrono::steady_clock::time_point busy_until_{};

@@ -1,18 +1,20 @@
 #ifndef VISOR_DRIVER_SQLITE_DATABASE_HPP
 #define VISOR_DRIVER_SQLITE_DATABASE_HPP
 
+#include "visor/base/home.hpp"
 #include "visor/driver/driver.hpp"
+#include "visor/driver/node_claim.hpp"
+#include "visor/driver/sqlite/file_system.hpp"
+#include "visor/driver/sqlite/node_lock.hpp"
 #include "visor/driver/sqlite/work.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -34,7 +36,8 @@ namespace visor::sqlite_driver {
 template <class Settings>
 class basic_database {
  public:
-  explicit basic_database(Settings settings, log_sink log = {}) : settings_(std::move(settings)), log_(std::move(log)) {}
+  explicit basic_database(Settings settings, log_sink log = {}, store_lock = {})
+      : settings_(in_home(std::move(settings))), log_(std::move(log)), identity_(settings_.filename) {}
   basic_database(basic_database const&) = delete;
   basic_database& operator=(basic_database const&) = delete;
   ~basic_database() {
@@ -48,14 +51,14 @@ class basic_database {
     settings_.check();
     start();
     auto const look = [](session& on) -> immediate<> { return ask_for_anything(on); };
-    std::error_code unknown;  // whoever makes it says it better
-    bool needs_writer = !std::filesystem::exists(settings_.filename, unknown);
-    if (!needs_writer) {
-      try {
-        co_await read(look);
-      } catch (error const&) {  // whoever writes says it better: a file that may only be read cannot even be read while its log is in use
-        needs_writer = true;
-      }
+    // Whoever reads while the file still has a write-ahead log keeps it from being given up.
+    bool needs_writer = settings_.journal == sqlite_journal::rollback;
+    try {
+      if (!needs_writer) co_await read(look);
+    } catch (error const& failure) {
+      if (failure.kind() == condition::replaced) throw;
+      // Whoever writes makes it, or says it better: a file that may only be read cannot even be read while its log is in use.
+      needs_writer = true;
     }
     if (!needs_writer) co_return;
     co_await transact(look);
@@ -91,6 +94,31 @@ class basic_database {
     return perform(reads_, work::operation::to(op));
   }
 
+  /// On a network file system nothing is known: the lock of a machine that is cut off may be given away while that lives.
+  /// \throws visor::error when the file of the lock can be neither made nor locked
+  task<node_claim> claim_node(std::string holder) {
+    node_claim claim;
+    auto const take = [&](session&) -> immediate<> {
+      if (!shared_file_system_of(settings_.filename).empty()) co_return;
+      auto const lock = std::make_shared<node_lock>(node_lock::path_of(settings_.filename), holder);
+      try {
+        claim.is_taken = !lock->hold();
+      } catch (error const& failure) {
+        if (failure.kind() != condition::unsupported) throw;  // a file system without locks tells nothing
+      }
+      if (!claim.is_taken) co_return;
+      if (*claim.is_taken) {
+        claim.holder = lock->read_holder();
+        co_return;
+      }
+      claim.lock = lock;
+      std::scoped_lock const guard(watch_mutex_);
+      node_lock_ = lock;
+    };
+    co_await read(take);
+    co_return claim;
+  }
+
   bool is_watching() const { return watching_; }
 
   void watch(std::function<void()> f) {
@@ -106,6 +134,12 @@ class basic_database {
   static constexpr std::size_t longest_group = 256;
   static constexpr int reading_threads = 2;  // one long list for a person must not keep the engine waiting
   static constexpr std::chrono::milliseconds watch_interval{100};
+  static constexpr int longest_checkpoint = 20;  // looks: so long a file may be shorter than it says
+
+  static Settings in_home(Settings settings) {
+    settings.filename = with_home(settings.filename);
+    return settings;
+  }
 
   /// Runs an operation on a thread of the queue and completes on the caller's executor.
   static task<> perform(std::shared_ptr<work_queue> queue, work::operation what) {
@@ -135,6 +169,8 @@ class basic_database {
     std::scoped_lock const lock(life_mutex_);
     threads_.clear();
     closing_ = false;
+    identity_.forget();
+    has_told_ = false;
   }
 
   void write() {
@@ -154,19 +190,57 @@ class basic_database {
     }
   }
 
-  /// Calls the watcher when the file was changed by another process, or by another store in this one.
+  /// Calls the watcher when the file was changed by another process, or by another store in this one, or is not the file any more.
   void look_for_others(std::optional<connection>& file) noexcept {
     try {
-      if (!file) file.emplace(settings_, connection::role::writer, stopping_, log_);
+      connect(file, connection::role::writer);
+      look_at_files(*file);
       if (!file->changed_by_others()) return;
-      if (!std::exchange(has_looked_, true)) return;  // the first look of all only takes the measure
-      std::function<void()> watcher;
-      {
-        std::scoped_lock const lock(watch_mutex_);
-        watcher = watcher_;
-      }
-      if (watcher) watcher();
-    } catch (...) {  // the next operation meets the same, and has somebody to tell
+      if (std::exchange(has_looked_, true)) call_watcher();  // the first look of all only takes the measure
+    } catch (error const& failure) {                         // the next operation meets the same, and has somebody to tell
+      if (failure.kind() != condition::replaced) return;
+      file.reset();
+      if (std::exchange(has_told_, true)) return;
+      if (log_) log_(log_level::error, failure.what());
+      call_watcher();
+    } catch (...) {
+    }
+  }
+
+  void look_at_files(connection& file) {
+    file.check_file();
+    std::shared_ptr<node_lock> held;
+    {
+      std::scoped_lock const lock(watch_mutex_);
+      held = node_lock_.lock();
+    }
+    if (held && !held->hold()) identity_.set_wrong("lost the lock of its node to another process");
+    bool const is_short = (identity_.has_shrunk() || looks_while_short_ != 0) && file.is_cut_off();
+    looks_while_short_ = is_short ? looks_while_short_ + 1 : 0;
+    if (looks_while_short_ > longest_checkpoint) identity_.set_wrong("was truncated");
+    identity_.check();
+  }
+
+  void call_watcher() {
+    std::function<void()> watcher;
+    {
+      std::scoped_lock const lock(watch_mutex_);
+      watcher = watcher_;
+    }
+    if (watcher) watcher();
+  }
+
+  void connect(std::optional<connection>& file, connection::role as) {
+    if (!file) file.emplace(settings_, as, identity_, stopping_, log_);
+  }
+
+  /// What an operation has failed with: where the file is not the one it was, that, whatever came of it.
+  static std::exception_ptr reason_of(std::exception_ptr failure, std::optional<connection>& file) noexcept {
+    try {
+      if (file) file->check_file();
+      return failure;
+    } catch (...) {
+      return std::current_exception();
     }
   }
 
@@ -180,7 +254,7 @@ class basic_database {
   std::size_t commit_from(std::vector<std::shared_ptr<work>> const& group, std::size_t first, std::optional<connection>& file) noexcept {
     std::size_t next = first;
     try {
-      if (!file) file.emplace(settings_, connection::role::writer, stopping_, log_);
+      connect(file, connection::role::writer);
       bool const alone = group.size() - first == 1;
       session on(*file);
       file->begin_immediate();
@@ -198,13 +272,15 @@ class basic_database {
         file->release();
       }
       file->commit();
+      file->check_file();  // what went to a file that nobody finds was not written
     } catch (...) {
       if (file) file->rollback();
-      auto const failure = std::current_exception();
+      auto const failure = reason_of(std::current_exception(), file);
+      auto const kind = condition_of(failure);
       if (next == first) next = group.size();  // not even begun: the others would fare no better
       for (std::size_t i = first; i < next; ++i)
-        if (group[i]->failure() == nullptr) group[i]->fail(failure);
-      if (is_fatal(condition_of(failure))) file.reset();
+        if (group[i]->failure() == nullptr || kind == condition::replaced) group[i]->fail(failure);
+      if (is_fatal(kind)) file.reset();
     }
     return next;
   }
@@ -214,12 +290,13 @@ class basic_database {
     while (!reads_->closed()) {
       for (auto const& one : reads_->take(1, work_queue::clock::time_point::max())) {
         try {
-          if (!file) file.emplace(settings_, connection::role::reader, stopping_, log_);
+          connect(file, connection::role::reader);
           read_one(*one, *file);
         } catch (...) {
           if (one->failure() == nullptr) one->fail(std::current_exception());
         }
         if (file) file->rollback();
+        if (auto const reason = reason_of(one->failure(), file); reason != one->failure()) one->fail(reason);
         if (one->failure() != nullptr && is_fatal(condition_of(one->failure()))) file.reset();
         one->complete();
       }
@@ -252,9 +329,13 @@ class basic_database {
   std::shared_ptr<work_queue> reads_ = std::make_shared<work_queue>();
   std::atomic<bool> stopping_{false};
   std::atomic<bool> watching_{false};
-  bool has_looked_ = false;  // of the writer's thread
+  file_identity identity_;
+  bool has_looked_ = false;    // of the writer's thread
+  bool has_told_ = false;      // the same
+  int looks_while_short_ = 0;  // the same
   std::mutex watch_mutex_;
   std::function<void()> watcher_;
+  std::weak_ptr<node_lock> node_lock_;
   std::mutex life_mutex_;  // of what follows
   std::vector<std::thread> threads_;
   std::thread closer_;

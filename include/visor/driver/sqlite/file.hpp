@@ -2,7 +2,10 @@
 #define VISOR_DRIVER_SQLITE_FILE_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/driver/sqlite/file_system.hpp"
+#include "visor/driver/sqlite/settings.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,11 +17,36 @@
 
 namespace visor::sqlite_driver {
 
+/// \param shared the name of a network file system that the file is on; empty: it is on a disk of this machine
+/// \throws visor::error `unsupported`, with the remedies, where the write-ahead log would not be safe
+inline void check_file_system(sqlite_settings const& settings, std::string const& shared) {
+  if (shared.empty() || settings.journal == sqlite_journal::rollback) return;
+  throw error(condition::unsupported,
+              "the database '" + settings.filename + "' is on a file system that machines may share (" + shared +
+                  "), where SQLite's write-ahead log can lose or damage data: name a file on a local disk, use a database server, or, if "
+                  "only one machine uses the file at a time, set scheduler.storage.connection.journal to rollback");
+}
+
+/// Makes an empty file for its owner only, unless there is one.
+///
+/// It is not opened if that can be helped: closing a file gives up all locks that this process has on it, also those of another store.
+/// Where a sandbox refuses mknod, it is opened, and the descriptor stays open as long as the process.
+inline void make_file(std::string const& filename) {
+  if (::mknod(filename.c_str(), S_IFREG | 0600, 0) == 0 || errno == EEXIST) return;
+  if (::open(filename.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) >= 0 || errno == EEXIST) return;
+  int const reason = errno;
+  throw error(reason == EROFS || reason == EACCES ? condition::read_only
+              : reason == ENOSPC                  ? condition::disk_full
+                                                  : condition::connection_failed,
+              "cannot make the database '" + filename + "': " + std::strerror(reason) + "; make its folder writable, or name another file");
+}
+
 /// Looks at the path of a database before SQLite does, whose own messages do not say which of folder and file is wrong, and makes
 /// what is missing: folders with permissions 0700, the file with 0600, which its log and index take over.
 /// \param create whether to make what is missing
-/// \throws visor::error `connection_failed` or `read_only`, naming the path and the remedy
-inline void prepare_file(std::string const& filename, bool create) {
+/// \throws visor::error `connection_failed` or `read_only`, naming the path and the remedy; `unsupported` as `check_file_system`
+inline void prepare_file(sqlite_settings const& settings, bool create) {
+  std::string const& filename = settings.filename;
   namespace fs = std::filesystem;
   std::error_code problem;
   fs::path const path(filename);
@@ -26,7 +54,20 @@ inline void prepare_file(std::string const& filename, bool create) {
   if (fs::is_directory(status))
     throw error(condition::connection_failed, "cannot open the database '" + filename + "': it is a folder; name a file in it, such as '" +
                                                   (path / "schedules.db").string() + "'");
-  if (fs::exists(status) || !create) return;
+  if (!fs::exists(status) && fs::is_symlink(fs::symlink_status(path, problem)))
+    throw error(
+        condition::connection_failed,
+        "the database '" + filename + "' is a symbolic link to '" + fs::read_symlink(path, problem).string() +
+            "', and there is no such file: mount the disk that it is on, remove the link, or name that file itself so that it is made");
+  struct stat about{};
+  if (::stat(filename.c_str(), &about) == 0 && about.st_nlink > 1)
+    throw error(
+        condition::unsupported,
+        "the database '" + filename + "' has " + std::to_string(about.st_nlink) +
+            " names (hard links), of which each has a write-ahead log of its own, so that two processes damage it: remove the other "
+            "names (find / -samefile FILE), or copy the file and use the copy");
+  if (fs::exists(status)) return check_file_system(settings, shared_file_system_of(filename));
+  if (!create) return;
   fs::path const folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   fs::path made;
   for (auto const& part : folder) {
@@ -38,15 +79,8 @@ inline void prepare_file(std::string const& filename, bool create) {
                 "cannot make the folder '" + made.string() + "' for the database '" + filename + "': " + std::strerror(reason) +
                     "; make it, or name another file");
   }
-  // Not opened: closing a file gives up all locks that this process has on it, also those of another store.
-  if (::mknod(filename.c_str(), S_IFREG | 0600, 0) != 0 && errno != EEXIST) {
-    int const reason = errno;
-    throw error(
-        reason == EROFS || reason == EACCES ? condition::read_only
-        : reason == ENOSPC                  ? condition::disk_full
-                                            : condition::connection_failed,
-        "cannot make the database '" + filename + "': " + std::strerror(reason) + "; make its folder writable, or name another file");
-  }
+  check_file_system(settings, shared_file_system_of(folder.string()));
+  make_file(filename);
 }
 
 }  // namespace visor::sqlite_driver

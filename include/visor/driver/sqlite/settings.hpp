@@ -19,10 +19,17 @@ namespace visor {
 /// `normal`: a crash of the process; a power failure may undo the last commits, and never damages the file.
 BOOST_DEFINE_ENUM_CLASS(sqlite_synchronous, full, normal)
 
+/// How a commit becomes whole. `wal`: by a log beside the file, which readers do not wait for; only on disks of this machine. `rollback`:
+/// by a journal of what was there before, with which writers and readers wait for each other. That is what SQLite can do on a network file
+/// system, as far as the locks of that work, and while one machine at a time uses the file.
+BOOST_DEFINE_ENUM_CLASS(sqlite_journal, wal, rollback)
+
 /// How to open the embedded database. `check()` names the field that is out of range.
 struct sqlite_settings {
-  std::string filename = ".visor/schedules.db";  ///< folder and file are made where they are missing, for their owner only
+  std::string filename =
+      ".visor/schedules.db";  ///< folder and file are made where they are missing, for their owner only; `~/` is the home
   sqlite_synchronous synchronous = sqlite_synchronous::full;
+  sqlite_journal journal = sqlite_journal::wal;
   duration busy_timeout{std::chrono::seconds{5}};  ///< how long to wait while another process writes; 0 to 10 min
   statement_log_settings log_statements;
   std::optional<bool> auto_init;  ///< unset: make the tables where there are none; true: bring older ones up to date too; false: neither
@@ -46,7 +53,7 @@ struct sqlite_settings {
     log_statements.check();
   }
 };
-BOOST_DESCRIBE_STRUCT(sqlite_settings, (), (filename, synchronous, busy_timeout, log_statements, auto_init))
+BOOST_DESCRIBE_STRUCT(sqlite_settings, (), (filename, synchronous, journal, busy_timeout, log_statements, auto_init))
 
 }  // namespace visor
 

@@ -38,9 +38,9 @@ struct front_seen {
 ///
 /// While an old transaction is open, a database that keeps versions of rows in its indexes can forget nothing of what was claimed since,
 /// and whoever looks for the front has to pass it all. So where some claims in a row took long (fewer may have waited for a lock, or for a
-/// processor that has much else to do), the last of them leaves a mark where it ended, and the next ones begin there. Once in a second one
-/// begins at the front again: it finds what came before the mark, because it is more urgent or was committed late, and whether it still
-/// takes long.
+/// processor that has much else to do), the last of them leaves a mark where it ended, and the next ones begin there. Once in a second, or
+/// in 20 times what the last rescan took, one begins at the front again: it finds what came before the mark, because it is more urgent or
+/// was committed late, and whether it still takes long.
 ///
 /// Even where nothing is slow yet, what was claimed since the last VACUUM is in the way. So where many are taken at once from a queue that
 /// has more, the next claims begin where that one ended, for 50 ms: what is more urgent waits for so long.
@@ -49,6 +49,9 @@ struct front_seen {
 class front_marks {
  public:
   static constexpr duration between_sweeps = std::chrono::seconds{1};
+  /// A rescan takes at most this part of the time, unless that would be rarer than `longest_between_sweeps`.
+  static constexpr int share_of_sweeps = 20;
+  static constexpr duration longest_between_sweeps = std::chrono::seconds{60};
   /// So many claims from the front must have taken long, one after the other.
   static constexpr int enough = 4;
   /// The same where nothing takes long, of claims of so many jobs.
@@ -61,6 +64,7 @@ class front_marks {
     std::scoped_lock const lock(mutex_);
     auto const at = marks_.find(queue);
     if (at == marks_.end()) return {};
+    if (!at->second.is_used) return {};
     if (now - at->second.swept_at < at->second.lasts()) return at->second.place;
     at->second.swept_at = now;  // others need not sweep meanwhile
     return {};
@@ -93,11 +97,9 @@ class front_marks {
     } else if (at->second.is_slow() && !is_of_use) {
       at->second.sweeps = 0;
     }
-    if (!at->second.is_slow() && !has_more) {
-      at->second.place = queue_place();
-      return std::nullopt;
-    }
     if (seen.last) at->second.place = *seen.last;
+    at->second.is_used = (at->second.is_slow() || has_more) && at->second.place != queue_place();
+    if (!at->second.is_used) return std::nullopt;
     if (seen_all(was_sweep, seen)) return std::nullopt;
     return std::max(duration{0}, at->second.swept_at + at->second.lasts() - now);
   }
@@ -110,13 +112,16 @@ class front_marks {
 
  private:
   struct mark {
-    queue_place place;  ///< before all where the next claim is to begin at the front
+    queue_place place;     ///< of the last job that was seen
+    bool is_used = false;  ///< the next claims begin there
     duration swept_at{0};
     duration sweep_took{0};
     int sweeps = 0;  ///< in a row that took long
 
     bool is_slow() const { return sweeps == enough; }
-    duration lasts() const { return is_slow() ? between_sweeps : between_looks; }
+    duration lasts() const {
+      return is_slow() ? std::clamp(sweep_took * share_of_sweeps, between_sweeps, longest_between_sweeps) : between_looks;
+    }
   };
   /// There is a queue for each key of a limited type.
   static constexpr std::size_t most_marks = 1000;

@@ -9,6 +9,7 @@
 #include <boost/mp11/list.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,6 +65,28 @@ struct of_job {
 };
 BOOST_DESCRIBE_STRUCT(of_job, (), (job))
 
+struct tolerated_losses {
+  job_id job = 0;
+  int max_lost = 0;
+};
+BOOST_DESCRIBE_STRUCT(tolerated_losses, (), (job, max_lost))
+
+/// Behind the insert of a job that does not tolerate the usual number of losses: so other jobs do not pay for the column.
+struct set_max_lost : sql::statement_defaults {
+  static constexpr std::string_view name = "set_max_lost";
+  using params = tolerated_losses;
+  using used = sql::tables<job_record>;
+  static constexpr void write(auto& out) { out("UPDATE {job} SET [max_lost] = :max_lost WHERE [id] = :job"); }
+};
+
+/// An attempt of a job does not count for `max_attempts`.
+struct count_uncounted : sql::statement_defaults {
+  static constexpr std::string_view name = "count_uncounted";
+  using params = of_job;
+  using used = sql::tables<job_record>;
+  static constexpr void write(auto& out) { out("UPDATE {job} SET [uncounted] = coalesce([uncounted], 0) + 1 WHERE [id] = :job"); }
+};
+
 struct at_most {
   std::int64_t limit = 1;
 };
@@ -77,8 +100,9 @@ struct front_params {
   std::int64_t priority = 0;  ///< this and the next two: where `Dialect::keeps_removed`, from behind this place
   instant run_at{};
   job_id job = 0;
+  std::int64_t longest = std::numeric_limits<std::int64_t>::max();  ///< bytes: of a longer payload comes an empty text
 };
-BOOST_DESCRIBE_STRUCT(front_params, (), (queue, limit, priority, run_at, job))
+BOOST_DESCRIBE_STRUCT(front_params, (), (queue, limit, priority, run_at, job, longest))
 
 struct front_of_queue : sql::statement_defaults {
   static constexpr std::string_view name = "front_of_queue";
@@ -86,11 +110,25 @@ struct front_of_queue : sql::statement_defaults {
   using row = claimed_job;
   using used = sql::tables<ready_record, job_record>;
   static constexpr void write(auto& out) {
-    out("{before_front}SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], j.[payload], j.[max_attempts], j.[schedule], "
-        "j.[planned_at], "
-        "r.[run_at], j.[created_at] FROM {front} r JOIN {job} j ON j.[id] = r.[job]{front_where} "
+    out("{before_front}SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], "
+        "CASE WHEN {bytes_of}(j.[payload]) <= :longest THEN j.[payload] ELSE {empty_text} END AS [payload], "
+        "j.[max_attempts], j.[schedule], j.[planned_at], r.[run_at], j.[created_at], j.[uncounted] FROM {front} r JOIN {job} j ON j.[id] = "
+        "r.[job]{front_where} "
         "ORDER BY r.[priority], r.[run_at], r.[job] {limit}{front_end}");
   }
+};
+
+struct payload_text {
+  std::string payload;
+};
+BOOST_DESCRIBE_STRUCT(payload_text, (), (payload))
+
+struct find_payload : sql::statement_defaults {
+  static constexpr std::string_view name = "find_payload";
+  using params = of_job;
+  using row = payload_text;
+  using used = sql::tables<job_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {job} WHERE [id] = :job"); }
 };
 
 struct place_in_queue {
@@ -101,30 +139,34 @@ struct place_in_queue {
 };
 BOOST_DESCRIBE_STRUCT(place_in_queue, (), (queue, priority, run_at, job))
 
-struct front_end {
-  std::string_view queue;
-  int priority = 100;  ///< this and the next two: of the last
-  instant run_at{};
-  job_id job = 0;
-  std::int64_t count = 1;  ///< up to the last
-};
-BOOST_DESCRIBE_STRUCT(front_end, (), (queue, priority, run_at, job, count))
-
-/// Takes the front of a queue up to a place: what `front_of_queue` has read, where nobody else writes meanwhile. Of those where it goes
-/// another way (`Dialect::removal`) nobody asks for this.
+/// Removes the front of a queue up to a place; see `front_removal::up_to_last`.
 struct remove_front : sql::statement_defaults {
   static constexpr std::string_view name = "remove_front";
-  using params = front_end;
+  using params = place_in_queue;
   using used = sql::tables<ready_record>;
-  static constexpr void write(auto& out) { out("DELETE FROM {ready} WHERE {in_front}"); }
+  static constexpr void write(auto& out) {
+    out("DELETE FROM {ready} WHERE [queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)");
+  }
 };
 
 // From one place to another.
+
+/// The many of `remove_ready`.
+struct remove_many_ready : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_many_ready";
+  using params = place_in_queue;
+  using used = sql::tables<ready_record>;
+  static constexpr bool removes = true;
+  static constexpr void write(auto& out) {
+    out("DELETE FROM {ready} WHERE ([queue], [priority], [run_at], [job]) IN (SELECT * FROM unnest({values}))");
+  }
+};
 
 struct remove_ready : sql::statement_defaults {
   static constexpr std::string_view name = "remove_ready";
   using params = place_in_queue;
   using used = sql::tables<ready_record>;
+  using many = remove_many_ready;
   static constexpr void write(auto& out) {
     out("DELETE FROM {ready} WHERE [queue] = :queue AND [priority] = :priority AND [run_at] = :run_at AND [job] = :job");
   }
@@ -207,8 +249,9 @@ struct job_facts {
   instant run_at{};
   int max_attempts = 1;
   std::optional<std::string> schedule;
+  std::optional<int> max_lost;
 };
-BOOST_DESCRIBE_STRUCT(job_facts, (), (queue, priority, run_at, max_attempts, schedule))
+BOOST_DESCRIBE_STRUCT(job_facts, (), (queue, priority, run_at, max_attempts, schedule, max_lost))
 
 struct find_facts : sql::statement_defaults {
   static constexpr std::string_view name = "find_facts";
@@ -260,6 +303,15 @@ struct next_scheduled : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT [run_at] FROM {scheduled} ORDER BY [run_at], [job] {limit}"); }
 };
 
+/// Where some rows cannot be moved: to find the first that can.
+struct next_scheduled_jobs : sql::statement_defaults {
+  static constexpr std::string_view name = "next_scheduled_jobs";
+  using params = at_most;
+  using row = scheduled_place;
+  using used = sql::tables<scheduled_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {scheduled} ORDER BY [run_at], [job] {limit}"); }
+};
+
 // Jobs that wait for another, and wishes to stop one.
 
 struct any_waiting : sql::statement_defaults {
@@ -309,11 +361,11 @@ struct find_cancel : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT [job] FROM {cancel} WHERE [job] = :job"); }
 };
 
-using all_of_jobs =
-    boost::mp11::mp_list<insert_job, insert_new_job, insert_ready, insert_scheduled, insert_waiting, insert_dead, insert_new_cancel,
-                         front_of_queue, remove_front, remove_ready, remove_retried_ready, remove_scheduled, remove_waiting, remove_dead,
-                         remove_cancel, put_ready, put_scheduled, find_facts, due_jobs, remove_due, next_scheduled, any_waiting,
-                         waiting_behind, remove_waiting_behind, find_waiting, cancels, find_cancel>;
+using all_of_jobs = boost::mp11::mp_list<set_max_lost, count_uncounted, insert_job, insert_new_job, insert_ready, insert_scheduled,
+                                         insert_waiting, insert_dead, insert_new_cancel, front_of_queue, find_payload, remove_front,
+                                         remove_ready, remove_retried_ready, remove_scheduled, remove_waiting, remove_dead, remove_cancel,
+                                         put_ready, put_scheduled, find_facts, due_jobs, remove_due, next_scheduled, next_scheduled_jobs,
+                                         any_waiting, waiting_behind, remove_waiting_behind, find_waiting, cancels, find_cancel>;
 
 }  // namespace visor::statements
 

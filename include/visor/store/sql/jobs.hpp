@@ -2,6 +2,7 @@
 #define VISOR_STORE_SQL_JOBS_HPP
 
 #include "visor/driver/driver.hpp"
+#include "visor/store/row_refusals.hpp"
 #include "visor/store/sql/front_marks.hpp"
 #include "visor/store/sql/lease_book.hpp"
 #include "visor/store/sql/lease_statements.hpp"
@@ -19,6 +20,10 @@
 /// What becomes of jobs, as operations inside a transaction. They are written once: over a driver that never blocks each `co_await`
 /// is a round trip, over a blocking one it is a call.
 namespace visor::detail {
+
+/// The lock of the store. Its row is that of the first version of the schema, which nobody changes as long as there are tables.
+inline constexpr store_lock lock_of_tables{
+    "visor", "visor_migration WHERE version = 1", {"visor_sequence", "name", "next", "writes", "additions", "turn"}};
 
 /// The question for a server's time, as a session asks it.
 template <class Session>
@@ -39,6 +44,7 @@ struct transaction {
   front_marks& fronts;
   bool news = false;  ///< it gave some node something to do
   time_question<Session> time;
+  row_refusals* apart = nullptr;  ///< some row was refused: jobs are written one by one, as this says
 };
 
 /// Awaits the server's time, where that was not done yet. What was asked meanwhile has travelled with that question.
@@ -62,6 +68,14 @@ async<Session> renew_time(transaction<Session>& t) {
   co_return;
 }
 
+/// An operation that needs no time, and so no table that is ours.
+template <class Op>
+struct needs_no_time : Op {
+  static constexpr bool is_timeless = true;
+};
+template <class Op>
+needs_no_time(Op) -> needs_no_time<Op>;
+
 /// An operation that asks what it can before it knows the time.
 template <class Op>
 struct looks_first : Op {
@@ -69,6 +83,31 @@ struct looks_first : Op {
 };
 template <class Op>
 looks_first(Op) -> looks_first<Op>;
+
+/// An operation as `deferral::checked` says.
+template <class Op>
+struct asks_then_writes : Op {
+  static constexpr deferral defers = deferral::checked;
+};
+template <class Op>
+asks_then_writes(Op) -> asks_then_writes<Op>;
+
+/// An operation as `deferral::guarded` says.
+template <class Op>
+struct guards_itself : Op {
+  static constexpr deferral defers = deferral::guarded;
+};
+template <class Op>
+guards_itself(Op) -> guards_itself<Op>;
+
+/// Whether nothing is written before all of it is, and then only if what was read still holds. So an answer need not be waited for.
+template <class Session>
+bool defers(transaction<Session>& t) {
+  if constexpr (requires { t.session.defers(); })
+    return t.session.defers();
+  else
+    return false;
+}
 
 /// A job that came to its end with the attempt that is already recorded.
 struct ended_job {
@@ -134,6 +173,16 @@ async<Session> place_jobs(transaction<Session>& t, std::span<statements::queued_
   t.news = t.news || !jobs.empty();
 }
 
+/// Stores how many losses new jobs tolerate, where that is not the usual number.
+/// \param is_new whether the job at an index was added
+template <class Session, class Predicate>
+async<Session> limit_losses(transaction<Session>& t, std::span<new_job const> jobs, Predicate is_new) {
+  std::vector<statements::tolerated_losses> limits;
+  for (std::size_t i = 0; i < jobs.size(); ++i)
+    if (jobs[i].max_lost && is_new(i)) limits.push_back({jobs[i].id, *jobs[i].max_lost});
+  if (!limits.empty()) co_await t.session.post_many(statements::set_max_lost(), limits);
+}
+
 /// Adds those of the jobs whose ids are not there. Returns how many that were.
 template <class Session>
 async<Session, std::size_t> enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
@@ -144,6 +193,8 @@ async<Session, std::size_t> enqueue(transaction<Session>& t, std::span<new_job c
   places.reserve(added);
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (affected[i] != 0) places.push_back(place_of(rows[i]));
+  auto const is_new = [&](std::size_t at) { return affected[at] != 0; };
+  co_await limit_losses(t, jobs, is_new);
   co_await place_jobs(t, places);
   co_return added;
 }
@@ -242,12 +293,76 @@ async<Session> end_unrun(transaction<Session>& t, job_id job, int attempt) {
   co_await follow_end(t, ended);
 }
 
+/// Ends a job that is in no table of places any more, since the database refuses what was to become of it.
+/// \param reason lives until the statements were executed
+template <class Session>
+async<Session> end_refused(transaction<Session>& t, job_id job, int attempt, std::string_view reason) {
+  statements::attempt_row row;
+  row.job = job;
+  row.number = attempt;
+  row.finished_at = t.now;
+  row.outcome = outcome::failed;
+  row.final_state = job_state::dead;
+  row.error = reason;
+  co_await t.session.post(statements::insert_new_attempt(), row);
+  statements::of_job const which{job};
+  auto const facts = co_await t.session.find(statements::find_facts(), which);
+  ended_job ended{job, attempt, job_state::dead, std::nullopt, reason};
+  if (facts && facts->schedule) ended.schedule = *facts->schedule;
+  co_await follow_end(t, ended);
+}
+
+/// Waits until the statements that were posted about a job are executed, so that it is known whose a refusal is.
+template <class Session>
+async<Session> await_posted(transaction<Session>& t) {
+  statements::at_most const one{1};
+  co_await t.session.find(statements::any_waiting(), one);
+}
+
+/// As `promote`, but job by job.
+/// \pre `t.apart`
+template <class Session>
+async<Session, promotion> promote_apart(transaction<Session>& t, std::size_t limit) {
+  promotion result;
+  auto& refusals = *t.apart;
+  statements::due_params const wanted{t.now, static_cast<std::int64_t>(limit + refusals.count_left())};
+  auto const due = co_await t.session.query(statements::due_jobs(), wanted);
+  for (auto const& job : due) {
+    if (refusals.is_left(job.job)) continue;
+    refusals.begin(job.job);
+    statements::scheduled_place const from{job.run_at, job.job};
+    co_await t.session.post(statements::remove_due(), from);
+    if (auto const* const reason = refusals.death_of(job.job)) {
+      co_await end_refused(t, job.job, job.attempt, *reason);
+    } else {
+      statements::queued_row const to = place_of(job);
+      co_await t.session.post(statements::insert_ready(), to);
+      ++result.moved;
+    }
+    co_await await_posted(t);
+    refusals.begin(0);
+    t.news = true;
+  }
+  statements::at_most const first{static_cast<std::int64_t>(refusals.count_left()) + 1};
+  auto const next = co_await t.session.query(statements::next_scheduled_jobs(), first);
+  auto const at = std::ranges::find_if(next, [&](auto const& each) { return !refusals.is_left(each.job); });
+  if (at != next.end()) result.next_at = at->run_at;
+  co_return result;
+}
+
 template <class Session>
 async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
+  if (t.apart != nullptr) co_return co_await promote_apart(t, limit);
   promotion result;
   statements::due_params const wanted{t.now, static_cast<std::int64_t>(limit)};
   statements::at_most const one{1};
   auto const due = co_await t.session.query(statements::due_jobs(), wanted);
+  constexpr bool nobody_else_writes = Session::dialect::skip_locked.empty();
+  if constexpr (nobody_else_writes) {  // asked before anything is written: the one behind those that are due
+    statements::at_most const with_one_more{static_cast<std::int64_t>(due.size()) + 1};
+    auto const first = co_await t.session.query(statements::next_scheduled(), with_one_more);
+    if (first.size() > due.size()) result.next_at = first.back().run_at;
+  }
   if (!due.empty()) {
     std::vector<statements::scheduled_place> places;
     std::vector<statements::queued_row> ready;
@@ -260,8 +375,10 @@ async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
     result.moved = due.size();
     t.news = true;
   }
-  auto const next = co_await t.session.find(statements::next_scheduled(), one);
-  if (next) result.next_at = next->run_at;
+  if constexpr (!nobody_else_writes) {
+    auto const next = co_await t.session.find(statements::next_scheduled(), one);
+    if (next) result.next_at = next->run_at;
+  }
   co_return result;
 }
 

@@ -84,6 +84,31 @@ struct next_attempt_number : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT coalesce(max([number]), 0) + 1 AS [number] FROM {attempt} WHERE [job] = :job"); }
 };
 
+struct attempt_end {
+  visor::outcome outcome = visor::outcome::completed;
+  std::optional<std::string> node;
+  std::optional<std::int64_t> epoch;
+};
+BOOST_DESCRIBE_STRUCT(attempt_end, (), (outcome, node, epoch))
+
+struct latest_params {
+  job_id job = 0;
+  std::int64_t limit = 1;
+};
+BOOST_DESCRIBE_STRUCT(latest_params, (), (job, limit))
+
+/// How the latest attempts of a job ended, the last one first.
+struct latest_attempts : sql::statement_defaults {
+  static constexpr std::string_view name = "latest_attempts";
+  using params = latest_params;
+  using row = attempt_end;
+  using used = sql::tables<attempt_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT coalesce([outcome], ")(outcome::completed)(
+        ") AS [outcome], [node], [epoch] FROM {attempt} WHERE [job] = :job ORDER BY [number] DESC {limit}");
+  }
+};
+
 struct reopen_job : sql::statement_defaults {
   static constexpr std::string_view name = "reopen_job";
   using params = of_job;
@@ -169,6 +194,12 @@ struct taken_lease {
 };
 BOOST_DESCRIBE_STRUCT(taken_lease, (), (id, epoch, taken_at))
 
+struct stranded_node {
+  std::string node;
+  std::int64_t epoch = 0;
+};
+BOOST_DESCRIBE_STRUCT(stranded_node, (), (node, epoch))
+
 /// What a node holds under an epoch and those before it.
 struct leases_of_node : sql::statement_defaults {
   static constexpr std::string_view name = "leases_of_node";
@@ -176,6 +207,17 @@ struct leases_of_node : sql::statement_defaults {
   using row = taken_lease;
   using used = sql::tables<lease_record>;
   static constexpr void write(auto& out) { out("SELECT {*} FROM {lease} WHERE [node] = :node AND [epoch] <= :epoch ORDER BY [id]"); }
+};
+
+/// What nodes hold that have ended, or were removed: jobs that could not be put back.
+struct stranded_leases : sql::statement_defaults {
+  static constexpr std::string_view name = "stranded_leases";
+  using row = stranded_node;
+  using used = sql::tables<lease_record, node_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT l.[node], MAX(coalesce(n.[epoch], l.[epoch])) AS [epoch] FROM {lease} l LEFT JOIN {node} n ON n.[name] = l.[node] "
+        "WHERE n.[state] IS NULL OR n.[state] = ")(node_state::offline)(" GROUP BY l.[node] ORDER BY l.[node]");
+  }
 };
 
 // Nodes.
@@ -238,8 +280,9 @@ BOOST_DESCRIBE_STRUCT(current_params, (), (name, epoch, now))
 
 struct lease_end {
   instant lease_until{};
+  bool exclusive = false;
 };
-BOOST_DESCRIBE_STRUCT(lease_end, (), (lease_until))
+BOOST_DESCRIBE_STRUCT(lease_end, (), (lease_until, exclusive))
 
 /// Not compared with the time here: then it can be asked together with it.
 struct current_node : sql::statement_defaults {
@@ -255,20 +298,46 @@ struct current_node : sql::statement_defaults {
 struct renew_params {
   std::string_view name;
   std::int64_t epoch = 0;
-  instant now{};
-  instant lease_until{};
+  instant now{};  ///< this and the next: of a store with a clock of its own
+  instant until{};
+  duration ttl{};
   node_state state = node_state::online;
+  std::int64_t token = 0;
+  std::int64_t last_token = 0;
+  bool exclusive = true;
 };
-BOOST_DESCRIBE_STRUCT(renew_params, (), (name, epoch, now, lease_until, state))
+BOOST_DESCRIBE_STRUCT(renew_params, (), (name, epoch, now, until, ttl, state, token, last_token, exclusive))
 
+/// The heartbeat. It reads no table but this one, and takes the time where it writes the row: a statement that waited for the row does not
+/// set an end that is over.
+/// \tparam Server whether the time is the database's
+template <bool Server>
 struct renew_node : sql::statement_defaults {
-  static constexpr std::string_view name = "renew_node";
+  static constexpr std::string_view name = Server ? "renew_node" : "renew_node_at";
   using params = renew_params;
   using used = sql::tables<node_record>;
   static constexpr void write(auto& out) {
-    out("UPDATE {node} SET [lease_until] = :lease_until, [state] = :state "
-        "WHERE [name] = :name AND [epoch] = :epoch AND [lease_until] > :now AND [state] <> ")(node_state::offline);
+    out("UPDATE {node} SET [lease_until] = ")(Server ? "{clock_after}" : ":until")(
+        ", [state] = :state, [token] = :token WHERE [name] = :name AND [epoch] = :epoch AND ([exclusive] = :exclusive OR [lease_until] > ")(
+        Server ? "{clock}" : ":now")(") AND [token] IN (:token, :last_token) AND [state] <> ")(node_state::offline);
   }
+};
+
+struct beaten_node {
+  std::int64_t epoch = 0;
+  instant lease_until{};
+  node_state state = node_state::online;
+  std::optional<std::int64_t> token;
+};
+BOOST_DESCRIBE_STRUCT(beaten_node, (), (epoch, lease_until, state, token))
+
+/// What a heartbeat has written, or why it has not.
+struct find_beat : sql::statement_defaults {
+  static constexpr std::string_view name = "find_beat";
+  using params = of_node;
+  using row = beaten_node;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {node} WHERE [name] = :name"); }
 };
 
 struct leave_node : sql::statement_defaults {
@@ -281,18 +350,51 @@ struct leave_node : sql::statement_defaults {
   }
 };
 
-struct lapse_params {
+struct survived_params {
   std::string_view name;
   std::int64_t epoch = 0;
 };
-BOOST_DESCRIBE_STRUCT(lapse_params, (), (name, epoch))
+BOOST_DESCRIBE_STRUCT(survived_params, (), (name, epoch))
 
+struct note_survived : sql::statement_defaults {
+  static constexpr std::string_view name = "note_survived";
+  using params = survived_params;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) { out("UPDATE {node} SET [survived] = :epoch WHERE [name] = :name"); }
+};
+
+struct lapse_params {
+  std::string_view name;
+  std::int64_t epoch = 0;
+  instant now{};  ///< the latest end of a lease that has run out
+};
+BOOST_DESCRIBE_STRUCT(lapse_params, (), (name, epoch, now))
+
+/// Heartbeats wait for nobody: one may have come since the row was read, and then nothing has lapsed.
 struct lapse_node : sql::statement_defaults {
   static constexpr std::string_view name = "lapse_node";
   using params = lapse_params;
   using used = sql::tables<node_record>;
   static constexpr void write(auto& out) {
-    out("UPDATE {node} SET [epoch] = [epoch] + 1, [state] = ")(node_state::offline)(" WHERE [name] = :name AND [epoch] = :epoch");
+    out("UPDATE {node} SET [epoch] = [epoch] + 1, [state] = ")(node_state::offline)(
+        " WHERE [name] = :name AND [epoch] = :epoch AND [lease_until] <= :now");
+  }
+};
+
+struct cut_params {
+  std::string_view name;
+  std::int64_t epoch = 0;
+  instant until{};
+};
+BOOST_DESCRIBE_STRUCT(cut_params, (), (name, epoch, until))
+
+/// A lease of a time when the clock was ahead. A heartbeat may have come since the row was read, and have put it right.
+struct cut_lease : sql::statement_defaults {
+  static constexpr std::string_view name = "cut_lease";
+  using params = cut_params;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE {node} SET [lease_until] = :until WHERE [name] = :name AND [epoch] = :epoch AND [lease_until] > :until");
   }
 };
 
@@ -318,6 +420,21 @@ struct advance_sequence : sql::statement_defaults {
   static constexpr void write(auto& out) { out("UPDATE {sequence} SET [next] = [next] + :count WHERE [name] = :name"); }
 };
 
+struct sequence_step {
+  std::string_view name;
+  std::int64_t count = 1;
+  std::int64_t next = 1;  // as read
+};
+BOOST_DESCRIBE_STRUCT(sequence_step, (), (name, count, next))
+
+/// The same, if nobody else did so since it was read.
+struct step_sequence : sql::statement_defaults {
+  static constexpr std::string_view name = "step_sequence";
+  using params = sequence_step;
+  using used = sql::tables<sequence_record>;
+  static constexpr void write(auto& out) { out("UPDATE {sequence} SET [next] = [next] + :count WHERE [name] = :name AND [next] = :next"); }
+};
+
 struct read_sequence : sql::statement_defaults {
   static constexpr std::string_view name = "read_sequence";
   using params = of_node;
@@ -327,10 +444,11 @@ struct read_sequence : sql::statement_defaults {
 };
 
 using all_of_leases =
-    boost::mp11::mp_list<insert_attempt, insert_new_attempt, insert_lease, attempts_of, accepted_before, next_attempt_number, reopen_job,
-                         find_lease, open_jobs, narrow_lease, remove_lease, leases_of_node, insert_node, update_node, all_nodes, find_node,
-                         remove_node, set_wish, current_node, renew_node, leave_node, lapse_node, insert_new_sequence, advance_sequence,
-                         read_sequence>;
+    boost::mp11::mp_list<insert_attempt, insert_new_attempt, insert_lease, attempts_of, accepted_before, next_attempt_number,
+                         latest_attempts, reopen_job, find_lease, open_jobs, narrow_lease, remove_lease, leases_of_node, stranded_leases,
+                         insert_node, update_node, all_nodes, find_node, remove_node, set_wish, current_node, renew_node<true>,
+                         renew_node<false>, find_beat, leave_node, note_survived, lapse_node, cut_lease, insert_new_sequence,
+                         advance_sequence, step_sequence, read_sequence>;
 
 }  // namespace visor::statements
 

@@ -2,9 +2,12 @@
 #define VISOR_STORE_SQL_LEASES_HPP
 
 #include "visor/base/clock.hpp"
+#include "visor/store/claim_budget.hpp"
+#include "visor/store/node_rules.hpp"
 #include "visor/store/sql/limits.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <numeric>
@@ -80,7 +83,8 @@ async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Giv
     one.id = which[i].id;
     one.exists = found.has_value();
     auto known = t.leases.take(one.id);
-    if (one.exists && known) {
+    // What is remembered need not be true, and to look again later would be behind what was written.
+    if (one.exists && known && !defers(t)) {
       one.jobs = std::move(*known);
     } else if (one.exists) {
       one.jobs = co_await read_open(t, one.id, found->epoch);
@@ -179,8 +183,11 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
     whose.push_back(i);
   }
 
-  std::vector<std::size_t> affected(rows.size());
-  co_await t.session.execute_many(statements::insert_new_attempt(), rows, affected);
+  std::vector<std::size_t> affected(rows.size(), 1);
+  if (defers(t))
+    co_await t.session.post_many(statements::insert_attempt(), rows);  // these jobs are open, so they have no such attempt
+  else
+    co_await t.session.execute_many(statements::insert_new_attempt(), rows, affected);
   std::vector<ended_job> ended;
   std::vector<new_job> children;
   ended.reserve(rows.size());
@@ -189,11 +196,19 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
     if (affected[i] == 0) {
       bool const repeated = co_await was_accepted(t, result);
       is_refused[whose[i]] = !repeated;
-    } else if (rows[i].final_state) {
+      continue;
+    }
+    if (result.outcome == outcome::released) {
+      statements::of_job const which{result.job};
+      co_await t.session.post(statements::count_uncounted(), which);
+    }
+    if (rows[i].final_state) {
       ended.push_back(as_ended(result, *rows[i].final_state, rows[i].error));
       if (result.outcome == outcome::completed) children.insert(children.end(), result.children.begin(), result.children.end());
     } else {
-      co_await put_job(t, result.job, result.attempt + 1, std::optional<instant>(t.now + *result.retry_after));
+      std::optional<instant> run_at;
+      if (result.outcome != outcome::released) run_at = t.now + *result.retry_after;
+      co_await put_job(t, result.job, result.attempt + 1, run_at);
     }
   }
   co_await follow_ends<Session>(t, ended, some);
@@ -232,9 +247,14 @@ async<Session> take_back(transaction<Session>& t, node_lease const& by, std::spa
     }
     lease->end(*job);
     lease->is_narrowed = true;
+    if (each.dead_with) {
+      co_await end_refused(t, each.job, job->attempt, *each.dead_with);
+      continue;
+    }
     if (each.queue) {
       statements::move_params const move{each.job, *each.queue};
       co_await t.session.post(statements::move_job(), move);
+      co_await open_lane(t, *each.queue);
     }
     co_await put_back(t, each.job, job->attempt, each.delay);
   }
@@ -261,21 +281,60 @@ async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& he
   }
 }
 
-/// Removes from a queue what was read of its front.
+/// Removes from a queue what a claim read of its front.
+/// \throws visor::error `serialization_failure` when that was not as many rows as it read: another transaction took or added some at the
+/// same time, so that nothing of this one may stay
 template <class Session>
 async<Session> remove_taken(transaction<Session>& t, std::string const& queue, std::vector<claimed_job> const& jobs) {
   constexpr auto how = Session::dialect::removal;
-  if constexpr (how == sql::front_removal::as_range) {
-    claimed_job const& last = jobs.back();
-    statements::front_end const up_to{queue, last.priority, last.run_at, last.id, static_cast<std::int64_t>(jobs.size())};
-    co_await t.session.post(statements::remove_front(), up_to);
-  } else if constexpr (how == sql::front_removal::by_key) {
+  if constexpr (how != sql::front_removal::by_query) {
     std::vector<statements::place_in_queue> places;
-    places.reserve(jobs.size());
-    for (auto const& job : jobs) places.push_back({queue, job.priority, job.run_at, job.id});
-    co_await t.session.post_many(statements::remove_ready(), places);
+    auto const of_interest = how == sql::front_removal::by_key ? std::span(jobs) : std::span(jobs).last(1);
+    places.reserve(of_interest.size());
+    for (auto const& job : of_interest) places.push_back({queue, job.priority, job.run_at, job.id});
+    if constexpr (requires { t.session.expect_many(statements::remove_ready(), places); }) {
+      co_await t.session.expect_many(statements::remove_ready(), places);
+      co_return;
+    }
+    std::size_t removed = 0;
+    if constexpr (how == sql::front_removal::by_key)
+      removed = co_await t.session.execute_many(statements::remove_ready(), places);
+    else
+      removed = co_await t.session.execute(statements::remove_front(), places.back());
+    if (removed != jobs.size())
+      throw error(condition::serialization_failure,
+                  "the claim of " + std::to_string(jobs.size()) + " jobs of the queue " + queue + " removed " + std::to_string(removed) +
+                      ": another transaction was at work there, so nothing was claimed. A server where this lasts does not lock rows");
   }
   co_return;
+}
+
+/// Reads the payloads that did not come with their jobs, and leaves in `jobs`, from the front, what a budget has room for. The others are
+/// in their queue as before.
+/// \param must the first one stays, whatever there is left
+/// \return whether all stay
+template <class Session>
+async<Session, bool> keep_within(transaction<Session>& t, claim_budget& budget, bool must, std::vector<claimed_job>& jobs) {
+  std::size_t kept = 0;
+  for (; kept < jobs.size() && (!budget.is_spent() || (must && kept == 0)); ++kept) {
+    auto& job = jobs[kept];
+    if (job.payload.empty()) {
+      statements::of_job const which{job.id};
+      auto found = co_await t.session.find(statements::find_payload(), which);
+      if (found) job.payload = std::move(found->payload);
+    }
+    budget.take(job.payload.size());
+  }
+  if (kept == jobs.size()) co_return true;
+  if constexpr (Session::dialect::removal == sql::front_removal::by_query) {
+    std::vector<statements::queued_row> back;
+    back.reserve(jobs.size() - kept);
+    for (auto job = jobs.begin() + static_cast<std::ptrdiff_t>(kept); job != jobs.end(); ++job)
+      back.push_back({job->run_at, job->id, job->priority, job->attempt, job->queue});
+    co_await t.session.execute_many(statements::insert_ready(), back);
+  }
+  jobs.resize(kept);
+  co_return false;
 }
 
 /// Adds to a claim what was read of the front of a queue. Returns how many jobs that were.
@@ -292,7 +351,7 @@ async<Session, std::size_t> add_front(transaction<Session>& t, claim& to, std::s
 }
 
 inline statements::front_params look_behind(queue_place const& from, std::string const& queue, std::size_t limit) {
-  return {queue, static_cast<std::int64_t>(limit), from.priority, from.run_at, from.job};
+  return {queue, static_cast<std::int64_t>(limit), from.priority, from.run_at, from.job, claim_budget::longest_inline(limit)};
 }
 
 /// Where to look for the front of a queue.
@@ -305,10 +364,11 @@ statements::front_params look_at_front(transaction<Session>& t, std::string cons
 
 /// Learns from the answer where to look next.
 /// \param since by `wall_clock::elapsed`: when it was asked
+/// \param has_more there are jobs behind these
 /// \return as `front_marks::saw`
 template <class Session>
 std::optional<duration> learn_from_front(transaction<Session>& t, statements::front_params const& asked,
-                                         std::vector<claimed_job> const& jobs, duration since) {
+                                         std::vector<claimed_job> const& jobs, duration since, bool has_more) {
   if constexpr (Session::dialect::keeps_removed) {
     duration const now = wall_clock().elapsed();
     front_seen seen;
@@ -316,7 +376,7 @@ std::optional<duration> learn_from_front(transaction<Session>& t, statements::fr
     seen.took = now - since;
     seen.count = jobs.size();
     if (!jobs.empty()) seen.last = queue_place{jobs.back().priority, jobs.back().run_at, jobs.back().id};
-    seen.is_full = static_cast<std::int64_t>(jobs.size()) == asked.limit;
+    seen.is_full = has_more || static_cast<std::int64_t>(jobs.size()) == asked.limit;
     return t.fronts.saw(asked.queue, seen, now);
   } else {
     return std::nullopt;
@@ -329,18 +389,24 @@ std::optional<duration> learn_from_front(transaction<Session>& t, statements::fr
 /// \param next_in see `exchange_result`
 template <class Session>
 async<Session, std::size_t> take_found(transaction<Session>& t, claim& to, std::string const& queue, statements::front_params const& front,
-                                       std::vector<claimed_job> jobs, duration since, std::optional<duration>& next_in) {
-  auto const again = learn_from_front(t, front, jobs, since);
+                                       std::vector<claimed_job> jobs, duration since, claim_budget& budget,
+                                       std::optional<duration>& next_in) {
+  duration const took = wall_clock().elapsed() - since;  // without the payloads
+  bool all = co_await keep_within<Session>(t, budget, to.jobs.empty(), jobs);
+  auto const again = learn_from_front(t, front, jobs, wall_clock().elapsed() - took, !all);
   std::size_t count = co_await add_front(t, to, queue, std::move(jobs));
-  if (again == duration{0}) {
+  if (again == duration{0} && all) {
     auto const rest = look_behind(queue_place(), queue, static_cast<std::size_t>(front.limit) - count);
     since = wall_clock().elapsed();
     auto before = co_await t.session.query(statements::front_of_queue(), rest);
-    learn_from_front(t, rest, before, since);
+    duration const took_again = wall_clock().elapsed() - since;
+    all = co_await keep_within<Session>(t, budget, to.jobs.empty(), before);
+    learn_from_front(t, rest, before, wall_clock().elapsed() - took_again, !all);
     count += co_await add_front(t, to, queue, std::move(before));
   } else if (again) {
     next_in = std::min(next_in.value_or(*again), *again);
   }
+  if (!all) next_in = duration{0};
   co_return count;
 }
 
@@ -348,22 +414,26 @@ async<Session, std::size_t> take_found(transaction<Session>& t, claim& to, std::
 /// \param next_in see `exchange_result`
 template <class Session>
 async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::string const& queue, std::size_t limit,
-                                       std::optional<duration>& next_in) {
+                                       claim_budget& budget, std::optional<duration>& next_in) {
   auto const front = look_at_front(t, queue, limit);
   duration const since = wall_clock().elapsed();
   auto jobs = co_await t.session.query(statements::front_of_queue(), front);
-  auto taking = take_found(t, to, queue, front, std::move(jobs), since, next_in);
+  auto taking = take_found(t, to, queue, front, std::move(jobs), since, budget, next_in);
   co_return co_await std::move(taking);
 }
 
 /// From the queue without a key, and from those with one in turn, what the limits allow.
 template <class Session>
-async<Session> take_limited(transaction<Session>& t, claim& to, claim_request const& wish, std::string_view type,
+async<Session> take_limited(transaction<Session>& t, claim& to, claim_request const& wish, std::string_view type, claim_budget& budget,
                             std::optional<duration>& next_in) {
   auto allowed = co_await hold_limits(t, type);
   to.taken_at = t.now;
   int number = 0;
   for (turn_of_queues turn(wish); to.jobs.size() < wish.limit && allowed.is_open(); turn.pass()) {
+    if (budget.is_spent() && !to.jobs.empty()) {
+      next_in = duration{0};
+      break;
+    }
     if (turn.needs_next()) {
       statements::between_queues const where{turn.behind(), turn.before(), 1};
       auto found = co_await t.session.find(statements::next_queue(), where);
@@ -372,7 +442,7 @@ async<Session> take_limited(transaction<Session>& t, claim& to, claim_request co
     if (turn.is_over()) break;
     std::size_t const most = allowed.room(turn.current(), wish.limit - to.jobs.size());
     if (most == 0) continue;
-    std::size_t const got = co_await take_front(t, to, turn.current(), most, next_in);
+    std::size_t const got = co_await take_front(t, to, turn.current(), most, budget, next_in);
     if (got == 0) continue;
     allowed.take(turn.current(), got);
     if (!allowed.limits().any_rate()) continue;
@@ -397,7 +467,7 @@ async<Session> write_lease(transaction<Session>& t, node_lease const& by, claim 
 }
 
 template <class Session>
-async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& wish, lease_id id,
+async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& wish, lease_id id, claim_budget& budget,
                                 std::optional<duration>& next_in) {
   claim result;
   result.queue = wish.queue;
@@ -405,12 +475,12 @@ async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, c
   result.taken_at = t.now;
   queue_name const name(wish.queue);
   if (name.is_limited())
-    co_await take_limited(t, result, wish, name.type, next_in);
+    co_await take_limited(t, result, wish, name.type, budget, next_in);
   else
-    co_await take_front(t, result, wish.queue, wish.limit, next_in);
+    co_await take_front(t, result, wish.queue, wish.limit, budget, next_in);
   std::optional<std::string_view> limited;
   if (name.is_limited()) limited = name.type;
-  if (!result.jobs.empty()) co_await write_lease(t, by, result, limited);
+  if (!result.jobs.empty() && !wish.dead_with) co_await write_lease(t, by, result, limited);
   co_return result;
 }
 
@@ -426,7 +496,7 @@ template <class Session>
 async<Session, bool> is_current(transaction<Session>& t, node_lease const& lease) {
   statements::named_epoch const which{lease.node, lease.epoch};
   auto const found = co_await t.session.find(statements::current_node(), which);
-  co_return found.has_value() && t.now < found->lease_until;
+  co_return found.has_value() && is_unended(found->exclusive, found->lease_until, t.now);
 }
 
 /// \param first_id of as many unused lease ids as there are wishes
@@ -442,12 +512,18 @@ async<Session, exchange_result> exchange(transaction<Session>& t, node_lease con
   co_await know_time(t);
   co_await close_leases(t, held);
   auto const current = co_await std::move(asked_current);
-  result.lease_current = current && t.now < current->lease_until;
+  result.lease_current = current && is_unended(current->exclusive, current->lease_until, t.now);
   if (!result.lease_current) co_return result;
+  claim_budget budget;
   for (std::size_t const at : order_of_service(wanted)) {
     if (wanted[at].limit == 0) continue;
-    auto taken = co_await take_jobs(t, by, wanted[at], first_id + static_cast<lease_id>(at), result.next_in);
-    if (!taken.jobs.empty()) result.claims.push_back(std::move(taken));
+    auto taken = co_await take_jobs(t, by, wanted[at], first_id + static_cast<lease_id>(at), budget, result.next_in);
+    for (auto const& job : taken.jobs) {
+      if (!wanted[at].dead_with) break;
+      co_await end_refused(t, job.id, job.attempt, *wanted[at].dead_with);
+      result.remarks.push_back({job.id, "is dead: " + *wanted[at].dead_with});
+    }
+    if (!taken.jobs.empty() && !wanted[at].dead_with) result.claims.push_back(std::move(taken));
   }
   co_return result;
 }

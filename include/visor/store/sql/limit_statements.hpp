@@ -12,6 +12,7 @@ struct of_type {
 BOOST_DESCRIBE_STRUCT(of_type, (), (type))
 
 using insert_limit = sql::insert<type_limit_record>;
+using insert_new_limit = sql::insert<type_limit_record, type_limit_record, true>;
 using update_limit = sql::update<type_limit_record>;
 
 struct all_limits : sql::statement_defaults {
@@ -125,8 +126,41 @@ struct move_job : sql::statement_defaults {
   static constexpr void write(auto& out) { out("UPDATE {job} SET [queue] = :queue WHERE [id] = :job"); }
 };
 
-using all_of_limits = boost::mp11::mp_list<insert_limit, update_limit, all_limits, find_limit, running_of_type, claims_of_type,
-                                           forget_claims, insert_claim, next_queue, move_job>;
+// The types that nodes run.
+
+using insert_node_type = sql::insert<node_type_record>;
+
+struct all_node_types : sql::statement_defaults {
+  static constexpr std::string_view name = "all_node_types";
+  using row = node_type_record;
+  using used = sql::tables<node_type_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {node_type} ORDER BY [node], [type]"); }
+};
+
+struct types_of_node : sql::statement_defaults {
+  static constexpr std::string_view name = "types_of_node";
+  using params = of_node;
+  using row = node_type_record;
+  using used = sql::tables<node_type_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {node_type} WHERE [node] = :name"); }
+};
+
+struct node_type_params {
+  std::string_view node;
+  std::string_view type;
+};
+BOOST_DESCRIBE_STRUCT(node_type_params, (), (node, type))
+
+struct remove_node_type : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_node_type";
+  using params = node_type_params;
+  using used = sql::tables<node_type_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {node_type} WHERE [node] = :node AND [type] = :type"); }
+};
+
+using all_of_limits =
+    boost::mp11::mp_list<insert_node_type, all_node_types, types_of_node, remove_node_type, insert_limit, insert_new_limit, update_limit,
+                         all_limits, find_limit, running_of_type, claims_of_type, forget_claims, insert_claim, next_queue, move_job>;
 
 }  // namespace visor::statements
 

@@ -2,13 +2,18 @@
 #define VISOR_STORE_SQL_LIMITS_HPP
 
 #include "visor/store/allowance.hpp"
+#include "visor/store/queue_name.hpp"
 #include "visor/store/sql/jobs.hpp"
 #include "visor/store/sql/limit_statements.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 /// Limits of job types, over all nodes.
@@ -19,15 +24,68 @@ async<Session, std::vector<type_limit_record>> list_limits(transaction<Session>&
   co_return co_await t.session.query(statements::all_limits());
 }
 
+/// From now on the statements are about this, so that a refusal names it. Only where a refusal is looked for.
+template <class Session>
+async<Session> begin_named(transaction<Session>& t, std::vector<named_text> texts) {
+  if (t.apart == nullptr) co_return;
+  co_await await_posted(t);
+  t.apart->begin_named(std::move(texts));
+}
+
+template <class Session>
+async<Session> begin_type(transaction<Session>& t, std::string_view type) {
+  if (t.apart == nullptr) co_return;
+  std::vector<named_text> name(1, named_text{"the job type", std::string(type)});
+  co_await begin_named(t, std::move(name));
+}
+
 /// The limits of job types from now on. What has none, and had none, is not kept.
 template <class Session>
 async<Session> set_limits(transaction<Session>& t, std::span<type_limit_record const> types) {
   auto const stored = co_await t.session.query(statements::all_limits());
   for (auto const& type : types) {
+    co_await begin_type(t, type.type);
     auto const at = std::ranges::find(stored, type.type, &type_limit_record::type);
     if (at != stored.end() && *at != type) co_await t.session.post(statements::update_limit(), type);
     if (at == stored.end() && type.any()) co_await t.session.post(statements::insert_limit(), type);
   }
+}
+
+template <class Session>
+async<Session, std::vector<node_type_record>> list_node_types(transaction<Session>& t) {
+  co_return co_await t.session.query(statements::all_node_types());
+}
+
+/// The types that a node runs from now on. Nothing is written where they are as before.
+/// \param types sorted by no order, each once
+template <class Session>
+async<Session> set_types(transaction<Session>& t, std::string_view node, std::int64_t epoch, std::span<type_limit_record const> types) {
+  statements::of_node const which{node};
+  auto const stored = co_await t.session.query(statements::types_of_node(), which);
+  std::set<std::string_view> known, wanted;
+  for (auto const& each : stored) known.insert(each.type);
+  for (auto const& each : types) wanted.insert(each.type);
+  for (auto const type : wanted) {
+    if (known.contains(type)) continue;
+    co_await begin_type(t, type);
+    node_type_record const row{std::string(node), std::string(type), epoch};
+    co_await t.session.post(statements::insert_node_type(), row);
+  }
+  for (auto const type : known) {
+    if (wanted.contains(type)) continue;
+    statements::node_type_params const gone{node, type};
+    co_await t.session.post(statements::remove_node_type(), gone);
+  }
+}
+
+/// Sees to it that nodes which run a type look at its own lane, in which a job is about to wait.
+template <class Session>
+async<Session> open_lane(transaction<Session>& t, std::string_view queue) {
+  std::string_view const type = queue_name(queue).type;
+  if (type.empty()) co_return;
+  std::string name(type);
+  type_limit_record const row(std::move(name), job_limits());
+  co_await t.session.post(statements::insert_new_limit(), row);
 }
 
 /// What of a type may start now. From here on to its end nobody but this transaction claims jobs of it.

@@ -21,6 +21,15 @@ struct find_schedule : sql::statement_defaults {
   using params = of_schedule;
   using row = schedule_record;
   using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {schedule} WHERE [id] = :id AND [retired_at] IS NULL"); }
+};
+
+/// Also one that is retired.
+struct find_any_schedule : sql::statement_defaults {
+  static constexpr std::string_view name = "find_any_schedule";
+  using params = of_schedule;
+  using row = schedule_record;
+  using used = sql::tables<schedule_record>;
   static constexpr void write(auto& out) { out("SELECT {*} FROM {schedule} WHERE [id] = :id"); }
 };
 
@@ -28,7 +37,14 @@ struct remove_schedule : sql::statement_defaults {
   static constexpr std::string_view name = "remove_schedule";
   using params = of_schedule;
   using used = sql::tables<schedule_record>;
-  static constexpr void write(auto& out) { out("DELETE FROM {schedule} WHERE [id] = :id"); }
+  static constexpr void write(auto& out) { out("DELETE FROM {schedule} WHERE [id] = :id AND [retired_at] IS NULL"); }
+};
+
+struct remove_retired_schedule : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_retired_schedule";
+  using params = of_schedule;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {schedule} WHERE [id] = :id AND [retired_at] IS NOT NULL"); }
 };
 
 struct due_schedules_now : sql::statement_defaults {
@@ -38,6 +54,25 @@ struct due_schedules_now : sql::statement_defaults {
   using used = sql::tables<schedule_record>;
   static constexpr void write(auto& out) {
     out("SELECT {*} FROM {schedule} WHERE [state] = ")(schedule_state::active)(" AND [next_at] <= :now ORDER BY [next_at], [id] {limit}");
+  }
+};
+
+struct due_after_params {
+  instant now{};
+  instant next_at{};
+  std::string_view id;
+  std::int64_t limit = 1;
+};
+BOOST_DESCRIBE_STRUCT(due_after_params, (), (now, next_at, id, limit))
+
+struct due_schedules_after : sql::statement_defaults {
+  static constexpr std::string_view name = "due_schedules_after";
+  using params = due_after_params;
+  using row = schedule_record;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT {*} FROM {schedule} WHERE [state] = ")(schedule_state::active)(
+        " AND [next_at] <= :now AND [next_at] >= :next_at AND ([next_at] > :next_at OR [id] > :id) ORDER BY [next_at], [id] {limit}");
   }
 };
 
@@ -61,42 +96,34 @@ struct outlook_row {
   std::optional<instant> next_fire;
   std::optional<instant> next_job;
   std::optional<std::string> queue;  ///< with a job that is ready
+  std::int64_t lanes = 0;
+  std::optional<int> schema;  ///< the latest version of it
 };
-BOOST_DESCRIBE_STRUCT(outlook_row, (), (next_fire, next_job, queue))
+BOOST_DESCRIBE_STRUCT(outlook_row, (), (next_fire, next_job, queue, lanes, schema))
 
 /// Each is the first entry of an index.
 struct outlook_now : sql::statement_defaults {
   static constexpr std::string_view name = "outlook";
   using row = outlook_row;
-  using used = sql::tables<schedule_record, scheduled_record, ready_record>;
+  using used = sql::tables<schedule_record, scheduled_record, ready_record, type_limit_record, migration_record>;
   static constexpr void write(auto& out) {
     out("SELECT (SELECT min([next_at]) FROM {schedule} WHERE [state] = ")(schedule_state::active)(
-        ") AS [next_fire], (SELECT min([run_at]) FROM {scheduled}) AS [next_job], (SELECT min([queue]) FROM {ready}) AS [queue]");
+        ") AS [next_fire], (SELECT min([run_at]) FROM {scheduled}) AS [next_job], (SELECT min([queue]) FROM {ready}) AS [queue], "
+        "(SELECT count(*) FROM {type_limit}) AS [lanes], "
+        "(SELECT max([version]) FROM {migration}) AS [schema]");
   }
-};
-
-struct of_origin {
-  visor::origin origin = visor::origin::config;
-};
-BOOST_DESCRIBE_STRUCT(of_origin, (), (origin))
-
-struct schedules_of_origin : sql::statement_defaults {
-  static constexpr std::string_view name = "schedules_of_origin";
-  using params = of_origin;
-  using row = schedule_record;
-  using used = sql::tables<schedule_record>;
-  static constexpr void write(auto& out) { out("SELECT {*} FROM {schedule} WHERE [origin] = :origin"); }
 };
 
 struct list_schedules_params {
   std::string from;                  ///< ids from this
   std::optional<std::string> until;  ///< and below this
+  std::optional<std::string> after;  ///< but not this
   std::optional<schedule_state> state;
   std::optional<schedule_state> hidden;
   std::optional<std::string> owner;
   std::int64_t limit = 1;
 };
-BOOST_DESCRIBE_STRUCT(list_schedules_params, (), (from, until, state, hidden, owner, limit))
+BOOST_DESCRIBE_STRUCT(list_schedules_params, (), (from, until, after, state, hidden, owner, limit))
 
 struct list_schedules : sql::statement_defaults {
   static constexpr std::string_view name = "list_schedules";
@@ -104,8 +131,9 @@ struct list_schedules : sql::statement_defaults {
   using row = schedule_record;
   using used = sql::tables<schedule_record>;
   static constexpr void write(auto& out) {
-    out("SELECT {*} FROM {schedule} WHERE [id] >= :from AND (:until IS NULL OR [id] < :until) AND (:state IS NULL OR [state] = :state) "
-        "AND (:hidden IS NULL OR [state] <> :hidden) AND (:owner IS NULL OR [owner] = :owner) ORDER BY [id] {limit}");
+    out("SELECT {*} FROM {schedule} WHERE [id] >= :from AND (:until IS NULL OR [id] < :until) AND (:after IS NULL OR [id] <> :after) "
+        "AND (:state IS NULL OR [state] = :state) AND (:hidden IS NULL OR [state] <> :hidden) AND (:owner IS NULL OR [owner] = :owner) "
+        "AND [retired_at] IS NULL ORDER BY [id] {limit}");
   }
 };
 
@@ -176,17 +204,81 @@ struct planned_fire {
 };
 BOOST_DESCRIBE_STRUCT(planned_fire, (), (schedule, planned_at))
 
+struct known_fire {
+  fire_result result = fire_result::fired;
+};
+BOOST_DESCRIBE_STRUCT(known_fire, (), (result))
+
+struct find_fire : sql::statement_defaults {
+  static constexpr std::string_view name = "find_fire";
+  using params = planned_fire;
+  using row = known_fire;
+  using used = sql::tables<fire_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule AND [planned_at] = :planned_at"); }
+};
+
+/// What was missed is made up for.
+struct replace_missed_fire : sql::statement_defaults {
+  static constexpr std::string_view name = "replace_missed_fire";
+  using params = fire_row;
+  using used = sql::tables<fire_record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE {fire} SET [fired_at] = :fired_at, [node] = :node, [result] = :result, [job] = :job, [reason] = NULL "
+        "WHERE [schedule] = :schedule AND [planned_at] = :planned_at");
+  }
+};
+
+struct missed_row {
+  std::string_view schedule;
+  instant planned_at{};
+  instant fired_at{};
+  std::string_view node;
+  fire_result result = fire_result::missed;
+  std::string_view reason;
+};
+BOOST_DESCRIBE_STRUCT(missed_row, (), (schedule, planned_at, fired_at, node, result, reason))
+
+using insert_new_missed_fire = sql::insert<fire_record, missed_row, true>;
+
+struct acted_on_params {
+  std::string_view schedule;
+  instant after{};
+  std::int64_t limit = 1;
+};
+BOOST_DESCRIBE_STRUCT(acted_on_params, (), (schedule, after, limit))
+
 struct planned_instant {
   instant planned_at{};
 };
 BOOST_DESCRIBE_STRUCT(planned_instant, (), (planned_at))
 
-struct find_fire : sql::statement_defaults {
-  static constexpr std::string_view name = "find_fire";
-  using params = planned_fire;
+struct acted_on : sql::statement_defaults {
+  static constexpr std::string_view name = "acted_on";
+  using params = acted_on_params;
   using row = planned_instant;
   using used = sql::tables<fire_record>;
-  static constexpr void write(auto& out) { out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule AND [planned_at] = :planned_at"); }
+  static constexpr void write(auto& out) {
+    out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule AND [planned_at] > :after AND [result] <> ")(fire_result::missed)(
+        " ORDER BY [planned_at] {limit}");
+  }
+};
+
+struct correct_next_params {
+  std::string_view id;
+  std::int64_t version = 1;
+  instant from{};
+  std::optional<instant> next_at;
+};
+BOOST_DESCRIBE_STRUCT(correct_next_params, (), (id, version, from, next_at))
+
+struct correct_next : sql::statement_defaults {
+  static constexpr std::string_view name = "correct_next";
+  using params = correct_next_params;
+  using used = sql::tables<schedule_record>;
+  static constexpr void write(auto& out) {
+    out("UPDATE {schedule} SET [next_at] = :next_at WHERE [id] = :id AND [version] = :version AND [next_at] = :from AND [state] = ")(
+        schedule_state::active);
+  }
 };
 
 struct fires_params {
@@ -203,9 +295,10 @@ struct fires_of : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule ORDER BY [planned_at] DESC {limit}"); }
 };
 
-using all_of_schedules = boost::mp11::mp_list<insert_new_schedule, update_schedule, find_schedule, remove_schedule, outlook_now,
-                                              due_schedules_now, next_due_schedule, schedules_of_origin, list_schedules, advance_schedule,
-                                              job_completed, job_failed, insert_fire, find_fire, fires_of>;
+using all_of_schedules = boost::mp11::mp_list<insert_new_schedule, update_schedule, find_schedule, find_any_schedule, remove_schedule,
+                                              remove_retired_schedule, outlook_now, due_schedules_now, due_schedules_after,
+                                              next_due_schedule, list_schedules, advance_schedule, job_completed, job_failed, insert_fire,
+                                              find_fire, replace_missed_fire, insert_new_missed_fire, acted_on, correct_next, fires_of>;
 
 }  // namespace visor::statements
 

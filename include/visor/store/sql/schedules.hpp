@@ -2,12 +2,14 @@
 #define VISOR_STORE_SQL_SCHEDULES_HPP
 
 #include "visor/store/schedule_rules.hpp"
+#include "visor/store/schema.hpp"
 #include "visor/store/sql/leases.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,18 +21,23 @@ async<Session, outlook> glance(transaction<Session>& t) {
   auto const found = co_await t.session.find(statements::outlook_now());
   outlook result;
   result.ready = found->queue.has_value();
+  result.lanes = static_cast<std::size_t>(found->lanes);
+  if (found->schema > static_cast<int>(schema_versions.size())) result.newer_schema = found->schema;
   result.next_at = found->next_fire;
   if (found->next_job && (!result.next_at || *found->next_job < *result.next_at)) result.next_at = found->next_job;
   co_return result;
 }
 
 template <class Session>
-async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit) {
+async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit, std::optional<due_place> const& after) {
   due_schedules result;
   result.now = t.now;
-  statements::due_params const wanted{t.now, static_cast<std::int64_t>(limit)};
+  std::int64_t const most = static_cast<std::int64_t>(limit);
+  statements::due_params const first{t.now, most};
+  statements::due_after_params const behind{t.now, after ? after->next_at : instant(), after ? std::string_view(after->id) : "", most};
+  auto asked_due =
+      after ? t.session.query(statements::due_schedules_after(), behind) : t.session.query(statements::due_schedules_now(), first);
   statements::due_params const next{t.now, 1};
-  auto asked_due = t.session.query(statements::due_schedules_now(), wanted);
   auto asked_later = t.session.find(statements::next_due_schedule(), next);
   statements::at_most const one{1};
   auto asked_job = t.session.find(statements::next_scheduled(), one);
@@ -92,6 +99,11 @@ inline fire_record as_record(statements::fire_row const& row) {
   return record;
 }
 
+/// \pre the order says that its first instant was missed
+inline statements::missed_row as_missed(fire_order const& order, node_lease const& by, instant now) {
+  return {order.schedule, *order.expected_next, now, by.node, fire_result::missed, *order.missed};
+}
+
 /// Adds the job of a fire as the overlap policy says. False when it says no.
 template <class Session>
 async<Session, bool> start(transaction<Session>& t, schedule_record const& schedule, instant planned, job_id id) {
@@ -120,6 +132,10 @@ async<Session, bool> start(transaction<Session>& t, schedule_record const& sched
   statements::new_job_row const job = as_job(schedule, planned, id, t.now);
   std::size_t const added = co_await t.session.execute(statements::insert_new_job(), job);
   if (added == 0) co_return false;
+  if (schedule.max_lost) {
+    statements::tolerated_losses const limit{id, *schedule.max_lost};
+    co_await t.session.post(statements::set_max_lost(), limit);
+  }
   if (blocker != 0) {
     statements::waiting_row const place{blocker, id, planned, job.priority, 1, job.queue};
     co_await t.session.post(statements::insert_waiting(), place);
@@ -143,7 +159,7 @@ async<Session, fired> fire(transaction<Session>& t, node_lease const& by, fire_o
     instant const planned = order.planned[i];
     statements::planned_fire const key{order.schedule, planned};
     auto const before = co_await t.session.find(statements::find_fire(), key);
-    if (before) continue;
+    if (before && before->result != fire_result::missed) continue;
     bool const started = co_await start(t, *schedule, planned, order.ids[i]);
     statements::fire_row row{order.schedule, planned, t.now, by.node, fire_result::skipped, std::nullopt};
     if (started) {
@@ -152,8 +168,15 @@ async<Session, fired> fire(transaction<Session>& t, node_lease const& by, fire_o
       schedule->last_job = order.ids[i];
       follow_fire(after, planned, order.ids[i]);
     }
-    co_await t.session.post(statements::insert_fire(), row);
+    if (before)
+      co_await t.session.post(statements::replace_missed_fire(), row);
+    else
+      co_await t.session.post(statements::insert_fire(), row);
     result.fires.push_back(as_record(row));
+  }
+  if (order.missed && order.expected_next) {
+    statements::missed_row const missed = as_missed(order, by, t.now);
+    co_await t.session.post(statements::insert_new_missed_fire(), missed);
   }
   co_await t.session.post(statements::advance_schedule(), after);
   co_return result;
@@ -175,15 +198,73 @@ async<Session, std::vector<fired>> fire_all(transaction<Session>& t, node_lease 
   co_return results;
 }
 
-[[noreturn]] inline void throw_taken(std::string const& id, char const* where) {
-  throw error(condition::already_exists, "schedule " + id + " exists already" + where + ": choose another id");
+template <class Session>
+async<Session, std::size_t> note_missed(transaction<Session>& t, node_lease const& by, std::span<missed_instant const> missed) {
+  bool const current = co_await is_current(t, by);
+  if (!current || missed.empty()) co_return 0;
+  std::vector<statements::missed_row> rows;
+  rows.reserve(missed.size());
+  for (auto const& each : missed) rows.push_back({each.schedule, each.planned_at, t.now, by.node, fire_result::missed, each.reason});
+  co_return co_await t.session.execute_many(statements::insert_new_missed_fire(), rows);
 }
 
 template <class Session>
-async<Session> add_schedule(transaction<Session>& t, schedule_record const& given) {
-  schedule_record const record = as_added(given, t.now);
-  std::size_t const added = co_await t.session.execute(statements::insert_new_schedule(), record);
-  if (added == 0) throw_taken(given.id, "");
+async<Session, std::vector<instant>> acted_on(transaction<Session>& t, std::string const& schedule, instant after, std::size_t limit) {
+  statements::acted_on_params const wanted{schedule, after, static_cast<std::int64_t>(limit)};
+  auto const rows = co_await t.session.query(statements::acted_on(), wanted);
+  std::vector<instant> result;
+  for (auto const& row : rows) result.push_back(row.planned_at);
+  co_return result;
+}
+
+template <class Session>
+async<Session, std::vector<bool>> correct_next(transaction<Session>& t, std::span<next_correction const> corrections) {
+  std::vector<statements::correct_next_params> rows;
+  rows.reserve(corrections.size());
+  for (auto const& each : corrections) rows.push_back({each.schedule, each.version, each.from, each.to});
+  std::vector<std::size_t> affected(rows.size());
+  co_await t.session.execute_many(statements::correct_next(), rows, affected);
+  std::vector<bool> result;
+  for (std::size_t const count : affected) result.push_back(count != 0);
+  t.news = std::ranges::count(result, true) != 0;
+  co_return result;
+}
+
+[[noreturn]] inline void throw_taken(std::string const& id) {
+  throw error(condition::already_exists, "schedule " + id + " exists already: choose another id");
+}
+
+/// Schedules that are new, by id: whoever adds some of the same meets the others in one order. Made before the transaction, in which a
+/// server waits for no one who computes.
+inline std::vector<schedule_record> to_be_added(std::span<schedule_record const> given) {
+  std::vector<schedule_record> rows;
+  rows.reserve(given.size());
+  for (auto const& each : given) rows.push_back(as_added(each, instant()));
+  std::ranges::sort(rows, {}, &schedule_record::id);
+  auto const twice = std::ranges::adjacent_find(rows, {}, &schedule_record::id);
+  if (twice != rows.end()) throw_taken(twice->id);
+  return rows;
+}
+
+/// Adds them all, or throws.
+/// \param made by `to_be_added`
+template <class Session>
+async<Session> add_schedules(transaction<Session>& t, std::span<schedule_record const> made) {
+  if (made.empty()) co_return;
+  std::vector<schedule_record> rows(made.begin(), made.end());
+  for (auto& row : rows) {
+    row.updated_at = t.now;
+    if (row.created_at == instant{}) row.created_at = t.now;
+  }
+  std::vector<std::size_t> affected(rows.size());
+  co_await t.session.execute_many(statements::insert_new_schedule(), rows, affected);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (affected[i] != 0) continue;
+    statements::of_schedule const which{rows[i].id};
+    std::size_t const made_room = co_await t.session.execute(statements::remove_retired_schedule(), which);
+    if (made_room == 0) throw_taken(rows[i].id);
+    co_await t.session.post(statements::insert_new_schedule(), rows[i]);
+  }
   t.news = true;
 }
 
@@ -208,48 +289,15 @@ async<Session, bool> remove_schedule(transaction<Session>& t, std::string const&
   co_return removed != 0;
 }
 
-template <class Session>
-async<Session, schedule_changes> replace_schedules(transaction<Session>& t, origin whose, std::span<schedule_record const> all) {
-  schedule_changes changes;
-  statements::of_origin const same{whose};
-  auto rows = co_await t.session.query(statements::schedules_of_origin(), same);
-  std::unordered_map<std::string, schedule_record> stored;
-  stored.reserve(rows.size());
-  for (auto& row : rows) stored.try_emplace(row.id, std::move(row));
-  std::unordered_map<std::string_view, bool> seen;
-  seen.reserve(all.size());
-  for (auto const& given : all) {
-    if (!seen.try_emplace(given.id, true).second) throw error(condition::invalid_argument, "schedule " + given.id + " is given twice");
-    auto const at = stored.find(given.id);
-    if (at == stored.end()) {
-      schedule_record record = as_added(given, t.now);
-      record.origin = whose;
-      std::size_t const added = co_await t.session.execute(statements::insert_new_schedule(), record);
-      if (added == 0) throw_taken(given.id, ", made elsewhere");
-      ++changes.added;
-    } else if (same_definition(at->second, given)) {
-      ++changes.unchanged;
-    } else {
-      schedule_record const record = as_replaced(at->second, given, t.now);
-      co_await t.session.post(statements::update_schedule(), record);
-      ++changes.changed;
-    }
-  }
-  for (auto const& [id, record] : stored) {
-    if (seen.contains(id)) continue;
-    statements::of_schedule const which{id};
-    co_await t.session.post(statements::remove_schedule(), which);
-    ++changes.removed;
-  }
-  t.news = changes.added + changes.changed + changes.removed != 0;
-  co_return changes;
-}
-
 inline statements::list_schedules_params as_params(schedule_filter const& filter) {
   statements::list_schedules_params result;
   if (filter.id_prefix) {
     result.from = *filter.id_prefix;
     result.until = *filter.id_prefix + "\xF4\x8F\xBF\xBF";  // U+10FFFF, behind which no text comes
+  }
+  if (filter.after && *filter.after >= result.from) {
+    result.from = *filter.after;
+    result.after = filter.after;
   }
   result.state = filter.state;
   if (filter.hide_completed) result.hidden = schedule_state::completed;

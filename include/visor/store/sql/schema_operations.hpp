@@ -4,6 +4,7 @@
 #include "visor/sql/migration.hpp"
 #include "visor/store/schema.hpp"
 #include "visor/store/sql/jobs.hpp"
+#include "visor/store/sql/row_locks.hpp"
 
 #include <algorithm>
 #include <map>
@@ -50,7 +51,45 @@ struct catalog : sql::statement_defaults {
   static constexpr void write(auto& out) { out("{catalog}"); }
 };
 
-using all_of_schema = boost::mp11::mp_list<insert_migration, all_migrations, remove_migration, catalog>;
+struct some_job {
+  job_id id = 0;
+};
+BOOST_DESCRIBE_STRUCT(some_job, (), (id))
+
+/// Any job. Names nothing that came after the first version.
+struct any_job : sql::statement_defaults {
+  static constexpr std::string_view name = "any_job";
+  using params = at_most;
+  using row = some_job;
+  using used = sql::tables<job_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {job} ORDER BY [id] {limit}"); }
+};
+
+/// Nodes that are not offline, as every version of the schema has them.
+struct working_nodes : sql::statement_defaults {
+  static constexpr std::string_view name = "working_nodes";
+  using row = working_node;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) { out("SELECT {*} FROM {node} WHERE [state] <> ")(node_state::offline)(" ORDER BY [name]"); }
+};
+
+struct raise_params {
+  std::int64_t epoch = 0;
+};
+BOOST_DESCRIBE_STRUCT(raise_params, (), (epoch))
+
+/// Ends the leases of all nodes.
+/// \param epoch greater than all; the next ones are those that nobody had before
+struct raise_epochs : sql::statement_defaults {
+  static constexpr std::string_view name = "raise_epochs";
+  using params = raise_params;
+  using used = sql::tables<node_record>;
+  static constexpr void write(auto& out) { out("UPDATE {node} SET [epoch] = :epoch"); }
+};
+
+using all_of_schema = boost::mp11::mp_append<
+    boost::mp11::mp_list<insert_migration, all_migrations, remove_migration, catalog, any_job, working_nodes, raise_epochs>,
+    all_of_row_locks>;
 
 }  // namespace visor::statements
 
@@ -60,14 +99,18 @@ namespace visor::detail {
 using parts_by_table = std::map<std::string, std::set<std::string>>;
 
 /// The parts that the records say.
-inline parts_by_table wanted_parts() {
+template <class Dialect>
+parts_by_table wanted_parts() {
   parts_by_table result;
   std::string const prefix(sql::table_prefix);
-  boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, boost::mp11::mp_push_back<all_records, migration_record>>>(
+  boost::mp11::mp_for_each<
+      boost::mp11::mp_transform<boost::mp11::mp_identity, boost::mp11::mp_push_back<records_of<Dialect>, migration_record>>>(
       [&]<class Record>(boost::mp11::mp_identity<Record>) {
         auto& parts = result[prefix + std::string(sql::table<Record>::name)];
         for (std::string_view const name : sql::member_names<Record>) parts.insert(sql::column_part(name));
         for (sql::index const& one : sql::table<Record>::indexes) parts.insert(sql::index_part(one.name));
+        if (Dialect::long_key_text != Dialect::key_text)
+          for (sql::widened_column const& one : sql::table<Record>::widened) parts.insert(sql::widened_part(one.column));
       });
   return result;
 }
@@ -84,7 +127,7 @@ inline std::string migration_table() { return std::string(sql::table_prefix) + s
 
 template <class Dialect>
 std::vector<sql::migration> const& migrations() {
-  static auto const chain = sql::migrations_of<Dialect, all_records>(schema_versions);
+  static auto const chain = sql::migrations_of<Dialect, records_of<Dialect>>(schema_versions);
   return chain;
 }
 
@@ -93,11 +136,29 @@ inline bool is_stored(parts_by_table const& stored, sql::change const& what) {
   return at != stored.end() && (what.part.empty() || at->second.contains(what.part));
 }
 
+/// Asks for the tables of which the catalog says nothing, where that may be for lack of rights. To be done outside of a transaction, which
+/// servers end with such an error.
+/// \throws visor::error `authentication_failed` where it is
+template <class Dialect, class Session>
+async<Session> check_rights(Session& session) {
+  auto const stored = co_await stored_parts(session);
+  for (auto const& [table, _] : wanted_parts<Dialect>()) {
+    if (stored.contains(table)) continue;
+    try {
+      co_await session.run("SELECT 1 FROM " + table + " WHERE 1 = 0");
+    } catch (error const& refused) {
+      bool const is_missing =
+          refused.kind() == condition::schema_mismatch || refused.kind() == condition::internal;  // Babelfish says no more
+      if (!is_missing) throw;
+    }
+  }
+}
+
 template <class Dialect, class Session>
 async<Session, schema_status> read_status(Session& session) {
   schema_status status;
   auto const stored = co_await stored_parts(session);
-  for (auto const& [table, _] : wanted_parts()) status.has_tables = status.has_tables || stored.contains(table);
+  for (auto const& [table, _] : wanted_parts<Dialect>()) status.has_tables = status.has_tables || stored.contains(table);
   std::vector<migration_record> applied;
   if (stored.contains(migration_table())) {
     applied = co_await session.query(statements::all_migrations());
@@ -113,7 +174,7 @@ async<Session, schema_status> read_status(Session& session) {
       one.is_altered = at->checksum != known.checksum();
       status.current = status.begun = known.version;
     }
-    bool const is_begun = std::ranges::any_of(known.up, [&](sql::change const& each) { return is_stored(stored, each); });
+    bool const is_begun = std::ranges::any_of(known.up, [&](sql::change const& each) { return !each.stays && is_stored(stored, each); });
     if (is_begun && stored.contains(migration_table())) status.begun = known.version;
     status.versions.push_back(std::move(one));
   }
@@ -139,7 +200,9 @@ async<Session, int> move_schema(Session& session, int target, instant now) {
   auto const status = co_await read_status<Dialect>(session);
   auto const& chain = migrations<Dialect>();
   int steps = 0;
-  for (int version = status.current + 1; version <= target; ++version, ++steps) {
+  for (int version = 1; version <= target; ++version) {
+    if (status.versions[static_cast<std::size_t>(version - 1)].applied_at) continue;
+    ++steps;
     auto const& step = chain[static_cast<std::size_t>(version - 1)];
     for (sql::change const& each : step.up)
       if (!is_stored(stored, each)) co_await session.run(each.text);
@@ -170,6 +233,9 @@ inline std::string mismatch(schema_status const& status, std::string const& plac
       return "version " + std::to_string(version.version) + " of the tables in " + place +
              " was made with other statements than this program's: `visor db validate` tells what it lacks or has beside that, and "
              "`visor db reset` makes all anew, without data";
+  if (auto const missing = status.missing(); !missing.empty())
+    return "version " + std::to_string(missing.front()) + " of the tables in " + place + " is not recorded, though version " +
+           std::to_string(status.current) + " is: `visor db migrate` adds what is not there of it, and records it";
   if (status.is_half_made) return "the tables in " + place + " were not made to the end: `visor db init` makes them anew";
   if (status.current == 0)
     return "there are tables named visor_... in " + place + " that visor did not make: `visor db validate` tells which";
@@ -190,7 +256,7 @@ async<Session, std::vector<std::string>> find_drift(Session& session, std::strin
   }
   if (std::string line = mismatch(status, place); !line.empty()) lines.push_back(std::move(line));
   auto const stored = co_await stored_parts(session);
-  for (auto const& [table, parts] : wanted_parts()) {
+  for (auto const& [table, parts] : wanted_parts<Dialect>()) {
     auto const at = stored.find(table);
     if (at == stored.end()) {
       lines.push_back("table " + table + " is missing");
@@ -202,6 +268,19 @@ async<Session, std::vector<std::string>> find_drift(Session& session, std::strin
       if (!parts.contains(part)) lines.push_back("table " + table + " has a " + part + " that is not ours");
   }
   co_return lines;
+}
+
+/// \throws visor::error `schema_mismatch` where no version is recorded and yet there are jobs: these tables were not left half-made
+template <class Session>
+async<Session> check_half_made(Session& session, std::string place) {
+  auto const stored = co_await stored_parts(session);
+  if (!stored.contains(std::string(sql::table_prefix) + std::string(sql::table<job_record>::name))) co_return;
+  statements::at_most const one{1};
+  auto const job = co_await session.find(statements::any_job(), one);
+  if (job)
+    throw error(condition::schema_mismatch, "the tables in " + place +
+                                                " hold jobs, and none of their versions is recorded in visor_migration: "
+                                                "take these rows from a backup, or remove all with `visor db reset`");
 }
 
 template <class Dialect, class Session>
@@ -222,7 +301,7 @@ async<Session> reset_schema(Session& session, instant now) {
     statements::of_version const which{known.version};
     co_await session.execute(statements::remove_migration(), which);
   }
-  for (auto const& [table, _] : wanted_parts())
+  for (auto const& [table, _] : wanted_parts<Dialect>())
     if (stored.contains(table) && table != migration_table()) co_await drop_known<Dialect>(session, table);
   co_await drop_known<Dialect>(session, migration_table());
   co_await move_schema<Dialect>(session, static_cast<int>(schema_versions.size()), now);

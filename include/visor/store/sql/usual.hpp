@@ -28,6 +28,8 @@ async<Session, std::size_t> usual_enqueue(transaction<Session>& t, std::span<new
   places.reserve(rows.size());
   for (auto const& row : rows) places.push_back(place_of(row));
   co_await insert_all<Session>(t, statements::insert_job(), rows);
+  auto const is_new = [](std::size_t) { return true; };
+  co_await limit_losses(t, jobs, is_new);
   co_await place_jobs<Session>(t, places);
   co_return jobs.size();
 }
@@ -116,7 +118,7 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
 
   co_await know_time(t);
   auto const current = co_await std::move(asked_current);
-  if (!current || t.now >= current->lease_until) throw unusual();
+  if (!current || !is_unended(current->exclusive, current->lease_until, t.now)) throw unusual();
   for (auto& each : asked_rarities) {
     auto const found = co_await std::move(each);
     if (found) throw unusual();
@@ -129,6 +131,7 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
   co_await close_leases(t, results->held);
   co_await follow_ends<Session>(t, results->ended, rarities());
   exchange_result result;
+  claim_budget budget;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     duration const since = Session::in_order ? asked_at : wall_clock().elapsed();
     auto jobs = co_await std::move(asked_fronts[i]);
@@ -136,7 +139,7 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
     taken.queue = wanted[i].queue;
     taken.lease = first_id + static_cast<lease_id>(i);
     taken.taken_at = t.now;
-    auto taking = take_found(t, taken, wanted[i].queue, fronts[i], std::move(jobs), since, result.next_in);
+    auto taking = take_found(t, taken, wanted[i].queue, fronts[i], std::move(jobs), since, budget, result.next_in);
     co_await std::move(taking);
     if (taken.jobs.empty()) continue;
     co_await write_lease(t, by, taken, std::nullopt);

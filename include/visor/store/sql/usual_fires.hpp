@@ -50,6 +50,8 @@ struct usual_fires {
   std::vector<statements::new_job_row> jobs;
   std::vector<statements::queued_row> places;
   std::vector<statements::fired_params> schedules;
+  std::vector<statements::tolerated_losses> losses;
+  std::vector<statements::missed_row> missed;
 
   /// \param result of the order; it is in `results`
   void add(fired& result, schedule_record const& schedule, fire_order const& order, node_lease const& by, instant now) {
@@ -57,10 +59,12 @@ struct usual_fires {
     for (std::size_t i = 0; i < order.planned.size(); ++i) {
       jobs.push_back(as_job(schedule, order.planned[i], order.ids[i], now));
       places.push_back(place_of(jobs.back()));
+      if (schedule.max_lost) losses.push_back({order.ids[i], *schedule.max_lost});
       fires.push_back({order.schedule, order.planned[i], now, by.node, fire_result::fired, order.ids[i]});
       follow_fire(after, order.planned[i], order.ids[i]);
       result.fires.push_back(as_record(fires.back()));
     }
+    if (order.missed && order.expected_next) missed.push_back(as_missed(order, by, now));
     schedules.push_back(after);
   }
 };
@@ -102,7 +106,9 @@ async<Session, std::vector<fired>> usual_fire_all(transaction<Session>& t, node_
     if (all.results[i].accepted && free[i]) all.add(all.results[i], *schedules[i], orders[i], by, t.now);
   }
   co_await t.session.post_many(statements::insert_fire(), all.fires);
+  if (!all.missed.empty()) co_await t.session.post_many(statements::insert_new_missed_fire(), all.missed);
   co_await insert_all<Session>(t, statements::insert_job(), all.jobs);
+  if (!all.losses.empty()) co_await t.session.post_many(statements::set_max_lost(), all.losses);
   co_await place_jobs<Session>(t, all.places);
   co_await t.session.post_many(statements::advance_schedule(), all.schedules);
   for (std::size_t i = 0; i < orders.size(); ++i)

@@ -33,8 +33,8 @@ using job_tables = sql::tables<job_record, attempt_record, waiting_record, sched
 /// \param from the tables that the search starts from; one of them is `{job} j`
 constexpr void select_jobs(auto& out, std::string_view from) {
   out("SELECT j.[id], j.[run_at], j.[created_at], j.[priority], j.[max_attempts], j.[payload], j.[type], j.[queue], j.[schedule], "
-      "j.[planned_at], j.[owner], a.[number] AS [last_number], a.[final_state], a.[started_at], a.[finished_at], a.[node], a.[error], "
-      "a.[output], (SELECT max(w.[job]) FROM {waiting} w WHERE w.[job] = j.[id]) AS [waiting], "
+      "j.[planned_at], j.[owner], j.[uncounted], j.[max_lost], a.[number] AS [last_number], a.[final_state], a.[started_at], "
+      "a.[finished_at], a.[node], a.[error], a.[output], (SELECT max(w.[job]) FROM {waiting} w WHERE w.[job] = j.[id]) AS [waiting], "
       "(SELECT max(s.[job]) FROM {scheduled} s WHERE s.[job] = j.[id]) AS [scheduled] FROM ")(from)(
       " LEFT JOIN {attempt} a ON a.[job] = j.[id] AND a.[number] = (SELECT max(m.[number]) FROM {attempt} m WHERE m.[job] = j.[id])");
 }

@@ -64,6 +64,30 @@ struct kit {
       "IS_USED_LOCK('left behind') IS NOT NULL AS locked, "
       "(@@time_zone = '+00:00') + (@@sql_mode LIKE 'STRICT_ALL_TABLES%') + (@@character_set_client = 'utf8mb4') AS ours";
   static constexpr int all_of_ours = 3;
+
+  /// Makes the session it is run in read-only, which is what the connections of a demoted server are.
+  static constexpr char const* demote = "SET SESSION TRANSACTION READ ONLY";
+  static constexpr char const* forget = "DO 1";  // nothing does
+  static constexpr char const* alter = "ALTER TABLE words MODIFY word VARCHAR(100)";
+
+  /// What a server may have set that would change what our statements mean.
+  static void spoil(server& at, std::string const&) {
+    at.run(
+        "SET GLOBAL completion_type = 2, GLOBAL sql_select_limit = 1, GLOBAL max_join_size = 1, GLOBAL sql_safe_updates = 1, "
+        "GLOBAL sql_auto_is_null = 1, GLOBAL unique_checks = 0, GLOBAL autocommit = 0");
+  }
+  static void be_pooled(visor::mysql_settings&) {}
+  static void mend(server& at) {
+    at.run(
+        "SET GLOBAL completion_type = DEFAULT, GLOBAL sql_select_limit = DEFAULT, GLOBAL max_join_size = DEFAULT, "
+        "GLOBAL sql_safe_updates = DEFAULT, GLOBAL sql_auto_is_null = DEFAULT, GLOBAL unique_checks = DEFAULT, GLOBAL autocommit = "
+        "DEFAULT");
+  }
+  /// How many of these are as we need them.
+  static constexpr char const* unspoiled =
+      "SELECT (@@completion_type = 'NO_CHAIN') + (@@sql_select_limit > 1000000) + (@@sql_big_selects = 1) + (@@sql_safe_updates = 0) + "
+      "(@@sql_auto_is_null = 0) + (@@unique_checks = 1) AS value";
+  static constexpr int all_unspoiled = 6;
 };
 
 }  // namespace visor_test

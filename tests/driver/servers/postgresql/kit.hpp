@@ -34,10 +34,11 @@ struct kit {
   }
 
   /// Makes a user with the password hunter2, who may have so many connections.
-  static void make_user(server& at, std::string const& name, std::string const&, int connections) {
+  static void make_user(server& at, std::string const& name, std::string const& place, int connections) {
     at.run("CREATE ROLE " + name + " LOGIN PASSWORD 'hunter2' CONNECTION LIMIT " + std::to_string(connections));
+    at.run("GRANT ALL ON SCHEMA " + place + " TO " + name);
   }
-  static std::string drop_user(std::string const& name) { return "DROP ROLE " + name; }
+  static std::string drop_user(std::string const& name) { return "DROP OWNED BY " + name + "; DROP ROLE " + name; }
 
   static bool takes_bulks(server const&) { return true; }
 
@@ -53,6 +54,29 @@ struct kit {
       "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711) AS locked, "
       "(SELECT count(*) FROM pg_settings WHERE (name, setting) IN (('TimeZone', 'UTC'), ('statement_timeout', '5000'))) AS ours";
   static constexpr int all_of_ours = 2;
+
+  /// Makes the session it is run in read-only, which is what the connections of a demoted server are.
+  static constexpr char const* demote = "SET default_transaction_read_only = on";
+  /// Makes the server forget what a session has prepared.
+  static constexpr char const* forget = "DEALLOCATE ALL";
+  static constexpr char const* alter = "ALTER TABLE words ALTER COLUMN word TYPE varchar(100)";
+
+  /// What a server, a database or a user may have set that would change what our statements mean.
+  static void spoil(server& at, std::string const& user) {
+    for (std::string const each :
+         {"synchronous_commit = off", "lock_timeout = 1", "statement_timeout = 250", "idle_session_timeout = 200", "DateStyle = 'German'",
+          "idle_in_transaction_session_timeout = 1", "default_transaction_isolation = 'serializable'", "standard_conforming_strings = off"})
+      at.run("ALTER ROLE " + user + " SET " + each);
+    at.run("GRANT ALL ON SCHEMA " + user + " TO " + user);
+    at.run("GRANT ALL ON ALL TABLES IN SCHEMA " + user + " TO " + user);
+  }
+  static void be_pooled(visor::postgresql_settings& how) { how.pgbouncer = true; }
+  static void mend(server&) {}
+  /// How many of these are as we need them.
+  static constexpr char const* unspoiled =
+      "SELECT (current_setting('synchronous_commit') = 'on')::int + (current_setting('lock_timeout') <> '1ms')::int + "
+      "(current_setting('idle_session_timeout') = '0' OR current_setting('visor.session', true) IS NULL)::int::bigint AS value";
+  static constexpr int all_unspoiled = 3;
 };
 
 }  // namespace visor_test

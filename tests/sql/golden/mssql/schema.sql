@@ -8,7 +8,22 @@ SELECT [version], [name], [checksum], [applied_at] FROM [visor_migration] ORDER 
 DELETE FROM [visor_migration] WHERE [version] = ?;
 
 -- catalog
-SELECT c.table_name, 'column' AS kind, c.column_name AS part FROM information_schema.columns c WHERE c.table_schema = schema_name() AND c.table_name LIKE 'visor!_%' ESCAPE '!' UNION ALL SELECT t.name, 'index', CASE WHEN i.name LIKE 'visor[_]%visor[_]%' + REPLICATE('[0-9a-f]', 32) THEN LEFT(i.name, LEN(i.name) - 37 - CHARINDEX('_rosiv', REVERSE(LEFT(i.name, LEN(i.name) - 32)))) ELSE i.name END FROM sys.indexes i JOIN sys.tables t ON t.object_id = i.object_id WHERE t.schema_id = schema_id() AND t.name LIKE 'visor!_%' ESCAPE '!' AND i.is_primary_key = 0 AND i.name IS NOT NULL ORDER BY 1, 2, 3;
+SELECT c.TABLE_NAME, 'column' AS kind, c.COLUMN_NAME AS part FROM INFORMATION_SCHEMA.COLUMNS c WHERE c.TABLE_SCHEMA = SCHEMA_NAME() AND c.TABLE_NAME LIKE 'visor!_%' ESCAPE '!' UNION ALL SELECT t.name, 'index', CASE WHEN i.name LIKE 'visor[_]%visor[_]%' + REPLICATE('[0-9a-f]', 32) THEN LEFT(i.name, LEN(i.name) - 37 - CHARINDEX('_rosiv', REVERSE(LEFT(i.name, LEN(i.name) - 32)))) ELSE i.name END FROM sys.indexes i JOIN sys.tables t ON t.object_id = i.object_id WHERE t.schema_id = SCHEMA_ID() AND t.name LIKE 'visor!_%' ESCAPE '!' AND i.is_primary_key = 0 AND i.name IS NOT NULL ORDER BY 1, 2, 3;
+
+-- any_job
+SELECT [id] FROM [visor_job] ORDER BY [id] OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY;
+
+-- working_nodes
+SELECT [name], [address], [version], [lease_until] FROM [visor_node] WHERE [state] <> 'offline' ORDER BY [name];
+
+-- raise_epochs
+UPDATE [visor_node] SET [epoch] = ?;
+
+-- lock_sequence
+SELECT [next] FROM [visor_sequence] WHERE [name] = ?;
+
+-- find_unlocked_sequence
+SELECT [next] FROM [visor_sequence] WHERE [name] = ?;
 
 CREATE TABLE [visor_migration] (
   [version] int NOT NULL,
@@ -201,3 +216,69 @@ DROP TABLE [visor_claim];
 DROP TABLE [visor_type_limit];
 ALTER TABLE [visor_node] DROP COLUMN [resources];
 ALTER TABLE [visor_lease] DROP COLUMN [limited];
+-- up 4: declarations, losses and fences, checksum bbf4e2761590592e
+ALTER TABLE [visor_job] ADD [uncounted] int;
+ALTER TABLE [visor_job] ADD [max_lost] int;
+ALTER TABLE [visor_node] ADD [token] bigint;
+ALTER TABLE [visor_node] ADD [survived] bigint;
+ALTER TABLE [visor_schedule] ADD [max_lost] int;
+ALTER TABLE [visor_schedule] ADD [set_name] nvarchar(255) COLLATE Latin1_General_100_BIN2;
+ALTER TABLE [visor_schedule] ADD [digest] nvarchar(255) COLLATE Latin1_General_100_BIN2;
+ALTER TABLE [visor_schedule] ADD [retired_at] datetime2(6);
+ALTER TABLE [visor_schedule] ADD [dst_gap] nvarchar(max) COLLATE Latin1_General_100_BIN2;
+ALTER TABLE [visor_schedule] ADD [dst_overlap] nvarchar(max) COLLATE Latin1_General_100_BIN2;
+ALTER TABLE [visor_schedule] ADD [anchor] nvarchar(max) COLLATE Latin1_General_100_BIN2;
+ALTER TABLE [visor_fire] ADD [reason] nvarchar(max) COLLATE Latin1_General_100_BIN2;
+CREATE TABLE [visor_node_type] (
+  [node] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [type] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [epoch] bigint NOT NULL,
+  PRIMARY KEY ([node], [type])
+);
+CREATE TABLE [visor_declaration] (
+  [node] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [origin] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [set_name] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [declared_at] datetime2(6) NOT NULL,
+  [digest] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  PRIMARY KEY ([node], [origin], [set_name])
+);
+CREATE TABLE [visor_manifest] (
+  [digest] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [origin] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [set_name] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [declared_at] datetime2(6) NOT NULL,
+  [parts] int NOT NULL,
+  PRIMARY KEY ([digest])
+);
+CREATE TABLE [visor_manifest_part] (
+  [digest] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [part] int NOT NULL,
+  [written_at] datetime2(6) NOT NULL,
+  [entries] nvarchar(max) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  PRIMARY KEY ([digest], [part])
+);
+-- down 4
+DROP TABLE [visor_manifest_part];
+DROP TABLE [visor_manifest];
+DROP TABLE [visor_declaration];
+DROP TABLE [visor_node_type];
+ALTER TABLE [visor_fire] DROP COLUMN [reason];
+ALTER TABLE [visor_schedule] DROP COLUMN [max_lost];
+ALTER TABLE [visor_schedule] DROP COLUMN [set_name];
+ALTER TABLE [visor_schedule] DROP COLUMN [digest];
+ALTER TABLE [visor_schedule] DROP COLUMN [retired_at];
+ALTER TABLE [visor_schedule] DROP COLUMN [dst_gap];
+ALTER TABLE [visor_schedule] DROP COLUMN [dst_overlap];
+ALTER TABLE [visor_schedule] DROP COLUMN [anchor];
+ALTER TABLE [visor_node] DROP COLUMN [token];
+ALTER TABLE [visor_node] DROP COLUMN [survived];
+ALTER TABLE [visor_job] DROP COLUMN [uncounted];
+ALTER TABLE [visor_job] DROP COLUMN [max_lost];
+-- up 5: numbers of jobs, long names of queues, checksum efc5148f32da4c6b
+CREATE TABLE [visor_job_number] (
+  [number] bigint NOT NULL IDENTITY,
+  PRIMARY KEY ([number])
+);
+-- down 5
+DROP TABLE [visor_job_number];

@@ -1,3 +1,9 @@
+-- set_max_lost
+UPDATE `visor_job` SET `max_lost` = ? WHERE `id` = ?;
+
+-- count_uncounted
+UPDATE `visor_job` SET `uncounted` = coalesce(`uncounted`, 0) + 1 WHERE `id` = ?;
+
 -- insert_job
 INSERT INTO `visor_job` (`id`, `run_at`, `created_at`, `priority`, `max_attempts`, `payload`, `type`, `queue`, `schedule`, `planned_at`, `owner`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
@@ -20,10 +26,13 @@ INSERT INTO `visor_dead` (`job`, `died_at`, `attempts`, `error`) VALUES (?, ?, ?
 INSERT INTO `visor_cancel` (`job`, `requested_at`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `job` = `job`;
 
 -- front_of_queue
-SELECT j.`id`, r.`attempt`, j.`type`, r.`queue`, r.`priority`, j.`payload`, j.`max_attempts`, j.`schedule`, j.`planned_at`, r.`run_at`, j.`created_at` FROM `visor_ready` r JOIN `visor_job` j ON j.`id` = r.`job` WHERE r.`queue` = ? AND (r.`priority` > ? OR (r.`priority` = ? AND (r.`run_at` > ? OR (r.`run_at` = ? AND r.`job` > ?)))) ORDER BY r.`priority`, r.`run_at`, r.`job` LIMIT ? FOR UPDATE SKIP LOCKED;
+SELECT j.`id`, r.`attempt`, j.`type`, r.`queue`, r.`priority`, CASE WHEN octet_length(j.`payload`) <= ? THEN j.`payload` ELSE '' END AS `payload`, j.`max_attempts`, j.`schedule`, j.`planned_at`, r.`run_at`, j.`created_at`, j.`uncounted` FROM `visor_ready` r JOIN `visor_job` j ON j.`id` = r.`job` WHERE r.`queue` = ? AND (r.`priority` > ? OR (r.`priority` = ? AND (r.`run_at` > ? OR (r.`run_at` = ? AND r.`job` > ?)))) ORDER BY r.`priority`, r.`run_at`, r.`job` LIMIT ? FOR UPDATE SKIP LOCKED;
+
+-- find_payload
+SELECT `payload` FROM `visor_job` WHERE `id` = ?;
 
 -- remove_front
-DELETE FROM `visor_ready` WHERE 1 = 0;
+DELETE FROM `visor_ready` WHERE `queue` = ? AND (`priority`, `run_at`, `job`) <= (?, ?, ?);
 
 -- remove_ready
 DELETE FROM `visor_ready` WHERE `queue` = ? AND `priority` = ? AND `run_at` = ? AND `job` = ?;
@@ -50,7 +59,7 @@ INSERT INTO `visor_ready` (`queue`, `priority`, `run_at`, `job`, `attempt`) SELE
 INSERT INTO `visor_scheduled` (`run_at`, `job`, `queue`, `priority`, `attempt`) SELECT coalesce(?, `run_at`), `id`, `queue`, `priority`, ? FROM `visor_job` WHERE `id` = ?;
 
 -- find_facts
-SELECT `queue`, `priority`, `run_at`, `max_attempts`, `schedule` FROM `visor_job` WHERE `id` = ?;
+SELECT `queue`, `priority`, `run_at`, `max_attempts`, `schedule`, `max_lost` FROM `visor_job` WHERE `id` = ?;
 
 -- due_jobs
 SELECT `run_at`, `job`, `priority`, `attempt`, `queue` FROM `visor_scheduled` WHERE `run_at` <= ? ORDER BY `run_at`, `job` LIMIT ? FOR UPDATE SKIP LOCKED;
@@ -60,6 +69,9 @@ DELETE FROM `visor_scheduled` WHERE `run_at` = ? AND `job` = ?;
 
 -- next_scheduled
 SELECT `run_at` FROM `visor_scheduled` ORDER BY `run_at`, `job` LIMIT ?;
+
+-- next_scheduled_jobs
+SELECT `run_at`, `job` FROM `visor_scheduled` ORDER BY `run_at`, `job` LIMIT ?;
 
 -- any_waiting
 SELECT `job` FROM `visor_waiting` ORDER BY `blocker`, `job` LIMIT ?;

@@ -16,6 +16,9 @@ SELECT `job` FROM `visor_attempt` WHERE `job` = ? AND `number` = ? AND `lease` =
 -- next_attempt_number
 SELECT coalesce(max(`number`), 0) + 1 AS `number` FROM `visor_attempt` WHERE `job` = ?;
 
+-- latest_attempts
+SELECT coalesce(`outcome`, 'completed') AS `outcome`, `node`, `epoch` FROM `visor_attempt` WHERE `job` = ? ORDER BY `number` DESC LIMIT ?;
+
 -- reopen_job
 UPDATE `visor_attempt` SET `final_state` = NULL WHERE `job` = ? AND `final_state` IS NOT NULL;
 
@@ -34,17 +37,20 @@ DELETE FROM `visor_lease` WHERE `id` = ?;
 -- leases_of_node
 SELECT `id`, `epoch`, `taken_at` FROM `visor_lease` WHERE `node` = ? AND `epoch` <= ? ORDER BY `id`;
 
+-- stranded_leases
+SELECT l.`node`, MAX(coalesce(n.`epoch`, l.`epoch`)) AS `epoch` FROM `visor_lease` l LEFT JOIN `visor_node` n ON n.`name` = l.`node` WHERE n.`state` IS NULL OR n.`state` = 'offline' GROUP BY l.`node` ORDER BY l.`node`;
+
 -- insert_node
-INSERT INTO `visor_node` (`name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`, `resources`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO `visor_node` (`name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`, `resources`, `token`, `survived`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- update_node
-UPDATE `visor_node` SET `address` = ?, `state` = ?, `epoch` = ?, `lease_until` = ?, `exclusive` = ?, `slots` = ?, `started_at` = ?, `version` = ?, `queues` = ?, `capabilities` = ?, `wish` = ?, `resources` = ? WHERE `name` = ?;
+UPDATE `visor_node` SET `address` = ?, `state` = ?, `epoch` = ?, `lease_until` = ?, `exclusive` = ?, `slots` = ?, `started_at` = ?, `version` = ?, `queues` = ?, `capabilities` = ?, `wish` = ?, `resources` = ?, `token` = ?, `survived` = ? WHERE `name` = ?;
 
 -- all_nodes
-SELECT `name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`, `resources` FROM `visor_node` ORDER BY `name`;
+SELECT `name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`, `resources`, `token`, `survived` FROM `visor_node` ORDER BY `name`;
 
 -- find_node
-SELECT `name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`, `resources` FROM `visor_node` WHERE `name` = ?;
+SELECT `name`, `address`, `state`, `epoch`, `lease_until`, `exclusive`, `slots`, `started_at`, `version`, `queues`, `capabilities`, `wish`, `resources`, `token`, `survived` FROM `visor_node` WHERE `name` = ?;
 
 -- remove_node
 DELETE FROM `visor_node` WHERE `name` = ?;
@@ -53,22 +59,37 @@ DELETE FROM `visor_node` WHERE `name` = ?;
 UPDATE `visor_node` SET `wish` = ? WHERE `name` = ?;
 
 -- current_node
-SELECT `lease_until` FROM `visor_node` WHERE `name` = ? AND `epoch` = ? AND `state` <> 'offline';
+SELECT `lease_until`, `exclusive` FROM `visor_node` WHERE `name` = ? AND `epoch` = ? AND `state` <> 'offline';
 
 -- renew_node
-UPDATE `visor_node` SET `lease_until` = ?, `state` = ? WHERE `name` = ? AND `epoch` = ? AND `lease_until` > ? AND `state` <> 'offline';
+UPDATE `visor_node` SET `lease_until` = TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(6)) + ?, `state` = ?, `token` = ? WHERE `name` = ? AND `epoch` = ? AND (`exclusive` = ? OR `lease_until` > TIMESTAMPDIFF(MICROSECOND, '1970-01-01', SYSDATE(6))) AND `token` IN (?, ?) AND `state` <> 'offline';
+
+-- renew_node_at
+UPDATE `visor_node` SET `lease_until` = ?, `state` = ?, `token` = ? WHERE `name` = ? AND `epoch` = ? AND (`exclusive` = ? OR `lease_until` > ?) AND `token` IN (?, ?) AND `state` <> 'offline';
+
+-- find_beat
+SELECT `epoch`, `lease_until`, `state`, `token` FROM `visor_node` WHERE `name` = ?;
 
 -- leave_node
 UPDATE `visor_node` SET `lease_until` = ?, `state` = 'offline' WHERE `name` = ? AND `epoch` = ? AND `state` <> 'offline';
 
+-- note_survived
+UPDATE `visor_node` SET `survived` = ? WHERE `name` = ?;
+
 -- lapse_node
-UPDATE `visor_node` SET `epoch` = `epoch` + 1, `state` = 'offline' WHERE `name` = ? AND `epoch` = ?;
+UPDATE `visor_node` SET `epoch` = `epoch` + 1, `state` = 'offline' WHERE `name` = ? AND `epoch` = ? AND `lease_until` <= ?;
+
+-- cut_lease
+UPDATE `visor_node` SET `lease_until` = ? WHERE `name` = ? AND `epoch` = ? AND `lease_until` > ?;
 
 -- insert_new_sequence
 INSERT INTO `visor_sequence` (`name`, `next`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `name` = `name`;
 
 -- advance_sequence
 UPDATE `visor_sequence` SET `next` = `next` + ? WHERE `name` = ?;
+
+-- step_sequence
+UPDATE `visor_sequence` SET `next` = `next` + ? WHERE `name` = ? AND `next` = ?;
 
 -- read_sequence
 SELECT `next` FROM `visor_sequence` WHERE `name` = ?;

@@ -1,3 +1,9 @@
+-- set_max_lost
+UPDATE "visor_job" SET "max_lost" = $1 WHERE "id" = $2;
+
+-- count_uncounted
+UPDATE "visor_job" SET "uncounted" = coalesce("uncounted", 0) + 1 WHERE "id" = $1;
+
 -- insert_job
 INSERT INTO "visor_job" ("id", "run_at", "created_at", "priority", "max_attempts", "payload", "type", "queue", "schedule", "planned_at", "owner") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
@@ -20,10 +26,13 @@ INSERT INTO "visor_dead" ("job", "died_at", "attempts", "error") VALUES ($1, $2,
 INSERT INTO "visor_cancel" ("job", "requested_at") VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
 -- front_of_queue
-WITH taken AS MATERIALIZED (SELECT ctid AS place, "queue", "priority", "run_at", "job", "attempt" FROM "visor_ready" WHERE "queue" = $1 AND ("priority", "run_at", "job") > ($2, $3, $4) ORDER BY "priority", "run_at", "job" LIMIT $5 FOR UPDATE SKIP LOCKED), removed AS (DELETE FROM "visor_ready" WHERE ctid = ANY(ARRAY(SELECT place FROM taken))) SELECT j."id", r."attempt", j."type", r."queue", r."priority", j."payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at" FROM taken r JOIN "visor_job" j ON j."id" = r."job" ORDER BY r."priority", r."run_at", r."job" LIMIT $6;
+WITH taken AS MATERIALIZED (SELECT ctid AS place FROM "visor_ready" WHERE "queue" = $1 AND ("priority", "run_at", "job") > ($2, $3, $4) ORDER BY "priority", "run_at", "job" LIMIT $5 FOR UPDATE SKIP LOCKED), removed AS (DELETE FROM "visor_ready" WHERE ctid = ANY(ARRAY(SELECT place FROM taken)) RETURNING "queue", "priority", "run_at", "job", "attempt") SELECT j."id", r."attempt", j."type", r."queue", r."priority", CASE WHEN octet_length(j."payload") <= $6 THEN j."payload" ELSE '' END AS "payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at", j."uncounted" FROM removed r JOIN "visor_job" j ON j."id" = r."job" ORDER BY r."priority", r."run_at", r."job" LIMIT $7;
+
+-- find_payload
+SELECT "payload" FROM "visor_job" WHERE "id" = $1;
 
 -- remove_front
-DELETE FROM "visor_ready" WHERE 1 = 0;
+DELETE FROM "visor_ready" WHERE "queue" = $1 AND ("priority", "run_at", "job") <= ($2, $3, $4);
 
 -- remove_ready
 DELETE FROM "visor_ready" WHERE "queue" = $1 AND "priority" = $2 AND "run_at" = $3 AND "job" = $4;
@@ -50,7 +59,7 @@ INSERT INTO "visor_ready" ("queue", "priority", "run_at", "job", "attempt") SELE
 INSERT INTO "visor_scheduled" ("run_at", "job", "queue", "priority", "attempt") SELECT coalesce($1, "run_at"), "id", "queue", "priority", $2 FROM "visor_job" WHERE "id" = $3;
 
 -- find_facts
-SELECT "queue", "priority", "run_at", "max_attempts", "schedule" FROM "visor_job" WHERE "id" = $1;
+SELECT "queue", "priority", "run_at", "max_attempts", "schedule", "max_lost" FROM "visor_job" WHERE "id" = $1;
 
 -- due_jobs
 SELECT "run_at", "job", "priority", "attempt", "queue" FROM "visor_scheduled" WHERE "run_at" <= $1 ORDER BY "run_at", "job" LIMIT $2 FOR UPDATE SKIP LOCKED;
@@ -60,6 +69,9 @@ DELETE FROM "visor_scheduled" WHERE "run_at" = $1 AND "job" = $2;
 
 -- next_scheduled
 SELECT "run_at" FROM "visor_scheduled" ORDER BY "run_at", "job" LIMIT $1;
+
+-- next_scheduled_jobs
+SELECT "run_at", "job" FROM "visor_scheduled" ORDER BY "run_at", "job" LIMIT $1;
 
 -- any_waiting
 SELECT "job" FROM "visor_waiting" ORDER BY "blocker", "job" LIMIT $1;

@@ -1,5 +1,20 @@
+-- insert_node_type
+INSERT INTO "visor_node_type" ("node", "type", "epoch") VALUES ($1, $2, $3);
+
+-- all_node_types
+SELECT "node", "type", "epoch" FROM "visor_node_type" ORDER BY "node", "type";
+
+-- types_of_node
+SELECT "node", "type", "epoch" FROM "visor_node_type" WHERE "node" = $1;
+
+-- remove_node_type
+DELETE FROM "visor_node_type" WHERE "node" = $1 AND "type" = $2;
+
 -- insert_type_limit
 INSERT INTO "visor_type_limit" ("type", "concurrency", "key_concurrency", "rate", "key_rate", "per") VALUES ($1, $2, $3, $4, $5, $6);
+
+-- insert_new_type_limit
+INSERT INTO "visor_type_limit" ("type", "concurrency", "key_concurrency", "rate", "key_rate", "per") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
 
 -- update_type_limit
 UPDATE "visor_type_limit" SET "concurrency" = $1, "key_concurrency" = $2, "rate" = $3, "key_rate" = $4, "per" = $5 WHERE "type" = $6;

@@ -1,5 +1,20 @@
+-- insert_node_type
+INSERT INTO "visor_node_type" ("node", "type", "epoch") VALUES (?, ?, ?);
+
+-- all_node_types
+SELECT "node", "type", "epoch" FROM "visor_node_type" ORDER BY "node", "type";
+
+-- types_of_node
+SELECT "node", "type", "epoch" FROM "visor_node_type" WHERE "node" = ?;
+
+-- remove_node_type
+DELETE FROM "visor_node_type" WHERE "node" = ? AND "type" = ?;
+
 -- insert_type_limit
 INSERT INTO "visor_type_limit" ("type", "concurrency", "key_concurrency", "rate", "key_rate", "per") VALUES (?, ?, ?, ?, ?, ?);
+
+-- insert_new_type_limit
+INSERT INTO "visor_type_limit" ("type", "concurrency", "key_concurrency", "rate", "key_rate", "per") VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- update_type_limit
 UPDATE "visor_type_limit" SET "concurrency" = ?, "key_concurrency" = ?, "rate" = ?, "key_rate" = ?, "per" = ? WHERE "type" = ?;

@@ -10,6 +10,21 @@ DELETE FROM "visor_migration" WHERE "version" = ?;
 -- catalog
 SELECT m.name AS table_name, 'column' AS kind, c.name AS part FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name LIKE 'visor!_%' ESCAPE '!' UNION ALL SELECT tbl_name, 'index', name FROM sqlite_schema WHERE type = 'index' AND name LIKE 'visor!_%' ESCAPE '!' ORDER BY 1, 2, 3;
 
+-- any_job
+SELECT "id" FROM "visor_job" ORDER BY "id" LIMIT ?;
+
+-- working_nodes
+SELECT "name", "address", "version", "lease_until" FROM "visor_node" WHERE "state" <> 'offline' ORDER BY "name";
+
+-- raise_epochs
+UPDATE "visor_node" SET "epoch" = ?;
+
+-- lock_sequence
+SELECT "next" FROM "visor_sequence" WHERE "name" = ?;
+
+-- find_unlocked_sequence
+SELECT "next" FROM "visor_sequence" WHERE "name" = ?;
+
 CREATE TABLE "visor_migration" (
   "version" INTEGER NOT NULL,
   "name" TEXT NOT NULL,
@@ -201,3 +216,64 @@ DROP TABLE "visor_claim";
 DROP TABLE "visor_type_limit";
 ALTER TABLE "visor_node" DROP COLUMN "resources";
 ALTER TABLE "visor_lease" DROP COLUMN "limited";
+-- up 4: declarations, losses and fences, checksum 4f5a4781c16b792b
+ALTER TABLE "visor_job" ADD COLUMN "uncounted" INTEGER;
+ALTER TABLE "visor_job" ADD COLUMN "max_lost" INTEGER;
+ALTER TABLE "visor_node" ADD COLUMN "token" INTEGER;
+ALTER TABLE "visor_node" ADD COLUMN "survived" INTEGER;
+ALTER TABLE "visor_schedule" ADD COLUMN "max_lost" INTEGER;
+ALTER TABLE "visor_schedule" ADD COLUMN "set_name" TEXT;
+ALTER TABLE "visor_schedule" ADD COLUMN "digest" TEXT;
+ALTER TABLE "visor_schedule" ADD COLUMN "retired_at" INTEGER;
+ALTER TABLE "visor_schedule" ADD COLUMN "dst_gap" TEXT;
+ALTER TABLE "visor_schedule" ADD COLUMN "dst_overlap" TEXT;
+ALTER TABLE "visor_schedule" ADD COLUMN "anchor" TEXT;
+ALTER TABLE "visor_fire" ADD COLUMN "reason" TEXT;
+CREATE TABLE "visor_node_type" (
+  "node" TEXT NOT NULL,
+  "type" TEXT NOT NULL,
+  "epoch" INTEGER NOT NULL,
+  PRIMARY KEY ("node", "type")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "visor_declaration" (
+  "node" TEXT NOT NULL,
+  "origin" TEXT NOT NULL,
+  "set_name" TEXT NOT NULL,
+  "declared_at" INTEGER NOT NULL,
+  "digest" TEXT NOT NULL,
+  PRIMARY KEY ("node", "origin", "set_name")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "visor_manifest" (
+  "digest" TEXT NOT NULL,
+  "origin" TEXT NOT NULL,
+  "set_name" TEXT NOT NULL,
+  "declared_at" INTEGER NOT NULL,
+  "parts" INTEGER NOT NULL,
+  PRIMARY KEY ("digest")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "visor_manifest_part" (
+  "digest" TEXT NOT NULL,
+  "part" INTEGER NOT NULL,
+  "written_at" INTEGER NOT NULL,
+  "entries" TEXT NOT NULL,
+  PRIMARY KEY ("digest", "part")
+) STRICT, WITHOUT ROWID;
+-- down 4
+DROP TABLE "visor_manifest_part";
+DROP TABLE "visor_manifest";
+DROP TABLE "visor_declaration";
+DROP TABLE "visor_node_type";
+ALTER TABLE "visor_fire" DROP COLUMN "reason";
+ALTER TABLE "visor_schedule" DROP COLUMN "max_lost";
+ALTER TABLE "visor_schedule" DROP COLUMN "set_name";
+ALTER TABLE "visor_schedule" DROP COLUMN "digest";
+ALTER TABLE "visor_schedule" DROP COLUMN "retired_at";
+ALTER TABLE "visor_schedule" DROP COLUMN "dst_gap";
+ALTER TABLE "visor_schedule" DROP COLUMN "dst_overlap";
+ALTER TABLE "visor_schedule" DROP COLUMN "anchor";
+ALTER TABLE "visor_node" DROP COLUMN "token";
+ALTER TABLE "visor_node" DROP COLUMN "survived";
+ALTER TABLE "visor_job" DROP COLUMN "uncounted";
+ALTER TABLE "visor_job" DROP COLUMN "max_lost";
+-- up 5: numbers of jobs, long names of queues, checksum cbf29ce484222325
+-- down 5

@@ -1,0 +1,429 @@
+#ifndef VISOR_BASE_JSON_TEXT_HPP
+#define VISOR_BASE_JSON_TEXT_HPP
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+/// JSON as it is written. Everything that reads or passes on a payload uses this scanner, so that all of it has the same limits and a
+/// number stays the digits that somebody wrote. It makes no tree: a text of any size costs O(bytes) time and O(depth) space.
+namespace visor {
+
+/// The bounds of every payload, wherever it comes from. A number must be one that a `double` can hold, neither overflowing nor
+/// becoming zero; how many digits it has does not matter.
+struct json_limits {
+  static constexpr std::size_t depth = 200;               ///< arrays and objects within one another
+  static constexpr std::size_t bytes = 16 * 1024 * 1024;  ///< of a payload; a database may take less
+};
+
+namespace detail {
+
+/// Why a text is not taken, and where.
+struct json_fault {
+  std::size_t offset = 0;  ///< in bytes, from 0
+  std::string path;        ///< of the value: `items[2].pages`; empty for the whole text
+  std::string reason;      ///< continues a sentence that began with the name of the text
+
+  /// The reason with the field, or the byte, that it is about.
+  std::string message() const {
+    return path.empty() ? reason + " (at byte " + std::to_string(offset + 1) + ")" : "has a field \"" + path + "\" that " + reason;
+  }
+};
+
+/// Whether the text is a number as JSON writes one.
+inline bool is_json_number(std::string_view text) noexcept {
+  std::size_t at = text.starts_with('-') ? 1 : 0;
+  auto const digits = [&] {
+    std::size_t const begin = at;
+    while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
+    return at - begin;
+  };
+  bool const zero = at < text.size() && text[at] == '0';
+  std::size_t const whole = digits();
+  if (whole == 0 || (zero && whole > 1)) return false;
+  if (at < text.size() && text[at] == '.') {
+    ++at;
+    if (digits() == 0) return false;
+  }
+  if (at < text.size() && (text[at] | 0x20) == 'e') {
+    ++at;
+    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
+    if (digits() == 0) return false;
+  }
+  return at == text.size();
+}
+
+/// Whether every digit of the mantissa of a JSON number is zero.
+inline bool is_zero(std::string_view number) noexcept {
+  return number.substr(0, number.find_first_of("eE")).find_first_of("123456789") == number.npos;
+}
+
+/// Decimal digits without zeros at either end, and what the last of them is worth.
+struct decimal_number {
+  std::string digits;
+  std::int64_t exponent = 0;
+  friend bool operator==(decimal_number const&, decimal_number const&) = default;
+};
+
+inline decimal_number as_decimal(std::string_view number) {
+  decimal_number result;
+  auto const e = std::min(number.find_first_of("eE"), number.size());
+  bool fraction = false;
+  for (char const c : number.substr(0, e)) {
+    if (c == '.') fraction = true;
+    if (c < '0' || c > '9') continue;
+    if (!(result.digits.empty() && c == '0')) result.digits += c;
+    if (fraction) --result.exponent;
+  }
+  while (result.digits.ends_with('0')) {
+    result.digits.pop_back();
+    ++result.exponent;
+  }
+  if (e < number.size()) {
+    std::string_view power = number.substr(e + 1);
+    if (power.starts_with('+')) power.remove_prefix(1);
+    constexpr std::int64_t beyond = 1'000'000'000'000;  // more than any text has digits
+    std::int64_t value = 0;
+    bool const fits = std::from_chars(power.data(), power.data() + power.size(), value).ec == std::errc();
+    result.exponent += fits ? std::clamp(value, -beyond, beyond) : power.starts_with('-') ? -beyond : beyond;
+  }
+  if (result.digits.empty()) result.exponent = 0;
+  return result;
+}
+
+/// What keeps a JSON number from being read by others: it continues a sentence about the field. Empty: nothing.
+inline std::string_view number_fault(std::string_view number) {
+  // The largest double has 309 digits.
+  if (number.size() < 300 && number.find_first_of("eE") == number.npos) return {};
+  double value = 0;
+  auto const failed = std::from_chars(number.data(), number.data() + number.size(), value).ec;
+  if (is_zero(number) || (failed == std::errc() && std::isfinite(value) && value != 0)) return {};
+  auto const [digits, exponent] = as_decimal(number);
+  bool const small = static_cast<std::int64_t>(digits.size()) + exponent <= 0;
+  return small ? "is so small that programs read it as 0" : "is larger than any program can read";
+}
+
+/// Whether a C++ program that reads a JSON number, as a whole number of 64 bits or a `double`, can write all of its digits again.
+inline bool keeps_digits(std::string_view number) {
+  if (number.size() <= 15) return true;  // so many digits, or fewer and a power of ten, survive in a double
+  char const* const end = number.data() + number.size();
+  std::int64_t whole = 0;
+  std::uint64_t natural = 0;
+  if (auto const [at, failed] = std::from_chars(number.data(), end, whole); failed == std::errc() && at == end) return true;
+  if (auto const [at, failed] = std::from_chars(number.data(), end, natural); failed == std::errc() && at == end) return true;
+  double value = 0;
+  if (std::from_chars(number.data(), end, value).ec != std::errc() && !is_zero(number)) return false;
+  std::array<char, 64> shortest{};
+  auto const written = std::to_chars(shortest.data(), shortest.data() + shortest.size(), value);
+  return as_decimal(number) == as_decimal(std::string_view(shortest.data(), written.ptr));
+}
+
+/// One way through a JSON text.
+class json_scanner {
+ public:
+  /// \param text must outlive this
+  explicit json_scanner(std::string_view text) noexcept : text_(text) {}
+
+  /// Reads the whole text.
+  /// \param field called as `field(key, value)`, both as they are written, for each field at the top of an object
+  /// \param number called for each number; what it returns, if that is not empty, is the reason to refuse it
+  template <class Field, class Number>
+  std::optional<json_fault> scan(Field&& field, Number&& number) {
+    for (;;) {
+      skip_space();
+      if (depth_ == 1) top_ = at_;
+      bool closed = false;
+      switch (peek()) {
+        case '{':
+        case '[':
+          if (depth_ == json_limits::depth)
+            return fault("is nested more than " + std::to_string(json_limits::depth) + " levels deep", true);
+          frames_[depth_++] = {peek() == '{', 0, {}};
+          ++at_;
+          skip_space();
+          if (peek() == (frame().is_object ? '}' : ']')) {
+            closed = true;
+          } else if (frame().is_object) {
+            if (auto wrong = key()) return wrong;
+            continue;
+          } else {
+            continue;
+          }
+          break;
+        case '"':
+          if (!skip_string()) return broken();
+          break;
+        case 't':
+        case 'f':
+        case 'n':
+          if (!skip_word()) return broken();
+          break;
+        default: {
+          std::string_view const found = take_number();
+          if (!is_json_number(found)) {
+            at_ -= found.size();
+            return broken();
+          }
+          std::string_view reason = number_fault(found);
+          if (reason.empty()) reason = number(found);
+          if (!reason.empty()) {
+            at_ -= found.size();
+            return fault(std::string(reason), false);
+          }
+        }
+      }
+      // Behind a value, or before the bracket that closes an empty group.
+      for (bool more = false; !more;) {
+        if (closed) {
+          ++at_;
+          --depth_;
+          closed = false;
+        }
+        if (depth_ == 1 && frame().is_object) field(frame().key, text_.substr(top_, at_ - top_));
+        skip_space();
+        if (depth_ == 0) {
+          if (at_ == text_.size()) return std::nullopt;
+          return broken();
+        }
+        if (peek() == ',') {
+          ++at_;
+          ++frame().index;
+          skip_space();
+          if (frame().is_object)
+            if (auto wrong = key()) return wrong;
+          more = true;
+        } else if (peek() == (frame().is_object ? '}' : ']')) {
+          closed = true;
+        } else {
+          return broken();
+        }
+      }
+    }
+  }
+
+ private:
+  struct group {
+    bool is_object = false;
+    std::size_t index = 0;
+    std::string_view key;
+  };
+
+  group& frame() noexcept { return frames_[depth_ - 1]; }
+  char peek() const noexcept { return at_ < text_.size() ? text_[at_] : '\0'; }
+
+  void skip_space() noexcept {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) ++at_;
+  }
+
+  std::optional<json_fault> key() {
+    std::size_t const begin = at_ + 1;
+    if (peek() != '"' || !skip_string()) return broken();
+    frame().key = text_.substr(begin, at_ - begin - 1);
+    skip_space();
+    if (peek() != ':') return broken();
+    ++at_;
+    return std::nullopt;
+  }
+
+  bool skip_word() noexcept {
+    for (std::string_view const word : {"true", "false", "null"})
+      if (text_.substr(at_, word.size()) == word) {
+        at_ += word.size();
+        return true;
+      }
+    return false;
+  }
+
+  std::string_view take_number() noexcept {
+    std::size_t const begin = at_;
+    at_ = std::min(text_.find_first_not_of("0123456789+-.eE", at_), text_.size());
+    return text_.substr(begin, at_ - begin);
+  }
+
+  /// The code unit of `\uXXXX`, of which `at_` is the first digit; -1 if it is none.
+  int take_unit() noexcept {
+    unsigned unit = 0;
+    if (text_.size() - at_ < 4) return -1;
+    auto const [end, failed] = std::from_chars(text_.data() + at_, text_.data() + at_ + 4, unit, 16);
+    if (failed != std::errc() || end != text_.data() + at_ + 4) return -1;
+    at_ += 4;
+    return static_cast<int>(unit);
+  }
+
+  /// From one quotation mark to behind the other. False: `at_` is where it is broken.
+  bool skip_string() noexcept {
+    ++at_;
+    while (at_ < text_.size()) {
+      auto const c = static_cast<unsigned char>(text_[at_]);
+      if (c < 0x20) return false;
+      ++at_;
+      if (c == '"') return true;
+      if (c != '\\') continue;
+      char const escape = peek();
+      if (escape != 'u') {
+        if (std::string_view("\"\\/bfnrt").find(escape) == std::string_view::npos || at_ == text_.size()) return false;
+        ++at_;
+        continue;
+      }
+      ++at_;
+      int const unit = take_unit();
+      if (unit < 0 || (unit >= 0xDC00 && unit <= 0xDFFF)) return false;
+      if (unit < 0xD800 || unit > 0xDBFF) continue;
+      if (text_.substr(at_, 2) != "\\u") return false;  // half a character
+      at_ += 2;
+      if (int const low = take_unit(); low < 0xDC00 || low > 0xDFFF) return false;
+    }
+    return false;
+  }
+
+  std::optional<json_fault> broken() const {
+    return json_fault{at_, {}, at_ >= text_.size() ? "is not JSON: it ends too early" : "is not JSON"};
+  }
+
+  std::optional<json_fault> fault(std::string reason, bool whole) const {
+    return json_fault{at_, whole ? std::string() : path(), std::move(reason)};
+  }
+
+  /// Where `at_` is, short enough for a message.
+  std::string path() const {
+    constexpr std::size_t longest = 60;
+    std::string result;
+    for (std::size_t i = 0; i < depth_; ++i) {
+      if (result.size() > longest) return result + "...";
+      if (!frames_[i].is_object) {
+        result += "[" + std::to_string(frames_[i].index) + "]";
+        continue;
+      }
+      std::size_t size = std::min(frames_[i].key.size(), longest);
+      while (size > 0 && size < frames_[i].key.size() && (static_cast<unsigned char>(frames_[i].key[size]) & 0xC0) == 0x80) --size;
+      if (!result.empty()) result += '.';
+      result += frames_[i].key.substr(0, size);
+      if (size < frames_[i].key.size()) result += "...";
+    }
+    return result;
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  std::size_t top_ = 0;  ///< where the value of a field at the top begins
+  std::size_t depth_ = 0;
+  std::array<group, json_limits::depth> frames_;
+};
+
+inline constexpr auto no_json_field = [](std::string_view, std::string_view) {};
+inline constexpr auto any_json_number = [](std::string_view) { return std::string_view(); };
+
+/// What keeps a text from being a payload, but for its size and characters; see `json_limits`.
+inline std::optional<json_fault> find_json_fault(std::string_view text) { return json_scanner(text).scan(no_json_field, any_json_number); }
+
+/// The same for a program that must read every number: one with more digits than it can keep is refused, too.
+inline std::optional<json_fault> find_lost_digits(std::string_view text) {
+  auto const number = [](std::string_view digits) {
+    return keeps_digits(digits) ? std::string_view() : std::string_view("has more digits than a number of 64 bits can hold");
+  };
+  return json_scanner(text).scan(no_json_field, number);
+}
+
+/// Calls `field(key, value)`, both as they are written, for each field at the top of an object.
+/// \return false for a text that is not JSON; then some calls may have been made
+template <class Field>
+bool for_each_json_field(std::string_view text, Field&& field) {
+  return !json_scanner(text).scan(field, any_json_number);
+}
+
+inline void append_utf8(std::string& out, std::uint32_t code) {
+  auto const put = [&](std::uint32_t bits) { out += static_cast<char>(bits); };
+  if (code < 0x80) return put(code);
+  if (code < 0x800) {
+    put(0xC0 | code >> 6);
+  } else if (code < 0x10000) {
+    put(0xE0 | code >> 12);
+    put(0x80 | (code >> 6 & 0x3F));
+  } else {
+    put(0xF0 | code >> 18);
+    put(0x80 | (code >> 12 & 0x3F));
+    put(0x80 | (code >> 6 & 0x3F));
+  }
+  put(0x80 | (code & 0x3F));
+}
+
+/// What the inside of a JSON string means. The text must be one that `json_scanner` has passed.
+inline std::string unescaped_json(std::string_view inside) {
+  std::string result;
+  result.reserve(inside.size());
+  auto const unit = [&](std::size_t at) {
+    std::uint32_t value = 0;
+    std::from_chars(inside.data() + at, inside.data() + std::min(at + 4, inside.size()), value, 16);
+    return value;
+  };
+  for (std::size_t i = 0; i < inside.size(); ++i) {
+    if (inside[i] != '\\' || i + 1 == inside.size()) {
+      result += inside[i];
+      continue;
+    }
+    constexpr std::string_view letters = "bfnrt";
+    constexpr std::string_view meanings = "\b\f\n\r\t";
+    char const escape = inside[++i];
+    if (auto const known = letters.find(escape); known != letters.npos) {
+      result += meanings[known];
+    } else if (escape != 'u') {
+      result += escape;
+    } else {
+      std::uint32_t code = unit(i + 1);
+      i += 4;
+      if (code >= 0xD800 && code <= 0xDBFF) {
+        code = 0x10000 + ((code - 0xD800) << 10) + (unit(i + 3) - 0xDC00);
+        i += 6;
+      }
+      append_utf8(result, code);
+    }
+  }
+  return result;
+}
+
+/// A text, number or boolean as plain text: what the string means, the number as it is written. Nothing for `null`, arrays and objects.
+/// \param value a JSON value that `json_scanner` has passed
+inline std::optional<std::string> json_scalar_text(std::string_view value) {
+  if (value.empty() || value.front() == '{' || value.front() == '[' || value == "null") return std::nullopt;
+  if (value.front() == '"') return unescaped_json(value.substr(1, value.size() - 2));
+  return std::string(value);
+}
+
+/// The value of a field at the top of an object, as it is written. Of several with one name the last counts, as nearly everywhere.
+inline std::optional<std::string_view> find_json_field(std::string_view text, std::string_view name) {
+  std::optional<std::string_view> result;
+  auto const look = [&](std::string_view key, std::string_view value) {
+    if (key == name || (key.find('\\') != key.npos && unescaped_json(key) == name)) result = value;
+  };
+  if (!for_each_json_field(text, look)) return std::nullopt;
+  return result;
+}
+
+/// The same JSON without blanks and line breaks between its parts.
+inline std::string compact_json(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char const c = text[i];
+    if (!in_string && (c == ' ' || c == '\n' || c == '\r' || c == '\t')) continue;
+    result += c;
+    if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\' && i + 1 < text.size()) result += text[++i];
+  }
+  return result;
+}
+
+}  // namespace detail
+}  // namespace visor
+
+#endif

@@ -1,0 +1,207 @@
+#ifndef VISOR_CONFIG_SECRETS_HPP
+#define VISOR_CONFIG_SECRETS_HPP
+
+#include "visor/base/text.hpp"
+#include "visor/config/document.hpp"
+#include "visor/config/environment.hpp"
+#include "visor/config/settings.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <iterator>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// Which variables of the environment, and which texts, are secret by what a configuration says.
+namespace visor {
+
+namespace detail {
+
+/// Variables that tell every program where it is. They are never secrets, wherever a configuration uses them.
+inline bool is_plain_variable(std::string_view name) noexcept {
+  static constexpr std::string_view names[] = {"PATH", "HOME",   "USER",     "LOGNAME", "SHELL",          "LANG",
+                                               "TZ",   "TMPDIR", "HOSTNAME", "PWD",     "LD_LIBRARY_PATH"};
+  return std::ranges::find(names, name) != std::end(names) || name.starts_with("LC_");
+}
+
+/// The parts of a URL, as a file writes it, that may hold a secret: what goes before the host, unless it is a user's name alone, and
+/// what follows the host, unless `is_database`, where that is the name of a database and options. All of it where no `://` shows which
+/// part is which.
+inline std::vector<std::string_view> secret_parts(std::string_view url, bool is_database) {
+  auto const scheme = url.find("://");
+  if (scheme == url.npos || url.substr(0, scheme).find("${") != url.npos) return {url};
+  std::string_view rest = url.substr(scheme + 3);
+  // A default may hold any character, and a variable does not end the host.
+  std::size_t end = 0;
+  for (std::size_t depth = 0; end < rest.size(); ++end) {
+    if (rest.substr(end).starts_with("${")) ++depth;
+    if (rest[end] == '}' && depth > 0) --depth;
+    if (depth == 0 && std::string_view("/?#").find(rest[end]) != std::string_view::npos) break;
+  }
+  std::vector<std::string_view> parts;
+  std::string_view const authority = rest.substr(0, end);
+  std::string_view const path = rest.substr(end);
+  auto const at = authority.rfind('@');
+  if (at != authority.npos) {
+    std::string_view const user = authority.substr(0, at);
+    // `user:password`; a variable in front of which no colon stands may be both.
+    std::size_t colon = 0;
+    for (std::size_t depth = 0; colon < user.size() && (depth != 0 || user[colon] != ':'); ++colon) {
+      if (user.substr(colon).starts_with("${")) ++depth;
+      if (user[colon] == '}' && depth > 0) --depth;
+    }
+    parts.push_back(colon < user.size() ? user.substr(colon) : user);
+  } else if (is_database && authority.starts_with("${")) {
+    parts.push_back(authority);  // it may be `user:password@host`
+  }
+  if (!is_database) {
+    parts.push_back(path);
+    return parts;
+  }
+  for (std::string_view const option : {"password=", "sslpassword=", "sslkey="})
+    for (auto begin = path.find(option); begin != path.npos; begin = path.find(option, begin + 1)) {
+      auto const value = path.substr(begin + option.size());
+      parts.push_back(value.substr(0, value.find('&')));
+    }
+  return parts;
+}
+
+/// What stands between the user and the host of a URL, as it is written there; empty if there is none.
+inline std::string_view password_in_url(std::string_view url) {
+  auto const scheme = url.find("://");
+  if (scheme == url.npos) return {};
+  std::string_view const rest = url.substr(scheme + 3);
+  std::string_view const authority = rest.substr(0, rest.find_first_of("/?#"));
+  auto const at = authority.rfind('@');
+  auto const colon = authority.find(':');
+  return at == authority.npos || colon > at ? std::string_view() : authority.substr(colon + 1, at - colon - 1);
+}
+
+/// What a path of the configuration holds.
+enum class secrecy { none, whole, url, database_url };
+
+inline secrecy secrecy_of(std::string_view path) noexcept {
+  if (path == "scheduler.storage.connection.password" || path == "scheduler.storage.connection.ssl.key") return secrecy::whole;
+  if (path == "scheduler.storage.connection.connection_string") return secrecy::database_url;
+  if (!path.starts_with("workflows.")) return secrecy::none;
+  if (path.ends_with(".webhook.url")) return secrecy::url;
+  // A name with a dot in it is quoted, so these are keys: `workflows.NAME.env.VARIABLE`.
+  return path.find(".webhook.headers.") != path.npos || path.find(".env.") != path.npos ? secrecy::whole : secrecy::none;
+}
+
+/// Adds the variables of which a part of a document makes a secret.
+/// \param path of the part
+inline void add_secret_variables(node const& from, std::string const& path, std::set<std::string>& names) {
+  for (auto const& child : from.children) add_secret_variables(child, join_path(path, child.key), names);
+  using enum secrecy;
+  auto const kind = secrecy_of(path);
+  if (from.variables.empty() || kind == none) return;
+  std::vector<std::string_view> parts{from.written};
+  if (kind != whole) parts = secret_parts(from.written, kind == database_url);
+  for (auto const& name : from.variables) {
+    auto const stands_in = [&](std::string_view part) {
+      return part.find("${" + name + "}") != part.npos || part.find("${" + name + ":-") != part.npos;
+    };
+    if (std::ranges::any_of(parts, stands_in) && !is_plain_variable(name)) names.insert(name);
+  }
+}
+
+/// The user of a proxy, with the password if there is one, as the proxy's address has them; empty: none.
+inline std::string_view proxy_user(std::string_view proxy) {
+  if (auto const scheme = proxy.find("://"); scheme != proxy.npos) proxy.remove_prefix(scheme + 3);
+  proxy = proxy.substr(0, proxy.find_first_of("/?#"));
+  auto const at = proxy.rfind('@');
+  return at == proxy.npos ? std::string_view() : proxy.substr(0, at);
+}
+
+/// Adds the variables of proxies through which webhooks go as a user, and those of other programs that name the same user.
+inline void add_proxies(environment const& lookup, std::set<std::string>& names) {
+  std::set<std::string> users;
+  auto const look_at = [&](std::initializer_list<char const*> variables, bool are_ours) {
+    for (std::string const name : variables) {
+      auto const value = lookup(name);
+      std::string const user{value ? proxy_user(*value) : std::string_view()};
+      if (user.empty() || (!are_ours && !users.contains(user))) continue;
+      users.insert(user);
+      names.insert(name);
+    }
+  };
+  look_at({"http_proxy", "https_proxy", "HTTPS_PROXY"}, true);
+  look_at({"HTTP_PROXY", "all_proxy", "ALL_PROXY", "ftp_proxy", "FTP_PROXY"}, false);
+}
+
+/// The variables that no command inherits: those of passwords, keys and connection strings that visor reads with a driver, also where a
+/// stronger source is used in their place; where there are webhooks, those of proxies with a password; and those of which a file makes a
+/// secret: values of `env`, headers of webhooks, paths of their URLs. Variables that every program needs, such as `PATH` and `HOME`, are
+/// none of them, nor are those of a URL's user, host and database.
+/// \param document of the file
+inline std::vector<std::string> secret_variables(node const& document, settings const& all, environment const& lookup) {
+  std::set<std::string> names;
+  add_secret_variables(document, {}, names);
+  bool const server = is_server(all.storage.driver);
+  auto const add = [&](std::string const& name, variable_use use) {
+    bool const counts = use == variable_use::always || (use == variable_use::server) == server;
+    if (auto const value = lookup(name); counts && value && !value->empty()) names.insert(name);
+  };
+  for (auto const& each : named_variables)
+    if (secrecy_of(each.path) != secrecy::none) add(std::string{each.name}, each.use);
+  for (std::string_view const key : {"password", "connection_string", "ssl.key"})
+    add(variable_of("scheduler.storage.connection." + std::string{key}), variable_use::always);
+  // libpq reads this one where it is given no password.
+  auto const& connection = all.storage.connection;
+  if (all.storage.driver == storage_driver::postgresql && connection.password.empty() &&
+      password_in_url(connection.connection_string.reveal()).empty())
+    add("PGPASSWORD", variable_use::server);
+  if (std::ranges::any_of(all.workflows, [](workflow const& each) { return each.webhook.has_value(); })) add_proxies(lookup, names);
+  return {names.begin(), names.end()};
+}
+
+}  // namespace detail
+
+/// The texts that no message may repeat: passwords, connection strings, keys, and values of `env` and of webhooks' headers. What is shorter
+/// than six bytes is left out, since it would be found everywhere.
+inline std::vector<secret> secret_texts(settings const& all) {
+  std::vector<secret> texts;
+  auto const add_line = [&](std::string_view text) {
+    if (text.size() >= 6) texts.emplace_back(std::string(text));
+  };
+  // A message shows one line, so each line of a key counts by itself.
+  auto const add = [&](std::string_view text) {
+    for (std::size_t begin = 0; begin < text.size();) {
+      auto const end = std::min(text.find_first_of("\r\n", begin), text.size());
+      add_line(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  };
+  auto const& connection = all.storage.connection;
+  add(connection.password.reveal());
+  std::string_view const url = connection.connection_string.reveal();
+  add(url);
+  auto const password = detail::password_in_url(url);
+  add(password);
+  add(detail::percent_decoded(password));
+  if (connection.ssl && !connection.ssl->key.is_path()) add(connection.ssl->key.content());
+  for (auto const& workflow : all.workflows) {
+    for (auto const& [_, value] : workflow.env) add(value.reveal());
+    if (!workflow.webhook) continue;
+    for (auto const& [_, value] : workflow.webhook->headers) {
+      std::string_view const whole = value.reveal();
+      add(whole);
+      if (auto const space = whole.rfind(' '); space != whole.npos) add(whole.substr(space + 1));
+    }
+  }
+  // The longest first: one may be a part of another.
+  // Not a stable sort, whose buffer is by a function that C++17 deprecates: libstdc++ 12 calls it, and clang says so.
+  std::ranges::sort(texts, std::ranges::greater(),
+                    [](secret const& each) { return std::pair(each.reveal().size(), std::string_view(each.reveal())); });
+  return texts;
+}
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,286 @@
+#ifndef VISOR_ENGINE_SCHEDULE_SETS_HPP
+#define VISOR_ENGINE_SCHEDULE_SETS_HPP
+
+#include "visor/base/signal.hpp"
+#include "visor/engine/node.hpp"
+#include "visor/engine/set_steps.hpp"
+#include "visor/store/check_text.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace visor::detail {
+
+/// The schedules of this node's file and program: declares them, and brings the store to what all living nodes declare, at the start and
+/// whenever that becomes something else. Every node does so for its own sets, so there is no leader, and the last one of an older version
+/// that is left has its definitions back.
+template <store Store, timekeeper Clock>
+class schedule_sets {
+ public:
+  explicit schedule_sets(shared_node<Store, Clock>& shared)
+      : node_(shared),
+        changed_(shared.strand, shared.clock),
+        pause_(shared.strand, shared.clock),
+        first_done_(shared.strand, shared.clock),
+        done_(shared.strand, shared.clock) {}
+
+  void add(schedule_record schedule) {
+    check_text(schedule);
+    if (schedule.id.empty()) throw error(condition::invalid_argument, "a schedule has no id");
+    if (schedule.expression.empty() && !schedule.next_at)
+      throw error(condition::invalid_argument, "schedule " + schedule.id + " has neither an expression nor an instant");
+    if (!schedule.expression.empty()) occurrences(schedule);
+    if (!ids_.insert(schedule.id).second) throw error(condition::already_exists, "there is a schedule " + schedule.id + " already");
+    of(schedule.origin).schedules.push_back(std::move(schedule));
+  }
+
+  void declare(schedule_set set) {
+    auto& own = of(set.origin);
+    own.set = std::move(set);
+  }
+
+  void start() {
+    for (auto& [_, own] : own_) prepare(own);
+    ids_ = {};
+    running_ = true;
+    boost::asio::co_spawn(node_.strand, loop(), [this](std::exception_ptr) {
+      running_ = is_waited_for_ = false;
+      first_done_.notify();
+      done_.notify();
+    });
+  }
+
+  /// Somebody may have come or gone.
+  void wake() { changed_.notify(); }
+
+  /// \pre draining
+  void drain() {
+    changed_.notify();
+    pause_.notify();
+  }
+
+  /// Waits until the store has what is declared, for a while: whatever is stored already need not wait for ever.
+  task<> wait_for_first(duration longest) {
+    auto const end = node_.clock.elapsed() + longest;
+    while (is_waited_for_ && node_.clock.elapsed() < end) co_await first_done_.wait_for(end - node_.clock.elapsed());
+  }
+
+  /// \pre draining, and woken
+  task<> finished() {
+    while (running_) co_await done_.wait_for(std::chrono::seconds{1});
+  }
+
+ private:
+  /// One set of this node.
+  struct own_set {
+    schedule_set set;
+    std::vector<schedule_record> schedules;  ///< by id, with their digests
+    std::string digest;                      ///< of the manifest
+    int parts = 0;
+    std::vector<std::string> basis;  ///< what living nodes declared when the store was brought to it
+    std::uint64_t company = 0;       ///< as that of the node then: others may have come and gone since, and declared something else
+  };
+
+  static constexpr std::chrono::seconds between_looks{5};
+  static constexpr std::chrono::seconds shortest_wait{1};  ///< between looks, however often it is woken
+  static constexpr std::chrono::seconds longest_rest{2};   ///< of what was begun, by a node that drains
+  static constexpr std::size_t parts_at_once = 10;
+  static constexpr std::size_t most_lines = 50;  ///< of each kind in the log; who changes thousands gets the rest with `schedule diff`
+
+  own_set& of(origin from) {
+    auto const [at, is_new] = own_.try_emplace(from);
+    if (is_new) at->second.set.origin = from;
+    return at->second;
+  }
+
+  static void prepare(own_set& own) {
+    std::ranges::sort(own.schedules, {}, &schedule_record::id);
+    for (auto& each : own.schedules) {
+      each.origin = own.set.origin;
+      each.set_name = own.set.name;
+      each.digest = definition_digest(each);
+    }
+    auto const all = manifest_of(own.schedules, instant());
+    own.digest = all.digest(own.set);
+    own.parts = static_cast<int>((own.schedules.size() + manifest::part_size - 1) / manifest::part_size);
+  }
+
+  task<> loop() {
+    failure_pause pause;
+    for (bool is_first = true; is_first || !node_.draining; is_first = false) {  // once also by a node that is told to stop at once
+      duration wait = std::max<duration>(between_looks, node_.settings.poll_interval);
+      std::string trouble;
+      try {
+        if (!node_.lost) co_await look();
+        pause.reset();
+      } catch (error const& failure) {
+        if (failure.kind() != condition::lease_lost) trouble = failure.what();  // that is the business of the membership
+        wait = pause.next();
+      } catch (std::exception const& failure) {
+        trouble = failure.what();
+        wait = pause.next();
+      }
+      if (!trouble.empty()) node_.log(log_level::warning, "declaring schedules: ", trouble);
+      if (trouble.empty() && declared_under_ && is_waited_for_) {
+        is_waited_for_ = false;
+        first_done_.notify();
+      }
+      auto const slept_from = node_.clock.elapsed();
+      if (!node_.draining) co_await changed_.wait_for(wait);
+      duration const rest = std::min<duration>(shortest_wait, wait) - (node_.clock.elapsed() - slept_from);
+      if (rest > duration{0} && !node_.draining) co_await pause_.wait_for(rest);
+    }
+  }
+
+  /// Declares what is not declared under this epoch, and sees whether the store has what is declared.
+  task<> look() {
+    if (declared_under_ != node_.lease.epoch) {
+      co_await declare();
+    } else if (node_.settings.exclusive && is_brought()) {
+      co_return;  // there is nobody else
+    }
+    for (auto& [_, own] : own_) {
+      auto living = co_await node_.kept.declared(own.set);
+      auto const company = node_.company;
+      if (living == own.basis && company == own.company) continue;
+      co_await bring(own, std::move(living));
+      own.company = company;
+    }
+  }
+
+  /// Whether the store was brought to what is declared since this node declared it.
+  bool is_brought() const {
+    return std::ranges::none_of(own_, [](auto const& each) { return each.second.basis.empty(); });
+  }
+
+  /// Whoever is told to stop does not leave a start half done without need, and does not take long over it.
+  bool may_go_on() {
+    if (!node_.draining) return true;
+    if (!drains_since_) drains_since_ = node_.clock.elapsed();
+    return node_.clock.elapsed() - *drains_since_ < longest_rest;
+  }
+
+  task<> declare() {
+    auto const held = node_.lease;
+    std::vector<set_declaration> sets;
+    for (auto const& [_, own] : own_) sets.emplace_back(own.set, own.digest, own.parts);
+    for (int attempt = 0; !co_await node_.kept.declare(held, sets); ++attempt) {
+      if (attempt == 3) throw error(condition::conflict, "the manifests of schedules do not stay in the store: it is tried again");
+      for (auto const& [_, own] : own_) co_await write_manifest(own);
+    }
+    declared_under_ = held.epoch;
+    for (auto& [_, own] : own_) own.basis.clear();  // while it was not declared, others may have removed it
+  }
+
+  task<> write_manifest(own_set const& own) {
+    auto const now = co_await node_.kept.now();
+    auto fresh = manifest_of(own.schedules, now);
+    auto const all = co_await known_manifest(node_.kept, own.set, std::move(fresh));
+    auto const parts = all.parts();
+    for (std::size_t first = 0; first < parts.size(); first += parts_at_once) {
+      auto const some = std::span(parts).subspan(first, std::min(parts_at_once, parts.size() - first));
+      co_await node_.kept.put_manifest(own.digest, static_cast<int>(first), some);
+    }
+  }
+
+  /// \param living what nodes declare
+  task<> bring(own_set& own, std::vector<std::string> living) {
+    // Where the manifest is none of them, this node has lost its lease; what is not done after some attempts is done at the next look.
+    for (int attempt = 0; attempt < 5 && may_go_on() && std::ranges::binary_search(living, own.digest); ++attempt) {
+      auto const outcome = co_await try_to_bring(own, living);
+      if (outcome) co_await report(own, *outcome);
+      if (outcome && outcome->passed_over == 0) {
+        own.basis = std::move(living);
+        co_return;
+      }
+      living = co_await node_.kept.declared(own.set);
+    }
+  }
+
+  task<std::optional<set_outcome>> try_to_bring(own_set const& own, std::vector<std::string> const& living) {
+    manifest mine;
+    std::vector<manifest> others;
+    if (living.size() > 1) {
+      for (auto const& digest : living) {
+        auto read = co_await read_manifest(node_.kept, digest);
+        if (digest == own.digest)
+          mine = std::move(read);
+        else
+          others.push_back(std::move(read));
+      }
+    }
+    set_plan plan;
+    {
+      auto const stored = co_await node_.kept.schedule_digests(own.set.origin);
+      plan = plan_set(own.set, own.schedules, mine, others, stored);
+    }
+    std::function<bool()> const is_allowed = [this] { return may_go_on(); };
+    co_return co_await take_steps(node_.kept, own.set, living, own.schedules, plan, is_allowed);
+  }
+
+  task<> report(own_set const& own, set_outcome const& outcome) {
+    auto const list = [&](log_level level, std::vector<std::string> const& ids, char const* what) {
+      for (std::size_t i = 0; i < std::min(ids.size(), most_lines); ++i) node_.log(level, "schedule ", ids[i], what);
+      if (ids.size() > most_lines) node_.log(level, ids.size() - most_lines, " more schedules", what);
+    };
+    list(log_level::info, outcome.changed, " was changed, as this node declares it");
+    list(log_level::warning, outcome.removed, " was removed: no living node declares it, and this one declares its set without it");
+    for (std::size_t i = 0; i < std::min(outcome.taken.size(), most_lines); ++i) co_await report_taken(outcome.taken[i]);
+    if (outcome.taken.size() > most_lines)
+      node_.log(log_level::warning, outcome.taken.size() - most_lines, " more schedules were not added for the same reason");
+    for (std::size_t i = 0; i < std::min(outcome.refused.size(), most_lines); ++i)
+      node_.log(log_level::error, "schedule ", outcome.refused[i].id, " is not stored, all others run: ", outcome.refused[i].text);
+    if (outcome.refused.size() > most_lines)
+      node_.log(log_level::error, outcome.refused.size() - most_lines, " more schedules are not stored for such reasons");
+    if (outcome.left != 0)
+      node_.log(log_level::warning, outcome.left,
+                " schedules were not changed: a node of a newer version lives and declares them otherwise");
+    if (outcome.added + outcome.changed.size() + outcome.removed.size() != 0)
+      node_.log(log_level::info, "schedules: ", outcome.added, " added, ", outcome.changed.size(), " changed, ", outcome.removed.size(),
+                " removed, ", outcome.unchanged + outcome.left, " as before",
+                own.set.name == default_set ? std::string() : " (set " + own.set.name + ")");
+  }
+
+  task<> report_taken(std::string const& id) {
+    auto const theirs = co_await node_.kept.find_schedule(id);
+    std::string why = "there was one of this id a moment ago: restart this node, or run visor schedule apply";
+    if (theirs && theirs->origin == origin::user)
+      why = theirs->owner.value_or("a user") +
+            " created one of this id: give this one another id, or cancel that one (visor schedule cancel " + id +
+            ") and then restart this node or run visor schedule apply";
+    else if (theirs)
+      why = std::string(theirs->origin == origin::code ? "a program" : "a file") + " declares one of this id in the set " +
+            theirs->set_name.value_or(default_set) + ": give this one another id, and restart this node";
+    node_.log(log_level::warning, "schedule ", id, " is not added, and all others run: ", why);
+  }
+
+  shared_node<Store, Clock>& node_;
+  signal<Clock> changed_;
+  signal<Clock> pause_;  // which draining ends
+  signal<Clock> first_done_;
+  signal<Clock> done_;
+  std::map<origin, own_set> own_;
+  std::unordered_set<std::string> ids_;         // of those
+  std::optional<std::int64_t> declared_under_;  // the epoch
+  std::optional<duration> drains_since_;        // by `elapsed()`, as far as it was looked at
+  bool is_waited_for_ = true;
+  bool running_ = false;
+};
+
+}  // namespace visor::detail
+
+#endif

@@ -1,0 +1,166 @@
+#ifndef VISOR_STORE_SQL_JOB_NUMBERS_HPP
+#define VISOR_STORE_SQL_JOB_NUMBERS_HPP
+
+#include "visor/store/reserved_ids.hpp"
+#include "visor/store/sql/jobs.hpp"
+#include "visor/store/sql/nodes.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+/// Where the ids of jobs come from. A user's transaction that has added a job may be open for an hour, and nobody may wait for it to get an
+/// id. So where several processes share a database, the database gives numbers out once, whatever becomes of the transaction.
+namespace visor::statements {
+
+struct numbers_params {
+  std::int64_t count = 1;
+};
+BOOST_DESCRIBE_STRUCT(numbers_params, (), (count))
+
+struct next_numbers : sql::statement_defaults {
+  static constexpr std::string_view name = "next_numbers";
+  using params = numbers_params;
+  using row = job_number_record;
+  using used = sql::tables<job_number_record>;
+  static constexpr void write(auto& out) { out("{next_numbers}"); }
+};
+
+struct before_number : sql::statement_defaults {
+  static constexpr std::string_view name = "before_number";
+  using used = sql::tables<job_number_record>;
+  static constexpr void write(auto& out) { out("{before_number}"); }
+};
+
+struct remove_number : sql::statement_defaults {
+  static constexpr std::string_view name = "remove_number";
+  using params = job_number_record;
+  using used = sql::tables<job_number_record>;
+  static constexpr void write(auto& out) { out("DELETE FROM {job_number} WHERE [number] = :number"); }
+};
+
+struct raise_numbers : sql::statement_defaults {
+  static constexpr std::string_view name = "raise_numbers";
+  using used = sql::tables<job_number_record>;
+  static constexpr void write(auto& out) { out("{raise_numbers}"); }
+};
+
+struct raise_numbers_end : sql::statement_defaults {
+  static constexpr std::string_view name = "raise_numbers_end";
+  using used = sql::tables<job_number_record>;
+  static constexpr void write(auto& out) { out("{raise_numbers_end}"); }
+};
+
+struct highest_id {
+  std::optional<std::int64_t> highest;
+};
+BOOST_DESCRIBE_STRUCT(highest_id, (), (highest))
+
+/// The greatest id that any job has.
+struct highest_job : sql::statement_defaults {
+  static constexpr std::string_view name = "highest_job";
+  using row = highest_id;
+  using used = sql::tables<job_record>;
+  static constexpr void write(auto& out) { out("SELECT MAX([id]) AS [highest] FROM {job}"); }
+};
+
+using all_of_numbers = boost::mp11::mp_list<next_numbers, before_number, remove_number, raise_numbers, raise_numbers_end, highest_job>;
+
+}  // namespace visor::statements
+
+namespace visor::detail {
+
+/// What the counter of job ids is called, where it is one.
+inline constexpr std::string_view job_counter = "job";
+
+/// So many ids belong to one number: a row for each id would cost as much as the job.
+template <class Dialect>
+inline constexpr std::int64_t ids_of_a_number = Dialect::numbers == sql::number_source::rows ? 50 : 1;
+
+/// Takes ids in statements that are committed each by itself, or in a transaction: it locks nothing that others wait for, but where the
+/// source is a counter.
+template <class Session>
+async<Session, reserved_ids> take_job_ids(transaction<Session>& t, std::int64_t count) {
+  using dialect = typename Session::dialect;
+  constexpr std::int64_t size = ids_of_a_number<dialect>;
+  reserved_ids taken;
+  if constexpr (dialect::numbers == sql::number_source::counter) {
+    auto const first = co_await reserve(t, job_counter, count);
+    taken.add(first, count);
+  } else if constexpr (dialect::numbers == sql::number_source::query) {
+    statements::numbers_params const wanted{count};
+    auto const numbers = co_await t.session.query(statements::next_numbers(), wanted);
+    for (auto const& each : numbers) taken.add(each.number, 1);
+  } else {
+    statements::numbers_params const one{1};
+    while (taken.size() < static_cast<std::size_t>(count)) {
+      co_await t.session.execute(statements::before_number());
+      auto const made = co_await t.session.find(statements::next_numbers(), one);
+      co_await t.session.execute(statements::remove_number(), *made);
+      taken.add((made->number - 1) * size + 1, size);
+    }
+  }
+  taken.keep(static_cast<std::size_t>(count));
+  co_return taken;
+}
+
+/// Has the ids that come next be greater than `id`. To be done alone: of two who do it at once, one could take back what the other did.
+template <class Session>
+async<Session> raise_job_ids(transaction<Session>& t, job_id id) {
+  using dialect = typename Session::dialect;
+  auto next = co_await take_job_ids(t, 1);
+  job_id const have = next.take();
+  if (have > id) co_return;
+  if constexpr (dialect::numbers == sql::number_source::counter) {
+    co_await reserve(t, job_counter, id - have);
+  } else {
+    std::int64_t const number = id / ids_of_a_number<dialect> + 1;
+    std::string text(sql::text_in<dialect, statements::raise_numbers>);
+    text += std::to_string(number);
+    text += sql::text_in<dialect, statements::raise_numbers_end>;
+    co_await t.session.run(text);
+    if constexpr (dialect::numbers == sql::number_source::rows) {
+      job_number_record const made{number};
+      co_await t.session.execute(statements::remove_number(), made);
+    }
+  }
+}
+
+/// The greatest id of a job; 0 if there is no job.
+template <class Session>
+async<Session, job_id> highest_job_id(transaction<Session>& t) {
+  auto const found = co_await t.session.find(statements::highest_job());
+  co_return found && found->highest ? *found->highest : 0;
+}
+
+/// What a schema of an older version counts becomes the source of this one. The counter is not changed any more.
+template <class Session>
+async<Session> begin_job_numbers(transaction<Session>& t) {
+  if constexpr (Session::dialect::numbers != sql::number_source::counter) {
+    statements::of_node const which{job_counter};
+    auto const counted = co_await t.session.find(statements::read_sequence(), which);
+    if (counted) co_await raise_job_ids(t, counted->next - 1);
+  }
+  co_return;
+}
+
+/// The way back, before the table goes.
+template <class Session>
+async<Session> end_job_numbers(transaction<Session>& t) {
+  if constexpr (Session::dialect::numbers != sql::number_source::counter) {
+    statements::of_node const which{job_counter};
+    sequence_record const first{std::string(job_counter), 1};
+    auto next = co_await take_job_ids(t, 1);
+    co_await t.session.post(statements::insert_new_sequence(), first);
+    auto const counted = co_await t.session.find(statements::read_sequence(), which);
+    statements::sequence_params const more{job_counter, std::max<std::int64_t>(0, next.take() - counted->next)};
+    co_await t.session.execute(statements::advance_sequence(), more);
+  }
+  co_return;
+}
+
+}  // namespace visor::detail
+
+#endif

@@ -1,0 +1,127 @@
+#include "scene.hpp"
+
+#include "visor/store/sql_store.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+// Ids of jobs, on every server that several processes share.
+namespace visor_test {
+namespace {
+
+using store = visor::sql_store<kit::driver>;
+using transaction = visor::detail::transaction<session>;
+
+/// Runs something within one transaction that may write.
+template <class Op>
+void within(place const& where, boost::asio::io_context& io, Op op) {
+  database base(where.settings(), visor::log_sink(), visor::detail::lock_of_tables);
+  run(io, base.open());
+  auto once = [&op](session& on) -> done {
+    visor::detail::lease_book leases;
+    visor::detail::front_marks fronts;
+    transaction t{on, visor::instant{}, leases, fronts, false, {}, nullptr};
+    co_await op(t);
+  };
+  run(io, base.transact(once, visor::access::beside));
+  run(io, base.close());
+}
+
+/// What the counter of older versions of the schema says; none where there is none.
+std::optional<std::int64_t> counter(place const& where, boost::asio::io_context& io) {
+  std::optional<std::int64_t> next;
+  within(where, io, [&next](transaction& t) -> done {
+    visor::statements::of_node const which{visor::detail::job_counter};
+    auto const found = co_await t.session.find(visor::statements::read_sequence(), which);
+    if (found) next = found->next;
+  });
+  return next;
+}
+
+void set_counter(place const& where, boost::asio::io_context& io, std::int64_t next) {
+  within(where, io, [next](transaction& t) -> done {
+    visor::sequence_record const counted{std::string(visor::detail::job_counter), next};
+    co_await t.session.execute(visor::statements::insert_new_sequence(), counted);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("ids of jobs wait for no transaction that took some, and are not given out again when it ends", "[servers]") {
+  place const where;
+  boost::asio::io_context io{1};
+  store kept(where.settings());
+  run(io, kept.open());
+  visor::reserved_ids mine, others;
+  try {
+    within(where, io, [&](transaction& t) -> done {
+      mine = co_await visor::detail::take_job_ids(t, 120);
+      others = co_await kept.reserve_ids(1000);
+      throw visor::error(condition::conflict, "is rolled back");
+    });
+  } catch (visor::error const& thrown) {
+    CHECK(thrown.kind() == condition::conflict);
+  }
+  REQUIRE(mine.size() == 120);
+  REQUIRE(others.size() == 1000);
+  CHECK(mine.is_consecutive());
+  auto const first = mine.first();
+  auto next = first;
+  while (!mine.empty()) next = mine.take();
+  CHECK(others.first() > next);
+  while (!others.empty()) next = others.take();
+  CHECK(run(io, kept.reserve_ids(1)).first() > next);
+  run(io, kept.close());
+}
+
+TEST_CASE("a schema of before goes on with the next id, and back", "[servers]") {
+  place const where;
+  boost::asio::io_context io{1};
+  store kept(where.settings());
+  constexpr int numbered = visor::sql::table<visor::job_number_record>::since;
+  run(io, kept.schema().migrate());
+  CHECK(counter(where, io) == std::nullopt);
+  run(io, kept.schema().rollback(static_cast<int>(visor::schema_versions.size()) - numbered + 1));
+  set_counter(where, io, 4'712);
+  auto const before = *counter(where, io);
+  CHECK(before > 0);
+  within(where, io, [](transaction& t) -> done {
+    visor::statements::sequence_params const more{visor::detail::job_counter, 4'000};
+    co_await t.session.execute(visor::statements::advance_sequence(), more);
+  });
+  run(io, kept.schema().migrate());
+  run(io, kept.open());
+  auto const first = run(io, kept.reserve_ids(10)).first();
+  CHECK(first >= before + 4'000);
+  CHECK(first < before + 4'000 + 200);
+  run(io, kept.close());
+  run(io, kept.schema().rollback(static_cast<int>(visor::schema_versions.size()) - numbered + 1));
+  auto const after = *counter(where, io);
+  CHECK(after >= first + 10);
+  CHECK(after < first + 200);
+}
+
+TEST_CASE("jobs that were copied into a database are in the way of no new one", "[servers]") {
+  place const where;
+  boost::asio::io_context io{1};
+  std::vector<std::string> said;
+  {
+    store kept(where.settings());
+    run(io, kept.open());
+    visor::new_job far;
+    far.id = 100'000'000'000;
+    far.type = "copied";
+    CHECK(run(io, kept.enqueue({&far, 1})) == 1);
+    run(io, kept.close());
+  }
+  for (int process = 0; process < 2; ++process) {
+    store kept(where.settings(), {}, [&said](visor::log_level, std::string_view line) { said.emplace_back(line); });
+    run(io, kept.open());
+    CHECK(run(io, kept.reserve_ids(3)).first() > 100'000'000'000);
+    run(io, kept.close());
+  }
+  CHECK(std::ranges::count(said, "there were jobs with ids that had not been given out: those of new jobs are greater from now on") == 1);
+}
+
+}  // namespace visor_test

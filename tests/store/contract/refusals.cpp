@@ -1,0 +1,305 @@
+#include "contract/given.hpp"
+
+/// A row that the database refuses for good, by a trigger of its user, keeps no other from being written.
+namespace visor_test {
+
+namespace {
+
+/// Three jobs that one claim has.
+struct three_jobs : scene {
+  visor::node_lease lease = join("a");
+  visor::claim claimed;
+
+  three_jobs() {
+    for (visor::job_id const id : {1, 2, 3}) add(id);
+    claimed = claim(lease, 3);
+    REQUIRE(claimed.jobs.size() == 3);
+  }
+
+  std::vector<visor::completion> all_done() { return {done(claimed, 0), done(claimed, 1), done(claimed, 2)}; }
+};
+
+std::string error_of(scene& s, visor::job_id job) { return s->attempts(job).back().error.value_or(""); }
+
+bool says(std::vector<visor::remark> const& remarks, visor::job_id job, std::string const& words) {
+  return std::ranges::any_of(remarks,
+                             [&](visor::remark const& each) { return each.job == job && each.text.find(words) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("a lasting refusal concerns one row: a result loses the part that is refused", "[contract]") {
+  three_jobs s;
+  auto results = s.all_done();
+  for (auto& each : results) each.output = "all is well";
+  SECTION("its output") {
+    results[1].output = "no";
+    if (!s->refuse_rows("visor_attempt", "NEW.output LIKE '%no%'")) return;
+    auto const told = s.exchange(s.lease, results);
+    CHECK(says(told.remarks, 2, "its output is left out"));
+    CHECK(s->attempts(2).at(0).output == std::nullopt);
+    CHECK_THAT(error_of(s, 2), Catch::Contains("its output is left out"));
+  }
+  SECTION("its output, which is too long") {
+    results[1].output = std::string(3000, 'x');
+    if (!s->refuse_rows("visor_attempt", "length(NEW.output) > 2000")) return;
+    auto const told = s.exchange(s.lease, results);
+    CHECK(says(told.remarks, 2, "its output is cut"));
+    CHECK(s->attempts(2).at(0).output.value().starts_with("xxx"));
+    CHECK(s->attempts(2).at(0).output.value().size() < 2000);
+    CHECK_THAT(error_of(s, 2), Catch::Contains("its output is cut"));
+  }
+  SECTION("some characters") {
+    results[1].output = "10 € for 3 кг";
+    results[0].output = "10 €";
+    if (!s->refuse_rows("visor_attempt", "NEW.output LIKE '%к%'")) return;
+    s.exchange(s.lease, results);
+    CHECK(s->attempts(1).at(0).output == "10 €");
+    CHECK(s->attempts(2).at(0).output == "10 ? for 3 ??");
+  }
+  SECTION("its error, and not its output") {
+    results[1] = s.done(s.claimed, 1, visor::job_state::failed);
+    results[1].output = "all is well";
+    results[1].error = "bad words";
+    if (!s->refuse_rows("visor_attempt", "NEW.error LIKE '%bad%'")) return;
+    auto const told = s.exchange(s.lease, results);
+    CHECK(says(told.remarks, 2, "its error is left out"));
+    CHECK(s->attempts(2).at(0).output == "all is well");
+    CHECK(error_of(s, 2) == "its error is left out");
+  }
+  SECTION("both, and every remark on it") {
+    if (!s->refuse_rows("visor_attempt", "NEW.job = 2 AND (NEW.output IS NOT NULL OR NEW.error IS NOT NULL)")) return;
+    s.exchange(s.lease, results);
+    CHECK(s->attempts(2).at(0).output == std::nullopt);
+    CHECK(error_of(s, 2) == "");
+  }
+  CHECK(s.state(1) == "completed");
+  CHECK(s.state(2) == text(results[1].state));
+  CHECK(s.state(3) == "completed");
+  CHECK(s->attempts(3).at(0).output == "all is well");
+}
+
+TEST_CASE("a lasting refusal concerns one row: a result that is refused whole stays, and nothing of it is dropped", "[contract]") {
+  three_jobs s;
+  auto results = s.all_done();
+  results[1].output = "kept";
+  if (!s->refuse_rows("visor_attempt", "NEW.job = 2")) return;
+  s.add(4);
+  auto const told = s.exchange(s.lease, results, {}, {{"default", 1}});
+  REQUIRE(told.unwritten.size() == 1);
+  CHECK(told.unwritten[0].job == 2);
+  CHECK_THAT(told.unwritten[0].text, Catch::Contains("we refuse"));
+  REQUIRE(told.claims.size() == 1);
+  CHECK(ids_of(told.claims[0]) == ids{4});
+  CHECK(s.state(1) == "completed");
+  CHECK(s.state(2) == "running");
+  CHECK(s.state(3) == "completed");
+  s->accept_rows("visor_attempt");
+  CHECK(s.exchange(s.lease, {results[1]}).unwritten.empty());
+  CHECK(s.state(2) == "completed");
+  CHECK(s->attempts(2).at(0).output == "kept");
+}
+
+TEST_CASE("a lasting refusal concerns one row: a job that cannot be tried again is dead", "[contract]") {
+  three_jobs s;
+  auto results = s.all_done();
+  results[1] = s.retried(s.claimed, 1min, 1);
+  if (!s->refuse_rows("visor_scheduled", "NEW.job = 2")) return;
+  auto const told = s.exchange(s.lease, results);
+  CHECK(told.unwritten.empty());
+  CHECK(says(told.remarks, 2, "is dead"));
+  CHECK(s.state(1) == "completed");
+  CHECK(s.history(2) == "failed:dead");
+  CHECK(s.state(3) == "completed");
+  CHECK_THAT(error_of(s, 2), Catch::Contains("it cannot be tried again") && Catch::Contains("we refuse"));
+}
+
+TEST_CASE("a lasting refusal concerns one row: refused children fail the attempt", "[contract]") {
+  three_jobs s;
+  auto results = s.all_done();
+  auto child = s.job(11);
+  child.type = "bad";
+  results[1].children = {s.job(10), child};
+  auto failed = s.done(s.claimed, 1, visor::job_state::failed);
+  results[1].otherwise = std::make_shared<visor::completion>(failed);
+  if (!s->refuse_rows("visor_job", "NEW.type = 'bad'")) return;
+  s.exchange(s.lease, results);
+  CHECK(s.state(1) == "completed");
+  CHECK(s.state(2) == "failed");
+  CHECK(s.state(3) == "completed");
+  CHECK(s.state(10) == "none");
+  CHECK_THAT(error_of(s, 2), Catch::Contains("refused the jobs that it added") && Catch::Contains("we refuse"));
+}
+
+TEST_CASE("a lasting refusal concerns one row: a job that cannot be put back is dead", "[contract]") {
+  three_jobs s;
+  if (!s->refuse_rows("visor_ready", "NEW.job = 2")) return;
+  std::vector<visor::give_back> back;
+  for (visor::job_id const id : {1, 2, 3}) back.emplace_back(s.claimed.lease, id);
+  auto const told = s.exchange(s.lease, {}, back);
+  CHECK(says(told.remarks, 2, "is dead"));
+  CHECK(s.state(1) == "ready");
+  CHECK(s.state(2) == "dead");
+  CHECK(s.state(3) == "ready");
+  CHECK_THAT(error_of(s, 2), Catch::Contains("it cannot be put back into a queue") && Catch::Contains("we refuse"));
+}
+
+TEST_CASE("a lasting refusal concerns one row: a job that cannot be claimed is dead", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  for (visor::job_id const id : {1, 2, 3, 4}) s.add(id);
+  if (!s->refuse_rows("visor_lease", "NEW.jobs LIKE '%2%'")) return;
+  ids got;
+  std::vector<visor::remark> remarks;
+  for (int i = 0; i < 4; ++i) {
+    auto const told = s.exchange(lease, {}, {}, {{"default", 4}});
+    for (auto const& claimed : told.claims)
+      for (auto const& job : claimed.jobs) got.push_back(job.id);
+    remarks.insert(remarks.end(), told.remarks.begin(), told.remarks.end());
+  }
+  CHECK(got == ids{1, 3, 4});
+  CHECK(s.state(2) == "dead");
+  CHECK(says(remarks, 2, "is dead: it cannot be claimed"));
+  CHECK_THAT(error_of(s, 2), Catch::Contains("it cannot be claimed") && Catch::Contains("we refuse"));
+}
+
+TEST_CASE("a lasting refusal concerns one row: other schedules fire", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  for (std::string const id : {"good", "odd", "other"}) {
+    auto made = s.schedule(id);
+    if (id == "odd") made.payload = "{\"bad\":1}";
+    s->add_schedule(made);
+  }
+  std::vector const orders{s.order("good", 1), s.order("odd", 2), s.order("other", 3)};
+  if (!s->refuse_rows("visor_job", "NEW.payload LIKE '%bad%'")) return;
+  SECTION("and it is on record that this one did not") {
+    auto const results = s->fire(lease, orders);
+    REQUIRE(results.size() == 3);
+    CHECK(results[1].accepted);
+    CHECK(s->find_schedule("odd")->next_at == orders[1].next_at);
+    auto const fires = s->fires("odd", 10);
+    REQUIRE(fires.size() == 1);
+    CHECK(fires[0].result == visor::fire_result::missed);
+    CHECK_THAT(fires[0].reason.value_or(""), Catch::Contains("the database refuses its job") && Catch::Contains("we refuse"));
+    CHECK_THAT(results[1].refused.value_or(""), Catch::Contains("we refuse"));
+    CHECK_FALSE(results[0].refused);
+  }
+  SECTION("also where the record of that is refused") {
+    REQUIRE(s->refuse_rows("visor_fire", "NEW.schedule = 'odd'"));
+    auto const results = s->fire(lease, orders);
+    REQUIRE(results.size() == 3);
+    CHECK_FALSE(results[1].accepted);
+    CHECK(results[1].refused);
+    CHECK(s->find_schedule("odd")->next_at == orders[1].expected_next);
+  }
+  CHECK(s.state(1) == "ready");
+  CHECK(s.state(2) == "none");
+  CHECK(s.state(3) == "ready");
+}
+
+TEST_CASE("a lasting refusal concerns one row: other scheduled jobs are promoted", "[contract]") {
+  scene s;
+  for (visor::job_id const id : {1, 2, 3}) s.add(id, 10s);
+  s.add(4, 1h);
+  s->advance(1min);
+  if (!s->refuse_rows("visor_ready", "NEW.job = 2")) return;
+  SECTION("and this one is dead") {
+    auto const moved = s->promote(10);
+    CHECK(moved.moved == 2);
+    CHECK(moved.next_at == s->find_job(4)->job.run_at);
+    CHECK(s.state(2) == "dead");
+    CHECK_THAT(error_of(s, 2), Catch::Contains("it cannot be moved") && Catch::Contains("we refuse"));
+  }
+  SECTION("and this one is passed over where it cannot be dead either") {
+    REQUIRE(s->refuse_rows("visor_attempt", "NEW.job = 2"));
+    auto const moved = s->promote(10);
+    CHECK(moved.moved == 2);
+    CHECK(moved.next_at == s->find_job(4)->job.run_at);
+    CHECK(s->promote(1).moved == 0);
+    s->advance(2h);
+    CHECK(s->promote(1).moved == 1);
+    CHECK(s.state(2) == "scheduled");
+    CHECK(s.state(4) == "ready");
+    s->accept_rows("visor_ready");
+    s->reopen();
+    CHECK(s->promote(1).moved == 1);
+    CHECK(s.state(2) == "ready");
+  }
+  CHECK(s.state(1) == "ready");
+  CHECK(s.state(3) == "ready");
+}
+
+TEST_CASE("a lasting refusal concerns one row: other jobs of a lost node run again", "[contract]") {
+  three_jobs s;
+  SECTION("and one that cannot be put back is dead") {
+    if (!s->refuse_rows("visor_ready", "NEW.job = 2")) return;
+    s->advance(2min);
+    auto const lapsed = s->recover();
+    REQUIRE(lapsed.size() == 1);
+    CHECK(lapsed[0].requeued == ids{1, 3});
+    CHECK(lapsed[0].dead == ids{2});
+    CHECK(s.history(2) == "lost:dead");
+    CHECK_THAT(error_of(s, 2), Catch::Contains("we refuse"));
+  }
+  SECTION("and one whose loss cannot be recorded stays until it can be") {
+    if (!s->refuse_rows("visor_attempt", "NEW.job = 2")) return;
+    s->advance(2min);
+    auto const lapsed = s->recover();
+    REQUIRE(lapsed.size() == 1);
+    CHECK(lapsed[0].requeued == ids{1, 3});
+    CHECK(s.state(2) == "running");
+    CHECK(s->recover().empty());
+    if (GENERATE(false, true)) CHECK(s->remove_node("a"));
+    s->accept_rows("visor_attempt");
+    s->reopen();
+    auto const later = s->recover();
+    REQUIRE(later.size() == 1);
+    CHECK(later[0].requeued == ids{2});
+    CHECK(s.history(2) == "lost");
+  }
+  SECTION("also when their node joins again") {
+    if (!s->refuse_rows("visor_attempt", "NEW.job = 2")) return;
+    s->advance(2min);
+    CHECK(refusal([&] { s.join("a"); }) == "");
+    CHECK(s.state(2) == "running");
+  }
+  SECTION("also when it leaves") {
+    if (!s->refuse_rows("visor_ready", "NEW.job = 2")) return;
+    CHECK(refusal([&] { s->leave(s.lease); }) == "");
+    CHECK(s.state(2) == "dead");
+  }
+  CHECK(s.state(1) == "ready");
+  CHECK(s.state(3) == "ready");
+}
+
+TEST_CASE("a lasting refusal of what a node says of itself names that and the remedy", "[contract]") {
+  scene s;
+  auto wanted = s.request("a");
+  visor::job_limits limits;
+  limits.concurrency = 1;
+  for (std::string const type : {"good", "bad"}) wanted.limits.emplace_back(type, limits);
+  std::string what = "the job type 'bad'";
+  SECTION("a type") {
+    if (!s->refuse_rows("visor_node_type", "NEW.type = 'bad'")) return;
+  }
+  SECTION("limits") {
+    if (!s->refuse_rows("visor_type_limit", "NEW.type = 'bad'")) return;
+  }
+  SECTION("the node") {
+    what = "the name of the node 'a', its queues";
+    if (!s->refuse_rows("visor_node", "NEW.name = 'a'")) return;
+  }
+  std::string said;
+  try {
+    s->join(wanted);
+  } catch (visor::error const& refused) {
+    CHECK(refused.kind() == visor::condition::invalid_argument);
+    said = refused.what();
+  }
+  CHECK_THAT(said,
+             Catch::Contains("the database refuses " + what) && Catch::Contains("a CHECK, a trigger") && Catch::Contains("we refuse"));
+  CHECK(s->nodes().empty());
+}
+
+}  // namespace visor_test
