@@ -56,6 +56,22 @@ TEST_CASE("threads may open and close a database at once, and each operation is 
   CHECK(other_connection(folder.file()).value("SELECT count(*) FROM visor_x") == std::to_string(done));
 }
 
+TEST_CASE("a database that is closed is one file", "[driver][sqlite][life]") {
+  temporary_folder const folder;
+  on_file db(patient(folder));
+  db.open();
+  db.transact([](session& on) -> visor::immediate<> { co_await on.run("CREATE TABLE visor_x (a)"); });
+  int left = 0;
+  for (int i = 0; i < 300; ++i) {
+    db.open();
+    db.transact([](session& on) -> visor::immediate<> { co_await on.run("INSERT INTO visor_x VALUES (1)"); });
+    db.read(look);
+    db.close();
+    left += std::filesystem::exists(folder.file() + "-wal") ? 1 : 0;
+  }
+  CHECK(left == 0);
+}
+
 TEST_CASE("while a database closes, whoever closes or opens it is not kept waiting", "[driver][sqlite][life]") {
   temporary_folder const folder;
   on_file db(patient(folder));

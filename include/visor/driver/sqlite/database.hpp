@@ -188,6 +188,7 @@ class basic_database {
         look_for_others(file);
       }
     }
+    disconnect(file);
   }
 
   /// Calls the watcher when the file was changed by another process, or by another store in this one, or is not the file any more.
@@ -199,7 +200,7 @@ class basic_database {
       if (std::exchange(has_looked_, true)) call_watcher();  // the first look of all only takes the measure
     } catch (error const& failure) {                         // the next operation meets the same, and has somebody to tell
       if (failure.kind() != condition::replaced) return;
-      file.reset();
+      disconnect(file);
       if (std::exchange(has_told_, true)) return;
       if (log_) log_(log_level::error, failure.what());
       call_watcher();
@@ -232,6 +233,13 @@ class basic_database {
 
   void connect(std::optional<connection>& file, connection::role as) {
     if (!file) file.emplace(settings_, as, identity_, stopping_, log_);
+  }
+
+  /// SQLite folds the log into the file where it closes the last connection. Of two that close at once each takes the other for open:
+  /// the log would stay, and whoever copies the file would miss what is in it.
+  void disconnect(std::optional<connection>& file) noexcept {
+    std::scoped_lock const lock(disconnect_mutex_);
+    file.reset();
   }
 
   /// What an operation has failed with: where the file is not the one it was, that, whatever came of it.
@@ -280,7 +288,7 @@ class basic_database {
       if (next == first) next = group.size();  // not even begun: the others would fare no better
       for (std::size_t i = first; i < next; ++i)
         if (group[i]->failure() == nullptr || kind == condition::replaced) group[i]->fail(failure);
-      if (is_fatal(kind)) file.reset();
+      if (is_fatal(kind)) disconnect(file);
     }
     return next;
   }
@@ -297,10 +305,11 @@ class basic_database {
         }
         if (file) file->rollback();
         if (auto const reason = reason_of(one->failure(), file); reason != one->failure()) one->fail(reason);
-        if (one->failure() != nullptr && is_fatal(condition_of(one->failure()))) file.reset();
+        if (one->failure() != nullptr && is_fatal(condition_of(one->failure()))) disconnect(file);
         one->complete();
       }
     }
+    disconnect(file);
   }
 
   void read_one(work& one, connection& file) {
@@ -336,6 +345,7 @@ class basic_database {
   std::mutex watch_mutex_;
   std::function<void()> watcher_;
   std::weak_ptr<node_lock> node_lock_;
+  std::mutex disconnect_mutex_;
   std::mutex life_mutex_;  // of what follows
   std::vector<std::thread> threads_;
   std::thread closer_;
