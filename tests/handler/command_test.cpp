@@ -32,13 +32,13 @@ outcome run(command_options const& options, std::string payload = "{}") {
 }
 
 /// Stops the job once the command has made the file `ready`.
-outcome run_and_stop(command_options const& options, scratch const& folder, stop_reason why = stop_reason::cancelled,
-                     bool cancel_too = true) {
+outcome run_and_stop(command_options options, scratch const& folder, stop_reason why = stop_reason::cancelled, bool cancel_too = true) {
+  // More than the pipe holds: the command gets past it when its output is read, and so when its start has been told.
+  options.argv[0] = "head -c 100000 /dev/zero; " + options.argv[0];
   stop_order stop;
   stop.why = why;
   stop.cancel_too = cancel_too;
-  // Who started it may say so a moment after the command has begun.
-  stop.when = [&folder, looks = 0]() mutable { return folder.has("ready") && ++looks > 10; };
+  stop.when = [&folder] { return folder.has("ready"); };
   return run_handler(command(options), job_with("{}"), stop);
 }
 
@@ -295,13 +295,12 @@ TEST_CASE("Options of a command that make no sense are refused") {
 TEST_CASE("A stopped command's whole process group gets SIGTERM") {
   scratch const folder;
   bool const cancel_too = GENERATE(true, false);
-  auto options = shell("sleep 100 & echo $! > child; trap 'echo bye; exit 0' TERM; touch ready; wait");
+  auto options = shell("sleep 100 & echo $! > child; trap 'touch bye; exit 0' TERM; touch ready; wait");
   options.working_directory = folder.path();
   auto const result = run_and_stop(options, folder, stop_reason::cancelled, cancel_too);
   CHECK(result.kind == condition::cancelled);
   CHECK(result.message == "cancelled: the command was ended with SIGTERM");
-  CHECK_THAT(result.output, EndsWith("bye\n"));  // some shells say before that sleep was terminated
-  CHECK(result.took < 2900ms);
+  CHECK(folder.has("bye"));
   CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
   CHECK(no_children());
 }
@@ -315,7 +314,6 @@ TEST_CASE("A command that ignores SIGTERM is killed after the grace, with its gr
   CHECK(result.kind == condition::timeout);
   CHECK(result.message == "timed out: the command was killed");
   CHECK(result.took >= 200ms);
-  CHECK(result.took < 5s);
   CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
   CHECK(no_children());
 }
@@ -327,18 +325,16 @@ TEST_CASE("A suspended command is ended too") {
   auto const result = run_and_stop(options, folder, stop_reason::shutdown);
   CHECK(result.message == "this node shuts down: the command was ended with SIGTERM");
   CHECK(result.kind == condition::cancelled);
-  CHECK(result.took < 2900ms);
 }
 
 TEST_CASE("A command whose node lost its lease is killed at once") {
   scratch const folder;
-  auto options = shell("trap 'sleep 1' TERM; touch ready; while :; do sleep 0.01; done");
+  auto options = shell("trap 'touch term' TERM; touch ready; while :; do sleep 0.01; done");
   options.working_directory = folder.path();
   auto const result = run_and_stop(options, folder, stop_reason::lease_lost);
   CHECK(result.kind == condition::lease_lost);
-  // On a busy machine the command may be ready before its node knows that it has begun.
-  CHECK_THAT(result.message, StartsWith("this node's lease was lost: the command was killed"));
-  CHECK(result.took < 900ms);
+  CHECK(result.message == "this node's lease was lost: the command was killed");
+  CHECK_FALSE(folder.has("term"));
 }
 
 TEST_CASE("A command whose job is stopped before it starts does not start") {
@@ -367,12 +363,12 @@ TEST_CASE("What a command leaves running in its group is killed and does not hol
   auto const result = run(options);
   CHECK(result.good);
   CHECK(result.output == "started\n");
-  CHECK(result.took < 3s);
+  CHECK(result.took < 50s);
   CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
 
   auto quiet = shell("sleep 100 >/dev/null 2>&1 & echo $! > child");
   quiet.working_directory = folder.path();
-  CHECK(run(quiet).took < 900ms);
+  CHECK(run(quiet).took < 50s);
   CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
 }
 
@@ -383,7 +379,7 @@ TEST_CASE("A process that left the group and keeps the pipe open does not hold t
   auto const result = run(options);
   CHECK(result.good);
   CHECK(result.output == "started\n");
-  CHECK(result.took < 5s);
+  CHECK(result.took < 50s);
   ::kill(static_cast<pid_t>(std::stol(folder.read("child"))), SIGKILL);
 }
 
@@ -646,7 +642,7 @@ TEST_CASE("A command whose earlier start hangs takes no second slot") {
   auto const hung = command(command_options({program.path}));
   boost::asio::io_context io;
   background_run first(io, hung);
-  io.run_for(5500ms);
+  io.run_for(7s);
   CHECK(first.message == "runs");
   background_run second(io, hung);
   run_until(io, [&] { return second.message != "runs"; });
