@@ -75,7 +75,7 @@ void print_help(std::ostream& out, command_group const& group) {
 }
 
 void print_help(std::ostream& out) {
-  out << "Usage: visor <command> [options]\n\nKeeps schedules and jobs in a database and runs each job exactly once.\n\nCommands:\n";
+  out << "Usage: visor <command> [options]\n\nRuns cron schedules and jobs, and keeps them in a database.\n\nCommands:\n";
   std::size_t width = 0;
   for (auto const& group : command_groups())
     for (auto const& each : group.commands) width = std::max(width, title_of(group, each).size());
