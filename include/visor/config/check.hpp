@@ -11,8 +11,8 @@
 #include "visor/config/url.hpp"
 #include "visor/cron/phrase.hpp"
 #include "visor/cron/zone.hpp"
-#include "visor/driver/tls.hpp"
-#include "visor/store/queue_name.hpp"
+#include "visor/settings/queue_name.hpp"
+#include "visor/settings/tls_settings.hpp"
 
 #include <boost/describe/enum_to_string.hpp>
 

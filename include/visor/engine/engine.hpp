@@ -9,10 +9,10 @@
 #include "visor/engine/lookout.hpp"
 #include "visor/engine/membership.hpp"
 #include "visor/engine/node.hpp"
-#include "visor/engine/node_settings.hpp"
 #include "visor/engine/runner.hpp"
 #include "visor/engine/schedule_review.hpp"
 #include "visor/engine/schedule_sets.hpp"
+#include "visor/settings/node_settings.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

@@ -4,8 +4,8 @@
 #include "visor/base/clock.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
-#include "visor/engine/node_settings.hpp"
 #include "visor/engine/process.hpp"
+#include "visor/settings/node_settings.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

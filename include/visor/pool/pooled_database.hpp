@@ -9,10 +9,10 @@
 #include "visor/driver/driver.hpp"
 #include "visor/driver/operation.hpp"
 #include "visor/driver/peer.hpp"
-#include "visor/driver/tls.hpp"
 #include "visor/pool/announcer.hpp"
 #include "visor/pool/pool.hpp"
 #include "visor/pool/within.hpp"
+#include "visor/settings/tls_settings.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>

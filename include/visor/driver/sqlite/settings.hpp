@@ -4,7 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/base/text.hpp"
 #include "visor/base/time.hpp"
-#include "visor/driver/statement_log.hpp"
+#include "visor/settings/statement_log_settings.hpp"
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>

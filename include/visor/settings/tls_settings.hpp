@@ -1,5 +1,5 @@
-#ifndef VISOR_DRIVER_TLS_HPP
-#define VISOR_DRIVER_TLS_HPP
+#ifndef VISOR_SETTINGS_TLS_SETTINGS_HPP
+#define VISOR_SETTINGS_TLS_SETTINGS_HPP
 
 #include "visor/base/error.hpp"
 

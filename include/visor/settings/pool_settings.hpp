@@ -1,5 +1,5 @@
-#ifndef VISOR_POOL_SETTINGS_HPP
-#define VISOR_POOL_SETTINGS_HPP
+#ifndef VISOR_SETTINGS_POOL_SETTINGS_HPP
+#define VISOR_SETTINGS_POOL_SETTINGS_HPP
 
 #include "visor/base/error.hpp"
 #include "visor/base/time.hpp"

@@ -1,9 +1,9 @@
-#ifndef VISOR_STORE_QUEUE_NAME_HPP
-#define VISOR_STORE_QUEUE_NAME_HPP
+#ifndef VISOR_SETTINGS_QUEUE_NAME_HPP
+#define VISOR_SETTINGS_QUEUE_NAME_HPP
 
 #include "visor/base/error.hpp"
 #include "visor/base/text.hpp"
-#include "visor/store/records.hpp"
+#include "visor/settings/job_limits.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,11 +1,11 @@
-#ifndef VISOR_ENGINE_NODE_SETTINGS_HPP
-#define VISOR_ENGINE_NODE_SETTINGS_HPP
+#ifndef VISOR_SETTINGS_NODE_SETTINGS_HPP
+#define VISOR_SETTINGS_NODE_SETTINGS_HPP
 
 #include "visor/base/error.hpp"
 #include "visor/base/json_text.hpp"
 #include "visor/base/text.hpp"
 #include "visor/base/time.hpp"
-#include "visor/store/queue_name.hpp"
+#include "visor/settings/queue_name.hpp"
 
 #include <boost/describe/class.hpp>
 
