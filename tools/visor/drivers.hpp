@@ -5,8 +5,8 @@
 #include "storage.hpp"
 
 #include "visor/base/log.hpp"
+#include "visor/base/node_claim.hpp"
 #include "visor/config/settings.hpp"
-#include "visor/driver/node_claim.hpp"
 #include "visor/driver/probe.hpp"
 #include "visor/store/schema.hpp"
 

@@ -1,6 +1,7 @@
 #ifndef VISOR_CONFIG_CHECK_HPP
 #define VISOR_CONFIG_CHECK_HPP
 
+#include "visor/base/http_url.hpp"
 #include "visor/base/json_text.hpp"
 #include "visor/base/text.hpp"
 #include "visor/config/document.hpp"
@@ -8,7 +9,6 @@
 #include "visor/config/rules.hpp"
 #include "visor/config/scheme.hpp"
 #include "visor/config/settings.hpp"
-#include "visor/config/url.hpp"
 #include "visor/cron/phrase.hpp"
 #include "visor/cron/zone.hpp"
 #include "visor/settings/queue_name.hpp"

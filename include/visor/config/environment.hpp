@@ -1,6 +1,7 @@
 #ifndef VISOR_CONFIG_ENVIRONMENT_HPP
 #define VISOR_CONFIG_ENVIRONMENT_HPP
 
+#include "visor/base/process_environment.hpp"
 #include "visor/base/text.hpp"
 #include "visor/config/layer.hpp"
 #include "visor/config/rules.hpp"

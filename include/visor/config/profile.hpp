@@ -1,6 +1,7 @@
 #ifndef VISOR_CONFIG_PROFILE_HPP
 #define VISOR_CONFIG_PROFILE_HPP
 
+#include "visor/base/process_environment.hpp"
 #include "visor/config/error.hpp"
 #include "visor/config/layer.hpp"
 #include "visor/config/source.hpp"

@@ -2,6 +2,7 @@
 #define VISOR_CONFIG_SETTINGS_HPP
 
 #include "visor/base/dst.hpp"
+#include "visor/base/process_environment.hpp"
 #include "visor/base/secret.hpp"
 #include "visor/base/time.hpp"
 #include "visor/config/pem.hpp"

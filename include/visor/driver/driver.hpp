@@ -3,8 +3,8 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
+#include "visor/base/node_claim.hpp"
 #include "visor/base/task.hpp"
-#include "visor/driver/node_claim.hpp"
 #include "visor/sql/dialect.hpp"
 #include "visor/sql/statement.hpp"
 

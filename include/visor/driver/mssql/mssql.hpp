@@ -7,7 +7,7 @@
 #include "visor/driver/mssql/dialect.hpp"
 #include "visor/driver/mssql/session.hpp"
 #include "visor/driver/mssql/settings.hpp"
-#include "visor/pool/pooled_database.hpp"
+#include "visor/driver/pooled_database.hpp"
 
 namespace visor {
 

@@ -7,7 +7,7 @@
 #include "visor/driver/mysql/dialect.hpp"
 #include "visor/driver/mysql/session.hpp"
 #include "visor/driver/mysql/settings.hpp"
-#include "visor/pool/pooled_database.hpp"
+#include "visor/driver/pooled_database.hpp"
 
 namespace visor {
 

@@ -2,12 +2,12 @@
 #define VISOR_DRIVER_POSTGRESQL_POSTGRESQL_HPP
 
 #include "visor/driver/driver.hpp"
+#include "visor/driver/pooled_database.hpp"
 #include "visor/driver/postgresql/classify.hpp"
 #include "visor/driver/postgresql/connector.hpp"
 #include "visor/driver/postgresql/dialect.hpp"
 #include "visor/driver/postgresql/session.hpp"
 #include "visor/driver/postgresql/settings.hpp"
-#include "visor/pool/pooled_database.hpp"
 
 namespace visor {
 

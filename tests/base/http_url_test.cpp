@@ -1,5 +1,5 @@
-#include "visor/config/url.hpp"
 #include "support/catch.hpp"
+#include "visor/base/http_url.hpp"
 
 #include <string_view>
 

@@ -1,5 +1,5 @@
-#ifndef VISOR_CONFIG_URL_HPP
-#define VISOR_CONFIG_URL_HPP
+#ifndef VISOR_BASE_HTTP_URL_HPP
+#define VISOR_BASE_HTTP_URL_HPP
 
 #include <algorithm>
 #include <charconv>

@@ -1,5 +1,5 @@
-#ifndef VISOR_POOL_POOLED_DATABASE_HPP
-#define VISOR_POOL_POOLED_DATABASE_HPP
+#ifndef VISOR_DRIVER_POOLED_DATABASE_HPP
+#define VISOR_DRIVER_POOLED_DATABASE_HPP
 
 #include "visor/base/clock.hpp"
 #include "visor/base/error.hpp"

@@ -1,5 +1,5 @@
-#ifndef VISOR_DRIVER_NODE_CLAIM_HPP
-#define VISOR_DRIVER_NODE_CLAIM_HPP
+#ifndef VISOR_BASE_NODE_CLAIM_HPP
+#define VISOR_BASE_NODE_CLAIM_HPP
 
 #include <memory>
 #include <optional>
