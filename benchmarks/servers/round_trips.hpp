@@ -2,7 +2,7 @@
 #define VISOR_BENCHMARKS_SERVERS_ROUND_TRIPS_HPP
 
 #include "visor/base/clock.hpp"
-#include "visor/store/sql_store.hpp"
+#include "visor/store/sql/sql_store.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>

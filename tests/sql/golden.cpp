@@ -7,7 +7,7 @@
 #include "visor/driver/postgresql/dialect.hpp"
 #include "visor/driver/sqlite/dialect.hpp"
 #include "visor/sql/migration.hpp"
-#include "visor/store/schema.hpp"
+#include "visor/store/sql/schema.hpp"
 
 #include "support/catch.hpp"
 

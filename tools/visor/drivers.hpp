@@ -8,7 +8,7 @@
 #include "visor/base/node_claim.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/driver/probe.hpp"
-#include "visor/store/schema.hpp"
+#include "visor/store/sql/schema.hpp"
 
 #include <memory>
 #include <span>

@@ -309,7 +309,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   /// An operation of the store by its name, which tells users more than a place in our source; any other holder by its place.
   static std::string text_of(std::source_location const& where) {
     std::string_view const file = where.file_name();
-    if (file.ends_with("visor/store/sql_store.hpp")) {
+    if (file.ends_with("visor/store/sql/sql_store.hpp")) {
       std::string_view name = where.function_name();
       name = name.substr(0, name.find('('));
       return std::string(name.substr(name.rfind(':') + 1));

@@ -1,5 +1,5 @@
-#ifndef VISOR_STORE_SQL_STORE_HPP
-#define VISOR_STORE_SQL_STORE_HPP
+#ifndef VISOR_STORE_SQL_SQL_STORE_HPP
+#define VISOR_STORE_SQL_SQL_STORE_HPP
 
 #include "visor/base/clock.hpp"
 #include "visor/base/error.hpp"

@@ -1,5 +1,5 @@
-#ifndef VISOR_STORE_TABLES_HPP
-#define VISOR_STORE_TABLES_HPP
+#ifndef VISOR_STORE_SQL_TABLES_HPP
+#define VISOR_STORE_SQL_TABLES_HPP
 
 #include "visor/sql/dialect.hpp"
 #include "visor/sql/table.hpp"

@@ -1,8 +1,8 @@
-#ifndef VISOR_STORE_SCHEMA_HPP
-#define VISOR_STORE_SCHEMA_HPP
+#ifndef VISOR_STORE_SQL_SCHEMA_HPP
+#define VISOR_STORE_SQL_SCHEMA_HPP
 
 #include "visor/base/time.hpp"
-#include "visor/store/tables.hpp"
+#include "visor/store/sql/tables.hpp"
 
 #include <algorithm>
 #include <array>
