@@ -6,7 +6,7 @@
 
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
-#include "visor/driver/sqlite/sqlite.hpp"
+#include "visor/driver/sqlite/sqlite_driver.hpp"
 #include "visor/store/sql/sql_store.hpp"
 
 #include <algorithm>

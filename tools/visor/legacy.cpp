@@ -7,7 +7,7 @@
 #include "workflows.hpp"
 
 #include "visor/base/clock.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/cron/recurrence.hpp"
 
 #include <boost/json/parse.hpp>

@@ -4,10 +4,24 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <system_error>
 
 namespace visor::detail {
+
+/// Text in which `%40` and the like stand for the bytes that they name; a lone `%` stands for itself.
+inline std::string percent_decoded(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    bool const escape = text[i] == '%' && i + 2 < text.size() &&
+                        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr == text.data() + i + 3;
+    result += escape ? static_cast<char>(byte) : text[i];
+    if (escape) i += 2;
+  }
+  return result;
+}
 
 /// What is wrong with the URL of a webhook, and at which byte.
 struct url_fault {

@@ -3,7 +3,7 @@
 
 #include "visor/base/process_environment.hpp"
 #include "visor/base/program.hpp"
-#include "visor/config/error.hpp"
+#include "visor/config/config_error.hpp"
 #include "visor/config/rules.hpp"
 #include "visor/config/settings.hpp"
 

@@ -4,7 +4,6 @@
 #include "visor/base/error.hpp"
 #include "visor/base/home.hpp"
 #include "visor/base/secret.hpp"
-#include "visor/base/text.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/settings/tls_settings.hpp"
 

@@ -2,7 +2,7 @@
 #define VISOR_CONFIG_VARIABLES_HPP
 
 #include "visor/base/process_environment.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -2,7 +2,7 @@
 #define VISOR_CONFIG_YAML_HPP
 
 #include "visor/base/process_environment.hpp"
-#include "visor/config/error.hpp"
+#include "visor/config/config_error.hpp"
 #include "visor/config/layer.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/config/sources.hpp"

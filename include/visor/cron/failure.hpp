@@ -2,7 +2,7 @@
 #define VISOR_CRON_FAILURE_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
 #include "visor/cron/fields.hpp"
 
 #include <array>

@@ -1,7 +1,7 @@
 #ifndef VISOR_CRON_PHRASE_PARSER_HPP
 #define VISOR_CRON_PHRASE_PARSER_HPP
 
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
 #include "visor/base/time.hpp"
 #include "visor/cron/failure.hpp"
 #include "visor/cron/fields.hpp"

@@ -3,7 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/secret.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/base/time.hpp"
 #include "visor/settings/pool_settings.hpp"
 #include "visor/settings/statement_log_settings.hpp"

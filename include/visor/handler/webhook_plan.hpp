@@ -4,7 +4,6 @@
 #include "visor/base/error.hpp"
 #include "visor/base/http_url.hpp"
 #include "visor/base/secret.hpp"
-#include "visor/base/text.hpp"
 #include "visor/base/time.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/body_template.hpp"

@@ -3,7 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/json_text.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/base/time.hpp"
 #include "visor/settings/queue_name.hpp"
 

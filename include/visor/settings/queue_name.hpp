@@ -2,7 +2,7 @@
 #define VISOR_SETTINGS_QUEUE_NAME_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/settings/job_limits.hpp"
 
 #include <algorithm>

@@ -2,8 +2,8 @@
 #define VISOR_STORE_APART_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/base/task.hpp"
-#include "visor/base/text.hpp"
 #include "visor/store/store.hpp"
 
 #include <algorithm>

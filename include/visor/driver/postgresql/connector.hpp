@@ -6,7 +6,7 @@
 #include "visor/driver/postgresql/clear_password.hpp"
 #include "visor/driver/postgresql/connection.hpp"
 #include "visor/driver/postgresql/failure.hpp"
-#include "visor/driver/postgresql/settings.hpp"
+#include "visor/driver/postgresql/postgresql_settings.hpp"
 #include "visor/driver/tls_files.hpp"
 #include "visor/pool/within.hpp"
 

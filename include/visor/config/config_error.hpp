@@ -1,5 +1,5 @@
-#ifndef VISOR_CONFIG_ERROR_HPP
-#define VISOR_CONFIG_ERROR_HPP
+#ifndef VISOR_CONFIG_CONFIG_ERROR_HPP
+#define VISOR_CONFIG_CONFIG_ERROR_HPP
 
 #include "visor/base/error.hpp"
 

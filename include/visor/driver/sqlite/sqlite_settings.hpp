@@ -1,8 +1,8 @@
-#ifndef VISOR_DRIVER_SQLITE_SETTINGS_HPP
-#define VISOR_DRIVER_SQLITE_SETTINGS_HPP
+#ifndef VISOR_DRIVER_SQLITE_SQLITE_SETTINGS_HPP
+#define VISOR_DRIVER_SQLITE_SQLITE_SETTINGS_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/base/time.hpp"
 #include "visor/settings/statement_log_settings.hpp"
 

@@ -1,5 +1,5 @@
-#ifndef VISOR_HANDLER_TEXT_HPP
-#define VISOR_HANDLER_TEXT_HPP
+#ifndef VISOR_HANDLER_WRITE_TEXT_HPP
+#define VISOR_HANDLER_WRITE_TEXT_HPP
 
 #include "visor/base/json_text.hpp"
 #include "visor/base/task.hpp"

@@ -1,12 +1,12 @@
-#ifndef VISOR_DRIVER_MYSQL_MYSQL_HPP
-#define VISOR_DRIVER_MYSQL_MYSQL_HPP
+#ifndef VISOR_DRIVER_MYSQL_MYSQL_DRIVER_HPP
+#define VISOR_DRIVER_MYSQL_MYSQL_DRIVER_HPP
 
 #include "visor/driver/driver.hpp"
 #include "visor/driver/mysql/classify.hpp"
 #include "visor/driver/mysql/connector.hpp"
-#include "visor/driver/mysql/dialect.hpp"
+#include "visor/driver/mysql/mysql_dialect.hpp"
+#include "visor/driver/mysql/mysql_settings.hpp"
 #include "visor/driver/mysql/session.hpp"
-#include "visor/driver/mysql/settings.hpp"
 #include "visor/driver/pooled_database.hpp"
 
 namespace visor {

@@ -1,8 +1,8 @@
-#ifndef VISOR_SIMULATION_STORE_HPP
-#define VISOR_SIMULATION_STORE_HPP
+#ifndef VISOR_SIMULATION_SIMULATED_STORE_HPP
+#define VISOR_SIMULATION_SIMULATED_STORE_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/simulation/world.hpp"
+#include "visor/simulation/simulated_world.hpp"
 #include "visor/store/apart.hpp"
 #include "visor/store/row_refusals.hpp"
 #include "visor/store/store.hpp"

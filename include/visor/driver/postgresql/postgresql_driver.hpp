@@ -1,13 +1,13 @@
-#ifndef VISOR_DRIVER_POSTGRESQL_POSTGRESQL_HPP
-#define VISOR_DRIVER_POSTGRESQL_POSTGRESQL_HPP
+#ifndef VISOR_DRIVER_POSTGRESQL_POSTGRESQL_DRIVER_HPP
+#define VISOR_DRIVER_POSTGRESQL_POSTGRESQL_DRIVER_HPP
 
 #include "visor/driver/driver.hpp"
 #include "visor/driver/pooled_database.hpp"
 #include "visor/driver/postgresql/classify.hpp"
 #include "visor/driver/postgresql/connector.hpp"
-#include "visor/driver/postgresql/dialect.hpp"
+#include "visor/driver/postgresql/postgresql_dialect.hpp"
+#include "visor/driver/postgresql/postgresql_settings.hpp"
 #include "visor/driver/postgresql/session.hpp"
-#include "visor/driver/postgresql/settings.hpp"
 
 namespace visor {
 

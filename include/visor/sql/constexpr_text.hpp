@@ -1,5 +1,5 @@
-#ifndef VISOR_SQL_TEXT_HPP
-#define VISOR_SQL_TEXT_HPP
+#ifndef VISOR_SQL_CONSTEXPR_TEXT_HPP
+#define VISOR_SQL_CONSTEXPR_TEXT_HPP
 
 #include <array>
 #include <cstddef>

@@ -1,8 +1,8 @@
-#ifndef VISOR_CRON_ZONE_HPP
-#define VISOR_CRON_ZONE_HPP
+#ifndef VISOR_CRON_TIME_ZONE_HPP
+#define VISOR_CRON_TIME_ZONE_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
 #include "visor/base/time.hpp"
 #include "visor/cron/parser.hpp"
 

@@ -1,12 +1,12 @@
-#ifndef VISOR_DRIVER_MSSQL_MSSQL_HPP
-#define VISOR_DRIVER_MSSQL_MSSQL_HPP
+#ifndef VISOR_DRIVER_MSSQL_MSSQL_DRIVER_HPP
+#define VISOR_DRIVER_MSSQL_MSSQL_DRIVER_HPP
 
 #include "visor/driver/driver.hpp"
 #include "visor/driver/mssql/classify.hpp"
 #include "visor/driver/mssql/connector.hpp"
-#include "visor/driver/mssql/dialect.hpp"
+#include "visor/driver/mssql/mssql_dialect.hpp"
+#include "visor/driver/mssql/mssql_settings.hpp"
 #include "visor/driver/mssql/session.hpp"
-#include "visor/driver/mssql/settings.hpp"
 #include "visor/driver/pooled_database.hpp"
 
 namespace visor {

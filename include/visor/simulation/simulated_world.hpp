@@ -1,8 +1,8 @@
-#ifndef VISOR_SIMULATION_WORLD_HPP
-#define VISOR_SIMULATION_WORLD_HPP
+#ifndef VISOR_SIMULATION_SIMULATED_WORLD_HPP
+#define VISOR_SIMULATION_SIMULATED_WORLD_HPP
 
 #include "visor/engine/job_context.hpp"
-#include "visor/simulation/clock.hpp"
+#include "visor/simulation/simulated_clock.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/asio/io_context.hpp>

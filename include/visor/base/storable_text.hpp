@@ -1,54 +1,14 @@
-#ifndef VISOR_BASE_TEXT_HPP
-#define VISOR_BASE_TEXT_HPP
+#ifndef VISOR_BASE_STORABLE_TEXT_HPP
+#define VISOR_BASE_STORABLE_TEXT_HPP
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <numeric>
-#include <ranges>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace visor {
-
-/// The number of single-character insertions, deletions, replacements and swaps of neighbours that turn one text into the other, no
-/// place being touched twice (optimal string alignment). O(a·b) time, O(b) space.
-inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before(b.size() + 1);
-  std::vector<std::size_t> above(b.size() + 1);
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    before.swap(above);
-    above.swap(row);
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before[j - 2] + 1);
-    }
-  }
-  return row[b.size()];
-}
-
-/// The candidate closest to `text`, or an empty view when none is near enough to be what was meant: more than a third of the
-/// longer of the two would have to change.
-template <std::ranges::input_range Candidates>
-std::string_view nearest(std::string_view text, Candidates const& candidates) {
-  std::string_view best;
-  std::size_t best_distance = 0;
-  for (std::string_view const candidate : candidates) {
-    std::size_t const distance = edit_distance(text, candidate);
-    if (distance * 3 > std::max(text.size(), candidate.size())) continue;
-    if (best.empty() || distance < best_distance) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
-  return best;
-}
 
 namespace detail {
 
@@ -66,19 +26,6 @@ inline std::size_t storable_sequence(std::string_view text) noexcept {
       (lead == 0xF4 && second > 0x8F))
     return 0;
   return length;
-}
-
-/// Text in which `%40` and the like stand for the bytes that they name; a lone `%` stands for itself.
-inline std::string percent_decoded(std::string_view text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned byte = 0;
-    bool const escape = text[i] == '%' && i + 2 < text.size() &&
-                        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr == text.data() + i + 3;
-    result += escape ? static_cast<char>(byte) : text[i];
-    if (escape) i += 2;
-  }
-  return result;
 }
 
 /// How much of the front is ASCII without NUL, in steps of eight bytes: most texts are nothing else, and each job has some to be looked at.

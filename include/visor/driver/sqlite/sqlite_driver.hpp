@@ -1,12 +1,12 @@
-#ifndef VISOR_DRIVER_SQLITE_SQLITE_HPP
-#define VISOR_DRIVER_SQLITE_SQLITE_HPP
+#ifndef VISOR_DRIVER_SQLITE_SQLITE_DRIVER_HPP
+#define VISOR_DRIVER_SQLITE_SQLITE_DRIVER_HPP
 
 #include "visor/driver/driver.hpp"
 #include "visor/driver/sqlite/classify.hpp"
 #include "visor/driver/sqlite/database.hpp"
-#include "visor/driver/sqlite/dialect.hpp"
 #include "visor/driver/sqlite/session.hpp"
-#include "visor/driver/sqlite/settings.hpp"
+#include "visor/driver/sqlite/sqlite_dialect.hpp"
+#include "visor/driver/sqlite/sqlite_settings.hpp"
 
 namespace visor {
 
