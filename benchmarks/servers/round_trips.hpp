@@ -1,7 +1,7 @@
 #ifndef VISOR_BENCHMARKS_SERVERS_ROUND_TRIPS_HPP
 #define VISOR_BENCHMARKS_SERVERS_ROUND_TRIPS_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/store/sql/sql_store.hpp"
 
 #include <boost/asio/co_spawn.hpp>

@@ -1,5 +1,5 @@
-#include "support/catch.hpp"
 #include "visor/base/http_url.hpp"
+#include "support/catch.hpp"
 
 #include <string_view>
 

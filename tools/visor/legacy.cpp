@@ -6,7 +6,7 @@
 #include "storage.hpp"
 #include "workflows.hpp"
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/base/storable_text.hpp"
 #include "visor/cron/recurrence.hpp"
 

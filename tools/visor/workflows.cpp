@@ -2,7 +2,7 @@
 
 #include "words.hpp"
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/config/commands.hpp"
 #include "visor/config/config_error.hpp"
 #include "visor/config/secrets.hpp"

@@ -1,17 +1,17 @@
 #ifndef VISOR_DRIVER_POOLED_DATABASE_HPP
 #define VISOR_DRIVER_POOLED_DATABASE_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/run_on.hpp"
+#include "visor/async/task.hpp"
+#include "visor/async/within.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
-#include "visor/base/run_on.hpp"
-#include "visor/base/task.hpp"
 #include "visor/driver/driver.hpp"
 #include "visor/driver/operation.hpp"
 #include "visor/driver/peer.hpp"
 #include "visor/pool/announcer.hpp"
 #include "visor/pool/pool.hpp"
-#include "visor/pool/within.hpp"
 #include "visor/settings/tls_settings.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

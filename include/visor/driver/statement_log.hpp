@@ -1,7 +1,7 @@
 #ifndef VISOR_DRIVER_STATEMENT_LOG_HPP
 #define VISOR_DRIVER_STATEMENT_LOG_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/base/log.hpp"
 #include "visor/base/time.hpp"
 #include "visor/settings/statement_log_settings.hpp"

@@ -1,8 +1,8 @@
 #ifndef VISOR_ENGINE_JOB_CONTEXT_HPP
 #define VISOR_ENGINE_JOB_CONTEXT_HPP
 
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
 #include "visor/settings/job_type_options.hpp"
 #include "visor/store/check_text.hpp"
 #include "visor/store/generation.hpp"

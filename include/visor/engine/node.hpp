@@ -1,7 +1,7 @@
 #ifndef VISOR_ENGINE_NODE_HPP
 #define VISOR_ENGINE_NODE_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
 #include "visor/engine/process.hpp"

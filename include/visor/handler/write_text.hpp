@@ -1,8 +1,8 @@
 #ifndef VISOR_HANDLER_WRITE_TEXT_HPP
 #define VISOR_HANDLER_WRITE_TEXT_HPP
 
+#include "visor/async/task.hpp"
 #include "visor/base/json_text.hpp"
-#include "visor/base/task.hpp"
 #include "visor/engine/job_context.hpp"
 
 #include <string_view>

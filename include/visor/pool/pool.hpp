@@ -1,14 +1,14 @@
 #ifndef VISOR_POOL_POOL_HPP
 #define VISOR_POOL_POOL_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/signal.hpp"
+#include "visor/async/task.hpp"
+#include "visor/async/way_back.hpp"
+#include "visor/async/within.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
-#include "visor/base/signal.hpp"
-#include "visor/base/task.hpp"
-#include "visor/base/way_back.hpp"
 #include "visor/pool/core.hpp"
-#include "visor/pool/within.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>

@@ -1,7 +1,7 @@
 #ifndef VISOR_SIMULATION_SIMULATED_CLOCK_HPP
 #define VISOR_SIMULATION_SIMULATED_CLOCK_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>

@@ -1,9 +1,9 @@
 #ifndef VISOR_DRIVER_MYSQL_CONNECTION_HPP
 #define VISOR_DRIVER_MYSQL_CONNECTION_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
 #include "visor/driver/batch.hpp"
 #include "visor/driver/driver.hpp"
 #include "visor/driver/mysql/failure.hpp"

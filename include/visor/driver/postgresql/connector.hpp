@@ -1,6 +1,7 @@
 #ifndef VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 #define VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 
+#include "visor/async/within.hpp"
 #include "visor/base/is_ready.hpp"
 #include "visor/driver/peer.hpp"
 #include "visor/driver/postgresql/clear_password.hpp"
@@ -8,7 +9,6 @@
 #include "visor/driver/postgresql/failure.hpp"
 #include "visor/driver/postgresql/postgresql_settings.hpp"
 #include "visor/driver/tls_files.hpp"
-#include "visor/pool/within.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>

@@ -1,7 +1,7 @@
 #ifndef VISOR_STORE_SQL_SQL_STORE_HPP
 #define VISOR_STORE_SQL_SQL_STORE_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
 #include "visor/driver/driver.hpp"

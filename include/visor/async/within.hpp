@@ -1,8 +1,8 @@
-#ifndef VISOR_POOL_WITHIN_HPP
-#define VISOR_POOL_WITHIN_HPP
+#ifndef VISOR_ASYNC_WITHIN_HPP
+#define VISOR_ASYNC_WITHIN_HPP
 
-#include "visor/base/clock.hpp"
-#include "visor/base/task.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/task.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>

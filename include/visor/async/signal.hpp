@@ -1,8 +1,8 @@
-#ifndef VISOR_BASE_SIGNAL_HPP
-#define VISOR_BASE_SIGNAL_HPP
+#ifndef VISOR_ASYNC_SIGNAL_HPP
+#define VISOR_ASYNC_SIGNAL_HPP
 
-#include "visor/base/clock.hpp"
-#include "visor/base/task.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/task.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>

@@ -1,5 +1,5 @@
-#ifndef VISOR_BASE_TASK_HPP
-#define VISOR_BASE_TASK_HPP
+#ifndef VISOR_ASYNC_TASK_HPP
+#define VISOR_ASYNC_TASK_HPP
 
 #include <boost/asio/awaitable.hpp>
 

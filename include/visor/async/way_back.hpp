@@ -1,5 +1,5 @@
-#ifndef VISOR_BASE_WAY_BACK_HPP
-#define VISOR_BASE_WAY_BACK_HPP
+#ifndef VISOR_ASYNC_WAY_BACK_HPP
+#define VISOR_ASYNC_WAY_BACK_HPP
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>

@@ -1,5 +1,5 @@
-#ifndef VISOR_BASE_CLOCK_HPP
-#define VISOR_BASE_CLOCK_HPP
+#ifndef VISOR_ASYNC_CLOCK_HPP
+#define VISOR_ASYNC_CLOCK_HPP
 
 #include "visor/base/time.hpp"
 
@@ -16,7 +16,7 @@
 namespace visor {
 
 /// The time of the machine. A clock is a small value that is passed to everything timed; tests pass a `manual_clock`
-/// (`visor/base/manual_clock.hpp`) and never sleep.
+/// (`visor/async/manual_clock.hpp`) and never sleep.
 class wall_clock {
  public:
   class timer;

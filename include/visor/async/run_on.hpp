@@ -1,8 +1,8 @@
-#ifndef VISOR_BASE_RUN_ON_HPP
-#define VISOR_BASE_RUN_ON_HPP
+#ifndef VISOR_ASYNC_RUN_ON_HPP
+#define VISOR_ASYNC_RUN_ON_HPP
 
-#include "visor/base/task.hpp"
-#include "visor/base/way_back.hpp"
+#include "visor/async/task.hpp"
+#include "visor/async/way_back.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
