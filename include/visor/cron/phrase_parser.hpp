@@ -3,8 +3,8 @@
 
 #include "visor/base/nearest_name.hpp"
 #include "visor/base/time.hpp"
-#include "visor/cron/failure.hpp"
 #include "visor/cron/fields.hpp"
+#include "visor/cron/parse_failure.hpp"
 #include "visor/cron/parser.hpp"
 #include "visor/cron/phrase_words.hpp"
 

@@ -1,5 +1,5 @@
-#ifndef VISOR_CRON_FAILURE_HPP
-#define VISOR_CRON_FAILURE_HPP
+#ifndef VISOR_CRON_PARSE_FAILURE_HPP
+#define VISOR_CRON_PARSE_FAILURE_HPP
 
 #include "visor/base/error.hpp"
 #include "visor/base/nearest_name.hpp"
