@@ -1,8 +1,8 @@
 #ifndef VISOR_BENCHMARKS_SERVERS_ROUND_TRIPS_HPP
 #define VISOR_BENCHMARKS_SERVERS_ROUND_TRIPS_HPP
 
-#include "visor/base/clock.hpp"
-#include "visor/store/sql_store.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/store/sql/sql_store.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>

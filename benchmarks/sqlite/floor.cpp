@@ -1,6 +1,6 @@
 #include "floor.hpp"
 
-#include "visor/driver/sqlite/dialect.hpp"
+#include "visor/driver/sqlite/sqlite_dialect.hpp"
 #include "visor/sql/statement.hpp"
 #include "visor/store/sql/lease_statements.hpp"
 

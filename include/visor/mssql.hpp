@@ -7,8 +7,8 @@
 
 #include "visor/base/log.hpp"
 #include "visor/config/connection_url.hpp"
-#include "visor/driver/mssql/mssql.hpp"
-#include "visor/store/sql_store.hpp"
+#include "visor/driver/mssql/mssql_driver.hpp"
+#include "visor/store/sql/sql_store.hpp"
 
 #include <memory>
 #include <utility>

@@ -6,8 +6,8 @@
 
 #include "visor/base/log.hpp"
 #include "visor/config/connection_url.hpp"
-#include "visor/driver/postgresql/postgresql.hpp"
-#include "visor/store/sql_store.hpp"
+#include "visor/driver/postgresql/postgresql_driver.hpp"
+#include "visor/store/sql/sql_store.hpp"
 
 #include <memory>
 #include <utility>

@@ -1,7 +1,7 @@
 #ifndef VISOR_SCHEDULER_HPP
 #define VISOR_SCHEDULER_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/base/log.hpp"
 #include "visor/base/log_buffer.hpp"
 #include "visor/config/settings.hpp"

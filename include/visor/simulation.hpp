@@ -6,9 +6,9 @@
 /// happen to nodes and to their calls to the store, thousands of times in a minute; a seed that found something finds it again.
 
 #include "visor/engine/engine.hpp"
-#include "visor/simulation/clock.hpp"
-#include "visor/simulation/store.hpp"
-#include "visor/simulation/world.hpp"
+#include "visor/simulation/simulated_clock.hpp"
+#include "visor/simulation/simulated_store.hpp"
+#include "visor/simulation/simulated_world.hpp"
 #include "visor/store/memory_store.hpp"
 #include "visor/store/schedule_rules.hpp"
 

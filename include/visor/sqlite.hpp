@@ -6,8 +6,8 @@
 
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
-#include "visor/driver/sqlite/sqlite.hpp"
-#include "visor/store/sql_store.hpp"
+#include "visor/driver/sqlite/sqlite_driver.hpp"
+#include "visor/store/sql/sql_store.hpp"
 
 #include <algorithm>
 #include <memory>

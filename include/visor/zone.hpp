@@ -2,7 +2,7 @@
 #define VISOR_ZONE_HPP
 
 #include "visor/base/no_descriptor.hpp"
-#include "visor/cron/zone.hpp"
+#include "visor/cron/time_zone.hpp"
 #include "visor/cron/zone_file.hpp"
 
 // The layout of the library's types depends on this definition. Distributions build the library to read the system's files; the

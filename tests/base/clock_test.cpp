@@ -1,7 +1,7 @@
 #include "support/catch.hpp"
 
-#include "visor/base/clock.hpp"
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/manual_clock.hpp"
 
 #include <boost/asio/io_context.hpp>
 

@@ -1,7 +1,7 @@
 #include "support/catch.hpp"
 
 #include "visor/base/json_text.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 
 #include <map>
 #include <string>

@@ -1,7 +1,8 @@
 #include "support/catch.hpp"
 
+#include "visor/base/nearest_name.hpp"
 #include "visor/base/secret.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 
 #include <array>
 #include <sstream>

@@ -1,4 +1,4 @@
-#include "visor/base/way_back.hpp"
+#include "visor/async/way_back.hpp"
 
 #include "support/catch.hpp"
 

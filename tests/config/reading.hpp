@@ -1,7 +1,7 @@
 #ifndef VISOR_TESTS_CONFIG_READING_HPP
 #define VISOR_TESTS_CONFIG_READING_HPP
 
-#include "visor/config/error.hpp"
+#include "visor/config/config_error.hpp"
 #include "visor/config/settings.hpp"
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 #include "visor/base/time.hpp"
 #include "visor/cron/expression.hpp"
 #include "visor/cron/schedule.hpp"
-#include "visor/cron/zone.hpp"
+#include "visor/cron/time_zone.hpp"
 
 #include <optional>
 #include <string>

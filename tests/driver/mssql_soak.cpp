@@ -1,7 +1,7 @@
 #include "servers/scene.hpp"
 
+#include "visor/driver/pooled_database.hpp"
 #include "visor/mssql.hpp"
-#include "visor/pool/pooled_database.hpp"
 
 #include <boost/describe/class.hpp>
 

@@ -1,6 +1,6 @@
 #include "sqlite_scene.hpp"
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 
 #include <algorithm>
 #include <string>

@@ -1,7 +1,7 @@
 #include "support/catch.hpp"
 #include "support/time.hpp"
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 #include "visor/engine/workers.hpp"
 
 #include <boost/asio/io_context.hpp>

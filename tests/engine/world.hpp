@@ -5,7 +5,7 @@
 #include "support/run.hpp"
 #include "support/time.hpp"
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 #include "visor/engine/engine.hpp"
 #include "visor/store/memory_store.hpp"
 

@@ -1,5 +1,5 @@
 #include "visor/handler/typed.hpp"
-#include "visor/handler/text.hpp"
+#include "visor/handler/write_text.hpp"
 
 #include "handler/runner.hpp"
 #include "support/catch.hpp"

@@ -3,7 +3,11 @@
 import importlib.machinery
 import importlib.util
 import os
+import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import unittest
 
 LINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts", "lint")
@@ -142,16 +146,8 @@ class Text(unittest.TestCase):
             self.assertIn("guard", " ".join(self.reasons("include/visor/cron/field.hpp", source)))
 
     def test_includes(self):
-        for line in (
-            "#include <boost/asio.hpp>",
-            '#include "field.hpp"',
-            "#include <sqlite3.h>",
-            "#include <yaml-cpp/yaml.h>",
-            "#include <date/tz.h>",
-            "# include <boost/asio/ssl/context.hpp>",
-        ):
-            self.assertEqual(len(self.reasons("include/visor/cron/field.hpp", self.header(line))), 1, line)
-        self.assertEqual(self.reasons("tests/cron/a.cpp", "#include <sqlite3.h>\n"), [])
+        self.assertEqual(len(self.reasons("include/visor/cron/field.hpp", self.header('#include "field.hpp"'))), 1)
+        self.assertEqual(len(self.reasons("tests/cron/a.cpp", "#include <boost/asio.hpp>\n")), 1)
 
     def test_inline_coroutines(self):
         self.assertEqual(len(self.reasons("include/visor/a.hpp", self.header("inline task<> f() {\n}", "VISOR_A_HPP"))), 1)
@@ -161,6 +157,190 @@ class Text(unittest.TestCase):
             self.assertEqual(len(self.reasons("tests/a.cpp", line + "\n")), 1, line)
         self.assertEqual(len(self.reasons("README.md", "x")), 1)
         self.assertEqual(self.reasons("README.md", "| /usr/local/bin/report | " + "x" * 200 + "\n"), [])
+
+
+class Layers(unittest.TestCase):
+    """Runs the program on real files, in a folder that has a table of its own."""
+
+    TABLES = """# Layers
+
+| folder | it is about | may include |
+|---|---|---|
+| `*.hpp` | users | everything below |
+| `visor.hpp` | no database | `engine/`, `version.hpp` |
+| `engine/` | running | `store/records.hpp`, `base/`, `version.hpp` |
+| `wire/*/` | one database | `wire/`, `base/` |
+| `wire/` | all databases | `base/` |
+| `store/sql/` | SQL | `store/`, `base/` |
+| `store/` | records | `base/` |
+| `base/` | text | - |
+| `version.hpp` | the version | - |
+
+Text between.
+
+| library | headers | may be included in |
+|---|---|---|
+| Describe | `boost/describe/` | everywhere |
+| Asio | `boost/asio/` | `engine/`, `wire/*/`, `zone.hpp` |
+| OpenSSL | `boost/asio/ssl/`, `openssl/` | `engine/webhook.hpp` |
+| libpq | `libpq-fe.h` | `wire/postgresql/` |
+"""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = folder.name
+        self.write("docs/architecture.md", self.TABLES)
+        os.mkdir(os.path.join(self.root, "scripts"))
+        self.program = shutil.copy(LINT, os.path.join(self.root, "scripts"))
+        self.write(".clang-format", "DisableFormat: true\n")
+
+    def write(self, path, text):
+        path = os.path.join(self.root, path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def lint(self, *paths):
+        """Its exit code and what it found, without the summary."""
+        run = subprocess.run([sys.executable, self.program, *paths], cwd=self.root, capture_output=True, text=True)
+        self.assertEqual(run.stderr, "")
+        return run.returncode, [line for line in run.stdout.splitlines() if not line.startswith("lint: ")]
+
+    def write_header(self, path, lines=()):
+        guard = re.sub("[^A-Z0-9]", "_", path.removeprefix("include/").upper())
+        self.write(path, "\n".join((f"#ifndef {guard}", f"#define {guard}", *lines, "#endif", "")))
+
+    def judge(self, accepted=(), refused=()):
+        """Writes headers with lines, (header, line) that are fine and (header, line, what is said) that are not."""
+        headers, expected = {}, {}
+        for header, line, *says in (*accepted, *refused):
+            lines = headers.setdefault("include/visor/" + header, [])
+            lines.append(line)
+            if says:
+                expected[f"include/visor/{header}:{len(lines) + 2}: "] = [*says, "docs/architecture.md"]
+        for path, lines in headers.items():
+            self.write_header(path, lines)
+        code, found = self.lint(*headers)
+        self.assertEqual(code, 1 if expected else 0)
+        self.assertEqual(sorted(re.match(r"\S*: ", line).group() for line in found), sorted(expected))
+        for line in found:
+            for text in expected[re.match(r"\S*: ", line).group()]:
+                self.assertIn(text, line)
+
+    def test_edges(self):
+        self.judge(
+            accepted=[
+                ("engine/a.hpp", '#include "visor/engine/b.hpp"'),
+                ("engine/a.hpp", '#include "visor/base/text.hpp"'),
+                ("engine/a.hpp", '#include "visor/store/records.hpp"'),
+                ("engine/a.hpp", '#include "visor/version.hpp"'),
+                ("wire/mysql/wire_a.hpp", '#include "visor/wire/mysql/b.hpp"'),
+                ("wire/mysql/wire_a.hpp", '#include "visor/wire/wire.hpp"'),
+                ("store/sql/sql_a.hpp", '#include "visor/store/records.hpp"'),
+                ("front.hpp", '#include "visor/wire/mysql/b.hpp"'),
+                ("front.hpp", '#include "visor/other.hpp"'),
+                ("front.hpp", '#include "visor/visor.hpp"'),
+                ("visor.hpp", '#include "visor/version.hpp"'),
+                ("base/text.hpp", '// #include "visor/engine/b.hpp"'),
+            ],
+            refused=[
+                ("base/text.hpp", '#include "visor/engine/b.hpp"', "base/ may not include engine/b.hpp, only itself", "move"),
+                ("base/text.hpp", "# include <visor/engine/b.hpp>", "base/ may not include engine/b.hpp"),
+                ("base/text.hpp", '#include "visor/new/b.hpp"', "base/ may not include new/b.hpp"),
+                ("engine/a.hpp", '#include "visor/store/rules.hpp"', "store/rules.hpp, only store/records.hpp, base/, version.hpp"),
+                ("engine/a.hpp", '#include "visor/front.hpp"', "engine/ may not include front.hpp"),
+                ("store/c.hpp", '#include "visor/store/sql/b.hpp"', "store/ may not include store/sql/b.hpp"),
+                ("wire/mysql/wire_a.hpp", '#include "visor/wire/sqlite/b.hpp"', "wire/*/ may not include wire/sqlite/b.hpp"),
+                ("wire/d.hpp", '#include "visor/wire/mysql/b.hpp"', "wire/ may not include wire/mysql/b.hpp"),
+                ("visor.hpp", '#include "visor/front.hpp"', "visor.hpp may not include front.hpp, only engine/, version.hpp"),
+                ("version.hpp", '#include "visor/base/text.hpp"', "version.hpp may not include base/text.hpp"),
+                ("new/e.hpp", '#include "visor/base/text.hpp"', "new/ has no row in the table of layers: add it"),
+            ],
+        )
+
+    def test_libraries(self):
+        self.judge(
+            accepted=[
+                ("base/a.hpp", "#include <string_view>"),
+                ("base/a.hpp", "#include <boost/describe/class.hpp>"),
+                ("engine/b.hpp", "#include <boost/asio/post.hpp>"),
+                ("wire/postgresql/c.hpp", "#include <boost/asio/post.hpp>"),
+                ("wire/postgresql/c.hpp", "#include <libpq-fe.h>"),
+                ("engine/webhook.hpp", "#include <boost/asio/ssl/context.hpp>"),
+                ("engine/webhook.hpp", "#include <openssl/ssl.h>"),
+                ("zone.hpp", "#include <boost/asio/post.hpp>"),
+            ],
+            refused=[
+                ("base/a.hpp", "#include <boost/asio/post.hpp>", "of Asio may be included only in engine/, wire/*/, zone.hpp", "move"),
+                ("wire/d.hpp", "#include <boost/asio/post.hpp>", "of Asio may be included only in"),
+                ("other.hpp", "#include <boost/asio/post.hpp>", "of Asio may be included only in"),
+                ("wire/mysql/e.hpp", "#include <libpq-fe.h>", "of libpq may be included only in wire/postgresql/"),
+                ("engine/b.hpp", "#include <boost/asio/ssl/context.hpp>", "of OpenSSL may be included only in engine/webhook.hpp"),
+                ("engine/b.hpp", "#include <openssl/ssl.h>", "of OpenSSL may be included only in"),
+                ("engine/b.hpp", "#include <boost/redis/connection.hpp>", "<boost/redis/connection.hpp> is of no library", "add it there"),
+                ("engine/b.hpp", "#include <mysql.h>", "<mysql.h> is of no library"),
+            ],
+        )
+
+    def test_the_tables_have_no_circle(self):
+        self.assertEqual(self.lint("docs/architecture.md"), (0, []))
+        for row, says in (
+            ("| `base/` | text | `store/` |", "store/ is not below base/ in the table of layers"),
+            ("| `base/` | text | `base/` |", "base/ is not below base/"),
+            ("| `base/` | text | `gone/` |", "gone/ is not below base/"),
+        ):
+            self.write("docs/architecture.md", self.TABLES.replace("| `base/` | text | - |", row))
+            code, found = self.lint("docs/architecture.md")
+            self.assertEqual((code, len(found)), (1, 1), row)
+            self.assertTrue(found[0].startswith("docs/architecture.md:12: " + says), found)
+
+    def test_the_tables_are_there(self):
+        for title in ("| folder |", "| library |"):
+            self.write("docs/architecture.md", self.TABLES.replace(title, "| other |"))
+            self.assertIn("docs/architecture.md:1: the table of layers or that of libraries is missing", self.lint("docs/architecture.md")[1][0])
+
+    def test_names(self):
+        def found(*headers):
+            return [(path, reason) for path, _, reason in lint.check_names(["include/visor/" + each for each in headers])]
+
+        self.assertEqual(found("a.hpp", "engine/a.hpp", "engine/b.hpp", "driver/mysql/c.hpp", "driver/sqlite/c.hpp"), [])
+        self.assertEqual(lint.check_names(["tests/a/support.hpp", "tests/b/support.hpp"]), [])
+        for first, second in (
+            ("base/text.hpp", "sql/text.hpp"),
+            ("driver/mysql/dialect.hpp", "sql/dialect.hpp"),
+            ("driver/batch.hpp", "driver/mysql/batch.hpp"),
+            ("store/jobs.hpp", "store/sql/jobs.hpp"),
+        ):
+            (path, reason), = found(second, first)
+            self.assertEqual(path, "include/visor/" + second)
+            self.assertIn(f"include/visor/{first} has the same name: name each", reason)
+        same = ["include/visor/base/text.hpp", "include/visor/store/text.hpp"]
+        for path in same:
+            self.write_header(path)
+        code, lines = self.lint(*same)
+        self.assertEqual((code, len(lines)), (1, 1), lines)
+        self.assertTrue(lines[0].startswith(same[1] + ":1: " + same[0] + " has the same name"), lines)
+
+    def test_the_table_of_this_project(self):
+        with open(os.path.join(os.path.dirname(LINT), "..", "docs", "architecture.md"), encoding="utf-8") as file:
+            layers = lint.Layers(file.read())
+        self.assertEqual(layers.faults, [])
+        for header, target in (
+            ("pool/pool.hpp", "driver/driver.hpp"),
+            ("config/settings.hpp", "engine/engine.hpp"),
+            ("config/settings.hpp", "store/records.hpp"),
+            ("config/settings.hpp", "driver/statement_log.hpp"),
+            ("handler/webhook_plan.hpp", "config/source.hpp"),
+            ("cron/expression.hpp", "async/task.hpp"),
+            ("driver/sqlite/session.hpp", "driver/mysql/session.hpp"),
+            ("visor.hpp", "sqlite.hpp"),
+        ):
+            self.assertIsNotNone(layers.check_own(header, target), target)
+        for header in ("cron/expression.hpp", "settings/node_settings.hpp", "store/records.hpp", "engine/engine.hpp"):
+            for target in ("libpq-fe.h", "mysql.h", "sqlite3.h", "sql.h", "sqlext.h", "openssl/ssl.h", "yaml-cpp/parser.h", "date/tz.h"):
+                self.assertIsNotNone(layers.check_library(header, target), target)
+        self.assertIsNotNone(layers.check_library("cron/expression.hpp", "boost/asio/post.hpp"))
 
 
 if __name__ == "__main__":

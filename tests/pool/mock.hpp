@@ -1,7 +1,7 @@
 #ifndef VISOR_TESTS_POOL_MOCK_HPP
 #define VISOR_TESTS_POOL_MOCK_HPP
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 #include "visor/pool/pool.hpp"
 
 #include <algorithm>

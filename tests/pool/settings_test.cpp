@@ -1,4 +1,4 @@
-#include "visor/pool/settings.hpp"
+#include "visor/settings/pool_settings.hpp"
 
 #include "support/catch.hpp"
 

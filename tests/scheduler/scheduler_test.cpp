@@ -4,7 +4,7 @@
 #include "support/run.hpp"
 #include "support/time.hpp"
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 #include "visor/memory.hpp"
 #include "visor/scheduler.hpp"
 #include "visor/sqlite.hpp"

@@ -1,13 +1,13 @@
 #include "all_statements.hpp"
 
 #include "visor/driver/mssql/bulk.hpp"
-#include "visor/driver/mssql/dialect.hpp"
-#include "visor/driver/mysql/dialect.hpp"
+#include "visor/driver/mssql/mssql_dialect.hpp"
+#include "visor/driver/mysql/mysql_dialect.hpp"
 #include "visor/driver/postgresql/copy.hpp"
-#include "visor/driver/postgresql/dialect.hpp"
-#include "visor/driver/sqlite/dialect.hpp"
+#include "visor/driver/postgresql/postgresql_dialect.hpp"
+#include "visor/driver/sqlite/sqlite_dialect.hpp"
 #include "visor/sql/migration.hpp"
-#include "visor/store/schema.hpp"
+#include "visor/store/sql/schema.hpp"
 
 #include "support/catch.hpp"
 

@@ -1,6 +1,6 @@
 #include "all_statements.hpp"
 
-#include "visor/driver/sqlite/dialect.hpp"
+#include "visor/driver/sqlite/sqlite_dialect.hpp"
 #include "visor/sql/migration.hpp"
 
 #include "support/catch.hpp"

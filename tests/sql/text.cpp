@@ -1,4 +1,4 @@
-#include "visor/sql/text.hpp"
+#include "visor/sql/constexpr_text.hpp"
 
 #include "support/catch.hpp"
 

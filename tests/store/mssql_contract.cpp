@@ -1,7 +1,7 @@
 #include "contract/adapt.hpp"
 #include "support/mssql_server.hpp"
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 #include "visor/mssql.hpp"
 
 #include <chrono>

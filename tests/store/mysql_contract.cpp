@@ -1,7 +1,7 @@
 #include "contract/adapt.hpp"
 #include "support/mariadb_server.hpp"
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 #include "visor/mysql.hpp"
 
 #include <stdexcept>

@@ -1,7 +1,7 @@
 #include "contract/adapt.hpp"
 #include "support/postgresql_server.hpp"
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 #include "visor/postgresql.hpp"
 
 #include <stdexcept>

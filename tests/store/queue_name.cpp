@@ -1,4 +1,4 @@
-#include "visor/store/queue_name.hpp"
+#include "visor/settings/queue_name.hpp"
 
 #include "support/catch.hpp"
 

@@ -1,6 +1,6 @@
 #include "contract/adapt.hpp"
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 #include "visor/memory.hpp"
 
 namespace visor_test {

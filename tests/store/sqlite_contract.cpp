@@ -1,6 +1,6 @@
 #include "contract/adapt.hpp"
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 #include "visor/sqlite.hpp"
 
 #include <sqlite3.h>

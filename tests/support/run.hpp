@@ -1,7 +1,7 @@
 #ifndef VISOR_TESTS_SUPPORT_RUN_HPP
 #define VISOR_TESTS_SUPPORT_RUN_HPP
 
-#include "visor/base/task.hpp"
+#include "visor/async/task.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>

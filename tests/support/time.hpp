@@ -1,7 +1,7 @@
 #ifndef VISOR_TESTS_SUPPORT_TIME_HPP
 #define VISOR_TESTS_SUPPORT_TIME_HPP
 
-#include "visor/base/manual_clock.hpp"
+#include "visor/async/manual_clock.hpp"
 
 #include <boost/asio/io_context.hpp>
 

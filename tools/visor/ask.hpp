@@ -1,7 +1,7 @@
 #ifndef VISOR_TOOLS_ASK_HPP
 #define VISOR_TOOLS_ASK_HPP
 
-#include "visor/base/task.hpp"
+#include "visor/async/task.hpp"
 
 #include <boost/asio/io_context.hpp>
 

@@ -6,7 +6,7 @@
 #include "running_node.hpp"
 #include "storage.hpp"
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/handler/payload.hpp"
 #include "visor/handler/typed.hpp"
 

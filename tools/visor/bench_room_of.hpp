@@ -6,7 +6,7 @@
 #include "command.hpp"
 #include "schema_of.hpp"
 
-#include "visor/store/sql_store.hpp"
+#include "visor/store/sql/sql_store.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>

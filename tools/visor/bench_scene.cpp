@@ -7,7 +7,7 @@
 #include "storage.hpp"
 #include "words.hpp"
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/handler/payload.hpp"
 #include "visor/store/id_block.hpp"
 

@@ -1,7 +1,7 @@
 #ifndef VISOR_TOOLS_CERTIFICATE_HPP
 #define VISOR_TOOLS_CERTIFICATE_HPP
 
-#include "visor/base/task.hpp"
+#include "visor/async/task.hpp"
 #include "visor/driver/server_options.hpp"
 
 #include <optional>

@@ -1,7 +1,7 @@
 #include "command.hpp"
 #include "report.hpp"
 
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
 #include "visor/version.hpp"
 
 #include <boost/program_options/options_description.hpp>

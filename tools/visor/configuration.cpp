@@ -5,7 +5,7 @@
 #include "report.hpp"
 #include "words.hpp"
 
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/config/environment.hpp"
 #include "visor/config/yaml.hpp"
 #include "visor/handler/command_plan.hpp"

@@ -2,7 +2,7 @@
 #include "report.hpp"
 #include "when.hpp"
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/cron/explain.hpp"
 
 #include <boost/json/object.hpp>

@@ -5,10 +5,10 @@
 #include "storage.hpp"
 
 #include "visor/base/log.hpp"
+#include "visor/base/node_claim.hpp"
 #include "visor/config/settings.hpp"
-#include "visor/driver/node_claim.hpp"
 #include "visor/driver/probe.hpp"
-#include "visor/store/schema.hpp"
+#include "visor/store/sql/schema.hpp"
 
 #include <memory>
 #include <span>

@@ -8,7 +8,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/json_text.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/store/check_text.hpp"
 
 #include <boost/json/object.hpp>

@@ -6,8 +6,8 @@
 #include "storage.hpp"
 #include "workflows.hpp"
 
-#include "visor/base/clock.hpp"
-#include "visor/base/text.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/cron/recurrence.hpp"
 
 #include <boost/json/parse.hpp>

@@ -4,7 +4,7 @@
 #include "ask.hpp"
 #include "storage.hpp"
 
-#include "visor/store/queue_name.hpp"
+#include "visor/settings/queue_name.hpp"
 
 #include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/split.hpp>

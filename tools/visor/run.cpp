@@ -9,7 +9,7 @@
 #include "words.hpp"
 #include "workflows.hpp"
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/base/log_buffer.hpp"
 #include "visor/version.hpp"
 

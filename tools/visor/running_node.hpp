@@ -5,7 +5,7 @@
 
 #include "visor/base/log.hpp"
 #include "visor/engine/job_type.hpp"
-#include "visor/engine/node_settings.hpp"
+#include "visor/settings/node_settings.hpp"
 
 #include <boost/asio/io_context.hpp>
 

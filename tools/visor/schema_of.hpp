@@ -5,7 +5,7 @@
 #include "drivers.hpp"
 #include "report.hpp"
 
-#include "visor/store/tables.hpp"
+#include "visor/store/sql/tables.hpp"
 
 #include <boost/mp11/algorithm.hpp>
 

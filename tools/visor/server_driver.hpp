@@ -8,7 +8,7 @@
 #include "storage.hpp"
 
 #include "visor/driver/probe.hpp"
-#include "visor/store/sql_store.hpp"
+#include "visor/store/sql/sql_store.hpp"
 
 #include <memory>
 

@@ -2,14 +2,14 @@
 
 #include "words.hpp"
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/config/commands.hpp"
-#include "visor/config/error.hpp"
+#include "visor/config/config_error.hpp"
 #include "visor/config/secrets.hpp"
 #include "visor/cron/phrase.hpp"
 #include "visor/handler/command.hpp"
-#include "visor/handler/text.hpp"
 #include "visor/handler/webhook.hpp"
+#include "visor/handler/write_text.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>

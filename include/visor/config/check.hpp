@@ -1,18 +1,19 @@
 #ifndef VISOR_CONFIG_CHECK_HPP
 #define VISOR_CONFIG_CHECK_HPP
 
+#include "visor/base/http_url.hpp"
 #include "visor/base/json_text.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
+#include "visor/base/storable_text.hpp"
+#include "visor/config/config_error.hpp"
 #include "visor/config/document.hpp"
-#include "visor/config/error.hpp"
 #include "visor/config/rules.hpp"
 #include "visor/config/scheme.hpp"
 #include "visor/config/settings.hpp"
-#include "visor/config/url.hpp"
 #include "visor/cron/phrase.hpp"
-#include "visor/cron/zone.hpp"
-#include "visor/driver/tls.hpp"
-#include "visor/store/queue_name.hpp"
+#include "visor/cron/time_zone.hpp"
+#include "visor/settings/queue_name.hpp"
+#include "visor/settings/tls_settings.hpp"
 
 #include <boost/describe/enum_to_string.hpp>
 

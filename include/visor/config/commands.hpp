@@ -1,8 +1,9 @@
 #ifndef VISOR_CONFIG_COMMANDS_HPP
 #define VISOR_CONFIG_COMMANDS_HPP
 
+#include "visor/base/process_environment.hpp"
 #include "visor/base/program.hpp"
-#include "visor/config/error.hpp"
+#include "visor/config/config_error.hpp"
 #include "visor/config/rules.hpp"
 #include "visor/config/settings.hpp"
 

@@ -4,9 +4,8 @@
 #include "visor/base/error.hpp"
 #include "visor/base/home.hpp"
 #include "visor/base/secret.hpp"
-#include "visor/base/text.hpp"
 #include "visor/config/settings.hpp"
-#include "visor/driver/tls.hpp"
+#include "visor/settings/tls_settings.hpp"
 
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>

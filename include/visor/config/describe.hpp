@@ -1,7 +1,7 @@
 #ifndef VISOR_CONFIG_DESCRIBE_HPP
 #define VISOR_CONFIG_DESCRIBE_HPP
 
-#include "visor/config/error.hpp"
+#include "visor/config/config_error.hpp"
 #include "visor/config/json.hpp"
 #include "visor/config/rules.hpp"
 #include "visor/config/settings.hpp"

@@ -2,7 +2,7 @@
 #define VISOR_CONFIG_DOCUMENT_HPP
 
 #include "visor/base/json_text.hpp"
-#include "visor/config/error.hpp"
+#include "visor/config/config_error.hpp"
 #include "visor/config/source.hpp"
 
 #include <algorithm>

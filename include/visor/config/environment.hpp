@@ -1,7 +1,9 @@
 #ifndef VISOR_CONFIG_ENVIRONMENT_HPP
 #define VISOR_CONFIG_ENVIRONMENT_HPP
 
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
+#include "visor/base/process_environment.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/config/layer.hpp"
 #include "visor/config/rules.hpp"
 #include "visor/config/scheme.hpp"

@@ -1,7 +1,8 @@
 #ifndef VISOR_CONFIG_READER_HPP
 #define VISOR_CONFIG_READER_HPP
 
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/config/document.hpp"
 #include "visor/config/json.hpp"
 #include "visor/config/rules.hpp"

@@ -1,7 +1,8 @@
 #ifndef VISOR_CONFIG_SECRETS_HPP
 #define VISOR_CONFIG_SECRETS_HPP
 
-#include "visor/base/text.hpp"
+#include "visor/base/http_url.hpp"
+#include "visor/base/process_environment.hpp"
 #include "visor/config/document.hpp"
 #include "visor/config/environment.hpp"
 #include "visor/config/settings.hpp"

@@ -1,15 +1,17 @@
 #ifndef VISOR_CONFIG_SETTINGS_HPP
 #define VISOR_CONFIG_SETTINGS_HPP
 
+#include "visor/base/dst.hpp"
+#include "visor/base/process_environment.hpp"
 #include "visor/base/secret.hpp"
 #include "visor/base/time.hpp"
 #include "visor/config/pem.hpp"
 #include "visor/config/source.hpp"
-#include "visor/driver/statement_log.hpp"
-#include "visor/engine/job_type.hpp"
-#include "visor/engine/node_settings.hpp"
-#include "visor/pool/settings.hpp"
-#include "visor/store/records.hpp"
+#include "visor/settings/job_type_options.hpp"
+#include "visor/settings/node_settings.hpp"
+#include "visor/settings/pool_settings.hpp"
+#include "visor/settings/schedule_policies.hpp"
+#include "visor/settings/statement_log_settings.hpp"
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>

@@ -1,25 +1,10 @@
 #ifndef VISOR_CONFIG_SOURCE_HPP
 #define VISOR_CONFIG_SOURCE_HPP
 
-#include <cstdlib>
-#include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace visor {
-
-/// Looks up a variable of the environment: its value, or nothing when it is not set.
-using environment = std::function<std::optional<std::string>(std::string const& name)>;
-
-/// The environment of this process. Not safe against a `setenv` in another thread, as `getenv` itself.
-inline environment process_environment() {
-  return [](std::string const& name) -> std::optional<std::string> {
-    char const* const value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
-    if (value == nullptr) return std::nullopt;
-    return value;
-  };
-}
 
 /// Where a value came from.
 struct source {

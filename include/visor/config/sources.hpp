@@ -2,6 +2,7 @@
 #define VISOR_CONFIG_SOURCES_HPP
 
 #include "visor/base/home.hpp"
+#include "visor/base/process_environment.hpp"
 #include "visor/config/check.hpp"
 #include "visor/config/environment.hpp"
 #include "visor/config/profile.hpp"

@@ -1,7 +1,7 @@
 #ifndef VISOR_CONFIG_TEXT_MAP_HPP
 #define VISOR_CONFIG_TEXT_MAP_HPP
 
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/config/document.hpp"
 
 #include <algorithm>

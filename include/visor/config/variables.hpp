@@ -1,8 +1,8 @@
 #ifndef VISOR_CONFIG_VARIABLES_HPP
 #define VISOR_CONFIG_VARIABLES_HPP
 
-#include "visor/base/text.hpp"
-#include "visor/config/source.hpp"
+#include "visor/base/process_environment.hpp"
+#include "visor/base/storable_text.hpp"
 
 #include <algorithm>
 #include <cstddef>

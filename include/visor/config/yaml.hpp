@@ -1,7 +1,8 @@
 #ifndef VISOR_CONFIG_YAML_HPP
 #define VISOR_CONFIG_YAML_HPP
 
-#include "visor/config/error.hpp"
+#include "visor/base/process_environment.hpp"
+#include "visor/config/config_error.hpp"
 #include "visor/config/layer.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/config/sources.hpp"

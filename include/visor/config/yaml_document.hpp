@@ -1,7 +1,8 @@
 #ifndef VISOR_CONFIG_YAML_DOCUMENT_HPP
 #define VISOR_CONFIG_YAML_DOCUMENT_HPP
 
-#include "visor/base/text.hpp"
+#include "visor/base/process_environment.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/config/document.hpp"
 #include "visor/config/text_map.hpp"
 #include "visor/config/variables.hpp"

@@ -2,8 +2,8 @@
 #define VISOR_CRON_EXPRESSION_HPP
 
 #include "visor/base/time.hpp"
-#include "visor/cron/failure.hpp"
 #include "visor/cron/fields.hpp"
+#include "visor/cron/parse_failure.hpp"
 #include "visor/cron/parser.hpp"
 #include "visor/cron/write.hpp"
 

@@ -6,7 +6,7 @@
 #include "visor/cron/explain.hpp"
 #include "visor/cron/phrase_parser.hpp"
 #include "visor/cron/recurrence.hpp"
-#include "visor/cron/zone.hpp"
+#include "visor/cron/time_zone.hpp"
 
 #include <array>
 #include <bit>

@@ -1,10 +1,10 @@
 #ifndef VISOR_CRON_PHRASE_PARSER_HPP
 #define VISOR_CRON_PHRASE_PARSER_HPP
 
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
 #include "visor/base/time.hpp"
-#include "visor/cron/failure.hpp"
 #include "visor/cron/fields.hpp"
+#include "visor/cron/parse_failure.hpp"
 #include "visor/cron/parser.hpp"
 #include "visor/cron/phrase_words.hpp"
 

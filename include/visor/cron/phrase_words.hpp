@@ -3,7 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/time.hpp"
-#include "visor/cron/failure.hpp"
+#include "visor/cron/parse_failure.hpp"
 #include "visor/cron/parser.hpp"
 #include "visor/cron/words.hpp"
 

@@ -4,7 +4,7 @@
 #include "visor/base/time.hpp"
 #include "visor/cron/expression.hpp"
 #include "visor/cron/schedule.hpp"
-#include "visor/cron/zone.hpp"
+#include "visor/cron/time_zone.hpp"
 
 #include <chrono>
 #include <cstddef>

@@ -5,7 +5,7 @@
 #include "visor/base/time.hpp"
 #include "visor/cron/expression.hpp"
 #include "visor/cron/search.hpp"
-#include "visor/cron/zone.hpp"
+#include "visor/cron/time_zone.hpp"
 
 #include <algorithm>
 #include <chrono>

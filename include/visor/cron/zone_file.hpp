@@ -1,7 +1,7 @@
 #ifndef VISOR_CRON_ZONE_FILE_HPP
 #define VISOR_CRON_ZONE_FILE_HPP
 
-#include "visor/cron/zone.hpp"
+#include "visor/cron/time_zone.hpp"
 #include "visor/cron/zone_rule.hpp"
 
 #include <algorithm>

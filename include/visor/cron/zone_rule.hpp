@@ -1,7 +1,7 @@
 #ifndef VISOR_CRON_ZONE_RULE_HPP
 #define VISOR_CRON_ZONE_RULE_HPP
 
-#include "visor/cron/zone.hpp"
+#include "visor/cron/time_zone.hpp"
 
 #include <array>
 #include <chrono>

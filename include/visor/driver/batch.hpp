@@ -1,7 +1,7 @@
 #ifndef VISOR_DRIVER_BATCH_HPP
 #define VISOR_DRIVER_BATCH_HPP
 
-#include "visor/base/task.hpp"
+#include "visor/async/task.hpp"
 #include "visor/sql/codec.hpp"
 #include "visor/sql/statement.hpp"
 

@@ -1,10 +1,10 @@
 #ifndef VISOR_DRIVER_DRIVER_HPP
 #define VISOR_DRIVER_DRIVER_HPP
 
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
-#include "visor/base/task.hpp"
-#include "visor/driver/node_claim.hpp"
+#include "visor/base/node_claim.hpp"
 #include "visor/sql/dialect.hpp"
 #include "visor/sql/statement.hpp"
 

@@ -1,12 +1,12 @@
 #ifndef VISOR_DRIVER_PROBE_HPP
 #define VISOR_DRIVER_PROBE_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/run_on.hpp"
+#include "visor/async/task.hpp"
+#include "visor/async/within.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/run_on.hpp"
-#include "visor/base/task.hpp"
 #include "visor/base/time.hpp"
-#include "visor/pool/within.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>

@@ -3,11 +3,11 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/secret.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/base/time.hpp"
-#include "visor/driver/statement_log.hpp"
-#include "visor/driver/tls.hpp"
-#include "visor/pool/settings.hpp"
+#include "visor/settings/pool_settings.hpp"
+#include "visor/settings/statement_log_settings.hpp"
+#include "visor/settings/tls_settings.hpp"
 
 #include <algorithm>
 #include <charconv>

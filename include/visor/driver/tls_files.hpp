@@ -2,7 +2,7 @@
 #define VISOR_DRIVER_TLS_FILES_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/driver/tls.hpp"
+#include "visor/settings/tls_settings.hpp"
 
 #include <sys/mman.h>
 #include <sys/stat.h>

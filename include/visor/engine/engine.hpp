@@ -1,7 +1,7 @@
 #ifndef VISOR_ENGINE_ENGINE_HPP
 #define VISOR_ENGINE_ENGINE_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
 #include "visor/engine/fire_loop.hpp"
@@ -9,10 +9,10 @@
 #include "visor/engine/lookout.hpp"
 #include "visor/engine/membership.hpp"
 #include "visor/engine/node.hpp"
-#include "visor/engine/node_settings.hpp"
 #include "visor/engine/runner.hpp"
 #include "visor/engine/schedule_review.hpp"
 #include "visor/engine/schedule_sets.hpp"
+#include "visor/settings/node_settings.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

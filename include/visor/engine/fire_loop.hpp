@@ -1,7 +1,7 @@
 #ifndef VISOR_ENGINE_FIRE_LOOP_HPP
 #define VISOR_ENGINE_FIRE_LOOP_HPP
 
-#include "visor/base/signal.hpp"
+#include "visor/async/signal.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/engine/occurrence.hpp"
 #include "visor/engine/planner.hpp"

@@ -1,14 +1,14 @@
 #ifndef VISOR_ENGINE_JOB_CONTEXT_HPP
 #define VISOR_ENGINE_JOB_CONTEXT_HPP
 
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
+#include "visor/settings/job_type_options.hpp"
 #include "visor/store/check_text.hpp"
 #include "visor/store/generation.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/describe/enum.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -35,11 +35,6 @@ enum class stop_reason {
   lease_lost,    ///< others may have begun with the job: what it does from now on does not count
   shutdown       ///< the node stops
 };
-
-/// What becomes of a job whose payload has a field that the handler's struct lacks, or a number of which it would lose digits.
-/// `give_back`: it returns to the queue unused, with a growing delay, since a newer or older program may know it. `refuse`: it ends as
-/// failed. `ignore`: unknown fields are passed over; a number that would lose digits is given back all the same.
-BOOST_DEFINE_ENUM_CLASS(unknown_fields, give_back, refuse, ignore)
 
 /// What a handler is told about the job that it runs, and where it leaves its output. One for each attempt; it outlives the
 /// handler's run. All members may be called from any thread.

@@ -1,7 +1,7 @@
 #ifndef VISOR_ENGINE_LOOKOUT_HPP
 #define VISOR_ENGINE_LOOKOUT_HPP
 
-#include "visor/base/signal.hpp"
+#include "visor/async/signal.hpp"
 #include "visor/engine/node.hpp"
 
 #include <boost/asio/co_spawn.hpp>

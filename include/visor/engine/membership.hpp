@@ -1,7 +1,7 @@
 #ifndef VISOR_ENGINE_MEMBERSHIP_HPP
 #define VISOR_ENGINE_MEMBERSHIP_HPP
 
-#include "visor/base/signal.hpp"
+#include "visor/async/signal.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/store/node_rules.hpp"
 #include "visor/store/schedule_rules.hpp"

@@ -1,11 +1,11 @@
 #ifndef VISOR_ENGINE_NODE_HPP
 #define VISOR_ENGINE_NODE_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
-#include "visor/engine/node_settings.hpp"
 #include "visor/engine/process.hpp"
+#include "visor/settings/node_settings.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

@@ -1,8 +1,8 @@
 #ifndef VISOR_ENGINE_RUNNER_HPP
 #define VISOR_ENGINE_RUNNER_HPP
 
-#include "visor/base/signal.hpp"
-#include "visor/base/text.hpp"
+#include "visor/async/signal.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/engine/job_type.hpp"
 #include "visor/engine/node.hpp"

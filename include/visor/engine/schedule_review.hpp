@@ -1,7 +1,7 @@
 #ifndef VISOR_ENGINE_SCHEDULE_REVIEW_HPP
 #define VISOR_ENGINE_SCHEDULE_REVIEW_HPP
 
-#include "visor/base/signal.hpp"
+#include "visor/async/signal.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/engine/occurrence.hpp"
 #include "visor/engine/planner.hpp"

@@ -1,7 +1,7 @@
 #ifndef VISOR_ENGINE_SCHEDULE_SETS_HPP
 #define VISOR_ENGINE_SCHEDULE_SETS_HPP
 
-#include "visor/base/signal.hpp"
+#include "visor/async/signal.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/engine/set_steps.hpp"
 #include "visor/store/check_text.hpp"

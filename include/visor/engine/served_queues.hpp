@@ -1,8 +1,8 @@
 #ifndef VISOR_ENGINE_SERVED_QUEUES_HPP
 #define VISOR_ENGINE_SERVED_QUEUES_HPP
 
-#include "visor/engine/node_settings.hpp"
-#include "visor/store/queue_name.hpp"
+#include "visor/settings/node_settings.hpp"
+#include "visor/settings/queue_name.hpp"
 #include "visor/store/store.hpp"
 
 #include <algorithm>

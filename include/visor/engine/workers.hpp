@@ -1,8 +1,8 @@
 #ifndef VISOR_ENGINE_WORKERS_HPP
 #define VISOR_ENGINE_WORKERS_HPP
 
-#include "visor/base/clock.hpp"
-#include "visor/base/task.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/task.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/engine/job_type.hpp"
 

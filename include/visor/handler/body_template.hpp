@@ -3,7 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/json_text.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/context_fields.hpp"
 #include "visor/handler/one_line.hpp"

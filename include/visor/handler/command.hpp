@@ -1,9 +1,9 @@
 #ifndef VISOR_HANDLER_COMMAND_HPP
 #define VISOR_HANDLER_COMMAND_HPP
 
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/is_ready.hpp"
-#include "visor/base/task.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/child_process.hpp"
 #include "visor/handler/command_plan.hpp"

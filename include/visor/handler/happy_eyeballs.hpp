@@ -1,8 +1,8 @@
 #ifndef VISOR_HANDLER_HAPPY_EYEBALLS_HPP
 #define VISOR_HANDLER_HAPPY_EYEBALLS_HPP
 
+#include "visor/async/task.hpp"
 #include "visor/base/descriptor_limit.hpp"
-#include "visor/base/task.hpp"
 #include "visor/base/time.hpp"
 
 #include <boost/asio/any_io_executor.hpp>

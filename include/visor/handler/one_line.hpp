@@ -2,7 +2,7 @@
 #define VISOR_HANDLER_ONE_LINE_HPP
 
 #include "visor/base/secret.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -2,7 +2,7 @@
 #define VISOR_HANDLER_PAYLOAD_READER_HPP
 
 #include "visor/base/json_text.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/nearest_name.hpp"
 #include "visor/base/time.hpp"
 #include "visor/handler/one_line.hpp"
 #include "visor/handler/payload_types.hpp"

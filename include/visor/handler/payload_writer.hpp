@@ -1,7 +1,7 @@
 #ifndef VISOR_HANDLER_PAYLOAD_WRITER_HPP
 #define VISOR_HANDLER_PAYLOAD_WRITER_HPP
 
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/base/time.hpp"
 #include "visor/handler/payload_types.hpp"
 

@@ -2,9 +2,9 @@
 #define VISOR_HANDLER_PROXY_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/http_url.hpp"
+#include "visor/base/process_environment.hpp"
 #include "visor/base/secret.hpp"
-#include "visor/base/text.hpp"
-#include "visor/config/source.hpp"
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>

@@ -1,9 +1,9 @@
 #ifndef VISOR_HANDLER_TYPED_HPP
 #define VISOR_HANDLER_TYPED_HPP
 
+#include "visor/async/run_on.hpp"
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/run_on.hpp"
-#include "visor/base/task.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/payload.hpp"
 #include "visor/handler/stopped.hpp"

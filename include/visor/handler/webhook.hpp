@@ -1,11 +1,11 @@
 #ifndef VISOR_HANDLER_WEBHOOK_HPP
 #define VISOR_HANDLER_WEBHOOK_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/task.hpp"
 #include "visor/base/descriptor_limit.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
-#include "visor/config/source.hpp"
+#include "visor/base/process_environment.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/happy_eyeballs.hpp"
 #include "visor/handler/http_header.hpp"

@@ -2,10 +2,9 @@
 #define VISOR_HANDLER_WEBHOOK_PLAN_HPP
 
 #include "visor/base/error.hpp"
+#include "visor/base/http_url.hpp"
 #include "visor/base/secret.hpp"
-#include "visor/base/text.hpp"
 #include "visor/base/time.hpp"
-#include "visor/config/url.hpp"
 #include "visor/engine/job_context.hpp"
 #include "visor/handler/body_template.hpp"
 #include "visor/handler/context_fields.hpp"

@@ -2,8 +2,8 @@
 #define VISOR_POOL_CORE_HPP
 
 #include "visor/base/time.hpp"
-#include "visor/pool/settings.hpp"
 #include "visor/pool/statistics.hpp"
+#include "visor/settings/pool_settings.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,14 +1,14 @@
 #ifndef VISOR_POOL_POOL_HPP
 #define VISOR_POOL_POOL_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/signal.hpp"
+#include "visor/async/task.hpp"
+#include "visor/async/way_back.hpp"
+#include "visor/async/within.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
-#include "visor/base/signal.hpp"
-#include "visor/base/task.hpp"
-#include "visor/base/way_back.hpp"
 #include "visor/pool/core.hpp"
-#include "visor/pool/within.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -309,7 +309,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   /// An operation of the store by its name, which tells users more than a place in our source; any other holder by its place.
   static std::string text_of(std::source_location const& where) {
     std::string_view const file = where.file_name();
-    if (file.ends_with("visor/store/sql_store.hpp")) {
+    if (file.ends_with("visor/store/sql/sql_store.hpp")) {
       std::string_view name = where.function_name();
       name = name.substr(0, name.find('('));
       return std::string(name.substr(name.rfind(':') + 1));

@@ -3,8 +3,8 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/time.hpp"
+#include "visor/sql/constexpr_text.hpp"
 #include "visor/sql/described.hpp"
-#include "visor/sql/text.hpp"
 
 #include <concepts>
 #include <cstdint>

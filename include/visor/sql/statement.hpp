@@ -2,9 +2,9 @@
 #define VISOR_SQL_STATEMENT_HPP
 
 #include "visor/sql/codec.hpp"
+#include "visor/sql/constexpr_text.hpp"
 #include "visor/sql/dialect.hpp"
 #include "visor/sql/table.hpp"
-#include "visor/sql/text.hpp"
 
 #include <boost/describe/class.hpp>
 #include <boost/mp11/list.hpp>

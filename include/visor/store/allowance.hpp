@@ -1,7 +1,7 @@
 #ifndef VISOR_STORE_ALLOWANCE_HPP
 #define VISOR_STORE_ALLOWANCE_HPP
 
-#include "visor/store/queue_name.hpp"
+#include "visor/settings/queue_name.hpp"
 #include "visor/store/store.hpp"
 
 #include <algorithm>

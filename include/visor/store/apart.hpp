@@ -1,9 +1,9 @@
 #ifndef VISOR_STORE_APART_HPP
 #define VISOR_STORE_APART_HPP
 
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/store/store.hpp"
 
 #include <algorithm>

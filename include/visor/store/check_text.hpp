@@ -3,7 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/json_text.hpp"
-#include "visor/base/text.hpp"
+#include "visor/base/storable_text.hpp"
 #include "visor/store/store.hpp"
 
 #include <boost/describe/members.hpp>

@@ -1,9 +1,9 @@
 #ifndef VISOR_STORE_MEMORY_STORE_HPP
 #define VISOR_STORE_MEMORY_STORE_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
 #include "visor/store/change_signal.hpp"
 #include "visor/store/check_text.hpp"
 #include "visor/store/generation.hpp"

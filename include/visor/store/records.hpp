@@ -3,6 +3,8 @@
 
 #include "visor/base/dst.hpp"
 #include "visor/base/time.hpp"
+#include "visor/settings/job_limits.hpp"
+#include "visor/settings/schedule_policies.hpp"
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
@@ -37,37 +39,12 @@ BOOST_DEFINE_ENUM_CLASS(node_state, online, draining, offline)
 /// What somebody wants of a node that runs: to take no more work.
 BOOST_DEFINE_ENUM_CLASS(node_wish, drain)
 
-/// What to do about planned instants that passed while nobody could fire them: drop them, run the latest one, run all (at most
-/// `misfire_limit`), or run those not older than `misfire_window`.
-BOOST_DEFINE_ENUM_CLASS(misfire, skip, latest, all, window)
-
-/// What to do when a schedule fires while its last job is not finished: run beside it, drop the new one, let one wait behind it,
-/// or cancel the old one and run after it.
-BOOST_DEFINE_ENUM_CLASS(overlap, allow, skip, queue, cancel)
-
 /// Who made a schedule: the configuration file, a C++ program, or a user at run time. Nodes declare the first two, as sets; the last live
 /// until they are removed.
 BOOST_DEFINE_ENUM_CLASS(origin, config, code, user)
 
 /// What became of a planned instant: a job; nothing, because of the overlap policy; or nothing so far, for the reason that its row gives.
 BOOST_DEFINE_ENUM_CLASS(fire_result, fired, skipped, missed)
-
-/// How much of one job type may go on in the whole cluster. 0: any number. What runs is what was claimed and has not ended; a rate counts
-/// claims, also those for a repetition.
-struct job_limits {
-  int concurrency = 0;                    ///< jobs that run at the same time
-  int key_concurrency = 0;                ///< the same, of those that were added with one key
-  int rate = 0;                           ///< jobs that start in any `per`
-  int key_rate = 0;                       ///< the same, of those that were added with one key
-  duration per{std::chrono::minutes{1}};  ///< 1 ms to 24 h
-  job_limits() = default;
-
-  bool any() const noexcept { return concurrency > 0 || rate > 0 || any_by_key(); }
-  bool any_by_key() const noexcept { return key_concurrency > 0 || key_rate > 0; }
-  bool any_rate() const noexcept { return rate > 0 || key_rate > 0; }
-  friend bool operator==(job_limits const&, job_limits const&) = default;
-};
-BOOST_DESCRIBE_STRUCT(job_limits, (), (concurrency, key_concurrency, rate, key_rate, per))
 
 /// One piece of work. Inserted once. Only two rare events update it: it moves to a lane, which changes `queue`, or an attempt does not
 /// count.
@@ -190,9 +167,6 @@ struct node_record {
 BOOST_DESCRIBE_STRUCT(node_record, (),
                       (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities, wish,
                        resources, token, survived))
-
-/// How a set of schedules is called where nothing else is said.
-inline constexpr char const* default_set = "default";
 
 /// When work must start.
 struct schedule_record {

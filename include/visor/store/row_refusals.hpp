@@ -1,9 +1,9 @@
 #ifndef VISOR_STORE_ROW_REFUSALS_HPP
 #define VISOR_STORE_ROW_REFUSALS_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
 #include "visor/store/apart.hpp"
 
 #include <chrono>

@@ -1,8 +1,8 @@
 #ifndef VISOR_STORE_STORE_HPP
 #define VISOR_STORE_STORE_HPP
 
-#include "visor/base/task.hpp"
-#include "visor/driver/node_claim.hpp"
+#include "visor/async/task.hpp"
+#include "visor/base/node_claim.hpp"
 #include "visor/store/change_signal.hpp"
 #include "visor/store/loss_rules.hpp"
 #include "visor/store/records.hpp"

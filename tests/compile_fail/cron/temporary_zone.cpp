@@ -1,6 +1,6 @@
 // expect: (use of deleted function|call to deleted constructor)
 // A zone points to its table, which must outlive it.
-#include "visor/cron/zone.hpp"
+#include "visor/cron/time_zone.hpp"
 
 #ifdef VISOR_CONTROL
 static visor::zone_table const table{"Test/Fixed", std::chrono::seconds{3600}, {}};

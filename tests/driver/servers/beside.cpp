@@ -1,6 +1,6 @@
 #include "scene.hpp"
 
-#include "visor/store/sql_store.hpp"
+#include "visor/store/sql/sql_store.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>

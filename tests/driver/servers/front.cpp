@@ -1,6 +1,6 @@
 #include "scene.hpp"
 
-#include "visor/store/sql_store.hpp"
+#include "visor/store/sql/sql_store.hpp"
 
 #include <array>
 

@@ -2,8 +2,8 @@
 
 #include "visor/store/sql/lease_statements.hpp"
 #include "visor/store/sql/schedule_statements.hpp"
+#include "visor/store/sql/sql_store.hpp"
 #include "visor/store/sql/view_statements.hpp"
-#include "visor/store/sql_store.hpp"
 
 #include "support/catch.hpp"
 #include "support/run.hpp"

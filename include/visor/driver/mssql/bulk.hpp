@@ -2,7 +2,7 @@
 #define VISOR_DRIVER_MSSQL_BULK_HPP
 
 #include "visor/base/time.hpp"
-#include "visor/driver/mssql/dialect.hpp"
+#include "visor/driver/mssql/mssql_dialect.hpp"
 #include "visor/sql/codec.hpp"
 #include "visor/sql/statement.hpp"
 

@@ -1,9 +1,9 @@
 #ifndef VISOR_DRIVER_MSSQL_CONNECTION_HPP
 #define VISOR_DRIVER_MSSQL_CONNECTION_HPP
 
+#include "visor/async/run_on.hpp"
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/run_on.hpp"
-#include "visor/base/task.hpp"
 #include "visor/driver/driver.hpp"
 #include "visor/driver/mssql/deferred.hpp"
 #include "visor/driver/mssql/failure.hpp"

@@ -1,9 +1,9 @@
 #ifndef VISOR_DRIVER_MSSQL_CONNECTOR_HPP
 #define VISOR_DRIVER_MSSQL_CONNECTOR_HPP
 
+#include "visor/async/run_on.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
-#include "visor/base/run_on.hpp"
 #include "visor/driver/mssql/connection.hpp"
 #include "visor/driver/mssql/freetds_file.hpp"
 #include "visor/driver/tls_files.hpp"

@@ -3,7 +3,7 @@
 
 #include "visor/base/time.hpp"
 #include "visor/driver/driver.hpp"
-#include "visor/driver/mssql/dialect.hpp"
+#include "visor/driver/mssql/mssql_dialect.hpp"
 #include "visor/driver/mssql/values.hpp"
 #include "visor/driver/statement_form.hpp"
 #include "visor/sql/codec.hpp"

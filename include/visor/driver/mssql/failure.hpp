@@ -4,7 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/driver/mssql/classify.hpp"
 #include "visor/driver/mssql/library.hpp"
-#include "visor/driver/mssql/settings.hpp"
+#include "visor/driver/mssql/mssql_settings.hpp"
 
 #include <algorithm>
 #include <string>

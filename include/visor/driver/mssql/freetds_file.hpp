@@ -2,7 +2,7 @@
 #define VISOR_DRIVER_MSSQL_FREETDS_FILE_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/driver/mssql/settings.hpp"
+#include "visor/driver/mssql/mssql_settings.hpp"
 
 #include <sys/mman.h>
 #include <sys/types.h>

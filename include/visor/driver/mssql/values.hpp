@@ -3,8 +3,8 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/time.hpp"
-#include "visor/driver/mssql/dialect.hpp"
 #include "visor/driver/mssql/library.hpp"
+#include "visor/driver/mssql/mssql_dialect.hpp"
 #include "visor/sql/statement.hpp"
 
 #include <algorithm>

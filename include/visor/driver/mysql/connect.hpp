@@ -4,7 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/driver/mysql/failure.hpp"
 #include "visor/driver/mysql/library.hpp"
-#include "visor/driver/mysql/settings.hpp"
+#include "visor/driver/mysql/mysql_settings.hpp"
 #include "visor/driver/peer.hpp"
 
 #include <errmsg.h>

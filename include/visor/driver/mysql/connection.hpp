@@ -1,13 +1,13 @@
 #ifndef VISOR_DRIVER_MYSQL_CONNECTION_HPP
 #define VISOR_DRIVER_MYSQL_CONNECTION_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
 #include "visor/driver/batch.hpp"
 #include "visor/driver/driver.hpp"
-#include "visor/driver/mysql/dialect.hpp"
 #include "visor/driver/mysql/failure.hpp"
+#include "visor/driver/mysql/mysql_dialect.hpp"
 #include "visor/driver/mysql/socket.hpp"
 #include "visor/driver/mysql/values.hpp"
 #include "visor/driver/statement_form.hpp"

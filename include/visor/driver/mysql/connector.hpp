@@ -1,12 +1,12 @@
 #ifndef VISOR_DRIVER_MYSQL_CONNECTOR_HPP
 #define VISOR_DRIVER_MYSQL_CONNECTOR_HPP
 
+#include "visor/async/run_on.hpp"
+#include "visor/async/within.hpp"
 #include "visor/base/json_text.hpp"
-#include "visor/base/run_on.hpp"
 #include "visor/driver/mysql/connect.hpp"
 #include "visor/driver/mysql/connection.hpp"
 #include "visor/driver/tls_files.hpp"
-#include "visor/pool/within.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/thread_pool.hpp>

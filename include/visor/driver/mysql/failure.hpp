@@ -4,7 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/base/no_descriptor.hpp"
 #include "visor/driver/mysql/classify.hpp"
-#include "visor/driver/mysql/settings.hpp"
+#include "visor/driver/mysql/mysql_settings.hpp"
 
 #include <string>
 #include <string_view>

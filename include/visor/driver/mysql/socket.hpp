@@ -1,9 +1,9 @@
 #ifndef VISOR_DRIVER_MYSQL_SOCKET_HPP
 #define VISOR_DRIVER_MYSQL_SOCKET_HPP
 
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/is_ready.hpp"
-#include "visor/base/task.hpp"
 #include "visor/driver/mysql/library.hpp"
 
 #include <fcntl.h>

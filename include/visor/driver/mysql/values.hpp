@@ -2,8 +2,8 @@
 #define VISOR_DRIVER_MYSQL_VALUES_HPP
 
 #include "visor/base/time.hpp"
-#include "visor/driver/mysql/dialect.hpp"
 #include "visor/driver/mysql/library.hpp"
+#include "visor/driver/mysql/mysql_dialect.hpp"
 #include "visor/sql/statement.hpp"
 
 #include <array>

@@ -1,8 +1,8 @@
 #ifndef VISOR_DRIVER_POSTGRESQL_CONNECTION_HPP
 #define VISOR_DRIVER_POSTGRESQL_CONNECTION_HPP
 
+#include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
 #include "visor/driver/batch.hpp"
 #include "visor/driver/driver.hpp"
 #include "visor/driver/postgresql/backends.hpp"

@@ -1,14 +1,14 @@
 #ifndef VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 #define VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 
+#include "visor/async/within.hpp"
 #include "visor/base/is_ready.hpp"
 #include "visor/driver/peer.hpp"
 #include "visor/driver/postgresql/clear_password.hpp"
 #include "visor/driver/postgresql/connection.hpp"
 #include "visor/driver/postgresql/failure.hpp"
-#include "visor/driver/postgresql/settings.hpp"
+#include "visor/driver/postgresql/postgresql_settings.hpp"
 #include "visor/driver/tls_files.hpp"
-#include "visor/pool/within.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>

@@ -4,7 +4,7 @@
 #include "visor/base/error.hpp"
 #include "visor/base/no_descriptor.hpp"
 #include "visor/driver/postgresql/classify.hpp"
-#include "visor/driver/postgresql/settings.hpp"
+#include "visor/driver/postgresql/postgresql_settings.hpp"
 
 #include <libpq-fe.h>
 

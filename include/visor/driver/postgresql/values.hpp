@@ -3,7 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/base/time.hpp"
-#include "visor/driver/postgresql/dialect.hpp"
+#include "visor/driver/postgresql/postgresql_dialect.hpp"
 #include "visor/sql/codec.hpp"
 #include "visor/sql/statement.hpp"
 

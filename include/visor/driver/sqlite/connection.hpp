@@ -2,11 +2,11 @@
 #define VISOR_DRIVER_SQLITE_CONNECTION_HPP
 
 #include "visor/driver/sqlite/classify.hpp"
-#include "visor/driver/sqlite/dialect.hpp"
 #include "visor/driver/sqlite/file.hpp"
 #include "visor/driver/sqlite/file_identity.hpp"
 #include "visor/driver/sqlite/lock_holder.hpp"
-#include "visor/driver/sqlite/settings.hpp"
+#include "visor/driver/sqlite/sqlite_dialect.hpp"
+#include "visor/driver/sqlite/sqlite_settings.hpp"
 #include "visor/driver/statement_log.hpp"
 #include "visor/driver/statement_number.hpp"
 #include "visor/sql/statement.hpp"

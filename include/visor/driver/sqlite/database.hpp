@@ -2,8 +2,8 @@
 #define VISOR_DRIVER_SQLITE_DATABASE_HPP
 
 #include "visor/base/home.hpp"
+#include "visor/base/node_claim.hpp"
 #include "visor/driver/driver.hpp"
-#include "visor/driver/node_claim.hpp"
 #include "visor/driver/sqlite/file_system.hpp"
 #include "visor/driver/sqlite/node_lock.hpp"
 #include "visor/driver/sqlite/work.hpp"

@@ -3,7 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/driver/sqlite/file_system.hpp"
-#include "visor/driver/sqlite/settings.hpp"
+#include "visor/driver/sqlite/sqlite_settings.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

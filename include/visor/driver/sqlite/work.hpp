@@ -1,9 +1,9 @@
 #ifndef VISOR_DRIVER_SQLITE_WORK_HPP
 #define VISOR_DRIVER_SQLITE_WORK_HPP
 
+#include "visor/async/task.hpp"
+#include "visor/async/way_back.hpp"
 #include "visor/base/error.hpp"
-#include "visor/base/task.hpp"
-#include "visor/base/way_back.hpp"
 #include "visor/driver/operation.hpp"
 #include "visor/driver/sqlite/session.hpp"
 

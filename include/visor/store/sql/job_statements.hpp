@@ -2,8 +2,8 @@
 #define VISOR_STORE_SQL_JOB_STATEMENTS_HPP
 
 #include "visor/sql/statement.hpp"
+#include "visor/store/sql/tables.hpp"
 #include "visor/store/store.hpp"
-#include "visor/store/tables.hpp"
 
 #include <boost/describe/class.hpp>
 #include <boost/mp11/list.hpp>

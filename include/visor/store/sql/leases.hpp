@@ -1,7 +1,7 @@
 #ifndef VISOR_STORE_SQL_LEASES_HPP
 #define VISOR_STORE_SQL_LEASES_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/store/claim_budget.hpp"
 #include "visor/store/node_rules.hpp"
 #include "visor/store/sql/limits.hpp"

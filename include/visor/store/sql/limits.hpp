@@ -1,8 +1,8 @@
 #ifndef VISOR_STORE_SQL_LIMITS_HPP
 #define VISOR_STORE_SQL_LIMITS_HPP
 
+#include "visor/settings/queue_name.hpp"
 #include "visor/store/allowance.hpp"
-#include "visor/store/queue_name.hpp"
 #include "visor/store/sql/jobs.hpp"
 #include "visor/store/sql/limit_statements.hpp"
 

@@ -2,8 +2,8 @@
 #define VISOR_STORE_SQL_SCHEDULES_HPP
 
 #include "visor/store/schedule_rules.hpp"
-#include "visor/store/schema.hpp"
 #include "visor/store/sql/leases.hpp"
+#include "visor/store/sql/schema.hpp"
 
 #include <algorithm>
 #include <optional>

@@ -2,9 +2,9 @@
 #define VISOR_STORE_SQL_SCHEMA_OPERATIONS_HPP
 
 #include "visor/sql/migration.hpp"
-#include "visor/store/schema.hpp"
 #include "visor/store/sql/jobs.hpp"
 #include "visor/store/sql/row_locks.hpp"
+#include "visor/store/sql/schema.hpp"
 
 #include <algorithm>
 #include <map>

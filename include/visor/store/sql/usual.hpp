@@ -1,7 +1,7 @@
 #ifndef VISOR_STORE_SQL_USUAL_HPP
 #define VISOR_STORE_SQL_USUAL_HPP
 
-#include "visor/base/clock.hpp"
+#include "visor/async/clock.hpp"
 #include "visor/store/sql/leases.hpp"
 
 #include <algorithm>

@@ -1,0 +1,78 @@
+#ifndef VISOR_ASYNC_WAY_BACK_HPP
+#define VISOR_ASYNC_WAY_BACK_HPP
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+
+#include <atomic>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace visor::detail {
+
+/// Brings a completion from a thread of ours back to its caller's executor, which has work to do until then.
+///
+/// The completion may be what ends the caller's context, and a strand of a context that is gone must not even be dropped. So the
+/// completion waits until this thread has let go of the executor: a few instructions, and seldom met.
+template <class Handler>
+class way_back {
+ public:
+  explicit way_back(Handler handler) : caller_(std::make_unique<caller>(std::move(handler))) {}
+
+  /// Once.
+  template <class... Args>
+  void go(Args... args) {
+    auto const left = std::make_shared<std::atomic_flag>();
+    boost::asio::post(caller_->executor, [arrival = arrival(left), waiting = std::move(caller_->waiting),
+                                          handler = std::move(caller_->handler), ... args = std::move(args)]() mutable {
+      arrival.wait();
+      if (auto slot = boost::asio::get_associated_cancellation_slot(handler); slot.is_connected()) slot.clear();
+      std::move(handler)(std::move(args)...);
+    });
+    caller_.reset();
+    left->test_and_set(std::memory_order_release);
+    left->notify_one();
+  }
+
+ private:
+  /// Behind a pointer, because handlers there are that still have their executor when they were moved from (executor_binder).
+  struct caller {
+    using executor_type = boost::asio::associated_executor_t<Handler>;
+    using tracked =
+        std::decay_t<decltype(boost::asio::prefer(std::declval<executor_type const&>(), boost::asio::execution::outstanding_work.tracked))>;
+
+    explicit caller(Handler&& from)
+        : executor(boost::asio::get_associated_executor(from)),
+          waiting(boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked)),
+          handler(std::move(from)) {}
+
+    executor_type executor;
+    tracked waiting;
+    Handler handler;
+  };
+
+  /// Waits also where the context is destroyed before the completion could run.
+  class arrival {
+   public:
+    explicit arrival(std::shared_ptr<std::atomic_flag> left) noexcept : left_(std::move(left)) {}
+    arrival(arrival&&) noexcept = default;
+    arrival& operator=(arrival&&) = delete;
+    ~arrival() { wait(); }
+    void wait() const noexcept {
+      if (left_) left_->wait(false, std::memory_order_acquire);
+    }
+
+   private:
+    std::shared_ptr<std::atomic_flag> left_;
+  };
+
+  std::unique_ptr<caller> caller_;
+};
+
+}  // namespace visor::detail
+
+#endif

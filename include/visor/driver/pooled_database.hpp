@@ -1,0 +1,613 @@
+#ifndef VISOR_DRIVER_POOLED_DATABASE_HPP
+#define VISOR_DRIVER_POOLED_DATABASE_HPP
+
+#include "visor/async/clock.hpp"
+#include "visor/async/run_on.hpp"
+#include "visor/async/task.hpp"
+#include "visor/async/within.hpp"
+#include "visor/base/error.hpp"
+#include "visor/base/log.hpp"
+#include "visor/driver/driver.hpp"
+#include "visor/driver/operation.hpp"
+#include "visor/driver/peer.hpp"
+#include "visor/pool/announcer.hpp"
+#include "visor/pool/pool.hpp"
+#include "visor/settings/tls_settings.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <source_location>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace visor::detail {
+
+/// Breaks connections whose transaction takes too long. Every transaction has the same time, so they end in the order in which they
+/// began. Thread-safe. O(1) to begin and to end one.
+template <class Connection>
+class deadline_book {
+ public:
+  struct transaction {
+    std::chrono::steady_clock::time_point end;
+    Connection* on;
+  };
+
+  /// One transaction, while it lasts.
+  class entry {
+   public:
+    entry(deadline_book& in, Connection& of, duration length) : in_(in) {
+      std::scoped_lock const lock(in_.mutex_);
+      in_.running_.push_back({std::chrono::steady_clock::now() + length, &of});
+      at_ = std::prev(in_.running_.end());
+    }
+    entry(entry const&) = delete;
+    entry& operator=(entry const&) = delete;
+    ~entry() {
+      std::scoped_lock const lock(in_.mutex_);
+      in_.running_.erase(at_);
+    }
+
+   private:
+    deadline_book& in_;
+    typename std::list<transaction>::iterator at_;
+  };
+
+  void break_late() {
+    auto const now = std::chrono::steady_clock::now();
+    std::scoped_lock const lock(mutex_);
+    for (auto const& each : running_) {
+      if (each.end > now) break;
+      each.on->interrupt(true);
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::list<transaction> running_;
+};
+
+}  // namespace visor::detail
+
+namespace visor {
+
+/// A driver's database whose connections come from a pool: what `driver` asks of one. The driver gives
+///
+/// - `settings`: with `pool`, `transaction_timeout`, `check()`;
+/// - `connector`: see the concept of that name, made from the settings and a `log_sink`; if it has threads of its own, with `stop()`,
+///   after which they do nothing more;
+/// - `session`: made from a connection;
+/// - of its connection: `begin(access, lock_request)`, `was_kept_out()`, `commit()` and `rollback()`, which await, or else block on
+/// `threads()`; `attachment`;
+///   `interrupt(late)`; and, where the server can tell of other commits, `listen()` and `wait_for_notifications()`, used where `hears()` of
+///   the settings is true, and `pay_debt(store_lock)`, which tells others of the commits that the connector's `news()`, an `announcer`,
+///   owes them. All of that is done on connections of the pool, so that there are never more than its `max`. Where that is below 3, nobody
+///   listens.
+///
+/// What is done for callers is done on their executors. A thread of its own connects, looks after idle connections, and listens. It does
+/// not keep the caller's context, nor the process, alive.
+template <class Driver>
+class pooled_database {
+  using connector = typename Driver::connector;
+  using connection = typename connector::connection;
+  using session = typename Driver::session;
+  using operation = detail::operation_ref<session>;
+
+ public:
+  /// \param log is told what happens to connections, and to statements as far as the settings say so
+  /// \param lock of the store whose transactions these are
+  explicit pooled_database(typename Driver::settings settings, log_sink log = {}, store_lock lock = {})
+      : settings_(std::move(settings)), log_(std::move(log)), lock_(lock) {}
+  pooled_database(pooled_database const&) = delete;
+  pooled_database& operator=(pooled_database const&) = delete;
+  ~pooled_database() {
+    std::shared_ptr<running> last;
+    {
+      std::scoped_lock const lock(mutex_);
+      last = std::exchange(running_, nullptr);
+    }
+    if (last) last->stop();  // without the lock, which its thread may wait for
+  }
+
+  /// \throws visor::error `invalid_argument` for a setting out of its range; why no connection could be made, the first time
+  task<> open() {
+    auto const here = start();
+    auto const held = co_await here->pool.acquire_or_fail();
+    warn_of_plain_text();
+    if constexpr (requires { held->shortcoming(); }) warn_of_shortcoming(held->shortcoming());
+  }
+
+  task<> close() {
+    std::shared_ptr<running> last;
+    {
+      std::scoped_lock const lock(mutex_);
+      last = std::exchange(running_, nullptr);
+    }
+    if (!last) co_return;
+    last->is_closing = true;
+    co_await pay_last_debt(*last);
+    co_await last->pool.close(settings_.transaction_timeout);
+    last->stop();
+  }
+
+  template <class Op>
+  task<> transact(Op& op, access how = access::schema) {
+    return perform(operation::to(op), how, where_of(op), deferral_of<Op>());
+  }
+
+  template <class Op>
+  task<> read(Op& op, access how = access::reads) {
+    return perform(operation::to(op), how, where_of(op));
+  }
+
+  void watch(std::function<void()> f) {
+    std::scoped_lock const lock(mutex_);
+    watcher_ = std::move(f);
+    if (running_ && watcher_) listen(running_);
+  }
+
+  bool is_watching() const {
+    std::scoped_lock const lock(mutex_);
+    return running_ && running_->is_heard;
+  }
+
+  /// Of the pool, while the database is open.
+  std::optional<pool_statistics> statistics() const {
+    std::scoped_lock const lock(mutex_);
+    if (!running_) return std::nullopt;
+    return running_->pool.statistics();
+  }
+
+  /// The longest payload that the server takes, in bytes, once it is open.
+  std::optional<std::size_t> payload_limit() const
+    requires requires(connector const& source) { source.payload_limit(); }
+  {
+    std::scoped_lock const lock(mutex_);
+    return running_ ? std::optional(running_->source.payload_limit()) : std::nullopt;
+  }
+
+ private:
+  /// Once, where what goes to another machine can be read on the way.
+  void warn_of_plain_text() {
+    auto const leaves = [](auto const& each) { return !detail::names_this_machine(each.host); };
+    if (settings_.tls.mode != tls_mode::disable || !std::ranges::any_of(settings_.addresses(), leaves) || is_warned_.exchange(true)) return;
+    if (log_)
+      log_(log_level::warning, settings_.place() +
+                                   " is on another machine, and nothing that goes there is encrypted, not even what proves the password: "
+                                   "set ssl of the connection");
+  }
+
+  void warn_of_shortcoming(std::string const& what) {
+    if (!what.empty() && log_ && !is_told_.exchange(true)) log_(log_level::warning, settings_.place() + ": " + what);
+  }
+
+  /// Whether the calls of a connection block, on threads of the driver's.
+  template <class Connection>
+  static constexpr bool blocks = requires(Connection const& c) { c.threads(); };
+
+  /// Whether others are told of commits.
+  static constexpr bool announces = requires(connection& c) { c.pay_debt(store_lock()); };
+
+  static constexpr int most_attempts = 5;
+  static constexpr int most_deferred = 3;  // others may have written each time: then it takes a turn, and at last a lock
+  static constexpr std::chrono::milliseconds pause_for_turn{20};
+  /// Whoever waits to go alone keeps out all that come after, so it gives up its place, lets those pass, and comes back with twice the
+  /// patience. With the whole `lock_timeout` it gets in, since those before it wait no longer for anything.
+  static constexpr std::chrono::milliseconds first_patience{250};
+  static constexpr std::chrono::seconds grace{1};  // for the server, which gives up by itself and keeps the connection
+
+  /// What an open database has: it lives until the last operation on it has ended.
+  struct running {
+    running(typename Driver::settings const& settings, log_sink const& log)
+        : source(settings, log), pool(context.get_executor(), settings.pool, source, wall_clock(), log), thread([this] { context.run(); }) {
+      boost::asio::co_spawn(context, watch_deadlines(*this, settings.transaction_timeout), boost::asio::detached);
+    }
+    running(running const&) = delete;
+    running& operator=(running const&) = delete;
+    ~running() { stop(); }
+
+    void stop() {
+      is_closing = true;
+      context.stop();
+      if (thread.joinable()) thread.join();
+      if constexpr (requires(connector& c) { c.stop(); }) source.stop();
+    }
+
+    static task<> watch_deadlines(running& in, duration length) {
+      boost::asio::steady_timer timer(in.context);
+      for (;;) {
+        timer.expires_after(std::clamp<duration>(length / 8, std::chrono::milliseconds{10}, std::chrono::seconds{1}));
+        auto sleep = timer.async_wait(boost::asio::use_awaitable);
+        co_await std::move(sleep);
+        in.deadlines.break_late();
+      }
+    }
+
+    boost::asio::io_context context{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work = boost::asio::make_work_guard(context);
+    detail::deadline_book<connection> deadlines;
+    connector source;
+    visor::pool<connector> pool;
+    std::atomic<bool> is_closing{false};
+    bool is_listening = false;
+    bool is_paying = false;                      // touched on the context only
+    std::atomic<bool> is_heard{false};           // the connection that listens is there
+    std::atomic<bool> is_silent{false};          // it was closed, since nobody had anything to say
+    boost::asio::steady_timer silence{context};  // ends when there is something to do again
+    std::thread thread;
+  };
+
+  std::shared_ptr<running> start() {
+    settings_.check();
+    std::scoped_lock const lock(mutex_);
+    if (running_) return running_;
+    running_ = std::make_shared<running>(settings_, log_);
+    if (watcher_) listen(running_);
+    if constexpr (announces)
+      running_->source.news().on_debt([this, &here = *running_] {
+        boost::asio::post(here.context, [this, &here] {
+          if (!std::exchange(here.is_paying, true)) boost::asio::co_spawn(here.context, pay_debts(here), boost::asio::detached);
+        });
+      });
+    return running_;
+  }
+
+  std::shared_ptr<running> current() const {
+    std::scoped_lock const lock(mutex_);
+    if (!running_) throw error(condition::closed, "the database is not open: call open() first, and nothing after close()");
+    return running_;
+  }
+
+  /// Whether the whole transaction may be done again, since nothing of it was written.
+  static bool may_repeat(condition what) noexcept {
+    return what == condition::connection_lost || what == condition::serialization_failure || what == condition::deadlock ||
+           what == condition::read_only;
+  }
+
+  static constexpr connection_purpose purpose_of(access how) noexcept {
+    return how == access::beat ? connection_purpose::beat : connection_purpose::work;
+  }
+
+  /// Those who write, but for heartbeats, end the silence of the connection that listens: others will answer.
+  static void end_silence(running& in, access how) {
+    bool const writes = how == access::beside || how == access::alone || how == access::schema;
+    if (!writes || !in.is_silent.exchange(false)) return;
+    boost::asio::post(in.context, [&in] { in.silence.cancel(); });
+  }
+
+  template <class Op>
+  static constexpr deferral deferral_of() noexcept {
+    if constexpr (requires { Op::defers; })
+      return Op::defers;
+    else
+      return deferral::none;
+  }
+
+  /// Who asks, where the operation knows: else this file would be all that is said about whoever holds a connection.
+  template <class Op>
+  static std::source_location where_of(Op const& op) {
+    if constexpr (requires { op.where(); })
+      return op.where();
+    else
+      return std::source_location::current();
+  }
+
+  /// \param where who asks
+  task<> perform(operation op, access how, std::source_location where, deferral may_defer = deferral::none) {
+    auto const here = current();
+    duration const limit = settings_.longest_lock_wait();
+    duration patience = std::min<duration>(first_patience, limit);
+    duration waited{0};  // for the turns of others
+    end_silence(*here, how);
+    for (int attempt = 1;; ++attempt) {
+      std::optional<error> failure;
+      bool was_kept_out = false;
+      bool is_others_turn = false;
+      {
+        auto held = here->pool.try_acquire(where, purpose_of(how));
+        if (!held) held = co_await here->pool.acquire(where, purpose_of(how));
+        // From here on it refers to values of the caller.
+        co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+        try {
+          bool const is_calm = attempt <= most_deferred;
+          lock_request const wanted{lock_, patience, limit, is_calm ? may_defer : deferral::none, attempt < most_attempts, !is_calm};
+          co_await run(*here, *held, op, how, wanted);
+          if (held->state() == connection_state::broken) held.evict_all();  // with the last answer
+          co_return;
+        } catch (error const& thrown) {
+          failure = thrown;
+        }
+        was_kept_out = how == access::alone && held->was_kept_out();
+        if constexpr (requires { held->is_others_turn(); }) is_others_turn = held->is_others_turn();
+        bool const broke = failure->kind() == condition::connection_lost || failure->kind() == condition::outcome_unknown;
+        // A right that is granted later counts for connections that are made later.
+        bool const is_of_no_use = failure->kind() == condition::read_only || failure->kind() == condition::authentication_failed;
+        if (broke) held.evict_all();
+        if (is_of_no_use) held.condemn();
+      }
+      if (is_others_turn && waited < limit) {
+        co_await sleep(pause_for_turn);
+        waited += pause_for_turn;
+        --attempt;
+        continue;
+      }
+      if (was_kept_out && patience < limit) {
+        co_await sleep(patience);
+        patience = std::min(patience * 2, limit);
+        --attempt;
+        continue;
+      }
+      // The next connection may lead to the server that is written now. One that was made for this does, or there is none.
+      int const most = failure->kind() == condition::read_only ? 2 : most_attempts;
+      if (!may_repeat(failure->kind()) || attempt >= most) throw error(*failure);
+      if (failure->kind() != condition::connection_lost) co_await pause(attempt);
+    }
+  }
+
+  task<> pause(int attempt) const {
+    thread_local std::minstd_rand random{std::random_device{}()};
+    return sleep(std::chrono::microseconds(std::uniform_int_distribution<int>(500, 2000 << attempt)(random)));
+  }
+
+  static task<> sleep(duration length) {
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+    timer.expires_after(length);
+    auto sleeping = timer.async_wait(boost::asio::use_awaitable);
+    co_await std::move(sleeping);
+  }
+
+  task<> run(running& in, connection& on, operation op, access how, lock_request const& wanted) {
+    boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+    typename connection::attachment const here(on, executor);
+    typename detail::deadline_book<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout + grace);
+    if constexpr (blocks<connection>) {
+      auto const work = [&on, op, how, &wanted] { run_here(on, op, how, wanted); };
+      auto done = detail::run_on(on.threads(), work);
+      co_await std::move(done);
+    } else {
+      std::exception_ptr failure;
+      try {
+        co_await on.begin(how, wanted);
+        session in_transaction(on);
+        co_await op(in_transaction);
+        co_await on.commit();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      if (!failure) co_return;
+      if (on.state() == connection_state::dirty) {
+        try {
+          co_await on.rollback();
+        } catch (error const&) {  // then the pool resets the connection, or it is broken, and the server rolls back
+        }
+      }
+      std::rethrow_exception(failure);
+    }
+  }
+
+  /// The same over a connection that blocks, on a thread that may.
+  static void run_here(connection& on, operation op, access how, lock_request const& wanted)
+    requires blocks<connection>
+  {
+    struct turn {
+      connection& of;
+      ~turn() {
+        if constexpr (requires { of.end_turn(); }) of.end_turn();
+      }
+    } const ends_last{on};
+    try {
+      if (wanted.defers != deferral::none && deferred_here(on, op, how, wanted)) return;
+      if constexpr (requires { on.replays(how); }) {
+        if (wanted.may_replay && on.replays(how)) {
+          lock_request replayed(wanted);
+          replayed.defers = deferral::replayed;
+          if (deferred_here(on, op, how, replayed)) return;
+        }
+      }
+      lock_request with_lock(wanted);
+      with_lock.defers = deferral::none;
+      on.begin(how, with_lock);
+      session in_transaction(on);
+      op(in_transaction).get();
+      on.commit();
+    } catch (...) {
+      if (on.state() == connection_state::dirty) {
+        try {
+          on.rollback();
+        } catch (error const&) {  // as above
+        }
+      }
+      throw;
+    }
+  }
+
+  /// \return false when the operation needs an answer half-way; nothing was written then
+  static bool deferred_here(connection& on, operation op, access how, lock_request const& wanted)
+    requires blocks<connection>
+  {
+    try {
+      on.begin(how, wanted);
+      session in_transaction(on);
+      op(in_transaction).get();
+      on.commit();
+      return true;
+    } catch (detail::cannot_defer const&) {
+      return false;
+    }
+  }
+
+  /// \pre the lock is held, and there is a watcher
+  void listen(std::shared_ptr<running> const& here) {
+    if constexpr (requires(connection& c) { c.listen(store_lock()); }) {
+      if (std::exchange(here->is_listening, true)) return;
+      if (!settings_.hears()) {
+        note_deaf(*here, " tells of no commits of others: they are looked for");
+        return;
+      }
+      if (settings_.pool.max < 3) {
+        note_deaf(
+            *here,
+            ": nobody listens for commits of others, which takes a connection of its own and pool.max of 3 or more: they are looked for");
+        return;
+      }
+      boost::asio::co_spawn(here->context, keep_listening(*here), boost::asio::detached);
+    }
+  }
+
+  void note_deaf(running& here, std::string const& why) {
+    boost::asio::post(here.context, [log = log_, text = settings_.place() + why] {
+      if (log) log(log_level::info, text);
+    });
+  }
+
+  /// How long the connection that listens stays open while nobody has anything to say; zero: for good.
+  duration longest_silence() const { return settings_.pool.min == 0 ? settings_.pool.idle_timeout : duration{0}; }
+
+  /// Tells the watcher of others' commits, over a connection that is kept for that, until the database is closed. Where no connection may
+  /// stay open idle, this one is closed too when nothing was heard for as long, until somebody here writes again.
+  task<> keep_listening(running& here) {
+    std::chrono::milliseconds pause{100};
+    bool again = false;
+    while (!here.is_closing) {
+      bool is_silent = false;
+      try {
+        auto const where = std::source_location::current();
+        // Where the server allows one connection alone, nobody listens on it.
+        auto other = co_await here.pool.acquire(where);
+        auto ear = co_await here.pool.acquire_or_fail(where, connection_purpose::listening);
+        other.release();
+        {
+          boost::asio::any_io_executor const executor = here.context.get_executor();
+          typename connection::attachment const attached(*ear, executor);
+          co_await ear->listen(lock_);
+          here.is_heard = true;
+          pause = std::chrono::milliseconds{100};
+          if (std::exchange(again, true)) tell_watcher();  // of what was missed meanwhile
+          while (!is_silent) {
+            std::size_t const heard = co_await hear(here, *ear);
+            is_silent = heard == 0;
+            tell_watcher();
+          }
+        }
+        here.is_silent = is_silent;
+        here.is_heard = false;
+        ear.discard();
+      } catch (std::exception const&) {  // whoever works on the database meets the same, and has somebody to tell
+      }
+      here.is_heard = false;
+      if (is_silent) {
+        while (here.is_silent && !here.is_closing) {
+          here.silence.expires_after(std::chrono::hours{1});
+          auto sleep = here.silence.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+          co_await std::move(sleep);
+        }
+        continue;
+      }
+      boost::asio::steady_timer timer(here.context);
+      timer.expires_after(pause);
+      pause = std::min<std::chrono::milliseconds>(pause * 2, std::chrono::seconds{5});
+      auto sleep = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(sleep);
+    }
+  }
+
+  /// \return how often somebody else announced a transaction; 0: not for as long as nobody may be idle
+  task<std::size_t> hear(running& here, connection& ear) {
+    for (;;) {
+      std::size_t heard = 0;
+      duration const longest = longest_silence();
+      if (longest == duration{0}) {
+        heard = co_await ear.wait_for_notifications();
+      } else {
+        boost::asio::any_io_executor const executor = here.context.get_executor();
+        auto listening = detail::within<std::optional<std::size_t>>(executor, wall_clock(), longest, hear_once(ear));
+        auto const answer = co_await std::move(listening);
+        if (!answer) co_return 0;
+        heard = *answer;
+      }
+      if (heard != 0) co_return heard;
+    }
+  }
+  static task<std::optional<std::size_t>> hear_once(connection& ear) { co_return co_await ear.wait_for_notifications(); }
+
+  /// Tells others of commits that did not do so themselves, as long as there are any.
+  task<> pay_debts(running& here) {
+    boost::asio::steady_timer timer(here.context);
+    duration pause = detail::announcer::interval;
+    for (;;) {
+      timer.expires_after(pause);
+      auto sleep = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(sleep);
+      if (!here.source.news().take_debt(std::chrono::steady_clock::now())) break;
+      pause = std::chrono::milliseconds{100};
+      try {
+        auto voice = co_await here.pool.acquire();
+        boost::asio::any_io_executor const executor = here.context.get_executor();
+        typename connection::attachment const attached(*voice, executor);
+        co_await voice->pay_debt(lock_);
+        pause = detail::announcer::interval;
+      } catch (std::exception const&) {  // whoever works on the database meets the same, and has somebody to tell
+        here.source.news().owe();
+      }
+    }
+    here.is_paying = false;
+  }
+
+  /// What is owed when the database is closed, if a connection has nothing else to do.
+  task<> pay_last_debt(running& here) {
+    if constexpr (announces) {
+      auto held = here.pool.try_acquire();
+      if (!held || !here.source.news().take_debt(std::chrono::steady_clock::now())) co_return;
+      boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
+      typename connection::attachment const attached(*held, executor);
+      try {
+        co_await held->pay_debt(lock_);
+      } catch (error const&) {  // then they find it by themselves
+      }
+    }
+    co_return;
+  }
+
+  void tell_watcher() {
+    std::function<void()> watcher;
+    {
+      std::scoped_lock const lock(mutex_);
+      watcher = watcher_;
+    }
+    if (watcher) watcher();
+  }
+
+  typename Driver::settings settings_;
+  std::atomic<bool> is_warned_{false};  ///< that nothing is encrypted
+  std::atomic<bool> is_told_{false};    ///< of what the database lacks
+  log_sink log_;
+  store_lock lock_;
+  mutable std::mutex mutex_;  // of what follows
+  std::function<void()> watcher_;
+  std::shared_ptr<running> running_;
+};
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,32 @@
+#ifndef VISOR_SETTINGS_STATEMENT_LOG_SETTINGS_HPP
+#define VISOR_SETTINGS_STATEMENT_LOG_SETTINGS_HPP
+
+#include "visor/base/error.hpp"
+#include "visor/base/time.hpp"
+
+#include <boost/describe/class.hpp>
+
+#include <chrono>
+
+namespace visor {
+
+/// Which statements a database tells its log: the text, cut to 200 characters, how long it took, and the numbers of its rows and
+/// parameters. Never a value: of text that somebody runs as it is, only what stands before the first quote.
+struct statement_log_settings {
+  bool all = false;  ///< each, as information
+  duration slow{0};  ///< what takes this long, as a warning, whatever `all` says; 0: nothing is slow; to 1 h
+
+  statement_log_settings() = default;
+  friend bool operator==(statement_log_settings const&, statement_log_settings const&) = default;
+
+  /// \throws visor::error `invalid_argument` that names the field, and what is allowed
+  void check() const {
+    if (slow < duration{0} || slow > std::chrono::hours{1})
+      throw error(condition::invalid_argument, "log_statements.slow is " + to_string(slow) + ": allowed is 0s (never) to 1h");
+  }
+};
+BOOST_DESCRIBE_STRUCT(statement_log_settings, (), (all, slow))
+
+}  // namespace visor
+
+#endif

@@ -1,0 +1,851 @@
+#ifndef VISOR_STORE_SQL_SQL_STORE_HPP
+#define VISOR_STORE_SQL_SQL_STORE_HPP
+
+#include "visor/async/clock.hpp"
+#include "visor/base/error.hpp"
+#include "visor/base/log.hpp"
+#include "visor/driver/driver.hpp"
+#include "visor/store/change_signal.hpp"
+#include "visor/store/check_text.hpp"
+#include "visor/store/generation.hpp"
+#include "visor/store/sql/job_numbers.hpp"
+#include "visor/store/sql/nodes.hpp"
+#include "visor/store/sql/schedules.hpp"
+#include "visor/store/sql/schema_operations.hpp"
+#include "visor/store/sql/usual.hpp"
+#include "visor/store/sql/usual_fires.hpp"
+#include "visor/store/sql/views.hpp"
+#include "visor/store/store.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <concepts>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <source_location>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace visor {
+
+/// A store in a database; see the concept `store` for the meaning of each operation, and `visor/store/sql/` for what each does.
+///
+/// All members may be called from any thread and complete on the caller's executor. Every operation is one transaction of the driver:
+/// `database.transact` or `database.read` of a coroutine over its session.
+/// \tparam Driver which database; see `visor/driver/driver.hpp`
+/// \tparam Clock whose time is the store's. `wall_clock`: the database's own clock where it has one
+template <driver Driver, timekeeper Clock = wall_clock>
+class sql_store {
+  using session = typename Driver::session;
+  using transaction = detail::transaction<session>;
+  template <class T>
+  using async = visor::async<session, T>;
+
+ public:
+  using settings = typename Driver::settings;
+  using dialect = typename Driver::dialect;
+
+  /// Does not connect yet.
+  /// \param log is told what the database does by itself, and of statements and connections as far as the settings say so
+  explicit sql_store(settings how, Clock clock = Clock(), log_sink log = {})
+      : settings_(std::move(how)), clock_(std::move(clock)), log_(log), database_(settings_, std::move(log), detail::lock_of_tables) {}
+  sql_store(sql_store const&) = delete;
+  sql_store& operator=(sql_store const&) = delete;
+
+  /// \throws visor::error `schema_mismatch` when the tables are not this program's, or there are none and `auto_init` is false, naming
+  /// the command that helps; what the driver throws when it cannot connect
+  task<> open() {
+    co_await database_.open();
+    schema_administration tables(*this, log_);
+    schema_status status = co_await tables.status();
+    bool const make = (!status.has_tables || status.is_half_made) && settings_.auto_init != false;
+    bool const bring_up = status.has_tables && status.current < status.latest && status.current > 0 && settings_.auto_init == true;
+    if (make || bring_up) {
+      co_await tables.migrate();
+      status = co_await tables.status();
+    }
+    if (!status.has_tables)
+      throw error(condition::schema_mismatch,
+                  "there are no tables of visor in " + place() + ", and auto_init is false: run `visor db init`");
+    if (std::string line = detail::mismatch(status, place()); !line.empty()) throw error(condition::schema_mismatch, std::move(line));
+    is_open_ = true;
+  }
+
+  task<> close() {
+    is_open_ = false;
+    co_await database_.close();
+  }
+
+  /// Of its connections, none before it is opened; for drivers that have a pool of them.
+  auto statistics() const
+    requires requires(typename Driver::database const& from) { from.statistics(); }
+  {
+    return database_.statistics();
+  }
+
+  task<instant> now() {
+    check_open();
+    if constexpr (has_server_clock) {
+      auto const op = [](transaction& t) -> async<instant> { co_return co_await t.session.now(); };
+      co_return co_await ask(op);
+    } else {
+      co_return clock_.now();
+    }
+  }
+
+  [[nodiscard]] subscription on_change(std::function<void()> callback) {
+    database_.watch([this] { changes_.notify(); });
+    return changes_.subscribe(std::move(callback));
+  }
+
+  task<node_claim> claim_node(std::string holder) {
+    check_open();
+    if constexpr (requires { database_.claim_node(holder); }) co_return co_await database_.claim_node(std::move(holder));
+    co_return node_claim();
+  }
+
+  task<node_lease> join(join_request request) {
+    check_text(request);
+    check_open();
+    co_await check_row_locks();
+    detail::asks_then_writes const op{[&](transaction& t) { return detail::join(t, request); }};
+    auto const joined = co_await write_apart<access::alone>(op);
+    std::scoped_lock const lock(lease_ids_mutex_);
+    last_lease_id_ = next_lease_id_;  // a new generation may have begun since that block was reserved
+    co_return joined;
+  }
+
+  task<node_lease> renew(node_lease const& lease, renewal how) {
+    auto const op = [&lease, how](transaction& t) { return detail::renew<has_server_clock>(t, lease, how); };
+    co_return co_await perform_open<access::beat>(op, &no_check, std::source_location::current());
+  }
+
+  task<> leave(node_lease const& lease, departure how) {
+    return write_apart<access::alone>([&lease, how](transaction& t) { return detail::leave(t, lease, how); });
+  }
+
+  task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
+    return write_apart<access::alone>([evict = std::move(evict), stranded = stranded_.is_due(wall_clock().elapsed())](transaction& t) {
+      return detail::recover(t, evict, stranded);
+    });
+  }
+
+  task<> set_wish(std::string const& node, std::optional<node_wish> wish) {
+    auto const check = [&node] { detail::check_name("node", "name", node); };
+    return write([&node, wish](transaction& t) { return detail::set_wish(t, node, wish); }, check);
+  }
+
+  task<bool> remove_node(std::string const& node) {
+    auto const check = [&node] { detail::check_name("node", "name", node); };
+    return write([&node](transaction& t) { return detail::remove_node(t, node); }, check);
+  }
+
+  task<std::vector<node_record>> nodes() {
+    return ask([](transaction& t) { return detail::list_nodes(t); });
+  }
+
+  task<std::vector<type_limit_record>> limits() {
+    return ask([](transaction& t) { return detail::list_limits(t); });
+  }
+
+  task<std::vector<node_type_record>> node_types() {
+    return ask([](transaction& t) { return detail::list_node_types(t); });
+  }
+
+  /// O(1) but on PostgreSQL: O(count) of little cost there; on MySQL and SQL Server a statement for each 50.
+  task<reserved_ids> reserve_ids(std::size_t count) {
+    if (count < 1 || count > 1'000'000)
+      throw error(condition::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
+    check_open();
+    auto const take = [count](transaction& t) { return detail::take_job_ids(t, static_cast<std::int64_t>(count)); };
+    if constexpr (dialect::numbers == sql::number_source::counter) {
+      co_return co_await write_beside(take);
+    } else {
+      // A database whose rows were copied into it, without what numbers them, would give ids out once more, and a job that has such an id
+      // is taken for one that is there. So whoever reserves ids looks once.
+      job_id highest = 0;
+      if (!are_numbers_right_) highest = co_await ask([](transaction& t) { return detail::highest_job_id(t); });
+      auto taken = co_await take_ids(take);
+      if (taken.first() <= highest) {
+        auto const raise = [highest](transaction& t) { return detail::raise_job_ids(t, highest); };
+        co_await write(raise);
+        if (log_)
+          log_(log_level::warning, "there were jobs with ids that had not been given out: those of new jobs are greater from now on");
+        taken = co_await take_ids(take);
+      }
+      are_numbers_right_ = true;
+      co_return taken;
+    }
+  }
+
+  /// O(log n) a job.
+  task<std::size_t> enqueue(std::span<new_job const> jobs) {
+    detail::guards_itself const usual{[jobs](transaction& t) { return detail::usual_enqueue(t, jobs); }};
+    auto const careful = [jobs](transaction& t) { return detail::enqueue(t, jobs); };
+    return write_as_usual<access::beside>(usual, careful, [this, jobs] { check_all(jobs); });
+  }
+
+  /// O(log n) for each completion, return and claimed job.
+  task<exchange_result> exchange(node_lease const& lease, std::span<completion const> done, std::span<give_back const> back,
+                                 std::span<claim_request const> wanted) {
+    for (auto const& each : done) check_text(each);
+    lease_id first_id = 0;
+    if (!wanted.empty()) {
+      auto const taken = take_lease_ids(wanted.size());
+      if (taken)
+        first_id = *taken;
+      else
+        first_id = co_await reserve_lease_ids(wanted.size());
+    }
+    detail::looks_first const looks{[&](transaction& t) { return detail::usual_exchange(t, lease, done, back, wanted, first_id); }};
+    detail::asks_then_writes const usual{looks};
+    detail::looks_first const careful{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
+    try {
+      co_return co_await write_as_usual<access::beside>(usual, careful, &no_check);
+    } catch (error const& thrown) {
+      if (!is_refusal(thrown.kind())) throw;
+    }
+    auto const part = [this, &lease](std::span<completion const> results, std::span<give_back const> returns,
+                                     std::span<claim_request const> wishes) { return exchange_part(lease, results, returns, wishes); };
+    detail::parted_exchange parted(part);
+    co_return co_await parted.run(done, back, wanted);
+  }
+
+  task<promotion> promote(std::size_t limit) {
+    detail::asks_then_writes const op{[limit](transaction& t) { return detail::promote(t, limit); }};
+    return write_apart<access::beside>(op);
+  }
+
+  task<outlook> glance() {
+    auto const op = [](transaction& t) { return detail::glance(t); };
+    auto result = co_await ask(op);
+    result.is_told_of_changes = database_.is_watching();
+    co_return result;
+  }
+
+  task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
+    return read([limit, after = std::move(after)](transaction& t) { return detail::due(t, limit, after); });
+  }
+
+  task<std::vector<fired>> fire(node_lease const& lease, std::span<fire_order const> orders) {
+    auto const check = [orders] {
+      for (auto const& order : orders)
+        if (order.ids.size() != order.planned.size())
+          throw error(condition::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
+    };
+    check();
+    auto const part = [this, &lease](std::span<fire_order const> some) { return fire_part(lease, some); };
+    try {
+      co_return co_await part(orders);
+    } catch (error const& thrown) {
+      if (!is_refusal(thrown.kind())) throw;
+    }
+    detail::parted_fires parted(part);
+    co_return co_await parted.run(orders);
+  }
+
+  task<std::size_t> note_missed(node_lease const& lease, std::span<missed_instant const> missed) {
+    return write([&lease, missed](transaction& t) { return detail::note_missed(t, lease, missed); });
+  }
+
+  task<std::vector<instant>> acted_on(std::string const& schedule, instant after, std::size_t limit) {
+    return ask([&schedule, after, limit](transaction& t) { return detail::acted_on(t, schedule, after, limit); });
+  }
+
+  task<std::vector<bool>> correct_next(std::span<next_correction const> corrections) {
+    return write([corrections](transaction& t) { return detail::correct_next(t, corrections); });
+  }
+
+  task<> put_manifest(std::string const& digest, int first, std::span<std::string const> parts) {
+    return write_beside([&digest, first, parts](transaction& t) { return detail::put_manifest(t, digest, first, parts); });
+  }
+
+  task<bool> declare(node_lease const& lease, std::span<set_declaration const> sets) {
+    auto const check = [sets] {
+      for (auto const& each : sets) detail::check_name("a set of schedules", "name", each.set.name);
+    };
+    return write([&lease, sets](transaction& t) { return detail::declare(t, lease, sets); }, check);
+  }
+
+  task<std::vector<std::string>> declared(schedule_set const& set) {
+    return ask([&set](transaction& t) { return detail::declared(t, set); });
+  }
+
+  task<std::vector<declaration_record>> declarations() {
+    return ask([](transaction& t) { return detail::list_declarations(t); });
+  }
+
+  task<std::vector<std::string>> manifests(schedule_set const& set) {
+    return ask([&set](transaction& t) { return detail::manifests(t, set); });
+  }
+
+  task<std::vector<std::string>> manifest_parts(std::string const& digest) {
+    return ask([&digest](transaction& t) { return detail::manifest_parts(t, digest); });
+  }
+
+  /// O(schedules of the origin).
+  task<std::vector<schedule_digest>> schedule_digests(origin of) {
+    return ask([of](transaction& t) { return detail::schedule_digests(t, of); });
+  }
+
+  /// Nobody else writes meanwhile: some hundred changes at a time are few enough.
+  task<std::optional<std::vector<change_result>>> change_schedules(schedule_set const& set, std::span<std::string const> basis,
+                                                                   std::span<schedule_change const> changes) {
+    auto const check = [this, changes] {
+      for (auto const& each : changes) {
+        check_text(each.given);
+        check_size(each.given.payload);
+      }
+    };
+    return write([&set, basis, changes](transaction& t) { return detail::change_schedules(t, set, basis, changes); }, check);
+  }
+
+  task<> add_schedule(schedule_record record) {
+    auto const one = std::span<schedule_record const>(&record, 1);
+    co_await add_schedules(one);
+  }
+
+  /// One transaction, beside what others do.
+  task<> add_schedules(std::span<schedule_record const> records) {
+    check_all(records);
+    auto const rows = detail::to_be_added(records);
+    auto const op = [&rows](transaction& t) { return detail::add_schedules<session>(t, rows); };
+    co_await write_beside(op);
+  }
+
+  task<schedule_record> update_schedule(schedule_record record) {
+    check_text(record);
+    check_size(record.payload);
+    auto const op = [&](transaction& t) { return detail::update_schedule(t, record); };
+    co_return co_await write(op);
+  }
+
+  task<bool> remove_schedule(std::string const& id) {
+    auto const check = [&id] { detail::check_name("schedule", "id", id); };
+    return write([&id](transaction& t) { return detail::remove_schedule(t, id); }, check);
+  }
+
+  task<std::optional<schedule_record>> find_schedule(std::string const& id) {
+    auto const check = [&id] { detail::check_name("schedule", "id", id); };
+    return read([&id](transaction& t) { return detail::find_schedule(t, id); }, check);
+  }
+
+  task<std::vector<schedule_record>> schedules(schedule_filter filter) {
+    auto const check = [filter] { check_text(filter); };
+    return read([filter = std::move(filter)](transaction& t) { return detail::list_schedules(t, filter); }, check);
+  }
+
+  task<std::vector<fire_record>> fires(std::string const& schedule, std::size_t limit) {
+    auto const check = [&schedule] { detail::check_name("schedule", "id", schedule); };
+    return read([&schedule, limit](transaction& t) { return detail::list_fires(t, schedule, limit); }, check);
+  }
+
+  task<std::optional<job_view>> find_job(job_id id) {
+    return read([id](transaction& t) { return detail::find_job(t, id); });
+  }
+
+  task<std::vector<job_view>> jobs(job_filter filter) {
+    auto const check = [filter] { check_text(filter); };
+    return read([filter = std::move(filter)](transaction& t) { return detail::list_jobs(t, filter); }, check);
+  }
+
+  task<std::vector<attempt_record>> attempts(job_id id) {
+    return read([id](transaction& t) { return detail::list_attempts(t, id); });
+  }
+
+  task<cancel_result> cancel_job(job_id id) {
+    return write([id](transaction& t) { return detail::cancel_job(t, id); });
+  }
+
+  task<std::vector<job_id>> cancel_requests() {
+    return ask([](transaction& t) { return detail::list_cancels(t); });
+  }
+
+  task<> retry_job(job_id id) {
+    return write([id](transaction& t) { return detail::retry_job(t, id); });
+  }
+
+  /// The schema of the database, for whoever administers it: usable without `open()`, which looks at the schema itself. Each
+  /// operation is one transaction, in which no other process changes the schema.
+  class schema_administration {
+   public:
+    /// \param told is told of transactions that a change of the schema waits for
+    explicit schema_administration(sql_store& of, log_sink told = {}) : store_(&of), told_(std::move(told)) {}
+
+    task<schema_status> status() {
+      co_await store_->database_.open();
+      co_await check_rights();
+      detail::needs_no_time const op{[](transaction& t) { return detail::read_status<dialect>(t.session); }};
+      co_return co_await store_->template perform<looking>(op, &no_check);
+    }
+
+    /// Applies what is missing. Returns how many versions that were.
+    /// \throws visor::error `schema_mismatch` when a newer program, or other statements, made the tables; `unsupported` when the server
+    /// locks no rows
+    task<int> migrate() {
+      co_await store_->database_.open();
+      auto const op = [this](transaction& t) { return migrate_in(t, store_->place()); };
+      int const steps = co_await change(op);
+      co_await store_->check_row_locks();
+      co_return steps;
+    }
+
+    /// The nodes that work on the tables, also on those of an older version, by the store's clock.
+    task<std::vector<working_node>> working_nodes() {
+      co_await store_->database_.open();
+      auto const op = [](transaction& t) { return working_nodes_in(t); };
+      co_return co_await store_->template perform<access::schema>(op, &no_check);
+    }
+
+    /// Claims the place of the only node, where the operating system can tell whether there is one: whoever holds the claim keeps nodes
+    /// from starting. Needs no tables.
+    task<node_claim> claim_node(std::string holder) {
+      co_await store_->database_.open();
+      if constexpr (requires { store_->database_.claim_node(holder); }) co_return co_await store_->database_.claim_node(std::move(holder));
+      co_return node_claim();
+    }
+
+    /// To be called after the database was restored from a backup by other means than its own recovery: begins a new generation, whose
+    /// ids, epochs and fences were never given out, also where the same backup was restored before. See `generation.hpp` for what that asks
+    /// of the clock. Returns the generation.
+    task<std::int64_t> restored() {
+      co_await store_->database_.open();
+      auto const op = [](transaction& t) { return begin_generation(t); };
+      co_return co_await store_->template perform<access::schema>(op, &no_check);
+    }
+
+    /// Takes the latest versions back, with all that their tables hold. Returns how many versions that were.
+    /// \param steps from 1
+    task<int> rollback(int steps) {
+      co_await store_->database_.open();
+      auto const op = [this, steps](transaction& t) { return rollback_in(t, steps, store_->place()); };
+      co_return co_await change(op);
+    }
+
+    /// What differs from the schema of this program, one line each; none if all is well.
+    task<std::vector<std::string>> validate() {
+      co_await store_->database_.open();
+      co_await check_rights();
+      detail::needs_no_time const op{[this](transaction& t) { return detail::find_drift<dialect>(t.session, store_->place()); }};
+      co_return co_await store_->template perform<looking>(op, &no_check);
+    }
+
+    /// Drops all tables of ours, with all that they hold, and makes them anew.
+    /// \throws visor::error `schema_mismatch` when a newer program made them: it has tables that this one does not know
+    task<> reset() {
+      co_await store_->database_.open();
+      auto const op = [this](transaction& t) { return reset_in(t, store_->place()); };
+      co_await change(op);
+    }
+
+   private:
+    /// Of a server, whose users come and go. A file has one writer.
+    static constexpr bool names_transactions = requires(session& on) { on.oldest_transaction(sql::table_prefix); };
+    static constexpr std::chrono::seconds longest_change{60};
+    static constexpr std::chrono::seconds pause_of_change{1};
+    static constexpr access looking = Driver::capabilities.transactional_schema ? access::reads : access::schema;
+
+    /// Changes the schema. Where another transaction uses a table, that waits a moment only, gives up its place, and tries again.
+    /// \throws visor::error `busy` when that was so for `longest_change`; the message names that transaction, if the server tells which
+    template <class Op>
+    task<int> change(Op op) {
+      co_await check_rights();
+      duration const begin = wall_clock().elapsed();
+      for (;;) {
+        std::optional<error> refused;
+        try {
+          co_return co_await store_->template perform<access::schema>(op, &no_check);
+        } catch (error const& thrown) {
+          refused = thrown;
+        }
+        if (!names_transactions || refused->kind() != condition::busy) throw error(*refused);
+        std::string line = "the tables in " + store_->place() + " are in use by another transaction";
+        if (std::string const whose = co_await oldest_transaction(); !whose.empty()) line += ", perhaps by " + whose;
+        if (wall_clock().elapsed() - begin > longest_change)
+          throw error(condition::busy, line + ": nothing was changed; end it, or try again later", refused->server_text());
+        if (told_) told_(log_level::warning, line + ": their change waits for it");
+        boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+        timer.expires_after(pause_of_change);
+        auto sleeping = timer.async_wait(boost::asio::use_awaitable);
+        co_await std::move(sleeping);
+      }
+    }
+
+    /// \throws visor::error `authentication_failed` where a right is missing: a catalog that hides tables would say that there are none
+    task<> check_rights() {
+      if constexpr (dialect::catalog_hides) {
+        detail::needs_no_time const op{[](transaction& t) { return detail::check_rights<dialect>(t.session); }};
+        co_await store_->template perform<access::asks>(op, &no_check);
+      }
+      co_return;
+    }
+
+    task<std::string> oldest_transaction() {
+      std::string found;
+      if constexpr (names_transactions) {
+        auto const op = [](transaction& t) -> async<std::string> { co_return co_await t.session.oldest_transaction(sql::table_prefix); };
+        try {
+          found = co_await store_->template perform<access::asks>(op, &no_check);
+        } catch (error const&) {  // not every user may know
+        }
+      }
+      co_return found;
+    }
+
+    static async<int> migrate_in(transaction& t, std::string where) {
+      co_await t.session.lock_schema();
+      auto const status = co_await detail::read_status<dialect>(t.session);
+      bool const is_ours = !status.has_tables || status.is_half_made || status.current > 0;
+      if (status.current > status.latest || !is_ours || status.is_altered())
+        throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      if (status.is_half_made) {
+        co_await detail::check_half_made(t.session, where);
+        co_await detail::reset_schema<dialect>(t.session, t.now);
+        co_return status.latest;
+      }
+      int const steps = co_await detail::move_schema<dialect>(t.session, status.latest, t.now);
+      if (steps > 0) co_await detail::begin_job_numbers(t);
+      co_return steps;
+    }
+
+    static async<std::vector<working_node>> working_nodes_in(transaction& t) {
+      auto const stored = co_await detail::stored_parts(t.session);
+      std::vector<working_node> found;
+      if (!stored.contains(std::string(sql::table_prefix) + std::string(sql::table<node_record>::name))) co_return found;
+      found = co_await t.session.query(statements::working_nodes());
+      std::erase_if(found, [&](working_node const& each) { return each.lease_until <= t.now; });
+      co_return found;
+    }
+
+    static async<std::int64_t> begin_generation(transaction& t) {
+      auto last_id = co_await detail::take_job_ids(t, 1);
+      job_id const highest = co_await detail::highest_job_id(t);
+      job_id const next_id = std::max(last_id.take(), highest) + 1;
+      co_await detail::raise_job_ids(t, detail::goes_on_at(detail::ids_of_a_second, t.now, next_id) - 1);
+      auto const next_lease = co_await detail::reserve(t, "lease", 1);
+      co_await detail::reserve(t, "lease", detail::goes_on_at(detail::ids_of_a_second, t.now, next_lease) - next_lease - 1);
+      auto const removed = co_await detail::reserve(t, detail::epochs, 1) - 1;
+      auto last = removed;
+      auto const nodes = co_await t.session.query(statements::all_nodes());
+      for (auto const& node : nodes) last = std::max(last, node.epoch);
+      statements::raise_params const epochs{detail::goes_on_at(detail::epochs_of_a_second, t.now, last)};
+      co_await t.session.post(statements::raise_epochs(), epochs);
+      co_await detail::reserve(t, detail::epochs, epochs.epoch - removed - 1);
+      auto const before = co_await detail::read_generation(t);
+      auto const generation = detail::generation_at(t.now, before);
+      sequence_record const none{std::string(detail::generations), 0};
+      statements::sequence_params const step{detail::generations, generation - before};
+      co_await t.session.post(statements::insert_new_sequence(), none);
+      co_await t.session.post(statements::advance_sequence(), step);
+      co_return generation;
+    }
+
+    static async<int> rollback_in(transaction& t, int steps, std::string where) {
+      co_await t.session.lock_schema();
+      auto const status = co_await detail::read_status<dialect>(t.session);
+      if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      int const target = std::max(0, status.begun - std::max(1, steps));
+      constexpr int numbered = sql::table<job_number_record>::since;
+      if (target > 0 && target < numbered && status.current >= numbered) co_await detail::end_job_numbers(t);
+      co_return co_await detail::move_schema<dialect>(t.session, target, t.now);
+    }
+
+    static async<int> reset_in(transaction& t, std::string where) {
+      co_await t.session.lock_schema();
+      auto const status = co_await detail::read_status<dialect>(t.session);
+      if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      co_await detail::reset_schema<dialect>(t.session, t.now);
+      co_return status.latest;
+    }
+
+    sql_store* store_;
+    log_sink told_;
+  };
+
+  /// \param told see there
+  schema_administration schema(log_sink told = {}) { return schema_administration(*this, std::move(told)); }
+
+ private:
+  template <class Op>
+  using result_of = typename std::invoke_result_t<Op const&, transaction&>::value_type;
+
+  static constexpr bool has_server_clock = Driver::capabilities.server_clock && std::same_as<Clock, wall_clock>;
+  static constexpr std::int64_t lease_id_block = 1024;
+
+  void check_open() const {
+    if (!is_open_) throw error(condition::closed, "the store is not open: call open() first");
+  }
+
+  /// How messages name the database.
+  std::string place() const { return settings_.place(); }
+
+  template <class Records>
+  void check_all(Records const& all) const {
+    for (auto const& each : all) {
+      check_text(each);
+      check_size(each.payload);
+    }
+  }
+
+  /// \throws visor::error `invalid_argument` for a payload that this server does not take
+  void check_size(std::string const& payload) const {
+    constexpr std::size_t always_taken = 16 * 1024;
+    if constexpr (requires { database_.payload_limit(); })
+      if (payload.size() > always_taken)
+        if (auto const limit = database_.payload_limit())
+          detail::check_payload_size(payload, *limit, "max_allowed_packet of the server (less 64 KiB, but 16 KiB at least)",
+                                     [this] { return place(); });
+  }
+
+  static void no_check() {}
+
+  /// One operation on its way through a transaction, and room for what it returns.
+  template <access How, class Op>
+  class call {
+   public:
+    call(sql_store& of, Op const& op, std::source_location where) : store_(of), op_(op), where_(where) {}
+
+    async<void> operator()(session& on) {
+      transaction t{on, instant{}, store_.leases_, store_.fronts_, false, {}};
+      if constexpr (asks_time) {
+        t.time.asked.emplace(on.now());
+        t.time.is_used = true;
+      } else {
+        t.now = store_.clock_.now();
+      }
+      if constexpr (!requires { Op::before_time; }) {
+        duration const since = wall_clock().elapsed();
+        co_await detail::know_time(t);
+        if constexpr (asks_time && dialect::keeps_removed) t.fronts.saw_round_trip(wall_clock().elapsed() - since);
+      }
+      if constexpr (std::is_void_v<result_of<Op>>)
+        co_await op_(t);
+      else
+        result_.emplace(co_await op_(t));
+      news_ = t.news;
+      if constexpr (requires { on.announce(); })
+        if (t.news) on.announce();
+    }
+
+    static constexpr deferral defers = [] {
+      if constexpr (requires { Op::defers; })
+        return Op::defers;
+      else
+        return deferral::none;
+    }();
+    bool has_news() const { return news_; }
+    std::source_location where() const { return where_; }
+    result_of<Op> take() {
+      if constexpr (!std::is_void_v<result_of<Op>>) return std::move(*result_);
+    }
+
+   private:
+    static constexpr bool asks_time = How != access::asks && How != access::beat && has_server_clock && !requires { Op::is_timeless; };
+    struct nothing {};
+    sql_store& store_;
+    Op const& op_;
+    std::source_location where_;
+    std::optional<std::conditional_t<std::is_void_v<result_of<Op>>, nothing, result_of<Op>>> result_;
+    bool news_ = false;
+  };
+
+  /// One transaction, on an open database.
+  /// \param check throws where the operation may not begin
+  /// \param where who asks, for messages about connections that are held for long
+  template <access How, class Op, class Check>
+  task<result_of<Op>> perform(Op op, Check check, std::source_location where = std::source_location::current()) {
+    check();
+    call<How, Op> one(*this, op, where);
+    if constexpr (How == access::asks || How == access::reads)
+      co_await database_.read(one, How);
+    else
+      co_await database_.transact(one, How);
+    if (one.has_news()) changes_.notify();
+    co_return one.take();
+  }
+
+  template <access How, class Op, class Check>
+  task<result_of<Op>> perform_open(Op op, Check check, std::source_location where) {
+    auto const check_both = [this, check] {
+      check();
+      check_open();
+    };
+    return perform<How>(std::move(op), check_both, where);
+  }
+
+  /// What no other may write beside, or see half done: it looks at what others change, and decides by it.
+  template <class Op, class Check = void (*)()>
+  task<result_of<Op>> write(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
+    return perform_open<access::alone>(std::move(op), check, where);
+  }
+
+  /// What touches only rows that are the caller's, locks those that it takes, and adds new ones; of what it reads besides, only those that
+  /// are alone change anything.
+  template <class Op, class Check = void (*)()>
+  task<result_of<Op>> write_beside(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
+    return perform_open<access::beside>(std::move(op), check, where);
+  }
+
+  /// A write in the way in which it nearly always goes; where it does not, nothing of that is left, and it is done with care.
+  template <access How, class Usual, class Careful, class Check>
+  task<result_of<Careful>> write_as_usual(Usual usual, Careful careful, Check check,
+                                          std::source_location where = std::source_location::current()) {
+    try {
+      co_return co_await perform_open<How>(std::move(usual), check, where);
+    } catch (detail::unusual const&) {
+    } catch (error const& thrown) {
+      if (thrown.kind() != condition::unique_violation) throw;
+    }
+    co_return co_await perform_open<How>(std::move(careful), check, where);
+  }
+
+  /// A write of many rows: where the database refuses one of them for good, it is done once more, row by row.
+  template <access How, class Op>
+  task<result_of<Op>> write_apart(Op op, std::source_location where = std::source_location::current()) {
+    auto once = [&](detail::row_refusals* refusals) -> task<result_of<Op>> {
+      if (refusals == nullptr) co_return co_await perform_open<How>(op, &no_check, where);
+      auto const apart = [&](transaction& t) {
+        refusals->begin(0);
+        t.apart = refusals;
+        return op(t);
+      };
+      co_return co_await perform_open<How>(apart, &no_check, where);
+    };
+    auto const elapsed = [] { return wall_clock().elapsed(); };
+    auto const tell = [this](remark const& each) {
+      if (log_) log_(log_level::error, "job " + std::to_string(each.job) + " " + each.text);
+    };
+    co_return co_await detail::perform_apart(stranded_, elapsed, once, tell);
+  }
+
+  task<exchange_result> exchange_part(node_lease const& lease, std::span<completion const> done, std::span<give_back const> back,
+                                      std::span<claim_request const> wanted) {
+    lease_id first_id = 0;
+    if (!wanted.empty()) first_id = co_await reserve_lease_ids(wanted.size());
+    detail::looks_first const op{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
+    co_return co_await write_beside(op);
+  }
+
+  task<std::vector<fired>> fire_part(node_lease const& lease, std::span<fire_order const> orders) {
+    detail::asks_then_writes const usual{[&lease, orders](transaction& t) { return detail::usual_fire_all(t, lease, orders); }};
+    auto const careful = [&lease, orders](transaction& t) { return detail::fire_all(t, lease, orders); };
+    return write_as_usual<access::alone>(usual, careful, &no_check);
+  }
+
+  template <class Op, class Check = void (*)()>
+  task<result_of<Op>> read(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
+    return perform_open<access::reads>(std::move(op), std::move(check), where);
+  }
+
+  /// Of one statement, and with no need of the time.
+  template <class Op>
+  task<result_of<Op>> ask(Op op, std::source_location where = std::source_location::current()) {
+    return perform_open<access::asks>(std::move(op), &no_check, where);
+  }
+
+  /// Whether a transaction passes over a row that another one has locked: once for each store, and the answer is kept in it.
+  /// \throws visor::error `unsupported` when it does not
+  task<> check_row_locks() {
+    // It takes two connections, beside those that are in use.
+    if constexpr (!dialect::skip_locked.empty()) {
+      if (settings_.pool.max < 3 || are_rows_locked_) co_return;
+      statements::of_node const which{detail::row_locks};
+      auto const read = [&which](transaction& t) -> async<std::optional<statements::sequence_value>> {
+        co_return co_await t.session.find(statements::read_sequence(), which);
+      };
+      auto known = co_await perform<access::asks>(read, &no_check);
+      if (!known) {
+        auto const add = [](transaction& t) -> async<void> {
+          sequence_record const first{std::string(detail::row_locks), 1};
+          co_await t.session.post(statements::insert_new_sequence(), first);
+        };
+        co_await perform<access::beside>(add, &no_check);
+      }
+      bool const is_known = known && known->next > 1;
+      if (!is_known) co_await probe_row_locks(which);
+      are_rows_locked_ = true;
+    }
+    co_return;
+  }
+
+  /// What would be one message of a session that defers needs an answer to what it wrote; there each statement is committed by itself.
+  template <class Take>
+  task<reserved_ids> take_ids(Take take, std::source_location where = std::source_location::current()) {
+    if constexpr (requires(session& on) { on.defers(); })
+      return ask(std::move(take), where);
+    else
+      return write_beside(std::move(take), &no_check, where);
+  }
+
+  task<> probe_row_locks(statements::of_node which) {
+    auto const pass = [&which](transaction& t) -> async<bool> {
+      auto const found = co_await t.session.find(statements::find_unlocked_sequence(), which);
+      co_return found.has_value();
+    };
+    bool has_begun = false;
+    bool is_passed = false;
+    auto const hold = [this, &pass, &which, &has_begun, &is_passed](transaction& t) -> async<void> {
+      // The first session was lost while the second one was waited for: the lock was gone, so that the answer says nothing.
+      if (std::exchange(has_begun, true)) throw error(condition::busy, "two sessions cannot be had at once");
+      co_await t.session.find(statements::lock_sequence(), which);
+      is_passed = co_await perform<access::beside>(pass, &no_check);
+      statements::sequence_params const times{which.name, is_passed ? 0 : 1};
+      co_await t.session.execute(statements::advance_sequence(), times);
+    };
+    bool is_certain = true;
+    try {
+      co_await perform<access::beside>(hold, &no_check);
+    } catch (error const&) {  // behind a pooler there may be no two sessions at once: then nobody knows, and the next node tries again
+      is_certain = false;
+    }
+    if (is_certain && is_passed)
+      throw error(condition::unsupported,
+                  place() +
+                      " locks no rows: one session took a row that another had locked, so two nodes would run one job. It must be the "
+                      "database itself, with its own storage engine, not one that speaks its language");
+  }
+
+  std::optional<lease_id> take_lease_ids(std::size_t count) {
+    std::scoped_lock const lock(lease_ids_mutex_);
+    if (last_lease_id_ - next_lease_id_ < static_cast<lease_id>(count)) return std::nullopt;
+    return std::exchange(next_lease_id_, next_lease_id_ + static_cast<lease_id>(count));
+  }
+
+  /// Lease ids come in blocks, so that a claim need not touch the sequence.
+  task<lease_id> reserve_lease_ids(std::size_t count) {
+    auto const block = std::max(lease_id_block, static_cast<std::int64_t>(count));
+    detail::guards_itself const op{[&](transaction& t) { return detail::reserve(t, "lease", block); }};
+    lease_id const first = co_await write_beside(op);
+    std::scoped_lock const lock(lease_ids_mutex_);
+    next_lease_id_ = first + static_cast<lease_id>(count);
+    last_lease_id_ = first + block;
+    co_return first;
+  }
+
+  settings settings_;
+  [[no_unique_address]] Clock clock_;
+  log_sink log_;
+  std::atomic<bool> is_open_{false};
+  std::atomic<bool> are_rows_locked_{false};
+  std::atomic<bool> are_numbers_right_{false};
+  change_signal changes_;
+  detail::lease_book leases_;
+  detail::front_marks fronts_;
+  detail::stranded_jobs stranded_;
+  std::mutex lease_ids_mutex_;
+  lease_id next_lease_id_ = 0;
+  lease_id last_lease_id_ = 0;          // behind the block
+  typename Driver::database database_;  // its threads end before the rest is gone
+};
+
+}  // namespace visor
+
+#endif
