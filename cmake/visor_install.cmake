@@ -13,8 +13,9 @@ install(EXPORT visorTargets NAMESPACE visor:: DESTINATION "${visor_package_dir}"
 
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/visorConfig.cmake.in" "${PROJECT_BINARY_DIR}/package/visorConfig.cmake"
   INSTALL_DESTINATION "${visor_package_dir}" NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+# Before version 1 every minor version may change what users compile against, so a request for another one is refused.
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/package/visorConfigVersion.cmake"
-  VERSION "${PROJECT_VERSION}" COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
+  VERSION "${PROJECT_VERSION}" COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES
   "${PROJECT_BINARY_DIR}/package/visorConfig.cmake"
   "${PROJECT_BINARY_DIR}/package/visorConfigVersion.cmake"

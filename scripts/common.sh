@@ -39,13 +39,7 @@ quietly() {
   fi
 }
 
-# The newest clang++ of version 16 or later (older ones miss what the library needs), or nothing.
-find_clang() {
-  local version
-  for version in 19 20 18 17 16; do
-    if command -v "clang++-$version" >/dev/null; then
-      echo "clang++-$version"
-      return
-    fi
-  done
+# Configures a build as its preset in CMakePresets.json says, in the folder of that name.
+configure() {
+  quietly cmake -S "$source_dir" --preset "$1" -B "$build_root/$1"
 }

@@ -46,7 +46,7 @@ struct schedule_options {
   dst_policy dst;  ///< when the clocks change; only for schedules that follow them: not for `@every` and not for one instant
   std::string description;
   schedule_options() = default;
-  schedule_options(time_zone where) : zone(std::move(where)) {}
+  schedule_options(time_zone where) : zone(where) {}
 };
 
 /// What may be said of one job. What is not said follows its type.
@@ -115,7 +115,7 @@ class scheduler {
   void on(std::string type, Function run, job_type_options options = job_type_options()) {
     auto code = handler_of<Payload>(std::move(run));
     add(job_type(type, std::move(code), options));
-    if (!names_.emplace(boost::typeindex::type_id<Payload>(), known_type(std::move(type), std::move(options))).second)
+    if (!names_.emplace(boost::typeindex::type_id<Payload>(), known_type(type, std::move(options))).second)
       throw error(condition::already_exists, "the payload type of job type " + type + " belongs to another job type already");
   }
 

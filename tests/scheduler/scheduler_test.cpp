@@ -316,6 +316,7 @@ TEST_CASE("what is unknown or known already is refused") {
   CHECK(kind_of_refusal([&] { here.scheduler->on<cleanup>("order", [](cleanup const&) -> visor::task<> { co_return; }); }) ==
         visor::condition::already_exists);
   CHECK(kind_of_refusal([&] { here.scheduler->on<order>("order again", nothing); }) == visor::condition::already_exists);
+  CHECK_THROWS_WITH(here.scheduler->on<order>("order once more", nothing), visor_test::Contains("of job type order once more belongs"));
   here.scheduler->at("nightly", "0 2 * * *"_cron, order{"tea"});
   CHECK(kind_of_refusal([&] { here.scheduler->at("nightly", "0 3 * * *"_cron, order{"tea"}); }) == visor::condition::already_exists);
   visor::schedule_options clocks;

@@ -44,7 +44,7 @@ class wall_clock::timer {
  public:
   static constexpr std::chrono::seconds longest_wait{30};
 
-  timer(boost::asio::any_io_executor executor, wall_clock clock) : clock_(clock), timer_(std::move(executor)) {}
+  timer(boost::asio::any_io_executor const& executor, wall_clock clock) : clock_(clock), timer_(executor) {}
 
   /// Completes with `void(boost::system::error_code)` at `when` or earlier; `operation_aborted` after `cancel()`.
   /// Setting a new wait cancels the one before.

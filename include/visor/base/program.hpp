@@ -36,7 +36,7 @@ struct program_candidate {
 /// The files that a name means to a command that is started in `folder`, in the order of the search: a name without a slash is one in the
 /// folders of `path`; what is relative is below `folder`, or where this process is when that is empty. Looks at no file.
 inline std::vector<program_candidate> program_candidates(std::string const& name, std::string_view path, std::string const& folder) {
-  auto const below = [&](std::string file) { return file.starts_with('/') || folder.empty() ? file : folder + "/" + file; };
+  auto const below = [&](std::string const& file) { return file.starts_with('/') || folder.empty() ? file : folder + "/" + file; };
   std::vector<program_candidate> candidates;
   if (name.find('/') != name.npos) {
     candidates.emplace_back(below(name), "");

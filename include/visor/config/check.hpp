@@ -219,7 +219,7 @@ class checker {
   /// A queue that no node serves would keep its jobs for ever. With several nodes another one may serve it.
   void queue(std::string const& path, std::string const& name, source const& where) {
     if (all_.ha.enabled) return;
-    if (queues_.count(name) == 0)
+    if (!queues_.contains(name))
       fail(path, at_or(path, where), unknown(path, "no queue ", name, queues_, "; add it to scheduler.node.queues"));
   }
 
@@ -253,7 +253,7 @@ class checker {
       auto const text = find_json_field(entry.inputs.text, "text");
       if (!text || !text->starts_with('"') || *text == "\"\"")
         fail(path + ".workflow", at_or(path + ".workflow", entry.where), "is missing: name a workflow, or give a text in inputs.text");
-    } else if (workflows_.count(entry.workflow) == 0) {
+    } else if (!workflows_.contains(entry.workflow)) {
       fail(path + ".workflow", unknown(path + ".workflow", "no workflow ", entry.workflow, workflows_, "; add it below \"workflows:\""));
     }
     if (entry.queue) queue(path + ".queue", *entry.queue, entry.where);

@@ -22,10 +22,10 @@ namespace detail {
 inline void check_command(settings const& all, workflow const& each, std::string const& path, std::vector<config_error>& errors) {
   if (each.command.empty()) return;
   std::string const base = join_path("workflows", each.name);
-  auto const fail = [&](std::string key, std::string message, std::string const& general) {
+  auto const fail = [&](std::string key, std::string const& message, std::string const& general) {
     auto const found = all.sources.find(key);
     source const& where = found == all.sources.end() ? each.where : found->second;
-    errors.push_back({where.file, where.line, where.column, std::move(key), where.variables.empty() ? std::move(message) : general});
+    errors.push_back({where.file, where.line, where.column, std::move(key), where.variables.empty() ? message : general});
   };
   std::string const& folder = each.working_directory;
   struct stat status{};

@@ -43,7 +43,7 @@ struct connection_url {
       refuse(
           "is no URL of the form scheme://user:password@host:port/database?option=value; what is special in it, such as @ or / in a "
           "password, is written as %40 or %2F");
-    boost::urls::url_view const url = *parsed;
+    boost::urls::url_view const& url = *parsed;
     connection_url result;
     if (url.has_userinfo() && !url.encoded_user().empty()) result.user = url.user();
     if (url.has_password()) result.password = url.password();

@@ -221,7 +221,7 @@ struct settings : scheduler_settings {
       if (!text || text->empty()) return;
       value = *text;
       source from;
-      from.variables.push_back(variable);
+      from.variables.emplace_back(variable);
       result.sources.insert_or_assign(path, std::move(from));
     };
     take("VISOR_DB", result.storage.connection.filename, "scheduler.storage.connection.filename");

@@ -113,7 +113,7 @@ class yaml_document final : private YAML::EventHandler {
     std::string_view value = line.substr(first);
     // One word behind a star is an alias.
     if (value.front() == '*' && value.size() > 1 && value.find_first_of(" /,") == std::string_view::npos) return {};
-    std::string const rule = std::string{"a text that begins with "} + value.front() + " needs quotes";
+    std::string rule = std::string{"a text that begins with "} + value.front() + " needs quotes";
     if (line.substr(0, first).find_first_of("{[") != std::string_view::npos) return rule;
     value = value.substr(0, value.find(" #"));
     value = value.substr(0, value.find_last_not_of(" \r") + 1);

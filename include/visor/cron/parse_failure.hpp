@@ -137,7 +137,7 @@ inline std::string unexpected_words(std::string_view character) {
     if (auto const* const known = lookalike_at(character, 0))
       return std::string{known->name} + " stands here; " + std::string{known->remedy};
   if (character == "\n" || character == "\r") return "a line break stands here; write all of it in one line";
-  std::string const text = "unexpected '" + shown(character, 20) + "'";
+  std::string text = "unexpected '" + shown(character, 20) + "'";
   if (character == "\"" || character == "'" || character == "`") return text + "; the quotation marks are no part of it";
   return text;
 }

@@ -18,7 +18,7 @@ namespace visor::detail {
 class statement_log {
  public:
   statement_log() = default;
-  statement_log(statement_log_settings how, log_sink sink) : how_(std::move(how)), sink_(std::move(sink)) {}
+  statement_log(statement_log_settings how, log_sink sink) : how_(how), sink_(std::move(sink)) {}
 
   bool is_on() const noexcept { return sink_ && (how_.all || how_.slow != duration{0}); }
 

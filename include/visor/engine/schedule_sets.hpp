@@ -177,6 +177,7 @@ class schedule_sets {
   task<> declare() {
     auto const held = node_.lease;
     std::vector<set_declaration> sets;
+    sets.reserve(own_.size());
     for (auto const& [_, own] : own_) sets.emplace_back(own.set, own.digest, own.parts);
     for (int attempt = 0; !co_await node_.kept.declare(held, sets); ++attempt) {
       if (attempt == 3) throw error(condition::conflict, "the manifests of schedules do not stay in the store: it is tried again");

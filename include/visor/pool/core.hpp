@@ -79,7 +79,7 @@ class pool_core {
   };
 
   /// \param settings checked
-  pool_core(pool_settings settings, std::uint64_t seed) : settings_(std::move(settings)), random_(seed) {
+  pool_core(pool_settings settings, std::uint64_t seed) : settings_(settings), random_(seed) {
     entries_.resize(static_cast<std::size_t>(settings_.max));
     counts_[static_cast<std::size_t>(state::absent)] = settings_.max;
     for (slot i = static_cast<slot>(settings_.max); i-- > 0;) absent_.push_back(i);

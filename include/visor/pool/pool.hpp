@@ -198,8 +198,9 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
                                                      void(std::exception_ptr, handle)>::handler_type;
 
  public:
-  shared(boost::asio::any_io_executor executor, pool_settings settings, Connector source, Clock clock, log_sink log, std::uint64_t seed)
-      : executor_(boost::asio::make_strand(std::move(executor))),
+  shared(boost::asio::any_io_executor const& executor, pool_settings settings, Connector source, Clock clock, log_sink log,
+         std::uint64_t seed)
+      : executor_(boost::asio::make_strand(executor)),
         settings_(settings),
         connector_(std::move(source)),
         clock_(std::move(clock)),
@@ -458,7 +459,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   }
 
   /// \pre the lock is held
-  std::string news_of(std::string what) const {
+  std::string news_of(std::string const& what) const {
     auto const now = core_.statistics();
     return what + " to " + connector_.place() + ": " + std::to_string(now.total) + " of " + std::to_string(settings_.max) + ", " +
            std::to_string(now.in_use) + " in use, " + std::to_string(now.idle) + " idle, " + std::to_string(now.waiting) + " callers wait";

@@ -46,7 +46,7 @@ inline std::string reduced(std::string const& text, text_reduction const& how) {
     else if ((byte & 0xC0) != 0x80)
       result += '?';
   }
-  return how.longest == 0 ? std::string() : shortened(how.is_ascii ? std::move(result) : text, how.longest);
+  return how.longest == 0 ? std::string() : shortened(how.is_ascii ? result : text, how.longest);
 }
 
 /// The words of a refusal, short and in ASCII, so that they can be stored wherever it happened.

@@ -96,6 +96,7 @@ class memory_jobs {
 
   std::vector<type_limit_record> limits() const {
     std::vector<type_limit_record> all;
+    all.reserve(limits_.size());
     for (auto const& [_, type] : limits_) all.push_back(type);
     return all;
   }

@@ -109,6 +109,7 @@ class memory_nodes {
 
   std::vector<node_record> list() const {
     std::vector<node_record> result;
+    result.reserve(nodes_.size());
     for (auto const& [_, node] : nodes_) result.push_back(node);
     return result;
   }

@@ -73,6 +73,7 @@ class memory_sets {
       if (is_of(each, set)) found.emplace_back(each.declared_at, digest);
     std::ranges::sort(found, [](auto const& a, auto const& b) { return std::tie(b.first, a.second) < std::tie(a.first, b.second); });
     std::vector<std::string> digests;
+    digests.reserve(found.size());
     for (auto& each : found) digests.push_back(std::move(each.second));
     return digests;
   }

@@ -66,15 +66,14 @@ class work_queue {
   /// Refused work is completed with `closed`.
   void push(std::shared_ptr<work> one) {
     {
-      std::scoped_lock const lock(mutex_);
+      std::unique_lock lock(mutex_);
       if (open_) {
         one->state_ = work::state::queued;
         waiting_.push_back(std::move(one));
+        lock.unlock();
+        arrived_.notify_one();
+        return;
       }
-    }
-    if (one == nullptr) {
-      arrived_.notify_one();
-      return;
     }
     one->fail(std::make_exception_ptr(error(condition::closed, "the database is not open: call open() first, and nothing after close()")));
     one->complete();

@@ -225,6 +225,7 @@ async<Session, std::vector<bool>> correct_next(transaction<Session>& t, std::spa
   std::vector<std::size_t> affected(rows.size());
   co_await t.session.execute_many(statements::correct_next(), rows, affected);
   std::vector<bool> result;
+  result.reserve(affected.size());
   for (std::size_t const count : affected) result.push_back(count != 0);
   t.news = std::ranges::count(result, true) != 0;
   co_return result;
