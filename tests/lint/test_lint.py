@@ -159,6 +159,43 @@ class Text(unittest.TestCase):
         self.assertEqual(self.reasons("README.md", "| /usr/local/bin/report | " + "x" * 200 + "\n"), [])
 
 
+class English(unittest.TestCase):
+    LONG = " ".join(["Word"] + ["word"] * lint.LONGEST_SENTENCE) + "."
+    LIMIT = " ".join(["Word"] + ["word"] * (lint.LONGEST_SENTENCE - 1)) + "."
+
+    def found(self, path, *lines):
+        return [line for line, _ in lint.check_english(path, "\n".join((*lines, "")))]
+
+    def test_comments_that_name_no_subject(self):
+        for word in ("What", "Who", "Whose", "Whoever", "Whatever"):
+            for comment in (f"/// {word} is done.", f"  // {word} is done", f"int a;  ///< {word} is done", f"f();  // {word} is done"):
+                self.assertEqual(self.found("include/visor/a.hpp", "int x;", comment, "int y;"), [2], comment)
+        self.assertEqual(self.found("a.cpp", "/// Is asked", "/// Who is asked"), [])
+        self.assertEqual(self.found("a.cpp", "/// The rows.", "///", "/// Who wrote them."), [3])
+        self.assertEqual(self.found("a.cpp", "/// Whole rows.", "/// \\param who What is asked"), [])
+        self.assertEqual(self.found("a.cpp", 'auto x = "// What";'), [])
+        self.assertEqual(self.found("a.md", "What visor keeps."), [])
+
+    def test_sentences_of_doc_comments(self):
+        text = self.LONG.split()
+        lines = ["/// First.", "/// " + " ".join(text[:20]), "/// " + " ".join(text[20:])]
+        self.assertEqual(self.found("a.hpp", *lines), [1])
+        self.assertEqual(self.found("a.hpp", "/// " + self.LIMIT, "/// " + self.LIMIT), [])
+        self.assertEqual(self.found("a.hpp", "// " + self.LONG), [])
+        self.assertEqual(self.found("a.hpp", "int a;  ///< " + self.LONG), [1])
+        self.assertEqual(self.found("a.hpp", "/// " + self.LIMIT[:-1], "/// \\param a " + self.LIMIT), [])
+
+    def test_sentences_of_docs(self):
+        text = self.LONG.split()
+        self.assertEqual(self.found("a.md", "", " ".join(text[:20]), " ".join(text[20:])), [2])
+        self.assertEqual(self.found("a.md", "- " + self.LONG, "| a | " + self.LONG + " |"), [1, 2])
+        self.assertEqual(self.found("a.md", self.LIMIT + " " + self.LIMIT, self.LIMIT + " `a.b c`. " + self.LIMIT), [])
+        self.assertEqual(self.found("a.md", "```", self.LONG, "```"), [])
+        self.assertEqual(self.found("a.md", " ".join(text[:20]), "", " ".join(text[20:])), [])
+        self.assertEqual(self.found("a.md", " ".join(text[:20]), "- " + " ".join(text[20:])), [])
+        self.assertEqual(self.found("a.md", " ".join(["`a b c d e`"] * lint.LONGEST_SENTENCE)), [])
+
+
 class Layers(unittest.TestCase):
     """Runs the program on real files, in a folder that has a table of its own."""
 
