@@ -1,7 +1,7 @@
-// How long it takes to find the next instant, to parse, and to look up a zone.
+// Measures finding the next instant, parsing, and looking up a zone.
 //
-// Aims: 150 ns for what people write, in any zone; 2 us for the rarest day. The floor, `calendar`, turns an instant into a date and
-// a time and back, which every search must do.
+// Aims: 150 ns for common expressions, in any zone; 2 us for the rarest day. The floor, `calendar`, turns an instant into a
+// date and a time and back, which every search must do.
 #include "visor/cron/phrase.hpp"
 #include "visor/cron/recurrence.hpp"
 #include "visor/zone.hpp"
@@ -28,7 +28,7 @@ std::vector<named_expression> const expressions{
     {"13th_or_friday", "0 0 13 * 5"_cron},          {"friday_13th", "0 0 13 * +5"_cron},  {"29_february_on_monday", "0 0 29 2 +1"_cron},
     {"5th_monday_of_february", "0 0 ? 2 1#5"_cron}, {"interval_90s", "@every 90s"_cron}};
 
-/// One search after another, each from where the last one ended, so that all days of a year are met.
+/// Searches again and again, each time from the last result, so that all days of a year are met.
 void measure_next(benchmark::State& state, cron_expression const& expression, time_zone const& where) {
   instant from = start;
   for (auto _ : state) {
@@ -47,7 +47,7 @@ void measure_previous(benchmark::State& state, cron_expression const& expression
   }
 }
 
-/// The rarest day from the worst place: the search that runs the longest.
+/// Searches for the rarest day from the worst start, which takes the longest.
 void measure_longest(benchmark::State& state, time_zone const& where) {
   auto const expression = "0 0 29 2 +1"_cron;
   instant const from = *parse_instant("2072-03-01T00:00:00Z");  // the next is 2112: 2100 is no leap year

@@ -1,5 +1,5 @@
-// A hundred thousand schedules on SQLite: how long a node takes to start with them, what it costs to sit idle, and how long it takes to
-// fire ten thousand that are due at once. One run, printed as it goes; nothing is asserted.
+// A hundred thousand schedules on SQLite. Measures how long a node takes to start with them, the cost of an idle node, and how
+// long it takes to fire ten thousand that are due at once. One run, printed as it goes; nothing is asserted.
 
 #include "visor/engine/engine.hpp"
 #include "visor/sqlite.hpp"
@@ -63,7 +63,7 @@ void run(std::filesystem::path const& file, int idle, int storm) {
   boost::asio::co_spawn(io, node.run(), [](std::exception_ptr failure) {
     if (failure) std::rethrow_exception(failure);
   });
-  // The start is over when the node is in the store and looks for what is due: the first tick follows the installation.
+  // The start is over when the node is in the store and scans for due schedules: the first tick follows the installation.
   bool started = false;
   auto watch = [&]() -> visor::task<> {
     boost::asio::steady_timer timer{io};

@@ -1,5 +1,6 @@
-// floor_queue_memory SCENARIO JOBS BATCH NODES PAYLOAD-BYTES: what `visor bench` has a node do, in containers of the standard library with
-// nothing around them: jobs by their number, those that are ready in order, and what became of each attempt. Memory has one node.
+// floor_queue_memory SCENARIO JOBS BATCH NODES PAYLOAD-BYTES: the work that `visor bench` gives to a node, in containers of the
+// standard library and nothing else: jobs by their number, ready jobs in order, and the outcome of each attempt. Memory has one
+// node.
 #include "queue.h"
 
 #include <map>

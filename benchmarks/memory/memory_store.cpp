@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-/// The store in memory, in batches, through its public coroutines, with a number of jobs already kept. Beside it the floor: the same
-/// rows copied into a plain vector and out of a plain queue, which finds, orders and remembers nothing.
+/// Measures the store in memory, in batches, through its public coroutines, with a number of jobs already stored. The floor
+/// beside it copies the same rows into a plain vector and out of a plain queue; it finds, orders and remembers nothing.
 namespace {
 
 constexpr std::size_t batch = 1000;
@@ -80,7 +80,7 @@ void claim(benchmark::State& state) {
   count(state);
 }
 
-/// A whole life: enqueue, claim, complete with history.
+/// Measures a whole life of a job: enqueue, claim, complete with history.
 void life(benchmark::State& state) {
   loaded_store kept{state.range(0)};
   std::vector<visor::claim_request> const wanted{visor::claim_request("default", batch)};

@@ -20,7 +20,8 @@
 #include <utility>
 #include <vector>
 
-/// What a driver costs: one round trip beside the same statement by blocking calls of the client library, and jobs through a store.
+/// Measures a driver: one round trip beside the same statement by blocking calls of the client library, and jobs through a
+/// store.
 namespace visor_bench {
 
 inline void run(boost::asio::io_context& io, visor::task<> work) {
@@ -43,7 +44,7 @@ double seconds_of(F const& what) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// The statement that both execute: one row of a lease by its key, of which there is none.
+/// The statement that both execute: it selects one row of a lease by its key, which does not exist.
 using statement = visor::statements::find_lease;
 template <class Driver>
 std::string const statement_text{visor::sql::text_in<typename Driver::dialect, statement>};
@@ -94,7 +95,7 @@ void measure_round_trips(typename Driver::settings const& settings, std::vector<
   if constexpr (requires { source.stop(); }) source.stop();
 }
 
-/// Jobs that do nothing, through a store.
+/// Runs jobs that do nothing, through a store.
 template <class Store>
 class jobs {
  public:

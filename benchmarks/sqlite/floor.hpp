@@ -9,8 +9,8 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-/// The floor: what the store does, written straight onto SQLite's C interface for one thread and one connection, with the very same
-/// statements on the same tables, and with nothing kept of what is read.
+/// The floor: the work of the store, written straight onto SQLite's C interface for one thread and one connection. It uses the
+/// very same statements on the same tables, and keeps none of the rows that it reads.
 class sqlite_floor {
  public:
   struct job {
@@ -18,13 +18,14 @@ class sqlite_floor {
     std::int64_t attempt;
   };
 
-  /// \param filename a database in which a store has made its tables and its node "bench" with epoch 1
+  /// \param filename a database in which a store has created its tables and its node "bench" with epoch 1
   sqlite_floor(std::string const& filename, bool full);
   ~sqlite_floor();
 
   void enqueue(std::int64_t first_id, int count, std::string const& payload);
 
-  /// Completes what the last call claimed and claims up to `limit` more, in one transaction. Returns how many it claimed.
+  /// Completes the jobs that the last call claimed and claims up to `limit` more, in one transaction. Returns how many it
+  /// claimed.
   std::size_t exchange(int limit);
 
  private:

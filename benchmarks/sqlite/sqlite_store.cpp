@@ -76,12 +76,12 @@ class bench {
     return by(callers, [&] { return work_all(1); });
   }
 
-  /// As a node starts: all schedules of its configuration, none of which is there, and again, when all are.
+  /// Declares schedules as a starting node does: all of them new at first, and once more when all are stored.
   double replace(std::vector<visor::schedule_record> const& all) {
     return seconds_of([&] { run(io_, replace_all(all)); });
   }
 
-  /// Fires what is due, in orders of a thousand.
+  /// Fires all due schedules, in orders of a thousand.
   double fire(std::vector<visor::schedule_record> const& all) {
     return seconds_of([&] { run(io_, fire_all(all)); });
   }
@@ -211,7 +211,8 @@ void measure(std::filesystem::path const& folder, case_of const& what) {
   line("claim and complete", median(worked), median(floor_worked));
 }
 
-/// Callers that each wait for their own commit share one, so together they pass what one connection can commit.
+/// Measures callers that each wait for their own commit. They share commits, so together they exceed the commits of one
+/// connection.
 void measure_callers(std::filesystem::path const& folder) {
   constexpr int jobs = 20'000;
   for (int const callers : {1, 8, 64}) {

@@ -1,5 +1,5 @@
-// One program for every database. What differs is one include and one type, which CMake fills in here: so this file is five programs.
-// Try: ./any_database_sqlite, or DATABASE_URL=postgresql://user:password@localhost/database ./any_database_postgresql
+// One program for every database. The programs differ in one include and one type, which CMake fills in: this file is five
+// programs. Try: ./any_database_sqlite, or DATABASE_URL=postgresql://user:password@localhost/database ./any_database_postgresql
 #include <visor/config/sources.hpp>
 #include EXAMPLE_HEADER  // <visor/postgresql.hpp>
 #include <visor/visor.hpp>

@@ -1,5 +1,6 @@
-// A handler that pays, tried with nodes that crash and answers that get lost. The first form pays twice when a node is gone between the
-// payment and the commit of its result; the second gives the bank a key by which it knows a payment again.
+// Tests a handler that pays, with nodes that crash and replies that get lost. The first form pays twice when a node dies
+// between the payment and the commit of its result. The second form gives the bank an idempotency key by which it recognizes a
+// repeated payment.
 
 #include <visor/simulation.hpp>
 
@@ -12,7 +13,7 @@
 
 using namespace std::chrono_literals;
 
-// What the handlers are for: here a bank that only counts.
+// The external system of the handlers: here a bank that only counts.
 struct bank {
   int payments = 0;
   std::set<visor::job_id> keys;
@@ -34,7 +35,7 @@ visor::handler paying(Clock clock, Pay pay) {
   };
 }
 
-// How many payments too many there were after 100 jobs in a cluster of this seed.
+// Returns the number of excess payments after 100 jobs in a cluster with this seed.
 template <class Pay>
 int payments_too_many(std::uint64_t seed, bank& paid, Pay pay) {
   visor::simulated_faults faults;

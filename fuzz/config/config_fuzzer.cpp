@@ -1,5 +1,4 @@
-// Whatever the bytes are, reading them ends, soon, with settings or with errors that name the file and hold nothing of the
-// environment.
+// Reading any bytes ends, soon, with settings or with errors that name the file and repeat no value of the environment.
 
 #include "visor/config/describe.hpp"
 #include "visor/config/yaml.hpp"
@@ -30,7 +29,7 @@ std::optional<std::string> lookup(std::string const& name) {
 
 bool one_line(std::string_view text) { return text.find_first_of(std::string_view{"\n\r\0\x1b", 4}) == std::string_view::npos; }
 
-/// The bytes as the value of one of the variables that the first of them chooses. No message repeats them.
+/// Reads the bytes as the value of one of the variables, which the first byte chooses. No message repeats them.
 void read_variable(std::string_view data) {
   if (data.empty()) return;
   auto const& chosen = visor::detail::named_variables[static_cast<unsigned char>(data[0]) % visor::detail::named_variables.size()];

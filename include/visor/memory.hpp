@@ -2,7 +2,7 @@
 #define VISOR_MEMORY_HPP
 
 /// \file
-/// A store in memory: `visor::memory_store`. Nothing is left of it when the process ends.
+/// A store in memory: `visor::memory_store`. Its content ends with the process.
 
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
@@ -14,12 +14,12 @@
 
 namespace visor {
 
-/// Names the store in memory where a driver is asked for.
+/// The driver tag of the store in memory.
 struct memory {
   static constexpr std::string_view name = "memory";
 };
 
-/// Makes the store that a configuration asks for, of the kind that the tag names.
+/// Creates the store of a configuration, of the kind that the tag names.
 template <timekeeper Clock>
 std::unique_ptr<memory_store<Clock>> make_store(memory, storage_settings const&, Clock clock, log_sink const&) {
   return std::make_unique<memory_store<Clock>>(std::move(clock));

@@ -16,15 +16,15 @@
 namespace visor {
 
 /// A store in a SQL Server database.
-/// \tparam Clock `wall_clock`: the server's clock is the store's; any other: that one, for tests
+/// \tparam Clock with `wall_clock` the store uses the server's clock; with any other clock, for tests, it uses that one
 template <timekeeper Clock = wall_clock>
 using mssql_store = sql_store<mssql, Clock>;
 
-/// What a configuration says, as the driver takes it.
-/// \throws visor::error `invalid_argument` for a URL that is none, or has an option that is not known
+/// Converts the storage settings of a configuration to those of the driver.
+/// \throws visor::error `invalid_argument` for an invalid URL, or one with an unknown option
 inline mssql_settings driver_settings(mssql, storage_settings const& storage) { return server_settings<mssql_settings>(storage); }
 
-/// Makes the store that a configuration asks for, of the kind that the tag names. It does not connect yet.
+/// Creates the store of a configuration, of the kind that the tag names. It does not connect yet.
 template <timekeeper Clock>
 std::unique_ptr<mssql_store<Clock>> make_store(mssql tag, storage_settings const& storage, Clock clock, log_sink log) {
   return std::make_unique<mssql_store<Clock>>(driver_settings(tag, storage), std::move(clock), std::move(log));

@@ -36,22 +36,22 @@
 
 namespace visor {
 
-/// What may be said of one schedule.
+/// The options of one schedule.
 struct schedule_options {
   time_zone zone = time_zone::utc();
   visor::misfire misfire = visor::misfire::latest;
-  int misfire_limit = 100;    ///< of `misfire::all`: so many at most
-  duration misfire_window{};  ///< of `misfire::window`: not older than this
+  int misfire_limit = 100;    ///< for `misfire::all`: how many at most
+  duration misfire_window{};  ///< for `misfire::window`: the greatest age
   visor::overlap overlap = visor::overlap::allow;
-  dst_policy dst;  ///< when the clocks change; only for schedules that follow them: not for `@every` and not for one instant
+  dst_policy dst;  ///< policy for clock changes; only for schedules that follow the clocks: not for `@every` and not for one instant
   std::string description;
   schedule_options() = default;
   schedule_options(time_zone where) : zone(where) {}
 };
 
-/// What may be said of one job. What is not said follows its type.
+/// The options of one job. An option that is not set follows the job type.
 struct enqueue_options {
-  std::optional<instant> run_at;    ///< not before this; now if none
+  std::optional<instant> run_at;    ///< the earliest start; now if none
   std::optional<int> priority;      ///< lower runs first; -32768 to 32767
   std::optional<int> max_attempts;  ///< from 1
   std::optional<std::string> queue;
@@ -61,8 +61,9 @@ struct enqueue_options {
 
 namespace detail {
 
-/// What a scheduler goes by: where `ha` differs from its default, the node's own settings follow, as they do where a file is read.
-/// \throws visor::error `invalid_argument` for what a scheduler of this driver would ignore
+/// Resolves the settings that a scheduler obeys. Where `ha` differs from its default, the node's own settings follow it, as
+/// when a file is read.
+/// \throws visor::error `invalid_argument` for settings that a scheduler of this driver would ignore
 inline settings obeyed(settings how, std::string_view driver) {
   auto const refuse = [](std::string const& what) { throw error(condition::invalid_argument, what); };
   settings const standard;
@@ -87,29 +88,30 @@ inline settings obeyed(settings how, std::string_view driver) {
 /// Durable cron and jobs in one object: a store, a node on it, and the program's job types and schedules.
 ///
 /// \tparam Driver a type that names a database: `visor::sqlite` (`visor/sqlite.hpp`), `visor::memory` (`visor/memory.hpp`)
-/// \tparam Clock tests give a `manual_clock`
-/// Thread-safety: `async_enqueue` and `stop` may be called from any thread once `run` or `async_run` was; the rest before.
+/// \tparam Clock tests pass a `manual_clock`
+/// Thread-safety: `async_enqueue` and `stop` may be called from any thread once `run` or `async_run` was called; all else only before.
 template <class Driver, timekeeper Clock = wall_clock>
 class scheduler {
  public:
   using store_type =
       typename decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>(), log_sink()))::element_type;
 
-  /// Does not connect yet.
-  /// \param io where everything runs; it must outlive the scheduler
-  /// \param log called on a thread of its own (`log_buffer`), so that one that is slow or stuck delays nothing but lines; of these
-  ///   the newest are dropped, and counted, while a MiB of them waits. The destructor waits 2 s for what is left. With another clock than
-  ///   `wall_clock`, as tests have it, lines are told at once, on whatever thread has them.
-  /// \throws visor::error `invalid_argument` when a setting is out of range, or would be ignored: another driver, `storage.path`, `cron`,
-  ///   `workflows`
+  /// Creates the scheduler. It does not connect yet.
+  /// \param io runs all of the scheduler's work; it must outlive the scheduler
+  /// \param log called on a thread of its own (`log_buffer`), so that a slow or stuck sink delays nothing but lines. While 1
+  ///   MiB of lines waits, the newest are dropped, and counted. The destructor waits 2 s for the remaining lines. With a clock
+  ///   other than `wall_clock`, as in tests, `log` is called at once, on the thread that produced the line.
+  /// \throws visor::error `invalid_argument` when a setting is out of range, or would be ignored: another driver,
+  ///   `storage.path`, `cron`, `workflows`
   explicit scheduler(boost::asio::io_context& io, settings how = settings::from_environment(), Clock clock = Clock(), log_sink log = {});
-  /// Waits for functions that block and were left behind: a thread cannot be ended from outside.
+  /// Waits for blocking functions that a drain abandoned: a thread cannot be ended from outside.
   ~scheduler();
 
-  /// Makes a job type known: a name, the type of its payload, and the code.
+  /// Registers a job type: its name, the type of its payload, and its handler.
   /// \tparam Payload a described struct; one C++ type belongs to one job type
-  /// \param run a coroutine that returns `visor::task<>`, or a function that returns `void`, may block, and runs on threads of its own;
-  ///   called with `(job_context&, Payload const&)` or `(Payload const&)`. Throwing is failure.
+  /// \param run a coroutine that returns `visor::task<>`, or a function that returns `void`. Such a function may block, and
+  ///   runs on threads of its own. The handler is called with `(job_context&, Payload const&)` or `(Payload const&)`; an
+  ///   exception means failure.
   /// \throws visor::error `already_exists` when the name or the payload type is taken
   template <class Payload, class Function>
   void on(std::string type, Function run, job_type_options options = job_type_options()) {
@@ -119,19 +121,20 @@ class scheduler {
       throw error(condition::already_exists, "the payload type of job type " + type + " belongs to another job type already");
   }
 
-  /// Makes a job type known whose payload is nothing, or is left to the handler.
+  /// Registers a job type that has no payload, or whose handler reads the payload itself.
   template <class Function>
   void on(std::string type, Function run, job_type_options options = job_type_options()) {
     auto code = handler_of<void>(std::move(run));
     add(job_type(type, std::move(code), options));
   }
 
-  /// A schedule by a cron expression: `"0 2 * * *"_cron`. The id chooses the values of each `H` in it. The schedules of a program are
-  /// declared together, under the name `settings::set`, as long as it runs. Those that it had when it ran last and has no more are removed,
-  /// unless another living node declares them; one that is as before goes on where it was, and what it missed follows its misfire policy.
-  /// \param id unique; what its fires are kept under
-  /// \throws visor::error `not_found` when no job type has this payload, `already_exists` when the program has a schedule of this id,
-  ///   `invalid_argument` when the id chooses days for `H` that no year has, or `options.dst` goes with `@every`
+  /// Adds a schedule with a cron expression: `"0 2 * * *"_cron`. The id chooses the values of each `H` in it. All schedules of
+  /// a program are declared together, under the name `settings::set`, as long as it runs. A schedule that the program declared
+  /// in its last run and no longer declares is removed, unless another living node declares it. An unchanged schedule continues
+  /// where it was, and its missed instants follow its misfire policy.
+  /// \param id unique; its fires are stored under it
+  /// \throws visor::error `not_found` when no job type has this payload, `already_exists` when the program has a schedule of
+  ///   this id, `invalid_argument` when the id chooses days for `H` that no year has, or `options.dst` is set for `@every`
   template <class Payload>
   void at(std::string id, cron_expression const& when, schedule_options options, Payload const& payload) {
     auto record = describe(std::move(id), options, payload);
@@ -146,8 +149,8 @@ class scheduler {
     at(std::move(id), when, schedule_options(), payload);
   }
 
-  /// A schedule with one instant.
-  /// \throws visor::error as above, `invalid_argument` also when `options.dst` says anything
+  /// Adds a schedule that fires once, at an instant.
+  /// \throws visor::error as above, `invalid_argument` also when `options.dst` is set
   template <class Payload>
   void at(std::string id, instant when, Payload const& payload, schedule_options options = schedule_options()) {
     auto record = describe(std::move(id), options, payload);
@@ -157,13 +160,13 @@ class scheduler {
     add(std::move(record));
   }
 
-  /// Declares the program's schedules although there may be none, in which case those that it had are removed. A program that never calls
-  /// this nor `at` leaves the schedules of others alone.
+  /// Declares the program's schedules even if it has none, so that those of an earlier run are removed. A program that calls
+  /// neither this nor `at` leaves the stored schedules alone.
   void declare_schedules() { engine_.declare(set_); }
 
-  /// Adds a job. Once this has completed the job will reach exactly one final state, whatever happens to this process.
-  /// \param token completes with `void(std::exception_ptr, job_id)`; the error is a `visor::error`. On `outcome_unknown` the job may be
-  ///   there.
+  /// Enqueues a job. Once this has completed, the job will reach exactly one final state, whatever happens to this process.
+  /// \param token completes with `void(std::exception_ptr, job_id)`; the error is a `visor::error`. After `outcome_unknown` the
+  ///   job may exist.
   /// \throws visor::error `not_found` at once when no job type has this payload
   template <class Payload, class Token>
   auto async_enqueue(Payload const& payload, enqueue_options options, Token&& token) {
@@ -174,29 +177,32 @@ class scheduler {
     return async_enqueue(payload, enqueue_options(), std::forward<Token>(token));
   }
 
-  /// Adds a job if the attempt that runs completes, in the transaction that records it. For handlers; from any thread.
+  /// Enqueues a job only if the running attempt completes, in the transaction that records that result. For handlers; from any
+  /// thread.
   /// \throws visor::error `not_found` when no job type has this payload
   template <class Payload>
   void enqueue_with(job_context& parent, Payload const& payload, enqueue_options const& options = enqueue_options()) const {
     parent.add_child(make_job(payload, options));
   }
 
-  /// Runs the node until `stop()`, then drains. It cannot be cancelled otherwise. With `settings::enabled` false it ends at once.
+  /// Runs the node until `stop()`, then drains. It cannot be cancelled in another way. With `settings::enabled` false it
+  /// completes at once.
   /// \param token completes with `void(std::exception_ptr)`
   template <class Token>
   auto async_run(Token&& token) {
     return boost::asio::co_spawn(strand_, work(), std::forward<Token>(token));
   }
 
-  /// Runs the node, and the `io_context`, on this thread until SIGINT, SIGTERM or `stop()`, then drains; a second signal waits for no
-  /// handler any more, a third one ends the process. Other work of the context does not keep it from returning.
+  /// Runs the node, and the `io_context`, on this thread until SIGINT, SIGTERM or `stop()`, then drains. After a second signal
+  /// it no longer waits for handlers; a third one ends the process. Other work of the context does not keep this function from
+  /// returning.
   /// \throws visor::error when the node cannot start
   void run();
 
-  /// Begins to drain; a second call waits for no handler any more.
+  /// Starts to drain. After a second call the drain no longer waits for handlers.
   void stop();
 
-  /// The store, for all that this class does not offer. It is open from the start of `run` on.
+  /// Returns the store, for operations that this class does not offer. The store is open from the start of `run` on.
   store_type& kept() noexcept { return *store_; }
 
  private:
@@ -206,7 +212,7 @@ class scheduler {
     known_type(std::string called, job_type_options with) : name(std::move(called)), options(std::move(with)) {}
   };
 
-  /// Only functions that may block need threads, so only those make the engine start some.
+  /// Makes a handler. Only functions that may block need threads, so only those make the engine start some.
   template <class Payload, class Function>
   handler handler_of(Function run) {
     if constexpr (detail::user_function<Function, Payload>::fits) {
@@ -215,7 +221,7 @@ class scheduler {
       else
         return make_handler<Payload>(std::move(run));
     } else {
-      return make_handler<Payload>(std::move(run));  // says what it would be called with
+      return make_handler<Payload>(std::move(run));  // its static_assert names the arguments that a handler takes
     }
   }
 
@@ -278,7 +284,7 @@ class scheduler {
     return job;
   }
 
-  /// No statement of a node waits so long for a lock that its lease would be at risk.
+  /// Limits lock waits of the node's statements to a quarter of its lease, so that no lock wait puts the lease at risk.
   static storage_settings storage_of(settings const& how) {
     storage_settings result = how.storage;
     result.lock_timeout = how.node.lease_ttl / 4;
@@ -295,7 +301,7 @@ class scheduler {
 
   settings settings_;
   log_sink told_;
-  log_buffer lines_;  // outlives whatever logs
+  log_buffer lines_;  // outlives all that logs
   boost::asio::io_context& io_;
   boost::asio::strand<boost::asio::io_context::executor_type> strand_;
   [[no_unique_address]] Clock clock_;
@@ -307,8 +313,9 @@ class scheduler {
   std::map<boost::typeindex::type_index, known_type> names_;
 };
 
-// What does not depend on a payload stands outside of the class, so that an `extern template` keeps it, and with it the engine, the
-// store and the driver, out of a file: members that are defined in a class are inline, and a compiler makes those everywhere.
+// Members that do not depend on a payload are defined outside of the class. An `extern template` then keeps them out of a file,
+// and with them the engine, the store and the driver. Members that are defined in a class are inline, and a compiler generates
+// those in every file.
 
 template <class Driver, timekeeper Clock>
 scheduler<Driver, Clock>::scheduler(boost::asio::io_context& io, settings how, Clock clock, log_sink log)
@@ -330,7 +337,7 @@ scheduler<Driver, Clock>::~scheduler() = default;
 
 template <class Driver, timekeeper Clock>
 void scheduler<Driver, Clock>::run() {
-  // Kept by whoever is called last: handlers that are left behind may keep the context busy after this has returned.
+  // Shared by the callbacks: abandoned handlers may keep the context busy after this function has returned.
   struct run_state {
     explicit run_state(boost::asio::io_context& io) : signals(io, SIGINT, SIGTERM) {}
     boost::asio::signal_set signals;
@@ -351,7 +358,7 @@ void scheduler<Driver, Clock>::run() {
     state->failure = std::move(thrown);
     state->ended = true;
     state->signals.clear();
-    state->signals.cancel();  // clear alone would leave the wait behind, and with it what it refers to
+    state->signals.cancel();  // clear alone would leave the wait pending, and with it the objects that it refers to
   });
   if (io_.stopped()) io_.restart();
   while (!state->ended && io_.run_one() != 0) {
@@ -383,7 +390,7 @@ boost::asio::any_io_executor scheduler<Driver, Clock>::blocking_executor() {
 template <class Driver, timekeeper Clock>
 task<> scheduler<Driver, Clock>::open() {
   if (is_open_) co_return;
-  co_await store_->open();  // perhaps more than once side by side, which does no harm
+  co_await store_->open();  // concurrent calls do no harm
   is_open_ = true;
 }
 

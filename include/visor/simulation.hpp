@@ -2,8 +2,8 @@
 #define VISOR_SIMULATION_HPP
 
 /// \file
-/// A whole cluster in one thread and in virtual time: `visor::simulation`. For trying handlers and schedules with everything that may
-/// happen to nodes and to their calls to the store, thousands of times in a minute; a seed that found something finds it again.
+/// A whole cluster in one thread and in virtual time: `visor::simulation`. It tests handlers and schedules against all that may
+/// happen to nodes and to their calls to the store, thousands of times in a minute. A seed that revealed a bug reproduces it.
 
 #include "visor/engine/engine.hpp"
 #include "visor/simulation/simulated_clock.hpp"
@@ -35,24 +35,26 @@
 
 namespace visor {
 
-/// Nodes, each a real `engine`, on one store, in virtual time and in one thread. What happens depends on the seed, the faults and the calls
-/// made here alone: nothing on real time, addresses of memory, or the machine. Handlers must keep to that too: they wait with a
-/// `simulated_clock::timer` made from `job.executor()` and `clock()`, and do not use `blocking_executor`.
+/// Simulates nodes, each a real `engine`, on one store, in virtual time and in one thread. The run depends only on the seed,
+/// the faults and the calls made here: not on real time, addresses of memory, or the machine. Handlers must keep to that too:
+/// they wait with a `simulated_clock::timer` made from `job.executor()` and `clock()`, and do not use `blocking_executor`.
 ///
 ///     visor::simulated_faults faults;
 ///     faults.crash = 5min;                                    // one node of the cluster in five minutes
 ///     faults.unanswered = 0.01;                               // one call to the store in a hundred
 ///     visor::simulation world(seed, faults);
+///
 ///     world.add(visor::job_type("send", send, options));      // the handler under test
 ///     for (int i = 0; i < 3; ++i) world.add_node();
 ///     world.enqueue(job);
+///
 ///     world.run_for(1h);                                      // some milliseconds
 ///     CHECK(world.rest(1h));                                  // no more faults: does everything end?
-///     // now look at what the handler did, at world.runs() and at world.ask(world.store().attempts(id))
+///     // now look at the effects of the handler, at world.runs() and at world.ask(world.store().attempts(id))
 ///
-/// \tparam Store made from a `simulated_clock`; its operations must complete without suspending. Beside those of the concept it has
-/// `back_up`, `restore`, `restored` and `refuse_moves`, and what goes with that, see `memory_store`. Thread-safety: none; any number of
-/// simulations may run in threads of their own.
+/// \tparam Store constructible from a `simulated_clock`; its operations must complete without suspending. Beside the operations
+///   of the concept it has `back_up`, `restore`, `restored` and `refuse_moves`, and their types; see `memory_store`.
+/// Thread-safety: none; any number of simulations may run, each in a thread of its own.
 template <store Store = memory_store<simulated_clock>>
 class basic_simulation {
  public:
@@ -80,23 +82,24 @@ class basic_simulation {
     world_.time.forget(world_.server);
   }
 
-  /// Where each line of what happens goes, those of the engines among them. It changes nothing of what happens.
+  /// Sets the sink for one line per event, and for the log lines of the engines. Logging does not change the run.
   void log_to(std::function<void(std::string_view)> sink) { world_.log = std::move(sink); }
 
   // --- the program ----------------------------------------------------------------------------------------------------------------
 
-  /// Makes a job type known to every process that starts from now on.
-  /// \param knows which machines have such a program; all of them if empty
+  /// Registers a job type for every process that starts from now on.
+  /// \param knows whether the program of a machine has the type; empty: on all machines
   void add(job_type type, std::function<bool(std::size_t)> knows = {}) { types_.push_back({std::move(type), std::move(knows)}); }
 
-  /// Adds a schedule to the program of every process that starts from now on; one of the same id is replaced, as by a new version.
+  /// Adds a schedule to the program of every process that starts from now on. It replaces one of the same id, as a new version
+  /// would.
   void add(schedule_record schedule) {
     schedule.origin = origin::code;
     std::erase_if(schedules_, [&](schedule_record const& other) { return other.id == schedule.id; });
     schedules_.push_back(std::move(schedule));
   }
 
-  /// From now on the store refuses such results for good, as a CHECK or an encoding does, and jobs of such fires.
+  /// Makes the store permanently refuse such results, and the jobs of such fires, as a CHECK or an encoding does.
   /// \param moves see `memory_store::refuse_moves`
   void refuse(std::function<bool(completion const&)> results, std::function<bool(fire_order const&)> fires = {},
               std::function<bool(job_record const&, int, job_state)> moves = {}) {
@@ -105,13 +108,14 @@ class basic_simulation {
     store_.refuse_moves(std::move(moves));
   }
 
-  /// Takes a schedule out of the program of every process that starts from now on.
+  /// Removes a schedule from the program of every process that starts from now on.
   void remove_schedule(std::string const& id) {
     std::erase_if(schedules_, [&](schedule_record const& other) { return other.id == id; });
   }
 
-  /// Adds a machine with one node on it, and starts it. A process that ends is started again after a while, as a service manager does.
-  /// \param settings without a name: it is given one. With the name of another machine's, only one of the two is let in at a time
+  /// Adds a machine with one node on it, and starts it. A process that ends is started again after a while, as by a service
+  /// manager.
+  /// \param settings with an empty name, the node is given one. Of two machines with the same name, only one at a time can join
   /// \return the number of the machine, from 0
   /// \throws visor::error `invalid_argument` when a setting is out of range
   std::size_t add_node(node_settings settings = cluster_settings()) {
@@ -126,7 +130,7 @@ class basic_simulation {
     return number;
   }
 
-  /// Those of a node beside others.
+  /// Returns the settings of a node that is one of several.
   static node_settings cluster_settings() {
     node_settings result;
     result.exclusive = false;
@@ -137,8 +141,8 @@ class basic_simulation {
 
   // --- what happens ---------------------------------------------------------------------------------------------------------------
 
-  /// Lets time pass.
-  /// \throws std::logic_error when something goes on for ever at one instant
+  /// Advances the virtual time and runs all that falls due.
+  /// \throws std::logic_error when the work of one instant never ends
   void run_for(duration length) {
     auto const end = world_.time.elapsed() + length;
     settle();
@@ -150,22 +154,22 @@ class basic_simulation {
     world_.time.move_to(end);
   }
 
-  /// Calls `what` at a time from now on.
+  /// Calls `what` after a time.
   void after(duration wait, std::function<void()> what) { world_.time.at(world_.time.elapsed() + wait, std::move(what)); }
 
-  /// Ends the process of a machine from one instant to the next. A new one starts after `downtime`.
+  /// Kills the process of a machine. A new one starts after `downtime`.
   void crash(std::size_t which, duration downtime) {
     if (!machines_[which].engine) return;
     ++world_.counts.crashes;
     end(which, simulated_process::end::crashed, downtime);
   }
 
-  /// Nothing of a process runs for so long, and then it goes on.
+  /// Stops a process from executing for a time; then it continues.
   void pause(std::size_t which, duration length) {
     if (hold(which, length, false)) ++world_.counts.pauses;
   }
 
-  /// The same, and the clock of the machine stands still meanwhile, but for the time of day.
+  /// Pauses a process, and stops the clock of its machine meanwhile, except the time of day.
   void suspend(std::size_t which, duration length) {
     if (hold(which, length, true)) ++world_.counts.suspensions;
   }
@@ -189,7 +193,7 @@ class basic_simulation {
     world_.note("the clock is set", machines_[which].process, offset.count());
   }
 
-  /// What a process logs is dropped for so long.
+  /// Drops the log lines of a process for a time.
   void fill_log(std::size_t which, duration length) {
     world_.note("the log is full", machines_[which].process, length.count());
     machines_[which].log_full_until = world_.time.elapsed() + length;
@@ -205,8 +209,8 @@ class basic_simulation {
     surprise(world_.now());
   }
 
-  /// Keeps what is stored now, which the store becomes again after `age`. Up to `longest_untold` after that, visor is told so. Not while
-  /// another one is under way.
+  /// Backs up the store, and restores it after `age`. Visor is told of the restore up to `longest_untold` later. Does nothing
+  /// while another restore is pending.
   void restore_later(duration age) {
     if (is_restoring_) return;
     is_restoring_ = true;
@@ -215,20 +219,20 @@ class basic_simulation {
     after(age, [this, kept, backed_up = world_.now()] { restore_and_tell(kept, backed_up); });
   }
 
-  /// Adds a job as a client does, who repeats his call until he hears that it was done.
-  /// \param job its id is made here
+  /// Enqueues a job as a client that repeats its call until the call is acknowledged.
+  /// \param job its id is assigned here
   job_id enqueue(new_job job) {
     job.id = ask(store_.reserve_ids(1)).take();
     boost::asio::co_spawn(world_.server, hand_in(job), boost::asio::detached);
     return job.id;
   }
 
-  /// Asks that a job be cancelled, as a client who does not repeat his call.
+  /// Requests that a job be cancelled, as a client that does not repeat its call.
   void cancel(job_id id) { boost::asio::co_spawn(world_.server, withdraw(id), boost::asio::detached); }
 
   // --- the end --------------------------------------------------------------------------------------------------------------------
 
-  /// From now on nothing goes wrong any more; what is paused goes on, and what has ended is started.
+  /// Ends all faults. Resumes the paused processes, and starts one where the last has ended.
   void calm() {
     auto const usual = world_.faults.usual_call;
     world_.faults = simulated_faults();
@@ -243,7 +247,7 @@ class basic_simulation {
     }
   }
 
-  /// Ends the faults, pauses the schedules after what they are late with, and waits until every job has ended.
+  /// Ends the faults, pauses the schedules once they have caught up, and waits until every job has ended.
   /// \return false when that took longer than `limit`
   bool rest(duration limit) {
     calm();
@@ -262,7 +266,7 @@ class basic_simulation {
     return true;
   }
 
-  /// Drains every process, of which none is started again.
+  /// Drains every process and starts none again.
   /// \return false when that took longer than `limit`
   bool stop_all(duration limit) {
     is_over_ = true;
@@ -273,9 +277,9 @@ class basic_simulation {
 
   // --- what happened --------------------------------------------------------------------------------------------------------------
 
-  /// The true time, which is that of the store as long as nobody sets that.
+  /// Returns the true time. The store has the same time until its clock is set.
   simulated_clock clock() { return {world_.time, true_time_}; }
-  /// The time as a machine has it.
+  /// Returns the clock of a machine.
   simulated_clock clock(std::size_t which) { return {world_.time, machines_.at(which).time}; }
 
   std::vector<simulated_run> const& runs() const { return world_.runs; }
@@ -285,19 +289,19 @@ class basic_simulation {
   std::vector<simulated_store_step> const& store_steps() const { return world_.store_steps; }
   std::vector<simulated_restore> const& restores() const { return world_.restores; }
 
-  /// Jobs that were there when an older state was restored, which does not have them.
+  /// Returns the jobs that were lost by a restore: the older state does not have them.
   std::set<job_id> const& forgotten() const { return world_.forgotten; }
 
-  /// The ids of jobs of which a client heard that they are there.
+  /// Returns the ids of the jobs whose enqueue was acknowledged to the client.
   std::vector<job_id> const& acknowledged() const { return acknowledged_; }
 
-  /// A number made of all that happened: the same for the same seed, faults and calls.
+  /// Returns a hash of the whole run: the same for the same seed, faults and calls.
   std::uint64_t trace() const { return world_.trace; }
 
-  /// The store itself, without faults.
+  /// Returns the store itself, without faults.
   Store& store() { return store_; }
 
-  /// The answer of the store: `world.ask(world.store().attempts(id))`.
+  /// Runs an operation of the store and returns its result: `world.ask(world.store().attempts(id))`.
   template <class T>
   T ask(task<T> question) {
     std::optional<T> answer;
@@ -306,7 +310,7 @@ class basic_simulation {
   }
   void ask(task<> question) { complete(std::move(question)); }
 
-  /// Jobs that have not ended.
+  /// Counts the jobs that have not ended.
   std::size_t open_jobs() {
     std::size_t result = 0;
     for (auto const state : {job_state::running, job_state::ready, job_state::scheduled, job_state::waiting}) {
@@ -322,24 +326,24 @@ class basic_simulation {
   using view_type = detail::simulated_store<Store>;
   using engine_type = engine<view_type, simulated_clock>;
 
-  /// A node, and its process while it has one.
+  /// A node, and its current process if there is one.
   struct machine {
     node_settings settings;
     detail::machine_time time;
     process_identity address;
-    std::size_t process = 0;  ///< the last one
-    duration downtime{};      ///< after it was asked to stop
+    std::size_t process = 0;  ///< the index of the last one
+    duration downtime{};      ///< from the end of the process to the next start
     duration log_full_until{};
-    bool has_own_name = false;  ///< which all of its processes have
+    bool has_own_name = false;  ///< all of its processes have that name
     bool is_paused = false;
-    bool has_ended = false;  ///< `run` has, and what is left of it is to be cleared away
-    // Everything that a process has waits on its own context, so that a pause is not to run that, and a crash never to run it again.
+    bool has_ended = false;  ///< `run` has completed; the process is still to be cleaned up
+    // Each process has its own context. A pause does not run it for a while, and a crash never runs it again.
     std::unique_ptr<boost::asio::io_context> io;
     std::unique_ptr<view_type> view;
     std::unique_ptr<engine_type> engine;
   };
 
-  /// \param mean the member that says how often; 0 for never
+  /// Repeats a fault at random times. \param mean the member with the mean interval; 0 for never
   void keep_happening(duration simulated_faults::* mean, std::function<void(std::size_t)> what) {
     if (world_.faults.*mean <= duration{0}) return;
     after(world_.up_to(2 * (world_.faults.*mean)), [this, mean, what] {
@@ -425,13 +429,14 @@ class basic_simulation {
     about.ended = world_.now();
     end_pause(on);
     destroy(on);
-    // The next one is at another place, or has another name too; else it is known for the same at once.
+    // The next process has another address, or another name too. Otherwise the store replaces its predecessor at once.
     if (world_.happens(0.5)) on.address = new_address();
     if (world_.happens(0.3) && !on.has_own_name) on.settings.name = "node" + std::to_string(which) + "-" + std::to_string(++names_);
     after(downtime, [this, which] { start(which); });
   }
 
-  /// What waits is destroyed before what it refers to, and the context, which takes the rest along, before its view of the store.
+  /// Destroys a process: pending waits before the objects that they refer to. The context, which destroys the rest, goes before
+  /// the view of the store.
   void destroy(machine& on) {
     if (!on.io) return;
     world_.time.forget(*on.io);
@@ -458,7 +463,7 @@ class basic_simulation {
     return true;
   }
 
-  /// What was due while its clock stood still ends its waits early, as waits may.
+  /// Ends a pause. Timers that fell due while the clock of the machine stood still end early, as waits may.
   void end_pause(machine& on) {
     if (!on.is_paused) return;
     auto& pause = world_.processes[on.process].pauses.back();
@@ -467,7 +472,7 @@ class basic_simulation {
     on.is_paused = false;
   }
 
-  /// The job type with a note of each of its runs.
+  /// Wraps a job type so that each of its runs is recorded.
   job_type watched(job_type type, std::size_t process) {
     type.run = [this, process, code = std::move(type.run)](job_context& job) -> task<> {
       std::size_t const number = begins(job, process);
@@ -518,7 +523,7 @@ class basic_simulation {
 
   // The store.
 
-  /// What the living processes know of leases may be wrong from a time on, which is over now.
+  /// Records that the leases known to living processes may have been wrong from `from` until now.
   void surprise(instant from) {
     for (auto& each : world_.processes)
       if (!each.ended || *each.ended >= from) each.surprises.push_back(simulated_span{from, world_.now()});
@@ -540,7 +545,7 @@ class basic_simulation {
       tell_restored();
       if (!world_.happens(world_.faults.restored_again)) return;
       is_restoring_ = true;
-      auto const wait = std::chrono::seconds{2} + world_.up_to(world_.faults.longest_backup_age);  // a restore takes its time
+      auto const wait = std::chrono::seconds{2} + world_.up_to(world_.faults.longest_backup_age);  // a restore takes some time
       after(wait, [this, kept, backed_up] { restore_and_tell(kept, backed_up); });
     });
   }
@@ -555,7 +560,7 @@ class basic_simulation {
     world_.restores.push_back({backed_up, world_.now(), std::nullopt});
   }
 
-  /// As `visor db restored` does.
+  /// Tells visor of the restore, as `visor db restored` does.
   void tell_restored() {
     if (world_.restores.empty() || world_.restores.back().told) return;
     world_.note("visor is told of the restored backup", world_.nobody, ask(store_.restored()));
@@ -590,7 +595,7 @@ class basic_simulation {
 
   // Running.
 
-  /// Runs all that can run without time passing: some of one process, then of another, in an order that is never the same.
+  /// Runs all that can run without time passing: some of one process, then of another, in random order.
   void settle() {
     for (bool any = true; any;) {
       any = false;
@@ -600,7 +605,7 @@ class basic_simulation {
     }
   }
 
-  /// Runs one handler or a few of the context of one machine, or of the store.
+  /// Runs one to four handlers of the context of one machine, or of the store.
   bool run_some(std::size_t which) {
     auto* io = &world_.server;
     if (which < machines_.size()) {

@@ -19,7 +19,7 @@ namespace visor {
 template <timekeeper Clock = wall_clock>
 using sqlite_store = sql_store<sqlite, Clock>;
 
-/// What a configuration says, as the driver takes it.
+/// Converts the storage settings of a configuration to those of the driver.
 inline sqlite_settings driver_settings(sqlite, storage_settings const& storage) {
   sqlite_settings result{storage.connection.filename};
   result.synchronous = storage.connection.synchronous == synchronous_mode::full ? sqlite_synchronous::full : sqlite_synchronous::normal;
@@ -30,7 +30,7 @@ inline sqlite_settings driver_settings(sqlite, storage_settings const& storage) 
   return result;
 }
 
-/// Makes the store that a configuration asks for, of the kind that the tag names. It does not connect yet.
+/// Creates the store of a configuration, of the kind that the tag names. It does not connect yet.
 template <timekeeper Clock>
 std::unique_ptr<sqlite_store<Clock>> make_store(sqlite tag, storage_settings const& storage, Clock clock, log_sink log) {
   return std::make_unique<sqlite_store<Clock>>(driver_settings(tag, storage), std::move(clock), std::move(log));

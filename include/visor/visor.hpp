@@ -2,9 +2,9 @@
 #define VISOR_VISOR_HPP
 
 /// \file
-/// All of visor but what needs a library besides Boost. Add a database, `visor/sqlite.hpp` or `visor/memory.hpp`, and, as needed:
-/// `visor/zone.hpp` for time zones, `visor/handler/command.hpp` and `visor/handler/webhook.hpp` for jobs that are no C++,
-/// `visor/config/yaml.hpp` for configuration files.
+/// All of visor except the parts that need a library besides Boost. Add a database, `visor/sqlite.hpp` or `visor/memory.hpp`,
+/// and, as needed: `visor/zone.hpp` for time zones, `visor/handler/command.hpp` and `visor/handler/webhook.hpp` for jobs that
+/// are not C++, `visor/config/yaml.hpp` for configuration files.
 
 #include "visor/base/time.hpp"
 #include "visor/config/settings.hpp"

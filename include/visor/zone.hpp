@@ -5,9 +5,9 @@
 #include "visor/cron/time_zone.hpp"
 #include "visor/cron/zone_file.hpp"
 
-// The layout of the library's types depends on this definition. Distributions build the library to read the system's files; the
-// CMake package says so to the compiler, and for a plain compiler command it is said here. A program that includes <date/tz.h>
-// itself defines the same for all of it, or includes this header first.
+// The layout of the library's types depends on this definition. Distributions build the library to read the system's files. The
+// CMake package passes the definition to the compiler; for a plain compiler command it is made here. A program that includes
+// <date/tz.h> itself makes the same definition in all of its files, or includes this header first.
 #ifndef USE_OS_TZDB
 #define USE_OS_TZDB 1
 #endif
@@ -40,8 +40,8 @@
 namespace visor {
 namespace detail {
 
-/// The tables of the zones that were asked for. They stay until the program ends, so that a `time_zone` is a pointer; when their file
-/// changes, whoever asks again gets another one.
+/// A cache of the zone tables in use. A table lives until the program ends, so that a `time_zone` is a pointer. When the file
+/// of a zone changes, the next lookup after a call of `version` returns a new table.
 class iana_zones {
  public:
   static iana_zones& instance() {
@@ -65,7 +65,7 @@ class iana_zones {
     return result;
   }
 
-  /// What the files say of themselves; those that are others than when they were read will be read again.
+  /// Returns a text that changes with the zone files. Drops the tables of changed files, so that these are read again.
   std::string version() {
     std::scoped_lock const lock{mutex_};
     std::string all = stamp(folder) + stamp(std::string{folder} + "tzdata.zi");
@@ -88,7 +88,7 @@ class iana_zones {
     std::unique_ptr<zone_table const> table;
   };
 
-  /// Another text for another file. Empty where there is none.
+  /// Returns a text that identifies one state of a file: inode, size and time of change. Empty where there is no file.
   static std::string stamp(std::string const& path) {
     struct stat found{};
     if (!USE_OS_TZDB || ::stat(path.c_str(), &found) != 0) return {};
@@ -96,7 +96,7 @@ class iana_zones {
            std::to_string(found.st_mtim.tv_nsec) + "\n";
   }
 
-  /// What keeps this process from a file or folder that is there. Empty where nothing does, or there is none.
+  /// Explains why this process cannot open a file or folder that exists. Empty where it can, or where nothing exists.
   static std::string why_unreadable(std::string const& path) {
     int const opened = USE_OS_TZDB ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : -1;
     int const reason = errno;
@@ -117,7 +117,7 @@ class iana_zones {
     throw error{condition::invalid_argument, std::string{"no time zone data in "} + folder + "; install the package tzdata"};
   }
 
-  /// The library lists the names once. What was installed later is there as a file.
+  /// The date library lists the names once; zones that are installed later are found as files.
   static bool has_name(std::string_view name) {
     if (USE_OS_TZDB && name.find('/') != std::string_view::npos && name.find("..") == std::string_view::npos && !name.starts_with('/') &&
         !name.starts_with("posix/") && !name.starts_with("right/") && !bytes_of(folder + std::string{name}).empty())
@@ -180,7 +180,8 @@ inline bool const iana_zones_are_known = [] {
 
 }  // namespace detail
 
-/// A zone by its IANA name, such as `zone("Europe/Berlin")`. As `find_zone`, and also usable before `main`.
+/// Returns a zone by its IANA name, such as `zone("Europe/Berlin")`. Does the same as `find_zone`, and is also usable before
+/// `main`.
 /// \throws error `invalid_argument` that suggests the nearest name when there is no such zone
 inline time_zone zone(std::string_view name) {
   static_cast<void>(detail::iana_zones_are_known);

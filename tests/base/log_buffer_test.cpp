@@ -16,7 +16,7 @@ using visor::log_level;
 
 namespace {
 
-/// Whoever reads the log, and stops reading when told to.
+/// A sink of the log, which can be made to stop reading.
 struct reader {
   void operator()(std::string_view line) {
     ++calls;

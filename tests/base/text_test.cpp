@@ -46,7 +46,7 @@ TEST_CASE("only well-formed UTF-8 without NUL is storable") {
     CHECK_FALSE(is_storable_text(bad));
     CHECK(is_storable_text(to_storable_text(bad)));
   }
-  // Wherever it stands: what is plain is looked at in words.
+  // An odd byte is found anywhere: plain text is checked in words.
   for (std::size_t length = 1; length <= 24; ++length)
     for (std::size_t at = 0; at < length; ++at)
       for (char const odd : {'\0', '\x80', '\xFF', '\x01', '\x7F'}) {

@@ -128,7 +128,7 @@ TEST_CASE("connection strings as hosts of databases print them are taken") {
   CHECK(all.pool.acquire_timeout == std::chrono::seconds{20});
   CHECK(all.pool.max == 1);
   CHECK(all.application == "mine");
-  // What would be passed over is refused, by name.
+  // Options that could only be ignored are refused, by name.
   CHECK(refused("db://h/d?ssl-mode=PREFERRED") ==
         "has the option \"ssl-mode\" with a value that is not supported: allowed is DISABLED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; none "
         "falls "

@@ -137,7 +137,7 @@ workflows:
   CHECK(wrong("a: &r [*r]\n") == "visor.yaml:1:8: a[0]: the alias stands within what it names\n");
 }
 
-// What takes the square of the size here runs into the time limit of the test.
+// An algorithm that takes the square of the size runs into the time limit of this test.
 TEST_CASE("a small file cannot take much time or memory", "[slow]") {
   std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 12; ++i) {

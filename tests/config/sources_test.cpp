@@ -123,7 +123,7 @@ TEST_CASE("every key that is a single value has a variable of its own") {
        {"VISOR_ENABLED", "VISOR_DEFAULT_TIMEZONE", "VISOR_CHECK_INTERVAL_MS", "VISOR_STORAGE_DRIVER", "VISOR_STORAGE_CONNECTION_SSL_CA",
         "VISOR_STORAGE_CONNECTION_POOL_LEAK_THRESHOLD", "VISOR_HA_LOCK_TTL", "VISOR_NODE_DRAIN_TIMEOUT"})
     CHECK(names.contains(name));
-  // What has another meaning: a command gets most of these, and may well start visor.
+  // Names with another meaning are excluded: a command gets most of these, and may well start visor.
   for (auto const& name : names) {
     CAPTURE(name);
     CHECK_FALSE(name.starts_with("VISOR_INPUT_"));
@@ -196,7 +196,7 @@ TEST_CASE("DATABASE_URL chooses its driver where none is chosen") {
   CHECK(read_url("postgres://u:p@h/d").connection.connection_string.reveal() == "postgres://u:p@h/d");
   CHECK(line(read("", variables({{"DATABASE_URL", "mysql://h"}})), "scheduler.storage.driver") == "mysql (environment DATABASE_URL)");
 
-  // Who chose a database without a server is left alone.
+  // A URL is ignored where somebody chose a database without a server.
   for (std::string const driver : {"sqlite", "memory"})
     for (char const* const url : {"postgres://u:p@h/d", "redis://h"}) {
       auto const kept = read_url(url, "driver: " + driver);
@@ -249,11 +249,11 @@ TEST_CASE("variables of a server mean nothing to a database that is none, unless
   CHECK(server.storage.connection.database == "d");
   CHECK(read(from_file("driver: sqlite"), variables(all)).storage == visor::storage_settings());
   CHECK(read(from_file("driver: mysql"), variables(all)).storage.driver == storage_driver::mysql);
-  // Ours are meant for nobody else.
+  // Variables of visor have no other users.
   CHECK(wrong("", variables({{"VISOR_STORAGE_CONNECTION_HOST", "h"}})) ==
         "environment VISOR_STORAGE_CONNECTION_HOST: scheduler.storage.connection.host: has no meaning for sqlite: set "
         "scheduler.storage.driver to postgresql, mysql or mssql\n");
-  // A host that is there for others is, to whoever has chosen something else.
+  // A host that other programs use is ignored where another driver was chosen.
   CHECK(read("", variables({{"DB_HOST", "h"}, {"VISOR_DB", "x.db"}})).storage.driver == storage_driver::sqlite);
   CHECK(read("", variables({{"DB_HOST", "h"}, {"STORE_TYPE", "sqlite"}})).storage.driver == storage_driver::sqlite);
   // The file of SQLite, to the others.
@@ -375,7 +375,7 @@ TEST_CASE("profiles") {
   CHECK(read("", variables({{"VISOR_ENV", "production"}, {"STORE_TYPE", "sqlite"}})).storage == visor::storage_settings());
   CHECK(wrong("", variables({{"VISOR_ENV", "staging"}})) != "");
 
-  // What somebody asked for stands, and the profile gives way to it.
+  // A value that somebody asked for stands, and the profile gives way to it.
   auto const small = profile({{"VISOR_ENV", "production"}, {"DB_POOL_MAX", "2"}});
   CHECK(line(small, connection + "pool.min") == "2 (environment DB_POOL_MAX)");
   CHECK(wrong(from_file("driver: postgresql, connection: {pool: {min: 4, max: 3}}"), variables({{"VISOR_ENV", "production"}})) != "");
@@ -424,7 +424,7 @@ TEST_CASE("settings without a file") {
   CHECK_THROWS_AS(visor::load_environment(storage_driver::mysql, set), visor::config_failure);
   CHECK(visor::load_environment({}, variables()) == visor::settings());
 
-  // What is cheap to compile knows two variables.
+  // The function that is cheap to compile knows two variables.
   auto const from_environment = visor::settings::from_environment(variables({{"VISOR_DB", "/data/x.db"}, {"VISOR_NODE_NAME", "n7"}}));
   CHECK(from_environment.storage.connection.filename == "/data/x.db");
   CHECK(from_environment.node.name == "n7");

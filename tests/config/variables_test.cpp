@@ -132,7 +132,7 @@ TEST_CASE("variables that hold secrets are known by where they are used") {
     return read(text, variables(std::move(values))).secret_variables;
   };
   using names = std::vector<std::string>;
-  // What a user, a host and a database are called is no secret, and what every program needs is none anywhere.
+  // Names of users, hosts and databases are not secret, and variables that every program needs are secret nowhere.
   CHECK(of("scheduler: {storage: {connection: {connection_string: "
            "'postgresql://${USER}:${PW}@${HOST_DB}:${PORT}/${NAME}?password=${PW2}&x=${X}'}}}",
            {{"USER", "u"}, {"PW", "p"}, {"HOST_DB", "h"}, {"PORT", "1"}, {"NAME", "n"}, {"PW2", "q"}, {"X", "x"}, {"search_path", ""}}) ==

@@ -1,5 +1,5 @@
-// Kills `visor run` with SIGKILL at random instants, again and again, and then checks what is in the database and what the commands
-// themselves wrote down elsewhere. VISOR_SEED repeats a run; VISOR_KILLS sets how often it kills.
+// Kills `visor run` with SIGKILL at random instants, again and again. Then checks the content of the database against the lines
+// that the commands wrote elsewhere. VISOR_SEED repeats a run; VISOR_KILLS sets the number of kills.
 
 #include "support/catch.hpp"
 
@@ -159,8 +159,8 @@ workflows:
 
   database const db(here / ".visor/schedules.db");
   auto const left_in = [&](char const* table) { return db.number(std::string("SELECT count(*) FROM ") + table); };
-  // An attempt that fails on purpose just before a run ends leaves its retry to the next run; the schedules go on in that one too, so a run
-  // is needed that ends between two of them. What is lost stays, however often it is run.
+  // An attempt that fails on purpose just before a run ends leaves its retry to the next run. The schedules go on in that one
+  // too, so a run is needed that ends between two of them. A lost job stays lost, however often `visor run` is started.
   auto const to_be_done = [&] {
     return left_in("visor_ready") + left_in("visor_scheduled") + left_in("visor_waiting") + left_in("visor_lease");
   };
@@ -193,7 +193,7 @@ workflows:
     CHECK(left_in(table) == 0);
   }
 
-  // What the commands wrote themselves: an accepted completion ran, and no attempt ran twice.
+  // Lines that the commands wrote themselves: an accepted completion ran, and no attempt ran twice.
   std::map<std::pair<std::string, std::string>, int> runs;
   std::ifstream lines(here / "runs");
   for (std::string name, job, attempt; lines >> name >> job >> attempt;) ++runs[{job, attempt}];

@@ -1,4 +1,4 @@
-// What happens when the clocks change: each case of the documentation, and the edges of each.
+// Fires around clock changes: each case of the documentation, and the edges of each.
 #include "support.hpp"
 
 #include "visor/zone.hpp"

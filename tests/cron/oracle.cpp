@@ -35,7 +35,7 @@ int number(month m) { return static_cast<int>(static_cast<unsigned>(m)); }
 int length_of(year_month_day const& date) { return number(year_month_day_last{date.year() / date.month() / last}.day()); }
 int weekday_of(year_month_day const& date) { return static_cast<int>(weekday{sys_days{date}}.c_encoding()); }
 
-/// One item of a field: what is written, and what it matches.
+/// One item of a field: its text, and the values that it matches.
 struct item {
   std::string text;
   std::function<bool(civil const&)> matches;
@@ -234,7 +234,7 @@ void compare(random_source& random, expression const& what, std::string const& z
     }
     auto const before = previous(*parsed, where, from, options);
     REQUIRE((!before || *before < begin));
-    // From anywhere, most of all from within what a change of the clocks repeats.
+    // Searches from anywhere, most of all from times that a clock change repeats.
     for (int i = 0; i < 100; ++i) {
       instant const anywhere = begin + (end - begin) / 2 + step * pick(random, -150, 150) + visor::duration{pick(random, -1, 1)};
       CAPTURE(to_string(anywhere));

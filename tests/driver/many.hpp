@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-// What every driver must do with many executions of one statement, in whatever way it makes them.
+// Tests for every driver with many executions of one statement, in whatever way it makes them.
 namespace visor_test {
 
 struct entry {

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-// What `visor db test` says of the certificate of a SQL Server, of which FreeTDS only says that it does not take it.
+// The report of `visor db test` on the certificate of a SQL Server, of which FreeTDS only says that it does not accept it.
 namespace visor_test {
 namespace {
 

@@ -13,8 +13,8 @@
 #include <string>
 #include <thread>
 
-// What is so on SQL Server and not on everything that speaks its language. Each is looked for on every server: on a SQL Server it must be
-// there, on Babelfish a case whose fact is missing counts as skipped.
+// Facts about SQL Server that do not hold for every server with its protocol. Each is checked on every server. On a SQL Server
+// it must hold; on Babelfish a case whose fact is missing counts as skipped.
 namespace visor_test {
 namespace {
 
@@ -60,7 +60,7 @@ class scene {
   std::unique_ptr<visor::mssql::connector> source_;
 };
 
-/// What a server says to a text: empty when it just does it.
+/// The server's error for a text: empty when it succeeds.
 std::string refusal(connection& on, std::string const& text) {
   try {
     on.run(text);
@@ -70,7 +70,7 @@ std::string refusal(connection& on, std::string const& text) {
   return {};
 }
 
-/// Whether it is refused with this number; otherwise what is said instead.
+/// Empty when the text is refused with this number; otherwise the answer instead.
 std::string refused_with(int number, connection& on, std::string const& text) {
   std::string const said = refusal(on, text);
   if (said.ends_with("(error " + std::to_string(number) + ")")) return {};
@@ -81,7 +81,7 @@ std::string is(std::string const& found, std::string const& expected) {
   return found == expected ? std::string() : "found '" + found + "', expected '" + expected + "'";
 }
 
-/// \param look gives what differs; empty: the fact is there
+/// \param look returns the difference; empty: the fact holds
 void fact(std::function<std::string(scene&)> const& look) {
   scene s;
   std::string differs;

@@ -15,8 +15,9 @@
 #include <string_view>
 #include <vector>
 
-// What the store sends to a SQL Server for what happens all the time. A SQL Server ends no transaction whose client has fallen silent, so
-// none of that may leave one open until the next message: a node that is stopped at any moment then keeps nobody waiting.
+// The messages of the store to a SQL Server in frequent operations. A SQL Server ends no transaction whose client has fallen
+// silent. So none of these operations may leave one open until the next message: a node that is stopped at any moment then
+// blocks nobody.
 namespace visor_test {
 namespace {
 
@@ -108,7 +109,7 @@ class scene {
 
   void begin() { before_ = server.requests().size(); }
 
-  /// What was sent since then.
+  /// The requests since then.
   std::vector<std::string> sent() const {
     auto all = server.requests();
     all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(before_));
@@ -325,7 +326,7 @@ TEST_CASE("schedules fire by one message", "[mssql][stopped]") {
                               "IF NOT EXISTS (SELECT 1 FROM visor_sequence"}));
 }
 
-// What needs answers to what it has written is rarer. It gets them by messages that write, ask, and take it back.
+// Operations that need the results of their writes are rarer. Their messages write, read, and roll back.
 TEST_CASE("nothing that writes leaves a transaction open between two messages", "[mssql][stopped]") {
   scene s;
   std::vector<value> const tick{"tick",

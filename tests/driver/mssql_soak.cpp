@@ -13,8 +13,8 @@
 #include <mutex>
 #include <random>
 
-// Eight connections under load, for as long as one likes, while what runs on them is cancelled, takes too long, and loses its connection.
-// VISOR_SOAK_SECONDS sets for how long, VISOR_SEED repeats a run as far as threads can.
+// Eight connections under load, for as long as one likes, while their statements are cancelled, take too long, and lose their
+// connection. VISOR_SOAK_SECONDS sets for how long; VISOR_SEED repeats a run as far as threads can.
 namespace visor_test {
 namespace {
 
@@ -88,7 +88,7 @@ struct counts {
   bool is_complete() const { return answered > 0 && written > 0 && cancelled > 0 && timed_out > 0 && cut > 0; }
 };
 
-/// What runs, for whoever wants to end some of it.
+/// The running operations, for threads that want to end some of them.
 class running_now {
  public:
   class entry {
@@ -125,7 +125,7 @@ class running_now {
   std::vector<entry*> all_;
 };
 
-/// Asks, writes, and waits for what nobody gives, until it is told to stop.
+/// Reads, writes, and waits for locks that are never released, until it is told to stop.
 class worker {
  public:
   worker(watched::database& in, counts& told, running_now& among, unsigned seed, std::int64_t first)
@@ -233,7 +233,7 @@ class worker {
     told_.statements += 2;
   }
 
-  /// Somebody else has locked it for longer than anybody here may take.
+  /// Waits for a lock that another session holds for longer than any operation may take.
   done wait_for_ever(session& on) {
     std::string const patience = "SET LOCK_TIMEOUT " + std::to_string(std::chrono::milliseconds(3 * limit).count());
     co_await on.run(patience);
@@ -302,8 +302,8 @@ numbers notes_in(visor::mssql_settings const& settings) {
   return found;
 }
 
-/// Does to what runs, and to its network, what happens to them, until it is told to stop: one thing after another, with something going
-/// well between.
+/// Ends running operations and breaks their network, until it is told to stop: one fault after another, with a success between
+/// two.
 class trouble {
  public:
   trouble(tcp_gate& network, running_now& among, counts const& told, unsigned seed)
@@ -383,7 +383,7 @@ TEST_CASE("under load, cancelled, late and cut off, every answer is to its own q
       for (auto now = end - length; now < end || (!told.is_complete() && now < patience); now = std::chrono::steady_clock::now())
         std::this_thread::sleep_for(10ms);
     }
-    // Nobody hangs: each comes to the end of what it does, and of something more.
+    // No worker hangs: each completes its current operation, and one more.
     std::vector<int> before;
     for (auto const& each : all) before.push_back(each.ended());
     auto const patience = std::chrono::steady_clock::now() + 120s;
@@ -414,7 +414,7 @@ TEST_CASE("under load, cancelled, late and cut off, every answer is to its own q
   CHECK(told.cancelled > 0);
   CHECK(told.timed_out > 0);
   CHECK(told.cut > 0);
-  // What was written is there, and nothing else.
+  // The table has exactly the rows that were written.
   allowed.insert(allowed.end(), written.begin(), written.end());
   std::ranges::sort(written);
   std::ranges::sort(allowed);

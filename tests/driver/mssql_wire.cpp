@@ -23,8 +23,8 @@
 #include <thread>
 #include <vector>
 
-// The driver for SQL Server over the wire, against a server that answers by a script: what a real one says only when something is wrong
-// with it.
+// The driver for SQL Server over the wire, against a server with scripted answers, such as a real one gives only when it has a
+// fault.
 namespace visor_test {
 namespace {
 
@@ -116,7 +116,7 @@ struct opened {
   explicit opened(visor::mssql_settings const& settings) : base(settings) { run(io, base.open()); }
   ~opened() { run(io, base.close()); }
 
-  /// What one transaction comes to.
+  /// The failure of one transaction, if any.
   std::optional<visor::error> change_something() {
     auto op = [](session& on) -> session::async<void> { co_await on.execute(change(), seven); };
     return failure_of([&] { run(io, base.transact(op)); });

@@ -26,7 +26,7 @@
 #include <thread>
 #include <vector>
 
-// What a server does to us, and what is special to MySQL and MariaDB.
+// Faults of a server, and special cases of MySQL and MariaDB.
 namespace visor_test {
 namespace {
 

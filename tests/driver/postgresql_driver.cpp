@@ -402,7 +402,7 @@ TEST_CASE("a connection that the server ended is replaced, and the transaction r
   end_connections();
   s.add_number(2);
   CHECK(s.numbers() == list{1, 2});
-  // One that breaks while it commits is not repeated: nobody knows.
+  // A transaction whose connection breaks during the commit is not repeated: its outcome is unknown.
   int tries = 0;
   CHECK(kind_of([&] {
           s.write([&tries](session& on) -> visor::task<> {

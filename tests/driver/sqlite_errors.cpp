@@ -36,7 +36,7 @@ refused writing(std::string const& filename) {
   });
 }
 
-/// Opens a database as a user who is not root, whom permissions bind, and writes. Gives what the attempt was refused with.
+/// Opens a database as a user who is not root, whom permissions bind, and writes. Returns the error of the attempt.
 std::string writing_as_nobody(std::string const& filename) {
   int ends[2];
   if (::pipe(ends) != 0) throw std::runtime_error("no pipe");

@@ -21,7 +21,7 @@
 #include <string_view>
 #include <thread>
 
-// The files beside a database and the database as a file: the node's lock, and what others do to files that are in use.
+// The files beside a database and the database as a file: the node's lock, and changes by others to files that are in use.
 namespace visor_test {
 namespace {
 

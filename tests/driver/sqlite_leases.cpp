@@ -12,11 +12,11 @@
 #include <span>
 #include <vector>
 
-// What a store remembers of its leases, and what is stored.
+// The lease cache of a store, compared with the stored leases.
 namespace visor_test {
 namespace {
 
-/// A clock that can hold whoever asks for the time: every transaction of a store does, on the thread that writes.
+/// A clock that can block its callers: every transaction of a store reads the time, on the thread that writes.
 class held_clock : public visor::manual_clock {
  public:
   visor::instant now() const {
@@ -39,7 +39,8 @@ class held_clock : public visor::manual_clock {
   std::shared_ptr<gate> gate_ = std::make_shared<gate>();
 };
 
-/// While it lives no file can grow: whatever is committed fails, and only then, for until then SQLite keeps it in memory.
+/// Prevents files from growing: every commit fails, and nothing before it, since SQLite keeps a transaction in memory until
+/// then.
 class full_disk {
  public:
   full_disk() {
@@ -136,8 +137,8 @@ TEST_CASE("a lease keeps its open jobs when a commit fails", "[driver][sqlite][l
   auto const first = s.end_of(1);
   auto const second = s.end_of(2);
 
-  // The same result twice in one commit: to tell the second from a wrong one, the store reads what of the lease is open, and sees
-  // what the first has written.
+  // The same result twice in one commit: to tell the second from a wrong one, the store reads the open part of the lease, and
+  // sees the writes of the first.
   s.clock.hold_next();
   s.begin({});
   s.io.restart();

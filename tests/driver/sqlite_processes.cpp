@@ -144,7 +144,7 @@ TEST_CASE("processes share a queue, and no job is claimed twice", "[driver][sqli
 TEST_CASE("one process hears what another added", "[driver][sqlite][processes]") {
   temporary_folder const folder;
   starting_line const line;
-  // What is added before the thread that listens has looked for the first time is no news to it.
+  // Jobs that are added before the listening thread has looked for the first time cause no notification.
   pid_t const child = start([&] {
     boost::asio::io_context io;
     usual_store kept(patient(folder.file()));

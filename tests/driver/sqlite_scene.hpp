@@ -80,7 +80,7 @@ class other_connection {
   sqlite3* handle_ = nullptr;
 };
 
-/// What a call was refused with.
+/// The error of a call.
 struct refused {
   bool was = false;
   visor::condition kind = visor::condition::internal;

@@ -36,7 +36,7 @@ visor::sqlite_settings with_init(std::string const& filename, std::optional<bool
   return settings;
 }
 
-/// A database with our tables, and nobody in it.
+/// Makes a database with our tables that nobody has open.
 void make(temporary_folder const& folder) {
   stored made(quick(folder.file()));
   made.wait(made.kept.open());

@@ -1,4 +1,4 @@
-// What a job costs in allocations: every operator new of this program is counted.
+// The allocations of a job: every operator new of this program is counted.
 #include "world.hpp"
 
 #include "support/allocations.hpp"

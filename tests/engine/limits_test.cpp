@@ -13,7 +13,7 @@
 namespace visor_test {
 namespace {
 
-/// What runs on all nodes, and the most that ever did, of all and of one key.
+/// The number of running jobs on all nodes, and its maximum, in all and for one key.
 struct running {
   std::map<std::string, int> now;
   int all = 0;

@@ -2,7 +2,7 @@
 
 #include "support/catch.hpp"
 
-// What a node does for others, and what others want of it.
+// Work of a node for other nodes, and requests of other nodes to it.
 namespace visor_test {
 namespace {
 

@@ -136,7 +136,7 @@ TEST_CASE("an expression whose years are over completes its schedule with its la
 
 namespace {
 
-/// What a stored next instant of an hourly schedule becomes, if anything.
+/// The correction of a stored next instant of an hourly schedule, if any.
 std::string corrected(char const* stored, char const* now, std::vector<char const*> const& acted_on = {}) {
   auto const when = visor::recurrence::parse("0 * * * *");
   auto const next = [&](instant after) { return when.next(visor::time_zone::utc(), after); };

@@ -231,7 +231,7 @@ TEST_CASE("fires that nobody accepts burn no ids and are not tried all the time"
   w.start(node);
   auto const first = w.run_now(w.store.reserve_ids(1)).take();
   auto const others = w.run_now(w.store.nodes());
-  // Somebody takes over, and the node does not know it yet: for a heartbeat interval its fires are refused.
+  // Another node takes over, and the node does not know it yet: for a heartbeat interval its fires are refused.
   std::optional<visor::node_lease> lapsed(std::in_place, "one", others.at(0).epoch, others.at(0).lease_until);
   w.pass(59s);
   w.run_now(w.store.recover(lapsed));
@@ -272,7 +272,7 @@ TEST_CASE("a clock that was ahead and is put back stops no schedule") {
     w.pass(5min + 1s);
     CHECK(first.logged("the clock of the store was put back"));
   }
-  // What had its fire already by the wrong clock has none again, and the clock is looked at each half minute.
+  // Instants that fired already by the wrong clock do not fire again, and the clock is read each half minute.
   CHECK(runs >= 35 - 7 - 4);
   auto const fires = w.run_now(w.store.fires("tick", 1000));
   std::set<visor::instant> planned;

@@ -1,4 +1,4 @@
-// What a node asks the store for. No store, no clock.
+// The claim requests of a node to the store. No store, no clock.
 #include "visor/engine/served_queues.hpp"
 
 #include "support/catch.hpp"

@@ -1,4 +1,4 @@
-// What follows when a job cannot be started. No store, no clock.
+// The reaction to a job that cannot be started. No store, no clock.
 #include "visor/engine/start_backoff.hpp"
 
 #include "support/catch.hpp"

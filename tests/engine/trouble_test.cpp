@@ -1,4 +1,4 @@
-// Exchanges that fail, whose outcome nobody knows, or whose reply comes late.
+// Exchanges that fail, whose outcome is unknown, or whose reply comes late.
 
 #include "world.hpp"
 
@@ -205,7 +205,7 @@ TEST_CASE("results are reported again when nobody knows what became of the excha
   CHECK(tries[0].outcome == outcome::completed);
   CHECK(tries[0].epoch == 2);
   CHECK(w.attempts(done).at(0).epoch == 1);
-  // What ran beside goes on, longer than the lease under which it was claimed.
+  // The other job goes on, longer than the lease under which it was claimed.
   w.pass(5min);
   CHECK(w.state(beside) == job_state::completed);
   CHECK(w.attempts(beside).size() == 1);

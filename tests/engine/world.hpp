@@ -38,7 +38,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
     std::size_t room;  ///< the jobs that all of `wanted` may have
   };
 
-  /// What happens before an exchange, and between it and its reply. What these throw, the exchange throws.
+  /// Called before an exchange, and between it and its reply. The exchange throws their exceptions.
   std::function<visor::task<>(exchange_size)> before_exchange;
   std::function<visor::task<>(exchange_size)> after_exchange;
   std::function<visor::task<>()> before_nodes;  ///< before the list of nodes is read
@@ -48,17 +48,17 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   std::function<void()> after_join;
   /// Which results are refused, as `unwritten` says: these are not written.
   std::function<void(std::span<visor::completion const>, visor::exchange_result&)> change_result;
-  /// What is done instead of an exchange.
+  /// Replaces the exchange.
   std::function<visor::exchange_result(exchange_size)> in_place_of_exchange;
 
-  /// What the operating system says of other nodes' processes; nothing by default, as in memory.
+  /// The operating system's knowledge of other nodes' processes; none by default, as in memory.
   std::function<visor::node_claim()> claim;
 
   visor::task<visor::node_claim> claim_node(std::string) { co_return claim ? claim() : visor::node_claim(); }
 
   int cancel_questions = 0;
   int recoveries = 0;  ///< that somebody looked for lapsed nodes and what they hold
-  /// Whether nodes hear of what others commit; else they look once in a poll interval.
+  /// Whether nodes are notified of others' commits; else they poll once in a poll interval.
   bool tells_of_changes = true;
   std::optional<int> newer_schema;
 

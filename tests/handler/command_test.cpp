@@ -560,8 +560,8 @@ TEST_CASE("A command gets the limit of descriptors that its parent was started w
 
 namespace {
 
-/// A program whose start hangs in the kernel, as on a file server that does not answer, for as long as this lives: to open a file under a
-/// lease waits for who holds it, up to 45 s.
+/// A program whose start hangs in the kernel during the life of this object, as on a file server that does not answer. Opening
+/// a file under a lease waits for the holder of the lease, up to 45 s.
 class hanging_program {
  public:
   explicit hanging_program(scratch const& folder, std::string const& name) : path(folder / name) {

@@ -27,7 +27,7 @@
 
 namespace visor_test {
 
-/// What became of one run of a handler.
+/// The outcome of one run of a handler.
 struct outcome {
   bool ended = false;
   bool good = false;
@@ -56,7 +56,7 @@ inline visor::claimed_job job_with(std::string payload, std::string type = "test
   return job;
 }
 
-/// Does for one handler what the engine does for many.
+/// Runs one handler as the engine runs many.
 inline outcome run_handler(visor::handler const& code, visor::claimed_job job, stop_order stop = stop_order(), int threads = 1,
                            std::size_t output_limit = visor::job_context::default_output_limit) {
   boost::asio::io_context io{threads};

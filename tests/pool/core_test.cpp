@@ -231,9 +231,9 @@ TEST_CASE("there are never more connections than max, whatever happens") {
     int const most_others = settings.max - (had_beat && settings.max > 1 ? 1 : 0);
     int const room = std::max(most_others - others, 0);
     int const eligible = static_cast<int>(beats.size()) + std::min(now.waiting - static_cast<int>(beats.size()), room);
-    // Nobody waits while there is something to give him, but for an answer to whether it is still good.
+    // No caller waits while an idle connection is available, except for the answer to whether it is still good.
     REQUIRE((eligible <= static_cast<int>(s.asking.size()) || now.idle == 0));
-    // What is reserved for heartbeats was given to nobody else since there are any.
+    // Connections reserved for heartbeats have been given to no other caller since any exist.
     if (others > most_others && others > others_before) ++overdrawn;
     others_before = others;
   }

@@ -13,8 +13,8 @@ namespace pool_test {
 
 using visor::duration;
 
-/// A server that does as a test says, in the time that the test says, and counts. A connection that is given back before what was begun on
-/// it has ended is broken, as those of drivers are.
+/// A server that answers as a test says, after the time that the test says, and counts. A connection that is given back before
+/// an operation on it has ended is broken, as those of drivers are.
 template <class Clock>
 struct mock_server {
   explicit mock_server(boost::asio::any_io_executor on, Clock with) : executor(std::move(on)), clock(std::move(with)) {}
@@ -73,7 +73,7 @@ struct mock_connection {
     is = visor::connection_state::broken;
   }
 
-  /// What the pool does by itself, one at a time.
+  /// An operation that the pool itself performs, one at a time.
   struct operation {
     explicit operation(mock_connection& on) : of(on) {
       if (of.operations++ != 0) ++of.server->overlaps;

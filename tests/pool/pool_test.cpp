@@ -29,7 +29,7 @@ namespace {
 using clock_type = visor::manual_clock;
 using pool_type = visor::pool<mock_connector<clock_type>, clock_type>;
 
-// Nobody can give back twice what nobody can copy.
+// A handle cannot be copied, so no connection can be given back twice.
 static_assert(!std::is_copy_constructible_v<pool_type::handle> && !std::is_copy_assignable_v<pool_type::handle>);
 static_assert(std::is_nothrow_move_constructible_v<pool_type::handle> && std::is_nothrow_move_assignable_v<pool_type::handle>);
 
@@ -43,7 +43,7 @@ condition kind_of(std::exception_ptr const& failure) {
   return condition::internal;
 }
 
-/// One who asks for a connection, and what came of it.
+/// A caller that acquires a connection, and the result.
 struct caller {
   pool_type::handle held;
   std::exception_ptr failure;

@@ -19,7 +19,7 @@
 
 namespace visor_test {
 
-/// What was seen in a run, or in many: that nothing was wrong says something only where there was occasion for it.
+/// Counts of events in one run, or in many: the absence of faults means something only where a fault was possible.
 struct occasions {
   double minutes = 0;
   std::size_t jobs = 0;
@@ -73,10 +73,10 @@ struct occasions {
       &visor::simulated_counts::refused_moves};
 };
 
-/// Compares what handlers did with what is in the store at the end. What is demanded is what docs/reliability.md promises.
+/// Compares the effects of handlers with the final content of the store, by the promises of docs/reliability.md.
 class checker {
  public:
-  /// How long after the end of a lease others may take to put back what it held, where nothing is wrong with them.
+  /// How long after the end of a lease others may take to put back its jobs, when they have no faults.
   static constexpr visor::duration recovery_limit{500ms};
 
   explicit checker(cluster& checked) : cluster_(checked), world_(checked.world), runs_(checked.world.runs()) {
@@ -91,7 +91,7 @@ class checker {
     if (!world_.restores().empty()) valid_from_ = world_.restores().back().told.value_or(visor::instant::max());
   }
 
-  /// \param problems what is wrong already; more is added
+  /// \param problems the problems found so far; more are added
   occasions check(std::vector<std::string>& problems) {
     problems_.swap(problems);
     check_presence();
@@ -135,8 +135,8 @@ class checker {
     return at == process.leases.end() ? nullptr : &*at;
   }
 
-  // After a restored backup the store knows nothing of what happened since that was made, and numbers are given out twice until visor is
-  // told. What belongs to leases from before that is compared with nothing.
+  // A restored backup lacks all that happened since it was made, and numbers are given out twice until visor is told. Events
+  // under leases from before that are not compared.
 
   bool is_before_restore(visor::simulated_run const& run) const {
     auto const* const lease = lease_of(process_of(run), run.epoch);
@@ -178,7 +178,7 @@ class checker {
     return is_during(which.pauses, from, until) || is_during(which.troubles, from, until) || is_during(which.surprises, from, until);
   }
 
-  /// How long what was wrong before may have effects, also by calls that are overdue.
+  /// How long earlier faults may have effects, also by calls that are overdue.
   visor::duration aftermath() const { return 2 * cluster_.settings.lease_ttl + 20s; }
 
   /// Nothing lost, no phantom.
@@ -193,7 +193,7 @@ class checker {
         wrong("job " + std::to_string(id) + " ran and is not there");
   }
 
-  /// A row that the store refuses loses what is refused, and says so; no other loses anything.
+  /// A row that the store refuses loses the refused part, and says so; no other row loses anything.
   void check_refusal(std::string const& what, bool refused, visor::attempt_record const& attempt) {
     if (attempt.error.has_value() != refused)
       wrong(what + (refused ? " lost a part of its output and does not say so" : " says that it lost something"));
@@ -257,7 +257,7 @@ class checker {
            (reason.starts_with("it cannot be moved: ") || reason.starts_with("it cannot be put back into a queue: "));
   }
 
-  /// What the store refuses to move does not run again before it accepts that.
+  /// A job whose move the store refuses does not run again before the store accepts the move.
   void check_stuck() {
     for (auto const& run : runs_) {
       if (run.type != "stuck" || run.attempt == 1 || is_before_restore(run)) continue;
@@ -287,9 +287,9 @@ class checker {
     });
   }
 
-  /// A later run of a job has a larger fence than all before it, whatever their nodes, also after a restored backup of which visor was
-  /// told. One that was not begun has used up none. A process that cannot know yet that others have its jobs may begin late: the fence is
-  /// what tells it apart then.
+  /// A later run of a job has a larger fence than all before it, whatever their nodes, also after a restored backup of which
+  /// visor was told. An attempt that was not begun has used up no fence. A process that cannot know yet that others have its
+  /// jobs may begin late: the fence is what tells it apart then.
   void check_fences() {
     for (auto const& [id, runs] : runs_of_) {
       std::int64_t largest = 0;
@@ -317,7 +317,7 @@ class checker {
     });
   }
 
-  /// What was not begun is given back, each time for longer as long as the same process has it.
+  /// Jobs that were not started are released, each time for longer as long as the same process has them.
   void check_unstarted() {
     std::map<std::pair<std::size_t, visor::job_id>, std::vector<visor::simulated_run const*>> in_row;
     for (auto const& run : runs_) {
@@ -359,7 +359,7 @@ class checker {
     }
   }
 
-  /// Who loses a lease since it could not renew it has told its handlers before.
+  /// A process that loses a lease because it could not renew it has told its handlers before.
   void check_warnings() {
     auto const& settings = cluster_.settings;
     if (settings.stop_grace == visor::duration{0} || settings.exclusive) return;
@@ -377,7 +377,7 @@ class checker {
     }
   }
 
-  /// What ran is recorded, once, under that epoch, and ended so.
+  /// Every run is recorded, once, under its epoch, with its outcome.
   void check_runs() {
     std::map<std::pair<visor::job_id, int>, std::vector<visor::simulated_run const*>> accepted;
     for (auto const& each : runs_) {
@@ -430,7 +430,7 @@ class checker {
     if (ran.front()->returned != (attempt.outcome == visor::outcome::completed)) wrong(what + " is recorded as what it was not");
   }
 
-  /// A node that runs does not begin what was taken from it, and has told it to stop by then.
+  /// A node does not start a job that was taken from it, and has told a running one to stop by then.
   void check_lost(visor::attempt_record const& attempt, visor::simulated_run const& ran) {
     if (cluster_.settings.exclusive || is_wrong_time(attempt.finished_at)) return;
     auto const lost_at = attempt.finished_at;
@@ -460,8 +460,9 @@ class checker {
     wrong(what + " was lost by a node that never had it");
   }
 
-  /// Whether a node that stopped waited no longer for a handler which ignores everything: nobody knows how that ended. Or the store refused
-  /// in every form that the job is given back: the node tells of that, and leaves with the attempt still open, which is lost then.
+  /// Whether a stopping node no longer waited for a handler that ignores everything: its outcome is unknown. Or the store
+  /// refused every form in which the job is given back: the node reports that, and leaves with the attempt still open, which is
+  /// lost then.
   bool was_left_behind(visor::attempt_record const& attempt, visor::simulated_process const& by) const {
     if (!by.asked_to_stop || attempt.finished_at < *by.asked_to_stop + cluster_.settings.drain_timeout) return false;
     auto const runs = runs_of_.find(attempt.job);
@@ -641,7 +642,7 @@ class checker {
     }
   }
 
-  /// What no node can compute stops no other schedule, and is on record.
+  /// A schedule that no node can compute stops no other schedule, and is on record.
   void check_not_computable(std::vector<visor::schedule_record> const& schedules) {
     if (!cluster_.not_computable) return;
     auto const at = std::ranges::find(schedules, std::string("of the future"), &visor::schedule_record::id);
@@ -652,7 +653,7 @@ class checker {
       wrong("what no node can compute is not on record, or more than once");
   }
 
-  /// Of the processes with one name, one lives; who has lost its name does not take it back.
+  /// Of the processes with one name, one lives; a process that has lost its name does not take it back.
   void check_names() {
     struct holding {
       visor::simulated_process const* process = nullptr;
@@ -785,7 +786,7 @@ struct verdict_of_seed {
   std::uint64_t trace = 0;
 };
 
-/// A run of one seed, and what is wrong with it.
+/// Runs one seed, and collects the problems.
 inline verdict_of_seed try_seed(std::uint64_t seed, std::function<void(std::string_view)> log = {}) {
   verdict_of_seed result;
   try {
@@ -799,7 +800,7 @@ inline verdict_of_seed try_seed(std::uint64_t seed, std::function<void(std::stri
   return result;
 }
 
-/// What came of many seeds.
+/// The results of many seeds.
 struct verdict_of_seeds {
   occasions seen;
   std::map<std::uint64_t, std::vector<std::string>> problems;  ///< by seed

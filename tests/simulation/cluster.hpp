@@ -31,8 +31,8 @@ inline visor::task<> sleep_for(visor::job_context& job, visor::simulated_clock c
   }
 }
 
-/// A cluster of a seed: how many nodes, how they are set, what goes wrong and how often, what they have to do. Most seeds leave out some
-/// kinds of trouble: with everything at once, what needs quiet before it would never happen.
+/// A cluster from a seed: the number of nodes, their settings, the faults and their rates, and the work. Most seeds leave out
+/// some kinds of faults: with everything at once, events that need quiet before them would never happen.
 class cluster {
  public:
   explicit cluster(std::uint64_t seed, std::function<void(std::string_view)> log = {}) : random_(seed), world(seed, choose_faults()) {
@@ -56,7 +56,7 @@ class cluster {
   cluster(cluster const&) = delete;
   cluster& operator=(cluster const&) = delete;
 
-  /// Everything that is to happen. \return what did not end as it must
+  /// Runs the whole plan. \return the problems at the end
   std::vector<std::string> run() {
     world.run_for(length);
     is_resting_ = true;
@@ -81,7 +81,7 @@ class cluster {
   std::set<visor::job_id> cancelled;  ///< asked for by the client
   /// Schedules that never change and make up for everything, with their periods.
   std::vector<std::pair<std::string, visor::duration>> steady;
-  /// Schedules that never change, with their periods: each of their instants has a row that says what became of it.
+  /// Schedules that never change, with their periods: each of their instants has a row with its outcome.
   std::vector<std::pair<std::string, visor::duration>> accounted;
   /// Schedules whose jobs must not run beside each other.
   std::vector<std::string> one_at_a_time;
@@ -372,7 +372,7 @@ class cluster {
     return std::ranges::any_of(living, [&](std::string const& other) { return first_declared(other) > own + 1min; });
   }
 
-  /// Whether what was declared then is not in the store, since an older state was restored.
+  /// Whether a declaration of that time was lost by the restore of an older state.
   bool is_forgotten(visor::instant when) const {
     return std::ranges::any_of(world.restores(),
                                [&](visor::simulated_restore const& each) { return each.backed_up < when && when <= each.restored; });

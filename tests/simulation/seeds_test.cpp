@@ -1,5 +1,5 @@
-// A cluster in virtual time, by seed: what goes wrong, when, and in which order. `VISOR_SIMULATION_SEED=7 simulation_test "[seeds]"`
-// replays one seed and says all that happens; VISOR_SIMULATION_SEEDS=20000 tries more of them.
+// A cluster in virtual time, by seed: the faults, their times and their order. `VISOR_SIMULATION_SEED=7 simulation_test
+// "[seeds]"` replays one seed and prints all events; VISOR_SIMULATION_SEEDS=20000 tries more of them.
 
 #include "simulation/checker.hpp"
 #include "support/catch.hpp"

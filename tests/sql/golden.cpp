@@ -95,7 +95,7 @@ void compare_all() {
   compare(folder + "schema.sql", schema);
 }
 
-/// What a value takes in a row of PostgreSQL; 0: of no fixed width, and not aligned.
+/// The width of a value in a row of PostgreSQL; 0: of no fixed width, and not aligned.
 int width_of(visor::sql::kind what) {
   switch (what) {
     case visor::sql::kind::bigint:
@@ -149,7 +149,7 @@ TEST_CASE("where rows lie in the order of the key, the last column is none of it
 }
 
 TEST_CASE("a statement that writes names the table that it writes first", "[sql][golden]") {
-  // What is read behind it is looked at by that (`mssql_driver::deferred_statements`).
+  // By the first table `mssql_driver::deferred_statements` decides whether a read touches deferred writes.
   for_each_statement([]<class Statement>(Statement) {
     std::string_view const text = visor::sql::text_in<visor::mssql_dialect, Statement>;
     INFO(Statement::name);

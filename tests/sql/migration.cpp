@@ -151,7 +151,7 @@ TEST_CASE("a change says what it makes or drops, as the catalogs of databases na
 }
 
 TEST_CASE("text in a key has a type of its own, and keeps it", "[sql]") {
-  // The index on `note` came later: what made the table does not change.
+  // The index on `note` came later: the statement that creates the table does not change.
   CHECK(visor::sql::create_table_text<narrow_dialect, root> ==
         "CREATE TABLE \"visor_root\" (\n  \"name\" SHORT NOT NULL,\n  \"soil\" SHORT NOT NULL,\n  \"note\" TEXT NOT NULL,\n"
         "  \"mark\" SHORT NOT NULL,\n  PRIMARY KEY (\"name\")\n) CLUSTERED");

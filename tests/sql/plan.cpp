@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-// What SQLite does with the statements: they prepare, return what their rows expect, and none that runs often reads or sorts a
+// The statements on SQLite: they prepare, return the columns that their rows expect, and none that runs often reads or sorts a
 // table that grows.
 namespace visor_test {
 namespace {

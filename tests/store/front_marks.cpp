@@ -21,7 +21,7 @@ place key(queue_place const& at) { return {at.priority, at.run_at, at.job}; }
 
 queue_place at(std::int64_t priority, visor::job_id job) { return {priority, visor::instant(1h), job}; }
 
-/// A database with one queue that never forgets what was claimed, and takes a while to pass it.
+/// A database with one queue whose dead rows are never removed, so that claims take a while to pass them.
 struct queue {
   std::set<place> jobs;
   std::set<place> gone;

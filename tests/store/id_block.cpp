@@ -10,7 +10,7 @@ using visor::detail::id_block;
 
 namespace {
 
-/// Whoever uses a block, and the database that it comes from.
+/// The user of a block, and the database that the block comes from.
 struct user {
   id_block block;
   visor::duration now{0};

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-// What nodes declare, and what follows from it.
+// Declarations of nodes, and their effects.
 namespace {
 
 using visor::instant;

@@ -87,7 +87,7 @@ class writer {
   }
 };
 
-/// One run: both stores, what the nodes believe to hold, and what was done.
+/// One run: both stores, the leases that the nodes believe to hold, and the operations so far.
 class run_of_both {
  public:
   explicit run_of_both(unsigned seed) : random_(seed) { subject_words_.leases = &leases_; }

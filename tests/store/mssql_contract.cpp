@@ -14,7 +14,7 @@ namespace {
 
 mssql_server& server = mssql_server::shared();
 
-/// A database that goes with the last who uses it.
+/// A database that is removed with its last user.
 class temporary_database {
  public:
   temporary_database() { server.run("CREATE DATABASE " + name); }
@@ -34,7 +34,7 @@ std::unique_ptr<subject> make_subject() {
   auto const make = [clock, database] {
     auto settings = server.settings();
     settings.database = database->name;
-    // Logins are dear, and what is tried here is not how long anything takes.
+    // Logins are expensive, and these tests do not measure time.
     settings.pool.acquire_timeout = std::chrono::minutes{2};
     settings.pool.connect_timeout = std::chrono::minutes{2};
     settings.transaction_timeout = std::chrono::minutes{2};

@@ -11,7 +11,7 @@ namespace visor_test {
 
 namespace {
 
-/// A database that goes with the last who uses it.
+/// A database that is removed with its last user.
 struct temporary_database {
   std::string const name = new_name();
   temporary_database() { mariadb_server::shared().run("CREATE DATABASE " + name); }

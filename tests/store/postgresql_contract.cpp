@@ -11,7 +11,7 @@ namespace visor_test {
 
 namespace {
 
-/// A schema that goes with the last who uses it.
+/// A schema that is removed with its last user.
 struct temporary_schema {
   std::string const name = new_name();
   temporary_schema() { postgresql_server::shared().run("CREATE SCHEMA " + name); }

@@ -14,7 +14,7 @@ namespace visor_test {
 
 namespace {
 
-/// A folder that goes with the last who uses it.
+/// A folder that is removed with its last user.
 struct temporary_folder {
   std::string path = (std::filesystem::temp_directory_path() / "visor-store-XXXXXX").string();
   temporary_folder() {

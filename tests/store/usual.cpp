@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-// What a process must know of its leases before it writes results without looking.
+// Knowledge of its leases that a process needs before it takes the fast path of writing results.
 namespace {
 
 using visor::detail::lease_book;

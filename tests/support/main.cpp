@@ -12,9 +12,9 @@
 #endif
 
 #ifdef VISOR_TESTS_WITH_TSAN
-// What the sanitizer cannot see: Asio orders the last release of a shared executor by a fence, which it does not model; the reference
-// count of an exception is kept inside the uninstrumented standard library, and so is the opening of a folder, whose number may have been
-// a socket's of another thread.
+// Orderings that the sanitizer cannot see. Asio orders the last release of a shared executor by a fence, which the sanitizer
+// does not model. The reference count of an exception is kept inside the uninstrumented standard library. So is the opening of
+// a folder, whose number may have been a socket's of another thread.
 extern "C" char const* __tsan_default_suppressions();
 extern "C" char const* __tsan_default_suppressions() {
   return "race:boost::asio::execution::detail::shared_target_executor\n"

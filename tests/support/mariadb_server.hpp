@@ -127,8 +127,8 @@ class mariadb_server {
     throw std::runtime_error("MariaDB is not installed: scripts/install-dependencies test");
   }
 
-  /// What must be the same when the files are made and when they are used. Nothing waits for the disk. A server that starts removes what
-  /// others have in their folder for temporary tables.
+  /// Options that must be the same when the files are created and when they are used. Nothing waits for the disk. A server that
+  /// starts removes the files of others in its folder for temporary tables.
   std::vector<std::string> storage() const {
     return {"--datadir=" + folder_ + "/data", "--tmpdir=" + folder_, "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M",
             "--innodb-log-file-size=64M"};
@@ -162,7 +162,7 @@ class mariadb_server {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
-  /// In memory, where there is room: to make a table the server waits for the disk several times, whatever its settings are.
+  /// In memory, where there is room: to create a table the server waits for the disk several times, whatever its settings are.
   static std::string new_folder() {
     std::error_code failed;
     std::filesystem::path const memory = "/dev/shm";

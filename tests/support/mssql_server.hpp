@@ -17,8 +17,8 @@
 
 namespace visor_test {
 
-/// A SQL Server that somebody has set up: that of TEST_MSSQL_URL, or else one at 127.0.0.1:1433 with the user `sa` and the password
-/// `Visor_Test_1`. The user may make and drop databases.
+/// An existing SQL Server: that of TEST_MSSQL_URL, or else one at 127.0.0.1:1433 with the user `sa` and the password
+/// `Visor_Test_1`. The user may create and drop databases.
 class mssql_server {
  public:
   /// Where there is none, nothing of the program can be run: it ends at once, with what CTest takes for skipped. An exit

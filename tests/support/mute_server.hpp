@@ -15,7 +15,7 @@ namespace visor_test {
 /// A port of this machine that says nothing: the kernel takes connections, and nobody reads them.
 class mute_server {
  public:
-  /// \param drops takes no connections either: what is sent to it vanishes, as at an address that nobody has
+  /// \param drops accepts no connections either: packets to it vanish, as at an unused address
   explicit mute_server(bool drops = false) {
     using tcp = boost::asio::ip::tcp;
     tcp::endpoint const at(boost::asio::ip::address_v4::loopback(), 0);

@@ -47,8 +47,8 @@ T run(boost::asio::io_context& io, visor::task<T> work) {
   return std::move(*value);
 }
 
-/// The same on a context that the thread keeps: whoever completed the task from another thread may still be on the way out of that
-/// context when the task has ended. Not from inside a task that this runs.
+/// Runs a task on a context that the thread keeps: a thread that completed the task may still be leaving that context when the
+/// task has ended. Not from inside a task that this runs.
 template <class T>
 T run(visor::task<T> work) {
   thread_local boost::asio::io_context io{1};

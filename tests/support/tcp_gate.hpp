@@ -26,8 +26,8 @@
 
 namespace visor_test {
 
-/// A network between a client and a server that does as a test says: a port of this machine behind which is a server.
-/// All members may be called from any thread; what they say is done a moment later.
+/// A network between a client and a server under the control of a test: a port of this machine behind which is a server. All
+/// members may be called from any thread, and take effect a moment later.
 class tcp_gate {
  public:
   using endpoint = boost::asio::generic::stream_protocol::endpoint;
@@ -48,7 +48,7 @@ class tcp_gate {
   /// So many clients have come so far.
   int accepted() const { return accepted_; }
 
-  /// Nothing comes through, in either direction, not even an end, and nobody is told: a cable that was pulled. Nothing is lost.
+  /// Lets nothing through, in either direction, not even an end, and tells nobody: a cable that was pulled. Nothing is lost.
   void hold() { is_held_ = true; }
   void let_pass() { is_held_ = false; }
 

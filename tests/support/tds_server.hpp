@@ -30,15 +30,14 @@
 #include <utility>
 #include <vector>
 
-/// The other end of the wire to a SQL Server, where each answer is in a script: for the numbers of errors and the faults that no real
-/// server gives when one wants them. What is sent is as MS-TDS says, version 7.4
-/// (https://learn.microsoft.com/openspecs/windows_protocols/ms-tds).
+/// The other end of the wire to a SQL Server, with scripted answers: for error numbers and faults that no real server gives on
+/// request. The messages follow MS-TDS, version 7.4 (https://learn.microsoft.com/openspecs/windows_protocols/ms-tds).
 namespace visor_test::tds {
 
 /// A value in a row: a number goes as bigint, a text as nvarchar(4000); none is a NULL of that.
 using value = std::optional<std::string>;
 
-/// What is answered to one request.
+/// The answer to one request.
 struct answer {
   std::optional<std::vector<value>> row;  ///< a result of one row, whose columns are nvarchar(4000)
   std::vector<std::vector<value>> more;   ///< further rows of it
@@ -152,9 +151,9 @@ class server {
 
   int port() const { return acceptor_.local_endpoint().port(); }
   int connections() const { return connections_; }
-  /// How many sent who they are, with the password.
+  /// The number of logins with user and password.
   int logins() const { return logins_; }
-  /// Who was the last of them.
+  /// The user of the last login.
   std::string user() const {
     std::scoped_lock const lock(mutex_);
     return user_;
@@ -167,7 +166,7 @@ class server {
     std::scoped_lock const lock(mutex_);
     return database_;
   }
-  /// How many asked that what runs be ended.
+  /// The number of requests to cancel a running statement.
   int attentions() const { return attentions_; }
   std::vector<std::string> requests() const {
     std::scoped_lock const lock(mutex_);
@@ -184,7 +183,7 @@ class server {
     return static_cast<int>(std::ranges::count_if(preparations_, [&](auto const& each) { return each.find(text) != std::string::npos; }));
   }
 
-  /// What a server in good health says to that with which the driver begins.
+  /// The answer of a healthy server to the requests with which the driver begins.
   static answer usual(std::string const& request) {
     auto const has = [&](std::string_view text) { return request.find(text) != std::string::npos; };
     if (has("'productversion'")) return answer::with("16.0.4000.1");
@@ -454,7 +453,7 @@ class server {
     write(one, message);
   }
 
-  // What a message says, token by token.
+  // The content of a message, token by token.
 
   static std::string tokens(answer const& what, bool is_call, std::int32_t handle) {
     std::string all;

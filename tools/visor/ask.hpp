@@ -15,16 +15,17 @@ namespace visor_program {
 /// Runs a task to its end on a context that nothing else uses.
 void run_to_end(boost::asio::io_context& context, visor::task<> work);
 
-/// Waits for a task. It runs on a context of this thread, which lives as long as the thread: what is opened here is closed here.
+/// Waits for a task. It runs on a context of this thread, which lives as long as the thread: stores opened here are closed
+/// here.
 void ask(visor::task<> work);
 
-// So that `co_spawn`, which is slow to compile, is there once and not for every type of result.
+// Keeps `co_spawn`, which is slow to compile, in one place instead of once for every type of result.
 template <class T>
 visor::task<> keep(visor::task<T> work, std::optional<T>& value) {
   value.emplace(co_await std::move(work));
 }
 
-/// The same for one that has a result.
+/// Waits for a task and returns its result.
 template <class T>
 T ask(visor::task<T> work) {
   std::optional<T> value;
@@ -32,7 +33,7 @@ T ask(visor::task<T> work) {
   return std::move(*value);
 }
 
-/// Closes a store or a database when all that was asked of it has been done and acknowledged: how that ends is of no interest.
+/// Closes a store or a database after all of its operations were acknowledged. Errors of closing do not matter then.
 template <class Opened>
 void close_after_use(Opened& used) {
   try {
@@ -43,7 +44,7 @@ void close_after_use(Opened& used) {
 
 class storage;
 
-/// Opens a store, which is closed when the last one lets go of it.
+/// Opens a store, which is closed when its last owner releases it.
 std::shared_ptr<storage> opened(std::unique_ptr<storage> made);
 
 }  // namespace visor_program

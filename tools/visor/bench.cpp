@@ -44,7 +44,7 @@ constexpr auto bench_options = with_connection(std::to_array<option>({
     json_option,
 }));
 
-/// Whether single claims are what is timed, beside what only a database has.
+/// Whether the scenario times single claims, on a driver that keeps its data.
 bool is_by_hand(bench_plan const& plan) {
   return plan.scenario == bench_scenario::deep_queue || plan.scenario == bench_scenario::pinned_xmin;
 }

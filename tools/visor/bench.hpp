@@ -14,28 +14,28 @@
 #include <utility>
 #include <vector>
 
-/// What `visor bench` is asked for, and what it found: the same whatever the database.
+/// The plan and the result of `visor bench`, independent of the database.
 namespace visor_program {
 
 BOOST_DEFINE_ENUM_CLASS(bench_scenario, burn_down, steady, one_at_a_time, bulk_enqueue, schedule_storm, deep_queue, pinned_xmin, mixed)
 
-/// The name of a schema, of a database, and of what stands behind the name of a file: where benchmarks work.
+/// The schema, the database, or the suffix of a file name in which benchmarks work.
 inline constexpr char const* bench_place = "visor_bench";
 
 struct bench_plan {
   visor::settings settings;
   bench_scenario scenario = bench_scenario::burn_down;
   std::int64_t jobs = 0;
-  std::size_t batch = 0;  ///< jobs that a node claims at a time; of bulk-enqueue those of one call
+  std::size_t batch = 0;  ///< jobs that a node claims at a time; for bulk-enqueue the jobs of one call
   int nodes = 1;
-  std::int64_t depth = 0;       ///< of deep-queue: jobs that have ended; a tenth as many are ready
-  double rate = 0;              ///< of steady: jobs a second
+  std::int64_t depth = 0;       ///< for deep-queue: jobs that have ended; a tenth as many are ready
+  double rate = 0;              ///< for steady: jobs a second
   std::size_t payload = 0;      ///< bytes
-  visor::duration long_work{};  ///< of mixed: how long every hundredth job takes
-  bool replace = false;         ///< what an earlier run left behind may go
+  visor::duration long_work{};  ///< for mixed: how long every hundredth job takes
+  bool replace = false;         ///< the remains of an earlier run may be removed
 };
 
-/// Lengths of time that were measured.
+/// Measured durations.
 class bench_samples {
  public:
   void add(visor::duration length) { all_.push_back(length.count()); }
@@ -44,9 +44,9 @@ class bench_samples {
   bool empty() const { return all_.empty(); }
   std::size_t size() const { return all_.size(); }
 
-  /// \param part of them that was not longer, such as 0.99. \pre not empty
+  /// \param part the share of the samples that is not longer than the result, such as 0.99. \pre not empty
   double milliseconds_at(double part) const;
-  /// Upper bounds in milliseconds, each about a quarter above the one before, and how many were longer than the one before.
+  /// Upper bounds in milliseconds, each about a quarter above the one before, and the number of samples between the two.
   std::vector<std::pair<double, std::size_t>> histogram() const;
 
   /// \pre called once, before the two above
@@ -56,29 +56,29 @@ class bench_samples {
   std::vector<std::int64_t> all_;  // microseconds
 };
 
-/// How dear something was after so much work, where that is what a scenario is about.
+/// The cost of an operation after a number of jobs, for scenarios that measure its growth.
 struct bench_point {
-  std::int64_t jobs = 0;  ///< that were done before
+  std::int64_t jobs = 0;  ///< done before
   double p50 = 0;         ///< milliseconds
   double p99 = 0;
 };
 
 struct bench_result {
-  std::string place;   ///< the database, for people
+  std::string place;   ///< the database, for display
   std::string server;  ///< product and version
   double seconds = 0;
-  double enqueue_seconds = 0;                      ///< to make the jobs that were then run; 0: there were none
-  std::map<std::string, bench_samples> latencies;  ///< by what took so long, such as `start`
-  std::vector<bench_point> claims;                 ///< of pinned-xmin, as dead entries pile up
-  std::optional<double> statements_per_job;        ///< from adding it to its end, counted with a few jobs beforehand
+  double enqueue_seconds = 0;                      ///< to add the jobs that were then run; 0: there were none
+  std::map<std::string, bench_samples> latencies;  ///< by what was measured, such as `start`
+  std::vector<bench_point> claims;                 ///< for pinned-xmin, as dead entries pile up
+  std::optional<double> statements_per_job;        ///< from adding a job to its end, counted with a few jobs beforehand
   double client_cpu_seconds = 0;                   ///< user and system, of this process
   std::size_t resident_bytes = 0;                  ///< of this process, at the end
-  std::optional<double> wal_bytes_per_job;         ///< from adding it to its end
+  std::optional<double> wal_bytes_per_job;         ///< from adding a job to its end
 };
 
 struct driver_entry;
 
-/// Has it done where that driver can. \throws failure when it cannot be done, or was not done right
+/// Runs a benchmark with a driver. \throws failure when it cannot be run, or had a wrong outcome
 bench_result run_bench(driver_entry const& driver, bench_plan const& plan);
 
 }  // namespace visor_program

@@ -28,7 +28,7 @@
 
 namespace visor_program {
 
-/// The job type of benchmarks, and what a job of it carries.
+/// The job type of benchmarks, and the payload of its jobs.
 inline constexpr char const* bench_type = "bench";
 struct bench_payload {
   std::int64_t number = 0;
@@ -38,17 +38,17 @@ BOOST_DESCRIBE_STRUCT(bench_payload, (), (number, text))
 
 inline double bench_seconds(visor::duration length) { return std::chrono::duration<double>(length).count(); }
 
-/// What handlers say of the jobs that they run. Thread-safe.
+/// The runs of jobs as their handlers report them. Thread-safe.
 class bench_record {
  public:
   explicit bench_record(std::int64_t jobs)
       : runs_(static_cast<std::size_t>(jobs)), planned_(runs_.size()), started_(runs_.size()), missing_(jobs) {}
 
-  /// When a job was to be added.
+  /// Sets the time at which a job was to be added.
   void plan(std::int64_t number, visor::duration when) { planned_[at(number)] = when; }
 
   void begin(std::int64_t number) {
-    if (number < 0 || at(number) >= runs_.size()) return;  // of another run; what is left of this one will be missed
+    if (number < 0 || at(number) >= runs_.size()) return;  // a job of another run; a missing job of this run is noticed
     started_[at(number)] = clock_.elapsed();
   }
   void end(std::int64_t number) {
@@ -56,7 +56,7 @@ class bench_record {
     if (runs_[at(number)].fetch_add(1) == 0 && missing_.fetch_sub(1) == 1) tell();
   }
 
-  /// Nobody waits any longer.
+  /// Ends the waiting before all jobs have run.
   void give_up() {
     given_up_ = true;
     tell();
@@ -64,7 +64,7 @@ class bench_record {
 
   bool is_given_up() const noexcept { return given_up_; }
 
-  /// A job failed: the run is worth nothing. \param why of the first one
+  /// Records that a job failed, which makes the run worthless. \param why of the first failure
   void fail(std::string why) {
     {
       std::scoped_lock const lock(mutex_);
@@ -91,7 +91,7 @@ class bench_record {
                     " more than once");
   }
 
-  /// From when each was to be added. \pre all have run
+  /// The latencies from the planned time of each job to its start. \pre all have run
   bench_samples start_latencies() const {
     bench_samples all;
     all.reserve(started_.size());
@@ -142,7 +142,7 @@ class bench_nodes {
   }
 
   /// Waits until every job has run and was reported, and the nodes have left.
-  /// \throws what a node did
+  /// \throws the exception of a node
   void finish() {
     record_.wait();
     stop();
@@ -165,7 +165,7 @@ class bench_nodes {
     std::thread thread;
   };
 
-  /// With as many slots as a node has that claims a batch at a time.
+  /// A queue with as many slots as a node needs to claim a batch at a time.
   static visor::queue_settings queue_for(int batch) {
     visor::queue_settings queue("default", batch);
     if (queue.claim_size() < batch) queue.slots = std::min(2 * batch, 100'000);

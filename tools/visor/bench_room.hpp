@@ -13,8 +13,8 @@
 
 namespace visor_program {
 
-/// Where a benchmark works with a driver: a place of its own, which nobody else's tables are in. It is made with its room, and removed with
-/// it. What is no function of memory, which nobody else sees, does nothing there.
+/// A place of its own in which a benchmark works with a driver, apart from all other tables. It is created and removed with
+/// this object. Functions that have no meaning for the store in memory, which nobody else sees, do nothing there.
 class bench_room {
  public:
   bench_room() = default;
@@ -22,16 +22,16 @@ class bench_room {
   bench_room& operator=(bench_room const&) = delete;
   virtual ~bench_room() = default;
 
-  virtual std::string place() const = 0;  ///< for people
-  /// Another store there, not opened yet; each statement is told to the log where one is given.
+  virtual std::string place() const = 0;  ///< for display
+  /// Makes another store in this place, not opened yet; if `log` is given, each statement is logged.
   virtual std::unique_ptr<storage> store(visor::log_sink log) const = 0;
-  /// Of the write-ahead log, since whenever, where the database tells.
+  /// The size of the write-ahead log from any fixed start on, where the database reports it.
   virtual std::optional<double> written_bytes() const { return std::nullopt; }
   /// Adds jobs by statements of its own.
   virtual void fill(std::int64_t /*first*/, std::int64_t /*finished*/, std::int64_t /*ready*/) const {}
-  /// Lets the database learn what is in the tables.
+  /// Makes the database update its statistics of the tables.
   virtual void settle() const {}
-  /// Somebody who has looked at the database and goes on looking until he is destroyed.
+  /// Holds a snapshot of the database open until the result is destroyed.
   virtual std::shared_ptr<void> pin() const { return nullptr; }
 };
 

@@ -29,7 +29,7 @@
 #include <thread>
 #include <utility>
 
-/// The rooms of drivers with tables.
+/// The benchmark rooms of drivers with tables.
 namespace visor_program {
 
 struct bench_number {
@@ -37,7 +37,7 @@ struct bench_number {
 };
 BOOST_DESCRIBE_STRUCT(bench_number, (), (value))
 
-/// How far the write-ahead log is.
+/// The position of the write-ahead log.
 template <class Ways>
 struct bench_written : visor::sql::statement_defaults {
   static constexpr std::string_view name = "written";
@@ -53,7 +53,7 @@ struct bench_fill_params {
 };
 BOOST_DESCRIBE_STRUCT(bench_fill_params, (), (first, count, now))
 
-/// So many jobs one fill adds at most.
+/// The greatest number of jobs that one fill adds.
 inline constexpr std::int64_t bench_fill_most = 100'000;
 inline constexpr std::string_view bench_numbers =
     " FROM (SELECT d1.n + 10 * d2.n + 100 * d3.n + 1000 * d4.n + 10000 * d5.n AS i FROM "
@@ -68,7 +68,7 @@ inline constexpr std::string_view bench_numbers =
     "(SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 "
     "UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) d5) x WHERE x.i < :count";
 
-/// The job itself, which every state needs.
+/// Inserts the job itself, which every state needs.
 struct bench_fill_jobs : visor::sql::statement_defaults {
   static constexpr std::string_view name = "fill_jobs";
   using params = bench_fill_params;
@@ -99,7 +99,7 @@ struct bench_fill_ready : visor::sql::statement_defaults {
   }
 };
 
-/// Transactions of no store.
+/// Runs transactions without a store.
 template <visor::driver Driver>
 class bench_database {
  public:
@@ -120,7 +120,7 @@ class bench_database {
   typename Driver::database database_;
 };
 
-/// What a room with tables can do in its place.
+/// The functions of a room with tables, once its place exists.
 template <visor::driver Driver, class Ways>
 class bench_sql_room : public bench_room {
  public:
@@ -147,7 +147,7 @@ class bench_sql_room : public bench_room {
         });
         return bytes;
       } catch (visor::error const&) {
-        // Not every server tells everybody.
+        // Not every server reports this to every user.
       }
     }
     return std::nullopt;
@@ -157,7 +157,7 @@ class bench_sql_room : public bench_room {
     bench_database<Driver> place(inside_);
     auto const all = finished + ready;
     for (std::int64_t done = 0; done < all;) {
-      // Of one kind, and no longer than one statement can take.
+      // Jobs of one kind, and no more than one statement can take.
       auto const count = std::min(bench_fill_most, done < finished ? finished - done : all - done);
       bench_fill_params const given{first + done, count, visor::wall_clock().now()};
       bool const has_ended = done < finished;
@@ -176,7 +176,7 @@ class bench_sql_room : public bench_room {
     if constexpr (requires { Ways::settle; }) bench_database<Driver>(inside_).run(Ways::settle);
   }
 
-  /// Looks again and again, since a server ends a transaction that is silent.
+  /// Reads again and again, since a server ends an idle transaction.
   class watcher {
    public:
     explicit watcher(settings where) : thread_([this, where = std::move(where)]() mutable { look(std::move(where)); }) {
@@ -228,9 +228,8 @@ class bench_sql_room : public bench_room {
 };
 
 /// A schema or a database of a server.
-/// \tparam Ways says how to get there (`inside`), what makes and removes it (`make`, `remove`), and, where the server can, how far its log
-/// is
-/// (`written`) and what tells it what is in the tables (`settle`)
+/// \tparam Ways says how to reach it (`inside`), and which statements create and remove it (`make`, `remove`). Where the server
+///   can, it also has the statements for the position of the log (`written`) and for statistics of the tables (`settle`)
 template <visor::driver Driver, class Ways>
 class bench_server_room final : public bench_sql_room<Driver, Ways> {
  public:
@@ -279,8 +278,9 @@ class bench_file_room final : public bench_sql_room<Driver, Ways> {
   }
 };
 
-/// A database of a server that somebody else has made for benchmarks, as the driver cannot: its tables come and go.
-/// \tparam Ways says how to get there (`inside`) and how it is made (`how_to_make`)
+/// A database of a server that somebody else has created for benchmarks, as the driver cannot. Its tables are created and
+/// removed.
+/// \tparam Ways says how to reach it (`inside`) and how it is created (`how_to_make`)
 template <visor::driver Driver, class Ways>
 class bench_given_room final : public bench_sql_room<Driver, Ways> {
  public:

@@ -33,7 +33,7 @@
 namespace visor_program {
 namespace {
 
-/// One run of one scenario in a room: it makes the work, has it done, and looks whether it was.
+/// One run of one scenario in a room: it adds the work, waits for it, and verifies the outcome.
 class bench_scene {
  public:
   bench_scene(driver_entry const& driver, bench_plan const& plan)
@@ -65,7 +65,7 @@ class bench_scene {
   }
 
  private:
-  /// While one lives, time and the processor's time of this process are measured.
+  /// Measures time and processor time of this process during its life.
   class stopwatch {
    public:
     explicit stopwatch(bench_result& in) : in_(in), begin_(clock_.elapsed()), cpu_(cpu_seconds()) {}
@@ -108,7 +108,7 @@ class bench_scene {
     return job;
   }
 
-  /// So that the whole payload is as long as it was asked for.
+  /// Filling that makes the whole payload as long as was asked for.
   std::string filling() const {
     auto const empty = make_job(plan_.jobs, {}).payload.size();
     return std::string(plan_.payload - std::min(plan_.payload, empty), 'x');
@@ -128,7 +128,7 @@ class bench_scene {
     co_return *first;
   }
 
-  /// Adds jobs, so many in one call.
+  /// Adds jobs, `batch` of them in one call.
   visor::task<> enqueue(storage& to, visor::job_id first, std::int64_t from, std::int64_t until, std::size_t batch) {
     std::string const text = filling();
     std::vector<visor::new_job> group;
@@ -161,7 +161,8 @@ class bench_scene {
     return bench_nodes(plan_, std::move(stores), record);
   }
 
-  /// \throws failure when a job from `first` on, and before `end`, did not complete at its first attempt, or there are not so many
+  /// \throws failure when a job of `first` to before `end` did not complete at its first attempt, or their number is not
+  ///   `count`
   void verify(visor::job_id first, visor::job_id end, std::int64_t count) {
     visor::job_filter filter;
     filter.before = end;
@@ -187,7 +188,7 @@ class bench_scene {
 
   // --- the scenarios --------------------------------------------------------------------------------------------------------------
 
-  /// What a job takes from adding it to its end, with a few jobs and a store that tells of each statement.
+  /// Counts the statements of a job from adding it to its end, with a few jobs and a store that logs each statement.
   void count_statements() {
     if (!driver_.several_nodes) return;
     std::atomic<std::int64_t> count{0};
@@ -253,7 +254,7 @@ class bench_scene {
       throw failure("the run does not count: " + std::to_string(seen) + " jobs are ready, not " + std::to_string(plan_.jobs));
   }
 
-  /// Jobs one by one at their times, whether or not those before them have been added.
+  /// Adds jobs one by one at their times, whether or not the earlier ones have been added.
   visor::task<> send(storage& to, bench_record& record, visor::duration begin, bench_samples& acknowledged, std::string& trouble) {
     auto const executor = co_await boost::asio::this_coro::executor;
     std::string const text = filling();
@@ -289,7 +290,7 @@ class bench_scene {
     }
   }
 
-  /// As `visor::scheduler` does.
+  /// Adds a job as `visor::scheduler` does.
   visor::task<> send_one(storage& to, visor::new_job job) {
     auto id = ids_.take(clock_.elapsed());
     if (!id) {
@@ -311,7 +312,7 @@ class bench_scene {
     {
       stopwatch const measuring(result_);
       nodes.start();
-      // They have joined, and found nothing to do.
+      // By then the nodes have joined, and found nothing to do.
       auto const begin = clock_.elapsed() + std::chrono::milliseconds{300};
       ask(send(*client_, record, begin, acknowledged, trouble));
       nodes.finish();
@@ -358,7 +359,7 @@ class bench_scene {
     for (auto const& each : some) co_await client_->add_schedule(each);
   }
 
-  // --- a node by hand, where a single claim is what is measured ------------------------------------------------------------------------
+  // --- a node by hand, to measure single claims ------------------------------------------------------------------------
 
   visor::task<visor::node_lease> join() {
     visor::join_request request;
@@ -460,8 +461,8 @@ class bench_scene {
   bench_plan const& plan_;
   visor::wall_clock clock_;
   visor::detail::id_block ids_;
-  std::deque<boost::asio::io_context> contexts_;  // of several that add jobs: they outlive what completes on them
-  std::unique_ptr<bench_room> room_;              // is removed when nobody is in it any more
+  std::deque<boost::asio::io_context> contexts_;  // of several threads that add jobs: they outlive the operations that complete on them
+  std::unique_ptr<bench_room> room_;              // removes its place after all stores in it are closed
   std::shared_ptr<storage> client_;
   bench_result result_;
 };

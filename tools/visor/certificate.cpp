@@ -32,7 +32,7 @@ namespace asio = boost::asio;
 /// https://www.postgresql.org/docs/15/protocol-message-formats.html, "SSLRequest": its length, and 80877103.
 constexpr std::array<unsigned char, 8> ssl_request{0, 0, 0, 8, 4, 210, 22, 47};
 
-/// What OpenSSL finds when it shakes hands with one server; `X509_V_OK` also where it does not come to that.
+/// Shakes hands with one server and returns OpenSSL's verdict; `X509_V_OK` also where there was no handshake.
 visor::task<long> verdict_on(std::string host, std::string port, asio::ssl::context& trusted, visor::duration limit) {
   auto const executor = co_await asio::this_coro::executor;
   boost::system::error_code failed;
@@ -55,13 +55,13 @@ visor::task<long> verdict_on(std::string host, std::string port, asio::ssl::cont
   co_return SSL_get_verify_result(stream.native_handle());
 }
 
-/// https://learn.microsoft.com/openspecs/windows_protocols/ms-tds, "PRELOGIN": version and encryption, and that it is wanted.
+/// https://learn.microsoft.com/openspecs/windows_protocols/ms-tds, "PRELOGIN": version and encryption, which is requested.
 constexpr std::array<unsigned char, 18> prelogin{0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xFF, 0, 0, 0, 0, 0, 0, 1};
 constexpr char prelogin_packet = 18;
 constexpr std::size_t packet_head = 8;
-constexpr long no_tls = -1;  // in the place of a verdict
+constexpr long no_tls = -1;  // in place of a verdict
 
-/// The packets of SQL Server over a connection.
+/// Sends and receives SQL Server's packets over a connection.
 class tds_stream {
  public:
   explicit tds_stream(boost::beast::tcp_stream& on) : on_(on) {}
@@ -99,7 +99,7 @@ class tds_stream {
   boost::beast::tcp_stream& on_;
 };
 
-/// The byte that answers whether there is TLS; 2 where a server says that it has none.
+/// The byte that answers whether there is TLS; 2 from a server without it.
 int encryption_of(std::string const& answer) {
   for (std::size_t at = 0; at + 5 <= answer.size() && static_cast<unsigned char>(answer[at]) != 0xFF; at += 5) {
     std::size_t const where = std::size_t{static_cast<unsigned char>(answer[at + 1])} * 256 + static_cast<unsigned char>(answer[at + 2]);
@@ -108,7 +108,7 @@ int encryption_of(std::string const& answer) {
   return 2;
 }
 
-/// The same of SQL Server.
+/// Shakes hands with a SQL Server and returns OpenSSL's verdict.
 visor::task<long> tds_verdict_on(std::string host, std::string port, asio::ssl::context& trusted, bool is_named, visor::duration limit) {
   auto const executor = co_await asio::this_coro::executor;
   boost::system::error_code failed;

@@ -8,12 +8,13 @@
 
 namespace visor_program {
 
-/// What is said before TLS begins: PostgreSQL's question for it, or the PRELOGIN of SQL Server, in whose packets the handshake goes.
+/// The exchange before TLS begins: PostgreSQL's request for it, or the PRELOGIN of SQL Server, whose packets carry the
+/// handshake.
 enum class before_tls { of_postgresql, of_mssql };
 
-/// What is wrong with the certificate of a server, or with that of one of several. libpq and FreeTDS only say that something is, so this
-/// shakes hands with the server as they do, and looks.
-/// \return `tls_failed` that says what, and what to do; none where nothing was found
+/// Finds the fault in the certificate of a server, or of one of several servers. libpq and FreeTDS do not report the reason. So
+/// this function performs the same handshake and inspects the certificate.
+/// \return `tls_failed` with the fault and its remedy; none where no fault was found
 visor::task<std::optional<visor::error>> fault_of_certificate(visor::server_options const& to, before_tls how);
 
 }  // namespace visor_program

@@ -24,7 +24,7 @@ class usage_error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Something was looked for and there is none, said on standard error. Exit code 1.
+/// An expected failure, such as an object that does not exist, reported on standard error. Exit code 1.
 class failure : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -32,12 +32,12 @@ class failure : public std::runtime_error {
 
 struct option {
   std::string_view name;   ///< without the dashes
-  std::string_view value;  ///< what stands for its value in the help; empty: a flag
+  std::string_view value;  ///< the placeholder of its value in the help; empty: a flag
   std::string_view summary;
   std::span<std::string_view const> choices = {};  ///< all values that are allowed; empty: any
   bool many = false;                               ///< takes several values, and may be repeated
-  std::string_view setting = {};                   ///< the key of the configuration that it is, before all other sources of that
-  bool secret = false;                             ///< not to be seen in the list of processes
+  std::string_view setting = {};                   ///< the key of the configuration that it sets, overriding all other sources
+  bool secret = false;                             ///< hidden from the list of processes
 };
 
 struct argument {

@@ -134,7 +134,7 @@ std::string suggestion(std::string_view text, std::span<std::string_view const> 
 
 invocation parse(std::string_view title, command const& which, std::vector<std::string> const& words) {
   auto const described = describe(which);
-  // Everything that belongs to no option ends up in one hidden option, to be counted against the arguments below.
+  // Words that belong to no option end up in one hidden option, to be counted against the arguments below.
   options::options_description with_arguments;
   with_arguments.add(described);
   with_arguments.add_options()("<argument>", options::value<std::vector<std::string>>());
@@ -154,7 +154,7 @@ invocation parse(std::string_view title, command const& which, std::vector<std::
       auto& values = each.string_key == "<argument>" ? result.arguments : result.options[each.string_key];
       values.insert(values.end(), each.value.begin(), each.value.end());
     }
-    options::variables_map checked;  // refuses what is given twice
+    options::variables_map checked;  // refuses repeated options
     options::store(parsed, checked);
   } catch (options::unknown_option const& unknown) {
     std::vector<std::string> names;

@@ -17,10 +17,10 @@ extern command const drivers_commands[1];
 extern command const bench_commands[1];
 extern command const completion_commands[1];
 
-// Of `visor job`, in a file of its own.
+// Belongs to `visor job`, but has a file of its own.
 int why(invocation const& given);
 
-// What `visor run` does has a second name among the schedules.
+// The command `visor run` has a second name among the schedules.
 extern option const run_options[3];
 int run(invocation const& given);
 

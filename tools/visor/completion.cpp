@@ -3,7 +3,7 @@
 #include <iostream>
 #include <string>
 
-// A script for each shell, written from the table of commands. The shells ask for words; what they get depends only on the group
+// A script for each shell, written from the table of commands. The shells ask for words. The reply depends only on the group
 // and command typed so far and, after an option, on its choices.
 namespace visor_program {
 namespace {
@@ -23,7 +23,7 @@ std::string spaced(std::span<std::string_view const> list) {
   return all;
 }
 
-/// Text inside single quotes of any of the three shells' dialects that are used here.
+/// Quotes text for all three shells that are used here.
 std::string in_quotes(std::string_view text) {
   std::string result = "'";
   for (char const c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);

@@ -35,7 +35,7 @@ int check(invocation const& given) {
               << " was not built into this program: it can check this configuration, and not use it\n";
   for (auto const& each : config.settings.ignored) std::cerr << "visor: note: " << escaped(each) << '\n';
   std::vector<std::string> unchecked;
-  job_types_of(config.settings, unchecked);  // what only shows when it is made ready
+  job_types_of(config.settings, unchecked);  // faults that only show when workflows are made ready
   for (auto const& each : unchecked) std::cerr << "visor: note: " << escaped(each) << '\n';
   auto const count = [](std::size_t number, std::string const& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
@@ -45,7 +45,7 @@ int check(invocation const& given) {
   return 0;
 }
 
-/// Whether a connection string, which is there, says this instead.
+/// Whether an existing connection string replaces this setting.
 bool is_in_connection_string(std::string_view path) {
   constexpr std::string_view parts[] = {"host", "port", "database", "user", "password"};
   constexpr std::string_view connection = "scheduler.storage.connection.";
@@ -60,7 +60,7 @@ int show(invocation const& given) {
   auto const* const driver = driver_in_program(config.settings.storage.driver);
   for (auto setting : visor::describe(config.settings)) {
     if (has_string && is_in_connection_string(setting.path)) continue;
-    // Without its password, which only a driver can tell from the rest of it.
+    // The connection string without its password, which only a driver can find in it.
     if (has_string && driver != nullptr && setting.path == "scheduler.storage.connection.connection_string")
       setting.value = driver->place(config.settings);
     auto const from = visor::to_string(setting.from);

@@ -36,7 +36,7 @@ std::string name_of_user(uid_t id) {
   return (user == nullptr ? "the user" : "user " + std::string(user->pw_name)) + " with the number " + std::to_string(id);
 }
 
-/// Whether a group is one user's own, as many systems give everybody one.
+/// Whether a group belongs to one user alone: many systems give each user such a group.
 bool is_own_group(gid_t id) {
   auto const* const user = ::getpwuid(::geteuid());
   std::string const name = user == nullptr ? "" : user->pw_name;
@@ -47,19 +47,20 @@ bool is_own_group(gid_t id) {
   return true;
 }
 
-/// A file, folder or link that nobody named counts only if this user or root made it.
+/// Checks a file, folder or link that nobody named: it counts only if this user or root made it.
 /// \param remedy how to name it
 /// \throws failure when somebody else owns it
 void check_owner(char const* path, std::string const& remedy) {
   struct stat link{}, target{};
-  if (::lstat(path, &link) != 0 || ::stat(path, &target) != 0) return;  // whoever opens it says why it cannot
+  if (::lstat(path, &link) != 0 || ::stat(path, &target) != 0) return;  // opening it reports the reason
   for (auto const owner : {link.st_uid, target.st_uid})
     if (owner != ::geteuid() && owner != 0)
       throw failure(std::string(path) + " belongs to " + name_of_user(owner) + ", and nobody named it: look at what is in it, then " +
                     remedy);
 }
 
-/// A configuration says which programs run, so one that nobody named counts only if no other user can have written it.
+/// Checks a configuration that nobody named. It says which programs run, so it counts only if no other user can have written
+/// it.
 /// \throws failure when another user owns it or may write it
 void check_found_file(char const* path) {
   std::string const remedy = "name it with '--config " + std::string(path) + "' or $VISOR_CONFIG";
@@ -98,11 +99,11 @@ std::vector<visor::setting_flag> flags_of(invocation const& given) {
       flags.push_back({name, std::string(each.setting), *value});
     }
   }
-  given.number("port", 1, 65'535);  // a number that is none is a mistake of the command line
+  given.number("port", 1, 65'535);  // an invalid number is a mistake of the command line
   return flags;
 }
 
-/// Only a driver can read a connection string. What it has to say belongs to where the string came from.
+/// Checks a connection string, which only a driver can read. Its errors belong to the source of the string.
 void check_connection_string(visor::settings const& given) {
   auto const found = given.sources.find("scheduler.storage.connection.connection_string");
   auto const* const driver = driver_in_program(given.storage.driver);
@@ -115,19 +116,19 @@ void check_connection_string(visor::settings const& given) {
   }
 }
 
-/// Whether the file uses a variable, so that its name is the user's affair.
+/// Whether the file uses a variable, so that the user has chosen its name.
 bool uses(visor::settings const& given, std::string_view variable) {
   return std::ranges::any_of(
       given.sources, [&](auto const& each) { return std::ranges::find(each.second.variables, variable) != each.second.variables.end(); });
 }
 
-/// Kubernetes gives each container variables that are called after the services of its namespace, and one of them may be called visor.
+/// Kubernetes sets variables in each container that are named after the services of its namespace; one may be called visor.
 bool is_of_service(std::string_view name, std::string_view value) {
   return name.find("_SERVICE_") != std::string_view::npos || value.starts_with("tcp://") || value.starts_with("udp://") ||
          name.find("_PORT_") != std::string_view::npos;
 }
 
-/// Variables whose names begin as ours do and that mean nothing.
+/// Notes variables whose names begin like ours and have no meaning.
 void note_unknown_variables(visor::settings& of) {
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     std::string_view const text(*entry);
@@ -186,7 +187,7 @@ std::shared_ptr<storage> open_storage(configuration const& from) {
   if (!found.lasts)
     throw failure("the driver " + std::string(found.name) + " keeps its data inside of one 'visor run': no other command can see it; set " +
                   "scheduler.storage.driver to one of: " + lasting_drivers());
-  visor::settings settings;  // the others, with perhaps thousands of schedules, do not matter to a store
+  visor::settings settings;  // the other settings, with perhaps thousands of schedules, do not matter to a store
   settings.storage = from.settings.storage;
   give_up_in_time(settings.storage);
   return opened(found.store(settings, {}));

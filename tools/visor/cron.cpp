@@ -31,7 +31,7 @@ struct question {
   moment when;
   visor::instant from;
 
-  /// Whether it has an `H` and nobody said whose.
+  /// Whether the expression has an `H`, but no id was given for it.
   bool is_open() const {
     auto const* const recurs = when.recurring();
     return recurs && recurs->expression().has_hash() && !recurs->expression().fields().is_chosen;

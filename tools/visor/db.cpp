@@ -25,7 +25,7 @@ constexpr auto reset_options = with_connection(std::to_array<option>({yes_option
 struct database {
   configuration config;
   driver_entry const& driver;
-  std::unique_ptr<schema> tables;  ///< null: there is no database yet, and it was only to be looked at
+  std::unique_ptr<schema> tables;  ///< null: there is no database yet, and the command only reads
 
   std::string place() const { return driver.place(config.settings); }
 };
@@ -52,24 +52,25 @@ std::string list_of(std::vector<std::string> const& names) {
   return text;
 }
 
-/// The nodes that work on a database. Where the operating system tells that there is none, it keeps any from starting while this lives.
+/// The nodes that work on a database. Where the operating system can tell that there is none, this object keeps nodes from
+/// starting during its life.
 class nodes_at_work {
  public:
   explicit nodes_at_work(database const& of) {
     auto const self = visor::process_identity::current();
     claim_ = of.tables->claim_node("'visor db' (" + self.host + " pid " + std::to_string(self.pid) + ")");
-    if (claim_.is_taken == false) return;  // whatever their leases say: who had them is gone
+    if (claim_.is_taken == false) return;  // whatever their leases say: the processes that held them are gone
     for (auto const& node : of.tables->working_nodes())
       if (!visor::process_identity::is_gone(node.address))
         names_.push_back(in_quotes(node.name) + " (" + node.address.substr(0, node.address.find(" start ")) + ", visor " + node.version +
                          ")");
-    // The lease of a node that was stopped or suspended may have run out.
+    // The lease of a node that was stopped or suspended may have expired.
     if (claim_.is_taken == true && names_.empty()) names_.push_back(claim_.holder.empty() ? "another process" : escaped(claim_.holder));
   }
 
   bool none() const { return names_.empty(); }
 
-  /// Each as messages name it.
+  /// The nodes as messages name them.
   std::string names() const { return list_of(names_); }
 
   /// \throws failure when there is one
@@ -82,7 +83,7 @@ class nodes_at_work {
   std::vector<std::string> names_;
 };
 
-/// Whoever runs while tables are older than this program is older too.
+/// Checks the nodes that run while the tables are older than this program: they are older too.
 /// \throws failure when nodes run that the migration does not allow
 void check_older_nodes(database const& of, nodes_at_work const& nodes, bool is_allowed) {
   auto const status = of.tables->status();

@@ -14,12 +14,12 @@ struct bench_ways {
   static constexpr char const* how_to_make = "CREATE DATABASE visor_bench";
 };
 
-// A server makes no database within a transaction, and all that the driver sends is within one.
+// SQL Server creates no database within a transaction, and the driver sends all statements within one.
 using room = bench_given_room<visor::mssql, bench_ways>;
 
 using driver = server_driver<visor::mssql, room>;
 
-/// Says also what FreeTDS does not tell.
+/// Adds the fault of a certificate, which FreeTDS does not report.
 visor::database_report probe(visor::settings const& from) {
   try {
     return driver::probe(from);

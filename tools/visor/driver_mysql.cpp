@@ -2,9 +2,9 @@
 
 #include "visor/mysql.hpp"
 
-// GnuTLS, which Debian's Connector/C brings along, sets itself up when it is loaded, unless the program says no: then it does when the
-// first connection wants it. A daemon without any has 0.8 MB less in memory. It is what GNUTLS_SKIP_GLOBAL_INIT of <gnutls/gnutls.h>
-// defines.
+// GnuTLS, which Debian's Connector/C brings along, initializes itself when it is loaded. With this function the program defers
+// that to the first connection that needs it. A daemon without any has 0.8 MB less in memory. The macro GNUTLS_SKIP_GLOBAL_INIT
+// of <gnutls/gnutls.h> defines the same function.
 extern "C" int _gnutls_global_init_skip();
 extern "C" int _gnutls_global_init_skip() { return 1; }
 
@@ -19,7 +19,7 @@ struct bench_ways {
   static constexpr char const* what = "the database";
   static constexpr char const* make = "CREATE DATABASE visor_bench";
   static constexpr char const* remove = "DROP DATABASE IF EXISTS visor_bench";
-  // MySQL has it elsewhere.
+  // MySQL has this counter elsewhere.
   static constexpr char const* written =
       "SELECT CAST(VARIABLE_VALUE AS SIGNED) AS value FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'Innodb_os_log_written'";
 };

@@ -27,7 +27,7 @@ std::string library() {
   return "libpq " + std::to_string(version / 10000) + "." + std::to_string(version % 10000);
 }
 
-/// Says also what libpq does not tell.
+/// Adds the fault of a certificate, which libpq does not report.
 visor::database_report probe(visor::settings const& from) {
   try {
     return driver::probe(from);

@@ -45,7 +45,7 @@ driver_entry const& sqlite_driver() {
           },
       .probe =
           [](visor::settings const& from) {
-            // Whether it can be opened as the daemon would: nothing is made that was not there.
+            // Checks whether the daemon could open the file; creates nothing that did not exist.
             if (std::filesystem::exists(from.storage.connection.filename)) {
               schema_of<kind> looked_at(settings_of(from));
               looked_at.status();
@@ -65,7 +65,7 @@ driver_entry const& sqlite_driver() {
           },
       .tables = [](visor::settings const& from) -> std::unique_ptr<schema> {
         auto settings = settings_of(from);
-        settings.auto_init = true;  // asked for by name: the file may be made
+        settings.auto_init = true;  // the command asks for the tables by name, so the file may be created
         return std::make_unique<schema_of<kind>>(std::move(settings));
       },
       .room = [](bench_plan const& plan) -> std::unique_ptr<bench_room> { return std::make_unique<room>(plan); },

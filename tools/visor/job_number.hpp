@@ -11,7 +11,7 @@
 
 namespace visor_program {
 
-/// The job that an argument means. \throws usage_error
+/// The job id in an argument. \throws usage_error
 inline visor::job_id job_id_of(std::string const& text) {
   visor::job_id id = 0;
   auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), id);
@@ -24,7 +24,7 @@ inline visor::job_id job_id_of(std::string const& text) {
   throw failure("there is no job " + std::to_string(id) + "; 'visor job list' shows those that there are");
 }
 
-/// How often a job was tried, of how many: `2 of 3 (and 1 that does not count)`.
+/// The number of attempts and their limit: `2 of 3 (and 1 that does not count)`.
 inline std::string tries_in_words(visor::job_view const& view) {
   int const others = view.job.uncounted.value_or(0);
   std::string const counted = std::to_string(view.attempts - others) + " of " + std::to_string(view.job.max_attempts);

@@ -24,7 +24,7 @@ std::string queue_in_words(visor::queue_name const& name) {
   return words;
 }
 
-/// What the limits of its type say, and how far they are used.
+/// Adds the limits of the job's type, and their use.
 void add_limits(lines& said, storage& in, visor::job_record const& job) {
   visor::queue_name const name(job.queue);
   auto const limited = ask(in.limits());
@@ -50,7 +50,7 @@ void add_limits(lines& said, storage& in, visor::job_record const& job) {
   if (limits->key_rate != 0 && !name.key.empty()) said.push_back(in_any(limits->key_rate) + with_key);
 }
 
-/// Who could take a job that is ready, and why nobody did.
+/// Adds the nodes that could take a ready job, and the reasons why none did.
 void add_takers(lines& said, storage& in, visor::job_view const& view) {
   auto const now = ask(in.now());
   auto const nodes = ask(in.nodes());

@@ -34,12 +34,12 @@ namespace json = boost::json;
 constexpr char const* usual_file = ".visor/schedules.json";
 constexpr int most_failures = 3;  // in a row, as the older scheduler had it
 
-/// What is wrong with one row.
+/// A fault of one row.
 struct wrong_row : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// One row, field by field. A field that is null is one that is not there.
+/// One row, field by field. A field that is null counts as absent.
 class row_reader {
  public:
   explicit row_reader(json::object const& row) : row_(row) {}
@@ -107,7 +107,7 @@ void read_when(row_reader const& row, visor::schedule_record& into, visor::insta
     auto const when = visor::recurrence::parse(text);
     into.expression = when.to_string();
     if (!may_fire) return;
-    // An instant that was missed is made up for. A later one is computed anew: the older scheduler did not know zones.
+    // A missed instant is made up for. A later one is computed anew: the older scheduler did not know zones.
     into.next_at = row.when("nextRunAt");
     if (!into.next_at || *into.next_at > now) into.next_at = when.next(zone, now);
     if (!into.next_at) throw wrong_row("schedule: " + when.why_never(zone, now));
@@ -194,7 +194,7 @@ std::string read_file(std::string const& path) {
   return text;
 }
 
-/// Away from where it would be taken over again, without touching what an earlier one left.
+/// Renames the file, so that it is not taken over again, without touching those of earlier runs.
 std::string set_aside(std::string const& path) {
   for (int number = 0;; ++number) {
     std::string const target = path + ".migrated" + (number == 0 ? "" : "." + std::to_string(number));
@@ -211,7 +211,8 @@ std::string set_aside(std::string const& path) {
 
 }  // namespace
 
-/// The same rules as for ids that are given here. One that begins with a hyphen is taken, since the older scheduler made such ids itself.
+/// Applies the rules for ids that are given here, except that an id may begin with a hyphen: the older scheduler generated such
+/// ids.
 void check_id(std::string const& id) {
   if (id.size() > 200) throw wrong_row("id: is longer than 200 bytes");
   if (id.find('/') != std::string::npos) throw wrong_row("id: has a \"/\" in it, which no id may have");
@@ -220,7 +221,7 @@ void check_id(std::string const& id) {
 }
 
 legacy_schedules read_legacy(std::string_view text, visor::settings const& settings, visor::instant now) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // some editors mark UTF-8 so
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // some editors mark UTF-8 with it
   json::value const whole = json::parse(text);
   auto const* const top = whole.if_object();
   if (top == nullptr) throw failure("is no object with the field schedules");

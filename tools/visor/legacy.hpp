@@ -14,7 +14,7 @@ namespace visor_program {
 
 class storage;
 
-/// What a JSON file of an older scheduler holds.
+/// The content of a JSON file of an older scheduler.
 struct legacy_schedules {
   std::vector<visor::schedule_record> records;
   std::size_t without_id = 0;
@@ -26,14 +26,14 @@ struct legacy_schedules {
 /// \throws visor_program::failure when the text is no JSON object
 legacy_schedules read_legacy(std::string_view text, visor::settings const& settings, visor::instant now);
 
-/// Takes the schedules over that `storage.path`, or `.visor/schedules.json` where that is not set, still has, and renames the file to
-/// `NAME.migrated`, or `NAME.migrated.1` and so on where there is one. Those without an id, and those whose id is taken, are left out.
-/// Does nothing where there is no file. A file that is no JSON is left alone with a warning.
+/// Takes over the schedules that `storage.path`, or `.visor/schedules.json` where that is not set, still has. Then renames the
+/// file to `NAME.migrated`, or `NAME.migrated.1` and so on where there is one. Schedules without an id, and those whose id is
+/// taken, are left out. Does nothing where there is no file. A file that is not JSON is left alone with a warning.
 /// \param store open
 /// \throws visor_program::failure with a line for each row that is wrong: then nothing is stored, and the file stays
 void take_over_legacy(storage& store, visor::settings const& settings, visor::log_sink const& log);
 
-/// The file that is there to be taken over; empty when there is none.
+/// The file to be taken over; empty when there is none.
 std::string legacy_file(visor::settings const& settings);
 
 }  // namespace visor_program

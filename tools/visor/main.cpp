@@ -18,7 +18,7 @@ namespace {
 
 using visor_program::colour;
 
-/// One line for every line of the message, each with the program's name.
+/// Prints one line for every line of the message, each with the program's name.
 void complain(std::string_view message) {
   std::cout.flush();
   while (!message.empty()) {
@@ -28,7 +28,7 @@ void complain(std::string_view message) {
   }
 }
 
-/// Where the user of the program sets what an error of a database server speaks of.
+/// The settings that an error of a database server concerns.
 std::string_view place_of_settings(visor::condition of) {
   if (of == visor::condition::authentication_failed)
     return " (scheduler.storage.connection.user and password; DATABASE_URL, DB_USER and DB_PASSWORD)";
@@ -52,7 +52,7 @@ int run(std::vector<std::string> const& words) {
     return 2;
   } catch (visor::error const& failed) {
     complain(failed.what() + std::string(place_of_settings(failed.kind())));
-    // For supervisors: the same program started again would end again.
+    // For supervisors: the same program would end again if it were restarted.
     if (failed.kind() == visor::condition::restored || failed.kind() == visor::condition::superseded) return 3;
   } catch (std::bad_alloc const&) {
     complain("out of memory");
@@ -65,7 +65,7 @@ int run(std::vector<std::string> const& words) {
   return 1;
 }
 
-/// Takes what is secret on the command line out of the list of processes.
+/// Removes secrets on the command line from the list of processes.
 void hide_secrets(int count, char** words) {
   for (int i = 1; i < count; ++i)
     for (auto const& each : visor_program::connection_options) {

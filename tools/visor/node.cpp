@@ -29,7 +29,7 @@ struct node_view {
   int running = 0;
 };
 
-/// With the jobs that run on each.
+/// The nodes, with the number of jobs that run on each.
 std::vector<node_view> views_of(storage& in) {
   auto const now = ask(in.now());
   auto running = running_on_nodes(in);

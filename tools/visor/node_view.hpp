@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-/// What commands make of the record of a node.
+/// Views of the record of a node, for commands.
 namespace visor_program {
 
 inline std::vector<std::string> words_between_commas(std::string const& text) {
@@ -25,7 +25,7 @@ inline std::vector<std::string> words_between_commas(std::string const& text) {
   return words;
 }
 
-/// How many jobs run on each node.
+/// The number of running jobs on each node.
 inline std::map<std::string, int> running_on_nodes(storage& in) {
   std::map<std::string, int> running;
   visor::job_filter which;
@@ -39,7 +39,7 @@ inline bool is_live(visor::node_record const& node, visor::instant now) {
   return node.state != visor::node_state::offline && now < node.lease_until;
 }
 
-/// Whether it takes jobs of a queue, which can be one that needs a capability.
+/// Whether a node takes jobs of a queue, which can be one that needs a capability.
 inline bool serves(visor::node_record const& node, std::string_view queue) {
   visor::queue_name const name(queue);
   auto const own = std::string(name.queue) + ":";

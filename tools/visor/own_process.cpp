@@ -23,11 +23,13 @@ namespace {
 
 bool was_sigpipe_ignored = false;
 
-/// A descriptor of 0 to 2 that is closed would be that of the next file or socket, into which others write what they take for a message.
+/// Opens descriptors 0 to 2 where they are closed. The next file or socket would get such a number, and others would write
+/// messages into it.
 void open_standard_descriptors() {
   for (int fd = 0; fd <= 2; ++fd) {
     if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-    // Read-only, so that a write is an error, as it is with a closed one. The lowest number is free: it is this one.
+    // Read-only, so that a write fails as it does with a closed descriptor. This is the lowest free number, so `open` returns
+    // it.
     if (::open("/dev/null", O_RDONLY) < 0) ::open("/", O_RDONLY);
   }
 }
@@ -48,7 +50,7 @@ bool is_sent_on(int signal) {
   }
 }
 
-/// How many of something there can be, and what says so.
+/// The greatest number of something that the system allows, and the setting that limits it.
 struct system_limit {
   std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
   std::string name;
@@ -73,7 +75,7 @@ std::optional<std::uint64_t> soft_limit(decltype(RLIMIT_NOFILE) of) {
   return limit.rlim_cur;
 }
 
-/// That of the process's control group and of those around it.
+/// Considers the limits of the process's control group and of those around it.
 void consider_control_groups(system_limit& limit) {
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
@@ -99,18 +101,18 @@ void prepare_process() {
   struct sigaction action{};
   ::sigaction(SIGPIPE, nullptr, &action);
   was_sigpipe_ignored = action.sa_handler == SIG_IGN;
-  // A reader that goes away and a limit on the size of files are errors of what is written, and are handled there.
+  // A reader that goes away and a limit on the size of files are errors of a write, and are handled there.
   action = {};
   action.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &action, nullptr);
   ::sigaction(SIGXFSZ, &action, nullptr);
-  // Who started us may have ignored or blocked signals, and both survive exec. The exit codes of commands depend on SIGCHLD.
+  // The parent may have ignored or blocked signals, and both survive exec. The exit codes of commands depend on SIGCHLD.
   action.sa_handler = SIG_DFL;
   ::sigaction(SIGCHLD, &action, nullptr);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  // What commands leave behind goes to the reaper above, if this process was one.
+  // Orphans of commands go to the reaper, even if this process was a subreaper itself.
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
   visor::detail::raise_descriptor_limit();
 }
@@ -122,10 +124,10 @@ void leave_process_1_to_reaper() {
   ::sigprocmask(SIG_SETMASK, &all, &before);
   pid_t const child = ::fork();
   if (child > 0) {
-    ::prctl(PR_SET_NAME, "reaper");  // `pkill visor` means the other one
+    ::prctl(PR_SET_NAME, "reaper");  // `pkill visor` means the child
     reap_until_end_of(child, all);
   }
-  // A group of its own: what a terminal or a supervisor sends to the whole group comes once, from the reaper.
+  // A group of its own: signals of a terminal or a supervisor to the whole group arrive once, from the reaper.
   if (child == 0) ::setpgid(0, 0);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
 }
@@ -142,7 +144,8 @@ std::vector<std::string> limits_too_low_for(visor::settings const& settings) {
   };
   if (settings.workflows.empty()) return texts;
 
-  // A command has its output and its end to watch, a webhook its connection. Others are for the store, the log and what starts a command.
+  // A command needs two descriptors, for its output and its end, a webhook one. Others serve the store, the log and starting
+  // commands.
   constexpr std::uint64_t own_descriptors = 40;
   system_limit descriptors;
   descriptors.consider(soft_limit(RLIMIT_NOFILE), "ulimit -Hn, LimitNOFILE= of systemd");

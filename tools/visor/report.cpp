@@ -224,7 +224,7 @@ std::string to_seconds_text(visor::duration length) {
 
 std::string user_name() {
   auto const id = ::geteuid();
-  // Not the environment: `su` and `sudo` leave names there that are not who runs this.
+  // Not from the environment: `su` and `sudo` leave names there that differ from the user of the process.
   if (auto const* const entry = ::getpwuid(id); entry != nullptr && entry->pw_name != nullptr) return entry->pw_name;
   return "uid-" + std::to_string(id);
 }

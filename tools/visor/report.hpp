@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-/// How results are shown.
+/// Formats results for terminals and as JSON.
 namespace visor_program {
 
 enum class colour { none, good, warning, bad, faint, strong };
@@ -26,14 +26,14 @@ bool shows_colour(int descriptor);
 /// The text in a colour, where `descriptor` shows colour.
 std::string painted(std::string_view text, colour with, int descriptor = 1);
 
-/// The text with control characters, marks that turn the direction of writing, and bytes that are not UTF-8 made visible
-/// (`\n`, `\x1b`, `\u202e`): what users stored cannot drive the terminal.
+/// Makes control characters, marks that turn the direction of writing, and bytes that are not UTF-8 visible (`\n`, `\x1b`,
+/// `\u202e`), so that stored texts cannot drive the terminal.
 std::string escaped(std::string_view text);
 
-/// The same between single quotes, cut after 80 characters.
+/// The escaped text between single quotes, cut after 80 characters.
 std::string in_quotes(std::string_view text);
 
-/// How many columns a terminal uses for UTF-8 text.
+/// The number of columns that a terminal uses for UTF-8 text.
 std::size_t columns_of(std::string_view text);
 
 /// The text, or its beginning and an ellipsis, in at most so many columns.
@@ -60,7 +60,7 @@ class table {
   std::vector<std::vector<cell>> rows_;
 };
 
-/// What is known of one thing: a label and a value a line. Values are escaped.
+/// The facts about one object: a label and a value a line. Values are escaped.
 class fields {
  public:
   void add(std::string label, table::cell value) { rows_.emplace_back(std::move(label), std::move(value)); }
@@ -70,13 +70,13 @@ class fields {
   std::vector<std::pair<std::string, table::cell>> rows_;
 };
 
-/// Text of several lines below a title, each line escaped and indented.
+/// Prints text of several lines below a title, each line escaped and indented.
 void print_text(std::ostream& out, std::string_view title, std::string_view text);
 
 /// Writes an array with one element a line, so that it reads well and is still one JSON value.
 void print_json(std::ostream& out, boost::json::array const& all);
 
-/// The same for elements that are JSON texts.
+/// Writes an array whose elements are JSON texts.
 void print_json(std::ostream& out, std::vector<std::string> const& all);
 
 /// The text of a JSON object with one field more, whose value is a JSON text: it stays as it was written but for blanks between its
@@ -93,7 +93,7 @@ std::string to_seconds(visor::instant when);
 /// A length of time for a table: `40ms`, `1.25s`, `2m5s`.
 std::string to_seconds_text(visor::duration length);
 
-/// Who runs this program: the owner of what it makes.
+/// The name of the user who runs this program: the owner of the objects that it creates.
 std::string user_name();
 
 }  // namespace visor_program

@@ -70,13 +70,13 @@ std::string line_of(visor::log_level level, std::string_view message) {
          std::string(8 - name.size(), ' ') + escaped(message) + "\n";
 }
 
-/// Writes a line whole, so that lines of several processes do not mix. \return false when nobody can read it
+/// Writes a line whole, so that lines of several processes do not mix. \return false when it cannot be written
 bool write_to_stderr(std::string_view line) {
   while (!line.empty()) {
     auto const written = ::write(STDERR_FILENO, line.data(), line.size());
     if (written > 0) {
       line.remove_prefix(static_cast<std::size_t>(written));
-    } else if (written < 0 && errno == EAGAIN) {  // somebody who shares the descriptor made it so
+    } else if (written < 0 && errno == EAGAIN) {  // another process that shares the descriptor made it non-blocking
       pollfd room{STDERR_FILENO, POLLOUT, 0};
       ::poll(&room, 1, -1);
     } else if (written == 0 || errno != EINTR) {
@@ -86,8 +86,8 @@ bool write_to_stderr(std::string_view line) {
   return true;
 }
 
-/// One line for each event on standard error, written by a thread of its own: whoever reads it may be slow, or have stopped. Lines have the
-/// time at which they were logged.
+/// Writes one line for each event to standard error, on a thread of its own: the reader may be slow, or have stopped. Lines
+/// have the time at which they were logged.
 class error_log {
  public:
   explicit error_log(visor::log_level least) : least_(least) {}
@@ -103,7 +103,7 @@ class error_log {
 
  private:
   static bool write(visor::log_level level, std::string_view line) {
-    // The number of lost lines comes from the buffer itself, which knows no times.
+    // The buffer itself reports the number of lost lines, without a time.
     return line.ends_with('\n') ? write_to_stderr(line) : write_to_stderr(line_of(level, line));
   }
 
@@ -111,8 +111,8 @@ class error_log {
   visor::log_buffer buffer_{visor::log_buffer::writer(&write)};
 };
 
-/// Ends the process when a node that was told to stop cannot leave its store, as where a server hangs. A stop takes no longer than jobs may
-/// take to end, and a moment for leaving.
+/// Ends the process when a node that was told to stop cannot leave its store, as where a server hangs. A stop takes at most the
+/// time that jobs may take to end, and a moment for leaving.
 class leave_watch {
  public:
   leave_watch(running_node const& node, visor::node_settings const& of, std::function<void()> give_up)
@@ -121,7 +121,7 @@ class leave_watch {
         longest_stop_(of.drain_timeout + of.stop_grace + longest_leave_),
         give_up_(std::move(give_up)) {}
 
-  /// From now on the time counts.
+  /// Starts the countdown.
   void begin() {
     if (!thread_.joinable()) thread_ = std::jthread([this](std::stop_token over) { watch(over); });
   }
@@ -151,8 +151,8 @@ class leave_watch {
   std::jthread thread_;
 };
 
-/// Runs a node until that time is over or SIGINT, SIGTERM or SIGHUP comes, then drains. A second signal ends the waiting for running jobs,
-/// a third one the process.
+/// Runs a node for a given time, or until SIGINT, SIGTERM or SIGHUP comes, then drains. After a second signal the drain no
+/// longer waits for jobs; a third one ends the process.
 /// \throws visor::error when the node cannot start
 void run_until_told(running_node& node, std::optional<visor::duration> length, leave_watch& leaving) {
   boost::asio::signal_set signals{node.context(), SIGINT, SIGTERM};
@@ -225,7 +225,7 @@ int run(invocation const& given) {
     config = configuration();  // a hundred thousand schedules, and where each of their keys stands, need not be kept
     run_until_told(node, length, leaving);
   } catch (...) {
-    if (!lines.flush()) return 1;  // nobody would read the reason either, and writing it would block for ever
+    if (!lines.flush()) return 1;  // the reason would find no reader either, and writing it would block for ever
     throw;
   }
   return 0;

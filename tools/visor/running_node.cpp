@@ -32,7 +32,7 @@ std::exception_ptr running_node::run() {
     over = true;
     thrown = std::move(failed);
   });
-  while (!over && context_.run_one() != 0) {  // what a handler left behind keeps nobody
+  while (!over && context_.run_one() != 0) {  // abandoned handlers do not delay the return
   }
   return thrown;
 }

@@ -15,22 +15,22 @@
 
 namespace visor_program {
 
-/// An engine on a context of its own. Behind a pointer, since it is slow to compile: `running_node.cpp` alone does.
+/// An engine on a context of its own. Behind a pointer, since it is slow to compile: only `running_node.cpp` compiles it.
 class running_node {
  public:
   running_node(std::shared_ptr<storage> on, visor::node_settings how, std::vector<visor::job_type> types, visor::log_sink log);
   ~running_node();
 
-  /// Has it declare these schedules of a configuration.
+  /// Makes the node declare these schedules of a configuration.
   void declare(visor::schedule_set set, std::vector<visor::schedule_record> of_configuration);
 
-  /// Runs until it is told to stop, and has drained. Called once. \return what was thrown, or null
+  /// Runs until it is told to stop, and has drained. Called once. \return the exception that was thrown, or null
   std::exception_ptr run();
 
-  /// As `visor::engine::stop`, from any thread.
+  /// Does what `visor::engine::stop` does, from any thread.
   void stop();
 
-  /// As `visor::engine::has_drained`, from any thread.
+  /// Returns what `visor::engine::has_drained` does, from any thread.
   bool has_drained() const;
 
   boost::asio::io_context& context() { return context_; }

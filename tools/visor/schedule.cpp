@@ -93,13 +93,13 @@ boost::json::object as_object(schedule_record const& schedule) {
   return all;
 }
 
-/// What a person calls its time.
+/// The time of a schedule, as its user wrote it.
 std::string when_text(schedule_record const& schedule) {
   if (schedule.phrase) return *schedule.phrase;
   return schedule.expression.empty() ? "once" : schedule.expression;
 }
 
-/// What its time means, as far as this program understands it: another one may know more.
+/// Adds the meaning of a schedule's time, as far as this program understands it: a newer one may understand more.
 void add_meaning(fields& shown, schedule_record const& schedule) {
   if (schedule.expression.empty()) return;
   try {
@@ -113,7 +113,7 @@ void add_meaning(fields& shown, schedule_record const& schedule) {
   }
 }
 
-/// As `create --misfire` takes it.
+/// The misfire policy in the form of `create --misfire`.
 std::string misfire_text(schedule_record const& schedule) {
   std::string text{word(schedule.misfire)};
   if (schedule.misfire == visor::misfire::all) text += ":" + std::to_string(schedule.misfire_limit);
@@ -121,7 +121,7 @@ std::string misfire_text(schedule_record const& schedule) {
   return text;
 }
 
-/// The schedule of an id, or of the beginning of one if no other begins like that.
+/// Finds the schedule of an id, or of the beginning of one if no other begins like that.
 schedule_record find(storage& store, std::string const& id) {
   if (auto const exact = ask(store.find_schedule(id))) return *exact;
   visor::schedule_filter filter;
@@ -148,7 +148,7 @@ void check_owner(invocation const& given, schedule_record const& schedule) {
   throw failure("schedule " + in_quotes(schedule.id) + " belongs to " + in_quotes(*schedule.owner) + "; --force changes it all the same");
 }
 
-/// Changes a schedule as somebody sees it: when it was changed meanwhile, the change is decided again.
+/// Changes a schedule with an optimistic check: after a concurrent change the decision is made again.
 template <class Change>
 schedule_record change(invocation const& given, storage& store, Change const& decide) {
   for (int attempt = 0;; ++attempt) {
@@ -311,7 +311,7 @@ int resume(invocation const& given) {
       throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) +
                     ": only a paused or failed one can be resumed");
     auto const now = ask(store->now());
-    // What passed while it was paused was not wanted: it goes on with the next instant from now.
+    // Instants that passed during the pause were not wanted: the schedule goes on with the next instant from now.
     if (!schedule.expression.empty())
       schedule.next_at = moment_of(schedule).next(now);
     else if (schedule.next_at && *schedule.next_at <= now)

@@ -18,7 +18,7 @@
 namespace visor_program {
 namespace {
 
-/// How many jobs in a row may fail before a schedule that a user made stops.
+/// The number of jobs in a row that may fail before a schedule that a user made stops.
 constexpr int most_failures = 3;
 
 [[noreturn]] void refuse_misfire(std::string const& text) {
@@ -46,7 +46,7 @@ visor::misfire_settings read_misfire(std::string const& text) {
   return result;
 }
 
-/// Short enough to be typed, long enough not to meet another one: 50 bits. Without letters that look like digits.
+/// Generates an id: short enough to be typed, long enough to be unique (50 bits), without letters that look like digits.
 std::string made_up_id() {
   constexpr std::string_view letters = "23456789abcdefghjkmnpqrstuvwxyz0";
   std::random_device random;

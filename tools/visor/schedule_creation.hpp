@@ -32,7 +32,7 @@ inline constexpr option creation_options[] = {
     json_option,
 };
 
-/// What the options of `schedule create` say.
+/// The options of `schedule create`.
 struct creation {
   std::string at;
   std::optional<std::string> name;
@@ -48,13 +48,13 @@ struct creation {
 /// \throws usage_error
 creation read_creation(invocation const& given);
 
-/// A schedule of the calling user for a workflow, without id, time and zone.
+/// Makes a schedule of the calling user for a workflow, without id, time and zone.
 visor::schedule_record schedule_of(creation const& plan, visor::workflow const& runs);
 
-/// Gives it that id, or one that is made up.
+/// Sets the given id, or a generated one.
 void choose_id(visor::schedule_record& schedule, std::optional<std::string> const& id);
 
-/// Stores it under the id that was chosen. One that was made up and is taken is replaced by another one.
+/// Stores a schedule under the chosen id. A generated id that is taken is replaced by another one.
 /// \throws failure when the id that was asked for is taken
 void add_with_id(storage& store, visor::schedule_record& schedule, std::optional<std::string> const& id,
                  std::function<void()> const& on_another_id);

@@ -25,16 +25,16 @@ namespace {
 
 using visor::schedule_record;
 
-/// The schedules of the configuration beside those of the database.
+/// The comparison of the schedules of the configuration with those of the database.
 struct comparison {
   visor::schedule_set set;
   std::vector<schedule_record> wanted;  ///< by id
-  std::vector<std::string> basis;       ///< what living nodes declare
-  std::vector<visor::manifest> others;  ///< of these, the ones that are not the configuration's
+  std::vector<std::string> basis;       ///< the declarations of living nodes
+  std::vector<visor::manifest> others;  ///< of these, the ones of other configurations
   visor::set_plan plan;
 };
 
-/// \throws failure when the configuration says nothing of schedules
+/// \throws failure when the configuration declares no schedules
 comparison compare(configuration const& config, storage& store) {
   if (!config.settings.declares_schedules())
     throw failure("the configuration has no scheduler.cron, so it wants nothing of the schedules in the database; 'cron: {}' wants none");
@@ -59,7 +59,7 @@ comparison compare(configuration const& config, storage& store) {
 
 std::string text_of(std::optional<std::string> const& value) { return value ? in_quotes(*value) : std::string("none"); }
 
-/// What of a definition is another one in the file: `when "0 2 * * *" -> "0 3 * * *"`.
+/// The parts of a definition that differ in the file: `when "0 2 * * *" -> "0 3 * * *"`.
 std::string difference(schedule_record const& stored, schedule_record const& wanted) {
   std::string all;
   auto const compare = [&](char const* name, std::string const& before, std::string const& after) {
@@ -116,7 +116,7 @@ std::vector<line> lines_of(comparison const& found, storage& store) {
 }
 
 /// Takes those steps of the plan that `choose` leaves.
-/// \throws failure when nodes come and go all the time
+/// \throws failure when nodes keep joining and leaving
 template <class Choose>
 visor::detail::set_outcome take(configuration const& config, storage& store, Choose const& choose) {
   for (int attempt = 0; attempt < 5; ++attempt) {

@@ -5,15 +5,15 @@
 
 namespace visor_program {
 
-// Of `visor schedule`: what the configuration declares, beside what is stored.
+// Commands of `visor schedule` that compare the declarations of the configuration with the stored schedules.
 
-/// Prints what differs.
+/// Prints the differences.
 int diff(invocation const& given);
 
-/// Adds and changes what a node with this configuration would add and change at its start.
+/// Makes the additions and changes that a node with this configuration would make at its start.
 int apply(invocation const& given);
 
-/// Removes what neither the configuration nor a living node declares.
+/// Removes schedules that neither the configuration nor a living node declares.
 int prune(invocation const& given);
 
 }  // namespace visor_program

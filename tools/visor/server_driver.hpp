@@ -14,8 +14,8 @@
 
 namespace visor_program {
 
-/// What the program does with the driver of a database server.
-/// \tparam Room where benchmarks work
+/// The program's functions for the driver of a database server.
+/// \tparam Room the place of benchmarks
 template <class Driver, class Room>
 struct server_driver {
   using kind = visor::sql_store<Driver>;

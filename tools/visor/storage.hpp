@@ -14,8 +14,8 @@
 
 namespace visor_program {
 
-/// A store of any database, so that nothing but the drivers is compiled once for each. Its operations are those of `visor::store`; each is
-/// a transaction, beside which a virtual call costs nothing.
+/// A store of any database, so that only the drivers are compiled once for each. Its operations are those of `visor::store`.
+/// Each is a transaction, beside which a virtual call costs nothing.
 class storage {
  public:
   storage() = default;

@@ -29,7 +29,7 @@ std::string_view word(Enum value) {
   return boost::describe::enum_to_string(value, "");
 }
 
-/// The value of one of its words; others are refused before, by the choices of the option.
+/// The enumerator of a word. The choices of the option refuse all other words before.
 template <class Enum>
 Enum value_of(std::string const& text) {
   Enum value{};

@@ -42,17 +42,17 @@ visor::command_options command_of(visor::workflow const& workflow, visor::settin
   options.hidden = visor::secret_texts(settings);
   options.env = workflow.env;
   options.working_directory = workflow.working_directory;
-  // A little less than the node waits, so that it sees the end of those that have to be killed.
+  // A little less than the node waits, so that the node sees the end of commands that have to be killed.
   options.stop_grace = settings.node.stop_grace - std::min<visor::duration>(settings.node.stop_grace / 5, std::chrono::seconds{1});
   return options;
 }
 
-/// Collects what is wrong with the options of handlers, at the keys of the configuration that they come from.
+/// Collects the faults in the options of handlers, at their keys in the configuration.
 class fault_finder {
  public:
   fault_finder(visor::settings const& settings, std::vector<visor::config_error>& errors) : settings_(settings), errors_(errors) {}
 
-  /// \param below the path of the keys that are the options
+  /// \param below the path of the keys that hold the options
   void add(std::vector<visor::option_fault> const& faults, visor::workflow const& workflow, std::string const& below) {
     for (auto const& fault : faults) {
       std::string path = visor::detail::join_path(below, fault.option);
@@ -69,7 +69,7 @@ class fault_finder {
   std::vector<visor::config_error>& errors_;
 };
 
-/// Calls `visor::check_commands` on a thread of its own, which is left behind where it hangs: nothing can end its wait.
+/// Calls `visor::check_commands` on a thread of its own. A thread that hangs is abandoned, since nothing can end its wait.
 std::vector<visor::config_error> check_commands_in_time(visor::settings const& settings, std::vector<std::string>& unchecked) {
   constexpr std::chrono::seconds longest{5};
   struct search {
@@ -77,7 +77,7 @@ std::vector<visor::config_error> check_commands_in_time(visor::settings const& s
     visor::settings settings;
     std::promise<std::vector<visor::config_error>> found;
     std::mutex mutex;
-    std::string workflow;  ///< that is looked at
+    std::string workflow;  ///< the one that is being checked
   };
   auto const shared = std::make_shared<search>(settings);
   auto found = shared->found.get_future();
@@ -139,7 +139,7 @@ visor::schedule_set set_of(visor::settings const& settings) { return {visor::ori
 
 namespace {
 
-/// Of a zone that this machine does not know other nodes may know the data; here it only says which day it is.
+/// Other nodes may know the data of a zone that is unknown here; on this node UTC only determines the day.
 visor::time_zone zone_or_utc(std::string const& name) {
   try {
     return visor::find_zone(name);
@@ -148,8 +148,8 @@ visor::time_zone zone_or_utc(std::string const& name) {
   }
 }
 
-/// An interval that a phrase names counts from when the schedule is made, unless the file says from where: its anchor is apart, so that
-/// the definition is the same whenever the file is read.
+/// Sets the time of a schedule. An interval that a phrase names counts from the creation of the schedule, unless the file names
+/// an anchor. The anchor is stored apart, so that the definition is the same whenever the file is read.
 void set_when(visor::schedule_record& schedule, visor::cron_entry const& entry, visor::instant now) {
   constexpr std::string_view blanks = " \t\r\n";
   std::string const text = entry.schedule.substr(0, entry.schedule.find_last_not_of(blanks) + 1);

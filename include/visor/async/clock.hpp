@@ -15,17 +15,17 @@
 
 namespace visor {
 
-/// The time of the machine. A clock is a small value that is passed to everything timed; tests pass a `manual_clock`
+/// The time of the machine. A clock is a small value that is passed to all timed code; tests pass a `manual_clock`
 /// (`visor/async/manual_clock.hpp`) and never sleep.
 class wall_clock {
  public:
   class timer;
   instant now() const noexcept { return std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()); }
 
-  /// Time since some fixed moment, which no step of the system clock changes: for measuring how long something takes.
+  /// Time since some fixed moment, unaffected by steps of the system clock: for measuring durations.
   duration elapsed() const noexcept { return std::chrono::duration_cast<duration>(std::chrono::steady_clock::now().time_since_epoch()); }
 
-  /// How long the machine has been suspended since it was started, which `elapsed()` does not count: others' time went on meanwhile.
+  /// The total time that the machine has been suspended since its start, which `elapsed()` does not count although time went on elsewhere.
   duration suspended() const noexcept {
     return std::max(duration{0}, read(CLOCK_BOOTTIME) - read(CLOCK_MONOTONIC) - std::chrono::milliseconds{1});
   }
@@ -38,23 +38,23 @@ class wall_clock {
   }
 };
 
-/// Waits for an instant. A wait may end early: whoever waits looks at the clock again. That is how a step of the system clock,
-/// or a machine that was suspended, is noticed within `longest_wait`, and why a deadline years ahead is no overflow.
+/// Waits for an instant. A wait may end early, so the caller checks the clock again. A step of the system clock or a suspended machine is
+/// therefore noticed within `longest_wait`, and a deadline years ahead does not overflow.
 class wall_clock::timer {
  public:
   static constexpr std::chrono::seconds longest_wait{30};
 
   timer(boost::asio::any_io_executor const& executor, wall_clock clock) : clock_(clock), timer_(executor) {}
 
-  /// Completes with `void(boost::system::error_code)` at `when` or earlier; `operation_aborted` after `cancel()`.
-  /// Setting a new wait cancels the one before.
+  /// Completes with `void(boost::system::error_code)` at `when` or earlier; `operation_aborted` after `cancel()`. A new wait cancels the
+  /// one before.
   template <class Token>
   auto async_wait_until(instant when, Token&& token) {
     instant const now = clock_.now();
     return async_wait_for(when <= now ? duration{0} : when - now, std::forward<Token>(token));
   }
 
-  /// The same for a length of time, whatever the system clock does meanwhile.
+  /// The same for a length of time, unaffected by steps of the system clock.
   template <class Token>
   auto async_wait_for(duration length, Token&& token) {
     timer_.expires_after(std::clamp<duration>(length, duration{0}, longest_wait));
@@ -68,8 +68,8 @@ class wall_clock::timer {
   boost::asio::steady_timer timer_;
 };
 
-/// A clock as everything timed needs it: a cheap copyable value with `now()`, `elapsed()` and `suspended()`, and a `timer` made from an
-/// executor and itself.
+/// The requirements on a clock: a cheap copyable value with `now()`, `elapsed()` and `suspended()`, and a `timer` made from an executor and
+/// the clock itself.
 template <class C>
 concept timekeeper = std::copyable<C> && requires(C const clock) {
   { clock.now() } -> std::same_as<instant>;

@@ -20,8 +20,8 @@
 
 namespace visor {
 
-/// A clock that stands still until a test moves it. Copies share one time. Waits complete on the executor of their timer when the
-/// time reaches them, in order. Thread-safe.
+/// A clock that stands still until a test moves it. Copies share one time. When the time reaches a wait, the wait completes on the executor
+/// of its timer; waits complete in order. Thread-safe.
 class manual_clock {
  public:
   class timer;
@@ -46,7 +46,7 @@ class manual_clock {
     return state_->suspended;
   }
 
-  /// Suspends the machine for so long, and wakes it: the time of day has gone on, `elapsed()` has not.
+  /// Simulates a suspension of that length: the time of day moves on, `elapsed()` does not.
   void suspend(duration length) {
     move([length](state& to) {
       to.suspended += length;
@@ -54,7 +54,7 @@ class manual_clock {
     });
   }
 
-  /// Lets time pass: every wait that becomes due completes.
+  /// Moves time forward: every wait that becomes due completes.
   void advance(duration by) {
     move([by](state& to) {
       to.elapsed += by;
@@ -62,12 +62,12 @@ class manual_clock {
     });
   }
 
-  /// Steps the clock, also backwards, as an administrator does: `elapsed()` stays, and so do waits for a length of time.
+  /// Steps the clock, also backwards, as an administrator does. `elapsed()` and waits for a length of time are unaffected.
   void step_to(instant when) {
     move([when](state& to) { to.now = when; });
   }
 
-  /// How long until something that is waited for is due, if anything is.
+  /// The time until the next wait is due; nothing when no wait is pending.
   std::optional<duration> until_next_wait() const {
     std::scoped_lock const lock{state_->mutex};
     std::optional<duration> least;
@@ -79,10 +79,10 @@ class manual_clock {
  private:
   struct waiter {
     timer const* owner;
-    boost::asio::any_io_executor executor;  // tracked: an `io_context` does not run out of work while something waits
+    boost::asio::any_io_executor executor;  // tracked: an `io_context` does not run out of work during a wait
     boost::asio::any_completion_handler<void(boost::system::error_code)> completion;
-    std::optional<instant> when;  // or else
-    duration deadline;            // by `elapsed`
+    std::optional<instant> when;  // if empty, `deadline` counts
+    duration deadline;            // compared with `elapsed`
 
     void complete(boost::system::error_code result) {
       boost::asio::post(executor, [done = std::move(completion), result]() mutable { std::move(done)(result); });
@@ -153,13 +153,13 @@ class manual_clock::timer {
     return boost::asio::async_initiate<Token, void(boost::system::error_code)>(
         [this](auto completion, std::optional<instant> until, duration during) {
           cancel();
-          // The slot of the erased handler: erasing it takes over the slot that it had.
+          // The slot of the erased handler: the type erasure takes over the slot of the original one.
           boost::asio::any_completion_handler<void(boost::system::error_code)> done{std::move(completion)};
           if (auto slot = boost::asio::get_associated_cancellation_slot(done); slot.is_connected())
             slot.assign([this](boost::asio::cancellation_type) { cancel(); });
           std::list<waiter> entry;
           std::unique_lock lock{state_->mutex};
-          if (until) until = std::max(*until, state_->now);  // what is long past is due now: how long past may not fit a duration
+          if (until) until = std::max(*until, state_->now);  // an instant in the past is due now; its distance may not fit a duration
           entry.push_back(waiter{this, boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked), std::move(done),
                                  until, state_->elapsed + during});
           if (state_->left(entry.front()) > duration{0}) {

@@ -17,7 +17,7 @@
 
 namespace visor::detail {
 
-/// A function, and what came of its call.
+/// A function and the result of its call.
 template <class Function>
 struct blocking_call {
   using value_type = std::invoke_result_t<Function&>;
@@ -41,7 +41,7 @@ struct blocking_call {
   }
 
   value_type take() {
-    // Moved, so that the exception dies on the thread that asked.
+    // Moved, so that the exception is destroyed on the thread of the caller.
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
     if constexpr (!std::is_void_v<value_type>) return std::move(*value);
   }
@@ -58,8 +58,8 @@ struct initiate_blocking_call {
   }
 };
 
-/// Calls a function that may block on the threads of `threads`, and comes back to the caller's executor with its result or its
-/// exception. It cannot be interrupted: whoever calls disables cancellation first.
+/// Calls a function that may block on the threads of `threads`, and returns to the caller's executor with its result or its exception. The
+/// call cannot be interrupted: the caller disables cancellation first.
 template <class Function>
 task<std::invoke_result_t<Function&>> run_on(boost::asio::any_io_executor threads, Function function) {
   auto const call = std::make_shared<blocking_call<Function>>(std::move(function));

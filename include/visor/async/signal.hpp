@@ -11,8 +11,8 @@
 
 namespace visor::detail {
 
-/// Lets one coroutine sleep until a time has passed or somebody notifies it, whichever comes first. A notification that comes while
-/// nobody sleeps is kept. All calls on one strand.
+/// Lets one coroutine sleep until a time has passed or a notification comes, whichever is first. A notification is kept while no coroutine
+/// sleeps. All calls must be on one strand.
 template <timekeeper Clock>
 class signal {
  public:
@@ -23,7 +23,8 @@ class signal {
     timer_.cancel();
   }
 
-  /// \return whether it was notified
+  /// Waits for a notification, for at most `length`.
+  /// \return true when it was notified
   task<bool> wait_for(duration length) {
     if (!notified_) {
       auto sleep = timer_.async_wait_for(length, boost::asio::as_tuple(boost::asio::use_awaitable));

@@ -14,16 +14,16 @@
 
 namespace visor::detail {
 
-/// Brings a completion from a thread of ours back to its caller's executor, which has work to do until then.
+/// Posts a completion from a thread of the library to its caller's executor, which counts it as outstanding work until then.
 ///
-/// The completion may be what ends the caller's context, and a strand of a context that is gone must not even be dropped. So the
-/// completion waits until this thread has let go of the executor: a few instructions, and seldom met.
+/// The completion may destroy the caller's context, and a strand of a destroyed context must not even be released. The completion therefore
+/// waits until this thread has released the executor: a few instructions, and rarely needed.
 template <class Handler>
 class way_back {
  public:
   explicit way_back(Handler handler) : caller_(std::make_unique<caller>(std::move(handler))) {}
 
-  /// Once.
+  /// Completes the operation. Must be called once.
   template <class... Args>
   void go(Args... args) {
     auto const left = std::make_shared<std::atomic_flag>();
@@ -39,7 +39,7 @@ class way_back {
   }
 
  private:
-  /// Behind a pointer, because handlers there are that still have their executor when they were moved from (executor_binder).
+  /// Held by pointer, because some handlers keep their executor after a move (executor_binder).
   struct caller {
     using executor_type = boost::asio::associated_executor_t<Handler>;
     using tracked =
@@ -55,7 +55,7 @@ class way_back {
     Handler handler;
   };
 
-  /// Waits also where the context is destroyed before the completion could run.
+  /// Waits in its destructor as well, for a context that is destroyed before the completion could run.
   class arrival {
    public:
     explicit arrival(std::shared_ptr<std::atomic_flag> left) noexcept : left_(std::move(left)) {}

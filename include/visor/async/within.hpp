@@ -28,9 +28,9 @@ task<> sleep_for(boost::asio::any_io_executor executor, Clock clock, duration le
   }
 }
 
-/// Awaits an operation for a length of time at most. When that is over the operation is cancelled (terminal), and its end awaited.
-/// \return its result, or a default value when the time was over; for an operation without a result whether it ended by itself
-/// \throws what the operation throws in time
+/// Awaits an operation for at most `length`. After that it cancels the operation (terminal) and awaits its end.
+/// \return the result of the operation, or a default value after the timeout; for an operation without a result, true when it ended in time
+/// \throws the exception of the operation, if it ended in time
 template <class T = void, timekeeper Clock>
 task<std::conditional_t<std::is_void_v<T>, bool, T>> within(boost::asio::any_io_executor executor, Clock clock, duration length,
                                                             task<T> work) {

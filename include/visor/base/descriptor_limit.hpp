@@ -11,11 +11,11 @@
 
 namespace visor::detail {
 
-/// The soft limit of open descriptors that this process had before `raise_descriptor_limit`; RLIM_INFINITY: it was not raised. Programs
-/// that it starts get this one back: some use select(), which cannot handle descriptors from 1024, or close every possible descriptor.
+/// The soft limit of open descriptors that this process had before `raise_descriptor_limit`; RLIM_INFINITY: it was not raised. Child
+/// programs get this limit back: some use select(), which cannot handle descriptors from 1024, or close every possible descriptor.
 inline std::atomic<rlim_t> original_descriptor_limit{RLIM_INFINITY};
 
-/// Raises the soft limit of open descriptors of this process to the hard one. Called before there are other threads.
+/// Raises the soft limit of open descriptors of this process to the hard one. Must be called before other threads exist.
 inline void raise_descriptor_limit() noexcept {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
@@ -24,7 +24,7 @@ inline void raise_descriptor_limit() noexcept {
   if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) original_descriptor_limit = before;
 }
 
-/// Gives a child between clone and exec the limit that its parent was started with. Allocates nothing.
+/// Restores the original limit of the parent in a child, between clone and exec. Allocates nothing.
 inline void restore_descriptor_limit() noexcept {
   rlimit limit{};
   rlim_t const before = original_descriptor_limit;
@@ -33,8 +33,8 @@ inline void restore_descriptor_limit() noexcept {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// Whether a new descriptor is one of the last ones, which jobs leave to others such as connections to the database. The lowest free
-/// descriptor is given out, so a high one tells that few are left.
+/// True when a new descriptor is one of the last ones, which jobs leave to others such as connections to the database. The system hands out
+/// the lowest free descriptor, so a high number means that few are left.
 inline bool is_reserved_descriptor(int descriptor) noexcept {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
@@ -42,7 +42,8 @@ inline bool is_reserved_descriptor(int descriptor) noexcept {
   return static_cast<rlim_t>(descriptor) >= limit.rlim_cur - reserve;
 }
 
-/// The answer of the system to a job that wants a descriptor: 0 when there is one for it, else an `errno`.
+/// Checks whether the system has a descriptor for a job.
+/// \return 0 when there is one, else an `errno`
 inline int lack_of_descriptors() noexcept {
   int const probe = ::eventfd(0, EFD_CLOEXEC);
   if (probe < 0) return errno;

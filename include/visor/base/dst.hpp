@@ -8,13 +8,13 @@
 
 namespace visor {
 
-/// A time of the day that the clocks skip: run once, at the first instant after the gap, or not at all.
+/// The treatment of a time of day that the clocks skip: run once, at the first instant after the gap, or not at all.
 BOOST_DEFINE_ENUM_CLASS(dst_gap, run, skip)
 
-/// A time of the day that the clocks repeat: run the first time, both times, or the last time.
+/// The treatment of a time of day that the clocks repeat: run the first time, both times, or the last time.
 BOOST_DEFINE_ENUM_CLASS(dst_overlap, first, both, last)
 
-/// What a schedule does when the clocks change. What is not said follows the hour of its expression: fixed hours (numbers, lists,
+/// The behaviour of a schedule when the clocks change. An unset member follows the hour of the expression. Fixed hours (numbers, lists,
 /// ranges, `H`) mean `run` and `first`; an interval (`*`, `*/n`, `a/n`, `H/n`) follows real time, which is `skip` and `both`.
 struct dst_policy {
   std::optional<dst_gap> gap;

@@ -9,34 +9,34 @@
 
 namespace visor {
 
-/// What went wrong, in words that hold for every database. User code compares with these, never with a vendor's numbers.
+/// The portable error codes, with one meaning for every database. User code compares with these, never with a vendor's numbers.
 enum class condition {
-  invalid_argument = 1,   ///< a value is not allowed, by visor or by the database, however often it is tried; nothing was done
-  not_found,              ///< what was named does not exist
-  already_exists,         ///< what was to be made exists
-  conflict,               ///< it has changed, or its state does not allow this
+  invalid_argument = 1,   ///< visor or the database refuses a value, however often it is tried; nothing was done
+  not_found,              ///< the named object does not exist
+  already_exists,         ///< the object to create exists already
+  conflict,               ///< the object has changed, or its state does not allow the operation
   lease_lost,             ///< this node's lease ran out or was taken over: nothing was written
-  lease_held,             ///< another node holds what only one may hold
+  lease_held,             ///< another node holds a lease that only one may hold
   connection_failed,      ///< no connection could be made
   connection_lost,        ///< the connection broke; nothing was written
-  outcome_unknown,        ///< the connection broke while committing: written or not, only a look can tell
+  outcome_unknown,        ///< the connection broke during the commit: only a read can tell whether it took effect
   timeout,                ///< the deadline passed
-  cancelled,              ///< the caller gave up
-  busy,                   ///< locked by another process for longer than we wait
-  serialization_failure,  ///< the database asks to repeat the transaction
-  deadlock,               ///< the database ended the transaction to free another
+  cancelled,              ///< the caller cancelled the operation
+  busy,                   ///< locked by another process for longer than the timeout
+  serialization_failure,  ///< the database asks for a retry of the transaction
+  deadlock,               ///< the database aborted the transaction to free another
   unique_violation,       ///< a unique key is taken
   read_only,              ///< the database or its file cannot be written
-  disk_full,              ///< no room
-  corrupt,                ///< not a database, or a damaged one
-  replaced,         ///< the database is not the one that was opened: its file is gone, or another one is there; nothing counts any more
-  schema_mismatch,  ///< the tables are of another version
-  restored,         ///< the database is an older state than this process has written: somebody restored a backup
-  superseded,       ///< a newer program migrated the tables while this one ran
+  disk_full,              ///< no space is left
+  corrupt,                ///< the file is no database, or is damaged
+  replaced,               ///< the database is not the one that was opened: its file is gone or was replaced; nothing counts any more
+  schema_mismatch,        ///< the tables are of another version
+  restored,               ///< the database is older than this process has written: a backup was restored
+  superseded,             ///< a newer program migrated the tables while this one ran
   authentication_failed,  ///< the server refused user or password
-  tls_failed,             ///< no TLS as it was asked for
-  unsupported,            ///< this driver cannot do that
-  closed,                 ///< used after it was closed
+  tls_failed,             ///< TLS could not be set up as requested
+  unsupported,            ///< this driver does not support the operation
+  closed,                 ///< the object was used after it was closed
   handler_failed,         ///< the job's own code failed
   internal,               ///< a fault of visor
 };
@@ -90,13 +90,13 @@ inline boost::system::error_category const& visor_category() noexcept {
 /// Makes `condition` usable as a `boost::system::error_code`. Found by argument-dependent lookup.
 inline boost::system::error_code make_error_code(condition what) noexcept { return {static_cast<int>(what), visor_category()}; }
 
-/// The exception of the library. `what()` is one line for a person: the field, the place and the remedy, and never a secret.
-/// `code()` is the portable condition. Text that came from a server is kept apart, since it may repeat what users sent.
+/// The exception of the library. `what()` is one line for a person: the field, the place and the remedy, and never a secret. `code()` is
+/// the portable condition. Text that came from a server is kept apart, since it may repeat user data.
 class error : public boost::system::system_error {
  public:
   /// \param what the portable condition
   /// \param message one line, without a full stop, that names the place and the remedy
-  /// \param server_text what the database itself said, as it said it; may be empty
+  /// \param server_text the words of the database itself, unchanged; may be empty
   error(condition what, std::string message, std::string server_text = {})
       : boost::system::system_error(make_error_code(what)), message_(std::move(message)), server_text_(std::move(server_text)) {
     if (!server_text_.empty()) whole_ = message_ + ": " + server_text_;
@@ -113,10 +113,10 @@ class error : public boost::system::system_error {
   std::string whole_;
 };
 
-/// Whether some value of a write is refused for good, while the same write with other values may succeed.
+/// True when a write is refused for good because of one of its values, while the same write with other values may succeed.
 inline bool is_refusal(condition what) noexcept { return what == condition::invalid_argument; }
 
-/// Whether repeating the whole operation may succeed and cannot do it twice.
+/// True when a retry of the whole operation may succeed and cannot do it twice.
 inline bool is_transient(condition what) noexcept {
   return what == condition::busy || what == condition::serialization_failure || what == condition::deadlock ||
          what == condition::connection_lost || what == condition::connection_failed;

@@ -11,8 +11,8 @@
 
 namespace visor {
 
-/// The path that is meant by one which begins with `~/`, as in a shell: below HOME, or, without that, below the folder that the system
-/// knows for this user. Any other path, and one where there is no such folder, is returned as it is. Thread-safe while nobody sets HOME.
+/// Expands a leading `~/` as a shell does: to HOME or, without HOME, to the folder that the system knows for this user. Any other path is
+/// returned unchanged, and so is every path when there is no such folder. Thread-safe while no thread sets HOME.
 inline std::string with_home(std::string_view path) {
   if (!path.starts_with("~/")) return std::string(path);
   std::string home;

@@ -10,7 +10,7 @@
 
 namespace visor::detail {
 
-/// Text in which `%40` and the like stand for the bytes that they name; a lone `%` stands for itself.
+/// Decodes percent escapes: `%40` and the like become the bytes that they name; a lone `%` stands for itself.
 inline std::string percent_decoded(std::string_view text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -23,14 +23,14 @@ inline std::string percent_decoded(std::string_view text) {
   return result;
 }
 
-/// What is wrong with the URL of a webhook, and at which byte.
+/// A fault in the URL of a webhook, and the byte where it is.
 struct url_fault {
-  std::string_view message;  ///< empty: nothing is wrong
+  std::string_view message;  ///< empty: no fault
   std::size_t offset = 0;
 };
 
-/// Checks an absolute `http` or `https` URL (RFC 3986): scheme, host, port, and that only allowed characters and well-formed percent
-/// escapes occur. User and password are refused: they would be shown wherever the URL is. O(n).
+/// Checks an absolute `http` or `https` URL (RFC 3986): scheme, host, port, allowed characters and well-formed percent escapes. User and
+/// password are refused: they would be shown wherever the URL is. O(n).
 inline url_fault check_url(std::string_view url) noexcept {
   auto const letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   auto const digit = [](char c) { return c >= '0' && c <= '9'; };

@@ -5,11 +5,11 @@
 
 namespace visor::detail {
 
-/// Whether a descriptor is ready for `events` (POLLIN, POLLOUT) or has failed.
+/// True when a descriptor is ready for `events` (POLLIN, POLLOUT) or has failed.
 ///
-/// A wait of Asio's for a descriptor may end although nothing has come, where a context has several threads: one thread closes
-/// a descriptor while another holds an event for it, and a third that opens one is given the same record and with it the event.
-/// Reads and writes are tried again by Asio itself; whoever only waits asks this afterwards, and waits again when it says no.
+/// Where a context has several threads, an Asio wait for a descriptor may end without an event. One thread closes a descriptor while
+/// another thread holds an event for it. A third thread opens a descriptor and gets the same record, and with it the event. Asio itself
+/// repeats reads and writes; a caller that only waits checks `is_ready` afterwards and waits again when it is false.
 inline bool is_ready(int descriptor, short events) noexcept {
   pollfd asked{descriptor, events, 0};
   return ::poll(&asked, 1, 0) > 0;

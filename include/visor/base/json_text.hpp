@@ -14,26 +14,26 @@
 #include <system_error>
 #include <utility>
 
-/// JSON as it is written. Everything that reads or passes on a payload uses this scanner, so that all of it has the same limits and a
-/// number stays the digits that somebody wrote. It makes no tree: a text of any size costs O(bytes) time and O(depth) space.
+/// JSON in its written form. All code that reads or passes on a payload uses this scanner, so that all of it has the same limits and a
+/// number keeps the digits of its author. The scanner builds no tree: a text of any size costs O(bytes) time and O(depth) space.
 namespace visor {
 
-/// The bounds of every payload, wherever it comes from. A number must be one that a `double` can hold, neither overflowing nor
-/// becoming zero; how many digits it has does not matter.
+/// The bounds of every payload, from any source. A number must be one that a `double` can hold, neither overflowing nor becoming zero; its
+/// count of digits does not matter.
 struct json_limits {
-  static constexpr std::size_t depth = 200;               ///< arrays and objects within one another
-  static constexpr std::size_t bytes = 16 * 1024 * 1024;  ///< of a payload; a database may take less
+  static constexpr std::size_t depth = 200;               ///< nesting of arrays and objects
+  static constexpr std::size_t bytes = 16 * 1024 * 1024;  ///< of a payload; a database may accept less
 };
 
 namespace detail {
 
-/// Why a text is not taken, and where.
+/// The reason why a text is refused, and where.
 struct json_fault {
   std::size_t offset = 0;  ///< in bytes, from 0
   std::string path;        ///< of the value: `items[2].pages`; empty for the whole text
   std::string reason;      ///< continues a sentence that began with the name of the text
 
-  /// The reason with the field, or the byte, that it is about.
+  /// Returns the reason together with its field or its byte.
   std::string message() const {
     return path.empty() ? reason + " (at byte " + std::to_string(offset + 1) + ")" : "has a field \"" + path + "\" that " + reason;
   }
@@ -62,12 +62,12 @@ inline bool is_json_number(std::string_view text) noexcept {
   return at == text.size();
 }
 
-/// Whether every digit of the mantissa of a JSON number is zero.
+/// True when every digit of the mantissa of a JSON number is zero.
 inline bool is_zero(std::string_view number) noexcept {
   return number.substr(0, number.find_first_of("eE")).find_first_of("123456789") == number.npos;
 }
 
-/// Decimal digits without zeros at either end, and what the last of them is worth.
+/// Decimal digits without zeros at either end, and the power of ten of the last digit.
 struct decimal_number {
   std::string digits;
   std::int64_t exponent = 0;
@@ -100,7 +100,7 @@ inline decimal_number as_decimal(std::string_view number) {
   return result;
 }
 
-/// What keeps a JSON number from being read by others: it continues a sentence about the field. Empty: nothing.
+/// The reason why other programs cannot read a JSON number; it continues a sentence about the field. Empty: there is none.
 inline std::string_view number_fault(std::string_view number) {
   // The largest double has 309 digits.
   if (number.size() < 300 && number.find_first_of("eE") == number.npos) return {};
@@ -112,9 +112,9 @@ inline std::string_view number_fault(std::string_view number) {
   return small ? "is so small that programs read it as 0" : "is larger than any program can read";
 }
 
-/// Whether a C++ program that reads a JSON number, as a whole number of 64 bits or a `double`, can write all of its digits again.
+/// True when a C++ program that reads a JSON number, as an integer of 64 bits or a `double`, can write all of its digits again.
 inline bool keeps_digits(std::string_view number) {
-  if (number.size() <= 15) return true;  // so many digits, or fewer and a power of ten, survive in a double
+  if (number.size() <= 15) return true;  // a double keeps 15 digits, also with a power of ten
   char const* const end = number.data() + number.size();
   std::int64_t whole = 0;
   std::uint64_t natural = 0;
@@ -127,7 +127,7 @@ inline bool keeps_digits(std::string_view number) {
   return as_decimal(number) == as_decimal(std::string_view(shortest.data(), written.ptr));
 }
 
-/// One way through a JSON text.
+/// A single pass over a JSON text.
 class json_scanner {
  public:
   /// \param text must outlive this
@@ -135,7 +135,8 @@ class json_scanner {
 
   /// Reads the whole text.
   /// \param field called as `field(key, value)`, both as they are written, for each field at the top of an object
-  /// \param number called for each number; what it returns, if that is not empty, is the reason to refuse it
+  /// \param number called for each number; a result that is not empty is the reason to refuse the number
+  /// \return the first fault, or nothing
   template <class Field, class Number>
   std::optional<json_fault> scan(Field&& field, Number&& number) {
     for (;;) {
@@ -181,7 +182,7 @@ class json_scanner {
           }
         }
       }
-      // Behind a value, or before the bracket that closes an empty group.
+      // Here `at_` is behind a value, or at the bracket that closes an empty group.
       for (bool more = false; !more;) {
         if (closed) {
           ++at_;
@@ -249,7 +250,7 @@ class json_scanner {
     return text_.substr(begin, at_ - begin);
   }
 
-  /// The code unit of `\uXXXX`, of which `at_` is the first digit; -1 if it is none.
+  /// Takes the code unit of `\uXXXX`; `at_` is at its first digit. -1 when it is malformed.
   int take_unit() noexcept {
     unsigned unit = 0;
     if (text_.size() - at_ < 4) return -1;
@@ -259,7 +260,7 @@ class json_scanner {
     return static_cast<int>(unit);
   }
 
-  /// From one quotation mark to behind the other. False: `at_` is where it is broken.
+  /// Skips a string from its opening quotation mark to behind the closing one. False when it is malformed; `at_` is then at the fault.
   bool skip_string() noexcept {
     ++at_;
     while (at_ < text_.size()) {
@@ -278,7 +279,7 @@ class json_scanner {
       int const unit = take_unit();
       if (unit < 0 || (unit >= 0xDC00 && unit <= 0xDFFF)) return false;
       if (unit < 0xD800 || unit > 0xDBFF) continue;
-      if (text_.substr(at_, 2) != "\\u") return false;  // half a character
+      if (text_.substr(at_, 2) != "\\u") return false;  // a surrogate without its pair
       at_ += 2;
       if (int const low = take_unit(); low < 0xDC00 || low > 0xDFFF) return false;
     }
@@ -293,7 +294,7 @@ class json_scanner {
     return json_fault{at_, whole ? std::string() : path(), std::move(reason)};
   }
 
-  /// Where `at_` is, short enough for a message.
+  /// The path of the value at `at_`, short enough for a message.
   std::string path() const {
     constexpr std::size_t longest = 60;
     std::string result;
@@ -322,10 +323,10 @@ class json_scanner {
 inline constexpr auto no_json_field = [](std::string_view, std::string_view) {};
 inline constexpr auto any_json_number = [](std::string_view) { return std::string_view(); };
 
-/// What keeps a text from being a payload, but for its size and characters; see `json_limits`.
+/// Returns the first fault that keeps a text from being a payload, except for its size and characters; see `json_limits`.
 inline std::optional<json_fault> find_json_fault(std::string_view text) { return json_scanner(text).scan(no_json_field, any_json_number); }
 
-/// The same for a program that must read every number: one with more digits than it can keep is refused, too.
+/// The same for a program that must read every number: it also refuses a number with more digits than the program can keep.
 inline std::optional<json_fault> find_lost_digits(std::string_view text) {
   auto const number = [](std::string_view digits) {
     return keeps_digits(digits) ? std::string_view() : std::string_view("has more digits than a number of 64 bits can hold");
@@ -334,7 +335,7 @@ inline std::optional<json_fault> find_lost_digits(std::string_view text) {
 }
 
 /// Calls `field(key, value)`, both as they are written, for each field at the top of an object.
-/// \return false for a text that is not JSON; then some calls may have been made
+/// \return false for a text that is not JSON; some calls may have been made by then
 template <class Field>
 bool for_each_json_field(std::string_view text, Field&& field) {
   return !json_scanner(text).scan(field, any_json_number);
@@ -356,7 +357,7 @@ inline void append_utf8(std::string& out, std::uint32_t code) {
   put(0x80 | (code & 0x3F));
 }
 
-/// What the inside of a JSON string means. The text must be one that `json_scanner` has passed.
+/// Decodes the inside of a JSON string. `json_scanner` must have accepted the text.
 inline std::string unescaped_json(std::string_view inside) {
   std::string result;
   result.reserve(inside.size());
@@ -390,15 +391,16 @@ inline std::string unescaped_json(std::string_view inside) {
   return result;
 }
 
-/// A text, number or boolean as plain text: what the string means, the number as it is written. Nothing for `null`, arrays and objects.
-/// \param value a JSON value that `json_scanner` has passed
+/// Returns a string, number or boolean as plain text: a string decoded, a number as it is written. Nothing for `null`, arrays and objects.
+/// \param value a JSON value that `json_scanner` has accepted
 inline std::optional<std::string> json_scalar_text(std::string_view value) {
   if (value.empty() || value.front() == '{' || value.front() == '[' || value == "null") return std::nullopt;
   if (value.front() == '"') return unescaped_json(value.substr(1, value.size() - 2));
   return std::string(value);
 }
 
-/// The value of a field at the top of an object, as it is written. Of several with one name the last counts, as nearly everywhere.
+/// Returns the value of a field at the top of an object, as it is written. Of several fields with one name the last counts, as nearly
+/// everywhere.
 inline std::optional<std::string_view> find_json_field(std::string_view text, std::string_view name) {
   std::optional<std::string_view> result;
   auto const look = [&](std::string_view key, std::string_view value) {
@@ -408,7 +410,7 @@ inline std::optional<std::string_view> find_json_field(std::string_view text, st
   return result;
 }
 
-/// The same JSON without blanks and line breaks between its parts.
+/// Returns the same JSON without blanks and line breaks between its parts.
 inline std::string compact_json(std::string_view text) {
   std::string result;
   result.reserve(text.size());

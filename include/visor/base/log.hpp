@@ -10,8 +10,8 @@ namespace visor {
 
 BOOST_DEFINE_ENUM_CLASS(log_level, debug, info, warning, error)
 
-/// Where the library says what happens: one line for each event, without a line end, never with a secret. Called from any thread
-/// that the library runs on, which waits meanwhile (`log_buffer` has a thread for that); it must not throw. An empty one is silence.
+/// The log output of the library: one line for each event, without a line end, never with a secret. Any thread of the library may call it
+/// and waits meanwhile (`log_buffer` has a thread for that); it must not throw. An empty sink disables logging.
 using log_sink = std::function<void(log_level, std::string_view)>;
 
 }  // namespace visor

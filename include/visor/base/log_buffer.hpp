@@ -20,10 +20,10 @@
 
 namespace visor {
 
-/// A log sink that never blocks its callers: a thread of its own hands the lines on, in their order.
+/// A log sink that never blocks its callers: a thread of its own writes the lines, in their order.
 ///
-/// While the thread waits (for a full pipe, a stopped terminal, a slow callback), lines wait in a buffer. When that is full, new lines
-/// are dropped and counted, and a warning tells the number as soon as lines flow again.
+/// While the thread waits (for a full pipe, a stopped terminal, a slow callback), lines wait in a buffer. When the buffer is full, new
+/// lines are dropped and counted, and a warning reports the number as soon as lines flow again.
 ///
 /// Thread-safety: all members, and the sinks, may be called from any thread. Sinks may outlive the buffer: they are silent then.
 class log_buffer {
@@ -35,19 +35,19 @@ class log_buffer {
   static constexpr std::chrono::seconds usual_patience{2};
 
   /// \param to called on the buffer's thread; a throw counts the line as dropped
-  /// \param capacity bytes of the lines that wait; as many again may be with the thread
-  /// \param patience how long the destructor waits for what is left
+  /// \param capacity bytes of the waiting lines; the thread may hold as many again
+  /// \param patience the longest time that the destructor waits for the remaining lines
   explicit log_buffer(writer to, std::size_t capacity = usual_capacity, duration patience = usual_patience)
       : state_(std::make_shared<state>(std::move(to), capacity)), patience_(patience) {}
 
-  /// The same for a sink. An empty one makes all sinks of the buffer empty.
+  /// The same for a sink. An empty sink makes all sinks of the buffer empty.
   explicit log_buffer(log_sink to, std::size_t capacity = usual_capacity, duration patience = usual_patience)
       : log_buffer(as_writer(std::move(to)), capacity, patience) {}
 
   log_buffer(log_buffer const&) = delete;
   log_buffer& operator=(log_buffer const&) = delete;
 
-  /// Hands on what is left, for as long as `patience` at most. A call that goes on a quarter longer is left behind with its thread.
+  /// Writes the remaining lines, for at most `patience`. A call that takes a quarter longer is left behind with its thread.
   ~log_buffer() {
     flush(patience_);
     std::unique_lock lock(state_->mutex);
@@ -65,14 +65,14 @@ class log_buffer {
       thread_.detach();
   }
 
-  /// Empty when there is nothing to write to.
+  /// Returns a sink for the buffer; an empty one when there is nothing to write to.
   log_sink sink() {
     if (!state_->write) return {};
     start();
     return [state = state_](log_level level, std::string_view line) { state->add(level, line); };
   }
 
-  /// Waits until everything that was logged before is handed on. \return false when that took longer
+  /// Waits until all lines that were logged before are written. \return false when that takes longer
   bool flush(duration longest) {
     std::unique_lock lock(state_->mutex);
     return state_->changed.wait_for(lock, longest, [this] { return state_->lines.empty() && state_->dropped == 0 && !state_->is_writing; });
@@ -147,11 +147,11 @@ class log_buffer {
 
     writer const write;
     std::size_t const capacity;
-    std::uint64_t unreported = 0;  // of the thread
-    std::mutex mutex;              // of what follows
+    std::uint64_t unreported = 0;  // used by the thread only
+    std::mutex mutex;              // guards the members below
     std::condition_variable changed;
     std::vector<entry> lines;
-    std::size_t waiting = 0;  // bytes of them
+    std::size_t waiting = 0;  // bytes in `lines`
     std::uint64_t dropped = 0;
     bool is_writing = false;
     bool is_closed = false;
@@ -169,7 +169,7 @@ class log_buffer {
   void start() {
     std::scoped_lock const lock(state_->mutex);
     if (thread_.joinable()) return;
-    // Signals are for the threads of the program.
+    // Signals belong to the threads of the program.
     sigset_t all, before;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -10,8 +10,8 @@
 
 namespace visor {
 
-/// The number of single-character insertions, deletions, replacements and swaps of neighbours that turn one text into the other, no
-/// place being touched twice (optimal string alignment). O(a·b) time, O(b) space.
+/// Counts the single-character insertions, deletions, replacements and swaps of neighbours that turn one text into the other; no place is
+/// touched twice (optimal string alignment). O(a·b) time, O(b) space.
 inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1);
   std::vector<std::size_t> above(b.size() + 1);
@@ -29,7 +29,7 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-/// The candidate closest to `text`, or an empty view when none is near enough to be what was meant: more than a third of the
+/// Returns the candidate closest to `text`, or an empty view when none is near enough. A candidate is too far when more than a third of the
 /// longer of the two would have to change.
 template <std::ranges::input_range Candidates>
 std::string_view nearest(std::string_view text, Candidates const& candidates) {

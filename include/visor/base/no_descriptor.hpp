@@ -8,8 +8,7 @@
 
 namespace visor::detail {
 
-/// A text that names the lack and its remedy, where the system has no file descriptor for this process, or for anybody. It is empty for
-/// any other reason.
+/// Names the lack of file descriptors and its remedy, for this process or for the whole system. Empty for any other reason.
 /// \param reason an `errno`
 inline std::string why_no_descriptor(int reason) {
   if (reason == EMFILE) return "this process has no file descriptor left: raise its limit (ulimit -n, LimitNOFILE= of systemd)";
@@ -17,7 +16,7 @@ inline std::string why_no_descriptor(int reason) {
   return {};
 }
 
-/// The same for the words of a library, which has the text of the reason or, in parentheses, its number.
+/// The same for the error text of a library, which contains the text of the reason or, in parentheses, its number.
 inline std::string why_no_descriptor(std::string_view words) {
   for (int const reason : {EMFILE, ENFILE})
     for (std::string const& sign : {std::generic_category().message(reason), "(" + std::to_string(reason) + ")"})

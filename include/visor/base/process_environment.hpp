@@ -8,7 +8,7 @@
 
 namespace visor {
 
-/// Looks up a variable of the environment: its value, or nothing when it is not set.
+/// Looks up an environment variable: its value, or nothing when it is not set.
 using environment = std::function<std::optional<std::string>(std::string const& name)>;
 
 /// The environment of this process. Not safe against a `setenv` in another thread, as `getenv` itself.

@@ -16,25 +16,26 @@
 
 namespace visor::detail {
 
-/// Where `execvp` looks when there is no PATH.
+/// The folders that `execvp` searches when there is no PATH.
 inline constexpr std::string_view usual_path = "/usr/local/bin:/usr/bin:/bin";
 
-/// The file that a program's name means, or what keeps it from being run.
+/// The file that a program's name resolves to, or the problem that keeps it from being run.
 struct program_search {
   std::string file;
-  std::string problem;  ///< empty when the program can be run; otherwise it begins with the name of what was looked at
+  std::string problem;  ///< empty when the program can be run; otherwise it begins with the name of the file
   program_search(std::string found, std::string wrong) : file(std::move(found)), problem(std::move(wrong)) {}
 };
 
-/// A file that a program's name may mean.
+/// A file that a program's name may resolve to.
 struct program_candidate {
   std::string file;
-  std::string folder;  ///< of PATH; empty: the name was a path
+  std::string folder;  ///< the folder of PATH; empty: the name was a path
   program_candidate(std::string at, std::string in) : file(std::move(at)), folder(std::move(in)) {}
 };
 
-/// The files that a name means to a command that is started in `folder`, in the order of the search: a name without a slash is one in the
-/// folders of `path`; what is relative is below `folder`, or where this process is when that is empty. Looks at no file.
+/// Lists the files that a name may mean to a command that is started in `folder`, in the order of the search. A name without a slash is
+/// searched in the folders of `path`. A relative path is below `folder` or, when that is empty, below the current folder of this process.
+/// Accesses no file.
 inline std::vector<program_candidate> program_candidates(std::string const& name, std::string_view path, std::string const& folder) {
   auto const below = [&](std::string const& file) { return file.starts_with('/') || folder.empty() ? file : folder + "/" + file; };
   std::vector<program_candidate> candidates;
@@ -52,8 +53,9 @@ inline std::vector<program_candidate> program_candidates(std::string const& name
   }
 }
 
-/// What keeps this user from running a file, as an error's number; 0 when nothing does. ENOEXEC: no right to. ENOENT also where its folder
-/// of PATH may not be entered, since that holds the program no more than one that is not there. Allocates nothing: a child calls it.
+/// Returns the reason why this user cannot run a file, as an `errno`; 0 when there is none. ENOEXEC means that the right to execute is
+/// missing. ENOENT is also the answer when this user cannot enter the folder of PATH: the search goes on as for an absent file. Allocates
+/// nothing: a child process calls it.
 inline int obstacle_to_running(program_candidate const& candidate) noexcept {
   char const* const file = candidate.file.c_str();
   struct stat about{};
@@ -80,8 +82,8 @@ inline std::string obstacle_text(int code) {
   }
 }
 
-/// What a search came to.
-/// \param obstacles for each candidate that was looked at, in their order; nothing was looked at behind a 0
+/// Turns the results of a search into its answer.
+/// \param obstacles one for each candidate that was checked, in their order; the search ends at the first 0
 inline program_search search_result(std::string const& name, std::string_view path, std::vector<program_candidate> const& candidates,
                                     std::span<int const> obstacles) {
   for (std::size_t i = 0; i < obstacles.size(); ++i)
@@ -91,7 +93,7 @@ inline program_search search_result(std::string const& name, std::string_view pa
   return {"", name + " is in no folder of PATH (" + std::string(path) + "): give its full path or change PATH"};
 }
 
-/// Looks for a program as a command that is started in `folder` does; see `program_candidates`.
+/// Searches for a program as a command that is started in `folder` does; see `program_candidates`.
 inline program_search find_program(std::string const& name, std::string_view path, std::string const& folder) {
   auto const candidates = program_candidates(name, path, folder);
   std::vector<int> obstacles;

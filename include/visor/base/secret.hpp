@@ -8,8 +8,8 @@
 
 namespace visor {
 
-/// Text that must not be seen: a password, a token. It cannot be printed, compared by eye or turned into a string by accident;
-/// whoever needs the text says so with `reveal()`.
+/// Text that must not be seen: a password, a token. It cannot be printed, compared by eye or turned into a string by accident; code that
+/// needs the text calls `reveal()`.
 class secret {
  public:
   secret() = default;
@@ -27,7 +27,7 @@ class secret {
   std::string text_;
 };
 
-/// What is shown in the place of a secret.
+/// The text that is shown in place of a secret.
 inline constexpr std::string_view masked = "********";
 
 }  // namespace visor

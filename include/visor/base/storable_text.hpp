@@ -28,14 +28,14 @@ inline std::size_t storable_sequence(std::string_view text) noexcept {
   return length;
 }
 
-/// How much of the front is ASCII without NUL, in steps of eight bytes: most texts are nothing else, and each job has some to be looked at.
+/// Measures the front of ASCII without NUL, in steps of eight bytes. Most texts are nothing else, and every job has texts to check.
 inline std::size_t plain_front(std::string_view text) noexcept {
   constexpr std::uint64_t each = 0x0101010101010101;
   constexpr std::uint64_t highest = each << 7;
   std::size_t plain = 0;
   for (std::uint64_t bytes; text.size() - plain >= sizeof bytes; plain += sizeof bytes) {
     std::memcpy(&bytes, text.data() + plain, sizeof bytes);
-    // A NUL borrows when one is taken from each byte, and so may its neighbour, which is then looked at by itself.
+    // The subtraction borrows at a NUL, and possibly at its neighbour too; such a neighbour is then checked by itself.
     if (((bytes | (bytes - each)) & highest) != 0) break;
   }
   return plain;
@@ -43,7 +43,7 @@ inline std::size_t plain_front(std::string_view text) noexcept {
 
 }  // namespace detail
 
-/// Whether the text is well-formed UTF-8 without NUL: what every supported database stores unchanged. O(n).
+/// True when the text is well-formed UTF-8 without NUL, which every supported database stores unchanged. O(n).
 inline bool is_storable_text(std::string_view text) noexcept {
   for (;;) {
     text.remove_prefix(detail::plain_front(text));
@@ -54,14 +54,14 @@ inline bool is_storable_text(std::string_view text) noexcept {
   }
 }
 
-/// Whether a name has a blank at its end: to some databases it is then the name without it, to others another one. So no name may.
+/// True when a name ends with a blank. Some databases ignore that blank and others do not, so no name may have one.
 constexpr bool ends_with_blank(std::string_view name) noexcept { return name.ends_with(' '); }
 
-/// The words of a message about a name that ends with a blank.
+/// The text of the message about a name that ends with a blank.
 inline constexpr char const* blank_at_end =
     "a name cannot end with a blank, which not every database tells from the name without it: leave it out";
 
-/// The front of a text that is longer than `limit` bytes, cut between characters, and how much is missing. The text must be UTF-8.
+/// Cuts a text that is longer than `limit` bytes between characters and appends the number of missing bytes. The text must be UTF-8.
 inline std::string shortened(std::string text, std::size_t limit) {
   if (text.size() <= limit) return text;
   std::size_t const before = text.size();
@@ -71,7 +71,7 @@ inline std::string shortened(std::string text, std::size_t limit) {
   return text += "... [" + std::to_string(before - size) + " bytes more]";
 }
 
-/// The text with U+FFFD in the place of each byte that cannot be stored: for what others wrote and we only keep. O(n).
+/// Replaces each byte that cannot be stored with U+FFFD; for texts that others wrote and visor only stores. O(n).
 inline std::string to_storable_text(std::string text) {
   if (is_storable_text(text)) return text;
   std::string result;

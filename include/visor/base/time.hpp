@@ -11,15 +11,15 @@
 
 namespace visor {
 
-/// A length of time. Microseconds are what every supported database can keep.
+/// A length of time in microseconds, the precision that every supported database can keep.
 using duration = std::chrono::microseconds;
 
-/// A point in time, UTC. There is no local time anywhere but in `cron/`, which turns wall clocks into instants.
+/// A point in time, UTC. Only `cron/` knows local time, and turns it into instants.
 using instant = std::chrono::sys_time<duration>;
 
 namespace detail {
 
-/// Reads exactly `digits` decimal digits at the front of `text` and drops them. False if they are not there.
+/// Reads exactly `digits` decimal digits at the front of `text` and removes them. False if they are not there.
 constexpr bool take_digits(std::string_view& text, int digits, int& value) noexcept {
   if (text.size() < static_cast<std::size_t>(digits)) return false;
   value = 0;
@@ -40,8 +40,8 @@ constexpr bool take_char(std::string_view& text, char wanted) noexcept {
 
 }  // namespace detail
 
-/// Writes an instant as RFC 3339 in UTC: `2026-11-21T14:00:00Z`, with six fraction digits only where they are not zero.
-/// Years outside 0 to 9999 are written with as many digits as they need, from -32767 to 32767, which are those of std::chrono.
+/// Writes an instant as RFC 3339 in UTC: `2026-11-21T14:00:00Z`, with six fraction digits only where they are not zero. Years outside 0 to
+/// 9999 are written with as many digits as they need, from -32767 to 32767, the range of std::chrono.
 inline std::string to_string(instant when) {
   auto const day = std::chrono::floor<std::chrono::days>(when);
   std::chrono::year_month_day const date{day};
@@ -57,8 +57,8 @@ inline std::string to_string(instant when) {
   return result;
 }
 
-/// Reads an RFC 3339 instant: `2026-11-21T14:00:00Z`, a fraction of one to nine digits (cut to microseconds), `Z` or an
-/// offset such as `+02:00`. Nothing when the text is anything else, or names a day or time that does not exist.
+/// Reads an RFC 3339 instant: `2026-11-21T14:00:00Z`, a fraction of one to nine digits (cut to microseconds), `Z` or an offset such as
+/// `+02:00`. Nothing for any other text, and for a day or time that does not exist.
 constexpr std::optional<instant> parse_instant(std::string_view text) noexcept {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
   using detail::take_char;
@@ -97,9 +97,9 @@ constexpr std::optional<instant> parse_instant(std::string_view text) noexcept {
          offset;
 }
 
-/// Reads a length of time: one or more of a whole number and a unit, the larger unit first: `90s`, `1h30m`, `250ms`, `2d`.
-/// Units: `us`, `ms`, `s`, `m`, `h`, `d` (24 hours), `w`. At most 100 years. Nothing when the text is anything else, so also for
-/// a number without a unit, which would leave the reader guessing.
+/// Reads a length of time: one or more of a whole number and a unit, the larger unit first: `90s`, `1h30m`, `250ms`, `2d`. Units: `us`,
+/// `ms`, `s`, `m`, `h`, `d` (24 hours), `w`. At most 100 years. Nothing for any other text, and so for a number without a unit, which would
+/// leave the reader guessing.
 constexpr std::optional<duration> parse_duration(std::string_view text) noexcept {
   struct unit {
     std::string_view name;

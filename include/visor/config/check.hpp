@@ -31,11 +31,11 @@ namespace visor {
 
 namespace detail {
 
-/// What holds between values, and the values that have a grammar of their own.
+/// Checks the constraints between values, and the values that have a grammar of their own.
 class checker {
  public:
-  /// \param file in which a key would stand that is not there
-  /// \param nodes what was read; empty where the settings were made by a program: then errors have no place
+  /// \param file the file that an error about a missing key names
+  /// \param nodes the parts that were read; empty for settings that a program made, whose errors have no place
   checker(settings const& all, std::string file, found_nodes const& nodes) : all_(all), file_(std::move(file)), nodes_(nodes) {
     for (auto const& each : all_.workflows) workflows_.insert(each.name);
     for (auto const& each : all_.node.queues) queues_.insert(each.name);
@@ -56,7 +56,7 @@ class checker {
  private:
   bool is_full() const noexcept { return errors_.size() >= document_limits::errors; }
 
-  /// Where something stands, for a message.
+  /// The source and the place of a value, for a message.
   struct spot {
     std::string origin;
     place at;
@@ -69,16 +69,16 @@ class checker {
 
   bool given(std::string_view path) const { return find(path) != nullptr; }
 
-  /// Whether a value may be repeated in a message.
+  /// Whether a value came from the environment, so that no message may repeat it.
   bool from_environment(std::string_view path) const {
     auto const* const found = find(path);
     return found != nullptr && found->what->from_environment();
   }
 
-  /// How a message calls a value that may not be repeated.
+  /// The description of a value in a message that may not repeat it.
   std::string shown(std::string_view path) const { return find(path)->what->shown(); }
 
-  /// Whether the reader has complained about a key that must be there.
+  /// Whether the reader has already reported that a required key is missing.
   bool reported(std::string_view path) const { return !nodes_.empty() && !given(path); }
 
   spot at(std::string_view path) const {
@@ -93,7 +93,7 @@ class checker {
     return result;
   }
 
-  /// The place of a key, or of the name of what it belongs to.
+  /// The place of a key, or of the name of the entry that has it.
   spot at_or(std::string_view path, source const& otherwise) const {
     return given(path) ? at(path) : spot{file_, {otherwise.line, otherwise.column}};
   }
@@ -118,7 +118,7 @@ class checker {
       if (std::string const path = base + "pool." + fault.field; nodes_.empty() || given(path))
         fail(path, (given(path) ? shown(path) : fault.value) + " is out of range: allowed is " + fault.allowed);
     if (auto const& ssl = all_.storage.connection.ssl) {
-      // One that could not be read is there all the same.
+      // A value that could not be read is set all the same.
       auto const is_set = [&](pem const& value, char const* key) {
         auto const* const found = find(base + key);
         return !value.empty() || (found != nullptr && !found->what->text.empty());
@@ -145,7 +145,7 @@ class checker {
       fail("scheduler.storage.path", "has no meaning for memory: what is taken over would be gone with the process");
     for (std::string const key : {"auto_init", "log_statements", "log_statements.all", "log_statements.slow"}) {
       auto const* const found = find("scheduler.storage." + key);
-      // DB_LOG_QUERIES and the like are there for others, too.
+      // Other programs use DB_LOG_QUERIES and the like, too.
       if (found != nullptr && found->origin.find("environment DB_") == std::string_view::npos)
         fail("scheduler.storage." + key, "has no meaning for memory, which has no tables and no statements");
     }
@@ -168,13 +168,13 @@ class checker {
     if (auto const driver = driver_of_url(url); driver != all_.storage.driver)
       fail(path, "must begin with one of " + listed(schemes_of(all_.storage.driver)) + " for the driver " + name_of(all_.storage.driver) +
                      (driver ? "; this one is for " + name_of(*driver) : ""));
-    // In a file they may stand beside it, unused. Who says it on the command line wants it.
+    // In a file these keys may stand unused beside the connection string. On the command line they are intended.
     for (char const* const key : {"host", "port", "database", "user", "password"})
       if (auto const* const found = find(base + key); found != nullptr && found->origin.starts_with("flag "))
         fail(base + key, "has no effect beside a connection string: give all in --url, or --host too");
   }
 
-  /// `STORE_TYPE` alone says nothing of where the server is.
+  /// `STORE_TYPE` alone does not say where the server is.
   void named_by_parts() {
     std::string const path = "scheduler.storage.driver";
     auto const* const driver = find(path);
@@ -206,7 +206,7 @@ class checker {
         fail("scheduler.node.capabilities", "the name " + in_quotes(each) + " is empty, or has one of + * , :");
   }
 
-  /// A node with it may come later, where there can be several.
+  /// Where there can be several nodes, one with the capability may join later.
   void capability(std::string const& path, workflow const& each) {
     if (each.capability.empty()) return;
     if (ends_with_blank(each.capability)) return fail(path, at_or(path, each.where), blank_at_end);
@@ -216,7 +216,7 @@ class checker {
            "this node, which is the only one, does not have " + in_quotes(each.capability) + ": add it to scheduler.node.capabilities");
   }
 
-  /// A queue that no node serves would keep its jobs for ever. With several nodes another one may serve it.
+  /// Refuses a queue that no node serves, where jobs would wait for ever. With several nodes another one may serve it.
   void queue(std::string const& path, std::string const& name, source const& where) {
     if (all_.ha.enabled) return;
     if (!queues_.contains(name))
@@ -272,7 +272,7 @@ class checker {
       return fail(path, inside(path, 0), detail::describe({}, empty));
     }
     try {
-      // Whether it is right does not depend on the time: from long ago on, every instant is yet to come.
+      // Validity does not depend on the time: seen from long ago, every instant is yet to come.
       auto const parsed = parse_phrase(entry.schedule, instant{}, time_zone::utc(), entry.anchor);
       auto const* const when = std::get_if<recurrence>(&parsed.when);
       if (when == nullptr)
@@ -331,7 +331,7 @@ class checker {
       fail(path + ".limits", at_or(path, each.where), "need a workflow whose name has no *");
   }
 
-  /// A job waits in a queue that is named by all of these together, in a column that SQL Server limits.
+  /// Checks the length of the queue name that all of these form together: SQL Server limits its column.
   void names_together(std::string const& path, workflow const& each) {
     if (all_.storage.driver != storage_driver::mssql) return;
     constexpr std::size_t longest = 255;
@@ -352,7 +352,7 @@ class checker {
                std::to_string(longest) + ": shorten these names");
   }
 
-  /// In units of UTF-16, as SQL Server counts.
+  /// The length in units of UTF-16, as SQL Server counts.
   static std::size_t length_in_column(std::string_view text) {
     return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }) +
                                     std::ranges::count_if(text, [](char c) { return static_cast<unsigned char>(c) >= 0xF0; }));
@@ -380,7 +380,7 @@ class checker {
         fail(variable, "a variable's name cannot hold \"=\"");
   }
 
-  /// `all` and `none` stand alone, and what is nearly one of them is no name of a variable.
+  /// Refuses `all` and `none` beside other words, and misspellings of the two.
   void inherited_words(std::string const& path, std::vector<std::string> const& names) {
     static constexpr std::string_view words[] = {"all", "none"};
     auto const* const written = find(path);
@@ -426,8 +426,9 @@ class checker {
 
 }  // namespace detail
 
-/// What is wrong with settings that a program made itself: the same checks as for a file, without places. Zones other than UTC are
-/// known when `visor/zone.hpp` is included. Thread-safe.
+/// Checks settings that a program made itself: the same checks as for a file, without places. Zones other than UTC are known
+/// when `visor/zone.hpp` is included. Thread-safe.
+/// \return the errors
 inline std::vector<config_error> check_settings(settings const& all) {
   detail::found_nodes const nowhere;
   return detail::checker{all, {}, nowhere}.run();

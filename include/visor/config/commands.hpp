@@ -43,12 +43,12 @@ inline void check_command(settings const& all, workflow const& each, std::string
 
 }  // namespace detail
 
-/// Checks on this machine what settings alone cannot tell: that the program and the working directory of every command exist and
-/// may be used by this user. A text for the shell is not looked into, nor a workflow that needs a capability which this node lacks. A value
-/// that came from the environment is not repeated. Blocks for as long as a file server does not answer.
-/// \param lookup where `PATH` is taken from
-/// \param begins_with called before each workflow is looked at; may be empty
-/// \return one error for each that cannot, at the place of the command
+/// Checks on this machine that the program and the working directory of every command exist, and that this user may use them.
+/// Settings alone cannot tell that. Texts for the shell are not checked, nor workflows that need a capability which this node
+/// lacks. Values from the environment are not repeated. Blocks for as long as a file server does not answer.
+/// \param lookup the source of `PATH`
+/// \param begins_with called before each workflow is checked; may be empty
+/// \return one error for each command that cannot be used, at its place
 inline std::vector<config_error> check_commands(settings const& all, environment const& lookup = process_environment(),
                                                 std::function<void(workflow const&)> const& begins_with = {}) {
   std::vector<config_error> errors;

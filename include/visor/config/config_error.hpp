@@ -13,9 +13,9 @@
 
 namespace visor {
 
-/// One thing that is wrong with the configuration. Nothing in it came from a variable of the environment or is a secret.
+/// One error in the configuration. Its texts contain no value of an environment variable and no secret.
 struct config_error {
-  std::string file;  ///< or what else it came from, such as `environment DB_PORT`; empty: not known
+  std::string file;  ///< or another source, such as `environment DB_PORT`; empty: not known
   int line = 0;      ///< from 1; 0: the file as a whole
   int column = 0;    ///< from 1, in characters
   std::string path;  ///< of the key, such as `scheduler.ha.lock_ttl`; may be empty
@@ -32,7 +32,7 @@ inline std::string to_string(config_error const& wrong) {
   return text;
 }
 
-/// The configuration was refused. `what()` has one line for each error, in the order of the file.
+/// Thrown when a configuration is refused. `what()` has one line for each error, in the order of the file.
 class config_failure : public error {
  public:
   /// \param errors at least one
@@ -43,7 +43,7 @@ class config_failure : public error {
 
  private:
   static std::string join(std::vector<config_error> const& errors) {
-    constexpr std::size_t most = 50;  // more help nobody, and the last ones often follow from the first
+    constexpr std::size_t most = 50;  // more do not help, and the last ones often follow from the first
     std::string text;
     for (std::size_t i = 0; i < std::min(errors.size(), most); ++i) text += (i == 0 ? "" : "\n") + to_string(errors[i]);
     if (errors.size() > most) text += "\nand " + std::to_string(errors.size() - most) + " more";
@@ -55,7 +55,7 @@ class config_failure : public error {
 
 namespace detail {
 
-/// Sorts by place, so that a reader goes through the file once.
+/// Sorts errors by place, so that a reader goes through the file once.
 inline void sort_errors(std::vector<config_error>& errors) {
   std::sort(errors.begin(), errors.end(), [](auto const& a, auto const& b) {
     return std::tie(a.line, a.column, a.path, a.message) < std::tie(b.line, b.column, b.path, b.message);

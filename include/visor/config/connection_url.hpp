@@ -22,12 +22,12 @@
 #include <utility>
 #include <vector>
 
-/// Where a database server is, from a configuration: its parts, or one URL. Needs the library boost_url.
+/// The location of a database server in a configuration: its parts, or one URL. Needs the library boost_url.
 namespace visor {
 
 namespace detail {
 
-/// The parts of a connection URL, percent escapes decoded. What a message says of it never repeats the URL, which may hold a password.
+/// The parts of a connection URL, percent escapes decoded. Messages never repeat the URL, which may hold a password.
 struct connection_url {
   std::optional<std::string> user, password, host, database;
   std::optional<int> port;
@@ -66,11 +66,11 @@ struct connection_url {
     }
     if (url.has_fragment()) refuse("has a #, which is written as %23");
     for (auto const& each : url.params())
-      if (!each.key.empty() || each.has_value) result.options.emplace_back(each.key, each.value);  // nothing may follow the ?
+      if (!each.key.empty() || each.has_value) result.options.emplace_back(each.key, each.value);  // the query may be empty
     return result;
   }
 
-  /// Some print JSON as the value of an option, which is no URL.
+  /// Escapes JSON, which some providers print as the value of an option although a URL cannot hold it.
   static std::string with_escapes(std::string const& text) {
     std::string result;
     bool is_query = false;
@@ -84,8 +84,9 @@ struct connection_url {
     return result;
   }
 
-  /// Several hosts have commas between, and each may have a port, as libpq has it: `a:5432,b:5433`. That is no URL.
-  /// \return a URL with one host in the place of the list, and the list; that is empty where there is none
+  /// Takes out a list of hosts, separated by commas and each with an optional port, as libpq has it: `a:5432,b:5433`. Such a
+  /// list is not valid in a URL.
+  /// \return a URL with one host in the place of the list, and the list, which is empty where there is none
   static std::pair<std::string, std::string> without_list(std::string const& text) {
     auto const scheme = text.find("://");
     if (scheme == text.npos) return {text, {}};
@@ -102,8 +103,8 @@ struct connection_url {
   }
 };
 
-/// `ssl` of the configuration: the server's certificate is checked unless it says otherwise.
-/// \param otherwise what a URL says: its files count where the configuration names none
+/// Converts `ssl` of the configuration. The server's certificate is checked unless `ssl` says otherwise.
+/// \param otherwise the TLS settings of a URL; its files count where the configuration names none
 inline tls_settings as_tls(ssl_settings const& from, tls_settings otherwise) {
   if (!from.enabled) return {};
   tls_settings result = std::move(otherwise);
@@ -123,8 +124,8 @@ inline tls_mode tls_mode_of(std::string_view text) {
   connection_url::refuse("has an sslmode that is not allowed (disable, require, verify-ca, verify-full)");
 }
 
-/// An option that has the same meaning for every server. They are spelled as libpq, MySQL's and MariaDB's programs, Node and Prisma do, so
-/// that what hosts of databases print can be pasted. Each is taken or refused: none is passed over.
+/// An option with the same meaning for every server. The names are those of libpq, of MySQL's and MariaDB's programs, of Node
+/// and of Prisma, so that URLs from database providers can be pasted. Each option is applied or refused: none is ignored.
 class url_option {
  public:
   /// The names, for messages.
@@ -133,12 +134,12 @@ class url_option {
       "connection_limit, "
       "pool_timeout, application_name, charset";
 
-  /// Whether it says by itself whether there is TLS.
+  /// Whether an option of this name alone decides about TLS.
   static bool is_mode(std::string_view name) { return name == "sslmode" || name == "ssl" || name == "ssl-mode" || name == "ssl_mode"; }
 
   url_option(std::string const& name, std::string const& value) : name_(name), value_(value) {}
 
-  /// \return whether it is one of them
+  /// \return whether the option is known
   /// \throws visor::error `invalid_argument` for a value that is not allowed
   template <class Settings>
   bool apply_to(Settings& to) const {
@@ -171,7 +172,7 @@ class url_option {
     return true;
   }
 
-  /// Prisma's `sslaccept`, which says how the certificate is checked where there is TLS, wherever it stands.
+  /// Applies Prisma's `sslaccept`: how the certificate is checked if there is TLS. It may stand anywhere in the URL.
   tls_mode accepted(tls_mode otherwise) const {
     if (value_ == "strict") return tls_mode::verify_full;
     if (value_ == "accept_invalid_certs") return otherwise == tls_mode::disable ? tls_mode::require : otherwise;
@@ -237,7 +238,7 @@ class url_option {
   std::string const& value_;
 };
 
-/// How a message calls an option that is not known. It may be a part of a password that had a `?` in it.
+/// Names an unknown option in a message. Its name may be a part of a password that had a `?` in it.
 inline std::string called(std::string const& option) {
   bool const is_name = !option.empty() && option.size() <= 40 &&
                        option.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-") == option.npos;
@@ -246,10 +247,10 @@ inline std::string called(std::string const& option) {
 
 }  // namespace detail
 
-/// What a configuration says of a server, as its driver takes it. Where there is a URL, the parts beside it are ignored; `ssl` goes
-/// before what the URL says of TLS. A Unix socket has none.
+/// Converts the storage settings of a configuration to those of a server's driver. A URL makes the parts beside it ineffective;
+/// `ssl` overrides the URL's TLS options. A Unix socket has no TLS.
 /// \tparam Settings of a driver for a server
-/// \throws visor::error `invalid_argument` for a URL that is none, or has an option that is not known
+/// \throws visor::error `invalid_argument` for an invalid URL, or one with an unknown option
 template <class Settings>
 Settings server_settings(storage_settings const& from) {
   auto const& given = from.connection;
@@ -271,9 +272,9 @@ Settings server_settings(storage_settings const& from) {
     if (url.database) result.database = *url.database;
     if (url.user) result.user = *url.user;
     if (url.password) result.password = secret(*url.password);
-    std::string first_mode;  // the option that was the first to say whether there is TLS
+    std::string first_mode;  // the first option that decided about TLS
     bool first_has_tls = false;
-    bool trusts_system = false;  // libpq checks the name of the server then
+    bool trusts_system = false;  // libpq then checks the name of the server
     for (auto at = url.options.begin(); at != url.options.end(); ++at) {
       auto const& [name, value] = *at;
       auto const is_same = [&name](auto const& other) { return other.first == name; };
@@ -311,7 +312,7 @@ Settings server_settings(storage_settings const& from) {
   if (given.pgbouncer && !result.set_option("pgbouncer", "true"))
     throw error(condition::invalid_argument, "scheduler.storage.connection.pgbouncer is true: there is a PgBouncer for PostgreSQL alone");
   if (given.ssl) result.tls = detail::as_tls(*given.ssl, std::move(result.tls));
-  if (result.host.starts_with('/')) result.tls = {};  // a Unix socket leaves no machine
+  if (result.host.starts_with('/')) result.tls = {};  // traffic of a Unix socket stays on the machine
   return result;
 }
 

@@ -17,11 +17,11 @@
 
 namespace visor {
 
-/// A value as it is in force.
+/// One value in force.
 struct described_setting {
   std::string path;   ///< such as `scheduler.ha.lock_ttl`
   std::string value;  ///< as the file could write it; a secret as `********`, empty where it is not set
-  source from;        ///< `to_string` tells it
+  source from;        ///< `to_string` formats it
   friend bool operator==(described_setting const&, described_setting const&) = default;
 };
 
@@ -41,7 +41,7 @@ class describer {
     result.push_back({path, std::move(value), from});
   }
 
-  /// A text made of variables may be a secret: what the file says is shown in its place.
+  /// Adds a text. One that is made of variables may be a secret, so it is shown as the file writes it.
   void add_text(std::string const& path, std::string const& value) {
     auto const found = all_.sources.find(path);
     bool const written = found != all_.sources.end() && !found->second.written.empty();
@@ -87,8 +87,8 @@ class describer {
 
 }  // namespace detail
 
-/// Every value in force, in the order of the structs. No secret is in it, nor a text that came from a variable of the environment
-/// by way of `${NAME}`: such a text is given as the file writes it. O(n log n).
+/// Lists every value in force, in the order of the structs. It contains no secret, and no text that came from a variable of the
+/// environment by way of `${NAME}`: such a text is given as the file writes it. O(n log n).
 inline std::vector<described_setting> describe(settings const& all) { return std::move(detail::describer{all}.result); }
 
 }  // namespace visor

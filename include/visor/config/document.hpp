@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-/// A document as a tree, whatever its syntax was, with the place of every part. `config/yaml.hpp` makes one from YAML.
+/// A document as a tree, independent of its syntax, with the place of every part. `config/yaml.hpp` makes one from YAML.
 namespace visor::detail {
 
 struct place {
@@ -26,13 +26,13 @@ struct node {
 
   kind what = kind::null;
   place at;
-  std::string text;                    ///< of a scalar, its variables replaced; of null `~`, `Null` or `NULL` where it is written so
-  bool quoted = false;                 ///< a scalar that is text whatever it looks like
-  std::string written;                 ///< of a scalar with variables: before they were replaced
-  std::vector<std::string> variables;  ///< those whose values are in `text`
+  std::string text;                    ///< of a scalar, with variables replaced; of null `~`, `Null` or `NULL` where it is written so
+  bool quoted = false;                 ///< a quoted scalar, which is text whatever it looks like
+  std::string written;                 ///< of a scalar with variables: the text before they were replaced
+  std::vector<std::string> variables;  ///< the variables whose values are in `text`
   int inset = 0;                       ///< characters between `at` and the text itself
-  bool refused = false;                ///< reported already: to be read no further
-  std::size_t exact = 0;               ///< so many bytes of the text stand in the file as they are, on one line
+  bool refused = false;                ///< reported already, so that nothing reads it further
+  std::size_t exact = 0;               ///< how many first bytes of the text stand in the file as they are, on one line
   std::string key;                     ///< within a mapping
   place key_at;
   std::vector<node> children;  ///< of a sequence or mapping
@@ -43,13 +43,13 @@ struct node {
   /// Whether the text is the value of one variable that no file mentions.
   bool is_variable() const noexcept { return from_environment() && at.line == 0; }
 
-  /// How a message calls the text.
+  /// The description of the text in a message.
   std::string shown() const {
     if (is_variable()) return "the value";
     return from_environment() ? "the value of " + in_quotes(written) : in_quotes(text);
   }
 
-  /// Where a byte of the text stands, or as near to it as is known.
+  /// The place of a byte of the text, or the nearest place that is known.
   place position(std::size_t offset) const {
     if (offset > exact || from_environment()) return at;
     auto const characters = std::count_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size())),
@@ -64,16 +64,16 @@ struct node {
   }
 };
 
-/// A part of a document, and how that is called in messages.
+/// A part of a document, and the name of its source in messages.
 struct found_node {
   node const* what = nullptr;
   std::string_view origin;
 };
 
-/// Parts of documents by their paths. Of several with the same path, the one that counts.
+/// Parts of documents by their paths. Of several with the same path, the one in force.
 using found_nodes = std::map<std::string, found_node, std::less<>>;
 
-/// What a user would call it.
+/// The name of a kind for users.
 inline std::string_view name_of(node::kind kind) noexcept {
   switch (kind) {
     case node::kind::null: return "nothing";
@@ -84,12 +84,12 @@ inline std::string_view name_of(node::kind kind) noexcept {
   return {};
 }
 
-/// Bounds that no honest file meets and that keep a hostile one from taking time or memory.
+/// Limits that no honest file reaches, and that keep a hostile one from using up time or memory.
 struct document_limits {
   static constexpr std::size_t bytes = 16 * 1024 * 1024;        ///< of the file
   static constexpr std::size_t values = 1'000'000;              ///< after aliases were followed
   static constexpr std::size_t text_bytes = 64 * 1024 * 1024;   ///< of all texts together, variables replaced
-  static constexpr std::size_t errors = 1'000;                  ///< reported; whoever made more made the same one again and again
+  static constexpr std::size_t errors = 1'000;                  ///< reported; more are mostly the same error again and again
   static constexpr std::size_t depth = 4 + json_limits::depth;  ///< a payload stands in four groups: the file, and `scheduler.cron.NAME`
 };
 

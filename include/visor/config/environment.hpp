@@ -19,13 +19,14 @@
 #include <type_traits>
 #include <vector>
 
-/// Which variable of the environment is which key.
+/// Maps variables of the environment to keys.
 ///
-/// Every key below `scheduler:` that is a single value, those of `cron` excepted, has one by rule: `VISOR_`, and the path below
-/// `scheduler` in capitals with `_` for dots, such as `VISOR_STORAGE_CONNECTION_POOL_MAX`. These go before the ones of the table.
+/// Every key below `scheduler:` that is a single value, except those of `cron`, has a variable by rule. Its name is `VISOR_`
+/// and the path below `scheduler` in capitals with `_` for dots, such as `VISOR_STORAGE_CONNECTION_POOL_MAX`. These variables
+/// override those of the table.
 namespace visor::detail {
 
-/// The drivers with which a variable counts.
+/// The drivers with which a variable takes effect.
 enum class variable_use : std::uint8_t { always, sqlite, server };
 
 struct named_variable {
@@ -34,8 +35,8 @@ struct named_variable {
   variable_use use = variable_use::server;
 };
 
-/// Of those with the same path, the first that is set counts. Most of these names are not only ours: with a database that is no server
-/// they mean nothing, instead of being an error.
+/// Of variables with the same path, the first that is set takes effect. Other programs use most of these names too, so with a
+/// database that is no server they are ignored instead of refused.
 inline constexpr auto named_variables = std::to_array<named_variable>({
     {"VISOR_DB", "scheduler.storage.connection.filename", variable_use::sqlite},
     {"VISOR_NODE_NAME", "scheduler.ha.node_id", variable_use::always},
@@ -56,7 +57,7 @@ inline constexpr auto named_variables = std::to_array<named_variable>({
     {"DB_SSL_KEY", "scheduler.storage.connection.ssl.key"},
     {"DB_POOL_MAX", "scheduler.storage.connection.pool.max"},
     {"DB_POOL_MIN", "scheduler.storage.connection.pool.min"},
-    // By the names under which a number without a unit is milliseconds.
+    // Mapped to the keys by which a number without a unit is milliseconds.
     {"DB_IDLE_TIMEOUT_MS", "scheduler.storage.connection.pool.idle-timeout"},
     {"DB_CONNECTION_TIMEOUT_MS", "scheduler.storage.connection.pool.connection-timeout"},
     {"DB_MAX_USES", "scheduler.storage.connection.pool.max_uses"},
@@ -65,7 +66,7 @@ inline constexpr auto named_variables = std::to_array<named_variable>({
     {"AUTO_INIT_DB", "scheduler.storage.auto_init"},
 });
 
-/// One group of keys that may be there, or a list of named ones.
+/// One optional group of keys, or a list of named ones.
 template <class T>
 concept holds_key_groups = key_group<typename T::value_type>;
 
@@ -93,7 +94,8 @@ inline std::string variable_of(std::string_view path) {
   return name;
 }
 
-/// Which of our variables is meant by one that is called as ours are and is none: the nearest, or an empty text; none where it is ours.
+/// The variable of ours that a misspelled `VISOR_` name probably means: the nearest, or an empty text. Nothing for a known
+/// name, or one of another program.
 inline std::optional<std::string> misspelled_variable(std::string_view name) {
   if (!name.starts_with("VISOR_")) return std::nullopt;
   std::vector<std::string> known{"VISOR_CONFIG", "VISOR_ENV"};
@@ -104,13 +106,13 @@ inline std::optional<std::string> misspelled_variable(std::string_view name) {
   return std::string(nearest(name.substr(0, 100), known));
 }
 
-/// A value from the environment, and when it counts.
+/// A value from the environment, and the drivers with which it takes effect.
 struct variable_layer : layer {
   variable_use use;
   variable_layer(layer made, variable_use when) : layer(std::move(made)), use(when) {}
 };
 
-/// What the environment says. A variable that is empty counts as one that is not set.
+/// Reads the environment as layers. A variable that is empty counts as not set.
 inline std::vector<variable_layer> layers_of_environment(environment const& lookup, std::vector<config_error>& errors) {
   std::vector<variable_layer> layers;
   auto const take = [&](std::string const& name, std::string const& path, variable_use use) {
@@ -118,7 +120,7 @@ inline std::vector<variable_layer> layers_of_environment(environment const& look
     if (!text || text->empty()) return;
     if (std::any_of(layers.begin(), layers.end(), [&](auto const& each) { return each.path == path; })) return;
     std::string origin = "environment " + name;
-    // The names of connection strings are known as names of databases too.
+    // The schemes of connection strings are accepted as names of databases too.
     if (name == "STORE_TYPE")
       for (auto const& each : url_schemes)
         if (each.name() == *text) text = boost::describe::enum_to_string(each.driver, "");

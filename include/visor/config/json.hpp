@@ -30,7 +30,7 @@ inline std::string json_string(std::string_view text) {
   return result += '"';
 }
 
-/// Which side of the variables is wanted: their values, or what the file says, which may be shown.
+/// The form in which variables are rendered: as their values, or as the file writes them, which may be shown.
 enum class json_view { value, written };
 
 inline void append_json(std::string& out, node const& from, json_view view) {
@@ -58,16 +58,16 @@ inline void append_json(std::string& out, node const& from, json_view view) {
   }
 }
 
-/// The JSON text of a part of a document: plain `true`, `false`, `null` and JSON numbers as they are written, nothing as `null`, all else
-/// as strings. What YAML calls a number, a truth value or null and JSON does not (`00123`, `1_000`, `0x1F`, `.5`, `1:30`, `True`, `Null`,
-/// `~`) is text.
+/// The JSON text of a part of a document. Plain `true`, `false`, `null` and JSON numbers stay as written; an absent value is
+/// `null`; all else is a string. Values that YAML reads as number, truth value or null and JSON does not (`00123`, `1_000`,
+/// `0x1F`, `.5`, `1:30`, `True`, `Null`, `~`) are strings.
 inline std::string to_json(node const& from, json_view view) {
   std::string text;
   append_json(text, from, view);
   return text;
 }
 
-/// The variables whose values are anywhere below.
+/// The variables whose values occur in a node or below it.
 inline std::vector<std::string> variables_of(node const& from) {
   std::vector<std::string> names = from.variables;
   for (auto const& child : from.children)

@@ -10,9 +10,9 @@
 
 namespace visor::detail {
 
-/// One value from elsewhere than a file, as a document of its own: so it is read and checked as if a file said it.
+/// One value from a source other than a file. It is a document of its own, and so is read and checked like a file.
 struct layer {
-  std::string origin;  ///< how messages call it: `environment DB_HOST`
+  std::string origin;  ///< the name of its source in messages: `environment DB_HOST`
   std::string path;    ///< of the value, `scheduler.storage.connection.host`
   node root;
   layer(std::string from, std::string_view key, node value) : origin(std::move(from)), path(key), root(std::move(value)) {
@@ -28,7 +28,7 @@ struct layer {
   }
 };
 
-/// A single value. \param variable of the environment that it is the value of; empty: none
+/// Makes a single value. \param variable the environment variable that has this value; empty: none
 inline node make_value(std::string text, std::string variable = {}) {
   node made;
   made.what = node::kind::scalar;

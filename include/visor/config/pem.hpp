@@ -15,7 +15,7 @@ namespace visor {
 
 namespace detail {
 
-/// The bytes that base64 stands for, blanks and line ends left out. Nothing when it is none, or stands for nothing. O(n).
+/// Decodes base64, skipping blanks and line ends. Nothing for a text that is not base64, or holds no bytes. O(n).
 inline std::optional<std::string> from_base64(std::string_view text) {
   static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
@@ -62,10 +62,10 @@ inline bool is_pem(std::string_view text) {
 
 }  // namespace detail
 
-/// A certificate or a private key as users give it: the path of a PEM file, or what is in such a file, as it is or in base64.
+/// A certificate or a private key as users give it: the path of a PEM file, or the content of such a file, plain or in base64.
 ///
-/// They are told apart by their shape: PEM holds `-----BEGIN `; a path begins with `/` or `~/` or has a `.` in it, which base64 of text
-/// never does; all else is base64.
+/// The forms are told apart by their shape: PEM holds `-----BEGIN `; a path begins with `/` or `~/` or has a `.` in it, which
+/// base64 of text never does; all else is base64.
 class pem {
  public:
   pem() = default;
@@ -79,14 +79,14 @@ class pem {
     return text_.starts_with('/') || text_.starts_with("~/") || text_.find('.') != std::string::npos;
   }
 
-  /// The path, with `~/` replaced, or the PEM text. Empty where `fault` has something to say of base64.
+  /// The path, with `~/` replaced, or the PEM text. Empty where `fault` finds wrong base64.
   std::string content() const {
     if (is_path()) return with_home(text_);
     if (text_.find("-----BEGIN ") != std::string::npos) return text_;
     return detail::from_base64(text_).value_or(std::string{});
   }
 
-  /// What is wrong, for a message, without any of the text. Whether a file is there is not looked at.
+  /// Describes the fault for a message, without any of the text; empty: none. Whether a file exists is not checked.
   std::string fault() const {
     if (empty() || is_path() || detail::is_pem(content())) return {};
     return "is neither PEM (whole blocks from -----BEGIN to -----END), nor base64 of it, nor a path, which begins with / or ~/ or has a . "

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-/// Defaults for a kind of surroundings. They are for servers: no profile changes anything about SQLite.
+/// Defaults for a kind of deployment. They are for servers: no profile changes anything about SQLite.
 namespace visor::detail {
 
 struct profile_value {
@@ -51,7 +51,8 @@ inline std::vector<layer> layers_of_profile(std::string_view name) {
   return layers;
 }
 
-/// The profile that `VISOR_ENV` names, else `NODE_ENV`, which has its values for others too: what is no profile is ignored there.
+/// The profile that `VISOR_ENV` names, else `NODE_ENV`. Other programs use `NODE_ENV` too, so an unknown value there is
+/// ignored.
 inline std::optional<std::string_view> find_profile(environment const& lookup, std::vector<config_error>& errors) {
   auto const named = [&](char const* variable) -> std::optional<std::string_view> {
     auto const found = std::find(std::begin(profile_names), std::end(profile_names), lookup(variable).value_or(""));

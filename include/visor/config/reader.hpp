@@ -41,7 +41,7 @@ std::vector<std::string_view> enumerator_names() {
   return names;
 }
 
-/// Fills described structs from documents, each over what the last ones said. It never stops at an error: every value that is wrong is
+/// Fills described structs from documents, each overriding the ones before. It never stops at an error: every wrong value is
 /// reported, and left as it was.
 class reader {
  public:
@@ -54,11 +54,11 @@ class reader {
     errors.push_back({std::string{file_}, at.line, at.column, std::move(path), std::move(message)});
   }
 
-  /// Whether so much is wrong that looking for more only takes time.
+  /// Whether there are so many errors that looking for more only takes time.
   bool is_full() const noexcept { return errors.size() >= document_limits::errors; }
 
   /// Reads a whole document. An empty one is a group without keys.
-  /// \param origin how it is called in messages; must outlive the reader
+  /// \param origin its name in messages; must outlive the reader
   void read_root(std::string_view origin, node const& root, settings& out) {
     file_ = origin;
     if (root.what != node::kind::mapping && root.what != node::kind::null)
@@ -123,7 +123,7 @@ class reader {
     missing(from, path, out);
   }
 
-  /// \param first the key under its own name, if it is there
+  /// \param first the key under its own name; null where it is absent
   template <class T, class Member>
   void read_aliases(node const& from, node const* first, std::string const& path, Member& out, key_rule const& rule) {
     for (auto const& child : from.children) {
@@ -166,7 +166,7 @@ class reader {
     if (from.what == node::kind::null) return;
     if (from.what != node::kind::mapping)
       return fail(from.at, path, "must be a group of names with their settings, not " + std::string{name_of(from.what)});
-    if (from.children.empty()) record(from, path);  // that there are none is said, too
+    if (from.children.empty()) record(from, path);  // an empty group is recorded, too
     out.clear();
     out.reserve(from.children.size());
     for (auto const& child : from.children) {
@@ -268,7 +268,7 @@ class reader {
     return "a text";
   }
 
-  // Each `parse` sets `out` and returns an empty text, or what is wrong.
+  // Each `parse` sets `out` and returns an empty text, or returns a description of the fault.
 
   static std::string parse(node const& from, std::string& out, key_rule const& rule) {
     auto const size = static_cast<std::int64_t>(from.text.size());

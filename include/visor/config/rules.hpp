@@ -14,27 +14,27 @@
 #include <string_view>
 #include <type_traits>
 
-/// What the structs cannot say about their keys: ranges, units, and which keys must be there. A member without a rule is a key of
-/// its own name, optional, without a range.
+/// Rules for keys that the structs cannot express: ranges, units, and required keys. A member without a rule is a key of its
+/// own name, optional, without a range.
 namespace visor::detail {
 
-/// What a number without a unit means, as a length of time.
+/// The meaning of a number without a unit, as a duration.
 enum class bare_number : std::uint8_t { refused, seconds, milliseconds };
 
 struct key_rule {
   std::string_view member;
-  bool hidden = false;    ///< no key: the value follows from other keys
+  bool hidden = false;    ///< not a key: the value follows from other keys
   bool required = false;  ///< there is no default
   bool one_text = false;  ///< a list that may also be written as a single text
-  bool is_name = false;   ///< by which something is found in the database
+  bool is_name = false;   ///< the name of something in the database
   bare_number bare = bare_number::refused;
-  /// A number, the microseconds of a length of time, or the bytes of a text.
+  /// The range of a number, of the microseconds of a duration, or of the bytes of a text.
   std::int64_t least = std::numeric_limits<std::int64_t>::min();
   std::int64_t most = std::numeric_limits<std::int64_t>::max();
-  std::int64_t for_minus_one = 0;  ///< the microseconds that -1 stands for; 0: it is no length of time
+  std::int64_t for_minus_one = 0;  ///< the microseconds that -1 stands for; 0: -1 is no duration
 };
 
-/// How other software spells a key. Its numbers without a unit may then mean something too.
+/// The spelling of a key in other software. A number without a unit may then have a meaning, too.
 struct key_alias {
   std::string_view spelling;
   key_rule means;
@@ -148,7 +148,7 @@ inline constexpr auto rules<workflow> = std::to_array<key_rule>({
 template <class T>
 inline constexpr std::array<key_alias, 0> aliases{};
 
-// HikariCP's keys, and those of Commons Pool that mean the same. Who waits for ever there waits as long as is allowed here.
+// HikariCP's keys, and those of Commons Pool with the same meaning. An unlimited wait there is the longest wait allowed here.
 template <>
 inline constexpr auto aliases<pool_settings> = std::to_array<key_alias>({
     {"maximum-pool-size", {.member = "max"}},
@@ -163,7 +163,7 @@ inline constexpr auto aliases<pool_settings> = std::to_array<key_alias>({
     {"max-wait", {.member = "acquire_timeout", .bare = bare_number::milliseconds, .for_minus_one = us_per_hour}},
 });
 
-/// The member that is meant when a single value stands where a group of keys could: `ssl: true`, `misfire: latest`. Empty: none.
+/// The member that a single value sets where a group of keys could stand: `ssl: true`, `misfire: latest`. Empty: none.
 template <class T>
 inline constexpr std::string_view single_value = {};
 template <>
@@ -182,7 +182,7 @@ using described_members = boost::describe::describe_members<T, boost::describe::
 template <class T>
 concept key_group = std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
 
-/// A group of keys that is one of many, called by its key in the group above.
+/// A group of keys that is one of many, named by its key in the group above.
 template <class T>
 concept named_group = key_group<T> && requires(T& value) { value.name = std::string{}; };
 

@@ -8,14 +8,14 @@
 #include <string_view>
 #include <vector>
 
-/// What connection strings begin with.
+/// The schemes of connection strings.
 namespace visor::detail {
 
 struct url_scheme {
   std::string_view begins;
   storage_driver driver;
 
-  /// Without what follows it.
+  /// The scheme without `://`.
   constexpr std::string_view name() const noexcept { return begins.substr(0, begins.find(':')); }
 };
 
@@ -26,14 +26,14 @@ inline constexpr std::array<url_scheme, 6> url_schemes{{{"postgresql://", storag
                                                         {"mssql://", storage_driver::mssql},
                                                         {"sqlserver://", storage_driver::mssql}}};
 
-/// The driver that a connection string is for.
+/// The driver of a connection string; none for an unknown scheme.
 constexpr std::optional<storage_driver> driver_of_url(std::string_view url) noexcept {
   for (auto const& each : url_schemes)
     if (url.starts_with(each.begins)) return each.driver;
   return std::nullopt;
 }
 
-/// What the connection strings of a driver begin with; of all, when none is named.
+/// The schemes of a driver's connection strings; those of all drivers when none is named.
 inline std::vector<std::string_view> schemes_of(std::optional<storage_driver> driver) {
   std::vector<std::string_view> found;
   for (auto const& each : url_schemes)
@@ -41,7 +41,7 @@ inline std::vector<std::string_view> schemes_of(std::optional<storage_driver> dr
   return found;
 }
 
-/// Whether the database is a server, which has a place in a network and connections that are dear.
+/// Whether the database is a server, with a network address and with connections that are expensive.
 constexpr bool is_server(storage_driver driver) noexcept { return driver != storage_driver::sqlite && driver != storage_driver::memory; }
 
 }  // namespace visor::detail

@@ -18,21 +18,21 @@
 #include <utility>
 #include <vector>
 
-/// Which variables of the environment, and which texts, are secret by what a configuration says.
+/// Finds the variables of the environment, and the texts, that a configuration makes secret.
 namespace visor {
 
 namespace detail {
 
-/// Variables that tell every program where it is. They are never secrets, wherever a configuration uses them.
+/// Whether a variable only describes the environment of any program. Such variables are never secrets, wherever they are used.
 inline bool is_plain_variable(std::string_view name) noexcept {
   static constexpr std::string_view names[] = {"PATH", "HOME",   "USER",     "LOGNAME", "SHELL",          "LANG",
                                                "TZ",   "TMPDIR", "HOSTNAME", "PWD",     "LD_LIBRARY_PATH"};
   return std::ranges::find(names, name) != std::end(names) || name.starts_with("LC_");
 }
 
-/// The parts of a URL, as a file writes it, that may hold a secret: what goes before the host, unless it is a user's name alone, and
-/// what follows the host, unless `is_database`, where that is the name of a database and options. All of it where no `://` shows which
-/// part is which.
+/// The parts of a URL, as a file writes it, that may hold a secret. Before the host this is the password; without a colon it is
+/// all, since one variable may be user and password. After the host it is all, unless `is_database`: there it is the values of
+/// secret options. The whole URL counts where no `://` shows which part is which.
 inline std::vector<std::string_view> secret_parts(std::string_view url, bool is_database) {
   auto const scheme = url.find("://");
   if (scheme == url.npos || url.substr(0, scheme).find("${") != url.npos) return {url};
@@ -50,7 +50,7 @@ inline std::vector<std::string_view> secret_parts(std::string_view url, bool is_
   auto const at = authority.rfind('@');
   if (at != authority.npos) {
     std::string_view const user = authority.substr(0, at);
-    // `user:password`; a variable in front of which no colon stands may be both.
+    // `user:password`; without a colon, one variable may be both.
     std::size_t colon = 0;
     for (std::size_t depth = 0; colon < user.size() && (depth != 0 || user[colon] != ':'); ++colon) {
       if (user.substr(colon).starts_with("${")) ++depth;
@@ -72,7 +72,7 @@ inline std::vector<std::string_view> secret_parts(std::string_view url, bool is_
   return parts;
 }
 
-/// What stands between the user and the host of a URL, as it is written there; empty if there is none.
+/// The password in a URL, as it is written there; empty if there is none.
 inline std::string_view password_in_url(std::string_view url) {
   auto const scheme = url.find("://");
   if (scheme == url.npos) return {};
@@ -83,7 +83,7 @@ inline std::string_view password_in_url(std::string_view url) {
   return at == authority.npos || colon > at ? std::string_view() : authority.substr(colon + 1, at - colon - 1);
 }
 
-/// What a path of the configuration holds.
+/// The part of a value that is secret.
 enum class secrecy { none, whole, url, database_url };
 
 inline secrecy secrecy_of(std::string_view path) noexcept {
@@ -95,7 +95,7 @@ inline secrecy secrecy_of(std::string_view path) noexcept {
   return path.find(".webhook.headers.") != path.npos || path.find(".env.") != path.npos ? secrecy::whole : secrecy::none;
 }
 
-/// Adds the variables of which a part of a document makes a secret.
+/// Adds the variables that a part of a document makes secret.
 /// \param path of the part
 inline void add_secret_variables(node const& from, std::string const& path, std::set<std::string>& names) {
   for (auto const& child : from.children) add_secret_variables(child, join_path(path, child.key), names);
@@ -112,7 +112,7 @@ inline void add_secret_variables(node const& from, std::string const& path, std:
   }
 }
 
-/// The user of a proxy, with the password if there is one, as the proxy's address has them; empty: none.
+/// The user of a proxy's address, with the password if there is one; empty: none.
 inline std::string_view proxy_user(std::string_view proxy) {
   if (auto const scheme = proxy.find("://"); scheme != proxy.npos) proxy.remove_prefix(scheme + 3);
   proxy = proxy.substr(0, proxy.find_first_of("/?#"));
@@ -120,7 +120,7 @@ inline std::string_view proxy_user(std::string_view proxy) {
   return at == proxy.npos ? std::string_view() : proxy.substr(0, at);
 }
 
-/// Adds the variables of proxies through which webhooks go as a user, and those of other programs that name the same user.
+/// Adds the variables of proxies that webhooks use with a user, and those of other programs that name the same user.
 inline void add_proxies(environment const& lookup, std::set<std::string>& names) {
   std::set<std::string> users;
   auto const look_at = [&](std::initializer_list<char const*> variables, bool are_ours) {
@@ -136,10 +136,14 @@ inline void add_proxies(environment const& lookup, std::set<std::string>& names)
   look_at({"HTTP_PROXY", "all_proxy", "ALL_PROXY", "ftp_proxy", "FTP_PROXY"}, false);
 }
 
-/// The variables that no command inherits: those of passwords, keys and connection strings that visor reads with a driver, also where a
-/// stronger source is used in their place; where there are webhooks, those of proxies with a password; and those of which a file makes a
-/// secret: values of `env`, headers of webhooks, paths of their URLs. Variables that every program needs, such as `PATH` and `HOME`, are
-/// none of them, nor are those of a URL's user, host and database.
+/// Lists the variables that no command inherits:
+///  - those of passwords, keys and connection strings that visor reads with a driver, also where a stronger source overrides
+///    them;
+///  - with webhooks, those of proxies whose address has a user;
+///  - those in values that a file makes secret: values of `env`, headers of webhooks, paths of their URLs.
+///
+/// Variables that every program needs, such as `PATH` and `HOME`, are not among them, nor are those of a URL's host and
+/// database, and of its user where a password follows.
 /// \param document of the file
 inline std::vector<std::string> secret_variables(node const& document, settings const& all, environment const& lookup) {
   std::set<std::string> names;
@@ -153,7 +157,7 @@ inline std::vector<std::string> secret_variables(node const& document, settings 
     if (secrecy_of(each.path) != secrecy::none) add(std::string{each.name}, each.use);
   for (std::string_view const key : {"password", "connection_string", "ssl.key"})
     add(variable_of("scheduler.storage.connection." + std::string{key}), variable_use::always);
-  // libpq reads this one where it is given no password.
+  // libpq reads this variable where it is given no password.
   auto const& connection = all.storage.connection;
   if (all.storage.driver == storage_driver::postgresql && connection.password.empty() &&
       password_in_url(connection.connection_string.reveal()).empty())
@@ -164,8 +168,8 @@ inline std::vector<std::string> secret_variables(node const& document, settings 
 
 }  // namespace detail
 
-/// The texts that no message may repeat: passwords, connection strings, keys, and values of `env` and of webhooks' headers. What is shorter
-/// than six bytes is left out, since it would be found everywhere.
+/// The texts that no message may repeat: passwords, connection strings, keys, and values of `env` and of webhooks' headers.
+/// Texts shorter than six bytes are left out, since they would be found everywhere.
 inline std::vector<secret> secret_texts(settings const& all) {
   std::vector<secret> texts;
   auto const add_line = [&](std::string_view text) {
@@ -196,8 +200,8 @@ inline std::vector<secret> secret_texts(settings const& all) {
       if (auto const space = whole.rfind(' '); space != whole.npos) add(whole.substr(space + 1));
     }
   }
-  // The longest first: one may be a part of another.
-  // Not a stable sort, whose buffer is by a function that C++17 deprecates: libstdc++ 12 calls it, and clang says so.
+  // The longest first: one text may be a part of another. The sort is not stable: libstdc++ 12 allocates the buffer of a stable
+  // one by a function that C++17 deprecates, and clang warns of that.
   std::ranges::sort(texts, std::ranges::greater(),
                     [](secret const& each) { return std::pair(each.reveal().size(), std::string_view(each.reveal())); });
   return texts;

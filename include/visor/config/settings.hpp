@@ -26,16 +26,18 @@
 #include <string_view>
 #include <vector>
 
-/// What the user asked for. The described members of these structs are the keys of the configuration file: there is no other list
-/// of keys. Ranges, units and the few keys that are spelled unlike their member are in `config/rules.hpp`.
+/// The configuration as the user asks for it. The described members of these structs are the keys of the configuration file:
+/// there is no other list of keys. Ranges, units and the few keys that are spelled unlike their member are in
+/// `config/rules.hpp`.
 namespace visor {
 
 BOOST_DEFINE_ENUM_CLASS(storage_driver, sqlite, memory, postgresql, mysql, mssql)
 
-/// How SQLite waits for the disk. `full`: a commit survives a power cut; `normal`: the last commits may be lost in one.
+/// The moments when SQLite waits for the disk. `full`: a commit survives a power cut; `normal`: the last commits may be lost in
+/// one.
 BOOST_DEFINE_ENUM_CLASS(synchronous_mode, full, normal)
 
-/// How SQLite makes a commit whole; see `sqlite_journal`. `rollback` is for network file systems.
+/// The way in which SQLite makes a commit atomic; see `sqlite_journal`. `rollback` is for network file systems.
 BOOST_DEFINE_ENUM_CLASS(journal_mode, wal, rollback)
 
 /// TLS to a database server.
@@ -49,7 +51,7 @@ struct ssl_settings {
 };
 BOOST_DESCRIBE_STRUCT(ssl_settings, (), (enabled, reject_unauthorized, ca, cert, key))
 
-/// Where the database is. SQLite knows `filename`, `synchronous` and `journal`, a server all others.
+/// The location of the database. SQLite uses `filename`, `synchronous` and `journal`, a server all others.
 struct connection_settings {
   std::string filename = ".visor/schedules.db";  ///< relative to the file that names it, else to the working directory; `~/` is the home
   synchronous_mode synchronous = synchronous_mode::full;
@@ -61,26 +63,27 @@ struct connection_settings {
   secret password;
   secret connection_string;         ///< a URL; where it is set, host, port, database, user and password are ignored
   std::optional<ssl_settings> ssl;  ///< none: no TLS
-  bool pgbouncer = false;           ///< PostgreSQL, through a pooler that gives each transaction a session that others had
+  bool pgbouncer = false;           ///< PostgreSQL, through a pooler that gives each transaction a session which others have used
   pool_settings pool;
   friend bool operator==(connection_settings const&, connection_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(connection_settings, (),
                       (filename, synchronous, journal, host, port, database, user, password, connection_string, ssl, pgbouncer, pool))
 
-/// Which database, and who makes its tables.
+/// The database, and the creation of its tables.
 struct storage_settings {
   storage_driver driver = storage_driver::sqlite;
   std::optional<bool> auto_init;  ///< none: create the tables where there are none; true: create and migrate; false: neither
   connection_settings connection;
   statement_log_settings log_statements;
   std::string path;  ///< a JSON file of an older scheduler, which `visor run` takes over once; empty: `.visor/schedules.json`
-  duration lock_timeout{std::chrono::seconds{15}};  ///< no key: how long a statement waits for locks, a quarter of the node's `lease_ttl`
+  duration lock_timeout{
+      std::chrono::seconds{15}};  ///< not a key: how long a statement waits for locks, a quarter of the node's `lease_ttl`
   friend bool operator==(storage_settings const&, storage_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(storage_settings, (), (driver, auto_init, connection, log_statements, path))
 
-/// Several nodes on one database. Reading a file copies these to `settings::node`, which is what the engine obeys.
+/// Several nodes on one database. Reading a file copies these to `settings::node`, which the engine uses.
 struct ha_settings {
   bool enabled = false;
   std::string node_id;                          ///< unique among the nodes; empty: host name and process id. Used without `enabled` too
@@ -96,7 +99,7 @@ struct json_text {
   friend bool operator==(json_text const&, json_text const&) = default;
 };
 
-/// Where the result of a job goes.
+/// The destination of a job's result.
 BOOST_DEFINE_ENUM_CLASS(output_kind, none, slack, github, webhook)
 
 struct output_settings {
@@ -107,11 +110,11 @@ struct output_settings {
 };
 BOOST_DESCRIBE_STRUCT(output_settings, (), (type, target, thread_id))
 
-/// What to do about planned instants that passed while nobody could fire them.
+/// The policy for planned instants that passed while no node could fire them.
 struct misfire_settings {
   visor::misfire policy = visor::misfire::latest;
-  int limit = 100;    ///< of `all`: so many at most, the latest ones; 1 to 100,000
-  duration within{};  ///< of `window`: not older than this
+  int limit = 100;    ///< for `all`: how many at most, the latest ones; 1 to 100,000
+  duration within{};  ///< for `window`: the greatest age
   friend bool operator==(misfire_settings const&, misfire_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(misfire_settings, (), (policy, limit, within))
@@ -126,11 +129,11 @@ struct cron_entry {
   output_settings output;
   std::string description;
   bool enabled = true;
-  std::string timezone;  ///< after reading a file never empty: the default is filled in
+  std::string timezone;  ///< never empty after a file was read: the default is filled in
   misfire_settings misfire;
   visor::overlap overlap = visor::overlap::allow;
-  dst_policy dst;                     ///< when the clocks change
-  std::optional<std::string> anchor;  ///< from where an interval counts; none: from 1970, or for phrases from when the schedule was made
+  dst_policy dst;                     ///< policy for clock changes
+  std::optional<std::string> anchor;  ///< the start of an interval's count; none: 1970, or for phrases the creation of the schedule
   std::optional<int> priority;        ///< none: the workflow's; lower runs first; -32768 to 32767
   std::optional<std::string> queue;   ///< none: the workflow's
   friend bool operator==(cron_entry const&, cron_entry const&) = default;
@@ -151,14 +154,14 @@ struct webhook_settings {
 };
 BOOST_DESCRIBE_STRUCT(webhook_settings, (), (method, url, headers, body))
 
-/// One kind of work of the file: a command or a webhook, and what every job type has.
+/// One kind of work of the file: a command or a webhook, and the options of every job type.
 struct workflow : job_type_options {
   std::string name;
   source where;                      ///< of the name
   std::vector<std::string> command;  ///< program and arguments; with `shell` one element, the text for `/bin/sh -c`
   bool shell = false;
-  /// Variables of visor's own environment that the command gets: `all` but secrets, `none` but PATH, HOME, USER, LANG and TZ, or
-  /// those and the ones that are named.
+  /// Variables of visor's own environment that the command inherits: `all` but secrets; `none` but PATH, HOME, USER, LANG and
+  /// TZ; or those five and the ones that are named.
   std::vector<std::string> inherit_env{"all"};
   std::map<std::string, secret> env;        ///< added to the environment of the command
   std::string working_directory;            ///< empty: that of visor
@@ -168,7 +171,7 @@ struct workflow : job_type_options {
 };
 BOOST_DESCRIBE_STRUCT(workflow, (job_type_options), (name, command, shell, inherit_env, env, working_directory, webhook))
 
-/// What stands below `scheduler:`.
+/// The keys below `scheduler:`.
 struct scheduler_settings {
   bool enabled = true;  ///< false: `visor run` fires nothing
   storage_settings storage;
@@ -177,29 +180,29 @@ struct scheduler_settings {
   std::string default_timezone = "UTC";
   std::optional<duration> check_interval_ms;  ///< a plain number is milliseconds; none: `node.poll_interval` as it is
   std::vector<cron_entry> cron;
-  /// The name under which a node declares the schedules of its file, or of its program: nodes of one set want the same ones; 1 to 200
-  /// bytes.
+  /// The name under which a node declares the schedules of its file, or of its program. Nodes of one set declare the same
+  /// schedules. 1 to 200 bytes.
   std::string set = default_set;
   friend bool operator==(scheduler_settings const&, scheduler_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(scheduler_settings, (), (enabled, storage, ha, node, default_timezone, check_interval_ms, cron, set))
 
-/// Everything. A default-constructed object is what an empty file gives: a working node on an embedded SQLite file.
+/// All settings. A default-constructed object equals an empty file: a working node on an embedded SQLite file.
 struct settings : scheduler_settings {
   std::vector<visor::workflow> workflows;
-  /// Where each value that is not a default came from, by its dotted path (`scheduler.ha.lock_ttl`).
+  /// The source of each value that is not a default, by its dotted path (`scheduler.ha.lock_ttl`).
   std::map<std::string, source, std::less<>> sources;
-  /// What was asked for and does not count, a line each: `visor::scheduler` and `visor run` log it when they begin.
+  /// Requested settings that have no effect, a line each: `visor::scheduler` and `visor run` log these at the start.
   std::vector<std::string> ignored;
   /// The variables of the environment that hold secrets of these settings: commands of workflows do not inherit them.
   std::vector<std::string> secret_variables;
   settings() = default;
   friend bool operator==(settings const&, settings const&) = default;
 
-  /// Whether the configuration says which schedules there are, be it none (`cron: {}`).
+  /// Whether the configuration declares its schedules, be it none (`cron: {}`).
   bool declares_schedules() const { return !cron.empty() || sources.contains("scheduler.cron"); }
 
-  /// Whether this node has what the jobs of a workflow need.
+  /// Whether this node has the capability that the jobs of a workflow need.
   bool runs_here(visor::workflow const& which) const {
     return which.capability.empty() || std::ranges::find(node.capabilities, which.capability) != node.capabilities.end();
   }
@@ -211,9 +214,9 @@ struct settings : scheduler_settings {
     return nullptr;
   }
 
-  /// The defaults and, over them, `VISOR_DB` (the file of SQLite) and `VISOR_NODE_NAME` (`ha.node_id`), where they are set and not
-  /// empty: what a program on SQLite needs. All variables are read by `load_environment` (`config/sources.hpp`), which costs its
-  /// compiler more.
+  /// Returns the defaults and, over them, `VISOR_DB` (the file of SQLite) and `VISOR_NODE_NAME` (`ha.node_id`), where they are
+  /// set and not empty. A program on SQLite needs no more. `load_environment` (`config/sources.hpp`) reads all variables, and
+  /// takes longer to compile.
   static settings from_environment(environment const& lookup = process_environment()) {
     settings result;
     auto const take = [&](char const* variable, std::string& value, char const* path) {

@@ -6,18 +6,18 @@
 
 namespace visor {
 
-/// Where a value came from.
+/// The source of a value.
 struct source {
-  std::string file;                    ///< or what else it is called: `profile production`, `flag --url`; empty: see `variables`
+  std::string file;                    ///< or another name: `profile production`, `flag --url`; empty: see `variables`
   int line = 0;                        ///< from 1; 0: not from a file
   int column = 0;                      ///< from 1, in characters
-  std::vector<std::string> variables;  ///< of the environment, that the value was made of
-  std::string written;  ///< of a text that was made of variables: what the file says, so that it can be shown in the text's place
+  std::vector<std::string> variables;  ///< the environment variables that the value was made of
+  std::string written;  ///< for a text that was made of variables: its form in the file, which can be shown in the text's place
   friend bool operator==(source const&, source const&) = default;
 };
 
-/// `visor.yaml:12:7`, `environment NAME`, both when a value in a file was made of variables, `profile production`, `flag --url`, or
-/// `default`.
+/// Formats a source: `visor.yaml:12:7`, `environment NAME`, both when a value in a file was made of variables, `profile
+/// production`, `flag --url`, or `default`.
 inline std::string to_string(source const& where) {
   std::string text = where.file;
   if (where.line > 0) text += ":" + std::to_string(where.line) + ":" + std::to_string(where.column);
@@ -25,9 +25,9 @@ inline std::string to_string(source const& where) {
   return text.empty() ? "default" : text;
 }
 
-/// A value that was given on a command line.
+/// A value from a command line.
 struct setting_flag {
-  std::string name;  ///< as messages call it: `--url`
+  std::string name;  ///< the name in messages: `--url`
   std::string path;  ///< of the key, `scheduler.storage.connection.connection_string`
   std::string value;
 };

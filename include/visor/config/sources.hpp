@@ -23,10 +23,10 @@
 #include <utility>
 #include <vector>
 
-/// Brings together what all sources say. From the weakest: the defaults, a profile, a file, the environment, flags.
+/// Combines all sources. From the weakest: the defaults, a profile, a file, the environment, flags.
 namespace visor {
 
-/// What came of reading a configuration: settings to use when there are no errors.
+/// The result of reading a configuration: settings to use when there are no errors.
 struct read_result {
   settings value;
   std::vector<config_error> errors;  ///< in the order of the file
@@ -34,7 +34,7 @@ struct read_result {
 
 namespace detail {
 
-/// The file that a path means: below the home where it begins with `~/`, and one that a configuration names beside that file.
+/// Resolves a path: `~/` is the home, and a relative path in a configuration file starts at the folder of that file.
 inline std::string meant_path(std::string const& written, std::string const& key, settings const& all) {
   std::filesystem::path const path(with_home(written));
   auto const from = all.sources.find(key);
@@ -43,7 +43,7 @@ inline std::string meant_path(std::string const& written, std::string const& key
   return (std::filesystem::path(from->second.file).parent_path() / path).string();
 }
 
-/// Makes the values follow that other values determine.
+/// Sets the values that follow from other values.
 inline void complete(settings& all) {
   for (auto const& [key, path] : {std::pair{"scheduler.storage.connection.filename", &all.storage.connection.filename},
                                   std::pair{"scheduler.storage.path", &all.storage.path}})
@@ -69,8 +69,8 @@ inline void complete(settings& all) {
   }
 }
 
-/// What nobody asked for in a pool gives way to what somebody did: who wants two connections at most does not want the five at least
-/// of a profile.
+/// Adjusts pool sizes that nobody asked for to one that somebody did: a maximum of two overrides the minimum of five of a
+/// profile.
 inline void fit_pool(settings& all) {
   std::string const base = "scheduler.storage.connection.pool.";
   auto& pool = all.storage.connection.pool;
@@ -92,11 +92,11 @@ inline void fit_pool(settings& all) {
   follow(pool.connect_backoff_cap, std::max(pool.connect_backoff_cap, pool.connect_backoff), "connect_backoff_cap", "connect_backoff");
 }
 
-/// All sources beside one another. Which driver they mean is decided first: it tells which of the values count.
+/// Reads all sources. The driver is decided first, because it determines which of the values take effect.
 class source_reader {
  public:
   /// \param document of the file with that name
-  /// \param driver what the program is for, if that is not left to the other sources
+  /// \param driver the driver of the program, if the other sources do not decide it
   source_reader(node const& document, std::string file, environment const& lookup, std::vector<setting_flag> const& flags,
                 std::optional<storage_driver> driver)
       : document_(document), file_(std::move(file)), lookup_(lookup), environment_(layers_of_environment(lookup, errors_)) {
@@ -111,14 +111,14 @@ class source_reader {
   source_reader(source_reader const&) = delete;
   source_reader& operator=(source_reader const&) = delete;
 
-  /// \param errors that were found in the document before
+  /// \param errors the errors found in the document before
   read_result read(std::vector<config_error> errors) && {
     settings all;
     reader reader;
     auto const read_layer = [&](layer const& each) { reader.read_root(each.origin, each.root, all); };
     for (auto const& each : profile_) read_layer(each);
     reader.read_root(file_, document_, all);
-    // A server that is named by its parts is another one than that of a weaker source's connection string.
+    // A server that is named by its parts is not the one in the connection string of a weaker source.
     auto const replace_url = [&](auto const& layers) {
       if (find(layers, host_path) == nullptr || find(layers, url_path) != nullptr) return;
       all.storage.connection.connection_string = secret();
@@ -137,7 +137,7 @@ class source_reader {
     if (!without_host_.empty()) all.ignored.push_back(without_host_);
     all.secret_variables = secret_variables(document_, all, lookup_);
     for (auto* const more : {&errors_, &reader.errors}) std::move(more->begin(), more->end(), std::back_inserter(errors));
-    // Where a value could not be read, what is wrong with the one in its place is no news.
+    // Where a value could not be read, a fault of the value in its place is not worth reporting.
     auto const is_news = [&, read = errors.size()](config_error const& wrong) {
       return std::none_of(errors.begin(), errors.begin() + static_cast<std::ptrdiff_t>(read), [&](config_error const& each) {
         return each.path == wrong.path || each.path.starts_with(wrong.path + "[");  // an item of the list
@@ -169,7 +169,7 @@ class source_reader {
     return found == layers.end() ? nullptr : &*found;
   }
 
-  /// The value that counts, and how its source is called.
+  /// The value in force, and the name of its source.
   std::optional<value_of> strongest(std::string_view path) const {
     for (layer const* const found : {find(flags_, path), find(environment_, path)})
       if (found != nullptr) return value_of{found->origin, find_node(found->root, path)};
@@ -178,9 +178,10 @@ class source_reader {
     return value_of{file_, written};
   }
 
-  /// Sets the driver, and leaves out what does not count with it.
+  /// Sets the driver, and drops the variables that have no effect with it.
   ///
-  /// A connection string names its driver. One on the command line is the last word; another counts where nothing names a driver.
+  /// A connection string names its driver. On the command line it has the last word; elsewhere it counts where nothing names a
+  /// driver.
   void choose_driver(bool is_production) {
     auto chosen = strongest(driver_path);
     auto const url = strongest(url_path);
@@ -201,12 +202,13 @@ class source_reader {
     if (chosen) boost::describe::enum_from_string(chosen->value->text.c_str(), driver_);
     std::erase_if(environment_, [&](variable_layer const& each) {
       if (each.use == variable_use::sqlite) return driver_ != storage_driver::sqlite;
-      // A connection string that is for no driver is an error, unless somebody chose a driver that needs none.
+      // A connection string of no known driver is an error, unless somebody chose a driver that needs none.
       return each.use == variable_use::server && !is_server(driver_) && (chosen || each.path != url_path);
     });
   }
 
-  /// A server that is half named is not meant to be SQLite, and what is for production should say where it keeps its data.
+  /// Reports an incomplete choice of storage. A server that is half named is not meant to be SQLite, and in production the
+  /// location of the data should be explicit.
   /// \pre no source names a driver or a file
   void say_what_is_missing(bool is_production) {
     auto const* const host = find(environment_, host_path);
@@ -225,14 +227,14 @@ class source_reader {
                       "too, or DATABASE_URL, or STORE_TYPE=sqlite";
   }
 
-  /// Whether the command line or the environment say where a server is, without a connection string.
+  /// Whether the command line or the environment name a server without a connection string.
   bool names_server() const {
     static constexpr std::string_view needed[] = {host_path, database_path, user_path};
     return find(flags_, host_path) != nullptr ||
            std::all_of(std::begin(needed), std::end(needed), [&](auto path) { return find(environment_, path) != nullptr; });
   }
 
-  /// TLS that only a profile asks for is left to a connection string that speaks of it, and is not for a Unix socket.
+  /// Drops TLS that only a profile asks for, if the connection string has TLS options of its own, and for a Unix socket.
   static void drop_tls_of_profile(settings& all, reader& reader) {
     std::string const below = std::string{tls_path} + ".";
     auto const first = all.sources.lower_bound(below);
@@ -253,7 +255,7 @@ class source_reader {
     reader.nodes.erase(below + "enabled");
   }
 
-  /// Who comes and goes is for those who look for a mistake; in production it would bury what matters.
+  /// Disables connection logging under the production profile: it is a debugging aid.
   static void drop_connection_log(settings& all) {
     static constexpr std::string_view path = "scheduler.storage.connection.pool.log_connections";
     if (!std::exchange(all.storage.connection.pool.log_connections, false)) return;
@@ -269,7 +271,7 @@ class source_reader {
   std::vector<config_error> errors_;
   std::vector<layer> profile_;
   bool is_production_ = false;
-  std::string without_host_;  ///< what is said of a database and a user that no host goes with
+  std::string without_host_;  ///< an error about a database and a user without a host
   std::vector<variable_layer> environment_;
   std::vector<layer> flags_;
   storage_driver driver_ = storage_driver::sqlite;
@@ -277,8 +279,8 @@ class source_reader {
 
 }  // namespace detail
 
-/// Settings without a file, from the environment alone.
-/// \param driver what the program is for; none: what the variables say, else SQLite
+/// Reads settings without a file, from the environment alone.
+/// \param driver the driver of the program; none: by the variables, else SQLite
 /// \throws config_failure with every mistake in them
 inline settings load_environment(std::optional<storage_driver> driver = std::nullopt, environment const& lookup = process_environment()) {
   detail::node const nothing;

@@ -14,7 +14,7 @@
 
 namespace visor::detail {
 
-/// The text of a file, for questions about places in it.
+/// The text of a file, with lookups of its places.
 class text_map {
  public:
   /// \param text must outlive the map
@@ -25,7 +25,7 @@ class text_map {
 
   std::string_view text() const noexcept { return text_; }
 
-  /// The line and the column, in characters, of a byte. Near the last byte that was asked for it is fast, however long the line.
+  /// The line and the column, in characters, of a byte. Fast near the byte of the last call, however long the line is.
   place at(std::size_t offset) {
     offset = std::min(offset, text_.size());
     std::size_t const line = line_of(offset);
@@ -82,7 +82,7 @@ class text_map {
   std::optional<std::size_t> indent_tab_;
 };
 
-/// The first byte that no configuration file holds, and what it is.
+/// The first byte that no configuration file may hold, and its description.
 inline std::optional<std::pair<std::size_t, std::string>> wrong_byte(std::string_view text) {
   constexpr std::string_view digits = "0123456789abcdef";
   for (std::size_t i = 0; i < text.size();) {

@@ -13,7 +13,7 @@
 
 namespace visor::detail {
 
-/// A text whose variables were replaced.
+/// A text with its variables replaced.
 struct expansion {
   struct fault {
     std::size_t offset;  ///< of the `$` in the text as written
@@ -21,7 +21,7 @@ struct expansion {
   };
   std::string text;
   std::vector<std::string> variables;  ///< whose values are in the text, in order, each once
-  bool changed = false;                ///< whether `text` differs from what was written
+  bool changed = false;                ///< whether `text` differs from the written text
   std::vector<fault> faults;
 };
 
@@ -32,8 +32,8 @@ inline bool is_variable_name(std::string_view name) noexcept {
 }
 
 /// Replaces `${NAME}` by the variable's value and `${NAME:-default}` by the value or, when it is unset or empty, the default.
-/// `$${` stands for `${`. A plain `$` stays, and a value is not looked through again. O(n).
-/// \param longest when the result gets longer than this, it is cut and a fault says so
+/// `$${` stands for `${`. A plain `$` stays, and a value is not expanded again. O(n).
+/// \param longest the greatest size of the result; a longer one is cut, with a fault
 inline expansion expand(std::string_view written, environment const& lookup, std::size_t longest) {
   static constexpr std::string_view remedy = "; write $${ for a literal ${";
   static constexpr std::size_t most_faults = 20;

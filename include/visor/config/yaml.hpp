@@ -24,7 +24,8 @@ namespace visor {
 
 namespace detail {
 
-/// A file that says nothing but how to connect is that part of a configuration, for PostgreSQL where it does not tell.
+/// Completes a document whose only key is `connection`: it becomes that part of a configuration, for PostgreSQL if it has a
+/// `host`.
 inline void complete_part(node& root) {
   if (root.what != node::kind::mapping || root.children.size() != 1 || root.children[0].key != "connection") return;
   node storage;
@@ -42,11 +43,11 @@ inline void complete_part(node& root) {
 
 }  // namespace detail
 
-/// Reads settings from YAML text, the environment and flags, and reports everything that is wrong with them. Never throws because of
-/// the text. Where it is empty, the other sources count alone. Linear in the size of the text.
+/// Reads settings from YAML text, the environment and flags, and reports all of their errors. Never throws because of the text.
+/// With an empty text, the other sources alone count. Linear in the size of the text.
 /// \param text of the file, UTF-8, at most 16 MiB
-/// \param file how it is called in messages
-/// \param lookup where variables are taken from
+/// \param file its name in messages
+/// \param lookup the source of variables
 /// \param flags of a command line
 inline read_result read_settings(std::string_view text, std::string const& file, environment const& lookup = process_environment(),
                                  std::vector<setting_flag> const& flags = {}) {
@@ -59,7 +60,7 @@ inline read_result read_settings(std::string_view text, std::string const& file,
   return result;
 }
 
-/// The same for text that must be right.
+/// Does the same for a text that must be valid.
 /// \throws config_failure with every error
 inline settings parse_settings(std::string_view text, std::string const& file, environment const& lookup = process_environment(),
                                std::vector<setting_flag> const& flags = {}) {
@@ -84,7 +85,7 @@ inline settings load_settings(std::filesystem::path const& path, environment con
   std::unique_ptr<std::FILE, closer> const file{std::fopen(name.c_str(), "rb")};
   if (!file) refuse(errno);
   std::string text;
-  // One byte more than is allowed, so that the parser sees that it is too much.
+  // Reads up to a block more than is allowed, so that the parser sees that it is too much.
   while (text.size() <= detail::document_limits::bytes) {
     std::size_t const before = text.size();
     text.resize(before + 64 * 1024);

@@ -24,8 +24,8 @@
 
 namespace visor::detail {
 
-/// Makes a document of YAML: replaces variables, follows aliases and merge keys, and reports whatever YAML allows and a
-/// configuration file must not hold.
+/// Converts YAML to a document. Replaces variables, follows aliases and merge keys, and reports constructs that YAML allows and
+/// a configuration file must not hold.
 class yaml_document final : private YAML::EventHandler {
  public:
   /// \param text of the file; must outlive this
@@ -51,7 +51,7 @@ class yaml_document final : private YAML::EventHandler {
     std::unordered_map<std::string, int> lines{};  ///< of the keys so far
   };
 
-  struct stop {};  // leaves the parser when there is no point in going on
+  struct stop {};  // thrown to leave the parser when there is no point in going on
 
   static std::string_view without_mark(std::string_view text) {
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -75,7 +75,7 @@ class yaml_document final : private YAML::EventHandler {
     }
   }
 
-  // What yaml-cpp says, in the words of someone who looks at the file.
+  // Reports an error of yaml-cpp in words for a reader of the file.
   void broken(YAML::Exception const& wrong) {
     std::size_t const offset = offset_of(wrong.mark);
     if (auto const tab = text_.tab_in_line(offset)) return fail_tab(*tab);
@@ -90,7 +90,7 @@ class yaml_document final : private YAML::EventHandler {
         {"unknown token", "this character cannot begin a text; quote the text"},
     }};
     auto const found = std::find_if(words.begin(), words.end(), [&](auto const& each) { return wrong.msg.starts_with(each.first); });
-    // It may name half a character.
+    // The message may contain half a character.
     auto const said = [&] { return printable(to_storable_text(wrong.msg), 200); };
     std::string message = "broken YAML: " + (found == words.end() ? said() : std::string{found->second});
     if (auto const remedy = quote_remedy(offset); !remedy.empty()) message = remedy;
@@ -100,7 +100,7 @@ class yaml_document final : private YAML::EventHandler {
     fail(text_.at(offset), path(), std::move(message));
   }
 
-  /// Where a value begins with a character that means something else to YAML, as cron expressions do: that it needs quotes. Empty
+  /// Advises quotes where a value begins with a character that has another meaning in YAML, as cron expressions do. Empty
   /// otherwise.
   std::string quote_remedy(std::size_t offset) const {
     std::string_view const all = text_.text();
@@ -137,7 +137,7 @@ class yaml_document final : private YAML::EventHandler {
 
   void fail_tab(std::size_t tab) { fail(text_.at(tab), {}, "a tab cannot indent: use spaces"); }
 
-  /// Of the value that comes next.
+  /// The path of the next value.
   std::string path() const {
     std::string result;
     for (auto const& each : stack_) {
@@ -151,7 +151,7 @@ class yaml_document final : private YAML::EventHandler {
 
   bool expects_key() const { return !stack_.empty() && stack_.back().value.what == node::kind::mapping && !stack_.back().has_key; }
 
-  /// What every part begins with.
+  /// Starts a part of any kind.
   node begin(YAML::Mark const& mark, node::kind what) {
     std::size_t const offset = offset_of(mark);
     if (auto const tab = text_.tab_before(offset)) {
@@ -194,7 +194,7 @@ class yaml_document final : private YAML::EventHandler {
       return refuse_key();
     }
     node made = begin(mark, node::kind::null);
-    // Its spelling matters within a payload.
+    // The spelling of null matters within a payload.
     std::string_view const rest = text_.text().substr(behind_anchor(offset_of(mark)));
     for (std::string_view const word : {"~", "Null", "NULL"})
       if (rest.starts_with(word)) made.text = word;
@@ -244,7 +244,7 @@ class yaml_document final : private YAML::EventHandler {
   void close() {
     frame done = std::move(stack_.back());
     stack_.pop_back();
-    // What the group says itself goes before what is merged into it, and the first merged before the next.
+    // Keys of the group itself override merged ones, and the first merged group overrides the next.
     for (auto& group : done.merged)
       for (auto& child : group.children)
         if (done.lines.emplace(child.key, child.key_at.line).second) done.value.children.push_back(std::move(child));
@@ -269,7 +269,7 @@ class yaml_document final : private YAML::EventHandler {
     count(0, made.text.size() + made.written.size(), made.at);
   }
 
-  /// An anchor or a tag stands before a value.
+  /// Skips an anchor or a tag before a value.
   std::size_t behind_anchor(std::size_t offset) const noexcept {
     std::string_view const text = text_.text();
     while (offset < text.size() && (text[offset] == '&' || text[offset] == '!')) {
@@ -335,7 +335,7 @@ class yaml_document final : private YAML::EventHandler {
     group.skip = false;
     if (made.quoted || made.text != "<<") {
       auto const [earlier, first] = group.lines.emplace(made.text, made.at.line);
-      bool const in_pieces = stack_.size() == 1;  // a section, of which each piece is looked at
+      bool const in_pieces = stack_.size() == 1;  // a section, whose pieces are checked one by one
       if (!first && !in_pieces) {
         fail_twice(made.at, join_path(path(), made.text), earlier->second);
         group.skip = true;
@@ -353,7 +353,7 @@ class yaml_document final : private YAML::EventHandler {
     } else {
       made.key = group.key.text;
       made.key_at = group.key.at;
-      // Only a section may come in pieces: of a group of a hundred thousand names nobody looks through those before.
+      // Only a section may come in pieces: a search among the earlier names would be too slow in a group of a hundred thousand.
       auto before = group.value.children.end();
       if (stack_.size() == 1) before = std::ranges::find(group.value.children, made.key, &node::key);
       if (before == group.value.children.end())
@@ -364,7 +364,7 @@ class yaml_document final : private YAML::EventHandler {
     group.has_key = false;
   }
 
-  /// Brings a piece to those before it. \param where the path of both
+  /// Merges a piece into the earlier ones. \param where the path of both
   void join(node& first, node piece, std::string const& where) {
     if (first.what != node::kind::mapping || piece.what != node::kind::mapping) return fail_twice(piece.key_at, where, first.key_at.line);
     std::unordered_map<std::string, std::size_t> places;

@@ -45,8 +45,8 @@ std::vector<std::string> runs(std::uint64_t set, Word const& word) {
   return parts;
 }
 
-/// The step of a set that is every n-th value of its field, also from its last to its first, or 0: not `*/7` of minutes, which are 4
-/// minutes apart around the full hour. Days of the month are counted anew with each month.
+/// The step of a set that is every n-th value of its field, also from its last to its first, or 0. A `*/7` of minutes has no
+/// step: its values are 4 minutes apart around the full hour. Days of the month are counted anew with each month.
 constexpr int step_of(cron_field_rule const& rule, std::uint64_t set) noexcept {
   bool const anew = &rule == &rule_of(cron_field::day_of_month);
   for (int step = 1; step <= rule.high / 2; ++step)
@@ -62,7 +62,7 @@ inline std::string number_words(std::uint64_t set) {
   return joined(runs(set, [](int value) { return std::to_string(value); }));
 }
 
-/// Every time of a day, where that is short enough to read.
+/// The greatest number of times of a day that are listed.
 inline constexpr int most_times = 6;
 
 inline std::vector<std::string> clock_words(std::uint64_t hours, std::uint64_t minutes, std::uint64_t seconds) {
@@ -175,7 +175,7 @@ inline std::string period_words(duration period) {
                                        {"second", 1'000'000},
                                        {"millisecond", 1'000},
                                        {"microsecond", 1}}};
-  if (period == std::chrono::days{1}) return "every 24 hours";  // not what a person calls every day: the clocks may change
+  if (period == std::chrono::days{1}) return "every 24 hours";  // nobody calls this every day: the clocks may change
   std::vector<std::string> parts;
   std::int64_t rest = period.count();
   for (auto const& unit : units) {
@@ -196,7 +196,7 @@ inline std::string value_word(cron_field field, int value) {
   return std::to_string(value);
 }
 
-/// `minute 0 to 59`, or with a step `every 15th minute from 0 to 59`: what an `H` leaves open.
+/// The values that an `H` may choose: `minute 0 to 59`, or with a step `every 15th minute from 0 to 59`.
 inline std::string hash_range_words(cron_fields const& fields, cron_field field) {
   auto const& rule = rule_of(field);
   auto const& hash = fields.hashes[static_cast<std::size_t>(field)];
@@ -210,7 +210,7 @@ inline std::string month_words(cron_fields const& fields) {
   return joined(runs(fields.months, [](int month) { return value_word(cron_field::month, month); }));
 }
 
-/// An expression whose `H` no id has filled in.
+/// Explains an expression whose `H` no id has filled in.
 inline std::string open_words(cron_fields const& fields) {
   using enum cron_field;
   std::vector<std::string> chosen;
@@ -226,8 +226,8 @@ inline std::string open_words(cron_fields const& fields) {
 
 }  // namespace detail
 
-/// What an expression means, as part of an English sentence: `at 02:00 on every weekday in January`. Of an expression with `H`, which
-/// values an id has chosen, or from which ones it will choose.
+/// Explains an expression as part of an English sentence: `at 02:00 on every weekday in January`. For an expression with `H` it
+/// uses the values that an id has chosen, or else names the ranges to choose from.
 inline std::string explain(cron_expression const& expression) {
   using namespace detail;
   if (expression.is_interval()) return period_words(expression.period());
@@ -245,7 +245,8 @@ inline std::string explain(cron_expression const& expression) {
   return text;
 }
 
-/// What an id has chosen for each `H`: `minute 17 (of 0 to 59), hour 3 (of 0 to 23)`. Empty where there is none, or no id has chosen.
+/// Lists the values that an id has chosen for each `H`: `minute 17 (of 0 to 59), hour 3 (of 0 to 23)`. Empty without an `H` or
+/// an id.
 inline std::string explain_hashes(cron_expression const& expression) {
   using namespace detail;
   auto const& fields = expression.fields();
@@ -275,7 +276,7 @@ inline std::string explain_hashes(cron_expression const& expression) {
   return text;
 }
 
-/// The same, with the instant that an interval counts from.
+/// Explains a recurrence, with the instant that an interval counts from.
 inline std::string explain(recurrence const& when) {
   std::string text = explain(when.expression());
   if (!when.expression().is_interval()) return text;

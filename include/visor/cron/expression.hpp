@@ -18,32 +18,35 @@ namespace visor {
 
 class parsed_cron;
 
-/// When something recurs, as a cron expression says it: a small regular value, trivially copyable, about 130 bytes.
+/// A recurrence as a cron expression: a small regular value, trivially copyable, about 130 bytes.
 ///
 /// Five fields are minute, hour, day of month, month and day of week; six have seconds first; seven have the year last.
-///  - Any field: `*`, a value, `a-b` (also backwards, around the end: `22-2`; not in years), each with `/step`; `a/step` runs to
-///    the end of the field; lists by commas. Months and days of the week also by their English names of three letters.
-///  - Day of month: `L` the last day, `L-3` three days before it, `15W` the Monday to Friday nearest to the 15th in the same month,
-///    `LW` the last Monday to Friday, `L-3W` the one nearest to `L-3`. A month without that day is left out.
+///  - Any field: `*`, a value, `a-b` (also backwards, around the end: `22-2`; not in years), each with `/step`. `a/step` runs
+///    to the end of the field. Lists use commas. Months and days of the week may be English names of three letters.
+///  - Day of month: `L` the last day, `L-3` three days before it, `15W` the Monday to Friday nearest to the 15th in the same
+///    month, `LW` the last Monday to Friday, `L-3W` the one nearest to `L-3`. A month without that day is left out.
 ///  - Day of week: 0 and 7 are Sunday; `5L` (or `5#L`) the last Friday of the month, `5#2` the second.
 ///  - `?`, alone in one of the two day fields, is `*`.
-///  - `H` is a value that the id of the schedule chooses, so that many schedules do not all fire at the full hour: any of its field
-///    (of the days of a month, the 1st to the 28th); `H(0-29)` one of a range; `H/15` every 15th from one of the first 15 on, and
-///    `H(0-29)/10` the same within a range. It stands alone in its field and is not for years. See `for_schedule`.
-///  - Both day fields: a day matches when either does, as in Unix cron; a field that starts with `*` does not restrict, so then
-///    both must match: `0 0 */5 * 1` is a Monday among the days 1, 6, 11, 16, 21, 26 and 31. `+` before the day of week says
-///    that both must match: `0 0 13 * +5` is a Friday the 13th.
+///  - `H` is a value that the id of the schedule chooses, so that many schedules do not all fire at the full hour. It is any
+///    value of its field; of the days of a month, the 1st to the 28th. With a range, as in `H(0-29)`, it is one value of that.
+///    With a step, as in `H/15`, it is every 15th value from one of the first 15 on; in `H(0-29)/10` both are combined. An `H`
+///    stands alone in its field and is not for years. See `for_schedule`.
+///  - Both day fields: a day matches when either does, as in Unix cron. A field that starts with `*` does not restrict, so then
+///    both must match: `0 0 */5 * 1` is a Monday among the days 1, 6, 11, 16, 21, 26 and 31. A `+` before the day of week
+///    requires that both match: `0 0 13 * +5` is a Friday the 13th.
 ///  - Years are 1970 to 2199.
-///  - `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`, `@every_minute`, `@every_second`; and
-///    `@every 90s`, an interval from one second to 100 years (see `parse_duration`) that is counted in real time from an anchor.
-/// Letters may be of either case; fields are separated by blanks or tabs; line breaks at the end are left out.
+///  - `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`, `@every_minute`, `@every_second`.
+///  - `@every 90s`, an interval from one second to 100 years (see `parse_duration`) that is counted in real time from an
+///    anchor.
+///
+/// Letters may be of either case; fields are separated by blanks or tabs; line breaks at the end are ignored.
 class cron_expression {
  public:
   /// \param text an expression as above, of any length; linear time
   /// \throws cron_error with the place and the reason; also where no calendar year has a day that matches (`0 0 31 2 *`)
   static cron_expression parse(std::string_view text);
 
-  /// The same without an exception, usable in constant expressions.
+  /// Parses without an exception; usable in constant expressions.
   static constexpr parsed_cron try_parse(std::string_view text) noexcept;
 
   /// The shortest text that parses to an equal value. Names and nicknames become numbers; `@every` stays.
@@ -54,14 +57,14 @@ class cron_expression {
   /// The length of the interval; zero if it is none.
   constexpr duration period() const noexcept { return period_; }
 
-  /// Whether the hour says how often, not when: it is `*`, `*/n`, `a/n` or `H/n`, or has one of these in its list. Such an expression
-  /// follows real time when the clocks change; another one names fixed times of the day. See `dst_policy`.
+  /// Whether the hour is a frequency, not a time: it is `*`, `*/n`, `a/n` or `H/n`, or has one of these in its list. Such an
+  /// expression follows real time when the clocks change; any other names fixed times of the day. See `dst_policy`.
   constexpr bool is_hour_interval() const noexcept { return fields_.hour_interval; }
 
   /// Whether a field has an `H`.
   constexpr bool has_hash() const noexcept { return fields_.any_hash(); }
-  /// The expression with the values that a schedule of this id has for each `H`: the same on every machine and in every version.
-  /// Until an id has chosen, they are those of the empty id. `to_string` writes `H` in either case.
+  /// The expression with the values that a schedule of this id has for each `H`: the same on every machine and in every
+  /// version. Until an id has chosen, the values are those of the empty id. `to_string` writes `H` in either case.
   constexpr cron_expression for_schedule(std::string_view id) const noexcept {
     cron_expression chosen = *this;
     detail::choose_hashes(chosen.fields_, id);
@@ -85,7 +88,7 @@ class cron_expression {
   duration period_;
 };
 
-/// The result of `cron_expression::try_parse`: an expression, or where and why there is none.
+/// The result of `cron_expression::try_parse`: an expression, or the place and the reason of the failure.
 class parsed_cron {
  public:
   constexpr explicit parsed_cron(std::string_view text) noexcept : parsed_(detail::cron_parser{text}.parse()) {}

@@ -15,8 +15,8 @@ enum class cron_field : std::uint8_t { second, minute, hour, day_of_month, month
 
 namespace detail {
 
-/// What may be written in a field. `high` is the end of `*`; `written_high` is the greatest number that may be written, which
-/// differs for the day of week alone: 7 is Sunday, as 0 is.
+/// The values that a field allows. `high` is the end of `*`; `written_high` is the greatest number that may be written. They
+/// differ for the day of week alone: 7 is Sunday, as 0 is.
 struct cron_field_rule {
   std::string_view name;
   int low;
@@ -42,7 +42,7 @@ inline constexpr std::array<std::string_view, 7> weekday_names{"SUN", "MON", "TU
 /// `H` in a field: values that the id of the schedule chooses.
 struct cron_hash {
   std::uint8_t low = 0;
-  std::uint8_t count = 0;  ///< of the values to choose from, which may go around the end of the field; 0: the field has no `H`
+  std::uint8_t count = 0;  ///< how many values there are to choose from; they may go around the end of the field; 0: the field has no `H`
   std::uint8_t step = 0;   ///< 0: one value; otherwise one of the first `step`, and every `step`-th after it
 
   constexpr explicit operator bool() const noexcept { return count != 0; }
@@ -68,7 +68,7 @@ struct cron_fields {
   bool weekday_star = false;
   bool both_days = false;           ///< `+` before the day of week: both day fields must match
   bool is_chosen = false;           ///< an id has chosen the values of each `H`
-  std::array<cron_hash, 6> hashes;  ///< of all fields but the year; the sets hold what was chosen, at first for the empty id
+  std::array<cron_hash, 6> hashes;  ///< of all fields but the year; the sets hold the chosen values, at first those of the empty id
 
   friend bool operator==(cron_fields const&, cron_fields const&) = default;
 
@@ -80,7 +80,7 @@ struct cron_fields {
   }
 };
 
-/// Puts the values of a field in place. `set` counts from the field's lowest value; the year is none of these fields.
+/// Sets the values of a field. `set` counts from the field's lowest value; the year is not one of these fields.
 constexpr void set_values(cron_fields& fields, cron_field field, std::uint64_t set) noexcept {
   switch (field) {
     case cron_field::second: fields.seconds = set; break;
@@ -93,8 +93,8 @@ constexpr void set_values(cron_fields& fields, cron_field field, std::uint64_t s
   }
 }
 
-/// A number that depends on the id and the field alone: the 64-bit FNV-1a hash of the field's number and the bytes of the id, whose
-/// bits are then mixed as the end of MurmurHash3 does. It never changes, since every stored schedule with `H` depends on it.
+/// A number that depends on the id and the field alone. It is the 64-bit FNV-1a hash of the field's number and the bytes of the
+/// id, with the final mixing of MurmurHash3. It never changes, since every stored schedule with `H` depends on it.
 constexpr std::uint64_t schedule_hash(std::string_view id, cron_field field) noexcept {
   std::uint64_t hash = 0xcbf29ce484222325;
   auto const add = [&hash](unsigned char byte) { hash = (hash ^ byte) * 0x100000001b3; };
@@ -124,7 +124,7 @@ constexpr void choose_hashes(cron_fields& fields, std::string_view id) noexcept 
   }
 }
 
-/// Every value that some id chooses.
+/// The fields with every value that some id chooses.
 constexpr cron_fields with_all_hashes(cron_fields fields) noexcept {
   for (std::size_t i = 0; i < fields.hashes.size(); ++i)
     if (auto const field = static_cast<cron_field>(i); fields.hashes[i])
@@ -185,8 +185,8 @@ constexpr bool year_matches(cron_fields const& fields, int year) noexcept {
   return bit >= 0 && bit < 256 && has_bit(fields.years[static_cast<std::size_t>(bit / 64)], bit % 64);
 }
 
-/// Whether some month of the calendar has a matching day. A year is one of 14: the weekday of its first day, and leap or not;
-/// each of the 14 occurs in the 400 years after which the calendar repeats, so that the answer is a proof. Without a year field
+/// Whether some month of the calendar has a matching day. A year is one of 14: the weekday of its first day, and leap or not.
+/// Each of the 14 occurs in the 400 years after which the calendar repeats, so that the answer is a proof. Without a year field
 /// all 14 are tried; otherwise only the years that are named.
 constexpr bool ever_matches(cron_fields const& fields) noexcept {
   constexpr std::array<int, 12> lengths{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};

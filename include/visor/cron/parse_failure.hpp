@@ -14,7 +14,7 @@
 
 namespace visor {
 
-/// Why a text is not a cron expression.
+/// The reason why a text is not a cron expression.
 enum class cron_fault : std::uint8_t {
   none,                  ///< it is one
   empty,                 ///< there is no text
@@ -31,14 +31,14 @@ enum class cron_fault : std::uint8_t {
   bad_occurrence,        ///< `#` without a number from 1 to 5
   before_month,          ///< `L-n` with more than 30
   bad_hash,              ///< `H` with something beside it, or written in another way than `H`, `H(0-29)`, `H/15`, `H(0-29)/10`
-  hash_step,             ///< a step of `H` that is longer than what `H` chooses from
-  never,                 ///< no such day in any calendar year, or in any that is named
+  hash_step,             ///< a step of `H` that is longer than the range of `H`
+  never,                 ///< no calendar year has such a day, or none of those that are named
   unknown_nickname,      ///< `@` and no known word
   bad_period,            ///< `@every` without a length of time from one second up
   bad_anchor,            ///< `@every … from` without an instant, or a local time for less than days
 };
 
-/// Where and why a text is not a cron expression. A small value, usable in constant expressions.
+/// The place and the reason of a failure to parse a cron expression. A small value, usable in constant expressions.
 struct parse_failure {
   cron_fault why = cron_fault::none;
   cron_field where = cron_field::second;  ///< the field's meaning, where `field` is not 0
@@ -50,7 +50,7 @@ struct parse_failure {
 
 namespace detail {
 
-/// Bytes that no terminal should get are written as `\x00`; a long text is cut.
+/// Prepares a text for a message: bytes that no terminal should get are written as `\x00`; a long text is cut.
 inline std::string shown(std::string_view text, std::size_t longest = 60) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string result;
@@ -77,7 +77,7 @@ constexpr std::size_t character_length(std::string_view text, std::size_t at) no
   return length;
 }
 
-/// A character that word processors and web pages put in the place of another one.
+/// A character that word processors and web pages use in place of another one.
 struct lookalike {
   std::string_view bytes;
   std::string_view name;
@@ -124,14 +124,14 @@ inline constexpr std::array<lookalike, 31> lookalikes{{{"\xC2\xA0", "a no-break 
                                                        {"\xEF\xBC\x8C", "a fullwidth comma (U+FF0C)", instead_of_comma},
                                                        {"\xE2\x80\xA2", "a bullet (U+2022)", instead_of_star}}};
 
-/// What stands at a place, if that looks like another character.
+/// The lookalike at a place of a text, or null.
 inline lookalike const* lookalike_at(std::string_view text, std::size_t at) noexcept {
   for (auto const& known : lookalikes)
     if (text.substr(at).starts_with(known.bytes)) return &known;
   return nullptr;
 }
 
-/// `unexpected 'x'`, or what the character is where it looks like another one, with what to write.
+/// Describes an unexpected character: `unexpected 'x'`, or a lookalike by its name, with a remedy.
 inline std::string unexpected_words(std::string_view character) {
   if (character.size() > 1)
     if (auto const* const known = lookalike_at(character, 0))
@@ -159,7 +159,7 @@ inline std::string describe_names(cron_field field) {
   return "no number";
 }
 
-/// What to write where a step is longer than its field, which begins anew with each hour, day, month, week or year.
+/// The remedy for a step longer than its field, which begins anew with each hour, day, month, week or year.
 inline std::string step_remedy(parse_failure const& failure, std::string const& step) {
   auto const once = [&](int size, std::string const& unit) {
     return failure.value == size ? "; for once " + unit + " write 0 in this field" : std::string{};
@@ -185,7 +185,7 @@ inline std::string step_remedy(parse_failure const& failure, std::string const& 
 inline std::string describe(std::string_view text, parse_failure const& failure) {
   auto const& rule = rule_of(failure.where);
   std::string_view const part = text.substr(failure.position < text.size() ? failure.position : text.size(), failure.length);
-  // Numbers may be longer than any integer; what was written is what is shown.
+  // Numbers may be longer than any integer, so the message shows them as written.
   std::string const written = shown(part, 20);
   switch (failure.why) {
     case cron_fault::none: return {};
@@ -227,12 +227,12 @@ inline std::string describe(std::string_view text, parse_failure const& failure)
 
 }  // namespace detail
 
-/// A text is not a cron expression. `what()` is such as
-/// `cron expression "0 24 * * *", field 2 (hour), column 3: 24 is above 23`.
+/// Thrown when a text is not a cron expression. `what()` is such as `cron expression "0 24 * * *", field 2 (hour), column 3: 24
+/// is above 23`.
 class cron_error : public error {
  public:
-  /// \param text what was to be parsed
-  /// \param failure where and why it failed
+  /// \param text the text that was parsed
+  /// \param failure the place and the reason
   cron_error(std::string_view text, parse_failure const& failure)
       : error(condition::invalid_argument, message(text, failure)), failure_(failure) {}
 

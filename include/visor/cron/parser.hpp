@@ -26,7 +26,7 @@ constexpr bool same_word(std::string_view text, std::string_view word) noexcept 
   return true;
 }
 
-/// What a text was parsed into: fields, or a period, or a failure.
+/// The result of parsing a text: fields, or a period, or a failure.
 struct parsed_cron_text {
   cron_fields fields;
   duration period{0};  ///< `@every`; zero for everything else
@@ -80,7 +80,7 @@ class cron_parser {
     return false;
   }
 
-  /// Characters that look like others are found before the fields are counted, as a no-break space joins two of them.
+  /// Finds lookalikes before the fields are counted, since a no-break space joins two of them.
   constexpr bool is_plain(std::size_t begin, std::size_t end) noexcept {
     for (std::size_t at = begin; at < end; ++at) {
       if (static_cast<unsigned char>(text_[at]) >= 0x80) return fail(cron_fault::unexpected_character, at, character_length(text_, at));

@@ -22,12 +22,12 @@
 
 namespace visor {
 
-/// What a phrase means.
+/// The meaning of a phrase.
 struct parsed_phrase {
   std::variant<instant, recurrence> when;  ///< one instant, or a recurrence
-  std::string canonical;                   ///< the same in the program's own words, to be shown to whoever wrote it
+  std::string canonical;                   ///< the same in the program's own words, to be shown to the author
   bool is_phrase = true;                   ///< false: a cron expression, or `@every`
-  std::string note;                        ///< of an instant that the clocks skip or repeat: which one was chosen; empty otherwise
+  std::string note;                        ///< for an instant that the clocks skip or repeat: the choice that was made; empty otherwise
 };
 
 namespace detail {
@@ -67,7 +67,7 @@ class phrase_meaning {
 
   [[noreturn]] static void refuse_anchor(std::string const& why) { throw error{condition::invalid_argument, "the anchor " + why}; }
 
-  /// What a time that the clocks skip or repeat has become.
+  /// Explains the choice for a time that the clocks skip or repeat.
   std::string note() const {
     if (!named_) return {};
     local_lookup const found = zone_.at(*named_);
@@ -89,7 +89,7 @@ class phrase_meaning {
            " is taken, the first instant after the gap";
   }
 
-  /// A time that the clocks skip is the instant at which they do; one that they repeat is the first.
+  /// A skipped time is the instant of the clock change; a repeated one is its first occurrence.
   instant at(std::chrono::local_days day, std::chrono::seconds time) {
     named_ = day + time;
     local_lookup const found = zone_.at(std::chrono::local_seconds{day + time});
@@ -168,7 +168,7 @@ class phrase_meaning {
     return {expression, {{}, *from, {}}};
   }
 
-  /// Where the count divides the next larger unit, the wall clock is followed from its beginning on.
+  /// Follows the wall clock from the beginning of the next larger unit, where the count divides that unit.
   recurrence short_interval(unit every, std::int64_t count) const {
     constexpr std::array<std::int64_t, 3> lengths{1, 60, 3'600};
     constexpr std::array<std::int64_t, 3> in_larger{60, 60, 24};
@@ -186,7 +186,7 @@ class phrase_meaning {
     return {expression, {{}, {}, first + time()}};
   }
 
-  /// The day that the anchor names; a time that it names as well is that of the phrase.
+  /// The day that the anchor names. If the anchor also names a time, it must be the time of the phrase.
   std::chrono::local_days first_day(std::uint32_t weekdays) const {
     using namespace std::chrono;
     std::string text{*anchor_};
@@ -276,31 +276,32 @@ class phrase_meaning {
 
 }  // namespace detail
 
-/// Reads when something is to happen, in words:
+/// Parses a phrase that says when something is to happen:
 ///  - once: `in 20 minutes`, `in 2 days at 9am`, `tomorrow at noon`, `next Monday at 14:30`, `Friday at noon`, `at 9am`,
 ///    `2026-11-21T14:00:00Z`, `2026-11-21 14:00` (in the zone);
-///  - again and again: `every day`, `every weekday at 9am`, `Monday through Friday`, `Mon-Fri`, `every weekend`,
-///    `every Monday and Friday at 8:30`, `every hour`, `every 45 minutes`, `every 2 days`, `every month on the 15th`,
-///    `monthly at 9am on the last Friday`;
+///  - again and again: `every day`, `every weekday at 9am`, `Monday through Friday`, `Mon-Fri`, `every weekend`, `every Monday
+///    and Friday at 8:30`, `every hour`, `every 45 minutes`, `every 2 days`, `every month on the 15th`, `monthly at 9am on the
+///    last Friday`;
 ///  - a cron expression, or `@every 90s`, as `recurrence::parse` reads it.
 ///
-/// Noon is 12:00, midnight 0:00, morning 9:00, evening 18:00. Without a time: 9:00, at a weekend 10:00. Every week without a day:
-/// Monday. Every month without a day: the 1st. `next Monday` is the first Monday after today, `Monday` may be today.
+/// Noon is 12:00, midnight 0:00, morning 9:00, evening 18:00. Without a time: 9:00, at a weekend 10:00. Every week without a
+/// day: Monday. Every month without a day: the 1st. `next Monday` is the first Monday after today, `Monday` may be today.
 ///
-/// `every 15 minutes` and `every 6 hours` follow the wall clock of the zone from midnight on, as 15 divides 60 and 6 divides 24. Other
-/// intervals of less than days are counted in real time from `now`: `every 45 minutes` is `@every 45m from` then. Days and weeks are
-/// counted on the calendar of the zone, from the first such time of the day after `now`: 9am stays 9am when the clocks change.
+/// `every 15 minutes` and `every 6 hours` follow the wall clock of the zone from midnight on, as 15 divides 60 and 6 divides
+/// 24. Other intervals of less than days are counted in real time from `now`: `every 45 minutes` is `@every 45m from` then.
+/// Days and weeks are counted on the calendar of the zone, from the first such time of the day after `now`: 9am stays 9am when
+/// the clocks change.
 /// \param text the phrase, of any length; letters of either case
-/// \param now what `in 2 hours` and `tomorrow` count from, and what an instant must be after
-/// \param zone where 9am is
-/// \param anchor from where an interval counts in place of `now`: an instant; for days and weeks a day such as 2026-11-21; for `@every`
-///        as after its `from`
+/// \param now the start of `in 2 hours` and `tomorrow`; an instant must be after it
+/// \param zone the zone of times such as 9am
+/// \param anchor the start of an interval's count in place of `now`: an instant; for days and weeks a day such as 2026-11-21;
+///   for `@every` as after its `from`
 /// \throws phrase_error with the place, and the nearest word that is understood, for everything else; nothing is guessed
 /// \throws cron_error where the text is a cron expression with a mistake
 /// \throws error `invalid_argument`, and of neither of these types, where the anchor is wrong, or goes with no interval
 inline parsed_phrase parse_phrase(std::string_view text, instant now, time_zone const& zone,
                                   std::optional<std::string_view> anchor = std::nullopt) {
-  // A phrase may begin like a cron expression, as dates and times do: only what is neither is judged by its looks.
+  // A phrase may begin like a cron expression, as dates and times do. Only a text that is neither is judged by its looks.
   std::exception_ptr not_cron;
   try {
     recurrence const found = recurrence::parse(text);

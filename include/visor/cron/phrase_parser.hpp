@@ -23,7 +23,7 @@
 namespace visor {
 namespace detail {
 
-/// Reads the words of a phrase into its parts. Knows words, not what they mean together.
+/// Splits the words of a phrase into its parts. It knows words, but not their meaning together.
 class phrase_parser {
  public:
   explicit phrase_parser(std::string_view text) : text_(text) { split(); }
@@ -114,7 +114,7 @@ class phrase_parser {
       ++at_;
       return true;
     }
-    // Without an offset, the wall clock of the zone.
+    // Without an offset the time is on the wall clock of the zone.
     std::optional<std::chrono::seconds> const time = take_char(rest, 't') ? clock_time(rest) : std::nullopt;
     if (!time) fail("that is no instant; write such as 2026-11-21T14:00:00Z or 2026-11-21 14:00");
     if (!parts_.times.empty()) fail("a second time of the day");
@@ -126,7 +126,7 @@ class phrase_parser {
 
   // Times of the day.
 
-  /// `9:30`, `14:00:15`. Nothing when it is something else; an impossible time is refused.
+  /// Reads `9:30` or `14:00:15`. Nothing for any other text; an impossible time is refused.
   std::optional<std::chrono::seconds> clock_time(std::string_view text) const {
     std::array<int, 3> parts{};
     std::size_t count = 0;
@@ -144,7 +144,7 @@ class phrase_parser {
     return std::chrono::hours{parts[0]} + std::chrono::minutes{parts[1]} + std::chrono::seconds{parts[2]};
   }
 
-  /// The time that stands here, if one does: `noon`, `9am`, `9:30 pm`, `14:00`.
+  /// Takes the time at the current word, if there is one: `noon`, `9am`, `9:30 pm`, `14:00`.
   std::optional<std::chrono::seconds> time_here() {
     if (auto const hour = named_hour(here())) {
       ++at_;
@@ -204,7 +204,7 @@ class phrase_parser {
     return named_hour(next) || (!next.empty() && is_digit(next.front()) && !ordinal_number(next));
   }
 
-  /// Takes `and`, a comma or both, where what follows belongs to the same list.
+  /// Takes `and`, a comma or both, if the next word belongs to the same list.
   template <class Follows>
   bool take_and(Follows const& follows) {
     std::size_t const before = at_;
@@ -222,7 +222,7 @@ class phrase_parser {
     std::size_t words;
   };
 
-  /// The days that stand here: `monday`, `weekdays`, `mon-fri`, `monday through friday`. A range is plural.
+  /// The days at the current word: `monday`, `weekdays`, `mon-fri`, `monday through friday`. A range is plural.
   std::optional<days_in_words> days_here() const {
     std::string_view const word = here();
     if (std::size_t const hyphen = word.find('-'); hyphen != std::string_view::npos)
@@ -235,7 +235,7 @@ class phrase_parser {
     return days_in_words{*days, 1};
   }
 
-  /// Days, `weekday` or `weekend` that stand here.
+  /// Takes days, `weekday` or `weekend` at the current word.
   bool parse_weekday(bool recurs) {
     auto const found = days_here();
     if (!found) return false;
@@ -250,7 +250,8 @@ class phrase_parser {
     return true;
   }
 
-  /// `the 15th`, `the 1st and the 15th`, `the last day`, `the first monday`; then perhaps `of the month`, `of every month`.
+  /// Takes `the 15th`, `the 1st and the 15th`, `the last day`, `the first monday`; then perhaps `of the month`, `of every
+  /// month`.
   bool parse_place() {
     std::size_t const before = at_;
     bool const article = take("the");
@@ -357,7 +358,7 @@ class phrase_parser {
     }
     take("on");
     if (parse_date()) return;
-    // A second list of days would leave open which one is meant.
+    // A second list of days would be ambiguous.
     if (has_days()) refuse();
     if (!parse_place() && !parse_weekday(false)) refuse();
   }
@@ -398,7 +399,7 @@ class phrase_parser {
     parts_.subject = position();
   }
 
-  /// After `in`: numbers and units, the larger first, or `1h30m`.
+  /// Reads the words after `in`: numbers and units, the larger first, or `1h30m`.
   void parse_ahead() {
     if (parts_.ahead) refuse();
     parts_.subject = position();
@@ -433,7 +434,7 @@ class phrase_parser {
     return std::chrono::seconds{number * scale};
   }
 
-  /// After `every`: a number and a unit, a unit, days, a place in the month, or a time of the day.
+  /// Reads the words after `every`: a number and a unit, a unit, days, a place in the month, or a time of the day.
   void parse_every() {
     begin_every();
     ++at_;
@@ -493,7 +494,7 @@ class phrase_parser {
   bool has_month_days() const { return parts_.month_days != 0 || parts_.last_day || parts_.nth_weekdays != 0 || parts_.last_weekdays != 0; }
   bool has_days() const { return parts_.weekdays != 0 || has_month_days(); }
 
-  /// What cannot stand together.
+  /// Refuses parts that cannot stand together.
   void check() const {
     auto const together = [this](bool wrong, char const* why) {
       if (wrong) throw phrase_error{text_, parts_.subject, why};

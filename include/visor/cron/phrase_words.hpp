@@ -21,8 +21,8 @@
 // The words that time phrases are made of, each by itself.
 namespace visor {
 
-/// A phrase was not understood. `what()` is such as
-/// `time phrase "every fryday", column 7: "fryday" is not understood; did you mean friday?`.
+/// Thrown when a phrase is not understood. `what()` is such as `time phrase "every fryday", column 7: "fryday" is not
+/// understood; did you mean friday?`.
 class phrase_error : public error {
  public:
   /// \param text the phrase
@@ -48,9 +48,9 @@ namespace detail {
 
 enum class phrase_unit { second, minute, hour, day, week, month, year };
 
-/// The parts of a phrase, in whatever order they were written.
+/// The parts of a phrase, independent of their order.
 struct phrase_parts {
-  std::size_t subject = 0;  ///< where to point when the parts do not go together
+  std::size_t subject = 0;  ///< the place of an error when the parts do not go together
 
   bool recurs = false;
   phrase_unit every = phrase_unit::day;
@@ -72,8 +72,8 @@ struct phrase_parts {
   bool weekend = false;
 };
 
-/// Whether a text that is neither was meant as a cron expression and not as a phrase: the minute and the hour of every cron expression are
-/// numbers or `H`, while a date or a time is one word or has letters or a colon.
+/// Whether a text that is neither was meant as a cron expression and not as a phrase. The minute and the hour of every cron
+/// expression are numbers or `H`. A date or a time is one word, or has letters or a colon.
 inline bool is_meant_as_cron(std::string_view text) noexcept {
   constexpr std::string_view blanks = " \t\r\n";
   std::size_t const first = text.find_first_not_of(blanks);
@@ -85,7 +85,7 @@ inline bool is_meant_as_cron(std::string_view text) noexcept {
   return both.find_first_not_of("0123456789,-*/?Hh() \t") == std::string_view::npos;
 }
 
-/// What is suggested in place of a word that is not known.
+/// Words to suggest in place of an unknown one.
 inline constexpr std::array<std::string_view, 63> phrase_words{
     "in",         "at",        "on",       "every",     "each",      "next",     "this",   "today",    "tomorrow", "and",      "the",
     "of",         "noon",      "midnight", "morning",   "evening",   "second",   "minute", "hour",     "day",      "week",     "month",
@@ -146,7 +146,7 @@ inline std::optional<day_set> day_set_of(std::string_view word) {
   return std::nullopt;
 }
 
-/// `monday` and `friday`: Monday to Friday, also around the end of the week.
+/// The days from `monday` to `friday`, also around the end of the week.
 inline std::optional<day_set> day_range(std::string_view first, std::string_view last) {
   auto const from = day_set_of(first);
   auto const to = day_set_of(last);

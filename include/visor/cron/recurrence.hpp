@@ -15,18 +15,18 @@
 
 namespace visor {
 
-/// What a schedule stores when it recurs: a cron expression or an interval, with all that decides its instants but the zone.
-/// A regular value.
+/// The recurrence of a schedule as it is stored: a cron expression or an interval, with all that decides its instants except
+/// the zone. A regular value.
 class recurrence {
  public:
-  /// \param expression when it fires
-  /// \param options what changes of the clocks do, and from where an interval counts
+  /// \param expression the instants at which it fires
+  /// \param options the policy for clock changes, and the start of an interval's count
   recurrence(cron_expression const& expression, cron_options const& options = {}) noexcept : expression_(expression), options_(options) {}
 
   /// \param text a cron expression or a nickname as `cron_expression::parse` takes it; `@every 90s`, counted from
-  ///        1970-01-01T00:00:00Z; `@every 90s from 2026-11-21T14:00:00Z`; or, for whole days, with a time on the wall clock of the
-  ///        schedule's zone: `@every 2d from 2026-11-21T09:00:00`
-  /// \param dst what changes of the clocks do
+  ///   1970-01-01T00:00:00Z; `@every 90s from 2026-11-21T14:00:00Z`; or, for whole days, with a time on the wall clock of the
+  ///   schedule's zone: `@every 2d from 2026-11-21T09:00:00`
+  /// \param dst the policy for clock changes
   /// \throws cron_error with the place and the reason
   static recurrence parse(std::string_view text, dst_policy const& dst = {}) {
     constexpr std::string_view separator = " from ";
@@ -43,13 +43,14 @@ class recurrence {
     throw cron_error{text, failure};
   }
 
-  /// The text that `parse` reads back. The policy for changes of the clocks is not part of it.
+  /// The text that `parse` reads back. It does not contain the policy for clock changes.
   std::string to_string() const {
     std::string const anchor = anchor_text();
     return expression_.to_string() + (anchor.empty() ? "" : " from " + anchor);
   }
 
-  /// From where an interval counts, as `parse` takes it after `from`. Empty for 1970-01-01T00:00:00Z, and where this is no interval.
+  /// The start of an interval's count, as `parse` takes it after `from`. Empty for 1970-01-01T00:00:00Z, and without an
+  /// interval.
   std::string anchor_text() const {
     if (!expression_.is_interval()) return {};
     if (options_.local_anchor) {
@@ -59,7 +60,7 @@ class recurrence {
     return options_.anchor == instant{} ? std::string{} : visor::to_string(options_.anchor);
   }
 
-  /// The same interval, counted from elsewhere.
+  /// The same interval, counted from another start.
   /// \param anchor as after `from`
   /// \throws error `invalid_argument` with the reason
   recurrence anchored(std::string_view anchor) const {
@@ -72,10 +73,10 @@ class recurrence {
                 "the anchor must be an instant, such as 2026-11-21T14:00:00Z, or for whole days a local time, such as 2026-11-21T09:00:00"};
   }
 
-  /// With the values that a schedule of this id has for each `H` of the expression.
+  /// The recurrence with the values that a schedule of this id has for each `H` of the expression.
   recurrence for_schedule(std::string_view id) const noexcept { return {expression_.for_schedule(id), options_}; }
 
-  /// Whether changes of the clocks matter: not to an interval in real time.
+  /// Whether clock changes matter; they do not to an interval in real time.
   bool follows_clocks() const noexcept { return !expression_.is_interval() || options_.local_anchor.has_value(); }
 
   cron_expression const& expression() const noexcept { return expression_; }
@@ -90,7 +91,7 @@ class recurrence {
     return visor::previous(expression_, zone, before, options_);
   }
 
-  /// One sentence, without a full stop, that says why `next` gives nothing; empty when it gives something.
+  /// Explains in one sentence, without a full stop, why `next` returns nothing; empty when it returns something.
   std::string why_never(time_zone const& zone, instant after) const {
     if (next(zone, after)) return {};
     if (after >= detail::search_end_instant - std::chrono::days{366})

@@ -14,27 +14,28 @@
 
 namespace visor {
 
-/// How an expression is placed on the time line.
+/// Options that place an expression on the time line.
 struct cron_options {
-  /// What changes of the clocks do. An interval of `@every` that counts from `anchor` knows no clocks.
+  /// The policy for clock changes. An interval of `@every` that counts from `anchor` does not depend on clocks.
   dst_policy dst;
-  /// From where `@every` counts. The same value on every node gives the same instants on every node.
+  /// The start of the count of `@every`. The same value on every node gives the same instants on every node.
   instant anchor{};
-  /// Where it is set, an interval of whole days counts days of the zone's calendar from here, on its wall clock, instead of stretches
-  /// of 24 hours from `anchor`: 9am stays 9am when the clocks change. A time that they skip or repeat is as with an expression.
+  /// Where it is set, an interval of whole days counts days of the zone's calendar from here, on its wall clock, instead of
+  /// stretches of 24 hours from `anchor`: 9am stays 9am when the clocks change. A time that the clocks skip or repeat is
+  /// treated as with an expression.
   std::optional<std::chrono::local_seconds> local_anchor{};
 
   friend bool operator==(cron_options const&, cron_options const&) = default;
 };
 
-/// A gap longer than this is a correction of the calendar, such as a day that an island skips when it moves across the date
-/// line: nothing is made up for. Debian's cron draws the line in the same place.
+/// A longer gap is a correction of the calendar, such as a day that an island skips when it moves across the date line. No
+/// fires are made up for it. Debian's cron draws the line in the same place.
 inline constexpr std::chrono::hours longest_dst_gap{3};
 
 namespace detail {
 
-/// From `from` to the nearest multiple of `step` away from `anchor`, not counting `from`: forwards, and backwards with `from` and
-/// `anchor` exchanged. Unsigned, since the distance of two instants may not fit a duration.
+/// The distance from `from` to the nearest multiple of `step` away from `anchor`, not counting `from`: forwards, and backwards
+/// with `from` and `anchor` exchanged. Unsigned, since the distance of two instants may not fit a duration.
 inline std::uint64_t to_multiple(duration step, std::int64_t from, std::int64_t anchor) noexcept {
   auto const period = static_cast<std::uint64_t>(step.count());
   auto const distance = [](std::int64_t high, std::int64_t low) {
@@ -73,13 +74,13 @@ inline std::optional<local_seconds> previous_local(cron_fields const& fields, lo
   return local_seconds{std::chrono::seconds{*match}};
 }
 
-/// The wall clock that the zone had reached before the span began; before a first span, nothing.
+/// The wall clock of the zone just before the span began; nothing before a first span.
 inline std::optional<zone_span> span_before(time_zone const& zone, zone_span const& span) noexcept {
   if (span.begin <= zone_span::first) return std::nullopt;
   return zone.at(span.begin - std::chrono::seconds{1});
 }
 
-/// A policy in which everything is said.
+/// A policy with every choice made.
 struct dst_rule {
   dst_gap gap;
   dst_overlap overlap;
@@ -90,8 +91,8 @@ constexpr dst_rule rule_of(dst_policy const& policy, bool follows_real_time) noe
           policy.overlap.value_or(follows_real_time ? dst_overlap::both : dst_overlap::first)};
 }
 
-/// The first and the last instant at which a time of the wall clock fires. Nothing where the clocks skip it and nothing is to be made
-/// up for.
+/// The first and the last instant at which a time of the wall clock fires. There are none where the clocks skip the time and it
+/// is not made up for.
 struct local_fires {
   std::chrono::sys_seconds first;
   std::chrono::sys_seconds last;
@@ -110,7 +111,7 @@ constexpr std::chrono::sys_seconds to_sys(local_seconds local, zone_span const& 
   return std::chrono::sys_seconds{local.time_since_epoch() - span.offset};
 }
 
-/// Years that an instant can have and that the calendar reaches.
+/// The bounds of the instants whose years the calendar reaches.
 inline constexpr instant search_begin_instant{std::chrono::seconds{search_begin}};
 inline constexpr instant search_end_instant{std::chrono::seconds{search_end}};
 
@@ -122,8 +123,8 @@ inline local_seconds day_of_interval(std::chrono::seconds step, local_seconds an
   return now - rest;
 }
 
-/// Clocks go back or forward by less than a day, so that the nearest days on either side hold the answer, but for days that a zone
-/// leaves out.
+/// Finds the next day of an interval that fires. Clocks change by less than a day, so that the nearest days on either side hold
+/// the answer, except for days that a zone leaves out.
 inline std::optional<instant> next_day(std::chrono::seconds step, cron_options const& options, time_zone const& zone,
                                        instant after) noexcept {
   if (after >= search_end_instant) return std::nullopt;
@@ -150,8 +151,8 @@ inline std::optional<instant> previous_day(std::chrono::seconds step, cron_optio
 
 }  // namespace detail
 
-/// The first instant after `after` (exclusive) at which an expression fires.
-/// Without allocation, thread-safe. A search takes at most one step per named month of 400 years, and for `*/5 * * * *` one.
+/// Returns the first instant after `after` (exclusive) at which an expression fires. Does not allocate; thread-safe. A search
+/// takes at most one step per named month of 400 years, and for `*/5 * * * *` one.
 /// \return nothing when there is none within 400 years, so never, or before the year 10000
 inline std::optional<instant> next(cron_expression const& expression, time_zone const& zone, instant after,
                                    cron_options const& options = {}) noexcept {
@@ -166,7 +167,7 @@ inline std::optional<instant> next(cron_expression const& expression, time_zone 
   zone_span const span = zone.at(after);
   local_seconds from{floor<seconds>(after).time_since_epoch() + seconds{1} + span.offset};
   local_seconds const give_up = from + days{146'097};
-  // What the clocks repeat has fired the first time.
+  // Repeated times have fired the first time.
   if (rule.overlap == dst_overlap::first && from < span.local_begin() + days{2})
     if (auto const before = detail::span_before(zone, span); before && from < before->local_end()) from = before->local_end();
 
@@ -174,7 +175,7 @@ inline std::optional<instant> next(cron_expression const& expression, time_zone 
   bool const in_span = match && *match < span.local_end();
   if (in_span && (rule.overlap != dst_overlap::last || *match < span.local_end() - days{2})) return detail::to_sys(*match, span);
   if (rule.overlap != dst_overlap::first && span.end < zone_span::last) {
-    // The clocks may go back before the match: then what they repeat is looked at again.
+    // The clocks may go back before the match: then the repeated times are searched again.
     zone_span const following = zone.at(span.end);
     if (in_span && *match < following.local_begin()) return detail::to_sys(*match, span);
     if (following.local_begin() < span.local_end())
@@ -191,7 +192,7 @@ inline std::optional<instant> next(cron_expression const& expression, time_zone 
   return std::nullopt;
 }
 
-/// The last instant before `before` (exclusive) at which an expression fires; otherwise as `next`.
+/// Returns the last instant before `before` (exclusive) at which an expression fires; otherwise as `next`.
 inline std::optional<instant> previous(cron_expression const& expression, time_zone const& zone, instant before,
                                        cron_options const& options = {}) noexcept {
   using namespace std::chrono;
@@ -209,7 +210,7 @@ inline std::optional<instant> previous(cron_expression const& expression, time_z
   local_seconds const give_up = from - days{146'097};
   auto const earlier_span = detail::span_before(zone, span);
   bool const goes_back = earlier_span && span.local_begin() < earlier_span->local_end();
-  // What the clocks repeat has fired the first time, or will fire the last time.
+  // Repeated times have fired the first time, or will fire the last time.
   if (rule.overlap == dst_overlap::first && goes_back && from < earlier_span->local_end()) from = earlier_span->local_end() - seconds{1};
   if (rule.overlap == dst_overlap::last && span.end < zone_span::last && from >= span.local_end() - days{2})
     if (auto const repeat = zone.at(span.end).local_begin(); repeat <= from) from = repeat - seconds{1};

@@ -25,7 +25,7 @@ namespace visor {
 struct zone_span {
   std::chrono::sys_seconds begin;  ///< the first second
   std::chrono::sys_seconds end;    ///< the second after the last
-  std::chrono::seconds offset;     ///< what is added to UTC to get the wall clock
+  std::chrono::seconds offset;     ///< added to UTC to get the wall clock
 
   static constexpr std::chrono::sys_seconds first{std::chrono::seconds{-(std::int64_t{1} << 60)}};
   static constexpr std::chrono::sys_seconds last{std::chrono::seconds{std::int64_t{1} << 60}};
@@ -43,7 +43,7 @@ struct zone_transition {
   std::chrono::seconds offset;
 };
 
-/// What a time on the wall clock means in a zone.
+/// The meaning of a wall clock time in a zone.
 struct local_lookup {
   enum class kind {
     unique,    ///< it occurs once: `earlier` and `later` are equal
@@ -59,11 +59,11 @@ struct local_lookup {
 /// The offsets of one zone through time, immutable. Lookups are thread-safe, do not allocate, and take a few nanoseconds.
 class zone_table {
  public:
-  /// \param name how the zone is called
+  /// \param name the name of the zone
   /// \param initial the offset before the first transition
   /// \param transitions in order of time; those that change nothing are dropped
-  /// \param cycle_end where it is given: from there on everything repeats with the period of the calendar, 400 years. The
-  ///        transitions must then reach a year beyond it, and follow the yearly rule from 401 years before it.
+  /// \param cycle_end if given, everything repeats from there on with the period of the calendar, 400 years. The transitions
+  ///   must then reach a year beyond it, and follow the yearly rule from 401 years before it.
   zone_table(std::string name, std::chrono::seconds initial, std::vector<zone_transition> const& transitions,
              std::optional<std::chrono::sys_seconds> cycle_end = std::nullopt)
       : name_(std::move(name)), cycle_end_(cycle_end.value_or(zone_span::last)) {
@@ -134,7 +134,7 @@ class time_zone {
   /// The span of one offset that contains an instant. Does not allocate.
   zone_span at(instant when) const noexcept { return table_->at(std::chrono::floor<std::chrono::seconds>(when)); }
 
-  /// What a time on the wall clock means. Does not allocate.
+  /// Returns the meaning of a wall clock time. Does not allocate.
   local_lookup at(std::chrono::local_seconds local) const noexcept {
     std::chrono::sys_seconds const as_utc{local.time_since_epoch()};
     zone_span span = table_->at(as_utc - widest_offset);
@@ -164,13 +164,13 @@ class time_zone {
   zone_table const* table_;
 };
 
-/// Where `find_zone` finds zones besides UTC. Both functions are called under a lock.
+/// The source of zones besides UTC for `find_zone`. Its functions are called under a lock.
 struct zone_database {
   /// The zone of that exact name, or nothing. May throw `visor::error` when there is no data at all.
   std::function<std::optional<time_zone>(std::string_view name)> find;
   /// Every name, to suggest one when a name is unknown.
   std::function<std::vector<std::string>()> names;
-  /// Another text when the data changed on this machine; `find` then gives what they are now. Empty: they never change.
+  /// A text that changes with the data on this machine; `find` then returns the new data. Empty: the data never change.
   std::function<std::string()> version;
 };
 
@@ -186,7 +186,8 @@ struct zone_resolver {
   }
 };
 
-/// The name that was probably meant: the nearest spelling, or the zone whose last part it is (`berlin`). Empty if there is none.
+/// The name that was probably meant: the nearest spelling, or the zone whose last part it is (`berlin`). Empty if there is
+/// none.
 inline std::string nearest_zone(std::string_view name, std::vector<std::string> const& names) {
   auto const lower = [](std::string_view text) {
     std::string result{text};
@@ -204,7 +205,7 @@ inline std::string nearest_zone(std::string_view name, std::vector<std::string> 
   return std::string{nearest(name, names)};
 }
 
-/// Names that stand for whatever a machine is set to, or for data that is no zone of a place. Empty for all others.
+/// Explains why a name is refused: it stands for the setting of one machine, or for data of no real zone. Empty for all others.
 inline std::string_view why_no_zone(std::string_view name) noexcept {
   constexpr std::string_view of_machine =
       "it is what one machine is set to, and another machine may be set otherwise; write the name of the zone, such as Europe/Berlin or "
@@ -225,7 +226,7 @@ inline std::string quoted_zone(std::string_view name) {
 
 }  // namespace detail
 
-/// Sets where zones come from, for the whole process. Including `visor/zone.hpp` does this with the system's tz database.
+/// Sets the source of zones for the whole process. Including `visor/zone.hpp` does this with the system's tz database.
 /// Thread-safe.
 inline void set_zone_database(zone_database database) {
   auto& resolver = detail::zone_resolver::instance();
@@ -233,17 +234,17 @@ inline void set_zone_database(zone_database database) {
   resolver.database = std::move(database);
 }
 
-/// What the data of time zones are now: another text when they changed. Looks at a few files. Thread-safe.
+/// Returns a text that changes with the data of time zones. Checks the state of a few files. Thread-safe.
 inline std::string zone_data_version() {
   auto& resolver = detail::zone_resolver::instance();
   std::scoped_lock const lock{resolver.mutex};
   return resolver.database.version ? resolver.database.version() : std::string();
 }
 
-/// A zone by its IANA name, such as `Europe/Berlin`. `UTC` and `Etc/UTC` are always known; the others need a zone database
-/// (`visor/zone.hpp`). Thread-safe; a name that was found before is found again quickly.
-/// \throws error `invalid_argument` that suggests the nearest name when there is no such zone, or says what to write in place of a name
-///   such as `localtime`, which differs between machines
+/// Returns a zone by its IANA name, such as `Europe/Berlin`. `UTC` and `Etc/UTC` are always known; the others need a zone
+/// database (`visor/zone.hpp`). Thread-safe; a name that was found before is found again quickly.
+/// \throws error `invalid_argument` that suggests the nearest name when there is no such zone, or a replacement for a name such
+///   as `localtime`, which differs between machines
 inline time_zone find_zone(std::string_view name) {
   if (name == "UTC" || name == "Etc/UTC") return time_zone::utc();
   if (auto const why = detail::why_no_zone(name); !why.empty())

@@ -11,7 +11,7 @@
 
 namespace visor::detail {
 
-/// Every `step`-th value of a field, from `first` or its lowest: what `*/step` means.
+/// Every `step`-th value of a field, from `first` or its lowest, as in `*/step`.
 constexpr std::uint64_t stepped(cron_field_rule const& rule, int step, std::optional<int> first = std::nullopt) noexcept {
   std::uint64_t set = 0;
   for (int value = first.value_or(rule.low); value <= rule.high; value += step) set |= std::uint64_t{1} << value;
@@ -44,8 +44,8 @@ struct cron_list {
     add_values(rule.low, rule.high, [set](int value) { return has_bit(set, value); });
   }
 
-  /// A set that was written with a star first, which means more than the same set without: the shortest step whose values are all
-  /// in the set, then the rest. The step that was written has this property, so that there always is one.
+  /// Adds a set that was written with a star first, which means more than the same set without. Writes the shortest step whose
+  /// values are all in the set, then the rest. The step that was written has this property, so that there always is one.
   void add_starred(cron_field_rule const& rule, std::uint64_t set) {
     int step = 1;
     while (step < rule.high && (stepped(rule, step) & ~set) != 0) ++step;
@@ -53,7 +53,7 @@ struct cron_list {
     add_values(rule, set & ~stepped(rule, step));
   }
 
-  /// A set where a star means no more than the values: the star is used where it is shorter.
+  /// Adds a set whose star means no more than the values: the star is used where it is shorter.
   void add_plain(cron_field_rule const& rule, std::uint64_t set) {
     for (int step = 1; step <= (rule.high - rule.low + 1) / 2; ++step) {
       if (set != stepped(rule, step)) continue;
@@ -63,7 +63,7 @@ struct cron_list {
     add_values(rule, set);
   }
 
-  /// The hours of an interval: the `*`, `*/n` or `a/n` that covers most of them, then the rest.
+  /// Adds the hours of an interval: the `*`, `*/n` or `a/n` that covers most of them, then the rest.
   void add_interval(cron_field_rule const& rule, std::uint64_t set) {
     int best_first = rule.low;
     int best_step = 1;

@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-// A file of the tz database: TZif, RFC 8536. A library that reads these files once for the life of the process cannot tell what they
-// say after an upgrade of the data.
+// A file of the tz database: TZif, RFC 8536. The date library reads these files once in the life of the process, so it misses
+// an upgrade of the data.
 namespace visor::detail {
 
 class zone_file_reader {
@@ -23,12 +23,12 @@ class zone_file_reader {
   /// \param bytes all of the file
   explicit zone_file_reader(std::string_view bytes) : bytes_(bytes) {}
 
-  /// None when it is no such file.
+  /// Returns nothing when the bytes are no such file.
   std::optional<zone_table> read(std::string name) {
     auto head = read_header();
     if (!head) return std::nullopt;
     bool const is_wide = head->version >= '2';
-    if (is_wide) {  // what comes first is for old readers
+    if (is_wide) {  // the first block is for old readers
       at_ += head->size(4);
       head = read_header();
       if (!head) return std::nullopt;
@@ -79,7 +79,7 @@ class zone_file_reader {
     return head;
   }
 
-  /// Of two's complement, the highest byte first.
+  /// Reads a number in two's complement, the highest byte first.
   static std::int64_t number(std::string_view bytes) {
     std::uint64_t value = (static_cast<unsigned char>(bytes.front()) & 0x80U) != 0 ? ~std::uint64_t{0} : 0;
     for (char const c : bytes) value = (value << 8U) | static_cast<unsigned char>(c);
@@ -90,7 +90,7 @@ class zone_file_reader {
     return std::chrono::seconds{number(types.substr(type * 6, 4))};
   }
 
-  /// The years after the last transition follow the rule in the last line.
+  /// Adds the years after the last transition, which follow the rule in the last line.
   zone_table finish(std::string name, std::chrono::seconds initial, std::vector<zone_transition> transitions) const {
     std::string_view text = bytes_.substr(std::min(at_, bytes_.size()));
     if (text.starts_with('\n')) text.remove_prefix(1);

@@ -15,7 +15,7 @@
 // section 3.3.1, such as `CET-1CEST,M3.5.0,M10.5.0/3`.
 namespace visor::detail {
 
-/// On which day of a year, and when on that day, the clocks change.
+/// The day of a year, and the time on that day, when the clocks change.
 struct zone_rule_date {
   enum class kind { month_week_day, day_without_leap, day_with_leap };
   kind what = kind::month_week_day;
@@ -57,7 +57,7 @@ class zone_rule_parser {
   std::optional<zone_rule> parse() noexcept {
     zone_rule rule;
     if (!take_name() || !take_time(rule.standard)) return std::nullopt;
-    rule.standard = -rule.standard;  // written as what is added to the wall clock to get UTC
+    rule.standard = -rule.standard;  // the file has the offset to add to the wall clock to get UTC
     rule.summer = rule.standard;
     if (text_.empty()) return rule;
     rule.changes = true;
@@ -128,8 +128,8 @@ class zone_rule_parser {
   std::string_view text_;
 };
 
-/// The transitions of a rule in a range of years, appended in order of time. Those at or before the last one that is there are
-/// left out.
+/// Appends the transitions of a rule in a range of years, in order of time. Those at or before the last existing one are left
+/// out.
 inline void append_transitions(std::vector<zone_transition>& transitions, zone_rule const& rule, std::chrono::year first,
                                std::chrono::year last) {
   using namespace std::chrono;

@@ -11,14 +11,14 @@
 #include <string_view>
 #include <type_traits>
 
-/// Many executions of one statement over servers that take several in one message.
+/// Batched execution of one statement, for servers that accept several executions in one message.
 namespace visor::detail {
 
-/// In one message, whatever its size: what both sides keep of it is bounded.
+/// Limits of one message: the memory that it takes on both sides is bounded.
 inline constexpr std::size_t longest_batch = 500;
 inline constexpr std::size_t largest_batch = 1'000'000;  // bytes
 
-/// Counts what the parameters of executions take on their way, at most: no protocol has more than ten bytes beside a text.
+/// An upper bound for the size of parameters in a message: no protocol uses more than ten bytes besides a text.
 class size_counter {
  public:
   template <class T>
@@ -33,8 +33,7 @@ class size_counter {
   std::size_t bytes_ = 0;
 };
 
-/// What is executed next in one message: the front of `rest`, at least one.
-/// \param most bytes
+/// Returns the executions for the next message: the front of `rest`, at least one.
 template <class Source, class Params>
 std::span<Params const> next_batch(std::span<Params const> rest, std::size_t most) {
   size_counter size;
@@ -47,7 +46,8 @@ std::span<Params const> next_batch(std::span<Params const> rest, std::size_t mos
   return rest.first(count);
 }
 
-/// A server tells only the sum of a bulk. Where that leaves open whose execution did nothing, they are done again one by one.
+/// Executes a batch. A server reports only the sum of a bulk. Where the sum leaves open which executions did nothing, the bulk is rolled
+/// back and each execution runs by itself.
 template <sql::statement S, class Connection>
 task<std::size_t> execute_batch(Connection& on, std::span<typename S::params const> batch, std::span<std::size_t> affected) {
   if (batch.size() > 1 && on.template takes_bulks<S>()) {
@@ -65,8 +65,8 @@ task<std::size_t> execute_batch(Connection& on, std::span<typename S::params con
 }
 
 /// Executes a statement once for each of `many`, in order.
-/// \param affected room for the number of each, none of which is more than one; or empty
-/// \return the sum of the rows that were affected
+/// \param affected room for the row count of each, none of which is more than one; or empty
+/// \return the sum of the affected rows
 template <sql::statement S, class Connection>
 task<std::size_t> execute_many(Connection& on, std::span<typename S::params const> many, std::span<std::size_t> affected) {
   std::size_t sum = 0;

@@ -8,7 +8,7 @@
 
 namespace visor {
 
-/// What a blocking driver's session returns: a value that is there already, in the form of something to await.
+/// The result of a call on a blocking driver's session: a value that is already there, in awaitable form.
 template <class T>
 class ready {
  public:
@@ -69,9 +69,9 @@ class immediate_promise : public immediate_result<T> {
 
 }  // namespace detail
 
-/// A coroutine that runs from start to end where it is called, for blocking drivers: an operation of the store is written once, as
-/// a coroutine; over an asynchronous driver it is an `asio::awaitable`, over a blocking one this, which awaits nothing but what is
-/// ready. Costs one allocation.
+/// A coroutine that runs from start to end where it is called, for blocking drivers. An operation of the store is written once, as a
+/// coroutine. Over an asynchronous driver it is an `asio::awaitable`, over a blocking one an `immediate`, which awaits only ready values.
+/// Costs one allocation.
 template <class T = void>
 class immediate {
  public:
@@ -85,8 +85,8 @@ class immediate {
     if (frame_) frame_.destroy();
   }
 
-  /// The result, once.
-  /// \throws what the coroutine threw
+  /// Returns the result. May be called once.
+  /// \throws the exception of the coroutine
   T get() {
     if (auto failure = frame_.promise().failure()) std::rethrow_exception(std::move(failure));
     return frame_.promise().take();

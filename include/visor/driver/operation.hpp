@@ -3,8 +3,8 @@
 
 namespace visor::detail {
 
-/// Refers to an operation over a session, in the frame of whoever waits for it. What a driver does around an operation takes this, and
-/// not a type for each: it is then compiled once, and not as often as a store has operations.
+/// A reference to an operation over a session, in the frame of its caller. The code of a driver around operations takes this instead of a
+/// type for each: it is compiled once, and not as often as a store has operations.
 template <class Session>
 class operation_ref {
  public:

@@ -9,10 +9,10 @@
 #include <cstring>
 #include <string>
 
-/// Which servers are reached without leaving the machine: only with others does it matter that nothing is encrypted.
+/// Detects servers on the same machine: a connection without encryption is a risk only to other machines.
 namespace visor::detail {
 
-/// Whether a host is this machine by its name or address alone: no name is looked up.
+/// True when a host is this machine by its name or address alone, without a name lookup.
 inline bool names_this_machine(std::string const& host) {
   if (host.starts_with('/') || host == "localhost" || host.ends_with(".localhost")) return true;
   boost::system::error_code failed;
@@ -23,7 +23,7 @@ inline bool names_this_machine(std::string const& host) {
   return address.is_loopback();
 }
 
-/// Whether the other end of a connected socket is on this machine.
+/// True when the other end of a connected socket is on this machine.
 inline bool is_this_machine(int socket) {
   ::sockaddr_storage peer{};
   ::socklen_t size = sizeof peer;

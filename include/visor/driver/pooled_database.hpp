@@ -44,8 +44,8 @@
 
 namespace visor::detail {
 
-/// Breaks connections whose transaction takes too long. Every transaction has the same time, so they end in the order in which they
-/// began. Thread-safe. O(1) to begin and to end one.
+/// Breaks connections whose transaction takes too long. Every transaction has the same time limit, so their deadlines are in the order in
+/// which they began. Thread-safe. O(1) to begin and to end one.
 template <class Connection>
 class deadline_book {
  public:
@@ -54,7 +54,7 @@ class deadline_book {
     Connection* on;
   };
 
-  /// One transaction, while it lasts.
+  /// Registers a transaction for its duration.
   class entry {
    public:
     entry(deadline_book& in, Connection& of, duration length) : in_(in) {
@@ -92,21 +92,21 @@ class deadline_book {
 
 namespace visor {
 
-/// A driver's database whose connections come from a pool: what `driver` asks of one. The driver gives
+/// A driver's database whose connections come from a pool; satisfies the requirements of `driver`. The driver provides
 ///
 /// - `settings`: with `pool`, `transaction_timeout`, `check()`;
-/// - `connector`: see the concept of that name, made from the settings and a `log_sink`; if it has threads of its own, with `stop()`,
-///   after which they do nothing more;
+/// - `connector`: see the concept of that name, made from the settings and a `log_sink`; if it has threads of its own, with `stop()`, after
+///   which they do nothing more;
 /// - `session`: made from a connection;
-/// - of its connection: `begin(access, lock_request)`, `was_kept_out()`, `commit()` and `rollback()`, which await, or else block on
-/// `threads()`; `attachment`;
-///   `interrupt(late)`; and, where the server can tell of other commits, `listen()` and `wait_for_notifications()`, used where `hears()` of
-///   the settings is true, and `pay_debt(store_lock)`, which tells others of the commits that the connector's `news()`, an `announcer`,
-///   owes them. All of that is done on connections of the pool, so that there are never more than its `max`. Where that is below 3, nobody
-///   listens.
+/// - in its connection: `begin(access, lock_request)`, `commit()` and `rollback()`, which await, or else block on `threads()`;
+///   `was_kept_out()`; `attachment`; and `interrupt(late)`;
+/// - where the server can notify of other commits: `listen()` and `wait_for_notifications()`, used where `hears()` of the settings is true;
+/// - with those, `pay_debt(store_lock)`, which sends the pending notification of the connector's `news()`, an `announcer`.
 ///
-/// What is done for callers is done on their executors. A thread of its own connects, looks after idle connections, and listens. It does
-/// not keep the caller's context, nor the process, alive.
+/// Notifications use connections of the pool as well, so there are never more than its `max`. Where that is below 3, no connection listens.
+///
+/// Operations of callers run on their executors. A thread of the database connects, maintains idle connections, and listens. It does not
+/// keep the caller's context, nor the process, alive.
 template <class Driver>
 class pooled_database {
   using connector = typename Driver::connector;
@@ -115,7 +115,7 @@ class pooled_database {
   using operation = detail::operation_ref<session>;
 
  public:
-  /// \param log is told what happens to connections, and to statements as far as the settings say so
+  /// \param log receives events of connections, and statements if the settings say so
   /// \param lock of the store whose transactions these are
   explicit pooled_database(typename Driver::settings settings, log_sink log = {}, store_lock lock = {})
       : settings_(std::move(settings)), log_(std::move(log)), lock_(lock) {}
@@ -130,7 +130,7 @@ class pooled_database {
     if (last) last->stop();  // without the lock, which its thread may wait for
   }
 
-  /// \throws visor::error `invalid_argument` for a setting out of its range; why no connection could be made, the first time
+  /// \throws visor::error `invalid_argument` for a setting out of its range; the error of the first failed connect
   task<> open() {
     auto const here = start();
     auto const held = co_await here->pool.acquire_or_fail();
@@ -172,14 +172,14 @@ class pooled_database {
     return running_ && running_->is_heard;
   }
 
-  /// Of the pool, while the database is open.
+  /// The statistics of the pool, while the database is open.
   std::optional<pool_statistics> statistics() const {
     std::scoped_lock const lock(mutex_);
     if (!running_) return std::nullopt;
     return running_->pool.statistics();
   }
 
-  /// The longest payload that the server takes, in bytes, once it is open.
+  /// The longest payload that the server accepts, in bytes, while the database is open.
   std::optional<std::size_t> payload_limit() const
     requires requires(connector const& source) { source.payload_limit(); }
   {
@@ -188,7 +188,7 @@ class pooled_database {
   }
 
  private:
-  /// Once, where what goes to another machine can be read on the way.
+  /// Warns once when traffic to another machine can be read on the way.
   void warn_of_plain_text() {
     auto const leaves = [](auto const& each) { return !detail::names_this_machine(each.host); };
     if (settings_.tls.mode != tls_mode::disable || !std::ranges::any_of(settings_.addresses(), leaves) || is_warned_.exchange(true)) return;
@@ -202,22 +202,22 @@ class pooled_database {
     if (!what.empty() && log_ && !is_told_.exchange(true)) log_(log_level::warning, settings_.place() + ": " + what);
   }
 
-  /// Whether the calls of a connection block, on threads of the driver's.
+  /// Whether the calls of a connection block, on threads of the driver.
   template <class Connection>
   static constexpr bool blocks = requires(Connection const& c) { c.threads(); };
 
-  /// Whether others are told of commits.
+  /// Whether commits are announced to others.
   static constexpr bool announces = requires(connection& c) { c.pay_debt(store_lock()); };
 
   static constexpr int most_attempts = 5;
-  static constexpr int most_deferred = 3;  // others may have written each time: then it takes a turn, and at last a lock
+  static constexpr int most_deferred = 3;  // others may have written each time: then it takes a turn, and finally a lock
   static constexpr std::chrono::milliseconds pause_for_turn{20};
-  /// Whoever waits to go alone keeps out all that come after, so it gives up its place, lets those pass, and comes back with twice the
-  /// patience. With the whole `lock_timeout` it gets in, since those before it wait no longer for anything.
+  /// A transaction that waits to run alone keeps out all later ones. So it gives up its place, lets those pass, and returns with twice the
+  /// patience. With the whole `lock_timeout` it gets the lock, since the transactions before it wait no longer for anything.
   static constexpr std::chrono::milliseconds first_patience{250};
-  static constexpr std::chrono::seconds grace{1};  // for the server, which gives up by itself and keeps the connection
+  static constexpr std::chrono::seconds grace{1};  // for the server, which aborts the transaction by itself and keeps the connection
 
-  /// What an open database has: it lives until the last operation on it has ended.
+  /// The state of an open database: it lives until the last operation on it has ended.
   struct running {
     running(typename Driver::settings const& settings, log_sink const& log)
         : source(settings, log), pool(context.get_executor(), settings.pool, source, wall_clock(), log), thread([this] { context.run(); }) {
@@ -251,10 +251,10 @@ class pooled_database {
     visor::pool<connector> pool;
     std::atomic<bool> is_closing{false};
     bool is_listening = false;
-    bool is_paying = false;                      // touched on the context only
-    std::atomic<bool> is_heard{false};           // the connection that listens is there
-    std::atomic<bool> is_silent{false};          // it was closed, since nobody had anything to say
-    boost::asio::steady_timer silence{context};  // ends when there is something to do again
+    bool is_paying = false;                      // used on the context only
+    std::atomic<bool> is_heard{false};           // the listening connection is established
+    std::atomic<bool> is_silent{false};          // the listening connection was closed, since no notification came
+    boost::asio::steady_timer silence{context};  // ends when there is a reason to listen again
     std::thread thread;
   };
 
@@ -279,7 +279,7 @@ class pooled_database {
     return running_;
   }
 
-  /// Whether the whole transaction may be done again, since nothing of it was written.
+  /// True when the whole transaction may be repeated, since nothing of it was written.
   static bool may_repeat(condition what) noexcept {
     return what == condition::connection_lost || what == condition::serialization_failure || what == condition::deadlock ||
            what == condition::read_only;
@@ -289,7 +289,7 @@ class pooled_database {
     return how == access::beat ? connection_purpose::beat : connection_purpose::work;
   }
 
-  /// Those who write, but for heartbeats, end the silence of the connection that listens: others will answer.
+  /// Writers, except for heartbeats, make the database listen again: other nodes will react.
   static void end_silence(running& in, access how) {
     bool const writes = how == access::beside || how == access::alone || how == access::schema;
     if (!writes || !in.is_silent.exchange(false)) return;
@@ -304,7 +304,7 @@ class pooled_database {
       return deferral::none;
   }
 
-  /// Who asks, where the operation knows: else this file would be all that is said about whoever holds a connection.
+  /// The name of the holder of a connection, where the operation knows it; otherwise messages could only name this file.
   template <class Op>
   static std::source_location where_of(Op const& op) {
     if constexpr (requires { op.where(); })
@@ -313,7 +313,8 @@ class pooled_database {
       return std::source_location::current();
   }
 
-  /// \param where who asks
+  /// Runs an operation, with retries.
+  /// \param where the holder of the connection, for messages
   task<> perform(operation op, access how, std::source_location where, deferral may_defer = deferral::none) {
     auto const here = current();
     duration const limit = settings_.longest_lock_wait();
@@ -327,13 +328,13 @@ class pooled_database {
       {
         auto held = here->pool.try_acquire(where, purpose_of(how));
         if (!held) held = co_await here->pool.acquire(where, purpose_of(how));
-        // From here on it refers to values of the caller.
+        // From here on the operation refers to values of the caller.
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         try {
           bool const is_calm = attempt <= most_deferred;
           lock_request const wanted{lock_, patience, limit, is_calm ? may_defer : deferral::none, attempt < most_attempts, !is_calm};
           co_await run(*here, *held, op, how, wanted);
-          if (held->state() == connection_state::broken) held.evict_all();  // with the last answer
+          if (held->state() == connection_state::broken) held.evict_all();  // the connection broke with the last answer
           co_return;
         } catch (error const& thrown) {
           failure = thrown;
@@ -341,7 +342,7 @@ class pooled_database {
         was_kept_out = how == access::alone && held->was_kept_out();
         if constexpr (requires { held->is_others_turn(); }) is_others_turn = held->is_others_turn();
         bool const broke = failure->kind() == condition::connection_lost || failure->kind() == condition::outcome_unknown;
-        // A right that is granted later counts for connections that are made later.
+        // A right that is granted later counts for later connections only.
         bool const is_of_no_use = failure->kind() == condition::read_only || failure->kind() == condition::authentication_failed;
         if (broke) held.evict_all();
         if (is_of_no_use) held.condemn();
@@ -358,7 +359,7 @@ class pooled_database {
         --attempt;
         continue;
       }
-      // The next connection may lead to the server that is written now. One that was made for this does, or there is none.
+      // The next connection may lead to the server that is writable now. If even a new connection finds none, there is none.
       int const most = failure->kind() == condition::read_only ? 2 : most_attempts;
       if (!may_repeat(failure->kind()) || attempt >= most) throw error(*failure);
       if (failure->kind() != condition::connection_lost) co_await pause(attempt);
@@ -406,7 +407,7 @@ class pooled_database {
     }
   }
 
-  /// The same over a connection that blocks, on a thread that may.
+  /// The same over a connection that blocks, on a thread of the driver.
   static void run_here(connection& on, operation op, access how, lock_request const& wanted)
     requires blocks<connection>
   {
@@ -442,6 +443,7 @@ class pooled_database {
     }
   }
 
+  /// Runs a deferred operation.
   /// \return false when the operation needs an answer half-way; nothing was written then
   static bool deferred_here(connection& on, operation op, access how, lock_request const& wanted)
     requires blocks<connection>
@@ -481,11 +483,11 @@ class pooled_database {
     });
   }
 
-  /// How long the connection that listens stays open while nobody has anything to say; zero: for good.
+  /// The time after which a listening connection without notifications is closed; zero: never.
   duration longest_silence() const { return settings_.pool.min == 0 ? settings_.pool.idle_timeout : duration{0}; }
 
-  /// Tells the watcher of others' commits, over a connection that is kept for that, until the database is closed. Where no connection may
-  /// stay open idle, this one is closed too when nothing was heard for as long, until somebody here writes again.
+  /// Calls the watcher at others' commits, over a connection of its own, until the database is closed. Where no connection may stay open
+  /// idle, this one is closed as well after as long without a notification, until this process writes again.
   task<> keep_listening(running& here) {
     std::chrono::milliseconds pause{100};
     bool again = false;
@@ -493,7 +495,7 @@ class pooled_database {
       bool is_silent = false;
       try {
         auto const where = std::source_location::current();
-        // Where the server allows one connection alone, nobody listens on it.
+        // Where the server allows a single connection only, it is not used for listening.
         auto other = co_await here.pool.acquire(where);
         auto ear = co_await here.pool.acquire_or_fail(where, connection_purpose::listening);
         other.release();
@@ -503,7 +505,7 @@ class pooled_database {
           co_await ear->listen(lock_);
           here.is_heard = true;
           pause = std::chrono::milliseconds{100};
-          if (std::exchange(again, true)) tell_watcher();  // of what was missed meanwhile
+          if (std::exchange(again, true)) tell_watcher();  // for notifications missed meanwhile
           while (!is_silent) {
             std::size_t const heard = co_await hear(here, *ear);
             is_silent = heard == 0;
@@ -513,7 +515,7 @@ class pooled_database {
         here.is_silent = is_silent;
         here.is_heard = false;
         ear.discard();
-      } catch (std::exception const&) {  // whoever works on the database meets the same, and has somebody to tell
+      } catch (std::exception const&) {  // operations on the database fail in the same way, and have a caller to tell
       }
       here.is_heard = false;
       if (is_silent) {
@@ -532,7 +534,8 @@ class pooled_database {
     }
   }
 
-  /// \return how often somebody else announced a transaction; 0: not for as long as nobody may be idle
+  /// Waits for notifications.
+  /// \return the number of notifications from others; 0: none came for as long as a connection may be idle
   task<std::size_t> hear(running& here, connection& ear) {
     for (;;) {
       std::size_t heard = 0;
@@ -551,7 +554,7 @@ class pooled_database {
   }
   static task<std::optional<std::size_t>> hear_once(connection& ear) { co_return co_await ear.wait_for_notifications(); }
 
-  /// Tells others of commits that did not do so themselves, as long as there are any.
+  /// Sends pending notifications of commits, as long as there are any.
   task<> pay_debts(running& here) {
     boost::asio::steady_timer timer(here.context);
     duration pause = detail::announcer::interval;
@@ -567,14 +570,14 @@ class pooled_database {
         typename connection::attachment const attached(*voice, executor);
         co_await voice->pay_debt(lock_);
         pause = detail::announcer::interval;
-      } catch (std::exception const&) {  // whoever works on the database meets the same, and has somebody to tell
+      } catch (std::exception const&) {  // operations on the database fail in the same way, and have a caller to tell
         here.source.news().owe();
       }
     }
     here.is_paying = false;
   }
 
-  /// What is owed when the database is closed, if a connection has nothing else to do.
+  /// Sends the pending notification when the database is closed, if a connection is idle.
   task<> pay_last_debt(running& here) {
     if constexpr (announces) {
       auto held = here.pool.try_acquire();
@@ -583,7 +586,7 @@ class pooled_database {
       typename connection::attachment const attached(*held, executor);
       try {
         co_await held->pay_debt(lock_);
-      } catch (error const&) {  // then they find it by themselves
+      } catch (error const&) {  // then the others find the work by themselves
       }
     }
     co_return;
@@ -599,11 +602,11 @@ class pooled_database {
   }
 
   typename Driver::settings settings_;
-  std::atomic<bool> is_warned_{false};  ///< that nothing is encrypted
-  std::atomic<bool> is_told_{false};    ///< of what the database lacks
+  std::atomic<bool> is_warned_{false};  ///< about the lack of encryption
+  std::atomic<bool> is_told_{false};    ///< about a shortcoming of the database
   log_sink log_;
   store_lock lock_;
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::function<void()> watcher_;
   std::shared_ptr<running> running_;
 };

@@ -21,18 +21,18 @@
 
 namespace visor {
 
-/// What is found at the other end of a connection, for whoever sets one up.
+/// A report on the other end of a connection, for an administrator who sets one up.
 struct database_report {
   std::string server;                        ///< product and version
   std::string tls;                           ///< protocol and cipher; empty: none
-  std::string shortcoming;                   ///< what whoever keeps jobs there should know; empty: nothing
-  std::optional<duration> latency;           ///< of a round trip, the median of some
-  std::optional<duration> clock_difference;  ///< how far the server's clock is ahead of this machine's
+  std::string shortcoming;                   ///< limitation for jobs in this database; empty: none
+  std::optional<duration> latency;           ///< of a round trip, the median of several
+  std::optional<duration> clock_difference;  ///< lead of the server's clock over this machine's
 };
 
 namespace detail {
 
-/// Ends what runs on a connection after a length of time.
+/// Interrupts the running operation of a connection after a length of time.
 template <class Connection>
 class time_limit {
  public:
@@ -46,7 +46,7 @@ class time_limit {
   boost::asio::steady_timer timer_;
 };
 
-/// Looks around on a connection.
+/// Collects the report over a connection.
 template <class Driver>
 task<database_report> look_around(typename Driver::connector::connection& on_connection, duration limit) {
   using connection = typename Driver::connector::connection;
@@ -81,9 +81,9 @@ task<database_report> look_around(typename Driver::connector::connection& on_con
 
 }  // namespace detail
 
-/// Connects, looks around, and leaves. Each of the first two takes `pool.connect_timeout` at most.
-/// \tparam Driver of a server: its connections say what they are connected to, by `server()` and `tls()`
-/// \throws visor::error why there is no connection, and what may help
+/// Connects, collects the report, and disconnects. Each of the first two steps takes `pool.connect_timeout` at most.
+/// \tparam Driver of a server: its connections describe their server, by `server()` and `tls()`
+/// \throws visor::error the reason of a failed connect, and a remedy
 template <class Driver>
 task<database_report> probe(typename Driver::settings settings) {
   using connection = typename Driver::connector::connection;

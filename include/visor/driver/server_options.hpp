@@ -21,27 +21,28 @@
 
 namespace visor {
 
-/// How to reach a database server, whatever it is. `check()` names the field that is out of range.
+/// The options to reach a database server of any kind. `check()` names the field that is out of range.
 struct server_options {
-  /// A name or an address, reached over TCP, or, with a `/` in front, a Unix socket; where the driver says so, several with commas between,
-  /// each of which may have a port of its own behind a colon. More of it is up to the driver.
+  /// A name or an address, reached over TCP, or, with a `/` in front, a Unix socket. Where the driver supports it, several with commas
+  /// between, each of which may have a port of its own behind a colon. The driver defines the details.
   std::string host = "localhost";
   int port = 0;  ///< 1 to 65535; not used by hosts with their own
   std::string database = "visor";
   std::string user = "visor";
   secret password;                    ///< empty: none
   tls_settings tls;                   ///< not used over a Unix socket
-  std::string application = "visor";  ///< what the server calls these sessions
+  std::string application = "visor";  ///< the name of these sessions at the server
   pool_settings pool;
-  duration transaction_timeout{std::chrono::seconds{30}};  ///< what takes longer is given up, here and by the server; 100 ms to 1 h
-  /// How long a statement waits for what others have locked, three quarters of `transaction_timeout` at most; 10 ms to 1 h. A node sets a
+  duration transaction_timeout{
+      std::chrono::seconds{30}};  ///< a transaction that takes longer is aborted, here and by the server; 100 ms to 1 h
+  /// The time that a statement waits for locks of others, three quarters of `transaction_timeout` at most; 10 ms to 1 h. A node sets a
   /// quarter of its `lock_ttl`.
   duration lock_timeout{std::chrono::seconds{15}};
   statement_log_settings log_statements;
-  std::optional<bool> auto_init;  ///< unset: make the tables where there are none; true: bring older ones up to date too; false: neither
+  std::optional<bool> auto_init;  ///< unset: create missing tables; true: migrate older ones as well; false: neither
 
-  /// So long a server waits for the next statement of a transaction. Ours come one right behind the other: where none comes, the process is
-  /// stopped or cut off, and what it has locked keeps others waiting. If it goes on after that, it does the transaction again.
+  /// The time that a server waits for the next statement of a transaction. The statements of visor follow each other at once. When none
+  /// comes, the process is stopped or cut off, and its locks block others. If the process continues later, it repeats the transaction.
   static constexpr duration longest_pause{std::chrono::seconds{1}};
 
   server_options() = default;
@@ -49,10 +50,10 @@ struct server_options {
 
   bool is_local() const { return host.starts_with('/'); }
 
-  /// How long a statement waits for a lock: shorter than its transaction may take, so that there is time to say what was waited for.
+  /// The time that a statement waits for a lock: shorter than the limit of its transaction, which leaves time to report the lock.
   duration longest_lock_wait() const { return std::min(lock_timeout, transaction_timeout * 3 / 4); }
 
-  /// One of several hosts. That with several colons is an address of IPv6, which has no port of its own.
+  /// One of several hosts. A host with several colons is an IPv6 address, which has no port of its own.
   struct address {
     std::string host;
     std::string own_port;  ///< as written; empty: `port`
@@ -74,20 +75,20 @@ struct server_options {
     return all;
   }
 
-  /// How long so many servers, or addresses of one, are tried in turn: no longer than callers wait for a connection, but a second for each.
+  /// The time to try that many servers, or addresses of one, in turn: no longer than callers wait for a connection, but a second for each.
   duration connect_time(std::size_t count) const {
     duration const least = std::chrono::seconds{static_cast<std::int64_t>(count)};
     return count < 2 ? pool.connect_timeout : std::min(pool.connect_timeout, std::max(pool.acquire_timeout, least));
   }
 
-  /// How messages name the time to connect, or what an address got of it: in whole seconds, where there are any.
+  /// The time to connect, or the share of one address, in the form for messages: in whole seconds, unless it is shorter than one.
   std::string connect_time_text() const {
     using namespace std::chrono;
     duration const length = pool.connect_timeout;
     return length < seconds{1} ? to_string(round<milliseconds>(length)) : to_string(round<seconds>(length));
   }
 
-  /// How messages name the server.
+  /// The name of the server in messages.
   std::string server() const {
     auto const all = addresses();
     bool const have_ports = std::ranges::any_of(all, [](address const& each) { return !each.own_port.empty(); });
@@ -95,7 +96,7 @@ struct server_options {
     return is_local() || have_ports ? host : (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
   }
 
-  /// \throws visor::error `invalid_argument` that names the first field out of its range, and what is allowed
+  /// \throws visor::error `invalid_argument` that names the first field out of its range, and the allowed values
   void check() const {
     auto const need = [](char const* field, std::string const& value) {
       if (value.empty() || !is_storable_text(value))

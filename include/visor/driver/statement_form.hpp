@@ -10,8 +10,8 @@
 
 namespace visor::detail {
 
-/// What a connection has to know of a statement to prepare, execute and tell of it. These take this, and not the type of the statement:
-/// so they are compiled once, and not as often as there are statements.
+/// The description of a statement that a connection needs to prepare, execute and log it. Those functions take it instead of the type of
+/// the statement: they are compiled once, and not as often as there are statements.
 struct statement_form {
   std::size_t number;                     ///< see `statement_number`
   std::string_view text;                  ///< ended by a NUL

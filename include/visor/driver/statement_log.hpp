@@ -14,7 +14,7 @@
 
 namespace visor::detail {
 
-/// What a connection tells of its statements. While nobody wants to know, no time is taken and no text is made.
+/// Logs the statements of a connection. While logging is off, no time is measured and no text is built.
 class statement_log {
  public:
   statement_log() = default;
@@ -24,10 +24,10 @@ class statement_log {
 
   static duration now() noexcept { return wall_clock().elapsed(); }
 
-  /// Of text that is run as it is: what holds no value.
+  /// Returns the front of unprepared text, up to the first possible value.
   static std::string_view without_values(std::string_view text) noexcept { return text.substr(0, text.find_first_of("'\"$")); }
 
-  /// \param rows found or changed; none: it failed
+  /// \param rows found or changed; none: the statement failed
   void tell(std::string_view text, std::size_t parameters, std::optional<std::size_t> rows, duration took) const {
     bool const is_slow = how_.slow != duration{0} && took >= how_.slow;
     if (!how_.all && !is_slow) return;
@@ -39,7 +39,7 @@ class statement_log {
     sink_(is_slow ? log_level::warning : log_level::info, line);
   }
 
-  /// One statement while it runs: told at the end.
+  /// A running statement; the destructor logs it.
   class entry {
    public:
     entry(statement_log const& in, std::string_view text, std::size_t parameters)

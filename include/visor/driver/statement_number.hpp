@@ -6,7 +6,7 @@
 
 namespace visor::detail {
 
-/// A small number for each statement of the program: the place of its prepared form in a connection.
+/// Assigns a small number to each statement of the program: the index of its prepared form in a connection.
 class statement_number {
  public:
   template <class Definition>

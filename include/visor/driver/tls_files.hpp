@@ -15,12 +15,12 @@
 
 namespace visor {
 
-/// Certificates and keys as files, for client libraries that take nothing else. What was given as text is written to memory that has a
-/// path for this process: no disk ever sees it, and no other user can open it. It goes with this object, also when the process is
-/// killed.
+/// Certificates and keys as files, for client libraries that accept nothing else. A certificate or key that was given as text is written to
+/// memory that has a path for this process: it never reaches a disk, and no other user can open it. It is released with this object, also
+/// when the process is killed.
 class tls_files {
  public:
-  /// \throws visor::error `internal` when there is no memory for it
+  /// \throws visor::error `internal` when there is no memory for the files
   explicit tls_files(tls_settings from) : paths_(std::move(from)) {
     for (std::string* const each : {&paths_.ca, &paths_.cert, &paths_.key})
       if (each->find("-----BEGIN ") != std::string::npos) *each = keep(*each);

@@ -36,13 +36,19 @@ namespace visor {
 
 /// One node: fires schedules, claims and runs jobs, renews its lease, and drains when asked to stop.
 ///
-/// The parts: `membership` keeps the node's lease, `fire_loop` turns due schedules into jobs, `runner` claims and runs them, `lookout`
-/// looks for what others left to do, `schedule_sets` brings the store to what the nodes' files and programs declare, `schedule_review`
-/// looks at next instants after the clock was put back. Each is a loop over one decision and one store operation; they share this object's
-/// strand, so none of them locks anything.
+/// The parts:
 ///
-/// \tparam Store any `store`; it is borrowed and must outlive the engine
-/// Thread-safety: `stop()`, `wake()` may be called from any thread; the rest before `run()`.
+/// - `membership` keeps the node's lease.
+/// - `fire_loop` turns due schedules into jobs.
+/// - `runner` claims jobs and runs them.
+/// - `lookout` polls for work that other nodes left.
+/// - `schedule_sets` brings the store to the schedules that the nodes' files and programs declare.
+/// - `schedule_review` checks next instants after the clock was put back.
+///
+/// Each part is a loop over one decision and one store operation. They share this object's strand, so none of them locks anything.
+///
+/// \tparam Store any `store`; it is borrowed and must outlive the engine Thread-safety: `stop()`, `wake()` may be called from any thread;
+///   the rest before `run()`.
 template <store Store, timekeeper Clock = wall_clock>
 class engine {
  public:
@@ -59,11 +65,11 @@ class engine {
         sets_(shared_),
         review_(shared_) {
     shared_.on_replaced = [this](error const& why) {
-      membership_.lose();  // nothing that is known of leases and results holds in another database
+      membership_.lose();  // leases and results of this node mean nothing in another database
       end(why);
     };
     fires_.on_new_work = [this] { runner_.wake(); };
-    // What is stored already must not wait for the last of a hundred thousand schedules of a file.
+    // Schedules that are already stored must not wait until a hundred thousand schedules of a file are added.
     fires_.before_first_look = [this] { return sets_.wait_for_first(std::chrono::seconds{5}); };
     fires_.on_time = [this](instant now, duration before, duration after) { review_.saw_time(now, before, after); };
     runner_.on_lost_lease = [this] { membership_.lose(); };
@@ -81,37 +87,40 @@ class engine {
   engine(engine const&) = delete;
   engine& operator=(engine const&) = delete;
 
-  /// Makes a job type known. \throws visor::error `already_exists`
+  /// Registers a job type. \throws visor::error `already_exists`
   void add(job_type type) { runner_.add(std::move(type)); }
 
-  /// Where handlers that block may run: the threads of `node_settings::threads`, which live as long as the engine.
+  /// The executor for handlers that block: the threads of `node_settings::threads`, which live as long as the engine.
   boost::asio::any_io_executor blocking_executor() { return runner_.blocking_executor(); }
 
   /// Adds a schedule of the program (`origin::code`) or of its configuration (`origin::config`) to the set that this node declares of that
-  /// origin. When the engine starts, and whenever another node begins or ends to declare, the schedules of the store become what living
-  /// nodes declare: what is missing is added; a schedule is changed unless a living node declares a definition of it that was first seen
-  /// later; one of the set is removed if no living node declares it any more.
+  /// origin. The engine reconciles the store with the declarations of living nodes when it starts, and whenever another node begins or ends
+  /// to declare. Missing schedules are added. A schedule is changed unless a living node declares a definition of it that was first seen
+  /// later. A schedule of the set is removed if no living node declares it any more.
   /// \throws visor::error for an expression or zone that cannot be used; `already_exists` for an id that was added before
   void add(schedule_record schedule) { sets_.add(std::move(schedule)); }
 
-  /// Declares a set, also if no schedule of it is added: then those that the store has of it are removed, unless another node declares
-  /// them. Without this call, schedules that are added are those of the set `default`, and an origin without any declares nothing.
+  /// Declares a set, also if no schedule is added to it: then the store's schedules of that set are removed, unless another node declares
+  /// them. Without this call, added schedules belong to the set `default`, and an origin without any declares nothing.
   void declare(schedule_set set) { sets_.declare(std::move(set)); }
 
-  /// Runs until `stop()`, then drains: claims no more, lets handlers finish within `drain_timeout`, asks the rest to stop, gives
-  /// back what is left without using up an attempt, and leaves. What ran while its lease was lost, or has a result that the store did not
-  /// take in time, is lost with this node, as if it had been killed. Called once.
-  /// \throws visor::error `lease_held` when another node is there and one of the two is exclusive, or has the name of this one, at the
-  /// start or when this one has lost its lease; `restored` when the database was restored from a backup, `superseded` when a newer program
-  /// migrated its tables, `replaced` when it is not the one any more that was opened; what the store throws at start. Later failures of the
-  /// store are logged and repeated. It cannot be cancelled, since it has jobs to give back: call `stop`.
+  /// Runs until `stop()`, then drains and leaves. A draining node claims no more, lets handlers finish within `drain_timeout`, and asks the
+  /// rest to stop. It gives back unfinished jobs without using up an attempt. A job that ran while its lease was lost is lost with this
+  /// node, as if the node had been killed. So is one whose result the store did not take in time. Called once; it cannot be cancelled,
+  /// since it has jobs to give back: call `stop`. Errors of the store at start are thrown. Later failures of the store are logged and
+  /// repeated.
+  /// \throws visor::error `lease_held` when another node is there and one of the two is exclusive, or has the name of this one. This is
+  ///   checked at the start, and when this node has lost its lease.
+  /// \throws visor::error `restored` when the database was restored from a backup.
+  /// \throws visor::error `superseded` when a newer program migrated the tables.
+  /// \throws visor::error `replaced` when the database is no longer the one that was opened.
   task<> run() {
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
     auto work = run_on_strand();
     co_await boost::asio::co_spawn(shared_.strand, std::move(work), boost::asio::use_awaitable);
   }
 
-  /// Begins to drain. A second call gives up waiting for handlers.
+  /// Begins to drain. A second call stops waiting for handlers.
   void stop() {
     boost::asio::post(shared_.strand, [this, alive = std::weak_ptr(alive_)] {
       if (!alive.lock()) return;
@@ -124,7 +133,7 @@ class engine {
     });
   }
 
-  /// Looks for new work now. Rarely needed: the store tells of new work by itself.
+  /// Looks for new work now. Rarely needed: the store notifies the engine of new work by itself.
   void wake() {
     if (wake_pending_.exchange(true)) return;
     boost::asio::post(shared_.strand, [this, alive = std::weak_ptr(alive_)] {
@@ -143,14 +152,14 @@ class engine {
   Store& kept() noexcept { return shared_.kept; }
 
  private:
-  /// The node cannot go on: it drains without waiting for handlers, and `run()` throws.
+  /// Ends a node that cannot go on: it drains without waiting for handlers, and `run()` throws.
   void end(error why) {
     if (ended_by_) return;
     retire(std::move(why));
     runner_.abandon();
   }
 
-  /// The node may finish what it runs; then `run()` throws.
+  /// Lets the node finish its running jobs; then `run()` throws.
   void retire(error why) {
     if (ended_by_) return;
     shared_.log(log_level::error, "this node ends: ", why.what());
@@ -179,9 +188,9 @@ class engine {
     lookout_.wake();
   }
 
-  /// Opens the store and joins. What is in the way is waited for, as it is later: a lock that others hold, for as long as they do; a server
-  /// that refuses or cuts the connection, for a moment only, since host or port may be wrong.
-  /// \return false when it was told to drain meanwhile
+  /// Opens the store and joins. Obstacles are waited for. A lock that others hold is waited for without limit, as it is later. A server
+  /// that refuses or cuts the connection gets a moment only, since host or port may be wrong.
+  /// \return false when the node was told to drain meanwhile
   task<bool> enter() {
     auto const began = shared_.clock.elapsed();
     bool is_open = false;

@@ -24,7 +24,7 @@
 
 namespace visor::detail {
 
-/// Turns due schedules into jobs, moves due jobs to the queue, and sleeps until the next is due. There is no timer per schedule: the
+/// Turns due schedules into jobs, moves due jobs to the queue, and sleeps until the next instant. There is no timer per schedule: the
 /// store's index knows which is next, so a hundred thousand idle schedules cost nothing.
 template <store Store, timekeeper Clock>
 class fire_loop {
@@ -34,9 +34,9 @@ class fire_loop {
 
   std::function<void()> on_new_work;  ///< jobs became ready
 
-  /// What the first look at the store waits for.
+  /// Completes before the loop first reads the store.
   std::function<task<>()> before_first_look;
-  /// The store's clock, as it was some time between two instants of this node's `elapsed()`.
+  /// Receives the store's clock, read between two instants of this node's `elapsed()`.
   std::function<void(instant now, duration before, duration after)> on_time;
 
   void start() {
@@ -49,7 +49,7 @@ class fire_loop {
 
   void wake() { due_.notify(); }
 
-  /// Somebody saw that something is due at an instant, by the store's clock, or was.
+  /// Notes that something is due, or was due, at an instant by the store's clock.
   void expect(instant when) {
     if (!next_at_ || when < *next_at_) due_.notify();
   }
@@ -61,14 +61,14 @@ class fire_loop {
 
  private:
   static constexpr std::size_t round = 500;  ///< schedules or jobs in one transaction
-  /// Asks for the time at least so often, in case the clock of the store was stepped.
+  /// The longest time without a read of the store's clock, which may be stepped.
   static constexpr std::chrono::seconds longest_sleep{30};
   static constexpr std::chrono::milliseconds retry_sleep{50};
-  /// Who is woken by every job that is added looks no more often: mostly those are no schedules.
+  /// Minimum interval between scans: the loop is woken by every enqueue, and few of them concern schedules.
   static constexpr std::chrono::milliseconds between_looks{20};
 
   static constexpr std::chrono::seconds between_retries{10};   ///< of schedules that this node cannot compute
-  static constexpr std::chrono::minutes longest_patience{10};  ///< with nodes that can
+  static constexpr std::chrono::minutes longest_patience{10};  ///< the longest wait for nodes that can
   static constexpr std::size_t most_lines = 10;                ///< in the log, about schedules of one round that are alike
 
   task<> loop() {
@@ -95,8 +95,8 @@ class fire_loop {
     }
   }
 
-  /// Or until it is woken, though not before a moment has passed since it looked.
-  /// \return whether it was
+  /// Sleeps for a time, or until it is woken, but at least until `between_looks` after the last scan.
+  /// \return whether it was woken
   task<bool> sleep(duration length) {
     bool const is_woken = co_await due_.wait_for(length);
     duration const rest = std::min<duration>(between_looks, length) - (node_.clock.elapsed() - looked_at_);
@@ -104,7 +104,7 @@ class fire_loop {
     co_return is_woken;
   }
 
-  /// As long as what is due next is far. \return what is left to wait
+  /// Sleeps while the next due instant is far. \return the remaining wait
   task<duration> sleep_towards_next() {
     for (;;) {
       if (co_await sleep(longest_sleep) || node_.draining) co_return duration{0};
@@ -120,10 +120,10 @@ class fire_loop {
     if (on_time) on_time(now, before, node_.clock.elapsed());
   }
 
-  /// One look at the store. \return how long nothing is due
+  /// Scans the store once. \return how long nothing is due
   task<duration> tick() {
     if (node_.lost) co_return retry_sleep;
-    if (node_.resting) co_return duration::max();  // it is woken
+    if (node_.resting) co_return duration::max();  // `wake()` ends the wait
     next_at_.reset();
     looked_at_ = node_.clock.elapsed();
     std::optional<due_place> after;
@@ -136,11 +136,11 @@ class fire_loop {
       saw_time(due.now, before);
       result = co_await fire(due);
       if (due.schedules.size() < round || result.ordered != 0) break;
-      // A whole page with which this node can do nothing: for a while it is not read again.
+      // This node can act on none of a whole page: that page is not read again for a while.
       after = passed_ = due_place(*due.schedules.back().next_at, due.schedules.back().id);
       passed_until_ = looked_at_ + between_retries;
     }
-    // None accepted: others were first, or the lease is gone without this node knowing yet.
+    // None was accepted: other nodes were first, or the lease is gone and this node does not know yet.
     if (result.ordered != 0 && result.accepted == 0) co_return refused_.next();
     refused_.reset();
     std::optional<instant> next_at = due.next_at;
@@ -169,7 +169,7 @@ class fire_loop {
   task<fire_round> fire(due_schedules const& due) {
     fire_round result;
     std::vector<fire_order> orders;
-    std::vector<std::string> news;  // ids of schedules that this node finds it cannot compute
+    std::vector<std::string> news;  // ids of schedules that this node cannot compute, as it finds now
     std::size_t ids = 0;
     for (auto const& schedule : due.schedules) {
       if (is_known_to_be_unable(schedule)) continue;
@@ -196,7 +196,7 @@ class fire_loop {
     co_return result;
   }
 
-  /// Gives each planned instant an id: first those that orders before this did not use.
+  /// Gives each planned instant an id, first from those that earlier orders did not use.
   task<> take_ids(std::vector<fire_order>& orders, std::size_t count) {
     reserved_ids fresh;
     if (count > spare_ids_.size()) fresh = co_await node_.kept.reserve_ids(count - spare_ids_.size());
@@ -218,8 +218,8 @@ class fire_loop {
           spare_ids_.push_back(id);
   }
 
-  // Schedules that this node cannot compute, for want of time zone data, or since it is older than their expressions: others may be able
-  // to, so nothing is changed. What stays due for long is on record, and stays due.
+  // This node cannot compute some schedules: it lacks time zone data, or it is older than their expressions. Other nodes may be able to, so
+  // the schedule is not changed. One that stays due for long gets a fire record `missed`, and stays due.
 
   struct unable_schedule {
     std::int64_t version = 1;
@@ -256,7 +256,7 @@ class fire_loop {
     return is_new;
   }
 
-  /// Two periods, if it can be told how long these are without a zone; never more than the longest.
+  /// Two periods, if their length can be told without a zone; never more than `longest_patience`.
   static duration patience_with(schedule_record const& schedule) {
     try {
       auto const when = recurrence::parse(schedule.expression);
@@ -277,7 +277,7 @@ class fire_loop {
                 " more schedules cannot be computed by this node, which leaves them to others");
   }
 
-  /// Puts on record what nobody has fired for long.
+  /// Records schedules that no node has fired for long as missed.
   task<> note_missed(due_schedules const& due) {
     std::vector<missed_instant> missed;
     for (auto const& schedule : due.schedules) {
@@ -296,7 +296,7 @@ class fire_loop {
       node_.log(log_level::error, missed.size() - most_lines, " more schedules did not fire: no node can fire them");
   }
 
-  /// A record that the database refuses for good keeps none of the others from being written.
+  /// Writes the records. One that the database refuses permanently does not keep the others from being written.
   task<> put_on_record(std::span<missed_instant const> missed) {
     auto const held = node_.lease;
     std::string refusal;
@@ -357,7 +357,7 @@ class fire_loop {
     if (work && on_new_work) on_new_work();
   }
 
-  /// Instants that nobody could act on in time, and that the policy does not make up for.
+  /// Logs instants that no node could act on in time, and that the policy drops.
   void report_missed(std::vector<fire_order> const& orders, std::vector<fired> const& results) {
     for (std::size_t i = 0; i < results.size(); ++i)
       if (results[i].accepted && orders[i].missed)
@@ -366,8 +366,8 @@ class fire_loop {
                   " is not made up for: ", *orders[i].missed);
   }
 
-  /// Schedules whose jobs the database refuses for good. Where it refuses the record of that too, the schedule stays due and is passed over
-  /// for a while, like one that cannot be computed.
+  /// Logs schedules whose jobs the database refuses permanently. Where it also refuses the record of that, the schedule stays due. It is
+  /// then passed over for a while, like one that cannot be computed.
   void report_refused(std::vector<fired> const& results, due_schedules const& due) {
     for (auto const& result : results) {
       if (!result.refused) continue;
@@ -380,12 +380,12 @@ class fire_loop {
 
   shared_node<Store, Clock>& node_;
   signal<Clock> due_;
-  signal<Clock> pause_;  // which nobody ends
+  signal<Clock> pause_;  // only times out: nothing notifies it
   signal<Clock> done_;
   duration looked_at_{};                           // by `elapsed()`
-  std::optional<instant> next_at_;                 // when, by the store's clock, the first thing is due that was not when last looked
+  std::optional<instant> next_at_;                 // the next due instant, by the store's clock, as of the last scan
   std::map<std::string, unable_schedule> unable_;  // by id
-  std::optional<due_place> passed_;                // the last of those that this node can do nothing with, and that are due first
+  std::optional<due_place> passed_;                // the last of the first due schedules, on all of which this node cannot act
   duration passed_until_{};                        // by `elapsed()`
   std::vector<job_id> spare_ids_;
   failure_pause refused_;

@@ -29,18 +29,18 @@ namespace visor {
 /// Why a running job is asked to stop.
 enum class stop_reason {
   none,
-  cancelled,     ///< somebody wants it
+  cancelled,     ///< a user or a program requested it
   timed_out,     ///< the attempt took longer than the type's `timeout`
-  lease_ending,  ///< the node cannot reach the store: its lease ends soon, and then others may begin with the job
-  lease_lost,    ///< others may have begun with the job: what it does from now on does not count
+  lease_ending,  ///< the node cannot reach the store: its lease ends soon, and then others may start the job
+  lease_lost,    ///< others may have started the job: from now on its effects do not count
   shutdown       ///< the node stops
 };
 
-/// What a handler is told about the job that it runs, and where it leaves its output. One for each attempt; it outlives the
-/// handler's run. All members may be called from any thread.
+/// The view that a handler has of its job, and the sink of its output. There is one for each attempt; it outlives the handler's run. All
+/// members may be called from any thread.
 class job_context {
  public:
-  /// How much output is kept of one attempt. What comes later is dropped and counted.
+  /// The number of output bytes that are kept of one attempt. Later output is dropped and counted.
   static constexpr std::size_t default_output_limit = 64 * 1024;
 
   /// \param node its name
@@ -63,10 +63,10 @@ class job_context {
   job_id id() const noexcept { return job_.id; }
   std::string const& type() const noexcept { return job_.type; }
   std::string const& queue() const noexcept { return job_.queue; }
-  int attempt() const noexcept { return job_.attempt; }  ///< 1 for the first try
+  int attempt() const noexcept { return job_.attempt; }  ///< 1 for the first attempt
 
-  /// The number of this attempt among those that count for `max_attempts()`: all but those that were lost
-  /// with their nodes, or released by them.
+  /// The number of this attempt among those that count for `max_attempts()`. Attempts that were lost with their nodes, or released by them,
+  /// do not count.
   int counted_attempt() const noexcept { return job_.attempt - job_.uncounted.value_or(0); }
   int max_attempts() const noexcept { return job_.max_attempts; }
   std::string const& payload() const noexcept { return job_.payload; }  ///< JSON
@@ -74,47 +74,47 @@ class job_context {
   std::optional<instant> const& planned_at() const noexcept { return job_.planned_at; }
   std::string const& node() const noexcept { return *node_; }
 
-  /// The fencing token of this attempt: larger than that of every earlier attempt of the job, on whatever node, also after a restored
-  /// backup of which visor was told. Hand it to systems that can refuse a smaller one, and an attempt whose node lost its lease without
-  /// knowing does no harm there. Below 2^53, so it is exact as a number of JSON.
+  /// The fencing token of this attempt: larger than that of every earlier attempt of the job, on whatever node. This also holds after a
+  /// restored backup that visor was told of. A system that refuses smaller tokens is safe from an attempt whose node lost its lease without
+  /// knowing. Below 2^53, so it is exact as a number of JSON.
   std::int64_t fence() const noexcept { return detail::fence_of(generation_, job_.attempt); }
 
   /// The epoch of this node's lease. It counts per node: a later attempt on another node may have a smaller one.
   std::int64_t epoch() const noexcept { return epoch_; }
 
-  /// Where a coroutine handler runs.
+  /// The executor of a coroutine handler.
   boost::asio::any_io_executor const& executor() const noexcept { return executor_; }
 
-  /// What a typed handler does about a payload of another version.
+  /// The treatment of a payload of another version by a typed handler.
   visor::unknown_fields unknown_fields() const noexcept { return unknown_fields_; }
 
-  /// Says what, for the engine, before the handler is called.
+  /// Sets the treatment of unknown fields, for the engine, before the handler is called.
   void treat_unknown_fields(visor::unknown_fields how) noexcept { unknown_fields_ = how; }
 
-  /// Says where, for the engine, before the handler is called.
+  /// Sets the executor, for the engine, before the handler is called.
   void run_on(boost::asio::any_io_executor executor) { executor_ = std::move(executor); }
 
-  /// Fires when the job is cancelled, times out, its node's lease is about to end or lost, or shutdown waits no longer. A handler that
-  /// ignores it keeps its slot until it ends; its result is then refused or recorded as what the stop was for. Coroutine handlers are also
-  /// cancelled at what they await (terminal cancellation).
+  /// Fires when the job is cancelled or times out, when its node's lease is lost or about to end, or when shutdown waits no longer. A
+  /// handler that ignores the token keeps its slot until it ends. Its result is then refused, or recorded as the reason of the stop says.
+  /// Coroutine handlers are also cancelled at their current `co_await` (terminal cancellation).
   std::stop_token stop_token() const {
     std::scoped_lock const lock{mutex_};
     if (!stop_.stop_possible()) {
       stop_ = std::stop_source();
-      if (stop_requested()) stop_.request_stop();  // nobody listens yet
+      if (stop_requested()) stop_.request_stop();  // no callback is registered yet
     }
     return stop_.get_token();
   }
   bool stop_requested() const noexcept { return why_stopped() != stop_reason::none; }
   stop_reason why_stopped() const noexcept { return reason_.load(std::memory_order_acquire); }
 
-  /// Adds a line to the attempt's output. Kept up to the limit; text that is not UTF-8 is kept with U+FFFD in its place.
+  /// Adds a line to the attempt's output, up to the limit. Text that is not UTF-8 is kept with U+FFFD in its place.
   void log(std::string_view line) {
     append(line);
     append("\n");
   }
 
-  /// Adds raw text to the attempt's output, for handlers that pass on what others write. Same limit.
+  /// Adds raw text to the attempt's output, for handlers that pass on the output of others. Same limit.
   void append(std::string_view text) {
     std::scoped_lock const lock{mutex_};
     std::size_t const room = output_limit_ - std::min(output_limit_, output_.size());
@@ -122,7 +122,7 @@ class job_context {
     dropped_ += text.size() - std::min(room, text.size());
   }
 
-  /// Takes the output out, for the engine. What was dropped is said in its last line.
+  /// Takes the output out, for the engine. Its last line states how much was dropped.
   std::string take_output() {
     std::scoped_lock const lock{mutex_};
     std::string result = std::exchange(output_, {});
@@ -130,27 +130,27 @@ class job_context {
     return result;
   }
 
-  /// Adds a job if this attempt completes, in the transaction that records it: then, and only then, it is there, once. Not if the attempt
-  /// fails, nor if its result is refused since the node lost its lease. `scheduler::enqueue_with` makes one of a payload.
-  /// \throws visor::error `invalid_argument` for one that no store would take
+  /// Adds a job if this attempt completes, in the transaction that records it: then, and only then, the job exists, once. It is not added
+  /// if the attempt fails, or if its result is refused since the node lost its lease. `scheduler::enqueue_with` makes one of a payload.
+  /// \throws visor::error `invalid_argument` for a job that no store would take
   void add_child(new_job child) {
     check_text(child);
     std::scoped_lock const lock{mutex_};
     children_.push_back(std::move(child));
   }
 
-  /// Takes them out, for the engine.
+  /// Takes the children out, for the engine.
   std::vector<new_job> take_children() {
     std::scoped_lock const lock{mutex_};
     return std::exchange(children_, {});
   }
 
-  /// The longest time that a handler has to end, from when it was asked to stop, for handlers that end others by force when theirs is over.
+  /// The longest time that a handler has to end after it was asked to stop. Handlers use it to end others by force when that time is over.
   duration stop_limit() const noexcept { return duration{stop_limit_.load(std::memory_order_acquire)}; }
 
-  /// Asks the handler to stop. Only the first reason counts. Callbacks of the stop token run inside.
+  /// Asks the handler to stop. Only the first reason counts. Callbacks of the stop token run inside this call.
   /// \param limit see `stop_limit`
-  /// \return whether this was the first
+  /// \return whether this was the first request
   bool request_stop(stop_reason why, duration limit = duration::max()) {
     if (stop_requested()) return false;
     stop_limit_.store(limit.count(), std::memory_order_release);
@@ -171,7 +171,7 @@ class job_context {
   boost::asio::any_io_executor executor_;
   std::size_t output_limit_;
   visor::unknown_fields unknown_fields_ = visor::unknown_fields::give_back;
-  mutable std::stop_source stop_{std::nostopstate};  ///< made when somebody wants its token
+  mutable std::stop_source stop_{std::nostopstate};  ///< made on the first request for its token
   std::atomic<stop_reason> reason_{stop_reason::none};
   std::atomic<duration::rep> stop_limit_{duration::max().count()};
   mutable std::mutex mutex_;
@@ -180,23 +180,23 @@ class job_context {
   std::size_t dropped_ = 0;
 };
 
-/// Thrown by a handler for a failure that trying again cannot mend: the job ends as failed, whatever attempts are left.
+/// Thrown by a handler for a failure that a retry cannot repair: the job ends as failed, whatever attempts are left.
 class permanent_failure : public error {
  public:
   explicit permanent_failure(std::string message) : error(condition::handler_failed, std::move(message)) {}
 };
 
-/// Thrown by a handler that could not begin, because its node lacks something for the moment: descriptors, processes, memory, a file server
-/// that answers. The job is given back and no attempt is counted. It waits from a second up to five minutes, longer each time in a row
-/// on this node. While the node lacks descriptors, processes or memory, it also claims fewer jobs. For want of memory a job is given back
-/// four times in a row only, since it may be the job that is too large: then the exception is a failure like any other.
+/// Thrown by a handler that could not start because its node lacks something for the moment: descriptors, processes, memory, a file server
+/// that answers. The job is given back and no attempt is counted. It waits from a second up to five minutes, longer after each consecutive
+/// time on this node. While the node lacks descriptors, processes or memory, it also claims fewer jobs. For lack of memory a job is given
+/// back only four times in a row, since the job itself may be too large. After that the exception is a failure like any other.
 class not_started : public error {
  public:
-  /// \param why what the system answered
-  /// \param message what could not be begun; `what()` is this and the text of `why`
+  /// \param why the error of the system
+  /// \param message the action that failed; `what()` is this and the text of `why`
   not_started(std::errc why, std::string const& message)
       : error(condition::handler_failed, message + ": " + std::make_error_code(why).message()), why_(why) {}
-  /// For a job that another version of the program may be able to do.
+  /// Reports a job that another version of the program may be able to do.
   explicit not_started(std::string message) : error(condition::handler_failed, std::move(message)) {}
 
   std::errc why() const noexcept { return why_; }  ///< zero where the system had no part in it
@@ -205,8 +205,8 @@ class not_started : public error {
   std::errc why_{};
 };
 
-/// Thrown by a handler whose other side asked for time: a failure like any other, but the next attempt, if one is left, begins no earlier
-/// than `after` from now, an hour at most, and no earlier than the pause of its type says.
+/// Thrown by a handler when the system that it calls asked for time: a failure like any other, except for the pause. If an attempt is left,
+/// it begins no earlier than `after` from now, an hour at most, and no earlier than the backoff of its type says.
 class retry_later : public error {
  public:
   static constexpr duration longest{std::chrono::hours{1}};
@@ -220,7 +220,7 @@ class retry_later : public error {
   duration after_;
 };
 
-/// The code that runs a job. Returning is success; an exception is failure, and its `what()` is kept as the attempt's error.
+/// The code that runs a job. Returning is success; an exception is failure, and its `what()` becomes the attempt's error.
 using handler = std::function<task<>(job_context&)>;
 
 }  // namespace visor

@@ -12,7 +12,7 @@
 
 namespace visor {
 
-/// What can be run.
+/// A kind of job that a node can run: its handler and its options.
 struct job_type {
   std::string name;
   handler run;
@@ -22,7 +22,7 @@ struct job_type {
       : name(std::move(called)), run(std::move(code)), options(std::move(with)) {}
 };
 
-/// \throws visor::error `invalid_argument` that names what cannot be
+/// \throws visor::error `invalid_argument` that names the invalid field
 inline void check(job_type const& type) {
   auto const fail = [&](std::string const& what) { throw error(condition::invalid_argument, "job type " + type.name + ": " + what); };
   if (type.name.empty() || !type.run) throw error(condition::invalid_argument, "a job type needs a name and a handler");

@@ -14,8 +14,8 @@
 
 namespace visor::detail {
 
-/// Looks whether others left something to do, for a node that is not told or that missed it: once in a poll interval, or seldom as long as
-/// the store says that it is told. Whoever is told looks too, though not often, as jobs may wait in a lane that this node does not know.
+/// Polls for work that other nodes left. A node that is not notified of changes, or missed one, polls once in a poll interval. A node that
+/// the store notifies polls seldom, as jobs may wait in a lane that it does not know.
 template <store Store, timekeeper Clock>
 class lookout {
  public:
@@ -23,10 +23,10 @@ class lookout {
       : node_(shared), rest_(shared.strand, shared.clock), pause_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
 
   std::function<void()> on_ready;       ///< some queue may hold a job
-  std::function<void(instant)> on_due;  ///< when, by the store's clock, something is due, or was
-  std::function<task<>()> on_lanes;     ///< there are more lanes than when somebody looked last
+  std::function<void(instant)> on_due;  ///< the instant, by the store's clock, at which something is due, or was
+  std::function<task<>()> on_lanes;     ///< there are more lanes than at the last poll
 
-  /// Something may have changed.
+  /// Notes that something may have changed.
   void wake() { rest_.notify(); }
 
   void start() {
@@ -63,7 +63,7 @@ class lookout {
     }
   }
 
-  /// \return whether the store tells of changes
+  /// \return whether the store notifies this node of changes
   task<bool> look() {
     std::string trouble;
     bool is_told = false;
@@ -83,7 +83,7 @@ class lookout {
     co_return is_told;
   }
 
-  /// Not all nodes look at the same moment.
+  /// The time until the next poll, with jitter: not all nodes poll at the same moment.
   duration until_next(bool is_told) {
     duration const most = is_told ? std::max<duration>(when_told, node_.settings.poll_interval) : node_.settings.poll_interval;
     return most - duration{static_cast<std::int64_t>(static_cast<double>(most.count()) * 0.1 * node_.random())};
@@ -91,7 +91,7 @@ class lookout {
 
   shared_node<Store, Clock>& node_;
   signal<Clock> rest_;
-  signal<Clock> pause_;  // which only a drain ends
+  signal<Clock> pause_;  // ended only by a drain
   signal<Clock> done_;
   duration looked_at_{};  // by `elapsed()`
   std::size_t lanes_ = 0;

@@ -22,11 +22,11 @@
 
 namespace visor::detail {
 
-/// Keeps a node's lease: joins, renews in time, notices the loss before others act on it, joins again, goes on under another epoch where
-/// it does not know what it claimed, and takes over what lapsed nodes held.
+/// Keeps a node's lease. It joins, renews in time, notices the loss before others act on it, and joins again. Where the node does not know
+/// what it claimed, it continues under another epoch. It also recovers the jobs of lapsed nodes.
 ///
-/// Three loops, so that none waits for what another one waits for: `beat` renews and joins again, `watch` measures the time that is left,
-/// `look_around` sees what others want of the node and recovers those that lapsed.
+/// Three loops, so that none blocks another: `beat` renews and joins again, `watch` measures the remaining time, `look_around` reads the
+/// requested state of the node and recovers lapsed nodes.
 template <store Store, timekeeper Clock>
 class membership {
  public:
@@ -37,18 +37,18 @@ class membership {
         around_(shared.strand, shared.clock),
         done_(shared.strand, shared.clock) {}
 
-  std::function<void(duration)> on_ending_lease;        ///< handlers are to stop: the lease ends soon, unless a heartbeat gets through
-  std::function<void()> on_lost_lease;                  ///< handlers must stop: others may have their jobs
-  std::function<void()> on_joined;                      ///< again, under a new epoch
-  std::function<std::vector<lease_id>()> known_leases;  ///< of what runs, or is not reported yet
-  std::function<void(error)> on_retire;                 ///< the same, but running jobs may finish
-  std::function<void(error)> on_end;                    ///< this node cannot go on: it is to drain, and to fail with this
+  std::function<void(duration)> on_ending_lease;        ///< handlers have to stop: the lease ends soon, unless a heartbeat succeeds
+  std::function<void()> on_lost_lease;                  ///< handlers have to stop: others may have their jobs
+  std::function<void()> on_joined;                      ///< after a join, and whenever this node may find more work
+  std::function<std::vector<lease_id>()> known_leases;  ///< of jobs that run, or are not reported yet
+  std::function<void(error)> on_retire;                 ///< this node must drain and then fail with this error; running jobs may finish
+  std::function<void(error)> on_end;                    ///< this node cannot go on: it must drain at once and fail with this error
 
-  /// Enters the node. A node in the way whose process is certainly gone is evicted; the end of the lease of one about which nothing
-  /// is known is waited for. \return false when it was told to drain meanwhile
+  /// Enters the node. A rival whose process is certainly gone is evicted. If it is unknown whether a rival is alive, the call waits for the
+  /// end of its lease. \return false when the node was told to drain meanwhile
   /// \throws visor::error `lease_held` when the other is alive.
   task<bool> join() {
-    bool const has_claim = node_.claim.is_taken == false;  // of a try that failed behind it
+    bool const has_claim = node_.claim.is_taken == false;  // from an earlier attempt that failed later
     if (node_.settings.exclusive && !has_claim && !co_await claim_store()) co_return false;
     std::optional<node_record> waited_for;
     for (;;) {
@@ -56,7 +56,7 @@ class membership {
       auto const other = co_await find_rival(now);
       if (!other) {
         if (co_await try_join()) co_return true;
-        co_await pause(std::chrono::milliseconds{10});  // another one got in first, or is on its way out
+        co_await pause(std::chrono::milliseconds{10});  // another node got in first, or is leaving
         if (node_.draining) co_return false;
         continue;
       }
@@ -65,7 +65,7 @@ class membership {
         std::optional<node_lease> lapsed(std::in_place, other->name, other->epoch, other->lease_until);
         auto const recovered = co_await node_.kept.recover(std::move(lapsed));
         report(recovered);
-        if (recovered.empty()) co_await pause(std::chrono::milliseconds{10});  // it has come back, or somebody else was first
+        if (recovered.empty()) co_await pause(std::chrono::milliseconds{10});  // it has come back, or another node was first
         if (node_.draining) co_return false;
         continue;
       }
@@ -99,17 +99,17 @@ class membership {
     boost::asio::co_spawn(node_.strand, look_around(), count_down);
   }
 
-  /// Tells the others that this node takes no more work.
+  /// Announces that this node takes no more work.
   void drain() { beat_.notify(); }
 
-  /// Nobody knows whether a claim was made. What runs goes on, and what else this node may hold is put back: by joining under a new epoch,
-  /// behind which a claim that is still on its way does not happen.
+  /// Handles a claim whose outcome is unknown. Running jobs go on. All other jobs that this node may hold are put back: it joins under a
+  /// new epoch, and after that a claim that is still on its way has no effect.
   void doubt() {
     node_.in_doubt = true;
     beat_.notify();
   }
 
-  /// The store says that the lease is lost.
+  /// Handles a lease that the store reports as lost.
   void lose() {
     if (node_.lost || leaving_) return;
     node_.lost = true;
@@ -121,7 +121,7 @@ class membership {
   }
 
   /// Stops renewing and leaves.
-  /// \param owes_results jobs have run here, and it is not written down what came of them
+  /// \param owes_results jobs have run here whose results are not written
   task<> leave(bool owes_results = false) {
     leaving_ = true;
     beat_.notify();
@@ -129,7 +129,7 @@ class membership {
     around_.notify();
     while (running_ != 0) co_await done_.wait_for(std::chrono::seconds{1});
     try {
-      // What has run must not come back as if it had not: it is lost with this node, which lives.
+      // A job that has run must not go back as if it had not: it is lost with this node, whose process lives.
       auto const how = node_.lost || owes_results ? departure::owing_results : departure::clean;
       auto const held = node_.lease;
       co_await node_.kept.leave(held, how);
@@ -139,7 +139,7 @@ class membership {
     node_.claim = node_claim();
   }
 
-  /// Ends early only to drain.
+  /// Waits for a time; ends early only to drain.
   task<> pause(duration length) {
     auto const end = node_.clock.elapsed() + length;
     while (node_.clock.elapsed() < end && !node_.draining) co_await beat_.wait_for(end - node_.clock.elapsed());
@@ -149,10 +149,10 @@ class membership {
   static constexpr std::chrono::milliseconds shortest_wait{20};
   static constexpr std::chrono::minutes between_sweeps{2};
 
-  static constexpr std::chrono::milliseconds claim_patience{1000};  ///< for a process that is at its end
+  static constexpr std::chrono::milliseconds claim_patience{1000};  ///< for a process that is about to end
 
-  /// Where the operating system tells whether the process of the store's only node lives: takes its place, or is refused by it, whatever
-  /// became of its lease. \return false when it was told to drain meanwhile
+  /// Claims the store, where the operating system tells whether the process of its only node lives. This node takes that node's place, or
+  /// is refused, whatever the state of that node's lease. \return false when the node was told to drain meanwhile
   /// \throws visor::error `lease_held`
   task<bool> claim_store() {
     if constexpr (requires { node_.kept.claim_node(std::string()); }) {
@@ -172,12 +172,12 @@ class membership {
     co_return true;
   }
 
-  /// \return false when the lease was lost before it was known that the node goes on
+  /// \return false when the lease was lost before it was known that the node continues
   task<bool> join_once() {
     bool const goes_on = node_.in_doubt;
     if (node_.settings.exclusive && !goes_on) {
-      // There is nobody else to do it, and a node of another name, whose lease has run out, may have left jobs. A node that goes on would
-      // recover itself, if its heartbeat is late.
+      // No other node can recover for it, and a node of another name, whose lease has run out, may have left jobs. A node that continues
+      // would recover itself, if its heartbeat is late.
       auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
       report(recovered);
     }
@@ -195,9 +195,9 @@ class membership {
     request.limits = node_.types;
     auto const now = co_await node_.kept.now();
     auto const nodes = co_await node_.kept.nodes();
-    // The lease may have been lost while the store was read. Nothing is kept then, and what ran would be put back as if it had not.
+    // The lease may have been lost while the store was read. Then nothing is kept, and jobs that ran would be put back as if they had not.
     if (goes_on && node_.lost) co_return false;
-    // Somebody may have joined since the caller looked. Whoever does after this look has another epoch.
+    // Another node may have joined since the caller looked. One that joins after this look has another epoch.
     if (auto const other = rival_among(nodes, now); other && !goes_on) throw at_work(*other);
     auto const before = std::ranges::find(nodes, node_.settings.name, &node_record::name);
     request.known_epoch = before == nodes.end() ? 0 : before->epoch;
@@ -207,13 +207,13 @@ class membership {
     request.last_epoch = node_.lease.epoch;
     auto const asked = measured();
     auto const lease = co_await node_.kept.join(std::move(request));
-    if (goes_on && node_.lost) co_return false;  // and what it wanted to keep is stopped
+    if (goes_on && node_.lost) co_return false;  // the jobs that it wanted to keep are stopped
     node_.lost = node_.in_doubt = false;
     trust(lease, asked);
     co_return true;
   }
 
-  /// False when another node got in first, or a call of this one that it had given up.
+  /// False when another node got in first, or an earlier call of this node that it had abandoned.
   task<bool> try_join() {
     try {
       co_return co_await join_once();
@@ -223,19 +223,20 @@ class membership {
     co_return false;
   }
 
-  /// A live node that this one cannot be beside: where one of the two is exclusive, any; always one of the same name.
-  /// \throws visor::error `restored` when the store has forgotten an epoch of this node
+  /// Finds a live node that excludes this one: any node where one of the two is exclusive, and always one of the same name.
+  /// \throws visor::error `restored` when the store has lost an epoch of this node
   task<std::optional<node_record>> find_rival(instant now) {
     auto const nodes = co_await node_.kept.nodes();
     auto const same = std::ranges::find(nodes, node_.settings.name, &node_record::name);
-    // The next processes of that name use the forgotten epochs again, so a later look may not tell.
+    // The next processes of that name use the lost epochs again, so a later look may not tell.
     if (same != nodes.end() && has_forgotten(*same, node_.lease.epoch, node_.identity.text())) throw_restored(node_.settings.name);
     auto const rival = rival_among(nodes, now);
     if (!rival) warn_of_survivors(nodes, now);
     co_return rival;
   }
 
-  /// A node without `ha` runs on when its lease has ended, until it hears that another one has taken its place.
+  /// Warns of exclusive nodes that may still run. Such a node runs on after its lease has ended, until its next heartbeat finds another in
+  /// its place.
   void warn_of_survivors(std::vector<node_record> const& nodes, instant now) {
     for (auto const& other : nodes) {
       bool const is_held = other.exclusive && other.state != node_state::offline && other.name != node_.settings.name;
@@ -268,18 +269,18 @@ class membership {
                                             ") is at work on this store, and there can be only one: stop it first");
   }
 
-  /// Whether the other one's process would be visible from here.
+  /// Whether the other node's process would be visible from here.
   bool shares_processes_with(node_record const& other) const {
     auto const ours = node_.identity.text();
     return other.address.starts_with(node_.identity.host + " ") && other.address.ends_with(ours.substr(ours.find(" boot ")));
   }
 
-  /// Time by which leases are measured: others do not stand still while this machine is suspended.
+  /// The time by which leases are measured. It includes suspensions of this machine, during which other nodes go on.
   duration measured() const { return node_.clock.elapsed() + node_.clock.suspended(); }
 
   task<> beat() {
     failure_pause pause;
-    std::optional<node_record> rival;  // of which this node waits for the end of the lease
+    std::optional<node_record> rival;  // the node for the end of whose lease this node waits
     duration wait = node_.settings.heartbeat_interval;
     while (!leaving_) {
       co_await beat_.wait_for(wait);
@@ -316,8 +317,8 @@ class membership {
     }
   }
 
-  /// Joins again after the lease was lost, unless another node has the name or, where one of the two is exclusive, the store. That one may
-  /// have died since, so this node waits for the end of its lease, once, and never takes a name back from a node that lives.
+  /// Joins again after the lease was lost, unless another node has the name or, where one of the two is exclusive, the store. That node may
+  /// have died since, so this node waits once for the end of its lease. It never takes a name back from a node that lives.
   /// \return how long to wait before the next call; none: it has joined, or never will
   task<std::optional<duration>> come_back(std::optional<node_record>& waited_for) {
     auto const now = co_await node_.kept.now();
@@ -349,12 +350,12 @@ class membership {
     how.token = next_token_;
     how.last_token = token_;
     auto const renewed = co_await node_.kept.renew(held, how);
-    // If the deadline passed meanwhile, what ran is told to stop and does not count: only a new epoch puts that back.
+    // If the deadline passed meanwhile, running jobs are told to stop and their results do not count: only a new epoch repairs that.
     if (!node_.lost) trust(renewed, asked);
   }
 
-  /// The store has confirmed a lease.
-  /// \param asked when it was asked, by `measured()`
+  /// Takes over a lease that the store has confirmed.
+  /// \param asked when the request was sent, by `measured()`
   void trust(node_lease const& lease, duration asked) {
     if (trusted_until_ != duration{0} && measured() > trusted_until_)
       patient_until_ = measured() + std::min(node_.settings.lease_ttl, node_.settings.heartbeat_interval);
@@ -365,13 +366,13 @@ class membership {
     watch_.notify();
   }
 
-  /// This node neither renews its lease nor joins again.
+  /// Ends the membership: this node neither renews its lease nor joins again.
   void end(error const& why) {
     is_over_ = true;
     if (on_end) on_end(why);
   }
 
-  /// Sees what is wanted of this node, and takes over from nodes whose lease ran out.
+  /// Reads the requested state of this node, and recovers nodes whose lease ran out.
   task<> look_around() {
     failure_pause pause;
     duration wait = node_.settings.heartbeat_interval;
@@ -394,8 +395,8 @@ class membership {
     }
   }
 
-  /// \return when to look again: the lease of a node that lives is renewed long before its end, so one that ends before the next heartbeat
-  /// is looked at when it does.
+  /// \return when to look again. A node that lives renews its lease long before its end, so a lease that ends before the next heartbeat is
+  ///   checked at its end.
   task<duration> look() {
     auto const seen = co_await node_.kept.glance();
     if (seen.newer_schema && on_retire) on_retire(newer_schema(*seen.newer_schema));
@@ -413,7 +414,7 @@ class membership {
       if (node.state == node_state::offline) continue;
       if (node.name == node_.settings.name) {
         if (node.address == node_.identity.text()) rest(node.wish == node_wish::drain);
-        // A node that is alone would take over from itself, where its heartbeat is late.
+        // A node that is alone would recover itself, where its heartbeat is late.
         may_sweep = may_sweep || node.lease_until - now >= node_.settings.lease_ttl / 2;
         continue;
       }
@@ -423,7 +424,7 @@ class membership {
     }
     any_lapsed = any_lapsed || (may_sweep && node_.clock.elapsed() >= sweep_at_);
     node_.company = company.number();
-    // Where the lease of this node ran out too, all waited for the store: the others have their turn before somebody takes over from them.
+    // If the lease of this node ran out too, all nodes waited for the store: the others get time to renew before any is recovered.
     if (duration const rest = patient_until_ - measured(); any_lapsed && rest > duration{0})
       co_return std::max<duration>(std::min(next, rest), shortest_wait);
     if (any_lapsed) {
@@ -443,13 +444,13 @@ class membership {
     if (wanted == node_.resting) return;
     node_.resting = wanted;
     node_.log(log_level::info, wanted ? "this node shall take no more work, until `visor node resume`" : "this node takes work again");
-    beat_.notify();  // others are to see it
+    beat_.notify();  // shows the new state to other nodes
     if (!wanted && on_joined) on_joined();
   }
 
-  /// A renewal that is not confirmed in time counts as lost, even while one is still on its way. Handlers are told before, so that they
-  /// are over when others may begin with their jobs. The lease of an exclusive node ends when another node takes its place, which the next
-  /// heartbeat tells: it needs no watch.
+  /// Watches the deadline of the lease. A renewal that is not confirmed in time counts as lost, even while it is still on its way. Handlers
+  /// are told earlier, so that they have ended when others may start their jobs. The lease of an exclusive node ends when another node
+  /// takes its place, which the next heartbeat reports: it needs no watch.
   task<> watch() {
     auto const warned_before = std::min(node_.settings.stop_grace, node_.settings.lease_ttl / 4);
     // Timers stand still while the machine is suspended, and the lease does not.
@@ -489,12 +490,12 @@ class membership {
   signal<Clock> watch_;
   signal<Clock> around_;
   signal<Clock> done_;
-  std::int64_t token_ = 0;                           ///< that the node's row holds, as far as is known
+  std::int64_t token_ = 0;                           ///< in the node's row, as far as is known
   std::int64_t next_token_ = node_.random_number();  ///< of the heartbeat that is not confirmed yet
   duration trusted_until_{};                         ///< by `measured()`
-  duration patient_until_{};                         ///< by `measured()`: so long nobody is taken over from
-  duration sweep_at_{};                              ///< by `elapsed()`: for what no lease tells of, such as jobs that could not be moved
-  std::string survivor_;                             ///< the address of the node of which was told last that it may still run
+  duration patient_until_{};                         ///< by `measured()`: until then no node is recovered
+  duration sweep_at_{};                              ///< by `elapsed()`: next `recover` for jobs that could not be moved, and the like
+  std::string survivor_;                             ///< the address of the last node that was reported as possibly still running
   bool leaving_ = false;
   bool is_over_ = false;
   int running_ = 0;

@@ -24,7 +24,7 @@
 
 namespace visor {
 
-/// What a node did since it started.
+/// Counters of one node since its start.
 struct engine_counters {
   std::uint64_t fires = 0;  ///< planned instants that this node acted on
   std::uint64_t claimed = 0;
@@ -36,8 +36,8 @@ struct engine_counters {
   std::uint64_t lost_leases = 0;
 };
 
-/// What an engine else finds out about its process, and where its random numbers begin: for a simulation, in which all of it is the same
-/// each time.
+/// The identity and the random seed of an engine. A simulation supplies them, so that every run is the same; otherwise the engine finds
+/// them out itself.
 struct engine_origin {
   process_identity identity;
   std::uint64_t seed = 0;
@@ -45,7 +45,7 @@ struct engine_origin {
 
 namespace detail {
 
-/// What the parts of one engine share. Everything that changes is touched on the strand only.
+/// The state that the parts of one engine share. Mutable members are used on the strand only.
 template <store Store, timekeeper Clock>
 struct shared_node {
   shared_node(boost::asio::any_io_executor on, Store& with, node_settings set, Clock time, log_sink sink, std::optional<engine_origin> from)
@@ -65,7 +65,7 @@ struct shared_node {
     }
   }
 
-  /// Writes one line made of the parts: texts, numbers, instants, durations. Costs nothing when nobody listens.
+  /// Writes one line made of the parts: texts, numbers, instants, durations. Costs nothing without a sink.
   template <class... Parts>
   void log(log_level level, Parts const&... parts) const {
     if (!sink_) return;
@@ -74,7 +74,7 @@ struct shared_node {
     sink_(level, line);
   }
 
-  /// Sees to it that the node ends where the store fails in a way that no repetition helps against.
+  /// Ends the node on a failure of the store that no retry can repair.
   void look_at(error const& failure) const {
     if (failure.kind() == condition::replaced && on_replaced) on_replaced(failure);
   }
@@ -97,15 +97,15 @@ struct shared_node {
   node_settings settings;
   Clock clock;
   process_identity identity;
-  std::vector<type_limit_record> types;  ///< that it runs, with their limits
-  node_claim claim;                      ///< on the store, where it is exclusive and the store has such a thing
+  std::vector<type_limit_record> types;  ///< the job types that it runs, with their limits
+  node_claim claim;                      ///< on the store, where the node is exclusive and the store has node claims
   node_lease lease;
   bool draining = false;
-  bool resting = false;       ///< somebody wants it to take no more work
-  bool ending = false;        ///< the lease, if the next heartbeat does not get through: no claims
-  bool lost = false;          ///< the lease: no claims and no fires until the node is back
-  bool in_doubt = false;      ///< nobody knows whether a claim was made: no exchanges until the node goes on under another epoch
-  std::uint64_t company = 0;  ///< changes when other nodes come, go or begin anew
+  bool resting = false;       ///< it was requested to take no more work
+  bool ending = false;        ///< the lease ends if the next heartbeat fails: no claims
+  bool lost = false;          ///< the lease is lost: no claims and no fires until the node has joined again
+  bool in_doubt = false;      ///< the outcome of a claim is unknown: no exchanges until the node continues under another epoch
+  std::uint64_t company = 0;  ///< changes when other nodes join, leave or restart
   engine_counters counters;
   std::function<void(error const&)> on_replaced;
 
@@ -120,7 +120,7 @@ struct shared_node {
   std::mt19937_64 random_;
 };
 
-/// Waits a little longer after each failure in a row, so that a store that is away is not hammered.
+/// The pause after a failure. It grows with each consecutive failure, so that retries do not overload a store that is away.
 class failure_pause {
  public:
   duration next() {

@@ -11,25 +11,22 @@
 
 namespace visor {
 
-/// What a due schedule fires now, and when it is due again.
+/// The instants that a due schedule fires now, and its next one.
 struct fire_plan {
   std::vector<instant> planned;  ///< oldest first
   std::optional<instant> next_at;
   schedule_state state = schedule_state::active;
 };
 
-/// How late an instant may be acted on under the policies `skip` and `window` without counting as missed: half the time to the
-/// instant after it, at most this. So a nightly job is not lost to a restart or a busy minute, and every node decides alike.
+/// The longest delay after which an instant still counts as on time under the policies `skip` and `window`: half the time to the next
+/// instant, at most this. So a nightly job is not lost to a restart or a busy minute, and every node decides alike.
 inline constexpr std::chrono::minutes longest_lateness{1};
 
-/// How many instants of one schedule are made up for at most, whatever its policy; older ones are dropped.
+/// The largest number of missed instants of one schedule that are fired, whatever its policy; older ones are dropped.
 inline constexpr int most_fires_at_once = 1000;
 
-/// Decides what to do about the instants of a schedule up to `now`. Depends on nothing but its arguments, so every node comes to the
-/// same answer. Walks back from `now`, so that its time depends on what is fired and not on how long nobody looked.
-/// \param schedule due: `next_at` is set and not after `now`
-/// \param next the first planned instant after another, if there is one; ignored for a single instant (empty expression)
-/// \param previous the last planned instant before another, if there is one; ignored likewise
+/// Decides which instants of a schedule up to `now` to fire. A pure function of its arguments, so every node comes to the same result. It
+/// walks back from `now`, so that its time depends on the number of fires and not on the length of the outage.
 template <class Next, class Previous>
 fire_plan plan_fires(schedule_record const& schedule, instant now, Next const& next, Previous const& previous) {
   fire_plan plan;
@@ -65,11 +62,11 @@ fire_plan plan_fires(schedule_record const& schedule, instant now, Next const& n
   return plan;
 }
 
-/// The next instant that a schedule should have: the first one after `now` that was not acted on yet, which a clock that was ahead or other
-/// time zone data have put off or moved. Depends on nothing but its arguments.
+/// Returns the next instant that a schedule should have: the first one after `now` that was not acted on yet. A clock that was ahead, or
+/// other time zone data, may have moved the stored one. A pure function of its arguments.
 /// \param stored the next instant that the schedule has
 /// \param next the first planned instant after another, if there is one
-/// \param was_acted_on whether a planned instant has a fire; asked of few, and only where the stored instant looks wrong
+/// \param was_acted_on whether a planned instant has a fire; called for few, and only where the stored instant looks wrong
 /// \return none where the stored one is right
 template <class Next, class ActedOn>
 std::optional<instant> corrected_next(instant stored, instant now, Next const& next, ActedOn const& was_acted_on) {
@@ -82,13 +79,13 @@ std::optional<instant> corrected_next(instant stored, instant now, Next const& n
   return first == stored ? std::nullopt : first;
 }
 
-/// Notices that a clock was put back, by one that only goes on. What the first one says is read at some time during a call, and the two
-/// need not run at the same speed: a step by less than `tolerance` in all goes unnoticed.
+/// Detects that a clock was put back, by comparing it with a monotonic clock. The first clock is read at an unknown moment during a call,
+/// and the two need not run at the same speed. So a step back by less than `tolerance` in all goes unnoticed.
 class step_watch {
  public:
   static constexpr std::chrono::seconds tolerance{1};
 
-  /// \param now what the clock said, some time between `before` and `after`
+  /// \param now the reading of the clock, at some time between `before` and `after`
   /// \return whether it went back since the last time that this was true
   bool saw(instant now, duration before, duration after) {
     auto const time = now.time_since_epoch();
@@ -101,7 +98,7 @@ class step_watch {
   }
 
  private:
-  std::optional<duration> ahead_;  // how far, at least, the clock was ahead of the other one
+  std::optional<duration> ahead_;  // the least by which the clock was ahead of the monotonic one
 };
 
 }  // namespace visor

@@ -15,17 +15,17 @@
 
 namespace visor {
 
-/// Who a process is, precisely enough that another one on the same machine can tell whether it is still alive: a process id alone is
-/// used again, so its start time, the boot and the process namespace go with it. Linux.
+/// Identifies a process precisely enough for another one on the same machine to tell whether it is still alive. A process id alone is
+/// reused, so the start time, the boot and the process namespace go with it. Linux.
 struct process_identity {
   std::string host;
   long pid = 0;
-  int engine = 1;         ///< which one of the process, see `engine_number`
+  int engine = 1;         ///< its number within the process, see `engine_number`
   std::string start;      ///< clock ticks since boot
-  std::string machine;    ///< id of the machine, empty where it has none: a host name may be that of several
+  std::string machine;    ///< id of the machine, empty where it has none: machines may share a host name
   std::string boot;       ///< id of the boot
-  std::string space;      ///< of process ids: containers have their own
-  std::string resources;  ///< of the machine, as `node_record` has them
+  std::string space;      ///< the namespace of process ids: containers have their own
+  std::string resources;  ///< of the machine, in the format of `node_record`
 
   static process_identity current() {
     process_identity self;
@@ -42,7 +42,7 @@ struct process_identity {
     return self;
   }
 
-  /// As it is kept in the node's `address`.
+  /// The text that the node's `address` stores.
   std::string text() const {
     auto const which = engine > 1 ? " engine " + std::to_string(engine) : std::string();
     return host + " pid " + std::to_string(pid) + which + " start " + start + " machine " + machine + " boot " + boot + " space " + space;
@@ -78,9 +78,9 @@ struct process_identity {
     return length > 0 ? std::string(link, static_cast<std::size_t>(length)) : std::string();
   }
 
-  /// Field 22 of /proc/PID/stat (proc(5)); the second one, the name, may hold anything and ends with the last parenthesis. Empty for
-  /// a process that has ended and only waits to be reaped; nothing where the file cannot be read, which says nothing: /proc may hide
-  /// the processes of other users.
+  /// Reads field 22 of /proc/PID/stat (proc(5)). The second field, the name, may hold anything and ends with the last parenthesis. Empty
+  /// for a process that has ended and only waits to be reaped. None where the file cannot be read, which proves nothing: /proc may hide the
+  /// processes of other users.
   static std::optional<std::string> start_of(long pid) {
     std::string line;
     if (!std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/stat"), line)) return std::nullopt;
@@ -94,8 +94,8 @@ struct process_identity {
 
 namespace detail {
 
-/// Which engine of its process one is: the smallest number, from 1, that no other has at the time. An engine that follows another one
-/// is so known for the same node, and one that is there beside it is not.
+/// The number of an engine within its process: the smallest one, from 1, that no other engine has at the time. So an engine that follows
+/// another one is known as the same node, and one that runs beside it is not.
 class engine_number {
  public:
   engine_number() {

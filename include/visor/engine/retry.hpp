@@ -8,10 +8,10 @@
 
 namespace visor {
 
-/// The pause before attempt `failed + 1`, after attempt `failed` (from 1) ended badly.
-/// Exponential with a ceiling of min(cap, base*factor^(failed-1)). With full jitter the pause is uniform between zero and the ceiling. That
-/// spreads the retries of jobs that failed together better than jitter around a fixed pause does (M. Brooker, "Exponential Backoff and
-/// Jitter", AWS Architecture Blog, 2015). With equal jitter it is at least half of the ceiling, without jitter all of it.
+/// Returns the pause before attempt `failed + 1`, after attempt `failed` (from 1) ended badly. The ceiling is exponential: min(cap,
+/// base*factor^(failed-1)). With full jitter the pause is uniform between zero and the ceiling. That spreads the retries of jobs that
+/// failed together better than jitter around a fixed pause does (M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog,
+/// 2015). With equal jitter it is at least half of the ceiling, without jitter all of it.
 /// \param random uniform in [0, 1]
 inline duration retry_delay(backoff const& policy, int failed, double random) {
   if (policy.kind == backoff_kind::fixed) return policy.base;
@@ -27,10 +27,10 @@ inline duration retry_delay(backoff const& policy, int failed, double random) {
 struct ending {
   bool returned = true;                     ///< it returned; otherwise it threw
   bool permanent = false;                   ///< it threw `permanent_failure`
-  stop_reason stopped = stop_reason::none;  ///< what it had been asked to stop for, if anything
+  stop_reason stopped = stop_reason::none;  ///< why it had been asked to stop, if it had
 };
 
-/// What follows from it for the job. `keep` is false where nothing is to be recorded, since the lease is gone.
+/// The consequence of an ending for the job. `keep` is false where nothing is recorded, since the lease is gone.
 struct verdict {
   bool keep = true;
   visor::outcome outcome = visor::outcome::completed;
@@ -38,8 +38,8 @@ struct verdict {
   job_state state = job_state::completed;  ///< if there is no retry
 };
 
-/// Decides what an ended attempt means. Work that was done counts as done, also when it was asked to stop meanwhile; only a lost
-/// lease voids it, since by then another node may have the job.
+/// Decides the consequence of an ended attempt. Completed work counts, also when the handler was asked to stop meanwhile. Only a lost lease
+/// voids it, since by then another node may have the job.
 inline verdict judge(ending const& end, int attempt, int max_attempts) {
   verdict result;
   if (end.stopped == stop_reason::lease_lost) {

@@ -31,8 +31,8 @@
 
 namespace visor::detail {
 
-/// Claims jobs while slots are free, runs their handlers, and reports how they ended. Results are gathered for a moment and travel
-/// with the next claim: one transaction for both.
+/// Claims jobs while slots are free, runs their handlers, and reports how they ended. Results wait for others for a moment and travel with
+/// the next claim: one transaction for both.
 template <store Store, timekeeper Clock>
 class runner {
   using job_ptr = std::shared_ptr<running_job<Clock>>;
@@ -56,7 +56,7 @@ class runner {
   }
 
   std::function<void()> on_lost_lease;
-  std::function<void()> on_doubt;  ///< nobody knows whether a claim was made
+  std::function<void()> on_doubt;  ///< the outcome of a claim is unknown
 
   void add(job_type type) {
     check(type);
@@ -67,7 +67,7 @@ class runner {
     node_.types.push_back(std::move(limits));
   }
 
-  /// Its types among these have queues of their own, also those whose limits were lifted: jobs may be left there.
+  /// Serves the lanes of those types that this node runs, also of types whose limits were lifted: jobs may be left there.
   void serve(std::vector<type_limit_record> const& limited) {
     for (auto const& limits : limited) {
       auto const type = types_.find(limits.type);
@@ -78,7 +78,7 @@ class runner {
     }
   }
 
-  /// Made when it is first asked for: a program without blocking handlers has no threads.
+  /// Returns the executor of the thread pool. The pool is made on the first call: a program without blocking handlers has no threads.
   boost::asio::any_io_executor blocking_executor() {
     if (!threads_) {
       int const wanted = node_.settings.threads != 0 ? node_.settings.threads : std::min(node_.slots(), 64);
@@ -87,7 +87,7 @@ class runner {
     return threads_->get_executor();
   }
 
-  /// There may be work in any queue.
+  /// Notes that there may be work in any queue.
   void wake() {
     look_again();
     work_.notify();
@@ -95,14 +95,14 @@ class runner {
     cancels_.notify();
   }
 
-  /// Takes no more work; `run` ends when nothing runs, or when waiting was long enough.
+  /// Takes no more work; `run` ends when no job runs, or when the deadline for handlers has passed.
   void drain() {
     drain_began_ = node_.clock.elapsed();
     work_.notify();
     gather_.notify();
   }
 
-  /// Waits for handlers no longer.
+  /// Stops waiting for handlers.
   void abandon() {
     node_.log(log_level::warning, "stopping at once: ", running_.size(), " jobs are told to stop");
     abandoned_ = true;
@@ -110,11 +110,13 @@ class runner {
     work_.notify();
   }
 
-  /// The lease may end soon. What completes until then counts, if the lease goes on after all; what does not is given back.
-  /// \param left until it ends
+  /// Stops handlers because the lease may end soon. A job that completes until then counts, if the lease is renewed after all; others are
+  /// given back.
+  /// \param left until the lease ends
   void lease_ending(duration left) { stop_all(stop_reason::lease_ending, left); }
 
-  /// What runs may run elsewhere by now, and this node may get the same jobs again: what comes of these does not count.
+  /// Disowns all running jobs. They may run elsewhere by now, and this node may get the same jobs again: the results of these runs do not
+  /// count.
   void lease_lost() {
     stop_all(stop_reason::lease_lost);
     disowned_.insert(disowned_.end(), running_.begin(), running_.end());
@@ -128,7 +130,7 @@ class runner {
     look_again();
   }
 
-  /// Those that it knows to have jobs of.
+  /// The leases under which this node knows that it has jobs.
   std::vector<lease_id> leases() const {
     std::set<lease_id> known;
     for (auto const& claimed : arrived_) known.insert(claimed.lease);
@@ -140,10 +142,10 @@ class runner {
     return {known.begin(), known.end()};
   }
 
-  /// Whether results are left that the store did not take in time, or handlers that ignore everything.
+  /// Whether results are left that the store did not take in time, or handlers that ignored the request to stop.
   bool owes_results() const { return !ended_.empty() || !withheld_.empty() || !running_.empty(); }
 
-  /// The loop: until draining, and then until everything is reported.
+  /// The loop: runs until draining, and then until everything is reported.
   task<> run() {
     boost::asio::co_spawn(node_.strand, watch_cancels(), [this](std::exception_ptr) {
       watching_ = false;
@@ -174,7 +176,7 @@ class runner {
         tell_of(result.refused);
         for (auto const& each : result.remarks) tell_of(each);
         if (held.epoch == node_.lease.epoch && !node_.lost) withhold(result.unwritten, done, back);
-        // What was claimed under a lease that was lost meanwhile is run again by whoever finds it.
+        // Jobs that were claimed under a lease that was lost meanwhile run again, on the node that recovers them.
         if (!node_.lost && held.epoch == node_.lease.epoch) take(std::move(result), wanted);
         pause.reset();
       } catch (error const& failure) {
@@ -188,13 +190,13 @@ class runner {
       node_.log(log_level::warning, "claiming and completing jobs: ", trouble);
       look_again();
       if (held.epoch == node_.lease.epoch && !node_.lost) {
-        // What was written already is accepted again. Of a claim the store may know that this node does not.
+        // The store accepts a result again that it has already written. It may have made a claim that this node does not know of.
         ended_.insert(ended_.begin(), done.begin(), done.end());
         back_.insert(back_.begin(), back.begin(), back.end());
         if (unknown && !wanted.empty() && on_doubt) on_doubt();
       }
       if (node_.draining) {
-        hurry();  // the call may have taken longer than all that handlers had
+        hurry();  // the call may have taken longer than the time left to handlers
         if (out_of_patience()) break;
       }
       co_await work_.wait_for(pause.next());
@@ -230,7 +232,8 @@ class runner {
     queues_.look_again();
   }
 
-  /// Results wait a moment for others that are about to end, unless these are enough already, or no fewer than those that may come.
+  /// Waits up to `completion_delay` for more results to share the transaction. Returns at once when there are at least as many results as
+  /// jobs that may still end, or `enough_company` of them.
   task<> wait_for_company() {
     if (ended_.empty() || is_company() || node_.settings.completion_delay == duration{0} || node_.draining) co_return;
     co_await gather_.wait_for(node_.settings.completion_delay);
@@ -242,7 +245,7 @@ class runner {
     return ended_.size() >= std::min(others, enough_company);
   }
 
-  /// Whoever has something to do for this wakes it; only the limits of a shutdown, and the time to look again, come by themselves.
+  /// The longest wait for `work_`. Other sources of work notify it; only the deadlines of a shutdown, and the time to look again, do not.
   duration idle_wait() const {
     if (!node_.draining && !look_again_at_) return std::chrono::hours{1};
     if (!node_.draining) return std::max<duration>(*look_again_at_ - node_.clock.elapsed(), std::chrono::milliseconds{1});
@@ -250,7 +253,7 @@ class runner {
     return std::max<duration>(std::min(end - node_.clock.elapsed(), node_.settings.poll_interval), std::chrono::milliseconds{5});
   }
 
-  /// Once, so that a completion can be repeated.
+  /// Gives ids to children that have none, once, so that a completion can be repeated.
   task<> name_children(std::vector<completion>& done) {
     std::vector<new_job*> unnamed;
     for (auto& each : done)
@@ -261,7 +264,7 @@ class runner {
     for (auto* const child : unnamed) child->id = ids.take();
   }
 
-  /// Also where the node knew before the answer came that its lease was lost.
+  /// Logs refused results, also where the node knew before the reply that its lease was lost.
   void tell_of(std::vector<job_id> const& refused) {
     node_.counters.refused += refused.size();
     for (auto const id : refused) node_.log(log_level::warning, "job ", id, ": its lease was lost, the result is refused");
@@ -274,8 +277,8 @@ class runner {
       node_.log(log_level::error, "job ", about.job, ": ", about.text);
   }
 
-  /// The database refuses whatever is written for these, for good as it seems: they are tried again, but seldom, and beside them all else
-  /// goes on.
+  /// Holds results back that the database refuses in every form, permanently as it seems. They are tried again, but seldom, so that they do
+  /// not block other results.
   void withhold(std::vector<remark> const& unwritten, std::vector<completion>& done, std::vector<give_back> const& back) {
     for (auto const& each : unwritten) {
       auto const at = std::ranges::find(done, each.job, &completion::job);
@@ -313,7 +316,7 @@ class runner {
       queues_.take(claimed.queue, claimed.jobs.size());
       arrived_.push_back(std::move(claimed));
     }
-    // Posted: if there is more to exchange, the store has that to do while these are begun with.
+    // Posted, so that the next exchange with the store can begin before these jobs start.
     boost::asio::post(node_.strand, [this, alive = std::weak_ptr(alive_)] {
       if (!alive.lock()) return;
       for (auto& claimed : take_arrived())
@@ -321,7 +324,7 @@ class runner {
     });
   }
 
-  /// They no longer count: each of their jobs that starts takes a slot for itself.
+  /// Takes the claimed jobs that have not started. They no longer count: each of them takes a slot for itself when it starts.
   std::vector<claim> take_arrived() {
     for (auto const& claimed : arrived_) queues_.leave(claimed.queue, claimed.jobs.size());
     return std::exchange(arrived_, {});
@@ -329,14 +332,15 @@ class runner {
 
   // --- running --------------------------------------------------------------------------------------------------------------------
 
-  /// This node does not know the job's type: it waits in the lane of its type from now on, which only those look at that do.
+  /// Gives back a job whose type this node does not know. From now on the job waits in the lane of its type, which only nodes with that
+  /// type serve.
   void leave_to_others(lease_id lease, claimed_job const& claimed) {
     queue_name const from(claimed.queue);
     bool const has_lane = from.is_limited() || claimed.type.find('*') != std::string::npos;
     if (unknown_types_.insert(claimed.type).second)
       node_.log(log_level::warning, "job ", claimed.id, " is of type ", claimed.type,
                 ", which this node does not know: its jobs are left to nodes that do");
-    if (has_lane)  // it cannot move to one, or this node serves it by mistake
+    if (has_lane)  // it is in a lane already, or its type's name cannot be that of a lane
       back_.emplace_back(lease, claimed.id, unknown_type_delay);
     else
       back_.emplace_back(lease, claimed.id, duration{0}, lane_of(claimed.queue, claimed.type));
@@ -344,7 +348,7 @@ class runner {
   }
 
   void start(lease_id lease, claimed_job claimed) {
-    if (node_.draining || node_.ending) {  // it began while the claim was under way
+    if (node_.draining || node_.ending) {  // the drain began while the claim was under way
       back_.emplace_back(lease, claimed.id);
       work_.notify();
       return;
@@ -353,7 +357,7 @@ class runner {
     if (type == types_.end()) return leave_to_others(lease, claimed);
     if (auto const& limits = type->second->options.limits; limits.any()) {
       queue_name const from(claimed.queue);
-      if (!from.is_limited()) {  // whoever added it did not know of the limits
+      if (!from.is_limited()) {  // the program that added the job did not know of the limits
         back_.emplace_back(lease, claimed.id, duration{0}, queue_of(from.queue, from.capability, limits, claimed.type));
         queues_.look_again_for(claimed.type);
         work_.notify();
@@ -375,7 +379,7 @@ class runner {
     workers_->run(job);
   }
 
-  /// For the workers. A handler that ignores everything may outlive the engine.
+  /// Returns the callback for the workers. A handler that ignores the request to stop may outlive the engine.
   std::function<void()> report_ends() {
     return [this, strand = node_.strand, alive = std::weak_ptr(alive_)] {
       boost::asio::post(strand, [this, alive] {
@@ -385,23 +389,23 @@ class runner {
     };
   }
 
-  /// Looks after some time whether the job had all the time that it may have.
+  /// Checks after `wait` whether the job has used up its timeout.
   void arm(job_ptr const& job, duration wait) {
     auto expired = [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(job)](boost::system::error_code failure) {
       auto const still = weak.lock();
       if (failure || !still || !alive.lock()) return;
-      if (!still->deadline) return;  // it has ended
+      if (!still->deadline) return;  // the job has ended
       auto const timeout = still->type->options.timeout;
       auto const now = node_.clock.elapsed();
       auto const left = workers_->started(still).value_or(now) + timeout - now;
-      if (left > duration{0}) return arm(still, left);  // waits may end early, and its turn comes late
+      if (left > duration{0}) return arm(still, left);  // waits may end early, and the job may have started late
       stop(still, stop_reason::timed_out);
     };
     job->deadline->async_wait_for(wait, std::move(expired));
   }
 
   void stop(job_ptr const& job, stop_reason why, duration limit = duration::max()) {
-    // Once: what it does about the first must not be cut off.
+    // Once: the handler's reaction to the first reason must not be cut off.
     if (job->context.request_stop(why, limit)) workers_->interrupt(job);
   }
 
@@ -409,7 +413,7 @@ class runner {
     for (auto const& job : running_) stop(job, why, limit);
   }
 
-  /// \return whether it was one of those that count
+  /// Removes a job that has ended. \return whether it counts: it was not disowned
   bool forget(job_ptr const& job) {
     held_bytes_ -= job->context.payload().size();
     if (std::erase(disowned_, job) != 0) return false;
@@ -428,8 +432,8 @@ class runner {
     ending end;
     end.stopped = context.why_stopped();
     std::string reason;
-    std::optional<duration> again_in;  // it was not started
-    duration not_before{};             // a repetition
+    std::optional<duration> again_in;  // the job was not started
+    duration not_before{};             // before a retry
     if (job->failure) {
       end.returned = false;
       try {
@@ -481,7 +485,7 @@ class runner {
     if (is_company()) gather_.notify();
   }
 
-  /// \param not_before the shortest pause before a repetition
+  /// \param not_before the shortest pause before a retry
   void report(running_job<Clock>& job, verdict const& decided, std::string reason, duration not_before) {
     auto& context = job.context;
     completion done;
@@ -528,7 +532,7 @@ class runner {
     ended_.push_back(std::move(done));
   }
 
-  /// What is written where the database refuses the jobs that this one added: as if the handler had thrown.
+  /// Returns the result to write where the database refuses the children of this job: as if the handler had thrown.
   std::shared_ptr<completion const> without_children(running_job<Clock>& job, completion const& completed) {
     auto failed = std::make_shared<completion>(completed);
     failed->children.clear();
@@ -544,8 +548,8 @@ class runner {
 
   // --- cancelling -----------------------------------------------------------------------------------------------------------------
 
-  /// While something runs, asks once in a poll interval, and whenever the store changed, whether it shall stop. Not for each job that
-  /// begins: who wants to stop one between its claim and its start waits no longer than who wants it later.
+  /// Polls for cancel requests while jobs run: once in a poll interval, and whenever the store changed. It does not poll for each job that
+  /// starts: a request between claim and start waits no longer than a later one.
   task<> watch_cancels() {
     duration asked_at{};
     while (!over_) {
@@ -575,10 +579,11 @@ class runner {
 
   bool out_of_patience() const { return node_.clock.elapsed() - drain_began_ >= node_.settings.drain_timeout + grace(); }
 
-  /// Handlers that end as soon as they are told are waited for in any case, so that their attempts are not lost with this node.
+  /// The time for handlers that were told to stop. It is never zero, so that the attempts of those that end at once are not lost with this
+  /// node.
   duration grace() const { return std::max<duration>(node_.settings.stop_grace, std::chrono::milliseconds{20}); }
 
-  /// Told to stop when the time for ending by themselves is over; left behind when they ignore that too.
+  /// Enforces the deadlines of a drain. Handlers are told to stop when `drain_timeout` is over, and left behind when they ignore that too.
   void hurry() {
     auto const since = node_.clock.elapsed() - drain_began_;
     if (!(running_.empty() && disowned_.empty()) && since >= node_.settings.drain_timeout && !abandoned_) {
@@ -597,11 +602,11 @@ class runner {
     }
   }
 
-  static constexpr std::size_t most_held_bytes = 256 * 1024 * 1024;  ///< of payloads, whatever slots there are
+  static constexpr std::size_t most_held_bytes = 256 * 1024 * 1024;  ///< of payloads, however many slots there are
   static constexpr std::size_t longest_error = 8 * 1024;             ///< bytes of an attempt's error: lists and log lines show it
   static constexpr std::chrono::seconds unknown_type_delay{30};
-  static constexpr std::chrono::seconds between_tries{10};  ///< to write what the database refused
-  static constexpr std::size_t enough_company = 100;        ///< that share what a transaction costs
+  static constexpr std::chrono::seconds between_tries{10};  ///< to write a refused result
+  static constexpr std::size_t enough_company = 100;        ///< results that make a full batch
 
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   shared_node<Store, Clock>& node_;
@@ -610,9 +615,9 @@ class runner {
   start_backoff start_backoff_;
   std::shared_ptr<workers<Clock>> workers_;
   std::unordered_map<std::string, std::shared_ptr<job_type const>> types_;
-  std::set<std::string> unknown_types_;  ///< of which the log was told
-  std::vector<claim> arrived_;           ///< not begun with yet
-  std::vector<job_ptr> running_;         ///< or wait for their turn
+  std::set<std::string> unknown_types_;  ///< already reported in the log
+  std::vector<claim> arrived_;           ///< not started yet
+  std::vector<job_ptr> running_;         ///< or wait for a worker
   std::vector<job_ptr> disowned_;        ///< run on although their lease was lost
   std::vector<completion> ended_;
   std::vector<give_back> back_;
@@ -624,17 +629,17 @@ class runner {
   signal<Clock> cancels_;
   signal<Clock> done_;
   std::unique_ptr<boost::asio::thread_pool> threads_;
-  std::size_t held_bytes_ = 0;             ///< payloads of jobs that run, also of those that are disowned
-  bool is_full_ = false;                   ///< so much that no more is claimed
-  std::optional<duration> look_again_at_;  ///< by `elapsed()`: there may be jobs then that cannot be claimed yet
+  std::size_t held_bytes_ = 0;             ///< payloads of running jobs, including disowned ones
+  bool is_full_ = false;                   ///< so many bytes that no more jobs are claimed
+  std::optional<duration> look_again_at_;  ///< by `elapsed()`: then jobs may be claimable that are not yet
   duration drain_began_{};
   duration told_at_{};
   bool abandoned_ = false;
   bool told_ = false;
   bool gave_up_ = false;
   bool watching_ = true;
-  bool over_ = false;       ///< nothing is reported any more
-  bool may_cancel_ = true;  ///< since it was last asked, somebody may have wanted a job to be stopped
+  bool over_ = false;       ///< no more results are reported
+  bool may_cancel_ = true;  ///< a cancellation may have been requested since the last poll
 };
 
 }  // namespace visor::detail

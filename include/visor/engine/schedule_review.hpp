@@ -19,8 +19,8 @@
 
 namespace visor::detail {
 
-/// Looks at the next instants of all schedules, at the start and when the store's clock was put back or the time zone data changed: a
-/// schedule that was computed by a wrong clock or other data would be silent until a wrong instant came.
+/// Checks the next instants of all schedules at the start, when the store's clock was put back, and when the time zone data changed.
+/// Otherwise a schedule that was computed by a wrong clock or other data would be silent until its wrong instant came.
 template <store Store, timekeeper Clock>
 class schedule_review {
  public:
@@ -42,7 +42,7 @@ class schedule_review {
     while (running_) co_await done_.wait_for(std::chrono::seconds{1});
   }
 
-  /// The store's clock, as it was some time between two instants of this node's `elapsed()`.
+  /// Receives the store's clock, read between two instants of this node's `elapsed()`.
   void saw_time(instant now, duration before, duration after) {
     if (!clock_.saw(now, before, after)) return;
     node_.log(log_level::warning, "the clock of the store was put back, to ", now, ": the next instants of all schedules are looked at");
@@ -52,7 +52,7 @@ class schedule_review {
 
  private:
   static constexpr std::size_t page = 500;
-  static constexpr std::size_t most_lines = 20;  ///< in the log, about one look at all of them
+  static constexpr std::size_t most_lines = 20;  ///< in the log, about one review
   static constexpr std::chrono::seconds between_looks_at_zones{30};
 
   task<> loop() {
@@ -92,7 +92,7 @@ class schedule_review {
     std::size_t corrected = 0;
     for (;;) {
       auto const schedules = co_await node_.kept.schedules(filter);
-      auto const now = co_await node_.kept.now();  // after them: what is due by then is the business of the fire loop
+      auto const now = co_await node_.kept.now();  // read after them: the fire loop handles those that are due by then
       std::vector<next_correction> corrections;
       for (auto const& each : schedules) {
         if (each.expression.empty() || !each.next_at) continue;
@@ -115,11 +115,11 @@ class schedule_review {
     std::optional<occurrence> when;
     try {
       when = occurrences(schedule);
-    } catch (error const&) {  // that is the business of nodes that can
+    } catch (error const&) {  // nodes that can compute it correct it
     }
     if (!when) co_return result;
     auto const next = [&](instant after) { return when->next(after); };
-    // Whether an instant has a fire is asked for only where it matters, in blocks, and then all is computed again.
+    // Fires are read only where they matter, in blocks; then the computation starts again.
     std::set<instant> acted_on;
     std::optional<instant> known_until = now;
     std::optional<instant> asked_for;

@@ -25,9 +25,9 @@
 
 namespace visor::detail {
 
-/// The schedules of this node's file and program: declares them, and brings the store to what all living nodes declare, at the start and
-/// whenever that becomes something else. Every node does so for its own sets, so there is no leader, and the last one of an older version
-/// that is left has its definitions back.
+/// The schedules of this node's file and program. It declares them, and brings the store to the declarations of all living nodes: at the
+/// start and whenever these change. Every node does so for its own sets, so there is no leader. When only an older version is left, its
+/// definitions are restored.
 template <store Store, timekeeper Clock>
 class schedule_sets {
  public:
@@ -64,7 +64,7 @@ class schedule_sets {
     });
   }
 
-  /// Somebody may have come or gone.
+  /// Notes that another node may have joined or left.
   void wake() { changed_.notify(); }
 
   /// \pre draining
@@ -73,7 +73,7 @@ class schedule_sets {
     pause_.notify();
   }
 
-  /// Waits until the store has what is declared, for a while: whatever is stored already need not wait for ever.
+  /// Waits until the store has the declared schedules, at most for `longest`: stored schedules must not wait without limit.
   task<> wait_for_first(duration longest) {
     auto const end = node_.clock.elapsed() + longest;
     while (is_waited_for_ && node_.clock.elapsed() < end) co_await first_done_.wait_for(end - node_.clock.elapsed());
@@ -91,15 +91,15 @@ class schedule_sets {
     std::vector<schedule_record> schedules;  ///< by id, with their digests
     std::string digest;                      ///< of the manifest
     int parts = 0;
-    std::vector<std::string> basis;  ///< what living nodes declared when the store was brought to it
-    std::uint64_t company = 0;       ///< as that of the node then: others may have come and gone since, and declared something else
+    std::vector<std::string> basis;  ///< the declarations of living nodes, when the store was last brought to them
+    std::uint64_t company = 0;       ///< the node's `company` then: a change means that others may have changed schedules
   };
 
   static constexpr std::chrono::seconds between_looks{5};
   static constexpr std::chrono::seconds shortest_wait{1};  ///< between looks, however often it is woken
-  static constexpr std::chrono::seconds longest_rest{2};   ///< of what was begun, by a node that drains
+  static constexpr std::chrono::seconds longest_rest{2};   ///< the time that a draining node gets to finish its steps
   static constexpr std::size_t parts_at_once = 10;
-  static constexpr std::size_t most_lines = 50;  ///< of each kind in the log; who changes thousands gets the rest with `schedule diff`
+  static constexpr std::size_t most_lines = 50;  ///< of each kind in the log; the rest with `schedule diff`
 
   own_set& of(origin from) {
     auto const [at, is_new] = own_.try_emplace(from);
@@ -121,14 +121,14 @@ class schedule_sets {
 
   task<> loop() {
     failure_pause pause;
-    for (bool is_first = true; is_first || !node_.draining; is_first = false) {  // once also by a node that is told to stop at once
+    for (bool is_first = true; is_first || !node_.draining; is_first = false) {  // at least once, also by a node told to stop at once
       duration wait = std::max<duration>(between_looks, node_.settings.poll_interval);
       std::string trouble;
       try {
         if (!node_.lost) co_await look();
         pause.reset();
       } catch (error const& failure) {
-        if (failure.kind() != condition::lease_lost) trouble = failure.what();  // that is the business of the membership
+        if (failure.kind() != condition::lease_lost) trouble = failure.what();  // the membership handles a lost lease
         wait = pause.next();
       } catch (std::exception const& failure) {
         trouble = failure.what();
@@ -146,12 +146,12 @@ class schedule_sets {
     }
   }
 
-  /// Declares what is not declared under this epoch, and sees whether the store has what is declared.
+  /// Declares the sets if they are not declared under this epoch, and checks whether the store has the declared schedules.
   task<> look() {
     if (declared_under_ != node_.lease.epoch) {
       co_await declare();
     } else if (node_.settings.exclusive && is_brought()) {
-      co_return;  // there is nobody else
+      co_return;  // there is no other node
     }
     for (auto& [_, own] : own_) {
       auto living = co_await node_.kept.declared(own.set);
@@ -162,12 +162,12 @@ class schedule_sets {
     }
   }
 
-  /// Whether the store was brought to what is declared since this node declared it.
+  /// Whether the store was brought to the declarations since this node declared its sets.
   bool is_brought() const {
     return std::ranges::none_of(own_, [](auto const& each) { return each.second.basis.empty(); });
   }
 
-  /// Whoever is told to stop does not leave a start half done without need, and does not take long over it.
+  /// Whether steps may go on. A node that drains still finishes its start, but does not take long over it.
   bool may_go_on() {
     if (!node_.draining) return true;
     if (!drains_since_) drains_since_ = node_.clock.elapsed();
@@ -184,7 +184,7 @@ class schedule_sets {
       for (auto const& [_, own] : own_) co_await write_manifest(own);
     }
     declared_under_ = held.epoch;
-    for (auto& [_, own] : own_) own.basis.clear();  // while it was not declared, others may have removed it
+    for (auto& [_, own] : own_) own.basis.clear();  // while the sets were not declared, others may have removed their schedules
   }
 
   task<> write_manifest(own_set const& own) {
@@ -198,9 +198,9 @@ class schedule_sets {
     }
   }
 
-  /// \param living what nodes declare
+  /// \param living the digests of the manifests that nodes declare
   task<> bring(own_set& own, std::vector<std::string> living) {
-    // Where the manifest is none of them, this node has lost its lease; what is not done after some attempts is done at the next look.
+    // Where the manifest is none of them, this node has lost its lease. Steps that fail after some attempts are repeated at the next look.
     for (int attempt = 0; attempt < 5 && may_go_on() && std::ranges::binary_search(living, own.digest); ++attempt) {
       auto const outcome = co_await try_to_bring(own, living);
       if (outcome) co_await report(own, *outcome);
@@ -271,13 +271,13 @@ class schedule_sets {
 
   shared_node<Store, Clock>& node_;
   signal<Clock> changed_;
-  signal<Clock> pause_;  // which draining ends
+  signal<Clock> pause_;  // ended by a drain
   signal<Clock> first_done_;
   signal<Clock> done_;
   std::map<origin, own_set> own_;
-  std::unordered_set<std::string> ids_;         // of those
+  std::unordered_set<std::string> ids_;         // of the schedules in `own_`
   std::optional<std::int64_t> declared_under_;  // the epoch
-  std::optional<duration> drains_since_;        // by `elapsed()`, as far as it was looked at
+  std::optional<duration> drains_since_;        // by `elapsed()`, when the drain was first noticed
   bool is_waited_for_ = true;
   bool running_ = false;
 };

@@ -15,8 +15,8 @@
 
 namespace visor::detail {
 
-/// The queues that a node serves: for how many jobs each has room, and where jobs may wait. Behind one of these the store has several, its
-/// *lanes*: the queue itself, and those beside it that `queue_name.hpp` is about. Its slots are for all of them.
+/// The queues that a node serves: the free slots of each, and where jobs may wait. In the store, each of these has several *lanes*: the
+/// queue itself, and the queues beside it that `queue_name.hpp` describes. Its slots are shared by all of them.
 class served_queues {
  public:
   served_queues(std::vector<queue_settings> const& queues, std::vector<std::string> const& capabilities) {
@@ -26,7 +26,7 @@ class served_queues {
     }
   }
 
-  /// Also the lane of a job type: of one that has limits, or that some node did not know. Nothing changes where it is served already.
+  /// Also serves the lane of a job type that has limits, or that some node did not know. Nothing changes where it is served already.
   void serve_limited(std::string const& type, std::string_view capability) {
     for (auto& queue : queues_) {
       auto const name = lane_of(queue_of(queue.settings.name, capability), type);
@@ -34,7 +34,7 @@ class served_queues {
     }
   }
 
-  /// What to claim now. Of the lanes of a queue one at a time may have all the room that there is for a claim.
+  /// Returns the claims to make now. Of the lanes of a queue, one at a time may use all of its free slots for a claim.
   /// \param most the jobs that all queues together may hold
   std::vector<claim_request> wishes(std::size_t most = std::numeric_limits<std::size_t>::max()) {
     std::vector<claim_request> wanted;
@@ -54,12 +54,12 @@ class served_queues {
     return wanted;
   }
 
-  /// The store is asked for these: who says from here on that there is work may mean work that it has not seen.
+  /// Notes that these claims are being made. A later notice of work may then mean work that they have not seen.
   void asking(std::vector<claim_request> const& wanted) {
     for (auto const& request : wanted) lane_named(request.queue).maybe = false;
   }
 
-  /// What the store had of them.
+  /// Takes the results of these claims.
   void answered(std::vector<claim_request> const& wanted, std::vector<claim> const& claims) {
     for (auto const& request : wanted) {
       auto const got = std::ranges::find(claims, request.queue, &claim::queue);
@@ -70,23 +70,23 @@ class served_queues {
     }
   }
 
-  /// There may be work anywhere.
+  /// Notes that there may be work anywhere.
   void look_again() {
     for (auto& queue : queues_)
       for (auto& each : queue.lanes) each.maybe = true;
   }
 
-  /// The same, of a type with limits: where one of its jobs ended another one may start.
+  /// The same for a type with limits: where one of its jobs ended, another one may start.
   void look_again_for(std::string_view type) {
     for (auto& queue : queues_)
       for (auto& each : queue.lanes) each.maybe = each.maybe || each.type == type;
   }
 
-  /// Jobs take slots.
+  /// Counts jobs that take slots.
   /// \param name of a queue or a lane
   void take(std::string_view name, std::size_t jobs) { queue_named(name).busy += static_cast<int>(jobs); }
 
-  /// They leave them again.
+  /// Counts jobs that leave their slots.
   void leave(std::string_view name, std::size_t jobs) { queue_named(name).busy -= static_cast<int>(jobs); }
 
  private:
@@ -95,8 +95,8 @@ class served_queues {
 
     std::string name;
     std::string type;    ///< where it has limits
-    std::string served;  ///< of the queues of its keys, the one that had its turn last
-    bool maybe = true;   ///< the last claim was full, or somebody said that there is work
+    std::string served;  ///< among the queues of its keys, the last one that had its turn
+    bool maybe = true;   ///< the last claim was full, or work was announced
   };
 
   struct served_queue {
@@ -105,7 +105,7 @@ class served_queues {
     queue_settings settings;
     int busy = 0;  ///< jobs that run or are about to
     std::vector<lane> lanes;
-    std::size_t turn = 0;  ///< which lane is asked first
+    std::size_t turn = 0;  ///< the lane that is asked first
   };
 
   std::size_t busy() const {

@@ -14,36 +14,36 @@
 #include <utility>
 #include <vector>
 
-/// How the schedules of a set become what living nodes declare: for nodes, and for a person who does it by hand.
+/// The steps that bring the schedules of a set to the declarations of living nodes: for nodes, and for a user who does it by hand.
 namespace visor::detail {
 
-/// What a person should know of a schedule.
+/// A message for an operator about a schedule.
 struct remark_of_schedule {
   std::string id;
   std::string text;
 };
 
-/// What was done about a set; the ids in the order in which it was done.
+/// The changes that were made to a set; the ids in the order of the changes.
 struct set_outcome {
   std::size_t added = 0;
   std::vector<std::string> changed;
   std::vector<std::string> removed;
-  std::vector<std::string> taken;           ///< not added: the id belongs to a schedule of somebody else
-  std::vector<remark_of_schedule> refused;  ///< the database refuses them for good
+  std::vector<std::string> taken;           ///< not added: the id belongs to a schedule of another origin or set
+  std::vector<remark_of_schedule> refused;  ///< the database refuses them permanently
   std::size_t unchanged = 0;
   std::size_t left = 0;         ///< not changed: a living node declares a definition that was first seen later
-  std::size_t passed_over = 0;  ///< somebody else changed it meanwhile: to be looked at again
+  std::size_t passed_over = 0;  ///< changed by another session meanwhile: to be looked at again
 };
 
-/// The manifest that the store has under a digest; empty where it has none.
+/// Reads the manifest that the store has under a digest; empty where it has none.
 template <store Store>
 task<manifest> read_manifest(Store& kept, std::string const& digest) {
   auto const parts = co_await kept.manifest_parts(digest);
   co_return manifest::parse(parts);
 }
 
-/// What some file or program wants of a set, with what the store knows of when it was first seen.
-/// \param fresh where nothing is known of a definition, it was first seen when this says
+/// Returns the manifest of a file or program, with the times at which its definitions were first seen, as far as the store knows them.
+/// \param fresh the manifest; its own times hold for definitions that the store does not know
 template <store Store>
 task<manifest> known_manifest(Store& kept, schedule_set const& set, manifest fresh) {
   auto const known = co_await kept.manifests(set);
@@ -54,7 +54,7 @@ task<manifest> known_manifest(Store& kept, schedule_set const& set, manifest fre
   co_return fresh;
 }
 
-/// As `change_schedules`; a change that the database refuses for good keeps no other from being made.
+/// Works as `change_schedules`, but a change that the database refuses permanently does not keep the others from being made.
 template <store Store>
 task<std::optional<std::vector<change_result>>> change_apart(Store& kept, schedule_set const& set, std::vector<std::string> const& basis,
                                                              std::span<schedule_change const> changes,
@@ -79,13 +79,13 @@ task<std::optional<std::vector<change_result>>> change_apart(Store& kept, schedu
   co_return all;
 }
 
-/// How many steps are taken in one transaction, which nobody else writes beside: few, so that jobs and fires go on meanwhile.
+/// The number of steps in one transaction. Such a transaction excludes other writers, so it is short: jobs and fires go on in between.
 inline constexpr std::size_t steps_at_once = 500;
 
 /// Takes the steps of a plan, some hundred at a time.
-/// \param basis what living nodes declared when the plan was made
-/// \param wanted what the plan is about, by its numbers
-/// \param may_go_on asked before each transaction; where it says no, what is left is passed over
+/// \param basis the declarations of living nodes when the plan was made
+/// \param wanted the schedules to which the numbers of the plan refer
+/// \param may_go_on called before each transaction; when it returns false, the remaining steps are passed over
 /// \return none when living nodes declare something else meanwhile: then only some steps were taken, and there has to be another plan
 template <store Store>
 task<std::optional<set_outcome>> take_steps(Store& kept, schedule_set const& set, std::vector<std::string> const& basis,

@@ -13,14 +13,14 @@
 
 namespace visor::detail {
 
-/// Decides what follows when a job could not be started (`not_started`): how long the job waits, and how many jobs the node may hold
-/// meanwhile. Pure: times are those of a clock that only grows.
+/// Decides the consequences when a job could not be started (`not_started`): how long the job waits, and how many jobs the node may hold
+/// meanwhile. Pure: all times come from the caller's monotonic clock.
 class start_backoff {
  public:
-  /// The job could not be started.
+  /// Notes that the job could not be started.
   /// \param others the jobs that the node holds beside it
   /// \param random uniform in [0, 1), spreads jobs that were refused together
-  /// \return how long it waits; none: it was tried often enough, and has failed
+  /// \return how long the job waits; none: it was tried often enough, and has failed
   std::optional<duration> refuse(job_id job, std::errc why, duration now, std::size_t others, double random) {
     forget_old(now);
     auto& refused = refused_[job];
@@ -35,12 +35,12 @@ class start_backoff {
     return std::chrono::duration_cast<duration>(longest * (0.5 + random / 2));
   }
 
-  /// The job was started.
+  /// Notes that the job was started.
   void accept(job_id job) {
     if (!refused_.empty()) refused_.erase(job);
   }
 
-  /// How many jobs the node may hold; none: as many as it has slots. The number grows with time after the last refusal.
+  /// The number of jobs that the node may hold; none: as many as it has slots. The number grows with time after the last refusal.
   std::optional<std::size_t> most_jobs(duration now, std::size_t slots) {
     if (most_ && now >= changes_at_) {
       *most_ += std::max<std::size_t>(1, *most_ / 4);
@@ -50,7 +50,7 @@ class start_backoff {
     return most_;
   }
 
-  /// When `most_jobs` changes next without a refusal; none: never.
+  /// The time when `most_jobs` changes next without a refusal; none: never.
   std::optional<duration> changes_at() const { return most_ ? std::optional(changes_at_) : std::nullopt; }
 
  private:
@@ -59,7 +59,7 @@ class start_backoff {
     duration at{};
   };
 
-  /// Whether another job of this node would be refused too. A busy program file or a stale handle concerns one program.
+  /// Whether other jobs of this node would be refused too. A busy program file or a stale handle concerns one program.
   static bool is_shortage(std::errc why) {
     switch (why) {
       case std::errc::too_many_files_open:
@@ -82,7 +82,7 @@ class start_backoff {
     changes_at_ = pause_end_ = now + doubled(first_wait, pauses_ - 1, longest_pause);
   }
 
-  /// Jobs that were refused here may have been run elsewhere.
+  /// Drops old refusals: such jobs may have run on another node.
   void forget_old(duration now) {
     if (refused_.size() < 1000 || now - forgot_at_ < growth_interval) return;
     forgot_at_ = now;
@@ -98,7 +98,7 @@ class start_backoff {
   static constexpr duration longest_wait{std::chrono::minutes{5}};
   static constexpr duration longest_pause{std::chrono::minutes{1}};
   static constexpr duration growth_interval{std::chrono::seconds{1}};
-  static constexpr duration calm{std::chrono::minutes{2}};  ///< without a refusal: the next one is the first in a row
+  static constexpr duration calm{std::chrono::minutes{2}};  ///< so long without a refusal, the next one is the first in a row
   static constexpr int memory_tries = 5;
 
   std::unordered_map<job_id, refusal> refused_;

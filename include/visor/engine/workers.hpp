@@ -40,7 +40,7 @@ struct worker {
   bool has_come = false;
 };
 
-/// One attempt of this node.
+/// One attempt that this node runs.
 template <timekeeper Clock>
 struct running_job {
   running_job(claimed_job job, std::shared_ptr<std::string const> node, node_lease const& of_node, lease_id from,
@@ -53,21 +53,21 @@ struct running_job {
   lease_id lease;
   std::shared_ptr<job_type const> type;
   std::optional<typename Clock::timer> deadline;  ///< where the type has a timeout
-  std::size_t place = 0;                          ///< among those that the runner knows
+  std::size_t place = 0;                          ///< among the jobs that the runner knows
 
   // Written by a worker.
   instant started_at{};
   instant finished_at{};
   duration took{};
   std::exception_ptr failure;
-  bool was_called = false;          ///< the handler: it is not, if the job is told to stop before its turn comes
+  bool was_called = false;          ///< the handler was called; it is not if the job is told to stop before its turn
   std::shared_ptr<worker> at;       ///< while the handler runs
   std::optional<duration> started;  ///< by `elapsed()`; none: its turn has not come
 };
 
-/// Runs handlers. A worker takes one job after the other for as long as there are any, so that a handler that never waits costs neither a
-/// coroutine nor a hop between executors; and before it begins with one it sends for another worker if more jobs wait, so that one that
-/// does wait, or takes long, keeps none back: whatever threads there are find work.
+/// Runs handlers. A worker takes one job after the other while there are any, so that a handler that never waits costs neither a coroutine
+/// nor a hop between executors. Before it starts a job, it sends for another worker if more jobs wait. So a handler that does wait, or
+/// takes long, holds up no other job: all available threads find work.
 ///
 /// All members may be called from any thread.
 template <timekeeper Clock>
@@ -79,21 +79,21 @@ class workers : public std::enable_shared_from_this<workers<Clock>> {
   workers(boost::asio::any_io_executor executor, Clock clock, std::function<void()> on_end)
       : executor_(std::move(executor)), clock_(std::move(clock)), on_end_(std::move(on_end)) {}
 
-  /// Its handler is called when its turn comes: in the order of these calls.
+  /// Queues a job. Handlers are called in the order of these calls.
   void run(job_ptr job) {
     std::unique_lock lock(mutex_);
     waiting_.push_back(std::move(job));
     send_for_another(lock);
   }
 
-  /// Those that ended since the last call, in that order.
+  /// Takes the jobs that ended since the last call, in that order.
   std::vector<job_ptr> take_ended() {
     std::scoped_lock const lock(mutex_);
     is_told_ = false;
     return std::exchange(ended_, {});
   }
 
-  /// Cancels what the handler awaits, if it runs. One whose turn comes only after it was asked to stop is not called.
+  /// Cancels the operation that the handler awaits, if it runs. A handler whose turn comes after the request to stop is not called.
   void interrupt(job_ptr const& job) {
     std::shared_ptr<worker> at;
     {
@@ -111,13 +111,13 @@ class workers : public std::enable_shared_from_this<workers<Clock>> {
     });
   }
 
-  /// When the handler was called, by `elapsed()`.
+  /// The time when the handler was called, by `elapsed()`.
   std::optional<duration> started(job_ptr const& job) const {
     std::scoped_lock const lock(mutex_);
     return job->started;
   }
 
-  /// Begins with no more. What runs goes on, and nobody is told of its end.
+  /// Starts no more jobs. Running handlers go on, and their ends are not reported.
   void close() {
     std::scoped_lock const lock(mutex_);
     waiting_.clear();
@@ -125,23 +125,23 @@ class workers : public std::enable_shared_from_this<workers<Clock>> {
   }
 
  private:
-  /// How long a worker keeps a thread for itself, before others have their turn on it: about as much.
+  /// How long a worker keeps a thread, approximately, before it lets others run on it.
   static constexpr std::chrono::milliseconds longest_turn{1};
 
-  /// \param lock held; given up when a worker is sent for
+  /// \param lock held; released when a worker is sent for
   void send_for_another(std::unique_lock<std::mutex>& lock) {
     if (is_coming_ || waiting_.empty()) return;
     is_coming_ = true;
     lock.unlock();
     auto const next = std::make_shared<worker>(executor_);
-    // Posted: it must not begin inside the one that sends for it.
+    // Posted: the new worker must not start inside the one that sends for it.
     boost::asio::post(next->strand, [all = this->shared_from_this(), next] {
       boost::asio::co_spawn(next->strand, work(all, next),
                             boost::asio::bind_cancellation_slot(next->interrupt.slot(), [next](std::exception_ptr) {}));
     });
   }
 
-  /// Of the two clocks one is stepped and the other means nothing to people.
+  /// Readings of two clocks: one is stepped, and the other means nothing to people.
   struct moment {
     instant date{};
     duration elapsed{};
@@ -157,7 +157,7 @@ class workers : public std::enable_shared_from_this<workers<Clock>> {
     moment now = all->now();
     duration turn_began = now.elapsed;
     for (;;) {
-      // What was done to the last job's handler, or what that did to this coroutine, is over.
+      // A cancellation of the last job's handler must not affect the next one.
       co_await boost::asio::this_coro::reset_cancellation_state();
       co_await boost::asio::this_coro::throw_if_cancelled(true);
       if (now.elapsed - turn_began >= longest_turn) {
@@ -180,7 +180,7 @@ class workers : public std::enable_shared_from_this<workers<Clock>> {
     }
   }
 
-  /// \return none: there is nothing to do
+  /// \return none: no job waits
   job_ptr next(std::shared_ptr<worker> const& me, moment const& now) {
     std::unique_lock lock(mutex_);
     if (!std::exchange(me->has_come, true)) is_coming_ = false;
@@ -214,8 +214,8 @@ class workers : public std::enable_shared_from_this<workers<Clock>> {
   mutable std::mutex mutex_;
   std::deque<job_ptr> waiting_;
   std::vector<job_ptr> ended_;
-  bool is_coming_ = false;  ///< a worker was sent for, and is not there yet
-  bool is_told_ = false;    ///< of those that ended
+  bool is_coming_ = false;  ///< a worker was sent for, and has not started yet
+  bool is_told_ = false;    ///< `on_end` was called for the jobs in `ended_`
 };
 
 }  // namespace visor::detail

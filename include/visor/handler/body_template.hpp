@@ -19,12 +19,12 @@
 
 namespace visor::detail {
 
-/// Text with places such as `{{payload}}` in it, for JSON bodies. `{{payload}}` is the payload as it is; `{{payload.NAME}}` a field at
-/// its top; `{{type}}` and those of `context_fields` facts of the job. What is inserted is escaped as inside a JSON string, without
-/// quotation marks; numbers, arrays and objects are inserted as they are written, and what there is none of as nothing.
+/// Text with placeholders such as `{{payload}}`, for JSON bodies. `{{payload}}` is the payload unchanged; `{{payload.NAME}}` a field at its
+/// top; `{{type}}` and those of `context_fields` facts of the job. Inserted text is escaped as inside a JSON string, without quotation
+/// marks; numbers, arrays and objects are inserted as they are written, and absent values as nothing.
 class body_template {
  public:
-  /// \throws visor::error `invalid_argument` that names the place that is not understood and the nearest one that is
+  /// \throws visor::error `invalid_argument` that names the unknown placeholder and the nearest known one
   explicit body_template(std::string_view text) {
     for (;;) {
       auto const begin = text.find("{{");
@@ -81,14 +81,14 @@ class body_template {
     return quoted.substr(1, quoted.size() - 2);
   }
 
-  /// A JSON string stays escaped as it is written.
+  /// A JSON string keeps its escapes.
   static std::string_view field(std::string_view payload, std::string_view name) {
     auto const value = find_json_field(payload, name);
     if (!value || *value == "null") return {};
     return value->front() == '"' ? value->substr(1, value->size() - 2) : *value;
   }
 
-  std::vector<std::pair<std::string, std::string>> pieces_;  ///< text, and the name of what follows it
+  std::vector<std::pair<std::string, std::string>> pieces_;  ///< text, and the name of the placeholder behind it
 };
 
 }  // namespace visor::detail

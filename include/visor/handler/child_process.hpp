@@ -27,20 +27,20 @@
 #include <utility>
 #include <vector>
 
-// Why not Boost.Process: in 1.81 its second version forks on the thread of the caller, runs code in the child that allocates, leaves
-// its pipes open to processes that other threads start at that moment, and needs Boost.Filesystem. Here the child is made as the
-// C library's posix_spawn makes it, with what that cannot do: a death signal, all other descriptors closed, and errors by step.
+// Why not Boost.Process: in 1.81 its second version forks on the thread of the caller and runs code in the child that allocates. It leaves
+// its pipes open to processes that other threads start at that moment, and needs Boost.Filesystem. Here the child is made as the C
+// library's posix_spawn makes it, with what posix_spawn lacks: a death signal, all other descriptors closed, and errors by step.
 //
-// All that may hang in the kernel, on a file server that does not answer, is done by the child: it can be killed, a thread cannot.
+// The child makes all calls that may hang in the kernel, such as on a file server that does not answer: it can be killed, a thread cannot.
 #ifdef __GLIBC__
-extern "C" int __clone(int (*)(void*), void*, int, void*, ...) noexcept;  // `clone`, which sanitizers replace by what suits a fork
+extern "C" int __clone(int (*)(void*), void*, int, void*, ...) noexcept;  // `clone`, which sanitizers replace with a version for forks
 #else
 #define __clone ::clone
 #endif
 
 namespace visor::detail {
 
-/// A file descriptor that is closed with its owner.
+/// A file descriptor that its owner closes on destruction.
 class unique_fd {
  public:
   unique_fd() = default;
@@ -60,7 +60,7 @@ class unique_fd {
   int fd_ = -1;
 };
 
-/// Where starting a program failed, and with which `errno`.
+/// The step at which starting a program failed, and its `errno`.
 struct spawn_failure {
   enum step : int { none, prepare, directory, search, program };
   step at = none;
@@ -69,35 +69,35 @@ struct spawn_failure {
   spawn_failure(step where, int what) : at(where), number(what) {}
 };
 
-/// One start of a program: what is to be run, and what came of it. The child shares the memory of this, so it lives until the child has
-/// become the program or has ended, however long that takes.
+/// The start of a program: its input and its result. The child shares this memory, so the object must live until the child has become the
+/// program or has ended, however long that takes.
 struct spawn_request {
-  std::vector<program_candidate> candidates;  ///< the first that can be run is
-  std::string directory;                      ///< empty: stay
+  std::vector<program_candidate> candidates;  ///< the first that can be run is chosen
+  std::string directory;                      ///< empty: unchanged
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
   unique_fd input;
 
   // Written by the child.
-  std::vector<int> obstacles;  ///< of the candidates that were looked at, see `search_result`
-  std::size_t chosen = 0;      ///< candidate that is run
+  std::vector<int> obstacles;  ///< one for each candidate that was checked, see `search_result`
+  std::size_t chosen = 0;      ///< index of the candidate that is run
   spawn_failure failure;
 
-  /// A pidfd, from the moment when the child exists; -1 before. Other threads may read it while the child becomes the program.
+  /// A pidfd, as soon as the child exists; -1 before. Other threads may read it while the child becomes the program.
   std::atomic<int> watch{-1};
-  std::atomic<bool> is_cancelled{false};  ///< by another thread: the child ends instead of becoming the program
+  std::atomic<bool> is_cancelled{false};  ///< set by another thread: the child ends instead of becoming the program
 };
 
 inline void close_from(unsigned first) noexcept {
 #ifdef SYS_close_range
   if (::syscall(SYS_close_range, first, ~0U, 0U) == 0) return;
 #endif
-  // Old kernels and some sandboxes: our own descriptors close by themselves, so this is for what others left open.
+  // Old kernels and some sandboxes: our own descriptors close by themselves, so this covers those that other code left open.
   long const most = ::sysconf(_SC_OPEN_MAX);
   for (unsigned fd = first; fd < (most < 0 || most > 65536 ? 65536U : static_cast<unsigned>(most)); ++fd) ::close(static_cast<int>(fd));
 }
 
-/// What the child needs beside the request, laid out before it exists: it may not allocate.
+/// The child's arguments besides the request, laid out before it exists: the child may not allocate.
 struct spawn_arguments {
   spawn_request& request;
   char* const* argv;
@@ -106,7 +106,8 @@ struct spawn_arguments {
   pid_t parent;
 };
 
-/// Ends the child and leaves in the request why. Like `become` not instrumented: a child has its parent's memory, but no thread of it.
+/// Ends the child and stores the reason in the request. Not instrumented, as `become`: a child has its parent's memory, but none of its
+/// threads.
 [[noreturn, gnu::no_sanitize_address, gnu::no_sanitize_thread]] inline void give_up(spawn_request& request, spawn_failure::step step,
                                                                                     int number) noexcept {
   request.failure.at = step;
@@ -114,15 +115,15 @@ struct spawn_arguments {
   ::_exit(127);
 }
 
-/// The child's side: becomes the program, or leaves in the request why it cannot. Only calls that are safe between vfork and exec.
+/// The child's side: becomes the program, or stores in the request why it cannot. Makes only calls that are safe between vfork and exec.
 [[gnu::no_sanitize_address, gnu::no_sanitize_thread]] inline int become(void* with) noexcept {
   auto const& [request, argv, environment, output, parent] = *static_cast<spawn_arguments*>(with);
-  // Without the C library where a sanitizer keeps a record of what is called: it would take the child's calls for its parent's.
+  // Bypasses the C library where a sanitizer records calls: it would take the child's calls for its parent's.
   constexpr std::array<unsigned long, 4> standard{};  // the kernel's struct sigaction: SIG_DFL, no flags, no mask
   for (int signal = 1; signal <= 64; ++signal) ::syscall(SYS_rt_sigaction, signal, standard.data(), nullptr, std::size_t{8});
   if (::setsid() < 0) give_up(request, spawn_failure::prepare, errno);
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(request, spawn_failure::prepare, errno);
-  if (::getppid() != parent) ::_exit(127);  // it died before the signal was set
+  if (::getppid() != parent) ::_exit(127);  // the parent died before the signal was set
   auto const copy = [](int from, int to) { return ::syscall(SYS_dup3, from, to, 0) >= 0; };
   if (!copy(request.input.get(), 0) || !copy(output, 1) || !copy(output, 2)) give_up(request, spawn_failure::prepare, errno);
   close_from(3);
@@ -144,7 +145,7 @@ struct spawn_arguments {
   give_up(request, spawn_failure::program, errno);
 }
 
-/// The stack of children before they become programs. One child at a time uses it.
+/// The stack of children before they become programs. Only one child at a time may use it.
 class child_stack {
  public:
   /// \throws boost::system::system_error when memory is used up
@@ -157,7 +158,7 @@ class child_stack {
   child_stack& operator=(child_stack const&) = delete;
   ~child_stack() { ::munmap(begin_, size); }
 
-  void* top() const noexcept { return static_cast<char*>(begin_) + size; }  ///< stacks grow down on every machine that is supported
+  void* top() const noexcept { return static_cast<char*>(begin_) + size; }  ///< stacks grow down on every supported machine
 
  private:
   static constexpr std::size_t size = 256 * 1024;
@@ -165,13 +166,13 @@ class child_stack {
   void* begin_ = nullptr;
 };
 
-/// Moves a descriptor away from 0, 1 and 2, which a program may have been started without. `errno` tells why it failed.
+/// Moves a descriptor away from 0, 1 and 2, which a program may have been started without. `errno` holds the reason of a failure.
 inline unique_fd above_standard(unique_fd from) noexcept {
   return from.get() < 0 || from.get() > 2 ? std::move(from) : unique_fd(::fcntl(from.get(), F_DUPFD_CLOEXEC, 3));
 }
 
-/// A file in memory that holds `text`, ready to be read from its start, which nobody can change any more. A program reads its
-/// standard input from it at its own pace or not at all: no writer that could block, be killed by SIGPIPE or keep a loop busy.
+/// Returns a file in memory that holds `text`, positioned at its start and sealed against changes. A program reads its standard input from
+/// it at its own pace or not at all: no writer could block, be killed by SIGPIPE or keep a loop busy.
 /// \throws boost::system::system_error when memory or descriptors are used up
 inline unique_fd file_of(std::string_view text) {
   auto const check = [](bool good) {
@@ -189,8 +190,8 @@ inline unique_fd file_of(std::string_view text) {
   return file;
 }
 
-/// Killed children that did not end at once, since the kernel itself is stuck in them. They are reaped when they have ended and another
-/// program is started.
+/// Killed children that did not end at once, since the kernel itself is stuck in them. They are reaped at a later start of a program, once
+/// they have ended.
 class stuck_children {
  public:
   static void add(pid_t id) {
@@ -207,8 +208,8 @@ class stuck_children {
   static inline std::vector<pid_t> ids_;
 };
 
-/// A running program, the leader of a session and process group of its own. Its id stays ours until `reap`, also when it has
-/// ended, so that a signal never reaches a stranger. Whoever drops one that was not reaped kills the group.
+/// A running program, the leader of a session and process group of its own. Its id stays reserved until `reap`, also after its end, so that
+/// a signal never reaches a stranger. The destructor kills the group of a process that was not reaped.
 class child_process {
  public:
   child_process() = default;
@@ -224,8 +225,8 @@ class child_process {
   ~child_process() {
     if (id_ == 0) return;
     signal_group(SIGKILL);
-    ::kill(id_, SIGKILL);  // it may not have made its group yet
-    // A killed process is gone at once, unless the kernel itself is stuck in it.
+    ::kill(id_, SIGKILL);  // the child may not have made its group yet
+    // A killed process ends at once, unless the kernel itself is stuck in it.
     for (int tries = 0; tries < 50 && !reap(); ++tries) ::usleep(1'000);
     if (id_ != 0) stuck_children::add(id_);
   }
@@ -237,8 +238,8 @@ class child_process {
     if (id_ > 0) ::kill(-id_, signal);
   }
 
-  /// The status as `waitpid` gives it, once, when the leader has ended; nothing before that.
-  /// `status_unknown` when another part of the program took it.
+  /// Returns the status of `waitpid`, once, when the leader has ended; nothing before that. `status_unknown` when another part of the
+  /// program took the status.
   std::optional<int> reap() noexcept {
     int status = 0;
     pid_t got = -1;
@@ -256,11 +257,11 @@ class child_process {
   unique_fd output_;
 };
 
-/// Starts the program of a request with exactly its arguments, environment and standard input, its output and error in one pipe, no other
-/// descriptor, no controlling terminal, all signals at their defaults. It is killed when the calling *thread* ends, however that
-/// comes. Blocks until the program has replaced the child: about a millisecond, or for as long as the kernel waits for a file server.
-/// \return the program, unless `failure` of the request says what went wrong
-/// \pre the calling thread has blocked all signals: no handler of ours may run in the child, where it would see our memory
+/// Starts the program of a request with exactly its arguments, environment and standard input. Its output and error share one pipe; it has
+/// no other descriptor and no controlling terminal, and all signals are at their defaults. It is killed when the calling *thread* ends, for
+/// any reason. Blocks until the program has replaced the child: about a millisecond, or for as long as the kernel waits for a file server.
+/// \return the program, unless `failure` of the request is set
+/// \pre the calling thread has blocked all signals: no signal handler may run in the child, where it would see our memory
 inline child_process start_process(spawn_request& request, child_stack const& stack) {
   stuck_children::reap();
   auto const pointers = [](std::vector<std::string> const& texts) {
@@ -287,7 +288,7 @@ inline child_process start_process(spawn_request& request, child_stack const& st
 
   spawn_arguments with{request, argv.data(), environment.data(), write_end.get(), ::getpid()};
   static_assert(sizeof request.watch == sizeof(int) && std::atomic<int>::is_always_lock_free);
-  // With its pidfd, so that there is no program yet when descriptors are used up.
+  // Together with its pidfd, so that no program exists yet when descriptors are used up.
   int const flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
   pid_t const id = __clone(become, stack.top(), flags, &with, reinterpret_cast<int*>(&request.watch));
   if (id < 0) return fail(errno);

@@ -48,10 +48,10 @@ struct command_run {
   boost::asio::posix::stream_descriptor output;
   boost::asio::posix::stream_descriptor watch;
   boost::asio::steady_timer changed;  ///< cancelled whenever one of the flags below has changed
-  job_context* job;                   ///< not to be touched once `closed`
+  job_context* job;                   ///< must not be used once `closed`
   last_line last;
   std::array<char, 16 * 1024> chunk{};
-  bool started = false;  ///< or failed to start
+  bool started = false;  ///< also set after a failed start
   bool exited = false;
   bool output_ended = false;
   bool stop = false;
@@ -112,7 +112,7 @@ task<> watch_leader(std::shared_ptr<command_run> run) {
   if (!failed) run->set(&command_run::exited);
 }
 
-/// Waits until the condition holds, at most for `most`.
+/// Waits until the condition holds, for at most `most`.
 template <class = void>
 task<> wait_until(std::shared_ptr<command_run> run, bool (*holds)(command_run const&), std::chrono::steady_clock::duration most) {
   using clock = std::chrono::steady_clock;
@@ -135,6 +135,7 @@ inline std::string signal_name(int number) {
 
 inline constexpr char const* status_was_lost = "its exit status was lost: this program ignores SIGCHLD or waits for all of its children";
 
+/// Checks the exit status of a program.
 /// \throws visor::error `handler_failed` unless the status is that of success
 inline void check_status(int status, std::string const& last_words) {
   std::string what;
@@ -149,8 +150,8 @@ inline void check_status(int status, std::string const& last_words) {
   throw error(condition::handler_failed, what);
 }
 
-/// Whether a program could not be started for want of something that will be there again: descriptors, processes, memory, a file server
-/// that answers, a file that nobody writes to. E2BIG is none of these, since it is the job's own size.
+/// True when a program could not be started for lack of a resource that will be available again. Such resources are descriptors, processes,
+/// memory, a file server that answers, and a file that is open for writing nowhere. E2BIG is none of them: the size of the job causes it.
 inline bool is_passing(int number) noexcept {
   switch (number) {
     case EMFILE:
@@ -178,13 +179,14 @@ inline bool is_passing(int number) noexcept {
   }
 }
 
-/// \throws visor::not_started when the error is one that passes, else visor::error
+/// Throws the error of a failed start.
+/// \throws visor::not_started for a temporary error, else visor::error
 [[noreturn]] inline void fail_to_start(condition what, std::string const& message, int number) {
   if (is_passing(number)) throw not_started(static_cast<std::errc>(number), message);
   throw error(what, message + ": " + std::strerror(number));
 }
 
-/// The program of a start that has ended.
+/// Returns the program of a completed start.
 /// \throws visor::error that names the program or the directory; `not_started`
 inline child_process started_child(command_plan const& plan, launch& start) {
   std::string const command = "command " + plan.options().argv[0];
@@ -221,13 +223,13 @@ inline child_process started_child(command_plan const& plan, launch& start) {
   return child;
 }
 
-/// How long a command that is to stop has between SIGTERM and SIGKILL.
+/// The time between SIGTERM and SIGKILL for a command that has to stop.
 inline duration grace_of(command_plan const& plan, job_context const& job) {
-  // Whoever lost the lease may already run elsewhere: then there is no time for a grace.
+  // After a lost lease the job may already run on another node, so there is no grace period.
   return job.why_stopped() == stop_reason::lease_lost ? duration{0} : std::min(plan.options().stop_grace, job.stop_limit());
 }
 
-/// A start whose handler may end before it.
+/// A launch that is left when its handler ends first.
 class awaited_launch {
  public:
   explicit awaited_launch(std::shared_ptr<launch> start) : start_(std::move(start)) {}
@@ -245,7 +247,8 @@ class awaited_launch {
 template <class = void>
 task<> start(std::shared_ptr<command_plan const> plan, std::shared_ptr<command_run> run) {
   using namespace std::chrono_literals;
-  // A start takes a millisecond. One that takes this long is killed when its job is to stop, and if that does not help it is left.
+  // A start takes about a millisecond. A start that takes longer than this is killed when its job has to stop, and left if that does not
+  // help.
   constexpr duration start_wait = 500ms;
 
   auto const threads = launcher::of(run->strand);
@@ -272,17 +275,18 @@ task<> start(std::shared_ptr<command_plan const> plan, std::shared_ptr<command_r
   if (!run->started) {
     (*starting).kill();
     co_await wait_until(run, &command_run::is_started, start_wait);
-    // It may have begun to run a moment ago, before that was known here.
+    // The program may have begun to run just before the kill.
     throw stopped(*run->job, run->started ? "the command was killed as it started" : "its start hangs, the command was left behind");
   }
   run->begin(started_child(*plan, *starting));
 }
 
-/// On a strand, with cancellation off.
+/// Runs on a strand, with cancellation disabled.
 template <class = void>
 task<> supervise(std::shared_ptr<command_plan const> plan, job_context& job) {
   using namespace std::chrono_literals;
-  // What writes on after the leader has ended (`exec > >(tee log)`) may finish, what only holds the pipe open must not hold the job.
+  // A process that still writes after the leader has ended (`exec > >(tee log)`) may finish; one that only holds the pipe open must not
+  // hold the job.
   constexpr auto output_wait = 1s;
   constexpr auto last_wait = 100ms;
   constexpr auto kill_wait = 5s;
@@ -320,7 +324,7 @@ task<> supervise(std::shared_ptr<command_plan const> plan, job_context& job) {
 
 template <class = void>
 task<> run_command(std::shared_ptr<command_plan const> plan, job_context& job) {
-  // The stop token is what ends a command, in order; cancellation at an await would skip the rest.
+  // The stop token ends a command in order; cancellation at an await would skip the rest.
   co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   if (job.stop_requested()) throw stopped(job, "the command was not started");
   auto const executor = co_await boost::asio::this_coro::executor;
@@ -332,30 +336,39 @@ task<> run_command(std::shared_ptr<command_plan const> plan, job_context& job) {
 
 /// A handler that runs a program (Linux 5.3 or newer).
 ///
-/// It is given the payload on its standard input, as a file that it may read, read twice or ignore, and in its environment, beside
-/// what visor was started with and `options.env`: `VISOR_JOB_ID`, `VISOR_ATTEMPT`, `VISOR_NODE`, `VISOR_EPOCH`; for a job of
-/// a schedule also `VISOR_SCHEDULE` and `VISOR_PLANNED_AT` (RFC 3339, UTC); and `VISOR_INPUT_<NAME>` for each field at the top of the
-/// payload that is a text, number or boolean: the name in capitals, every other character than a letter or digit as `_`. Texts that
-/// are longer than 32 KiB or hold NUL, what goes beyond 256 KiB in all, and a field whose name is taken by one before it, are on
-/// standard input only. The environment is that of the moment when the handler is made.
+/// The program gets the payload on its standard input, as a file that it may read, read twice or ignore. Its environment holds the
+/// variables that visor was started with and `options.env`, and in addition
 ///
-/// Standard output and error, in the order of writing, become the attempt's output. It runs in a session and process group of its
+/// - `VISOR_JOB_ID`, `VISOR_ATTEMPT`, `VISOR_NODE`, `VISOR_FENCE` and `VISOR_EPOCH`;
+/// - for a job of a schedule `VISOR_SCHEDULE` and `VISOR_PLANNED_AT` (RFC 3339, UTC);
+/// - `VISOR_INPUT_<NAME>` for each field at the top of the payload that is a text, number or boolean. The name is in capitals, with `_` for
+///   every character other than a letter or digit.
+///
+/// Some values are on standard input only: texts that are longer than 32 KiB or hold NUL, fields beyond 256 KiB in all, and a field whose
+/// name is taken by one before it. The environment is that of the moment when the handler is made.
+///
+/// Standard output and error, in the order of writing, become the attempt's output. The program runs in a session and process group of its
 /// own, without a terminal, without any of visor's descriptors, with all signals at their defaults; it is killed when visor dies.
 ///
-/// Exit code 0 is success. Anything else throws `visor::error` `handler_failed`: `exited with code 3: <last line of the output>`
-/// or `killed by SIGSEGV (Segmentation fault)`. A program or directory that is not there, or may not be run, is `not_found`, and is
-/// tried again like any failure, since another node may have it. What this node lacks for the moment is `not_started`, and no attempt is
-/// counted: descriptors, processes, memory, a file server that answers, a program file that nobody writes to. So is a job of a command
-/// of which another start has hung for 5 s. When the program has ended, what it left running in its process
-/// group is given a second to finish its output and is then killed.
+/// Exit code 0 is success. Anything else throws `visor::error` `handler_failed`: `exited with code 3: <last line of the output>` or `killed
+/// by SIGSEGV (Segmentation fault)`. A program or directory that does not exist, or may not be run, is `not_found`. That is retried like
+/// any failure, since another node may have it.
 ///
-/// When the job is asked to stop, the whole process group gets SIGTERM and, after `stop_grace`, SIGKILL; at once SIGKILL when this
-/// node's lease is lost. The handler comes back when it has ended, and throws `timeout`, `lease_lost` or `cancelled`. A process that
-/// is stuck in the kernel is left behind after 5 s, and after 1 s if it had not become the program. A start that takes long, as on a file
-/// server that does not answer, holds up no other command.
+/// A temporary lack of resources on this node is `not_started`, and no attempt is counted: descriptors, processes, memory, a file server
+/// that answers, a program file that is open for writing nowhere. The same holds for a job of a command of which another start has hung for
+/// 5 s.
 ///
-/// \param options what to run; checked here, but for the files it names, which are looked for at each run
+/// When the program has ended, processes that it left running in its process group have a second to finish their output and are then
+/// killed.
+///
+/// When the job is asked to stop, the whole process group gets SIGTERM and, after `stop_grace`, SIGKILL; when this node's lease is lost, it
+/// gets SIGKILL at once. The handler returns when the program has ended, and throws `timeout`, `lease_lost` or `cancelled`. A process that
+/// is stuck in the kernel is left behind after 5 s, and after 1 s if it had not become the program. A slow start, such as on a file server
+/// that does not answer, delays no other command.
+///
+/// \param options the program to run; checked here, except for the files it names, which are looked up at each run
 /// \throws visor::error `invalid_argument` that names the field
+///
 /// Thread-safe: one handler may run any number of jobs at the same time.
 template <class = void>
 handler command(command_options options) {

@@ -27,21 +27,20 @@ namespace visor {
 
 /// A program that a job runs.
 struct command_options {
-  /// The program and its arguments, passed on as they are. A name without a slash is looked for in `PATH`; a path that is not
-  /// absolute starts at `working_directory`. With `shell`: exactly one text.
+  /// The program and its arguments, passed on unchanged. A name without a slash is looked up in `PATH`; a path that is not absolute is
+  /// relative to `working_directory`. With `shell`: exactly one text.
   std::vector<std::string> argv;
   bool shell = false;  ///< run the text with `/bin/sh -c`
-  /// Which variables it gets of those that visor itself was started with: `all`, `none`, or the names of some. Whatever this says, it gets
-  /// PATH, HOME, USER, LANG and TZ, and none that is `withheld`.
+  /// The variables of visor's own environment that the program gets: `all`, `none`, or the names of some. PATH, HOME, USER, LANG and TZ are
+  /// always passed on, and none of the others that are `withheld`.
   std::vector<std::string> inherit_env{"all"};
-  std::vector<std::string> withheld;  ///< names of variables with secrets, which it gets only from `env`
-  /// Texts that are replaced by asterisks in errors, where the last line of the output stands; the longest first.
+  std::vector<std::string> withheld;  ///< names of variables with secrets, which the program gets only from `env`
+  /// Texts that are replaced by asterisks in errors, which contain the last line of the output; the longest first.
   std::vector<secret> hidden;
-  /// Variables beside those. Names that start with `VISOR_INPUT_` and those that visor sets
-  /// for every job are refused.
+  /// Additional variables. Names that start with `VISOR_INPUT_` and those that visor sets for every job are refused.
   std::map<std::string, secret> env;
-  std::string working_directory;                 ///< where it runs; empty: where visor runs
-  duration stop_grace{std::chrono::seconds{3}};  ///< between SIGTERM and SIGKILL, for a job that is stopped; 0 to 1 h
+  std::string working_directory;                 ///< current folder of the program; empty: that of visor
+  duration stop_grace{std::chrono::seconds{3}};  ///< between SIGTERM and SIGKILL, for a stopped job; 0 to 1 h
 
   command_options() = default;
   explicit command_options(std::vector<std::string> program_and_arguments) : argv(std::move(program_and_arguments)) {}
@@ -59,7 +58,7 @@ inline std::string upper_case(std::string_view name) {
 
 /// Adds `VISOR_INPUT_<NAME>` for the text, number and boolean fields at the top of a payload; see `command`.
 inline void add_inputs(std::string const& payload, std::vector<std::string>& environment) {
-  // A kernel takes 128 KiB in one variable and, with the usual stack limit, 2 MiB in all.
+  // A kernel accepts 128 KiB in one variable and, with the usual stack limit, 2 MiB in all.
   constexpr std::size_t longest = 32 * 1024;
   std::size_t room = 256 * 1024;
   struct input {
@@ -75,7 +74,7 @@ inline void add_inputs(std::string const& payload, std::vector<std::string>& env
     for (char const c : upper_case(key.find('\\') == key.npos ? std::string(key) : unescaped_json(key)))
       variable += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
     if (auto const taken = inputs.find(variable); taken != inputs.end()) {
-      if (taken->second.key == key) taken->second.value = value;  // of several with one name the last counts
+      if (taken->second.key == key) taken->second.value = value;  // of several fields with one name the last counts
     } else if (variable.size() <= names_room) {
       names_room -= variable.size();
       names.push_back(variable);
@@ -95,7 +94,7 @@ inline void add_inputs(std::string const& payload, std::vector<std::string>& env
   }
 }
 
-/// Whether a command gets a variable of visor's own environment, if its `env` has no other of that name.
+/// True when a command gets a variable of visor's own environment, provided that its `env` has no other of that name.
 inline bool is_inherited(std::string_view name, std::vector<std::string> const& inherit, std::vector<std::string> const& withheld) {
   static constexpr std::string_view always[] = {"PATH", "HOME", "USER", "LANG", "TZ"};
   auto const has = [&](auto const& names) { return std::ranges::find(names, name) != std::end(names); };
@@ -104,7 +103,7 @@ inline bool is_inherited(std::string_view name, std::vector<std::string> const& 
   return (inherit.size() == 1 && inherit.front() == "all") || has(inherit);
 }
 
-/// Whether visor sets this variable for every job.
+/// True when visor sets this variable for every job.
 inline bool is_own_variable(std::string_view name) {
   if (name.starts_with("VISOR_INPUT_")) return true;
   return std::ranges::any_of(context_fields, [&](context_field const& field) { return name == "VISOR_" + upper_case(field.name); });
@@ -112,7 +111,7 @@ inline bool is_own_variable(std::string_view name) {
 
 }  // namespace detail
 
-/// Everything that is wrong with these options; programs and folders are not looked for.
+/// Returns all faults of these options; does not look up programs and folders.
 inline std::vector<option_fault> check_options(command_options const& options) {
   std::vector<option_fault> faults;
   auto const fault = [&](std::string option, std::string reason) {
@@ -145,7 +144,7 @@ inline std::vector<option_fault> check_options(command_options const& options) {
 
 namespace detail {
 
-/// A command made ready once, for all of its runs. Never changed afterwards.
+/// A command prepared once, for all of its runs. Immutable.
 class command_plan {
  public:
   /// \throws visor::error `invalid_argument`
@@ -173,13 +172,13 @@ class command_plan {
   std::vector<std::string> environment_of(job_context const& job) const {
     auto result = environment_;
     for (auto const& field : context_fields)
-      // A NUL would end the text; what follows it is not passed on.
+      // A NUL ends the text; the bytes behind it are not passed on.
       if (auto const value = field.value(job)) result.push_back("VISOR_" + upper_case(field.name) + "=" + *value);
     add_inputs(job.payload(), result);
     return result;
   }
 
-  /// Fills in what is to be run for a job.
+  /// Fills in the request to start the program for a job.
   /// \throws boost::system::system_error when memory or descriptors are used up
   void prepare(spawn_request& request, job_context const& job) const {
     request.candidates = candidates_;
@@ -189,8 +188,8 @@ class command_plan {
     request.input = file_of(job.payload());
   }
 
-  /// Why no file can be run.
-  /// \param obstacles that a start has found
+  /// Returns the reason why no file can be run.
+  /// \param obstacles as found by a start
   std::string search_problem(std::vector<int> const& obstacles) const {
     return search_result(options_.argv[0], path_, candidates_, obstacles).problem;
   }

@@ -11,13 +11,13 @@
 
 namespace visor::detail {
 
-/// One fact about the job that code outside of this process is told.
+/// A fact about the job that is passed to code outside of this process.
 struct context_field {
   std::string_view name;
   std::optional<std::string> (*value)(job_context const&);  ///< nothing: this job has none
 };
 
-/// What commands find in their environment (`VISOR_JOB_ID`), webhooks in their headers (`Visor-Job-Id`) and templates by name
+/// The facts that commands get in their environment (`VISOR_JOB_ID`), webhooks in their headers (`Visor-Job-Id`) and templates by name
 /// (`{{job_id}}`).
 inline constexpr std::array<context_field, 7> context_fields{{
     {"job_id", [](job_context const& job) -> std::optional<std::string> { return std::to_string(job.id()); }},

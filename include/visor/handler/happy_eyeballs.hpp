@@ -22,12 +22,12 @@
 
 namespace visor::detail {
 
-/// The "Connection Attempt Delay" of RFC 8305 (section 5), and the least that it allows.
+/// The "Connection Attempt Delay" of RFC 8305 (section 5), and its allowed minimum.
 inline constexpr std::chrono::milliseconds connection_attempt_delay{250};
 inline constexpr std::chrono::milliseconds shortest_attempt_delay{10};
 
-/// Orders addresses for a race: the families take turns, beginning with that of the first address, and keep their order (RFC 8305,
-/// section 4). A second occurrence of an address is dropped.
+/// Orders addresses for a race: the families alternate, starting with that of the first address, and keep their order (RFC 8305, section
+/// 4). A second occurrence of an address is dropped.
 template <class Range>
 std::vector<boost::asio::ip::tcp::endpoint> interleave_families(Range const& addresses) {
   std::vector<boost::asio::ip::tcp::endpoint> first, second, result;
@@ -44,10 +44,10 @@ std::vector<boost::asio::ip::tcp::endpoint> interleave_families(Range const& add
 }
 
 /// Connects to the first of several addresses that accepts (RFC 8305, "Happy Eyeballs"). An attempt begins when the one before has failed
-/// or has had no answer for 250 ms; attempts that were begun go on beside it. The first connection wins, and the other sockets are closed.
-/// Each address gets its turn: where the time limit is short for their number, attempts follow each other sooner.
+/// or has had no answer for 250 ms; earlier attempts continue meanwhile. The first connection wins, and the other sockets are closed. Each
+/// address is tried: where the time limit is short for their number, attempts follow each other sooner.
 ///
-/// Nothing is open after `run` has returned but the connection. All members belong to the executor, which is a strand or has one thread.
+/// After `run` has returned only the connection is open. All members belong to the executor, which is a strand or has one thread.
 class connection_race {
  public:
   using tcp = boost::asio::ip::tcp;
@@ -67,7 +67,8 @@ class connection_race {
     state_->changed.cancel();
   }
 
-  /// \param failed set to `boost::beast::error::timeout` at the time limit, or to why the addresses refused
+  /// Runs the race.
+  /// \param failed set to `boost::beast::error::timeout` at the time limit, or to the reason why the addresses refused
   /// \return the connection; a closed socket when there is none
   template <class = void>
   task<tcp::socket> run(boost::system::error_code& failed) {
@@ -87,7 +88,7 @@ class connection_race {
         failed = addresses_.empty() ? boost::asio::error::host_not_found : state_->failed;
       } else if (has_more && now >= state_->next_start) {
         state_->next_start = now + delay_;
-        // What descriptors are left is for others. One attempt at a time is what the caller asked for.
+        // The remaining descriptors are reserved for others. The caller needs one attempt at a time.
         if (state_->open == 0 || lack_of_descriptors() == 0) start(addresses_[started++]);
       } else {
         auto const wake = has_more ? std::min(deadline, state_->next_start) : deadline;
@@ -104,11 +105,11 @@ class connection_race {
  private:
   using clock = std::chrono::steady_clock;
 
-  /// What the handlers of attempts need, which may be called after the race has ended.
+  /// The state for the handlers of attempts, which may be called after the race has ended.
   struct state {
     boost::asio::any_io_executor executor;
     boost::asio::steady_timer changed;
-    std::vector<std::shared_ptr<tcp::socket>> sockets;  ///< of all attempts that were begun
+    std::vector<std::shared_ptr<tcp::socket>> sockets;  ///< of all attempts so far
     std::shared_ptr<tcp::socket> winner;
     std::size_t open = 0;  ///< attempts without an answer
     clock::time_point next_start;
@@ -137,7 +138,7 @@ class connection_race {
       boost::system::error_code ignored;
       by->close(ignored);
       next_start = clock::now();
-      // What a host says is worth more than that this machine has no address of the family.
+      // The answer of a host is worth more than the lack of an address of that family on this machine.
       if (!failed || is_without_family(failed)) failed = why;
     }
   };

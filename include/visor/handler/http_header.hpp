@@ -14,11 +14,11 @@
 #include <system_error>
 #include <vector>
 
-/// What servers write that is not quite HTTP/1.1, and what headers mean. Text alone, no I/O.
+/// Parsing of answers that are not quite HTTP/1.1, and of the values of headers. Text only, no I/O.
 namespace visor::detail {
 
-/// How long the header of an answer is, its empty line included; 0: more of it is to come. Lines may end in LF alone. Empty lines before
-/// the first one count as part of it.
+/// Returns the size of the header of an answer, including its empty line; 0 while it is incomplete. Lines may end in LF alone. Empty lines
+/// before the first one count as part of it.
 inline std::size_t header_size(std::string_view bytes) noexcept {
   std::size_t const begin = std::min(bytes.find_first_not_of("\r\n"), bytes.size());
   for (auto at = bytes.find('\n', begin); at != bytes.npos; at = bytes.find('\n', at + 1)) {
@@ -29,7 +29,7 @@ inline std::size_t header_size(std::string_view bytes) noexcept {
   return 0;
 }
 
-/// Whether an answer that has begun so cannot be one of HTTP/1.
+/// True when an answer with this beginning cannot be one of HTTP/1.
 inline bool is_not_http(std::string_view bytes) noexcept {
   constexpr std::string_view version = "HTTP/1.";
   bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
@@ -37,7 +37,7 @@ inline bool is_not_http(std::string_view bytes) noexcept {
   return bytes.substr(0, size) != version.substr(0, size);
 }
 
-/// A header as a strict parser takes it: each line ends in CRLF, and a blank follows the status also where there is no reason.
+/// Rewrites a header for a strict parser: each line ends in CRLF, and a blank follows the status even where there is no reason.
 /// \param header as `header_size` found it
 inline std::string strict_header(std::string_view header) {
   header.remove_prefix(std::min(header.find_first_not_of("\r\n"), header.size()));
@@ -57,7 +57,7 @@ inline std::string strict_header(std::string_view header) {
   return result;
 }
 
-/// The instant of a `Date`, in the form that is written today or one of the two that are obsolete (RFC 9110, 5.6.7).
+/// Returns the instant of a `Date`, in the current form or one of the two obsolete ones (RFC 9110, 5.6.7).
 inline std::optional<instant> http_date(std::string_view text) {
   std::vector<std::string_view> words;
   while (!text.empty()) {
@@ -89,7 +89,7 @@ inline std::optional<instant> http_date(std::string_view text) {
   return instant{std::chrono::sys_days{date}} + std::chrono::hours{hour} + std::chrono::minutes{minute} + std::chrono::seconds{second};
 }
 
-/// The time that a `Retry-After` asks for: a number of seconds, or an instant. None where it is neither, or has passed.
+/// Returns the delay that a `Retry-After` requests: a number of seconds, or an instant. Nothing where it is neither, or has passed.
 /// \param date of the answer, by the clock of the server; empty: `now` counts
 inline std::optional<duration> retry_after(std::string_view text, std::string_view date, instant now) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
@@ -98,7 +98,7 @@ inline std::optional<duration> retry_after(std::string_view text, std::string_vi
   constexpr std::int64_t longest = 366LL * 24 * 3600;
   if (text.find_first_not_of("0123456789") == text.npos) {
     std::int64_t seconds = longest;
-    std::from_chars(text.data(), text.data() + text.size(), seconds);  // one that is out of range leaves it as it is
+    std::from_chars(text.data(), text.data() + text.size(), seconds);  // a number out of range leaves `seconds` unchanged
     return std::chrono::seconds{std::min(seconds, longest)};
   }
   auto const until = http_date(text);

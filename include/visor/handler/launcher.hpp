@@ -26,21 +26,21 @@
 
 namespace visor::detail {
 
-/// One start of a program, shared by the handler that waits for it and the thread that starts it.
+/// A start of a program, shared by the handler that waits for it and the thread that performs it.
 ///
-/// A start that hangs in the kernel is left: its handler goes on, and the thread keeps what the child may still look at. All members may be
-/// called from any thread, and none of them waits for the kernel.
+/// A start that hangs in the kernel is left: its handler continues, and the thread keeps the memory that the child may still use. All
+/// members may be called from any thread, and none of them waits for the kernel.
 class launch {
  public:
-  /// \param kind tells starts of one command from those of others
-  /// \param prepare makes the request, on the thread that starts it. It may use what belongs to the handler: `leave` waits for its end.
-  /// \param on_end called once when the start has ended, but for one that was left
+  /// \param kind distinguishes starts of one command from those of others
+  /// \param prepare makes the request, on the starting thread. It may use members of the handler: `leave` waits for its end.
+  /// \param on_end called once when the start has ended, unless it was left
   launch(void const* kind, std::function<void(spawn_request&)> prepare, std::function<void()> on_end)
       : kind_(kind), prepare_(std::move(prepare)), on_end_(std::move(on_end)) {}
 
   void const* kind() const noexcept { return kind_; }
 
-  /// On a thread that starts programs.
+  /// Performs the start; called on a launcher thread.
   void run(child_stack const& stack) {
     if (!enter(stage::preparing)) return;
     std::exception_ptr failure;
@@ -56,19 +56,19 @@ class launch {
     if (is_left_) return;
     child_ = std::move(child);
     failure_ = std::move(failure);
-    // Under the lock, and gone before it ends: what it refers to may not outlive the waiting handler.
+    // Called and destroyed under the lock: the objects that it refers to may not outlive the waiting handler.
     std::exchange(on_end_, nullptr)();
   }
 
-  /// Kills the child before it has become the program. The kernel lets go of a killed child in most of its waits.
+  /// Kills the child before it has become the program. The kernel releases a killed child from most of its waits.
   void kill() {
     std::scoped_lock const lock(mutex_);
     kill_locked();
   }
 
-  /// Takes what came of a start that has ended. Once.
-  /// \param request what was asked for, with what went wrong
-  /// \throws what the preparation threw
+  /// Takes the result of a start that has ended. May be called once.
+  /// \param request set to the request, with its failure
+  /// \throws the exception of the preparation
   child_process take(spawn_request const*& request) {
     std::scoped_lock const lock(mutex_);
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -76,7 +76,7 @@ class launch {
     return std::move(child_);
   }
 
-  /// Nobody waits for it any more: it does not begin, or its child is killed.
+  /// Abandons the start: a queued one does not begin, and the child of a running one is killed.
   void leave() {
     child_process left;
     std::unique_lock lock(mutex_);
@@ -91,7 +91,7 @@ class launch {
  private:
   enum class stage { queued, preparing, starting, ended };
 
-  /// \return false: nobody waits for it
+  /// \return false: the start was left
   bool enter(stage to) {
     std::scoped_lock const lock(mutex_);
     if (is_left_) return false;
@@ -102,7 +102,7 @@ class launch {
 
   void kill_locked() {
     if (stage_ != stage::starting) return;
-    // In this order: a child that is made now looks at the first, and one that was made before has the second.
+    // In this order: a child that is made now checks the flag, and one that was made before has a pidfd.
     request_.is_cancelled = true;
     int const watch = request_.watch;
     if (watch >= 0) ::syscall(SYS_pidfd_send_signal, watch, SIGKILL, nullptr, 0);
@@ -120,9 +120,9 @@ class launch {
   std::exception_ptr failure_;
 };
 
-/// The threads that start programs. Children are told to die with the *thread* that made them, so these threads end with the execution
-/// context only, and none of them is the user's. Usually one of them starts all programs. Where a start takes long, another thread goes
-/// on with the next ones, and the first is a spare when it comes back: there are as many threads as starts hung at the same time, and two.
+/// The threads that start programs. Children are set to die with the *thread* that made them, so these threads end only with the execution
+/// context, and none of them is the user's. Usually one of them starts all programs. When a start takes long, another thread takes over the
+/// next ones, and the first is a spare when it returns. There are at most two more threads than starts that hung at the same time.
 class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
   using clock = std::chrono::steady_clock;
 
@@ -135,7 +135,7 @@ class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
     changed_.notify_one();
   }
 
-  /// Whether a start of this kind has been under way for so long that others of it would hang too.
+  /// True when a start of this kind has been under way for so long that others of it would hang too.
   bool is_hanging(void const* kind) const {
     std::scoped_lock const lock(mutex_);
     auto const now = clock::now();
@@ -143,7 +143,7 @@ class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
                                [&](active_launch const& each) { return each.start->kind() == kind && now - each.since >= hanging; });
   }
 
-  /// Waits a second at most. Threads that still hang then are left to the end of the process.
+  /// Ends the threads, after at most a second. Threads that still hang then are detached until the process ends.
   void close() {
     std::unique_lock lock(mutex_);
     is_closed_ = true;
@@ -168,7 +168,7 @@ class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
     clock::time_point since;
   };
 
-  /// A start that takes longer holds up no others.
+  /// A start that takes longer no longer delays others.
   static constexpr std::chrono::milliseconds patience{100};
   static constexpr std::chrono::seconds hanging{5};
 
@@ -223,7 +223,7 @@ class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
   std::deque<std::shared_ptr<launch>> waiting_;
   std::vector<active_launch> active_;
   std::vector<std::thread> threads_;
-  std::size_t free_ = 0;  ///< threads that start nothing
+  std::size_t free_ = 0;  ///< idle threads
   std::uint64_t turn_ = 0;
   std::optional<clock::time_point> turn_began_;  ///< of the last start; none: it has ended
   bool is_closed_ = false;

@@ -12,7 +12,7 @@
 
 namespace visor::detail {
 
-/// Text of others made fit for an error message: at most `limit` bytes of it, control characters as spaces, what is not UTF-8 as
+/// Makes foreign text fit for an error message: at most `limit` bytes of it, control characters as spaces, bytes that are not UTF-8 as
 /// U+FFFD, no space at either end. O(limit).
 inline std::string one_line(std::string_view text, std::size_t limit = 200) {
   auto const first = text.find_first_not_of(" \t\r\n");
@@ -36,13 +36,13 @@ inline std::string one_line(std::string_view text, std::size_t limit = 200) {
   return line;
 }
 
-/// Replaces a secret, wherever it is in a text.
+/// Replaces every occurrence of a secret in a text.
 inline void hide(std::string& text, std::string_view value) {
   if (value.empty()) return;
   for (auto at = text.find(value); at != text.npos; at = text.find(value, at + masked.size())) text.replace(at, value.size(), masked);
 }
 
-/// Remembers the last line that is not blank of a text that comes in pieces, without keeping the rest.
+/// Keeps the last line that is not blank of a text that comes in pieces, and no other.
 class last_line {
  public:
   void add(std::string_view piece) {
@@ -56,7 +56,7 @@ class last_line {
     }
   }
 
-  /// \param hidden texts of which nothing is shown, the longest first
+  /// \param hidden texts that are masked, the longest first
   std::string text(std::vector<secret> const& hidden = {}) const {
     std::string line = current_.find_first_not_of(" \t\r\n") == current_.npos ? last_ : current_;
     bool const is_cut = line.size() == longest;
@@ -67,7 +67,7 @@ class last_line {
   }
 
  private:
-  /// Hides the part of a secret that stands where the line was cut.
+  /// Hides the part of a secret at the point where the line was cut.
   static void hide_beginning(std::string& line, std::string_view value) {
     for (std::size_t size = std::min(value.size(), line.size()); size >= 4; --size) {
       if (!line.ends_with(value.substr(0, size))) continue;

@@ -9,14 +9,13 @@
 
 namespace visor {
 
-/// One thing that is wrong with the options of a handler. It names the option, so that whoever read the options from somewhere can
-/// say where.
+/// A fault in the options of a handler. It names the option, so that a caller that read the options from a file can name the place.
 struct option_fault {
   std::string option;   ///< the member, such as `headers`
   std::string entry;    ///< of a map; empty: the member as a whole
-  std::string subject;  ///< how a line begins that has no place, such as `header "Host"`
-  std::string reason;   ///< what is said of it, or of a place
-  std::string general;  ///< the same for a value that nobody may read; empty: `reason` repeats nothing of the value
+  std::string subject;  ///< the subject of a message that names no place, such as `header "Host"`
+  std::string reason;   ///< the predicate of the message, with either subject
+  std::string general;  ///< the same for a secret value; empty: `reason` repeats nothing of the value
 };
 
 namespace detail {

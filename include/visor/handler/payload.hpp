@@ -13,27 +13,24 @@
 #include <string_view>
 #include <type_traits>
 
-/// \file
-/// A job's payload as a C++ value, and back. A payload is a struct that is described with BOOST_DESCRIBE_STRUCT; it is kept as a JSON
-/// object with a field for each member, bases included. Members are
+/// \file Conversion between a job's payload and a C++ value. A payload is a struct that is described with BOOST_DESCRIBE_STRUCT. It is
+/// stored as a JSON object with a field for each member, bases included. The types of members and their JSON are:
 ///
-/// | C++ | JSON |
-/// |---|---|
-/// | `bool`, numbers, `std::string` | the same; text without NUL bytes |
-/// | described enum | text: the enumerator's name |
-/// | `std::chrono` duration of microseconds or longer | text: `1h30m`, as `visor::to_string` writes it |
-/// | `visor::instant` or a coarser `std::chrono::sys_time` | text: RFC 3339 |
-/// | `std::optional<T>` | `null` or as `T` |
-/// | `std::vector<T>` | array |
-/// | `std::map<std::string, T>` | object |
-/// | described struct | object |
-/// | `boost::json::value` | anything |
-/// | what Boost.JSON converts with `value_to` and `value_from` | as that does |
+/// - `bool`, numbers, `std::string`: the same; text without NUL bytes
+/// - described enum: text, the enumerator's name
+/// - `std::chrono` duration of microseconds or longer: text such as `1h30m`, as `visor::to_string` writes it
+/// - `visor::instant` or a coarser `std::chrono::sys_time`: text, RFC 3339
+/// - `std::optional<T>`: `null` or as `T`
+/// - `std::vector<T>`: array
+/// - `std::map<std::string, T>`: object
+/// - described struct: object
+/// - `boost::json::value`: anything
+/// - a type that Boost.JSON converts with `value_to` and `value_from`: as that does
 namespace visor {
 
 /// Writes a payload.
-/// \throws visor::error `invalid_argument` that names the field whose value JSON or a database cannot keep: a number that is not
-/// finite, text that is not UTF-8 or holds NUL, a time out of range
+/// \throws visor::error `invalid_argument` that names the field whose value JSON or a database cannot store: a number that is not finite,
+/// text that is not UTF-8 or holds NUL, a time out of range
 template <class Payload>
 std::string to_payload(Payload const& payload) {
   std::string text;
@@ -42,12 +39,12 @@ std::string to_payload(Payload const& payload) {
   return text;
 }
 
-/// Reads a payload. Fields that are not there keep the value that a default-constructed `Payload` has; an empty text and `null` are
-/// read as an object without fields. A field that the struct does not have is refused, since it is a misspelt one or belongs to a
-/// newer version of the program, and the job would run without it.
-/// \param unknown_fields `ignore`: such fields are passed over
-/// \throws visor::error `invalid_argument` that names the field, what was expected and what was found; `payload_mismatch`, which is one,
-/// for a field or an enumerator that is not known, and for a number that would lose digits
+/// Reads a payload. Absent fields keep the value of a default-constructed `Payload`; an empty text and `null` are read as an object without
+/// fields. A field that the struct does not have is refused: it is misspelt or belongs to a newer version of the program, and the job would
+/// run without it.
+/// \param unknown_fields `ignore`: such fields are skipped
+/// \throws visor::error `invalid_argument` that names the field, the expected and the actual value. Its subclass `payload_mismatch` stands
+/// for an unknown field or enumerator, and for a number that would lose digits
 template <class Payload>
 Payload from_payload(std::string_view text, unknown_fields what = unknown_fields::refuse) {
   static_assert(std::is_default_constructible_v<Payload>,

@@ -26,7 +26,7 @@
 
 namespace visor::detail {
 
-/// A value as an error message shows it.
+/// Formats a value for an error message.
 inline std::string show(boost::json::value const& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "an array";
@@ -51,12 +51,12 @@ inline std::string list_of(std::vector<std::string_view> const& names) {
   return result;
 }
 
-/// Whether a number of a member is the one that the payload has, digit by digit.
+/// True when the number stored in a member equals the number of the payload, digit by digit.
 template <class T>
 bool is_same_number(T value, boost::json::value const& from) {
   if (auto const* const whole = from.if_int64()) return static_cast<long double>(value) == static_cast<long double>(*whole);
   if (auto const* const natural = from.if_uint64()) return static_cast<long double>(value) == static_cast<long double>(*natural);
-  if constexpr (std::is_same_v<T, double>) return true;  // `find_lost_digits` has looked
+  if constexpr (std::is_same_v<T, double>) return true;  // `find_lost_digits` has checked
   std::array<char, 64> given{}, kept{};
   auto const write = [](std::array<char, 64>& to, auto number) {
     return std::string_view(to.data(), std::to_chars(to.data(), to.data() + to.size(), number).ptr);
@@ -64,7 +64,7 @@ bool is_same_number(T value, boost::json::value const& from) {
   return as_decimal(write(given, from.get_double())) == as_decimal(write(kept, value));
 }
 
-/// Members of a struct from the fields of an object.
+/// Reads the members of a struct from the fields of an object.
 template <class T>
 void read_members(boost::json::object const& from, T& into, field_path& path);
 
@@ -85,7 +85,7 @@ void read_value(boost::json::value const& from, T& into, field_path& path) {
   } else if constexpr (payload_real<T>) {
     if (!from.is_number()) refuse(path, "a number", from);
     double const number = from.to_number<double>();
-    // The shortest text of the largest float is a little more than it: what rounds to it is it.
+    // The shortest text of the largest float is slightly larger than that float, so a number that rounds to it is accepted.
     double const largest = static_cast<double>(std::numeric_limits<T>::max());
     if (!(std::abs(number) / largest <= 1 + static_cast<double>(std::numeric_limits<T>::epsilon()) / 4))
       refuse(path, "a smaller number", from);

@@ -24,8 +24,8 @@
 
 namespace visor {
 
-/// A payload that another version of the program wrote, or can read: it has a field or an enumerator that this one does not know, or a
-/// number with more digits than the type of the member keeps.
+/// The error of a payload for another version of the program: it has a field or an enumerator that this version does not know, or a number
+/// with more digits than the type of the member keeps.
 class payload_mismatch : public error {
  public:
   explicit payload_mismatch(std::string message) : error(condition::invalid_argument, std::move(message)) {}
@@ -69,22 +69,22 @@ inline constexpr bool is_instant = false;
 template <class Duration>
 inline constexpr bool is_instant<std::chrono::sys_time<Duration>> = is_duration<Duration>;
 
-/// All members, with those of bases.
+/// All members, including those of bases.
 template <class T>
 using members_of = boost::describe::describe_members<T, boost::describe::mod_any_access | boost::describe::mod_inherited>;
 
 /// The longest length of time that has a text form; see `parse_duration`.
 inline constexpr double longest_duration_us = 100.0 * 366 * 86'400e6;
 
-/// Where in a payload we are: `items[2].pages`.
+/// The current position in a payload: `items[2].pages`.
 class field_path {
  public:
-  /// \param unknown_fields what to do about fields that a struct does not have
+  /// \param unknown_fields the treatment of fields that a struct does not have
   explicit field_path(visor::unknown_fields unknown_fields = visor::unknown_fields::refuse) : unknown_fields_(unknown_fields) {}
 
   bool ignores_unknown_fields() const noexcept { return unknown_fields_ == visor::unknown_fields::ignore; }
 
-  /// Enters a field or an element for as long as it lives.
+  /// Enters a field or an element; the destructor leaves it.
   class step {
    public:
     step(field_path& path, std::string_view name) : path_(path), before_(path.text_.size()) {
@@ -107,7 +107,7 @@ class field_path {
 
   [[noreturn]] void refuse(std::string const& why) const { throw error(condition::invalid_argument, at(why)); }
 
-  /// Refuses what another version of the program may understand.
+  /// Refuses a payload that another version of the program may understand.
   [[noreturn]] void refuse_version(std::string const& why) const { throw payload_mismatch(at(why)); }
 
  private:

@@ -45,7 +45,7 @@ void write_value(std::string& out, T const& value, field_path& path) {
     if (!(std::abs(microseconds) <= longest_duration_us)) path.refuse("a length of time is at most 100 years");
     write_text(out, to_string(std::chrono::duration_cast<duration>(value)), path);
   } else if constexpr (is_instant<T>) {
-    // Roughly first, so that what follows cannot overflow.
+    // A rough check first, so that the conversion cannot overflow.
     double const days = std::chrono::duration<double, std::ratio<86'400>>(value.time_since_epoch()).count();
     instant const exact = std::abs(days) < 4e6 ? std::chrono::time_point_cast<duration>(value) : instant::max();
     int const year = static_cast<int>(std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(exact)).year());

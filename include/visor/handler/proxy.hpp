@@ -23,12 +23,12 @@
 
 namespace visor::detail {
 
-/// An HTTP proxy, as the environment names it.
+/// An HTTP proxy, as named in the environment.
 struct http_proxy {
   std::string host;  ///< without brackets
   std::string port = "80";
-  secret authorization;  ///< of the header `Proxy-Authorization`; empty: none
-  std::string shown;     ///< how messages call it: without user and password
+  secret authorization;  ///< value of the header `Proxy-Authorization`; empty: none
+  std::string shown;     ///< name in messages: without user and password
 };
 
 inline std::string base64(std::string_view bytes) {
@@ -44,7 +44,7 @@ inline std::string base64(std::string_view bytes) {
 
 /// Reads `http://user:password@host:port`, of which all but the host may be left out.
 /// \param name of the variable
-/// \throws visor::error `invalid_argument` that names the variable and repeats nothing of it
+/// \throws visor::error `invalid_argument` that names the variable and repeats nothing of its value
 inline http_proxy parse_proxy(std::string_view text, std::string const& name) {
   auto const refuse = [&](std::string const& why) { throw error(condition::invalid_argument, "the variable " + name + " " + why); };
   if (auto const scheme = text.find("://"); scheme != text.npos) {
@@ -82,7 +82,7 @@ inline std::string lower_case(std::string_view text) {
   return result;
 }
 
-/// Whether `no_proxy` names a host: a list with commas of `*`, domains (with what is below them, with or without a dot in front),
+/// True when `no_proxy` names a host. It is a list with commas of `*`, domains (with their subdomains, with or without a dot in front),
 /// addresses, and networks such as `10.0.0.0/8`; each may have a port.
 inline bool bypasses_proxy(std::string_view no_proxy, std::string_view host, std::string_view port) {
   std::string const name = lower_case(host);
@@ -107,7 +107,7 @@ inline bool bypasses_proxy(std::string_view no_proxy, std::string_view host, std
       if (in_network(entry)) return true;
       continue;
     }
-    // A port, but not the end of an address without brackets.
+    // Strips a port, but not the end of an address without brackets.
     bool const bracketed = entry.starts_with('[');
     auto const colon = bracketed ? entry.find(':', std::min(entry.find(']'), entry.size())) : entry.find(':');
     if (colon != entry.npos && (bracketed || entry.find(':', colon + 1) == entry.npos)) {
@@ -127,8 +127,9 @@ inline bool bypasses_proxy(std::string_view no_proxy, std::string_view host, std
   return false;
 }
 
-/// The proxy for a host, by the variables that other programs look at too: `http_proxy` for `http://`, `https_proxy` or `HTTPS_PROXY` for
-/// `https://`, and `no_proxy` or `NO_PROXY`. `HTTP_PROXY` is not looked at: a web server may set it to what a client sent.
+/// Returns the proxy for a host, from the variables that other programs use too. These are `http_proxy` for `http://`, `https_proxy` or
+/// `HTTPS_PROXY` for `https://`, and `no_proxy` or `NO_PROXY` for exceptions. The variable `HTTP_PROXY` is ignored: a web server may set it
+/// from a header of a client.
 /// \throws visor::error `invalid_argument` for a proxy that cannot be used
 inline std::optional<http_proxy> proxy_for(bool tls, std::string_view host, std::string_view port, environment const& lookup) {
   auto const first_of = [&](std::initializer_list<char const*> names) -> std::pair<std::string, std::string> {

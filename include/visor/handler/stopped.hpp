@@ -8,7 +8,7 @@
 
 namespace visor::detail {
 
-/// What a handler throws that ended because its job was asked to stop: why, and how it ended.
+/// Returns the error of a handler that ended because its job was asked to stop: the reason, and how the handler ended.
 inline error stopped(job_context const& job, std::string const& how) {
   switch (job.why_stopped()) {
     case stop_reason::timed_out: return {condition::timeout, "timed out: " + how};

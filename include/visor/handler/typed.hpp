@@ -39,7 +39,7 @@ template <class Function, class... Arguments>
 concept called_with =
     std::invocable<Function const&, job_context&, Arguments const&...> || std::invocable<Function const&, Arguments const&...>;
 
-/// Calls a user's function, with the job if it takes that.
+/// Calls a user's function, with the job if the function takes it.
 template <class Function, class... Payload>
   requires called_with<Function, Payload...>
 decltype(auto) call_user(Function const& function, job_context& job, Payload const&... payload) {
@@ -63,7 +63,7 @@ struct user_function<Function, void> {
 template <class Function, class Payload>
 using user_result = decltype(user_function<Function, Payload>::call(std::declval<Function const&>(), std::declval<job_context&>()));
 
-/// The payload lives here, so that the user's coroutine may refer to it.
+/// The payload lives in this coroutine, so that the user's coroutine may refer to it.
 template <class Payload, class Function>
 task<> run_coroutine(std::shared_ptr<Function const> function, job_context& job) {
   if constexpr (std::is_void_v<Payload>) {
@@ -100,17 +100,16 @@ constexpr void check_user_function() {
 
 /// Makes a handler of a coroutine.
 ///
-/// \tparam Payload what the job carries, a described struct (`visor/handler/payload.hpp`) or `boost::json::value`; `void`: the payload
-///   is not looked at
-/// \param function returns `visor::task<>` and takes `(job_context&, Payload const&)`, `(Payload const&)`, `(job_context&)` or nothing.
-///   It is kept as long as any run of it, runs on `job_context::executor()` and must not block it. References to the job and the
-///   payload are good until it returns. It may run many jobs at the same time.
+/// \tparam Payload the payload of the job, a described struct (`visor/handler/payload.hpp`) or `boost::json::value`; `void`: the payload is
+/// not read
+/// \param function returns `visor::task<>` and takes `(job_context&, Payload const&)`, `(Payload const&)`, `(job_context&)` or nothing. It
+/// lives as long as any run of it, runs on `job_context::executor()` and must not block that. References to the job and the payload are
+/// valid until it returns. It may run many jobs at the same time.
 ///
-/// A payload that does not fit ends the job without another attempt (`permanent_failure`), with a message such as
-/// `payload of job type send-report: field "pages": expected a number, found "x"`; see `from_payload` for missing and unknown fields.
-/// One that another version of the program wrote (`payload_mismatch`) is given back to the queue instead, unless
-/// `job_type_options::unknown_fields` says otherwise.
-/// What the function throws is passed on.
+/// A payload that does not fit ends the job without another attempt (`permanent_failure`), with a message such as `payload of job type
+/// send-report: field "pages": expected a number, found "x"`; see `from_payload` for missing and unknown fields. A payload of another
+/// version of the program (`payload_mismatch`) is released to the queue instead, unless `job_type_options::unknown_fields` says otherwise.
+/// Exceptions of the function are passed on.
 template <class Payload = void, class Function>
 handler make_handler(Function function) {
   detail::check_user_function<Payload, Function>();
@@ -125,9 +124,9 @@ handler make_handler(Function function) {
   }
 }
 
-/// Makes a handler of a coroutine, as above, or of a function that returns `void` and may block: that one is called on `threads`, which
-/// must outlive the run. It sees that its job is to stop by `job_context::stop_requested()`; one whose turn comes only after that is
-/// not called.
+/// Makes a handler of a coroutine, as above, or of a function that returns `void` and may block. Such a function is called on `threads`,
+/// which must outlive the run. `job_context::stop_requested()` tells it that its job has to stop. It is not called when its turn on
+/// `threads` comes only after that.
 template <class Payload = void, class Function>
 handler make_handler(Function function, [[maybe_unused]] boost::asio::any_io_executor threads) {
   detail::check_user_function<Payload, Function>();

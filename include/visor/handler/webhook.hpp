@@ -59,10 +59,10 @@ namespace detail {
 namespace http = boost::beast::http;
 using boost::asio::ip::tcp;
 
-/// The plan, what it trusts, and the proxy that the environment names for it.
+/// A webhook's plan, its trusted certificates, and its proxy from the environment.
 struct webhook_target : webhook_plan {
   std::optional<http_proxy> proxy;
-  mutable boost::asio::ssl::context tls{boost::asio::ssl::context::tls_client};  // mutable: making a connection asks for it so
+  mutable boost::asio::ssl::context tls{boost::asio::ssl::context::tls_client};  // mutable: required for making a connection
 
   /// \throws visor::error `invalid_argument` when the file of certificates or the proxy cannot be used
   explicit webhook_target(webhook_options options) : webhook_plan(std::move(options)) {
@@ -97,11 +97,11 @@ struct webhook_call {
   boost::asio::steady_timer changed;
   tcp::resolver::results_type addresses;
   boost::system::error_code resolve_error;
-  boost::beast::tcp_stream* stream = nullptr;  ///< while there is one
-  connection_race* race = nullptr;             ///< while there is one
+  boost::beast::tcp_stream* stream = nullptr;  ///< null: there is none
+  connection_race* race = nullptr;             ///< null: there is none
   bool resolved = false;
   bool stop = false;
-  std::string answering{};  ///< how far the answer has come, once its header is there
+  std::string answering{};  ///< progress of the answer, once its header has arrived
 
   webhook_call(std::shared_ptr<webhook_target const> to, job_context& of, boost::asio::any_io_executor on)
       : target(std::move(to)), job(of), strand(std::move(on)), resolver(strand), changed(strand) {}
@@ -115,17 +115,17 @@ struct webhook_call {
 
   auto stage_timeout() const { return target->options().stage_timeout; }
 
-  /// What is connected to.
+  /// Names the other end of the connection.
   std::string peer() const { return target->proxy ? "the proxy " + target->proxy->shown : "the host"; }
 
-  /// Before and after everything that waits.
+  /// Must be called before and after every wait.
   void check_stop() const {
     if (stop) throw stopped(job, target->name() + " was given up" + answering);
   }
 
   [[noreturn]] void fail(condition what, std::string const& why) const { throw error(what, target->name() + ": " + why); }
 
-  /// Throws when the step failed: because of a stop, of time, or of what `why` says.
+  /// Throws when the step failed: because of a stop, a timeout, or the reason `why`.
   void check(boost::system::error_code failed, condition what, std::string const& why, std::string const& nothing_within) const {
     check_stop();
     if (failed == boost::beast::error::timeout) fail(what, nothing_within + " within " + to_string(stage_timeout()));
@@ -133,19 +133,19 @@ struct webhook_call {
   }
 };
 
-/// What came back.
+/// The answer of a server.
 struct webhook_answer {
   http::response_header<> header;
   std::string body;
-  boost::system::error_code broke_off;  ///< the body is not whole
-  bool is_endless = false;              ///< it has no length, and its connection was still open when the time was over
+  boost::system::error_code broke_off;  ///< the body is incomplete
+  bool is_endless = false;              ///< it has no length, and its connection was still open at the timeout
   webhook_answer() = default;
 };
 
-/// A body of which more than this is not read.
+/// The number of bytes after which the rest of a body is not read.
 inline constexpr std::size_t longest_answer = 1024 * 1024;
 
-/// Asks for the addresses and waits for them no longer than a stage may take: a resolver cannot be interrupted.
+/// Resolves the addresses, for at most the timeout of a stage: a resolver cannot be interrupted.
 template <class = void>
 task<> resolve(std::shared_ptr<webhook_call> call) {
   auto const& url = call->target->url();
@@ -153,7 +153,7 @@ task<> resolve(std::shared_ptr<webhook_call> call) {
   std::string const& host = proxy ? proxy->host : url.host;
   std::string const& port_text = proxy ? proxy->port : url.port;
   if (host == "localhost") {
-    // RFC 6761, section 6.3: this machine, also where no file and no server says so. A bare container has no /etc/hosts.
+    // RFC 6761, section 6.3: this machine, even where no file and no server says so. A bare container has no /etc/hosts.
     auto const port = static_cast<unsigned short>(std::stoul(port_text));
     std::array<tcp::endpoint, 2> const here{tcp::endpoint(boost::asio::ip::address_v4::loopback(), port),
                                             tcp::endpoint(boost::asio::ip::address_v6::loopback(), port)};
@@ -199,8 +199,8 @@ inline http::request<http::string_body> make_request(webhook_target const& targe
   return request;
 }
 
-/// Reads the header of an answer into a parser, and leaves what follows it in the buffer. The parser of Beast takes neither lines that end
-/// in LF alone nor a status without a blank behind it, so it is given the header as it should have been.
+/// Reads the header of an answer into a parser, and leaves the bytes behind it in the buffer. The parser of Beast accepts neither lines
+/// that end in LF alone nor a status without a blank behind it, so it gets a corrected header.
 template <class Stream, class Parser>
 task<> read_header(std::shared_ptr<webhook_call> call, Stream& stream, boost::beast::flat_buffer& buffer, Parser& parser,
                    boost::system::error_code& failed) {
@@ -228,7 +228,7 @@ task<> read_header(std::shared_ptr<webhook_call> call, Stream& stream, boost::be
   parser.put(boost::asio::buffer(header), failed);
 }
 
-/// Reads an answer to its end, or as much of its body as is worth keeping. `failed` is set when not even its header came.
+/// Reads an answer to its end, or as much of its body as is worth keeping. `failed` is set when not even the header arrived.
 template <class Stream>
 task<> read_answer(std::shared_ptr<webhook_call> call, Stream& stream, webhook_answer& answer, boost::system::error_code& failed) {
   boost::beast::flat_buffer buffer;
@@ -242,7 +242,7 @@ task<> read_answer(std::shared_ptr<webhook_call> call, Stream& stream, webhook_a
     if (failed) co_return;
     answer.header = parser.get().base();
     informational = answer.header.result_int() / 100 == 1;
-    // RFC 9112, 6.3: then the body lasts as long as the connection.
+    // RFC 9112, 6.3: then the body ends with the connection.
     bool const is_endless = !informational && parser.need_eof();
     if (!informational)
       call->answering = " while it answered " + std::to_string(answer.header.result_int()) +
@@ -256,7 +256,7 @@ task<> read_answer(std::shared_ptr<webhook_call> call, Stream& stream, webhook_a
       answer.body.append(chunk.data(), chunk.size() - parser.get().body().size);
       if (failed == http::error::need_buffer) failed.clear();
     }
-    // Without a length the end of the connection ends the body, and few servers say goodbye in TLS.
+    // Without a length the end of the connection ends the body, and few servers close TLS properly.
     bool const ended = parser.need_eof() && failed == boost::asio::ssl::error::stream_truncated;
     if (!ended) answer.broke_off = failed;
     answer.is_endless = is_endless && failed == boost::beast::error::timeout;
@@ -265,7 +265,7 @@ task<> read_answer(std::shared_ptr<webhook_call> call, Stream& stream, webhook_a
   }
 }
 
-/// Sends the request over a stream that is ready, and reads the answer.
+/// Sends the request over a ready stream, and reads the answer.
 template <class Stream>
 task<> exchange(std::shared_ptr<webhook_call> call, Stream& stream, webhook_answer& answer) {
   boost::system::error_code unsent, unread;
@@ -276,7 +276,7 @@ task<> exchange(std::shared_ptr<webhook_call> call, Stream& stream, webhook_answ
   co_await http::async_write(stream, request, token);
   call->check_stop();
   if (unsent == boost::beast::error::timeout) call->check(unsent, condition::connection_lost, {}, "the request could not be sent");
-  // Also when the request did not go out whole: a server may refuse it before its end.
+  // Even when the request was not sent whole: a server may refuse it before its end.
   co_await read_answer(call, stream, answer, unread);
   if (!unread) co_return;
   if (unsent) call->check(unsent, condition::connection_lost, "the request could not be sent", {});
@@ -287,7 +287,7 @@ task<> exchange(std::shared_ptr<webhook_call> call, Stream& stream, webhook_answ
   call->check(unread, condition::connection_lost, not_http ? "the answer is not HTTP" : "no answer", "no answer");
 }
 
-/// What a stop has to end, for as long as there is something.
+/// Registers a part that a stop has to end, for the lifetime of this object.
 template <class Part>
 class in_use {
  public:
@@ -312,7 +312,7 @@ task<> connect(std::shared_ptr<webhook_call> call) {
   call->check(failed, condition::connection_failed, to, to);
 }
 
-/// Has the proxy connect to the host of the URL.
+/// Asks the proxy for a tunnel to the host of the URL.
 template <class = void>
 task<> open_tunnel(std::shared_ptr<webhook_call> call) {
   auto const& target = *call->target;
@@ -340,7 +340,7 @@ task<> open_tunnel(std::shared_ptr<webhook_call> call) {
 
 using tls_stream = boost::asio::ssl::stream<boost::beast::tcp_stream>;
 
-/// Asks for the certificate of the host in the URL. OpenSSL checks the name itself, so that it can say what was wrong.
+/// Demands the certificate of the host in the URL. OpenSSL checks the name itself, so that it can report the mismatch.
 inline void expect_host(tls_stream& stream, std::string const& host) {
   boost::system::error_code not_an_address;
   boost::asio::ip::make_address(host, not_an_address);
@@ -349,7 +349,7 @@ inline void expect_host(tls_stream& stream, std::string const& host) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(handle), host.c_str());
     return;
   }
-  // The name in the subject has not counted for long (RFC 9110, 4.3.4): a certificate without a subjectAltName is for no host.
+  // The name in the subject has not counted for long (RFC 9110, 4.3.4): a certificate without a subjectAltName is valid for no host.
   SSL_set_hostflags(handle, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   SSL_set1_host(handle, host.c_str());
   SSL_ctrl(handle, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()));
@@ -359,7 +359,7 @@ template <class = void>
 task<> handshake(std::shared_ptr<webhook_call> call, tls_stream& stream) {
   boost::system::error_code failed;
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
-  // What is wrong with a certificate is known while it is looked at, and forgotten with the handshake.
+  // The fault of a certificate is known during its verification, and lost after the handshake.
   bool has_names = true;
   boost::system::error_code ignored;
   auto const look = [&has_names](bool good, boost::asio::ssl::verify_context& seen) {
@@ -389,7 +389,7 @@ inline void check_status(webhook_plan const& plan, http::response_header<> const
   std::string what = plan.name() + " answered " + std::to_string(status);
   auto const reason = answer.reason().empty() ? http::obsolete_reason(answer.result()) : answer.reason();
   if (!reason.empty()) what += " " + one_line(std::string_view(reason.data(), reason.size()), 60);
-  if (status == 304) throw permanent_failure(what);  // of a request that was not conditional
+  if (status == 304) throw permanent_failure(what);  // answer to a request that was not conditional
   if (status / 100 == 3) {
     auto const location = answer[http::field::location];
     std::string_view const to(location.data(), location.size());
@@ -408,7 +408,7 @@ inline void check_status(webhook_plan const& plan, http::response_header<> const
   throw permanent_failure(what);
 }
 
-/// On a strand, with cancellation off.
+/// Runs on a strand, with cancellation disabled.
 template <class = void>
 task<> call_webhook(std::shared_ptr<webhook_target const> target, job_context& job) {
   auto const strand = co_await boost::asio::this_coro::executor;
@@ -441,7 +441,7 @@ task<> call_webhook(std::shared_ptr<webhook_target const> target, job_context& j
 
 template <class = void>
 task<> run_webhook(std::shared_ptr<webhook_target const> target, job_context& job) {
-  // The stop token ends the call; cancellation at an await would hide why.
+  // The stop token ends the call; cancellation at an await would hide the reason.
   co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   if (job.stop_requested()) throw stopped(job, target->name() + " was not called");
   if (int const lack = lack_of_descriptors(); lack != 0)
@@ -456,30 +456,32 @@ task<> run_webhook(std::shared_ptr<webhook_target const> target, job_context& jo
 
 /// A handler that makes an HTTP request. Needs OpenSSL.
 ///
-/// The body is the payload, with `Content-Type: application/json`, or what `options.body` makes of it: `{{payload}}` stands for the
-/// payload; `{{payload.NAME}}` for a field at its top; `{{type}}`, `{{job_id}}`, `{{attempt}}`, `{{schedule}}`, `{{planned_at}}`,
-/// `{{node}}` and `{{epoch}}` for facts of the job. They are inserted as inside a JSON string (`{"text": "{{payload.text}}"}`), arrays
-/// and objects as JSON, what there is none of as nothing. The same facts are in the headers `Visor-Job-Id`, `Visor-Attempt`,
-/// `Visor-Node`, `Visor-Epoch` and, for a job of a schedule, `Visor-Schedule` and `Visor-Planned-At`, percent-encoded where they are
-/// not visible ASCII. A job that is tried again sends the same `Visor-Job-Id`, by which the other side can tell.
+/// The body is the payload, with `Content-Type: application/json`, or the result of the template `options.body`. In that, `{{payload}}`
+/// stands for the payload and `{{payload.NAME}}` for a field at its top. `{{type}}`, `{{job_id}}`, `{{attempt}}`, `{{schedule}}`,
+/// `{{planned_at}}`, `{{node}}`, `{{fence}}` and `{{epoch}}` stand for facts of the job. They are inserted as inside a JSON string
+/// (`{"text": "{{payload.text}}"}`), arrays and objects as JSON, and absent values as nothing.
+///
+/// The headers `Visor-Job-Id`, `Visor-Attempt`, `Visor-Node`, `Visor-Fence`, `Visor-Epoch` and, for a job of a schedule, `Visor-Schedule`
+/// and `Visor-Planned-At` carry the same facts, percent-encoded where they are not visible ASCII. A retry sends the same `Visor-Job-Id`, so
+/// the receiver can use it as an idempotency key.
 ///
 /// Over HTTPS, TLS 1.2 or newer, the certificate must be valid, trusted, and for the host of the URL, by its subjectAltName.
 ///
 /// The call goes through the proxy that `http_proxy` (for `http://`) or `https_proxy` or `HTTPS_PROXY` (for `https://`) name in the
 /// environment when the handler is made, unless `no_proxy` or `NO_PROXY` names the host.
 ///
-/// Status 2xx is success. 408, 425, 429, 5xx, and everything that kept an answer from coming, is a failure that is tried again; where 429
-/// or 503 come with a `Retry-After`, not before that time, an hour at most (`retry_later`). Other 4xx, 304, and redirects, which are not
-/// followed, end the job (`permanent_failure`). Up to 1 MiB of
-/// the answer's body becomes the attempt's output; values of our headers that come back in it are hidden.
+/// Status 2xx is success. 408, 425, 429, 5xx, and any failure to get an answer are failures that are retried. With a `Retry-After`, 429 and
+/// 503 are retried not before that time, an hour at most (`retry_later`). Other 4xx, 304, and redirects, which are not followed, end the
+/// job (`permanent_failure`). Up to 1 MiB of the answer's body becomes the attempt's output; values of our headers are masked in it.
 ///
 /// A request that is not sent because this node has no descriptors left is `not_started`, and no attempt is counted.
 ///
 /// When the job is asked to stop, the connection is closed and the handler throws `timeout`, `lease_lost` or `cancelled`. Errors name
 /// scheme, host and port of the URL only, since the rest of it and the headers may be secret.
 ///
-/// \param options what to call; checked here
+/// \param options the request to make; checked here
 /// \throws visor::error `invalid_argument` that names the field
+///
 /// Thread-safe: one handler may run any number of jobs at the same time.
 template <class = void>
 handler webhook(webhook_options options) {

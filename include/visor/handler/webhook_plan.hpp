@@ -29,12 +29,12 @@ namespace visor {
 struct webhook_options {
   std::string method = "POST";  ///< GET, POST, PUT, PATCH or DELETE
   std::string url;              ///< absolute, `https` or `http`, without user and password
-  /// Sent as they are. `Content-Type` and `User-Agent` replace ours; `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and
-  /// names that start with `Visor-` are refused.
+  /// Sent unchanged. `Content-Type` and `User-Agent` replace ours; `Host`, `Content-Length`, `Transfer-Encoding`, `Connection` and names
+  /// that start with `Visor-` are refused.
   std::map<std::string, secret> headers;
-  /// A template, see `webhook`; none: the payload, but for GET, which then has no body.
+  /// A template, see `webhook`; none: the payload, except for GET, which then has no body.
   std::optional<std::string> body;
-  std::string ca_file;                               ///< certificates in PEM form that are trusted; empty: those of the system
+  std::string ca_file;                               ///< trusted certificates in PEM form; empty: those of the system
   duration stage_timeout{std::chrono::seconds{30}};  ///< for each of: name, connection, TLS, sending, answer; 1 ms to 1 h
 
   webhook_options() = default;
@@ -69,7 +69,7 @@ struct url_parts {
     port = colon == authority.npos ? (tls ? "443" : "80") : authority.substr(colon + 1);
   }
 
-  /// What may be shown of it: paths and queries hold tokens.
+  /// Returns the part of the URL that may be shown: paths and queries hold tokens.
   std::string origin() const { return (tls ? "https://" : "http://") + authority; }
 };
 
@@ -80,7 +80,7 @@ inline bool same_header(std::string_view a, std::string_view b) noexcept {
   });
 }
 
-/// What keeps a header from being sent; empty if nothing does.
+/// Returns the reason why a header cannot be sent; empty if there is none.
 inline std::string header_fault(std::string_view name, std::string_view value) {
   bool const token = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -97,7 +97,7 @@ inline std::string header_fault(std::string_view name, std::string_view value) {
 
 }  // namespace detail
 
-/// Everything that is wrong with these options, but for the file of certificates.
+/// Returns all faults of these options, except for the file of certificates.
 inline std::vector<option_fault> check_options(webhook_options const& options) {
   std::vector<option_fault> faults;
   static constexpr std::array<std::string_view, 5> methods{"GET", "POST", "PUT", "PATCH", "DELETE"};
@@ -122,7 +122,7 @@ inline std::vector<option_fault> check_options(webhook_options const& options) {
 
 namespace detail {
 
-/// A webhook made ready once, for all of its runs. Never changed afterwards.
+/// A webhook prepared once, for all of its runs. Immutable.
 class webhook_plan {
  public:
   /// \throws visor::error `invalid_argument`
@@ -140,7 +140,7 @@ class webhook_plan {
     return job.payload();
   }
 
-  /// `Visor-Job-Id` and so on. A value is visible ASCII and spaces; other bytes and `%` are percent-encoded.
+  /// `Visor-Job-Id` and so on. A value consists of visible ASCII and spaces; other bytes and `%` are percent-encoded.
   static std::vector<std::pair<std::string, std::string>> context_headers(job_context const& job) {
     std::vector<std::pair<std::string, std::string>> headers;
     for (auto const& field : context_fields) {
@@ -165,7 +165,7 @@ class webhook_plan {
     return headers;
   }
 
-  /// Text of the other side, without the values of our headers, should it send them back.
+  /// Masks the values of our headers in text of the server, in case it sends them back.
   std::string redact(std::string text) const {
     auto const hide_long = [&text](std::string_view value) {
       if (value.size() >= 4) hide(text, value);

@@ -21,8 +21,8 @@ task<> run_write_text(job_context& job) {
 
 }  // namespace detail
 
-/// A handler that writes the field `text` of the payload to the attempt's output: what a schedule without a workflow does. Other
-/// fields are not looked at; a payload without that field ends the job without another attempt.
+/// A handler that writes the field `text` of the payload to the attempt's output: the default of a schedule without a workflow. Other
+/// fields are ignored; a payload without that field ends the job without another attempt.
 template <class = void>
 handler write_text() {
   return [](job_context& job) { return detail::run_write_text(job); };

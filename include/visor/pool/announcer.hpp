@@ -9,25 +9,25 @@
 
 namespace visor::detail {
 
-/// Decides which of the transactions of one process tell others that there is something to do. Where many commit one after the other the
-/// first says so itself, and one word stands for those that come within a moment behind it: telling costs others as much as a commit, and
-/// on PostgreSQL those who tell commit one after the other.
+/// Coalesces the notifications that the transactions of one process send to other nodes. When many transactions commit one after the other,
+/// the first sends its own notification. A single later one covers all transactions that commit within `interval` after it. A notification
+/// costs the other nodes as much as a commit, and PostgreSQL serializes the commits of transactions that notify.
 ///
-/// What is owed is said even if the first one was rolled back. Thread-safe. O(1).
+/// A pending notification is sent even if the first transaction was rolled back. Thread-safe. O(1).
 class announcer {
  public:
   using instant = std::chrono::steady_clock::time_point;
 
-  /// How long others may wait to hear of a commit.
+  /// The longest delay of a pending notification.
   static constexpr std::chrono::milliseconds interval{5};
 
-  /// \param on_debt called, without a lock, by whoever makes the first debt
+  /// \param on_debt called, without a lock, by the first transaction that leaves a notification pending
   void on_debt(std::function<void()> on_debt) {
     std::scoped_lock const lock(mutex_);
     on_debt_ = std::move(on_debt);
   }
 
-  /// Whether a transaction shall tell of itself. Otherwise it owes it, once it is committed.
+  /// True when a transaction sends its own notification. Otherwise its caller calls `owe()` after the commit.
   bool takes_turn(instant now) {
     std::scoped_lock const lock(mutex_);
     if (last_ && now - *last_ < interval) return false;
@@ -44,7 +44,7 @@ class announcer {
     if (first) first();
   }
 
-  /// Whether something is owed, which the caller then has to say.
+  /// Takes the pending notification. True when there was one, which the caller then has to send.
   bool take_debt(instant now) {
     std::scoped_lock const lock(mutex_);
     if (is_owed_) last_ = now;

@@ -19,28 +19,28 @@
 
 namespace visor {
 
-/// In what state a connection is when it is given back.
+/// The state of a connection when it is released.
 ///
-/// - `clean`: as it was when it was made: the next one may have it.
+/// - `clean`: as it was when it was made: the next caller may have it.
 /// - `dirty`: its session was changed, or a transaction is open: it is reset first.
-/// - `broken`: it cannot be used any more, or something that was begun on it has not ended: it is closed.
+/// - `broken`: it is unusable, or an operation on it has not ended: it is closed.
 enum class connection_state { clean, dirty, broken };
 
-/// What a caller wants a connection for.
+/// The purpose for which a caller acquires a connection.
 ///
-/// - `work`: anything; for a short time.
-/// - `beat`: a heartbeat, on which everything else depends. It goes before all others. From the first of them on, one connection of two or
-///   more is kept free of other purposes, so that nobody who holds connections can starve it.
-/// - `listening`: to hear of others' commits, for as long as the pool lives. Whoever has it is interrupted when it is to be given back:
-///   when it is evicted, and at the end.
+/// - `work`: any operation, for a short time.
+/// - `beat`: a heartbeat, on which everything else depends. It goes before all others. From the first heartbeat on, a pool of two or more
+///   connections keeps one free of other purposes, so that other holders cannot starve heartbeats.
+/// - `listening`: receives notifications of others' commits, for as long as the pool lives. Its holder is interrupted when the pool wants
+///   the connection back: when it is evicted, and at shutdown.
 enum class connection_purpose : std::uint8_t { work, beat, listening };
 
 }  // namespace visor
 
 namespace visor::detail {
 
-/// Every decision of a pool, without connections, threads or time of its own: it is told what happened and when, and says what is to be
-/// done. `pool.hpp` does it. Times are `elapsed()` of a clock. Not thread-safe.
+/// The state machine of a pool, without connections, threads or time of its own: it receives events with their time and returns actions.
+/// `pool.hpp` carries them out. Times are `elapsed()` of a clock. Not thread-safe.
 ///
 /// A connection is a number below `max`. It is in one of seven states, and all but the first count towards `max`:
 ///
@@ -48,25 +48,25 @@ namespace visor::detail {
 ///                             idle <-> asked (does it still answer?)
 ///     any -> closing -> absent
 ///
-/// Callers wait in one queue, heartbeats before all others, and otherwise in the order in which they came. Nobody is promised a certain
-/// connection: what becomes available goes to the first in the queue, so that giving up, running out of time and failing connections need
-/// no rules about each other.
+/// Callers wait in one queue: heartbeats first, then all others in the order of arrival. No caller is promised a certain connection: an
+/// available connection goes to the first in the queue. Cancelled waits, timeouts and failed connects therefore need no rules about each
+/// other.
 class pool_core {
  public:
   using slot = std::uint32_t;
   using ticket = std::uint64_t;
 
-  /// What is to be done. Those with a slot are answered by the event of the same name.
+  /// An action for the owner of the core. An action with a slot is answered by the event of the same name.
   struct action {
     enum class kind {
       connect,    ///< a slot: answered by `connected` or `connect_failed`
       ask,        ///< a slot: answered by `asked`
       reset,      ///< a slot: answered by `was_reset`
       close,      ///< a slot, and why: answered by `closed`
-      grant,      ///< a slot and a ticket: the caller has it
+      grant,      ///< a slot and a ticket: the caller gets the connection
       refuse,     ///< a ticket, and why
-      report,     ///< a slot: it is held for longer than the threshold
-      interrupt,  ///< a slot: whoever listens on it is to give it back
+      report,     ///< a slot: it has been held for longer than the threshold
+      interrupt,  ///< a slot: its listening holder has to release it
     };
     enum class refusal { none, timed_out, closed, connect_failed };
 
@@ -85,7 +85,8 @@ class pool_core {
     for (slot i = static_cast<slot>(settings_.max); i-- > 0;) absent_.push_back(i);
   }
 
-  /// A connection at once, if one is there that nobody who waits has a right to. O(1).
+  /// Takes an idle connection at once, unless a waiting caller has a prior right to it. Nothing when the caller has to wait, also for the
+  /// ping of a connection that was idle for long. O(1).
   std::optional<slot> acquire(duration now, connection_purpose why = connection_purpose::work) {
     note(why);
     bool const is_beat = why == connection_purpose::beat;
@@ -104,7 +105,7 @@ class pool_core {
   void turn_away() { ++statistics_.turned_away; }
 
   /// Joins the queue. \pre not closing, not full
-  /// \param impatient refused by the first connect that fails
+  /// \param impatient refused at the first connect that fails
   ticket wait(duration now, duration timeout, bool impatient, connection_purpose why = connection_purpose::work) {
     note(why);
     ticket const mine = why == connection_purpose::beat ? ++last_beat_ : ++last_ticket_;
@@ -115,7 +116,7 @@ class pool_core {
     return mine;
   }
 
-  /// Leaves the queue. False when the caller has an answer already.
+  /// Leaves the queue. False when the caller already has an answer.
   bool give_up(ticket mine) { return waiting_.erase(mine) != 0; }
 
   void connected(slot which, duration now) {
@@ -131,8 +132,9 @@ class pool_core {
     dispatch(now);
   }
 
-  /// \param is_lasting it would fail again: wrong password, no such database. Nobody waits for that to pass, and it is tried ever more
-  /// slowly: servers lock accounts after so many wrong passwords in so many minutes.
+  /// Handles a failed connect.
+  /// \param is_lasting true when a retry would fail too: wrong password, no such database. Callers do not wait for that to pass, and
+  /// retries slow down: servers lock accounts after so many wrong passwords in so many minutes.
   void connect_failed(slot which, bool is_lasting, duration now) {
     ++statistics_.failed_connects;
     become_absent(which);
@@ -167,7 +169,7 @@ class pool_core {
     dispatch(now);
   }
 
-  /// A caller gives a connection back. O(1), but for what others wait for.
+  /// Takes a connection back from its caller. O(1), except for the dispatch to waiting callers.
   void release(slot which, connection_state how, duration now) {
     entry& one = entries_[which];
     if (one.purpose != connection_purpose::beat) --others_;
@@ -185,7 +187,7 @@ class pool_core {
     if (!waiting_.empty() || how == connection_state::broken || one.is == state::closing) dispatch(now);
   }
 
-  /// Does what time demands.
+  /// Handles everything that is due: timeouts, ends of idle time and lifetime, keepalives, leak reports and connects.
   void tick(duration now) {
     wake_at_ = forever;
     if (!suspended_) {
@@ -199,10 +201,10 @@ class pool_core {
     plan_wake();
   }
 
-  /// When `tick` is to be called at the latest.
+  /// The latest time for the next call of `tick`.
   duration wake_at() const { return wake_at_; }
 
-  /// Gives out nothing more until `resume`; callers wait without running out of time.
+  /// Grants nothing more until `resume`; waiting callers do not time out meanwhile.
   void suspend() { suspended_ = true; }
   void resume(duration now) {
     suspended_ = false;
@@ -213,8 +215,8 @@ class pool_core {
     dispatch(now);
   }
 
-  /// Replaces every connection: those that are idle now, the others when they come back; whoever listens is interrupted.
-  /// \param pause before new ones are made
+  /// Replaces every connection: idle ones at once, the others on release; listening holders are interrupted.
+  /// \param pause the time before new connects
   void evict_all(duration now, duration pause = duration{0}) {
     ++generation_;
     refusing_ = false;
@@ -224,13 +226,13 @@ class pool_core {
     dispatch(now);
   }
 
-  /// The same, unless that was done since this connection was made.
+  /// The same, unless all connections were evicted since this one was made.
   void evict_all_as_old_as(slot which, duration now) {
     if (entries_[which].generation == generation_) evict_all(now);
   }
 
-  /// The same for a connection whose server is of no use, such as one that cannot be written. Where even a connection that was just made
-  /// finds that, the next ones are made after a pause: nobody connects again and again to a server that stays so.
+  /// The same after a connection found its server unusable, such as read-only. When even a connection that was just made finds that, new
+  /// connects wait for a pause: the pool does not reconnect in a loop to a server that stays unusable.
   void condemn(slot which, duration now) {
     entry const& one = entries_[which];
     if (one.generation != generation_) return;
@@ -238,7 +240,7 @@ class pool_core {
     evict_all(now, is_new ? std::min(settings_.connect_backoff_cap, longest_pause) : duration{0});
   }
 
-  /// Refuses whoever waits and whoever comes, and closes what is not in use; the rest when it comes back.
+  /// Refuses all waiting and later callers, and closes the connections that are not in use; the others are closed on release.
   void shut_down() {
     closing_ = true;
     suspended_ = false;
@@ -262,7 +264,7 @@ class pool_core {
     return now;
   }
 
-  /// Whether and how long somebody has held a connection for longest.
+  /// The connection that has been held for longest, and for how long, without listening ones; nothing when none is in use.
   std::optional<std::pair<slot, duration>> oldest_in_use(duration now) const {
     std::optional<std::pair<slot, duration>> found;
     for (slot i = 0; i < entries_.size(); ++i)
@@ -275,7 +277,7 @@ class pool_core {
   bool is_in_use(slot which) const { return entries_[which].is == state::in_use; }
   bool was_reported(slot which) const { return entries_[which].is_reported; }
 
-  /// What is to be done since the last call, in order. The caller's vector is emptied and used for the next.
+  /// Takes the actions since the last call, in order. The caller's vector is emptied and reused.
   void take_actions(std::vector<action>& into) {
     into.clear();
     std::swap(into, actions_);
@@ -293,13 +295,13 @@ class pool_core {
     state is = state::absent;
     bool is_reported = false;
     connection_purpose purpose = connection_purpose::work;  // when in use
-    std::uint64_t generation = 0;                           // of the evictions
+    std::uint64_t generation = 0;                           // number of evictions before it was made
     duration made{0};
     std::int64_t uses = 0;
-    duration since{0};     // idle, or in use
-    duration answered{0};  // known to be good
-    duration ask_at{0};    // when idle
-    duration expires{0};   // end of its life
+    duration since{0};     // start of its idle time or of its use
+    duration answered{0};  // last time it was known to be good
+    duration ask_at{0};    // when idle: time of the next ping
+    duration expires{0};   // end of its lifetime
   };
 
   struct caller {
@@ -318,11 +320,11 @@ class pool_core {
     if (why == connection_purpose::beat && settings_.max > 1) reserved_ = 1;
   }
 
-  /// How many of those that wait have heartbeats. They are the first.
+  /// The number of waiting heartbeats, which are first in the queue.
   int beats_waiting() const { return static_cast<int>(std::distance(waiting_.begin(), waiting_.lower_bound(first_ticket))); }
-  /// How many more connections may be given to others than heartbeats.
+  /// The number of connections that may still be granted for other purposes than heartbeats.
   int room() const { return std::max(settings_.max - reserved_ - others_, 0); }
-  /// How many of those that wait may have a connection, as soon as there is one.
+  /// The number of waiting callers that may have a connection as soon as there is one.
   int eligible() const {
     int const beats = beats_waiting();
     return beats + std::min(static_cast<int>(waiting_.size()) - beats, room());
@@ -343,7 +345,7 @@ class pool_core {
   std::int64_t random_between(std::int64_t least, std::int64_t most) {
     return std::uniform_int_distribution<std::int64_t>(least, most)(random_);
   }
-  /// Twice as long each time.
+  /// Doubles with each call.
   duration pause_of_lasting() {
     auto const doublings = std::min(lasting_failures_++, 30);
     duration const longest = std::max<duration>(longest_pause_of_lasting, settings_.connect_backoff_cap);
@@ -394,7 +396,7 @@ class pool_core {
     if (settings_.leak_threshold != duration{0}) wake_by(now + settings_.leak_threshold);
   }
 
-  /// Gives a connection that is good to the first who waits, or keeps it.
+  /// Grants a good connection to the first waiting caller, or keeps it idle.
   void become_available(slot which, duration now) {
     entry& one = entries_[which];
     if (auto const reason = reason_to_close(one, now)) return close(which, *reason);
@@ -403,7 +405,7 @@ class pool_core {
     change(which, state::idle);
     one.answered = now;
     one.ask_at = settings_.keepalive == duration{0} ? forever : now + less_up_to_a_tenth(settings_.keepalive);
-    // One that was asked is idle no less long.
+    // A ping does not reset the idle time.
     auto const place = std::find_if(idle_.rbegin(), idle_.rend(), [&](slot each) { return entries_[each].since <= one.since; });
     idle_.insert(place.base(), which);
     wake_by(std::min(one.expires, one.ask_at));
@@ -436,7 +438,7 @@ class pool_core {
     }
   }
 
-  /// Brings connections to those who wait: the idle ones, asked first where they were idle for long, and new ones.
+  /// Provides connections for the waiting callers: idle ones, with a ping first after a long idle time, and new ones.
   void dispatch(duration now) {
     if (closing_ || suspended_) return;
     while (!idle_.empty() && eligible() > count(state::asked)) {
@@ -455,7 +457,7 @@ class pool_core {
     }
     int const coming = count(state::connecting) + count(state::asked) + count(state::resetting);
     int const wanted = std::max(settings_.least() - live(), eligible() - coming);
-    // After a failure one alone tries, until it succeeds.
+    // After a failure only one connect at a time is tried, until one succeeds.
     int const at_once = failures_ == 0 ? settings_.max_connecting : 1;
     int const more = std::min({wanted, static_cast<int>(absent_.size()), at_once - count(state::connecting)});
     for (int i = 0; i < more; ++i) {
@@ -466,7 +468,7 @@ class pool_core {
     }
   }
 
-  /// Oldest first, since the newest are those that are used again.
+  /// Closes the oldest first, since the newest are reused first.
   void retire_idle(duration now) {
     std::vector<slot> kept;
     std::vector<slot> before;
@@ -513,20 +515,20 @@ class pool_core {
   std::mt19937_64 random_;
   std::vector<entry> entries_;
   std::vector<slot> absent_;
-  std::vector<slot> idle_;            // the newest last
-  std::map<ticket, caller> waiting_;  // in the order of their coming
+  std::vector<slot> idle_;            // newest last
+  std::map<ticket, caller> waiting_;  // in the order of arrival
   std::vector<action> actions_;
   std::array<int, 7> counts_{};
   pool_statistics statistics_;
   std::uint64_t generation_ = 0;
-  static constexpr ticket first_ticket = ticket{1} << 62;  // of others than heartbeats, whose are lower
+  static constexpr ticket first_ticket = ticket{1} << 62;  // tickets of heartbeats are lower
   ticket last_ticket_ = first_ticket;
   ticket last_beat_ = 0;
-  int others_ = 0;    // connections in use, but for those of heartbeats
-  int reserved_ = 0;  // for heartbeats, once there was one
+  int others_ = 0;    // connections in use for other purposes than heartbeats
+  int reserved_ = 0;  // for heartbeats, from the first one on
   int failures_ = 0;
   int lasting_failures_ = 0;
-  bool refusing_ = false;  // until `retry_at_`, since connecting would fail again
+  bool refusing_ = false;  // until `retry_at_`, since a connect would fail again
   bool suspended_ = false;
   bool closing_ = false;
   duration retry_at_{0};

@@ -40,18 +40,18 @@
 
 namespace visor {
 
-/// What a pool asks of connections.
+/// The requirements of a pool on its source of connections.
 ///
 /// - `C::connection`: closes itself, without waiting, in its destructor.
 /// - `connector.connect()`: awaits to a `std::unique_ptr<connection>`; throws `visor::error`.
-/// - `connector.place()`: how messages name the server.
+/// - `connector.place()`: the name of the server in messages.
 /// - `c.state()`: see `connection_state`. It does no I/O.
-/// - `c.ask()`: awaits the server's answer to something that costs it nothing; throws where there is none.
-/// - `c.reset()`: rolls back, and brings the session into its first state; throws where that fails.
-/// - `c.close()`: says goodbye, and awaits nothing for long.
-/// - `c.interrupt()`: ends what runs on the connection, from any thread.
+/// - `c.ask()`: pings the server at no cost for it and awaits its answer; throws when there is none.
+/// - `c.reset()`: rolls back and restores the initial state of the session; throws on failure.
+/// - `c.close()`: closes in an orderly way, without a long wait.
+/// - `c.interrupt()`: interrupts the running operation, from any thread.
 ///
-/// What awaits does so on the executor of the pool, ends early when it is cancelled (terminal), and is the only operation of its
+/// Each awaitable operation runs on the executor of the pool, ends early when it is cancelled (terminal), and is the only operation of its
 /// connection at that time.
 template <class C>
 concept connector = requires(C& connector, typename C::connection& c) {
@@ -64,21 +64,21 @@ concept connector = requires(C& connector, typename C::connection& c) {
   { c.interrupt() } noexcept;
 };
 
-/// Whether connecting again would fail again until somebody changes something: nobody waits for that, and servers lock accounts of those
-/// who try again and again.
+/// True when another connect would fail too until an administrator changes something. Callers do not wait for that, and servers lock
+/// accounts after repeated attempts.
 inline bool is_lasting(condition what) noexcept {
   return what == condition::authentication_failed || what == condition::tls_failed || what == condition::not_found ||
          what == condition::invalid_argument || what == condition::unsupported || what == condition::corrupt;
 }
 
-/// Connections that are made when they are needed, shared by whoever comes, and kept for the next.
+/// A pool of connections that are made on demand, shared by all callers and kept for reuse.
 ///
-/// Callers get connections in the order in which they asked. An idle connection is given out newest first, so that those that are not
-/// needed grow old and are closed. See `connection_purpose` for heartbeats, which never wait behind others, `pool_settings` for the rest,
-/// and `pool_core` for how it is decided.
+/// Callers get connections in the order of their requests. Idle connections are reused newest first, so that surplus ones stay idle and are
+/// closed. See `connection_purpose` for heartbeats, which never wait behind others, `pool_settings` for the options, and `pool_core` for
+/// the decisions.
 ///
-/// Thread-safe. What the pool does by itself (connecting, asking, resetting, closing) it does on its own executor, whose context must
-/// outlive the pool and every handle; callers complete on theirs.
+/// Thread-safe. The pool's own operations (connect, ping, reset, close) run on its executor, whose context must outlive the pool and every
+/// handle; callers complete on their own executors.
 /// \tparam Connector makes connections
 /// \tparam Clock measures time
 template <connector Connector, timekeeper Clock = wall_clock>
@@ -88,7 +88,7 @@ class pool {
  public:
   using connection = typename Connector::connection;
 
-  /// A borrowed connection, which goes back when this is destroyed. It may outlive the pool. Empty after it was moved from.
+  /// A borrowed connection; the destructor releases it. A handle may outlive the pool. Empty after it was moved from.
   class handle {
    public:
     handle() noexcept = default;
@@ -108,21 +108,21 @@ class pool {
     connection& operator*() const noexcept { return *connection_; }
     connection* operator->() const noexcept { return connection_; }
 
-    /// Gives it back before its time.
+    /// Releases the connection early.
     void release() noexcept {
       if (std::exchange(connection_, nullptr) != nullptr) std::exchange(from_, nullptr)->give_back(slot_);
     }
 
-    /// As `pool::evict_all`, unless that was done since this one was made. For one that broke: the others probably did too, and each who
-    /// finds that must not have those replaced that came since.
+    /// Evicts as `pool::evict_all`, unless all connections were evicted since this one was made. For a broken connection: the others
+    /// probably broke too, but a second caller that finds so must not evict the connections that were made since.
     /// \pre it is not empty
     void evict_all() { from_->evict_all_as_old_as(slot_); }
 
-    /// The same for one whose server is of no use, such as one that cannot be written; see `pool_core::condemn`.
+    /// The same for a connection whose server is unusable, such as read-only; see `pool_core::condemn`.
     /// \pre it is not empty
     void condemn() { from_->condemn(slot_); }
 
-    /// Gives it back to be closed, whatever its state.
+    /// Releases the connection to be closed, whatever its state.
     void discard() noexcept {
       if (std::exchange(connection_, nullptr) != nullptr) std::exchange(from_, nullptr)->give_back(slot_, connection_state::broken);
     }
@@ -137,8 +137,8 @@ class pool {
     detail::pool_core::slot slot_ = 0;
   };
 
-  /// Connects to nothing yet, but for `settings.min`.
-  /// \param log is told of connects that fail, of who holds a connection for too long, and of more if the settings say so
+  /// Creates a pool; it connects on demand, except for the first `settings.min` connections.
+  /// \param log receives failed connects, connections held for too long, and more if the settings say so
   /// \throws visor::error `invalid_argument` for a setting out of its range
   pool(boost::asio::any_io_executor executor, pool_settings settings, Connector source, Clock clock = Clock(), log_sink log = {},
        std::uint64_t seed = std::random_device{}())
@@ -150,20 +150,20 @@ class pool {
   pool& operator=(pool const&) = delete;
   ~pool() { shared_->shut_down(); }
 
-  /// A connection that is there at once, and was good a short time ago; otherwise an empty handle. O(1), without waiting.
+  /// Returns an idle connection that was known to be good a short time ago; otherwise an empty handle. O(1), without waiting.
   handle try_acquire(std::source_location where = std::source_location::current(), connection_purpose why = connection_purpose::work) {
     return shared_->try_acquire(where, why);
   }
 
-  /// A connection. Waits for `acquire_timeout` at most. Cancelling (terminal) gives up the place in the queue.
-  /// \param where is told when the connection is held for longer than `leak_threshold`
-  /// \throws visor::error `timeout`, with what all connections are doing and why the last connect failed; `busy` when too many wait
-  ///         already; `closed`; why connecting failed, where it would fail again
+  /// Acquires a connection. Waits for `acquire_timeout` at most. Cancelling (terminal) leaves the queue.
+  /// \param where the holder that the log names when the connection is held for longer than `leak_threshold`
+  /// \throws visor::error `timeout`, with the use of all connections and the cause of the last failed connect; `busy` when too many callers
+  /// wait already; `closed`; the error of a failed connect, if a retry would fail too
   task<handle> acquire(std::source_location where = std::source_location::current(), connection_purpose why = connection_purpose::work) {
     return shared_->acquire(where, false, why);
   }
 
-  /// The same, but the first connect that fails is thrown, whatever it was: for a start that is to fail rather than to wait.
+  /// The same, but throws the error of the first connect that fails, of any kind: for a start that should fail rather than wait.
   task<handle> acquire_or_fail(std::source_location where = std::source_location::current(),
                                connection_purpose why = connection_purpose::work) {
     return shared_->acquire(where, true, why);
@@ -171,23 +171,23 @@ class pool {
 
   pool_statistics statistics() const { return shared_->statistics(); }
 
-  /// Gives out nothing until `resume`: callers wait meanwhile, without running out of time.
+  /// Grants no connection until `resume`; callers wait meanwhile and do not time out.
   void suspend() { shared_->suspend(); }
   void resume() { shared_->resume(); }
 
-  /// Replaces all connections: those that are idle at once, the others when they come back. For new credentials or certificates.
+  /// Replaces all connections: idle ones at once, the others on release. For new credentials or certificates.
   void evict_all() { shared_->evict_all(); }
 
-  /// Refuses whoever waits or comes from now on, gives up connecting, waits for what is in use for `patience` at most, interrupts the
-  /// rest, and closes everything. May be called again; each call waits.
-  /// \return whether everything came back in time
+  /// Closes the pool: refuses waiting and later callers, cancels connects, waits for connections in use for `patience` at most, interrupts
+  /// the rest, and closes everything. May be called again; each call waits.
+  /// \return whether all connections were released in time
   task<bool> close(duration patience) { return shared_->close(patience); }
 
  private:
   std::shared_ptr<shared> shared_;
 };
 
-/// What the pool and its handles share.
+/// The state that the pool and its handles share.
 template <connector Connector, timekeeper Clock>
 class pool<Connector, Clock>::shared : public std::enable_shared_from_this<shared> {
   using core = detail::pool_core;
@@ -273,21 +273,21 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   }
 
  private:
-  /// Who waits, and for whom.
+  /// A waiting caller: its completion, and the holder that messages name.
   struct waiter {
     waiter(handler completion, std::source_location where) : back(std::move(completion)), holder(where) {}
     detail::way_back<handler> back;
     std::source_location holder;
   };
 
-  /// What is at the place of a slot.
+  /// The connection of a slot and its holder.
   struct seat {
     std::unique_ptr<connection> occupant;
     std::source_location holder;
-    boost::asio::cancellation_signal give_up_connecting;  ///< of the strand
+    boost::asio::cancellation_signal give_up_connecting;  ///< used on the strand
   };
 
-  /// One who waits for the end, for as long as that lasts.
+  /// Registers a signal for the end of the pool during its lifetime.
   class ender {
    public:
     ender(std::vector<detail::signal<Clock>*>& among, detail::signal<Clock>& who) : among_(among), who_(who) { among_.push_back(&who_); }
@@ -307,7 +307,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     }
   };
 
-  /// An operation of the store by its name, which tells users more than a place in our source; any other holder by its place.
+  /// Names a holder: an operation of the store by its function, which tells users more than a position in our source; any other by its
+  /// position.
   static std::string text_of(std::source_location const& where) {
     std::string_view const file = where.file_name();
     if (file.ends_with("visor/store/sql/sql_store.hpp")) {
@@ -340,7 +341,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       one->back.go(std::make_exception_ptr(failure), handle());
       return;
     }
-    // The answer may be among the first actions: whoever waits must be known before.
+    // The answer may be among the first actions, so the waiter is registered before they are taken.
     ticket const mine = core_.wait(clock_.elapsed(), settings_.acquire_timeout, impatient, why);
     waiters_.emplace(mine, std::move(one));
     if (cancellation.is_connected())
@@ -380,7 +381,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     return error(condition::timeout, text);
   }
 
-  /// What all connections are doing, and what may help.
+  /// Describes the use of all connections, and a remedy.
   std::string occupation() const {
     auto const now = core_.statistics();
     std::string text = std::to_string(now.in_use) + " of " + std::to_string(settings_.max) + " connections are in use, " +
@@ -393,7 +394,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     return text;
   }
 
-  /// Does what the core says. \param lock is held, and not any more afterwards
+  /// Carries out the actions of the core. \param lock is held on entry and released on return
   void settle(std::unique_lock<std::mutex>& lock) {
     wake_keeper();
     if (!core_.has_actions()) return lock.unlock();
@@ -465,7 +466,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
            std::to_string(now.in_use) + " in use, " + std::to_string(now.idle) + " idle, " + std::to_string(now.waiting) + " callers wait";
   }
 
-  /// On the strand.
+  /// Must be called on the strand.
   static void begin_to_connect(std::shared_ptr<shared> self, slot which) {
     auto& give_up = self->seats_[which].give_up_connecting;
     boost::asio::co_spawn(self->executor_, connect(self, which),
@@ -491,9 +492,9 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     std::unique_lock lock(self->mutex_);
     std::string news;
     if (failure) {
-      // A server that is down for long refuses again and again.
+      // A server that is down for long fails every connect in the same way; only the first is reported.
       bool const is_news = !self->last_failure_ || self->last_failure_->kind() != failure->kind();
-      bool const is_wanted = !self->core_.is_closing();  // else it was given up
+      bool const is_wanted = !self->core_.is_closing();  // else the connect was cancelled
       if (is_wanted && (is_news || self->settings_.log_connections)) news = std::string("cannot connect: ") + failure->what();
       self->last_failure_ = std::move(failure);
       self->core_.connect_failed(which, is_lasting(self->last_failure_->kind()), self->clock_.elapsed());
@@ -505,15 +506,16 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     if (!failure && self->settings_.log_connections) news = self->news_of("made a connection");
     self->settle(lock);
     if (!news.empty()) self->log(level, news);
-    if (self->is_shut_down_) self->keeper_.notify();  // the end waits for the last one
+    if (self->is_shut_down_) self->keeper_.notify();  // the end of the pool waits for the last connect
   }
 
-  /// \return whether the operation succeeded in time
+  /// Runs an operation of a connection for at most `length`.
+  /// \return whether it succeeded in time
   static task<bool> try_within(std::shared_ptr<shared> self, duration length, task<> work) {
     try {
       bool const in_time = co_await detail::within(self->executor_, self->clock_, length, std::move(work));
       co_return in_time;
-    } catch (std::exception const&) {  // the connection goes, and its successor tells what is wrong
+    } catch (std::exception const&) {  // the connection is closed, and the next connect reports the cause
     }
     co_return false;
   }
@@ -547,7 +549,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     self->keeper_.notify();
   }
 
-  /// Does what time demands, until the pool is over.
+  /// Calls `tick` whenever it is due, until the pool is over.
   static task<> keep(std::shared_ptr<shared> self) {
     for (;;) {
       duration wait{0};
@@ -600,7 +602,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     return core_.is_over();
   }
 
-  /// Ends what runs on connections that are still out.
+  /// Interrupts the running operations of connections in use.
   void interrupt_all() {
     std::scoped_lock const lock(mutex_);
     for (slot each = 0; each < seats_.size(); ++each)
@@ -615,16 +617,16 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   [[no_unique_address]] Clock clock_;
   log_sink log_;
 
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   core core_;
   std::vector<seat> seats_;
   std::unordered_map<ticket, std::unique_ptr<waiter>> waiters_;
   std::optional<error> last_failure_;
   duration kept_until_ = duration::max();
 
-  // Of the strand.
+  // Used on the strand.
   detail::signal<Clock> keeper_;
-  std::vector<detail::signal<Clock>*> enders_;  // who waits for the end
+  std::vector<detail::signal<Clock>*> enders_;  // of the callers that wait for the end
   bool is_shut_down_ = false;
 };
 

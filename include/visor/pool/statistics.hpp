@@ -14,11 +14,11 @@
 
 namespace visor {
 
-/// Why a pool closed a connection.
+/// The reason why a pool closed a connection.
 BOOST_DEFINE_ENUM_CLASS(close_reason, broken, unanswered, reset_failed, idle, lifetime, uses, evicted, shutdown)
 
-/// How often something took how long: bucket n counts what took less than 2^n microseconds and not less than half of that. The last
-/// one also has everything longer.
+/// A histogram of durations: bucket n counts those of less than 2^n microseconds and not less than half of that. The last bucket also has
+/// all longer ones.
 class duration_histogram {
  public:
   static constexpr std::size_t buckets = 32;  // up to 36 minutes
@@ -39,24 +39,24 @@ class duration_histogram {
   std::array<std::uint64_t, buckets> counts_{};
 };
 
-/// A pool at one moment, and what it has done so far.
+/// The state of a pool at one moment, and its counters since the start.
 struct pool_statistics {
-  int total = 0;       ///< all connections: the sum of the next five, and of those that are asked whether they still answer
-  int idle = 0;        ///< ready to be given out
-  int in_use = 0;      ///< given out
+  int total = 0;       ///< all connections: the sum of the next five, and of those that await the answer to a ping
+  int idle = 0;        ///< ready for use
+  int in_use = 0;      ///< held by callers
   int connecting = 0;  ///< being made
-  int resetting = 0;   ///< given back, on their way to their first state
+  int resetting = 0;   ///< released, and being reset
   int closing = 0;     ///< being closed
-  int waiting = 0;     ///< callers that wait for one
+  int waiting = 0;     ///< callers in the queue
 
-  std::uint64_t acquired = 0;             ///< given out so far
-  std::uint64_t timed_out = 0;            ///< callers that waited in vain
-  std::uint64_t turned_away = 0;          ///< callers that found `max_waiting` others
-  std::uint64_t connected = 0;            ///< connections made so far
-  std::uint64_t failed_connects = 0;      ///< and attempts that failed
-  std::array<std::uint64_t, 8> closed{};  ///< connections closed so far, by `close_reason`
-  duration_histogram acquire_time;        ///< how long callers waited that got one
-  duration_histogram usage_time;          ///< how long they kept it
+  std::uint64_t acquired = 0;             ///< grants since the start
+  std::uint64_t timed_out = 0;            ///< callers whose wait timed out
+  std::uint64_t turned_away = 0;          ///< callers refused because `max_waiting` others waited
+  std::uint64_t connected = 0;            ///< connections made
+  std::uint64_t failed_connects = 0;      ///< attempts that failed
+  std::array<std::uint64_t, 8> closed{};  ///< connections closed, by `close_reason`
+  duration_histogram acquire_time;        ///< waiting time of callers that got a connection
+  duration_histogram usage_time;          ///< time that they held it
 };
 
 }  // namespace visor

@@ -9,14 +9,14 @@
 
 namespace visor {
 
-/// How much of one job type may go on in the whole cluster. 0: any number. What runs is what was claimed and has not ended; a rate counts
-/// claims, also those for a repetition.
+/// The limits of one job type over the whole cluster; 0 is no limit. A job is running from its claim to its end. A rate counts claims,
+/// including those for a retry.
 struct job_limits {
   int concurrency = 0;                    ///< jobs that run at the same time
-  int key_concurrency = 0;                ///< the same, of those that were added with one key
-  int rate = 0;                           ///< jobs that start in any `per`
-  int key_rate = 0;                       ///< the same, of those that were added with one key
-  duration per{std::chrono::minutes{1}};  ///< 1 ms to 24 h
+  int key_concurrency = 0;                ///< the same for jobs that were added with one key
+  int rate = 0;                           ///< jobs that start within any `per`
+  int key_rate = 0;                       ///< the same for jobs that were added with one key
+  duration per{std::chrono::minutes{1}};  ///< the window of both rates; 1 ms to 24 h
   job_limits() = default;
 
   bool any() const noexcept { return concurrency > 0 || rate > 0 || any_by_key(); }

@@ -16,37 +16,38 @@
 
 namespace visor {
 
-/// One queue as a node serves it.
+/// One queue that a node serves.
 struct queue_settings {
   std::string name = "default";
   int slots = 10;  ///< jobs of this queue that this node runs at the same time; 1 to 100,000
   queue_settings() = default;
   queue_settings(std::string called, int most) : name(std::move(called)), slots(most) {}
 
-  /// How many jobs a node claims at a time. Of many slots it is the half, so that the jobs of one half run while what came of the other
-  /// half is written and the next are claimed. Of few it is all of them: a transaction more takes longer than what the handlers of so few
-  /// jobs win, if these do nothing (more than half a millisecond on PostgreSQL, and two microseconds a job: docs/performance.md).
+  /// The largest number of jobs that one claim takes. With many slots it is half of them: one half runs while the results of the other half
+  /// are written and the next jobs are claimed. With few slots it is all of them. There, one more transaction costs more time than the
+  /// overlap saves with handlers that do nothing. It costs more than half a millisecond on PostgreSQL, against two microseconds a job
+  /// (docs/performance.md).
   int claim_size() const { return slots < 400 ? slots : slots / 2; }
 
   friend bool operator==(queue_settings const&, queue_settings const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(queue_settings, (), (name, slots))
 
-/// How a node behaves. `check()` names the field that is out of range.
+/// The settings of one node. `check()` names the field that is out of range.
 struct node_settings {
   std::string name;                                         ///< unique among the nodes of a store; empty: made of host and process id
   bool exclusive = true;                                    ///< the only node of its store; always so on SQLite and memory
-  duration lease_ttl{std::chrono::seconds{60}};             ///< after so long without a heartbeat others take its jobs; 1 s to 1 h
-  duration heartbeat_interval{std::chrono::seconds{15}};    ///< at most a half of `lease_ttl`
-  duration poll_interval{std::chrono::seconds{2}};          ///< looks for work of others at least so often; 10 ms to 1 h
-  duration completion_delay{std::chrono::milliseconds{2}};  ///< results are gathered for so long; 0 to 1 s
-  duration drain_timeout{std::chrono::seconds{30}};         ///< how long shutdown lets handlers finish; 0 to 24 h
-  duration stop_grace{std::chrono::seconds{5}};             ///< how long a handler that was told to stop is waited for; 0 to 1 h
+  duration lease_ttl{std::chrono::seconds{60}};             ///< after so long without a heartbeat, others take its jobs; 1 s to 1 h
+  duration heartbeat_interval{std::chrono::seconds{15}};    ///< 10 ms to half of `lease_ttl`
+  duration poll_interval{std::chrono::seconds{2}};          ///< longest pause between looks for work of others; 10 ms to 1 h
+  duration completion_delay{std::chrono::milliseconds{2}};  ///< how long results wait to share a transaction; 0 to 1 s
+  duration drain_timeout{std::chrono::seconds{30}};         ///< time that handlers get to finish at shutdown; 0 to 24 h
+  duration stop_grace{std::chrono::seconds{5}};             ///< how long to wait for a handler that was told to stop; 0 to 1 h
   std::vector<queue_settings> queues{queue_settings()};
-  std::vector<std::string> capabilities;           ///< what jobs can need that this node has, such as `gpu`; at most 16
-  std::size_t output_limit = 64 * 1024;            ///< bytes of output kept of an attempt; at most 16 MiB
+  std::vector<std::string> capabilities;           ///< of this node, such as `gpu`, for jobs that need them; at most 16
+  std::size_t output_limit = 64 * 1024;            ///< bytes kept of an attempt's output; at most 16 MiB
   std::size_t payload_limit = json_limits::bytes;  ///< bytes of a payload that this program adds; 1 KiB to 16 MiB
-  int threads = 0;                                 ///< for handlers that are plain functions; 0: as many as there are slots, at most 64
+  int threads = 0;                                 ///< for handlers that are plain functions; 0: one for each slot, at most 64
   node_settings() = default;
   friend bool operator==(node_settings const&, node_settings const&) = default;
 

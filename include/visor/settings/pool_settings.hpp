@@ -15,34 +15,34 @@
 
 namespace visor {
 
-/// How a pool keeps its connections. `check()` names the field that is out of range; nothing is repaired silently.
+/// The settings of a connection pool. `check()` names the field that is out of range; nothing is repaired silently.
 ///
-/// Lengths of time are measured by a steady clock. Zero says "never" or "no limit" only where that is written.
+/// A steady clock measures durations. Zero means "never" or "no limit" only where that is written.
 struct pool_settings {
-  /// Connections kept open even when idle; 0 to `max`. 0: after `idle_timeout` nothing is left open, not even a connection that listens.
-  /// Unset: the same, but that one stays.
+  /// Connections kept open even when idle; 0 to `max`. With 0, `idle_timeout` closes every idle connection, including the one that listens.
+  /// Unset: the same, but the listening connection stays.
   std::optional<int> min;
-  /// At most so many connections, of all kinds, those counted that are being made or closed; 1 to 10000. Below 3 none listens; of 2 or more
-  /// one is kept free for heartbeats, once there was one.
+  /// Maximum number of connections of all kinds, including those being opened or closed; 1 to 10000. Below 3, no connection listens. From 2
+  /// on, one is reserved for heartbeats once the first heartbeat has asked for one.
   int max = 10;
-  int max_idle = 10'000;                                    ///< one that comes back to so many idle ones is closed; `min` to 10000
+  int max_idle = 10'000;                                    ///< idle ones kept; one that is returned beyond this is closed; `min` to 10000
   duration acquire_timeout{std::chrono::seconds{5}};        ///< how long to wait for a connection; 1 ms to 1 h
-  int max_waiting = 10'000;                                 ///< more callers than this do not wait but fail at once; 1 to 1000000
-  duration idle_timeout{std::chrono::seconds{30}};          ///< above `min`, one that was idle so long is closed; 0: never; else 1 s to 1 d
-  duration max_lifetime{std::chrono::minutes{20}};          ///< less up to a tenth, at random; 0: no limit; else 10 s to 30 d
-  std::int64_t max_uses = 0;                                ///< closed after so many; 0: no limit
-  duration keepalive{std::chrono::minutes{2}};              ///< an idle one is asked so often; 0: never; else 1 s up, below `max_lifetime`
-  duration validation_window{std::chrono::seconds{30}};     ///< idle longer than this, it is asked before it is given out; 0 to 1 h
-  duration validation_timeout{std::chrono::seconds{2}};     ///< for the answer; 10 ms to `acquire_timeout`
+  int max_waiting = 10'000;                                 ///< callers that may wait; further ones fail at once; 1 to 1000000
+  duration idle_timeout{std::chrono::seconds{30}};          ///< idle time that closes those above `min`; 0: never; else 1 s to 1 d
+  duration max_lifetime{std::chrono::minutes{20}};          ///< shortened at random by up to a tenth; 0: no limit; else 10 s to 30 d
+  std::int64_t max_uses = 0;                                ///< a connection is closed after so many uses; 0: no limit
+  duration keepalive{std::chrono::minutes{2}};              ///< interval of pings while idle; 0: never; else 1 s to `max_lifetime`
+  duration validation_window{std::chrono::seconds{30}};     ///< one that was idle longer is pinged before use; 0 to 1 h
+  duration validation_timeout{std::chrono::seconds{2}};     ///< for the reply to a ping; 10 ms to `acquire_timeout`
   duration connect_timeout{std::chrono::seconds{10}};       ///< 10 ms to 10 min
-  int max_connecting = 4;                                   ///< so many are made at the same time; 1 to 100
-  duration connect_backoff{std::chrono::milliseconds{50}};  ///< after a first failure up to this, then twice that; 1 ms to 1 min
-  /// And never more; `connect_backoff` to 10 min. After a wrong password and the like so long at first, then twice as long each time, up to
-  /// 5 min.
+  int max_connecting = 4;                                   ///< connections being opened at the same time; 1 to 100
+  duration connect_backoff{std::chrono::milliseconds{50}};  ///< longest pause after a first failure, then doubled; 1 ms to 1 min
+  /// The longest pause between attempts to connect; `connect_backoff` to 10 min. After a refusal such as a wrong password, the first pause
+  /// has this length, and each further one is twice as long, up to 5 min.
   duration connect_backoff_cap{std::chrono::seconds{2}};
-  duration reset_timeout{std::chrono::seconds{2}};  ///< to bring one into its first state again; 10 ms to 1 min
-  duration leak_threshold{0};                       ///< held longer than this, its holder is logged; 0: never; else 1 s up
-  bool log_connections = false;                     ///< each that is made, closed or refused is logged, and how many there are
+  duration reset_timeout{std::chrono::seconds{2}};  ///< to restore a connection's initial state; 10 ms to 1 min
+  duration leak_threshold{0};                       ///< one held longer has its holder logged; 0: never; else 1 s to 30 d
+  bool log_connections = false;                     ///< logs each one that is opened, closed or refused, with their number
 
   pool_settings() = default;
   friend bool operator==(pool_settings const&, pool_settings const&) = default;
@@ -57,7 +57,7 @@ struct pool_settings {
     fault(char const* name, std::string given, std::string range) : field(name), value(std::move(given)), allowed(std::move(range)) {}
   };
 
-  /// Every one; this is the only list of the ranges.
+  /// All fields that are out of range; this is the only list of the ranges.
   std::vector<fault> faults() const {
     using namespace std::chrono_literals;
     std::vector<fault> found;
@@ -81,7 +81,7 @@ struct pool_settings {
     return found;
   }
 
-  /// \throws visor::error `invalid_argument` that names the first field out of its range, and what is allowed
+  /// \throws visor::error `invalid_argument` that names the first field out of its range, and the allowed range
   void check() const {
     if (auto const found = faults(); !found.empty())
       throw error(condition::invalid_argument,

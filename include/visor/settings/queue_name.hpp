@@ -10,21 +10,21 @@
 #include <string>
 #include <string_view>
 
-/// Where jobs wait. What not every node can take, or not at any time, waits in a queue of its own beside the one that it was given, so that
-/// whoever takes from the front does not have to pass over it: `default+gpu` needs a capability, `default*mail` has limits, and
-/// `default*mail*customer 7` has limits of its key too. The slots of a node for a queue are for all of these.
+/// The names of queues, and of the lanes beside them. Some jobs cannot be taken by every node, or at any time. They wait in a lane of their
+/// own, so that claims need not pass over them at the head of the queue. In `default+gpu` the jobs need a capability, in `default*mail`
+/// they have limits, and in `default*mail*customer 7` also limits of their key. A node's slots for a queue are shared by all of its lanes.
 namespace visor {
 
-/// Whether a name can be that of a queue or a capability: these stand together in texts, with `+`, `*`, `,` and `:` between.
+/// Whether a name can be that of a queue or a capability. Texts list these with `+`, `*`, `,` and `:` as separators.
 inline bool is_queue_name(std::string_view name) { return name.find_first_of("+*,:") == std::string_view::npos; }
 
-/// Bytes of a job's key.
+/// The longest key of a job, in bytes.
 inline constexpr std::size_t longest_job_key = 100;
 
-/// The name of the queue where a job waits.
+/// Returns the name of the queue where a job waits.
 /// \param limits of its type; the type and the key only matter where there are any
-/// \param key of the job: jobs of one type that are limited together; empty: none; at most 100 bytes
-/// \throws visor::error `invalid_argument` for a longer key
+/// \param key of the job: jobs of one type and key are limited together; empty: none; at most 100 bytes
+/// \throws visor::error `invalid_argument` for a longer key, or for one that ends with a blank
 inline std::string queue_of(std::string_view queue, std::string_view capability, job_limits const& limits = job_limits(),
                             std::string_view type = {}, std::string_view key = {}) {
   if (key.size() > longest_job_key)
@@ -38,7 +38,7 @@ inline std::string queue_of(std::string_view queue, std::string_view capability,
   return name;
 }
 
-/// The parts of such a name. They refer to it.
+/// The parts of a queue's name. They refer to that name's text, which must outlive them.
 struct queue_name {
   std::string_view queue;
   std::string_view capability;
@@ -61,10 +61,11 @@ struct queue_name {
   bool is_limited() const noexcept { return !type.empty(); }
 };
 
-/// The lane of a job type beside a queue, which may name a capability: where its jobs wait that some node has claimed and does not know.
+/// The lane of a job type beside a queue; the queue may name a capability. Jobs of this type wait there after a node that does not know the
+/// type has claimed them.
 inline std::string lane_of(std::string_view queue, std::string_view type) { return std::string(queue).append("*").append(type); }
 
-/// The names of the queues of one limited type that have a key: all that lie between these two.
+/// The bounds of the names of one limited type's queues that have a key: all of them lie between these two.
 inline std::string before_keys(std::string const& limited_queue) { return limited_queue + "*"; }
 inline std::string behind_keys(std::string const& limited_queue) { return limited_queue + "+"; }
 

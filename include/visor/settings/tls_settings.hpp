@@ -13,12 +13,12 @@
 
 namespace visor {
 
-/// How a connection is protected. Each means the same with every database, and none falls back to another.
+/// How a connection is protected. Each mode means the same with every database, and none falls back to another.
 ///
-/// - `disable`: not at all.
-/// - `require`: encrypted, to whomever it is that answers.
-/// - `verify_ca`: to a server whose certificate comes from an authority that is trusted.
-/// - `verify_full`: and which bears the name that was connected to.
+/// - `disable`: no encryption.
+/// - `require`: encrypted; the server is not verified.
+/// - `verify_ca`: the server's certificate must come from a trusted authority.
+/// - `verify_full`: in addition, the certificate must bear the name that was connected to.
 BOOST_DEFINE_ENUM_CLASS(tls_mode, disable, require, verify_ca, verify_full)
 
 /// The mode as `sslmode` of a connection URL: `verify-full`.
@@ -48,36 +48,37 @@ inline std::string content_of_pem(std::string const& path_or_text) {
 
 }  // namespace detail
 
-/// Whether a certificate or key is in DER, of which client libraries say no more than that they cannot read it.
+/// Whether a certificate or key is in DER. Client libraries only report that they cannot read such a file.
 /// \param given the path of a file, or PEM
 inline bool is_der(std::string const& given) {
   std::string const text = detail::content_of_pem(given);
-  // A sequence whose length is in the next bytes (X.690, 8.1): certificates and keys are longer than 127 bytes, but for keys of Ed25519.
+  // A sequence (X.690, 8.1). Certificates and keys are longer than 127 bytes, so that their length is in the next bytes. Only keys of
+  // Ed25519 are shorter.
   auto const byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
   return text.size() > 2 && byte(0) == 0x30 && (byte(1) == 0x81 || byte(1) == 0x82 || byte(1) + std::size_t{2} == text.size());
 }
 
-/// What a message says of one, behind the name of the setting.
+/// The remedy that a message gives for a file in DER, after the name of the setting.
 /// \param kind of `openssl`: `pkey` or `x509`
 inline std::string der_remedy(char const* kind) {
   return " is in DER, and PEM is wanted: openssl " + std::string(kind) + " -inform der -in FILE -out FILE.pem";
 }
 
 /// Whether a private key is protected by a passphrase. Libraries would ask for it on the terminal, and wait.
-/// \param key the path of a PEM file, or what is in one
+/// \param key the path of a PEM file, or its content
 inline bool is_encrypted_key(std::string const& key) {
   std::string const text = detail::content_of_pem(key);
   return text.find("-----BEGIN ENCRYPTED PRIVATE KEY-----") != std::string::npos ||
          text.find("Proc-Type: 4,ENCRYPTED") != std::string::npos;
 }
 
-/// What a message says of one, behind the name of the setting.
+/// The remedy that a message gives for an encrypted key, after the name of the setting.
 inline constexpr char const* encrypted_key_remedy =
     " is protected by a passphrase, which visor has nobody to ask for: take it off (openssl pkey -in KEY -out PLAIN), and keep that file "
     "to "
     "this user (chmod 600)";
 
-/// TLS of a connection. Each certificate and key is the path of a PEM file, or what is in one, from its `-----BEGIN ` on.
+/// TLS of a connection. Each certificate and key is the path of a PEM file, or its content from `-----BEGIN ` on.
 struct tls_settings {
   tls_mode mode = tls_mode::disable;
   std::string ca;    ///< trusted authorities; empty: those of the system

@@ -24,12 +24,12 @@ namespace visor {
 
 namespace detail {
 
-/// Virtual time, and all that waits for it, in the order in which it is due. Not thread-safe.
+/// Virtual time, and its pending waits and calls in the order in which they are due. Not thread-safe.
 class timeline {
  public:
   using completion = boost::asio::any_completion_handler<void(boost::system::error_code)>;
 
-  /// What is due at the same time comes in the order in which it was asked for.
+  /// The key of a pending entry. Entries that are due at the same time complete in the order in which they were added.
   struct place {
     duration due{};
     std::uint64_t order = 0;
@@ -38,20 +38,20 @@ class timeline {
 
   duration elapsed() const { return elapsed_; }
 
-  /// Completes on the executor when the time has come.
+  /// Completes on the executor at the due time.
   place wait(duration due, boost::asio::any_io_executor on, completion done) { return put(due, entry{std::move(on), std::move(done), {}}); }
 
-  /// Calls `what` when the time has come.
+  /// Calls `what` at the due time.
   place at(duration due, std::function<void()> what) { return put(due, entry{{}, {}, std::move(what)}); }
 
-  /// Ends a wait early, if it has not ended. Never for what `at` gave.
+  /// Ends a wait early, if it is still pending. Not for entries of `at`.
   void cancel(place which) {
     if (auto found = entries_.extract(which); !found.empty()) complete(std::move(found.mapped()), boost::asio::error::operation_aborted);
   }
 
-  /// Drops all that would complete in a context which runs no more.
+  /// Drops all waits that would complete in a context that runs no more.
   void forget(boost::asio::execution_context const& context) {
-    std::vector<entry> dropped;  // all of them first: what goes with one may end others
+    std::vector<entry> dropped;  // collected first: the destruction of one may cancel others
     for (auto at = entries_.begin(); at != entries_.end();) {
       auto const here = at++;
       auto const& on = here->second.executor;
@@ -74,7 +74,7 @@ class timeline {
   struct entry {
     boost::asio::any_io_executor executor;
     completion done;
-    std::function<void()> action;  // or else
+    std::function<void()> action;  // in place of `done`
   };
 
   place put(duration due, entry what) {
@@ -97,15 +97,15 @@ class timeline {
 
 namespace detail {
 
-/// How the clocks of a machine differ from the true ones.
+/// The differences between the clocks of a machine and the true ones.
 struct machine_time {
   duration ahead{};   ///< of the time of day
-  duration behind{};  ///< of what measures, which stood still while the machine was suspended
+  duration behind{};  ///< of `elapsed`, which stood still while the machine was suspended
 };
 
 }  // namespace detail
 
-/// The clock of a machine in a `simulation`: it goes only as the simulation does. Valid as long as that lives; not thread-safe.
+/// The clock of a machine in a `simulation`, advanced only by it. Valid as long as the simulation lives; not thread-safe.
 class simulated_clock {
  public:
   class timer;
@@ -122,7 +122,7 @@ class simulated_clock {
   detail::machine_time const* machine_;
 };
 
-/// The timer of a `simulated_clock`; see `wall_clock::timer`, whose waits end early in the same way.
+/// The timer of a `simulated_clock`. Its waits may end early in the same way as those of `wall_clock::timer`.
 class simulated_clock::timer {
  public:
   timer(boost::asio::any_io_executor executor, simulated_clock clock) : executor_(std::move(executor)), clock_(clock) {}

@@ -27,12 +27,12 @@
 
 namespace visor::detail {
 
-/// The store as one process sees it: over a network that is late, breaks, and loses answers, as the faults of the world say.
+/// The store as one process sees it: over a network that delays, breaks, and loses replies, as the faults of the world say.
 /// \tparam Kept the store itself, whose operations complete without suspending
 template <store Kept>
 class simulated_store {
  public:
-  /// \param process whose view it is, an index into the world's processes; `nobody` for that of a client
+  /// \param process the viewing process, an index into the world's processes; `nobody` for a client
   simulated_store(Kept& kept, simulated_world& world, std::size_t process) : kept_(kept), world_(world), process_(process) {}
   simulated_store(simulated_store const&) = delete;
   simulated_store& operator=(simulated_store const&) = delete;
@@ -47,7 +47,7 @@ class simulated_store {
     return read([&to = kept_] { return to.now(); });
   }
 
-  /// What it committed itself, a process is always told of.
+  /// Registers a callback. A process is always notified of its own commits, but notifications of other commits may get lost.
   [[nodiscard]] subscription on_change(std::function<void()> callback) {
     return kept_.on_change([this, callback = std::move(callback)] {
       if (world_.author != process_ && world_.happens(world_.faults.unheard))
@@ -190,7 +190,7 @@ class simulated_store {
  private:
   enum class fault { none, refused, unanswered, overdue };
 
-  // A row that the store refuses for good is dealt with as by the stores of databases.
+  // A row that the store refuses permanently is handled as by the stores of databases.
 
   static task<exchange_result> exchange_in_parts(Kept& to, simulated_world& world, node_lease const& lease,
                                                  std::span<completion const> done, std::span<give_back const> back,
@@ -243,7 +243,7 @@ class simulated_store {
   }
 
   /// A write that moves jobs.
-  /// \param operation of a `row_refusals*`
+  /// \param operation takes a `row_refusals*`
   template <class Operation>
   auto move(Operation operation) {
     return write([&world = world_, stranded = stranded_, operation = std::move(operation)]() mutable {
@@ -280,7 +280,7 @@ class simulated_store {
     world_.note("a call is in trouble", process_, static_cast<int>(what), length.count());
   }
 
-  /// \param operation makes the call; it has copies of all that it is about, since it may happen when the caller is gone
+  /// \param operation makes the call; it owns copies of all arguments, since it may run when the caller is gone
   template <class Operation, class Value = typename std::invoke_result_t<Operation&>::value_type>
   task<Value> call(bool writes, Operation operation) {
     auto const what = choose(writes);
@@ -308,7 +308,7 @@ class simulated_store {
     std::optional<std::conditional_t<std::is_void_v<Value>, bool, Value>> value;
   };
 
-  /// What happens at the store's: at one instant, and alone.
+  /// Carries out a call at the store: at one instant, and alone.
   template <class Operation, class Value>
   task<> carry_out(Operation& operation, outcome_of<Value>& result) {
     world_.author = process_;
@@ -352,7 +352,7 @@ class simulated_store {
 
   template <class Operation>
   void happen_later(Operation operation) {
-    // Not of this object, which is gone by then where the process is.
+    // Refers to nothing of this object, which is destroyed with its process.
     auto call = std::make_shared<late_call<Operation>>(kept_, world_, process_, std::move(operation));
     auto& world = world_;
     world_.time.at(world_.time.elapsed() + world_.up_to(world_.faults.longest_call),
@@ -392,7 +392,7 @@ class simulated_store {
   simulated_world& world_;
   std::size_t process_;
   std::shared_ptr<stranded_jobs> stranded_ = std::make_shared<stranded_jobs>();
-  bool is_late_ = false;  // nobody waits for what it does
+  bool is_late_ = false;  // the caller no longer waits for its calls
 };
 
 }  // namespace visor::detail

@@ -14,12 +14,12 @@
 #include <type_traits>
 #include <utility>
 
-/// Values between C++ and a database. Every member of a described struct is one of a closed set of kinds; a driver reads and writes
-/// those and nothing else.
+/// Values between C++ and a database. Every member of a described struct is of one of a closed set of kinds; a driver reads and writes only
+/// those.
 namespace visor::sql {
 
-/// What can stand in a column or behind a placeholder: an integer of 32 or of 64 bits, true or false, an instant, or text. Each may be
-/// NULL, which C++ says with `std::optional`.
+/// The kind of a column or parameter: an integer of 32 or of 64 bits, true or false, an instant, or text. Each may be NULL, which C++
+/// expresses with `std::optional`.
 enum class kind { integer, bigint, boolean, instant, text };
 
 namespace detail {
@@ -43,13 +43,13 @@ constexpr kind find_kind() {
 
 }  // namespace detail
 
-/// The kind of a C++ type; `std::optional` has the kind of what is in it. Durations are microseconds, enums the names of their
-/// values.
+/// The kind of a C++ type; `std::optional<T>` has the kind of `T`. Durations are stored as microseconds, enums as the names of their
+/// enumerators.
 template <class T>
 inline constexpr kind kind_of = detail::find_kind<typename without_optional<T>::type>();
 
-/// What a driver gives a statement its parameters through: `bind(index, value)` for each kind, `bind_null(index)`; indexes from 0
-/// in the order of the placeholders. Text is only valid until the statement has run.
+/// Passes parameters to a statement of a driver: `bind(index, value)` for each kind, `bind_null(index)`; indexes count from 0 in the order
+/// of the placeholders. Text is only valid until the statement has run.
 template <class B>
 concept binder = requires(B& b, int index, std::int32_t integer, std::int64_t bigint, bool truth, instant when, std::string_view text) {
   b.bind(index, integer);
@@ -60,7 +60,7 @@ concept binder = requires(B& b, int index, std::int32_t integer, std::int64_t bi
   b.bind_null(index);
 };
 
-/// What a driver gives the current row through; columns count from 0.
+/// Reads the current row of a driver's result; columns count from 0.
 template <class C>
 concept cursor = requires(C const& c, int column) {
   { c.is_null(column) } -> std::same_as<bool>;
@@ -70,7 +70,7 @@ concept cursor = requires(C const& c, int column) {
   { c.text(column) } -> std::same_as<std::string_view>;
 };
 
-/// Writes one value behind a placeholder.
+/// Binds one value to a placeholder.
 template <binder Binder, class T>
 void bind_value(Binder& to, int index, T const& value) {
   if constexpr (is_optional<T>::value) {
@@ -141,7 +141,7 @@ void read_columns(Cursor const& from, Row& row, std::index_sequence<Column...>) 
 
 }  // namespace detail
 
-/// Gives a statement its parameters, each as often as it stands in the text.
+/// Binds the parameters of a statement, each as often as it occurs in the text.
 template <class Source, class Params, binder Binder>
 void bind_all(Binder& to, [[maybe_unused]] Params const& params) {
   detail::bind_in_order<Source>(to, params, std::make_index_sequence<text_of<Source>.parameters.size()>{});

@@ -5,14 +5,14 @@
 #include <cstddef>
 #include <string_view>
 
-/// Text that is made while compiling. A source has `static constexpr void write(text_sink&)`, which is run twice: over a sink that only
-/// counts, to learn the size, and over one that writes into an array of that size. No constexpr `std::string`: not every supported
-/// standard library has one that every supported compiler accepts. One constant per statement keeps each evaluation small.
+/// Text that is generated at compile time. A source has `static constexpr void write(text_sink&)`, which runs twice: once over a sink that
+/// only counts, to learn the size, and once over a sink that writes into an array of that size. A constexpr `std::string` is no option: not
+/// every supported standard library has one that every supported compiler accepts. One constant per statement keeps each evaluation small.
 namespace visor::sql {
 
-/// What a source writes to. One type for both passes, so that what writes is compiled once.
+/// The output of a source. One type serves both passes, so that each source is compiled once.
 struct text_sink {
-  char* room = nullptr;  ///< none: it counts
+  char* room = nullptr;  ///< null: the sink only counts
   unsigned char* room_for_parameters = nullptr;
   std::size_t characters = 0;  ///< so far
   std::size_t parameters = 0;  ///< the same

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <type_traits>
 
-/// What Boost.Describe knows of a struct or an enum, in the form that statements are generated from.
+/// The view of Boost.Describe on a struct or an enum, in the form that statements are generated from.
 namespace visor::sql {
 
 /// Members of bases come first.
@@ -39,7 +39,7 @@ struct member_type<Type Class::*> {
 
 }  // namespace detail
 
-/// The names of a described struct's members, in the order of their description.
+/// The names of the members of a described struct, in the order of their description.
 template <class T>
 inline constexpr auto member_names = detail::names<T>(members_of<T>{});
 
@@ -47,7 +47,7 @@ inline constexpr auto member_names = detail::names<T>(members_of<T>{});
 template <class Descriptor>
 using type_of = typename detail::member_type<std::remove_cv_t<decltype(Descriptor::pointer)>>::type;
 
-/// The index of the member of that name, or `member_count<T>` if there is none. O(members).
+/// Returns the index of the member of that name, or `member_count<T>` if there is none. O(members).
 template <class T>
 constexpr std::size_t member_index(std::string_view name) {
   std::size_t index = 0;
@@ -69,7 +69,7 @@ struct without_optional<std::optional<T>> {
   using type = T;
 };
 
-/// The name of an enumerator, as it is stored. Empty for a value that has none.
+/// Returns the name of an enumerator, as it is stored. Empty for a value that has none.
 template <class Enum>
 constexpr std::string_view enum_name(Enum value) {
   std::string_view result;
@@ -79,7 +79,7 @@ constexpr std::string_view enum_name(Enum value) {
   return result;
 }
 
-/// The enumerator of that name.
+/// Returns the enumerator of that name, if there is one.
 template <class Enum>
 constexpr std::optional<Enum> enum_value(std::string_view name) {
   std::optional<Enum> result;

@@ -7,18 +7,25 @@
 
 namespace visor::sql {
 
-/// How a database spells the n-th parameter: `?`, `$n` or `@Pn`.
+/// The spelling of the n-th parameter: `?`, `$n` or `@Pn`.
 enum class placeholder_style { question, dollar, at };
 
-/// How a claim removes what it took from the front of a queue: within the query itself; by key; or, where nobody writes at the same time
-/// and a statement for each row would cost more, as all up to the last. A row that nobody has read makes their number wrong.
+/// The way in which a claim removes its rows from the front of a queue.
+///
+/// - `by_query`: within the query itself.
+/// - `by_key`: each row by its key.
+/// - `up_to_last`: all rows up to the last one, where no other transaction writes at the same time and a statement for each row would cost
+///   more. A row among them that the claim did not read makes the number of removed rows wrong.
 enum class front_removal { by_query, by_key, up_to_last };
 
-/// Where numbers come from that are given out once, whatever becomes of the transaction: a counter in a row, which is locked until that
-/// ends; a query that gives as many as it is asked for; or rows of a table that numbers them.
+/// The source of numbers that are given out once, whatever becomes of the transaction.
+///
+/// - `counter`: a counter in a row, which is locked until the transaction ends.
+/// - `query`: a query that returns as many numbers as requested.
+/// - `rows`: the rows of a table that numbers them.
 enum class number_source { counter, query, rows };
 
-/// Part of a dialect: of a database where whoever writes is alone, so that nothing has to be locked.
+/// A part of the dialects of databases with one writer at a time, where nothing has to be locked.
 struct one_writer {
   static constexpr std::string_view lock = "";
   static constexpr std::string_view skip_locked = "";
@@ -38,48 +45,50 @@ struct one_writer {
   static constexpr std::string_view clock_after = ":now + :ttl";
 };
 
-/// How a database spells what the others spell differently. A dialect is a type with nothing but constants; statements are written
-/// once, in the pattern language of `statement.hpp`, and these are put in its places. What no dialect spells differently is no
-/// constant here.
+/// The parts of SQL that databases spell differently. A dialect is a type that holds only constants. Statements are written once, in the
+/// pattern language of `statement.hpp`, which inserts these constants. A spelling that all dialects share is no constant here.
 ///
 /// - `name`: of the dialect, for golden files and messages.
 /// - `quote_open`, `quote_close`: around an identifier.
 /// - `placeholder`: a `placeholder_style`.
 /// - `integer`, `bigint`, `boolean`, `instant`, `text`: column types: signed 32 and 64 bits; true or false; microseconds UTC; UTF-8 of any
 ///   length.
-/// - `key_text`: of text that stands in a key or an index, where the database limits its length; else the same as `text`. What is too long
-///   must be refused, not cut.
-/// - `long_key_text`: of text that stands in a key, and holds several names; the same as `key_text` where that is long enough, or no key
-///   may be longer.
-/// - `table_end`, `clustered_end`: what follows the columns of a table; of one whose rows lie in the order of its key.
+/// - `key_text`: the type of text in a key or an index, where the database limits its length; else the same as `text`. The database must
+///   refuse text that is too long, not cut it.
+/// - `long_key_text`: the type of text in a key that holds several names. It is the same as `key_text` where that is long enough, or where
+///   no key may be longer.
+/// - `table_end`, `clustered_end`: the text behind the columns of a table, and behind those of a table whose rows lie in the order of its
+///   key.
 /// - `limit`: at most `:limit` rows, at the end of an ordered query.
-/// - `new_row`: what stands behind the columns of an INSERT that leaves a row alone whose key exists, and does not count it. In it are
+/// - `new_row`: the text behind the columns of an INSERT that skips a row whose key exists, and does not count it. It may contain
 ///   `{values}`, the parameters; `{some_column}`, a column of the table; `{this}`, the table; `{same_key}`, the condition that a row of it
 ///   has the key of the parameters.
-/// - `lock`, `skip_locked`: at the end of a query: keep its rows, and wait for those that others keep; or pass over these. Empty where
-///   transactions that write do not go beside each other.
-/// - `removal`: a `front_removal`. `before_front`, `front`: what stands before the query for the front of a queue, and the table that it is
-///   taken from, with the columns of `ready`: this itself, or what `before_front` has removed from it. `front_where`: its condition on that
-///   table, `r`, from WHERE on, if any; `front_end`: its end.
-/// - `keeps_removed`: what a claim removed stays in the way of the next ones as long as some older transaction is open. Then the front
-///   is what lies behind `:priority, :run_at, :job`, in a spelling for which the database begins there.
-/// - `bytes_of`: the function that tells how long a text is without reading all of it, where there is one: in bytes or, if the database
-///   counts those only by reading it twice, in characters.
-/// - `empty_text`: as a value of the type of texts.
+/// - `lock`, `skip_locked`: at the end of a query: locks its rows, and waits for rows that others have locked, or skips these. Empty where
+///   write transactions do not run concurrently.
+/// - `removal`: a `front_removal`.
+/// - `before_front`, `front`: the text before the query for the front of a queue, and the table of that query, with the columns of `ready`.
+///   The table is `ready` itself or the rows that `before_front` has removed from it.
+/// - `front_where`, `front_end`: the condition on that table, `r`, from WHERE on, if any, and the end of the query.
+/// - `keeps_removed`: rows that a claim removed slow down later claims as long as some older transaction is open. Then the front starts
+///   behind `:priority, :run_at, :job`, in a spelling for which the database begins its scan there.
+/// - `bytes_of`: the function that returns the length of a text without reading all of it, where there is one. The length is in bytes or,
+///   if the database counts bytes only by reading the text twice, in characters.
+/// - `empty_text`: the empty text, as a value of the type of texts.
 /// - `add_column`: the words before a new column of a table.
-/// - `partial_indexes`: an index can be of the rows that meet a condition; otherwise it is of all.
+/// - `partial_indexes`: an index can cover the rows that meet a condition; otherwise it covers all.
 /// - `drops_index_of_table`: DROP INDEX names the table too.
-/// - `each_job`, `each_job_value`: what joins `{lease} l` with a table of the ids in its JSON array `l.[jobs]`, and the value column of
+/// - `each_job`, `each_job_value`: the join of `{lease} l` with a table of the ids in its JSON array `l.[jobs]`, and the value column of
 ///   that table, a 64-bit integer.
-/// - `numbers`: a `number_source`; the rest is of those that are no counter. `generated`: what stands behind a column that the database
-///   numbers. `next_numbers`: a query for `:count` numbers of the table `{job_number}`, or, where it has rows, for the next
-///   one, as (number); `before_number`: the statement that goes before that. `raise_numbers`, `raise_numbers_end`: around a number, a
-///   text after which greater ones come.
-/// - `clock`, `clock_after`: the database's time when a row is written, and `:ttl` later; or, of a database without a clock, `:now`.
-/// - `catalog`: a query without parameters for what is there, as (table_name, kind, part): kind `column` with each column of each
-///   table whose name starts with `visor_`, kind `index` with each index whose name does, kind
-///   `longer column` with each column that has `long_key_text`, where that differs from `key_text`.
-/// - `catalog_hides`: the catalog does not show what its reader has no right to.
+/// - `numbers`: a `number_source`. The following constants serve sources other than `counter`.
+/// - `generated`: the text behind a column that the database numbers.
+/// - `next_numbers`, `before_number`: a query for `:count` numbers of the table `{job_number}`, or, where that has rows, for the next one,
+///   as (number); and the statement that runs before the query.
+/// - `raise_numbers`, `raise_numbers_end`: the text around a number, after which the source returns only greater ones.
+/// - `clock`, `clock_after`: the database's time when a row is written, and `:ttl` later; `:now` for a database without a clock.
+/// - `catalog`: a query without parameters for the existing objects, as (table_name, kind, part). Kind `column` lists each column of each
+///   table whose name starts with `visor_`, and kind `index` each index whose name starts so. Kind `longer column` lists each column with
+///   `long_key_text`, where that differs from `key_text`.
+/// - `catalog_hides`: the catalog does not show objects that its reader has no right to.
 /// - `longest_identifier`: in bytes.
 template <class D>
 concept dialect = requires {

@@ -12,20 +12,21 @@
 #include <utility>
 #include <vector>
 
-/// The schema as a chain of versions. Version n is made from the records alone: the tables whose `since` is n, and the columns that
-/// came to older tables with n. A later version never changes the text of an earlier one, which its checksum guards.
+/// The schema as a chain of versions. Version n is generated from the records alone: the tables whose `since` is n, and the columns that
+/// were added to older tables in n. A later version never changes the text of an earlier one, which its checksum guards.
 namespace visor::sql {
 
-/// One statement of a version, and what it makes or drops: so that whoever goes on where another stopped can see whether that was done.
+/// One statement of a version, and the object that it makes or drops. A process that resumes an interrupted migration can therefore check
+/// whether the statement was done.
 struct change {
   std::string_view text;
   std::string table;
   std::string part;    ///< of the table: `column wish`, `index visor_job_type`; empty for all of it
-  bool stays = false;  ///< when the version is taken back: an older program is content with it
+  bool stays = false;  ///< the change remains when the version is rolled back: an older program works with it
   change(std::string_view statement, std::string of, std::string what) : text(statement), table(std::move(of)), part(std::move(what)) {}
 };
 
-/// How a column is called among the parts of its table.
+/// The name of a column among the parts of its table.
 inline std::string column_part(std::string_view name) { return "column " + std::string(name); }
 
 /// The same of a column that was widened.
@@ -36,8 +37,8 @@ inline std::string index_part(std::string_view name) { return "index " + std::st
 
 namespace detail {
 
-/// Whether a column of text has the type that may stand in a key. An index that came after its column does not change that: it may only
-/// have columns that were ready for it.
+/// True when a column of text has the type for keys. An index that was added after its column does not change the type: such an index may
+/// only have columns that already have it.
 template <class Record>
 constexpr bool is_key_text(std::string_view name) {
   if (pattern_has(table<Record>::key, name) || pattern_has(table<Record>::key_values, name)) return true;
@@ -46,7 +47,7 @@ constexpr bool is_key_text(std::string_view name) {
   return false;
 }
 
-/// What a column of a record is in a dialect.
+/// The type of a record's column in a dialect.
 template <class Dialect, class Record, class Descriptor>
 constexpr std::string_view column_type() {
   switch (kind_of<type_of<Descriptor>>) {
@@ -72,7 +73,7 @@ constexpr void column_definition(writer& out, std::string_view value, std::strin
   if (pattern_has(table<Record>::generated, Descriptor::name)) out.raw(Dialect::generated);
 }
 
-/// CREATE TABLE, as it was in the version that brought the table.
+/// CREATE TABLE, as of the version that brought the table.
 template <class Dialect, class Record>
 struct create_table {
   static constexpr void write(text_sink& sink) {
@@ -147,7 +148,7 @@ struct drop_column {
   }
 };
 
-/// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/. It tells an edited text from the applied one; it is no signature.
+/// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/. It detects that an applied text was edited; it is no signature.
 constexpr std::uint64_t fnv1a(std::string_view text, std::uint64_t hash) {
   for (char const c : text) {
     hash ^= static_cast<unsigned char>(c);
@@ -165,7 +166,7 @@ struct drop_index {
   }
 };
 
-/// Changes, each with the version that it belongs to.
+/// Changes, each with its version.
 using versioned_changes = std::vector<std::pair<int, change>>;
 
 template <class Record>
@@ -193,7 +194,7 @@ constexpr int index_since(index const& what) {
   return what.since == 0 ? table<Record>::since : what.since;
 }
 
-/// Everything that was ever done for a record, in the order in which it can be done.
+/// Appends every change that was ever made to a record, in an order in which they can be applied.
 template <class Dialect, class Record>
 void append_ups(versioned_changes& to) {
   to.emplace_back(table<Record>::since, change_of_table<Record>(text_of<create_table<Dialect, Record>>.view()));
@@ -220,7 +221,7 @@ void append_ups(versioned_changes& to) {
   }(std::make_index_sequence<table<Record>::indexes.size()>{});
 }
 
-/// The way back. What came with its table goes with it.
+/// Appends the changes that roll a record back. Objects that came with their table are dropped with it.
 template <class Dialect, class Record>
 void append_downs(versioned_changes& to) {
   [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -247,7 +248,7 @@ struct migration {
   std::vector<change> up;
   std::vector<change> down;
 
-  /// Of what `up` does, in hexadecimal.
+  /// The checksum of `up`, in hexadecimal.
   std::string checksum() const {
     std::uint64_t hash = 0xCBF29CE484222325;
     for (change const& each : up) hash = detail::fnv1a(";", detail::fnv1a(each.text, hash));
@@ -257,9 +258,9 @@ struct migration {
   }
 };
 
-/// The chain of a schema in a dialect, oldest first.
+/// Builds the chain of a schema in a dialect, oldest first.
 /// \tparam Records all records, in the order in which their tables are made
-/// \param names what each version is called, the first one first; there are as many versions as names
+/// \param names the name of each version, the first one first; there are as many versions as names
 template <dialect Dialect, class Records, std::size_t N>
 std::vector<migration> migrations_of(std::array<std::string_view, N> const& names) {
   detail::versioned_changes ups;
@@ -282,7 +283,7 @@ std::vector<migration> migrations_of(std::array<std::string_view, N> const& name
   return chain;
 }
 
-/// The table that remembers which versions were applied.
+/// CREATE TABLE of the table that records the applied versions.
 template <dialect Dialect, class Record>
 inline constexpr std::string_view create_table_text = text_of<detail::create_table<Dialect, Record>>.view();
 

@@ -18,11 +18,11 @@
 
 namespace visor::sql {
 
-/// The parameters of a statement without parameters; the row of one that returns none.
+/// The parameters of a statement without parameters, and the row of a statement that returns none.
 struct none {};
 BOOST_DESCRIBE_STRUCT(none, (), ())
 
-/// What a statement definition starts from.
+/// The defaults of a statement definition.
 struct statement_defaults {
   using params = none;
   using row = none;
@@ -31,11 +31,11 @@ struct statement_defaults {
 /// A statement, written once for every database: a type with
 ///
 /// - `name`: for golden files and messages.
-/// - `params`: a described struct: what the statement is given.
-/// - `row`: a described struct: what it returns; its members are the columns, in their order.
+/// - `params`: a described struct: the parameters.
+/// - `row`: a described struct: the result; its members are the columns, in their order.
 /// - `used`: `tables<...>`: the records whose tables and columns it names.
 /// - `write(out)`: static, constexpr: writes the text, see `writer`.
-/// - `many`, where there is one: the statement that does for many what this one does for one, see `insert_many`.
+/// - `many`, optional: the statement that does for many rows what this one does for one, see `insert_many`.
 template <class S>
 concept statement = std::is_empty_v<S> && requires {
   { S::name } -> std::convertible_to<std::string_view>;
@@ -48,7 +48,7 @@ namespace detail {
 
 constexpr bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
 
-/// What a writer has to know of a dialect; see there.
+/// The constants of a dialect that a writer needs; see there.
 struct spelling {
   template <dialect Dialect>
   static constexpr spelling of() {
@@ -97,14 +97,14 @@ inline constexpr spelling spelling_of = spelling::of<Dialect>();
 
 }  // namespace detail
 
-/// What a definition writes its text to. `out("...")` copies a pattern in which
+/// The output of a statement definition. `out("...")` copies a pattern in which
 ///
 /// - `{job}` becomes the quoted name of that table,
 /// - `[type]` the quoted name of that column, or of a member of the row,
-/// - `:limit` a placeholder for that member of the parameters; it may stand more than once,
+/// - `:limit` a placeholder for that member of the parameters; it may occur more than once,
 /// - `{*}` the members of the row, quoted, with commas between,
-/// - `{values}` a placeholder for each member of the parameters, with commas between, `{this}` the first table of `used`, `{same_key}`
-///   the condition that its key is that of the parameters,
+/// - `{values}` a placeholder for each member of the parameters, with commas between, `{this}` the first table of `used`, `{same_key}` the
+///   condition that its key is that of the parameters,
 /// - `{limit}`, `{new_row}`, `{lock}`, `{skip_locked}`, `{before_front}`, `{front}`, `{front_where}`, `{front_end}`, `{bytes_of}`,
 ///   `{empty_text}`, `{each_job}`, `{each_job_value}`, `{before_number}`, `{next_numbers}`, `{raise_numbers}`, `{raise_numbers_end}`,
 ///   `{clock}`, `{clock_after}`, `{catalog}` the dialect's spelling,
@@ -113,7 +113,7 @@ inline constexpr spelling spelling_of = spelling::of<Dialect>();
 ///
 /// `out(value)` writes an enumerator as it is stored. A name that does not exist is a compile error.
 ///
-/// It knows names and no types: a compiler would need several times as long for one of each statement.
+/// The writer knows names and no types: a separate type for each statement would take several times as long to compile.
 class writer {
  public:
   using names = std::span<std::string_view const>;
@@ -122,7 +122,7 @@ class writer {
       : how_(how), used_(used), parameters_(parameters), columns_(columns), sink_(sink) {}
 
   constexpr writer& operator()(std::string_view pattern) {
-    char const* const text = pattern.data();  // compilers take far longer to evaluate calls than subscripts
+    char const* const text = pattern.data();  // compilers evaluate subscripts far faster than calls
     std::size_t const size = pattern.size();
     std::size_t i = 0;
     while (i < size) {
@@ -158,7 +158,7 @@ class writer {
     return *this;
   }
 
-  /// Copies text as it is.
+  /// Copies text unchanged.
   constexpr writer& raw(std::string_view text) {
     sink_.text(text);
     return *this;
@@ -297,7 +297,7 @@ struct spelled {
 template <dialect Dialect, statement Definition>
 inline constexpr std::string_view text_in = text_of<spelled<Dialect, Definition>>.view();
 
-/// The kinds of what stands behind the placeholders, and one more, so that there is something where there are none.
+/// The kinds of the parameters, in the order of their placeholders, and one element more, so that the array is never empty.
 template <dialect Dialect, statement Definition>
 constexpr auto parameter_kinds() {
   constexpr auto const& placeholders = text_of<spelled<Dialect, Definition>>.parameters;
@@ -309,7 +309,7 @@ constexpr auto parameter_kinds() {
   return kinds;
 }
 
-/// The kinds of a row's columns, and one more.
+/// The kinds of a row's columns, and one element more.
 template <class Row>
 constexpr auto column_kinds() {
   std::array<kind, member_count<Row> + 1> kinds{};
@@ -329,7 +329,7 @@ struct insert_name {
   }
 };
 
-/// \param rows a pattern
+/// Writes an INSERT. \param rows a pattern
 template <class Record, class Params>
 constexpr void insert_into(auto& out, std::string_view rows) {
   out("INSERT INTO ").quoted(table_prefix, table<Record>::name);
@@ -350,9 +350,9 @@ struct update_name {
 
 }  // namespace detail
 
-/// INSERT of many rows, as it is written where there are arrays: each placeholder is those of a column. Databases that take many rows in
-/// another form write it their way, of the same `params` and `used`.
-/// \tparam Ignore as of `insert`
+/// INSERT of many rows, for databases with arrays: each placeholder is the array of a column. Databases that insert many rows in another
+/// form generate their own text, from the same `params` and `used`.
+/// \tparam Ignore as in `insert`
 template <class Record, class Params, bool Ignore>
 struct insert_many : statement_defaults {
   static constexpr std::string_view name = text_of<detail::insert_name<Record, Ignore>>.view();
@@ -366,7 +366,7 @@ struct insert_many : statement_defaults {
 };
 
 /// INSERT of one row: the members of `Params` are columns of the record's table.
-/// \tparam Ignore a row whose key exists is left alone, and not counted as affected
+/// \tparam Ignore a row whose key exists is skipped, and not counted as affected
 template <class Record, class Params = Record, bool Ignore = false>
 struct insert : statement_defaults {
   static constexpr std::string_view name = text_of<detail::insert_name<Record, Ignore>>.view();
@@ -378,7 +378,7 @@ struct insert : statement_defaults {
 
 namespace detail {
 
-/// Whether the pattern has `[name]`.
+/// True when the pattern contains `[name]`.
 constexpr bool pattern_has(std::string_view pattern, std::string_view name) {
   for (std::size_t at = pattern.find(name); at != std::string_view::npos; at = pattern.find(name, at + 1))
     if (at > 0 && pattern[at - 1] == '[' && pattern.substr(at + name.size()).starts_with(']')) return true;
@@ -387,7 +387,7 @@ constexpr bool pattern_has(std::string_view pattern, std::string_view name) {
 
 }  // namespace detail
 
-/// UPDATE of one row by its key: the other members of `Params` are written.
+/// UPDATE of one row by its key: writes the other members of `Params`.
 template <class Record, class Params = Record>
 struct update : statement_defaults {
   static constexpr std::string_view name = text_of<detail::update_name<Record>>.view();

@@ -10,11 +10,11 @@
 
 namespace visor::sql {
 
-/// What every table's name starts with, so that ours are told from the user's in the same database.
+/// The prefix of every table name, which distinguishes the tables of visor from the user's in the same database.
 inline constexpr std::string_view table_prefix = "visor_";
 
-/// An index beside the key. `columns` and `where` are patterns (`[column], [column]`); an empty `where` indexes every row. `since` is
-/// the version of the schema that brought it, 0 for that of its table.
+/// An index in addition to the key. `columns` and `where` are patterns (`[column], [column]`); an empty `where` indexes every row. `since`
+/// is the version of the schema that brought the index, 0 for that of its table.
 struct index {
   std::string_view name;
   std::string_view columns;
@@ -22,7 +22,7 @@ struct index {
   int since = 0;
 };
 
-/// A column that came after its table: with which version of the schema, and what rows from before have (SQL; empty: NULL).
+/// A column that was added after its table: the version of the schema, and the value for older rows (SQL; empty: NULL).
 struct added_column {
   std::string_view column;
   int since;
@@ -35,23 +35,23 @@ struct widened_column {
   int since;
 };
 
-/// How a record is kept. The columns are its described members; a specialisation says the rest.
+/// The table of a record. The columns are its described members; a specialisation defines the rest.
 ///
 /// - `name`: of the table, without the prefix.
 /// - `key`: the columns of the primary key, as a pattern: `[job], [number]`.
-/// - `clustered`: the rows lie in the order of the key. False for a table that has an integer key and is only appended to.
+/// - `clustered`: the rows lie in the order of the key. False for a table with an integer key that is only appended to.
 /// - `since`: the version of the schema that brought the table.
 /// - `indexes`: an array of `index`.
 /// - `added`: an array of `added_column`.
 /// - `widened`: an array of `widened_column`.
-/// - `key_values`: columns of text that are in no key and no index here, but whose values stand in one elsewhere, or will in a later
-///   version, as a pattern. They have the same type as there, so what is too long for that is refused here already.
+/// - `key_values`: columns of text that are in no key and no index here, but whose values are in one elsewhere, or will be in a later
+///   version, as a pattern. They have the same type as there, so a value that is too long for it is refused here already.
 /// - `generated`: the column of the key that the database numbers by itself, as a pattern, where it can do that.
-/// - `may_be_null`: columns that may be NULL though their members are not optional, as a pattern: whose value then follows from others.
+/// - `may_be_null`: columns that may be NULL though their members are not optional, as a pattern: their value then follows from others.
 template <class Record>
 struct table;
 
-/// What the specialisations start from.
+/// The defaults of the specialisations.
 struct table_defaults {
   static constexpr bool clustered = true;
   static constexpr int since = 1;
@@ -63,7 +63,7 @@ struct table_defaults {
   static constexpr std::string_view may_be_null = {};
 };
 
-/// A table that a statement may name, and what it may name of it.
+/// A table that a statement may name, with its columns.
 struct known_table {
   std::string_view name;
   std::string_view key;
@@ -77,7 +77,7 @@ struct tables {
       known_table{table<Records>::name, table<Records>::key, member_names<Records>}...};
 };
 
-/// The version of the schema that brought a column.
+/// Returns the version of the schema that brought a column.
 template <class Record>
 constexpr int column_since(std::string_view name) {
   for (added_column const& column : table<Record>::added)

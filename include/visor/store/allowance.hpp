@@ -17,31 +17,30 @@
 
 namespace visor::detail {
 
-/// What the limits of a job type allow now, in view of what runs and what was claimed lately. A claim counts from its instant on for the
-/// length of the window: in any stretch of time of that length, wherever it begins, no more are claimed than the rate says.
-/// O(log keys) each.
+/// Computes what the limits of a job type allow now, from the running jobs and the recent claims. A claim counts from its instant on for
+/// the length of the window. In any period of that length, wherever it begins, no more are claimed than the rate says. O(log keys) each.
 class allowance {
  public:
   allowance(job_limits const& limits, instant now) : limits_(limits), now_(now) {}
 
   job_limits const& limits() const { return limits_; }
 
-  /// Claims at this instant or before it do not count any more.
+  /// The start of the window: claims at this instant or before it no longer count.
   instant window_begin() const { return now_ - limits_.per; }
 
-  /// \param queue as the job was given it: its key is in there
+  /// \param queue as given to the job: its key is in there
   void add_running(std::string_view queue, std::size_t jobs) {
     each(queue, [&](usage& of) { of.running += jobs; });
   }
 
   void add_claimed(std::string_view queue, instant when, std::size_t jobs) {
-    // What began in the future began when the clock was ahead: nobody knows how long ago that is.
+    // A claim in the future was made while the clock was ahead: how long ago that was is unknown.
     if (when <= window_begin() || when > now_ + std::chrono::minutes{1}) return;
     each(queue, [&](usage& of) { of.claimed += jobs; });
     first_claim_ = first_claim_ ? std::min(*first_claim_, when) : when;
   }
 
-  /// How many of up to `wanted` jobs that wait in this queue may start now.
+  /// The number of jobs, up to `wanted`, of those that wait in this queue, that may start now.
   std::size_t room(std::string_view queue, std::size_t wanted) {
     auto const key = queue_name(queue).key;
     auto const at = by_key_.find(key);
@@ -64,7 +63,7 @@ class allowance {
     if (limits_.any_rate()) add_claimed(queue, now_, jobs);
   }
 
-  /// When to look again because a rate kept jobs from starting; none if none did.
+  /// The time to look again because a rate kept jobs from starting; none if no rate did.
   std::optional<instant> look_again_at() const {
     return is_held_ && first_claim_ ? std::optional(*first_claim_ + limits_.per) : std::nullopt;
   }
@@ -96,8 +95,8 @@ class allowance {
   bool is_held_ = false;
 };
 
-/// The order in which the queues of one limited type have their turn: that without a key, then those with one by their names; from behind
-/// the one that had its turn last, once around. Which queues there are, somebody else has to find.
+/// The round-robin order of the queues of one limited type: the queue without a key, then those with one by name. It starts after the queue
+/// that had its turn last, and goes around once. The caller finds the queues that exist.
 class turn_of_queues {
  public:
   explicit turn_of_queues(claim_request const& wish)

@@ -17,15 +17,15 @@
 #include <utility>
 #include <vector>
 
-/// A group of which a database refuses a row for good is split until that row stands alone, so that all others are written. Only values are
-/// treated so: errors of space, rights, replicas and schemas concern the whole database, and nothing is dropped for them.
+/// Splits a group of rows of which a database refuses one permanently, until that row stands alone and all others are written. This applies
+/// only to refused values. Errors of space, rights, replicas and schemas concern the whole database, and no row is dropped for them.
 namespace visor::detail {
 
-/// What is left of texts that a database refuses: from the least loss on. Columns that users made shorter have round numbers of characters,
-/// with room for what `shortened` adds.
+/// A way to shorten a text that a database refuses. The list goes from the least loss on. Users who make columns shorter choose round
+/// numbers of characters; the limits leave room for the text that `shortened` adds.
 struct text_reduction {
   bool is_ascii = false;
-  std::size_t longest = 0;  ///< bytes; 0: nothing is left
+  std::size_t longest = 0;  ///< bytes; 0: the whole text is dropped
   char const* what = "";
 };
 inline constexpr std::array text_reductions{text_reduction{true, std::string::npos, "without the characters that the database lacks"},
@@ -49,11 +49,11 @@ inline std::string reduced(std::string const& text, text_reduction const& how) {
   return how.longest == 0 ? std::string() : shortened(how.is_ascii ? result : text, how.longest);
 }
 
-/// The words of a refusal, short and in ASCII, so that they can be stored wherever it happened.
+/// Returns the text of a refusal, short and in ASCII, so that it can be stored wherever the refusal happened.
 inline std::string reason_of(error const& why) { return reduced(why.what(), text_reduction{true, 300}); }
 
-/// The character that a server names as one which it cannot store; empty where it names none. PostgreSQL writes the bytes as 0xe2 0x82
-/// 0xac, MariaDB and MySQL as \xE2\x82\xAC.
+/// Returns the character that a server reports as one which it cannot store; empty where it names none. PostgreSQL writes the bytes as 0xe2
+/// 0x82 0xac, MariaDB and MySQL as \xE2\x82\xAC.
 inline std::string refused_character(std::string_view server_text) {
   std::string bytes;
   std::size_t at = std::min(server_text.find("0x"), server_text.find("\\x"));
@@ -69,7 +69,7 @@ inline std::string refused_character(std::string_view server_text) {
   return length < 2 ? std::string() : bytes.substr(0, length);
 }
 
-/// \return whether there was one
+/// \return whether the text had that character
 inline bool replace_all(std::optional<std::string>& in, std::string_view character) {
   if (!in) return false;
   bool found = false;
@@ -80,14 +80,14 @@ inline bool replace_all(std::optional<std::string>& in, std::string_view charact
   return found;
 }
 
-/// An exchange, part by part, after the database refused it as a whole.
+/// Repeats an exchange part by part, after the database refused it as a whole.
 /// \tparam Exchange `task<exchange_result>(span<completion const>, span<give_back const>, span<claim_request const>)`, each one transaction
 template <class Exchange>
 class parted_exchange {
  public:
   explicit parted_exchange(Exchange const& exchange) : exchange_(exchange) {}
 
-  /// O(log n) transactions for each row that is refused, and some ten for its variants.
+  /// O(log n) transactions for each row that is refused, and some ten more for its variants.
   task<exchange_result> run(std::span<completion const> done, std::span<give_back const> back, std::span<claim_request const> wanted) {
     co_await results(done);
     co_await returns(back);
@@ -99,7 +99,7 @@ class parted_exchange {
  private:
   using refusal = std::optional<error>;
 
-  /// \return why it was refused; none: it is written
+  /// \return why it was refused; none: it was written
   task<refusal> attempt(std::span<completion const> done, std::span<give_back const> back, std::span<claim_request const> wanted) {
     try {
       auto one = co_await exchange_(done, back, wanted);
@@ -135,7 +135,7 @@ class parted_exchange {
     co_await results(done.subspan(done.size() / 2));
   }
 
-  /// A part of it is dropped only where the database takes the rest.
+  /// Writes one refused result. It loses a part only where the database takes the rest.
   task<> one_result(completion const& given, error const& first) {
     refusal why = first;
     completion one = given;
@@ -187,7 +187,7 @@ class parted_exchange {
     return name + how.what;
   }
 
-  /// None where there is nothing to reduce.
+  /// Returns none where there is nothing to reduce.
   static std::optional<completion> reduced_by(completion const& given, text_reduction const& how, part which) {
     bool const output = which != part::error;
     bool const error = which != part::output;
@@ -200,7 +200,7 @@ class parted_exchange {
     return with_note(std::move(less), note_of(how, which));
   }
 
-  /// The attempt says what is missing.
+  /// Appends a note about the missing part to the error of the attempt.
   static completion with_note(completion of, std::string const& note) {
     bool const is_empty = !of.error || of.error->empty();
     of.error = (is_empty ? std::string() : *of.error + "; ") + note;
@@ -254,7 +254,7 @@ class parted_exchange {
   exchange_result result_;
 };
 
-/// Fires, schedule by schedule, after the database refused them as a whole. What it refuses of a schedule is on record as missed.
+/// Fires schedule by schedule, after the database refused all of them together. A refused fire is recorded as missed.
 /// \tparam Fire `task<vector<fired>>(span<fire_order const>)`, each one transaction
 template <class Fire>
 class parted_fires {

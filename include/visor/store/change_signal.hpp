@@ -17,7 +17,8 @@ struct change_listener {
   std::function<void()> callback;
 };
 
-/// The listeners are copied when they change, which is rare, so that a notification takes one reference and allocates nothing.
+/// The listeners of a signal. The list is copied when it changes, which is rare, so that a notification takes one reference and allocates
+/// nothing.
 struct change_listeners {
   using list = std::vector<std::shared_ptr<change_listener>>;
   std::mutex mutex;
@@ -26,8 +27,8 @@ struct change_listeners {
 
 }  // namespace detail
 
-/// Keeps a callback registered with a `change_signal` while it lives. Move-only; a moved-from or default one holds nothing. It may
-/// outlive the signal.
+/// Keeps a callback registered with a `change_signal` while the subscription lives. Move-only; a moved-from or default-constructed one is
+/// empty. A subscription may outlive the signal.
 class subscription {
  public:
   subscription() = default;
@@ -42,8 +43,9 @@ class subscription {
   }
   ~subscription() { reset(); }
 
-  /// Ends it. When this returns, the callback neither runs nor will run again: a call that is under way in another thread is waited
-  /// for. So it must not be called from inside the callback, nor while holding what the callback waits for. O(number of listeners).
+  /// Ends the subscription. When this returns, the callback neither runs nor will run again: the call waits for a callback that runs in
+  /// another thread. So it must not be called from inside the callback, nor while holding a lock that the callback waits for. O(number of
+  /// listeners).
   void reset() {
     if (!listener_) return;
     {
@@ -69,7 +71,7 @@ class subscription {
   std::shared_ptr<detail::change_listener> listener_;
 };
 
-/// Tells any number of listeners, in any thread, that something changed; every engine on a store has one callback here.
+/// Notifies any number of listeners, in any thread, of a change. Every engine on a store has one callback here.
 class change_signal {
  public:
   /// Registers a callback. It runs on the thread that notifies and should do no more than post; it must not throw.
@@ -83,7 +85,7 @@ class change_signal {
     return {listeners_, std::move(listener)};
   }
 
-  /// Calls every callback once, on this thread, without a lock of the signal. Call it without holding any of your own.
+  /// Calls every callback once, on this thread, without a lock of the signal. The caller must hold no lock of its own.
   void notify() const {
     std::shared_ptr<detail::change_listeners::list const> all;
     {

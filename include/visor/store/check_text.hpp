@@ -27,13 +27,13 @@ inline void check_text(std::string const& what, char const* field, std::string c
                 what + ", field " + field + ": only UTF-8 text without NUL can be kept; encode other data, for example as base64");
 }
 
-/// \param what the message calls the value
+/// \param what the name of the value in the message
 /// \throws visor::error `invalid_argument` for a name that no store can have
 inline void check_name(std::string const& what, char const* field, std::string_view name) {
   if (ends_with_blank(name)) throw error(condition::invalid_argument, what + ", field " + field + ": " + blank_at_end);
 }
 
-/// Names that stand in one text with commas between, each perhaps with something behind a colon.
+/// Checks names that one text lists with commas, each perhaps followed by a colon and a value.
 inline void check_names(std::string const& what, char const* field, std::string_view names) {
   while (!names.empty()) {
     std::string_view one = names.substr(0, names.find(','));
@@ -42,13 +42,13 @@ inline void check_names(std::string const& what, char const* field, std::string_
   }
 }
 
-/// Whether a member holds a name by which something is found.
+/// Whether a member holds a name that lookups use.
 constexpr bool is_name(std::string_view member) noexcept {
   constexpr std::array<std::string_view, 8> names{"id", "node", "name", "type", "queue", "schedule", "owner", "set_name"};
   return std::ranges::find(names, member) != names.end();
 }
 
-/// Looks at every described member that is text. `name` makes what the message calls the value, only if it is needed.
+/// Checks every described member that is text. `name` makes the name of the value for the message, only if it is needed.
 template <class T, class Name>
 void check_members(T const& value, Name const& name) {
   boost::mp11::mp_for_each<boost::describe::describe_members<T, boost::describe::mod_public>>([&](auto member) {
@@ -65,7 +65,7 @@ void check_members(T const& value, Name const& name) {
 }
 
 /// \param limit in bytes
-/// \param of how messages call the limit
+/// \param of the name of the limit in messages
 /// \throws visor::error `invalid_argument` for a payload that is too long
 template <class Name>
 void check_payload_size(std::string const& payload, std::size_t limit, std::string_view of, Name const& name) {
@@ -83,7 +83,7 @@ void check_payload(std::string const& payload, Name const& name) {
 
 }  // namespace detail
 
-/// Refuses text that no database would give back as it was, and payloads beyond `json_limits`. Every store calls these before it does
+/// Refuses text that a database would not return unchanged, and payloads beyond `json_limits`. Every store calls these before it does
 /// anything. O(bytes).
 /// \throws visor::error `invalid_argument` that names the value and the field, and repeats neither
 inline void check_text(new_job const& job) {
@@ -114,7 +114,7 @@ inline void check_text(schedule_record const& schedule) {
   detail::check_payload(schedule.payload, name);
 }
 
-/// Names by which something is looked for: one that ends with a blank would find what it does not name.
+/// Checks names in a search: a name that ends with a blank would find objects of another name.
 inline void check_text(job_filter const& filter) {
   for (auto const* each : {&filter.type, &filter.schedule})
     if (*each) detail::check_name("jobs", each == &filter.type ? "type" : "schedule", **each);

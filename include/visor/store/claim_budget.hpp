@@ -7,14 +7,14 @@
 
 namespace visor {
 
-/// How many bytes of payloads one exchange brings: a node with a thousand free slots must not be given a thousand payloads of 16 MiB. The
-/// one that goes beyond it is the last; each request gets at least one job.
+/// Limits the payload bytes that one exchange claims: a node with a thousand free slots must not get a thousand payloads of 16 MiB. The
+/// payload that exceeds the limit is the last one. Each request gets at least one job.
 class claim_budget {
  public:
   static constexpr std::size_t bytes = 32 * 1024 * 1024;
 
-  /// Payloads up to this size come with their jobs, longer ones are read one by one while there is room: so what a database answers is
-  /// bounded too.
+  /// The size up to which payloads come with their jobs. Longer ones are read one by one while the budget lasts, so that the database's
+  /// reply is bounded too.
   /// \param limit the jobs of the request, from 1
   static constexpr std::int64_t longest_inline(std::size_t limit) {
     constexpr std::size_t least = 4 * 1024;

@@ -11,29 +11,29 @@
 /// Decides about jobs whose attempt was lost with its node, as functions over values: every store calls them.
 namespace visor {
 
-/// The number of losses in a row that end a job which says nothing else. One may be a deployment, two a bad day; three nodes that died
-/// with the same job suggest that the job kills them.
+/// The number of consecutive losses that end a job which sets no limit. One loss may be a deployment, two may be chance. Three nodes that
+/// died with the same job suggest that the job kills them.
 inline constexpr int default_max_lost = 3;
 
-/// The error of an attempt `lost`; of one that ended its job more follows.
+/// The error of an attempt `lost`. If the loss ended the job, more text follows.
 inline constexpr char const* lease_ran_out = "the lease of its node ran out";
 
 namespace detail {
 
-/// The losses of one job since its last attempt that ended otherwise, the one to decide about included.
+/// The losses of one job since its last attempt with another outcome, including the loss to decide about.
 struct losses_in_row {
   int all = 0;
   int fatal = 0;  ///< those whose process never came back
 };
 
-/// What a loss means for its job.
+/// The consequence of a loss for its job.
 struct loss_verdict {
   bool is_dead = false;
   duration delay{};   ///< until the job may run again
   std::string error;  ///< of the attempt
 };
 
-/// The first loss in a row returns at once, each further one after a pause: 5 s, 10 s, 20 s ... at most 5 min.
+/// The pause after a loss. The first consecutive loss has none, each further one waits: 5 s, 10 s, 20 s ... at most 5 min.
 inline duration loss_delay(int losses) {
   constexpr duration first{std::chrono::seconds{5}};
   constexpr duration longest{std::chrono::minutes{5}};

@@ -17,14 +17,14 @@
 #include <utility>
 #include <vector>
 
-/// Which schedules the nodes of a set want, and what follows from it. All of it is about values: no store, no clock.
+/// The schedules that the nodes of a set want, and the changes that follow from them. All functions are pure: no store, no clock.
 namespace visor {
 
-/// How many manifests of a set are kept beside those that nodes declare, the last declared ones: a node of an older version that starts
-/// again while newer ones live is known for an older one as long as its manifest is kept.
+/// How many manifests of a set are kept beside those that nodes declare now: the last declared ones. An old node that restarts while newer
+/// ones live is recognized as older as long as its manifest is kept.
 inline constexpr std::size_t kept_manifests = 4;
 
-/// One schedule of a manifest: that some file or program wants it, as what, and since when anybody is known to.
+/// One schedule of a manifest: its definition, and since when it is known that some file or program wants it.
 struct manifest_entry {
   std::string id;
   std::string definition;  ///< its digest
@@ -35,10 +35,10 @@ struct manifest_entry {
   friend bool operator==(manifest_entry const&, manifest_entry const&) = default;
 };
 
-/// What a file or a program wants of one set, by id.
+/// The schedules that a file or a program wants in one set, by id.
 class manifest {
  public:
-  /// Entries in one part of it, as stores keep them.
+  /// The number of entries in one stored part.
   static constexpr std::size_t part_size = 1000;
 
   manifest() = default;
@@ -66,7 +66,7 @@ class manifest {
     return result;
   }
 
-  /// Of the ids and the definitions, and of the set that they are for. O(n).
+  /// A digest of the ids, the definitions, and the set that they are for. O(n).
   std::string digest(schedule_set const& of) const {
     detail::value_hash low;
     detail::value_hash high(0x6C62272E07BB0142);
@@ -87,7 +87,7 @@ class manifest {
     return at == entries_.end() || at->id != id ? nullptr : &*at;
   }
 
-  /// What another one knows of the same definitions was seen then.
+  /// Takes the earlier `first_seen` of each definition that another manifest has too.
   void inherit(manifest const& other) {
     for (auto& each : entries_)
       if (auto const* const known = other.find(each.id); known != nullptr && known->definition == each.definition)
@@ -154,7 +154,7 @@ class manifest {
   std::vector<manifest_entry> entries_;
 };
 
-/// The manifest of schedules that nobody has seen before.
+/// Returns the manifest of schedules that no node has declared before.
 inline manifest manifest_of(std::span<schedule_record const> schedules, instant now) {
   std::vector<manifest_entry> entries;
   entries.reserve(schedules.size());
@@ -162,7 +162,7 @@ inline manifest manifest_of(std::span<schedule_record const> schedules, instant 
   return manifest(std::move(entries));
 }
 
-/// What has to be done so that the store has what living nodes want of a set. Numbers are places in the wanted schedules.
+/// The steps that bring the store to the schedules that living nodes want in a set. Numbers are indices into the wanted schedules.
 struct set_plan {
   struct known {
     std::size_t which = 0;
@@ -172,17 +172,17 @@ struct set_plan {
     std::string id;
     std::int64_t version = 0;
   };
-  std::vector<std::size_t> add;   ///< those that the store does not have, or has for somebody else
+  std::vector<std::size_t> add;   ///< those that the store does not have, or has in another set
   std::vector<known> change;      ///< another definition is stored
   std::vector<known> bring_back;  ///< was retired
-  std::vector<gone> retire;       ///< nobody who lives wants it any more
+  std::vector<gone> retire;       ///< no living node wants it any more
   std::vector<std::size_t> left;  ///< a living node wants another definition, which was first seen later
   std::size_t unchanged = 0;
 };
 
-/// Decides for a node, or for a person with a file, what to do about one set.
+/// Decides for a node, or for a user with a file, how to change one set.
 /// \param wanted with their digests
-/// \param mine the manifest of these
+/// \param mine the manifest of `wanted`
 /// \param others of the living nodes that want something else
 /// \param stored of the same origin
 inline set_plan plan_set(schedule_set const& set, std::span<schedule_record const> wanted, manifest const& mine,

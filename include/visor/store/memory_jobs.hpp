@@ -24,7 +24,7 @@
 
 namespace visor::detail {
 
-/// The jobs of a `memory_store`, where each of them is, and who holds them. Not thread-safe: the store locks.
+/// The jobs of a `memory_store`, with their queues and leases. Not thread-safe: the store locks.
 class memory_jobs {
  public:
   /// \param schedules follow the ends of their jobs
@@ -35,22 +35,23 @@ class memory_jobs {
     return job == nullptr ? std::nullopt : std::optional(job->state);
   }
 
-  /// What a waiting job waits for.
+  /// The job that a waiting job waits for.
   job_id blocker_of(job_id id) const { return jobs_.at(id).blocker; }
 
-  /// No lease from here on has the id of one that was given out before a backup was restored.
+  /// Makes all later lease ids differ from those that were given out before a backup was restored.
   void skip_leases(instant now) { last_lease_ = goes_on_at(ids_of_a_second, now, last_lease_ + 1) - 1; }
 
-  /// Whether a row is refused that says what a job becomes, with the number of its next attempt where it becomes ready or scheduled.
+  /// Whether the row that moves a job to a state is refused. `attempt` is the number of its next attempt where it becomes ready or
+  /// scheduled.
   using refusal = std::function<bool(job_record const&, int attempt, job_state)>;
 
-  /// From now on such rows are refused where jobs are moved: a call that throws for that has done half of its work.
+  /// Refuses such rows from now on, in the operations that move jobs. A call that throws for that has done half of its work.
   void refuse_moves(refusal refuses) { refuses_ = std::move(refuses); }
 
-  /// What moves jobs from now on goes job by job, as this says; null: no longer.
+  /// Makes the operations that move jobs go job by job from now on, as `how` says; null: no longer.
   void move_apart(row_refusals* how) { apart_ = how; }
 
-  /// Whether a move may be refused: of a job that runs, or is scheduled.
+  /// Whether a move of a running or scheduled job may be refused.
   bool may_refuse() const {
     if (!refuses_) return false;
     return std::ranges::any_of(jobs_, [this](auto const& each) {
@@ -62,10 +63,10 @@ class memory_jobs {
     });
   }
 
-  /// Whether a node may have got something to do since this was last asked.
+  /// Whether a node may have got work since the last call.
   bool take_news() { return std::exchange(news_, false); }
 
-  /// False if the id exists. O(log n), O(1) for a job that comes behind all others of its queue.
+  /// False if the id exists. O(log n), O(1) for a job that comes after all others of its queue.
   /// \param blocker the job to wait for; 0 for none
   bool add(job_record record, instant now, job_id blocker = 0) {
     auto const [at, added] = jobs_.try_emplace(record.id);
@@ -83,7 +84,7 @@ class memory_jobs {
     return true;
   }
 
-  /// The limits of job types from now on. What has none, and had none, is not kept.
+  /// Sets the limits of job types from now on. A type that has none, and had none, is not stored.
   void limit(std::span<type_limit_record const> types) {
     for (auto const& type : types) {
       auto const at = limits_.find(type.type);
@@ -101,7 +102,7 @@ class memory_jobs {
     return all;
   }
 
-  /// Takes up to `wish.limit` jobs from the front of a queue. O(log n) a job; of a type with limits also O(what runs anywhere).
+  /// Takes up to `wish.limit` jobs from the head of a queue. O(log n) a job; of a type with limits also O(running jobs of all nodes).
   /// \param next_in see `exchange_result`
   claim take(node_lease const& by, claim_request const& wish, instant now, claim_budget& budget, std::optional<duration>& next_in) {
     claim result;
@@ -120,7 +121,7 @@ class memory_jobs {
     return result;
   }
 
-  /// Ends jobs that were taken from a queue and are held by nobody.
+  /// Ends jobs as dead that were taken from a queue and are under no lease.
   void bury(claim const& taken, std::string const& reason, instant now) {
     for (auto const& job : taken.jobs) end_refused(jobs_.at(job.id), reason, now);
   }
@@ -172,7 +173,7 @@ class memory_jobs {
     return true;
   }
 
-  /// Puts back all that a node holds, unrun, but for the leases that it keeps.
+  /// Puts back all jobs that a node holds, unrun, except under the leases that it keeps.
   void put_back_all(node_lease const& by, instant now, std::span<lease_id const> keeps = {}) {
     for (auto const& [id, _] : take_leases_of(by, keeps)) {
       entry& job = jobs_.at(id);
@@ -190,7 +191,7 @@ class memory_jobs {
   /// Whether the process of a node lived on after it lost an epoch.
   using survival = std::function<bool(std::string const& node, std::int64_t epoch)>;
 
-  /// Records the open attempts of a lapsed lease as lost, and decides each job's future.
+  /// Records the open attempts of a lapsed lease as lost, and decides the next state of each job.
   recovery recover(node_lease const& lapsed, instant now, survival const& has_survived) {
     recovery result;
     result.node = lapsed.node;
@@ -256,7 +257,7 @@ class memory_jobs {
     return std::ranges::any_of(ready_, [](auto const& queue) { return !queue.second.empty(); });
   }
 
-  /// When the first scheduled job is due.
+  /// The time when the first scheduled job is due.
   std::optional<instant> next_scheduled() const { return scheduled_.empty() ? std::nullopt : std::optional(scheduled_.begin()->first); }
 
   cancel_result cancel(job_id id, instant now) {
@@ -319,7 +320,7 @@ class memory_jobs {
   struct entry {
     job_record record;
     job_state state = job_state::ready;
-    instant run_at{};    // its place while ready or scheduled
+    instant run_at{};    // its position while ready or scheduled
     lease_id lease = 0;  // while running
     job_id blocker = 0;  // while waiting
     std::vector<attempt_record> attempts;
@@ -343,7 +344,7 @@ class memory_jobs {
   static int next_attempt(entry const& job) { return job.attempts.empty() ? 1 : job.attempts.back().number + 1; }
   static place_in_queue place_of(entry const& job) { return {job.record.priority, job.run_at, job.record.id}; }
 
-  /// Adds up to `limit` jobs to a claim. Returns how many there were.
+  /// Adds up to `limit` jobs to a claim. Returns how many were added.
   std::size_t take_front(claim& to, std::string const& from, std::size_t limit, claim_budget& budget, std::optional<duration>& next_in) {
     auto const at = ready_.find(from);
     if (at == ready_.end()) return 0;
@@ -367,7 +368,7 @@ class memory_jobs {
 
   bool is_left(job_id id) const { return apart_ != nullptr && apart_->is_left(id); }
 
-  /// \return why the job is to be dead; none: it is to be moved
+  /// \return why the job must become dead; none: it is to be moved
   std::string const* begin_move(job_id id) {
     if (apart_ == nullptr) return nullptr;
     apart_->begin(id);
@@ -384,7 +385,7 @@ class memory_jobs {
     if (is_refused(job, to)) throw error(condition::invalid_argument, "a row of job " + std::to_string(job.record.id) + " is refused");
   }
 
-  /// From the queue without a key, and from those with one in turn, what the limits allow.
+  /// Takes as many jobs as the limits allow, from the queue without a key, and from those with one in turn.
   void take_limited(claim& to, claim_request const& wish, std::string const& type, claim_budget& budget, std::optional<duration>& next_in) {
     auto const known = limits_.find(type);
     allowance allowed(known == limits_.end() ? job_limits() : known->second, to.taken_at);
@@ -416,7 +417,7 @@ class memory_jobs {
     }
   }
 
-  /// The first queue with jobs whose name is behind one and before another.
+  /// The first queue with jobs whose name is greater than `behind` and less than `before`.
   std::optional<std::string> next_queue(std::string const& behind, std::string const& before) const {
     for (auto at = ready_.upper_bound(behind); at != ready_.end() && at->first < before; ++at)
       if (!at->second.empty()) return at->first;
@@ -436,7 +437,7 @@ class memory_jobs {
     news_ = true;
   }
 
-  /// Ready, or scheduled if its time is still to come.
+  /// Makes a job ready, or scheduled if its time is still to come.
   void place(entry& job, instant now) {
     if (job.run_at <= now) return make_ready(job, job.run_at);
     job.state = job_state::scheduled;
@@ -497,14 +498,14 @@ class memory_jobs {
     });
   }
 
-  /// One job of the lease is open no longer.
+  /// Notes that one job of the lease is no longer open.
   void release(lease_id lease) {
     auto const at = leases_.find(lease);
     if (--at->second.open == 0) leases_.erase(at);
   }
 
-  /// Drops the leases that a node has under an epoch and those before it, but for some, and but for jobs that stay where they are. Returns
-  /// their open jobs, ascending, and how each was taken.
+  /// Drops the leases that a node has under this epoch and those before it, except for `except`, and for jobs that stay where they are.
+  /// Returns their open jobs, ascending, and how each was taken.
   std::map<job_id, taking> take_leases_of(node_lease const& by, std::span<lease_id const> except = {}) {
     std::map<job_id, taking> open;
     for (auto at = leases_.begin(); at != leases_.end();) {

@@ -24,7 +24,7 @@ class memory_nodes {
   }
 
   /// Enters the node under its next epoch.
-  /// \param lapsed gets the exclusive nodes whose place it takes
+  /// \param lapsed receives the exclusive nodes that it replaces
   node_lease join(join_request const& request, instant now, std::vector<node_lease>& lapsed) {
     for (auto& [name, other] : nodes_) {
       if (name == request.node || other.state == node_state::offline || !(other.exclusive || request.exclusive)) continue;
@@ -72,7 +72,7 @@ class memory_nodes {
     return as_lease(node, lease.generation);
   }
 
-  /// All epochs grow, those of names that are new too.
+  /// Raises all epochs, also those that new names start from.
   void raise_epochs(instant now) {
     for (auto const& [_, node] : nodes_) last_removed_ = std::max(last_removed_, node.epoch);
     last_removed_ = goes_on_at(epochs_of_a_second, now, last_removed_);
@@ -138,7 +138,7 @@ class memory_nodes {
     return lease;
   }
 
-  /// Returns the lease that it had.
+  /// Returns the lease that the node had.
   static node_lease end(node_record& node) {
     auto const lease = as_lease(node);
     node.state = node_state::offline;
@@ -147,8 +147,8 @@ class memory_nodes {
   }
 
   std::map<std::string, node_record> nodes_;
-  std::map<std::string, std::map<std::string, std::int64_t>> types_;  // that a node runs, and since when
-  std::int64_t last_removed_ = 0;                                     // the greatest epoch of those that were
+  std::map<std::string, std::map<std::string, std::int64_t>> types_;  // per node: each type that it runs, and since which epoch
+  std::int64_t last_removed_ = 0;                                     // the greatest epoch of removed nodes
 };
 
 }  // namespace visor::detail

@@ -19,7 +19,7 @@ namespace visor::detail {
 /// The schedules and fires of a `memory_store`. Not thread-safe: the store locks.
 class memory_schedules {
  public:
-  /// Null also for one that is retired.
+  /// Null also for a retired schedule.
   schedule_record const* find(std::string const& id) const {
     auto const at = records_.find(id);
     return at == records_.end() || at->second.retired_at ? nullptr : &at->second;
@@ -37,7 +37,7 @@ class memory_schedules {
     return result;
   }
 
-  /// When the first active schedule is due.
+  /// The time when the first active schedule is due.
   std::optional<instant> first_due() const { return timeline_.empty() ? std::nullopt : std::optional(timeline_.begin()->first); }
 
   void add(std::span<schedule_record const> records, instant now) {
@@ -153,7 +153,7 @@ class memory_schedules {
     return result;
   }
 
-  /// Whether the instant has a fire that was no miss.
+  /// Whether the instant has a fire other than a missed one.
   bool was_acted_on(std::string const& schedule, instant planned) const {
     auto const of = fires_.find(schedule);
     if (of == fires_.end()) return false;

@@ -17,7 +17,7 @@
 
 namespace visor::detail {
 
-/// What the nodes of a `memory_store` declare. Not thread-safe: the store locks.
+/// The schedule sets that the nodes of a `memory_store` declare. Not thread-safe: the store locks.
 class memory_sets {
  public:
   void put(std::string const& digest, int first, std::span<std::string const> parts) {
@@ -53,7 +53,7 @@ class memory_sets {
     return true;
   }
 
-  /// Of a node that is gone. False if it had declared nothing.
+  /// Ends the declarations of a node that is gone. False if it had declared nothing.
   bool end(std::string const& node) {
     return std::erase_if(declarations_, [&](declaration_record const& each) { return each.node == node; }) != 0;
   }

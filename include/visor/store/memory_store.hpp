@@ -26,12 +26,12 @@
 
 namespace visor {
 
-/// A store in the memory of this process: nothing to install, nothing left when it is destroyed. It is also the reference for what
-/// every store does; see the concept `store` for the meaning of each operation.
+/// A store in the memory of this process: nothing to install, nothing left when it is destroyed. It is also the reference implementation;
+/// see the concept `store` for the meaning of each operation.
 ///
-/// Several engines may share one by reference, each as a node of its own name. All members may be called from any thread; one mutex
-/// makes them one after another, and they complete without suspending. Finished jobs and fires are kept as long as the store lives.
-/// \tparam Clock whose time is the store's
+/// Several engines may share one by reference, each as a node of its own name. All members may be called from any thread. One mutex
+/// serializes them, and they complete without suspending. Finished jobs and fires are kept as long as the store lives.
+/// \tparam Clock supplies the store's time
 template <timekeeper Clock = wall_clock>
 class memory_store {
  public:
@@ -45,7 +45,7 @@ class memory_store {
     co_return;
   }
 
-  /// What is stored stays, and is there again after `open()`.
+  /// Closes the store. The stored data stays, and is there again after `open()`.
   task<> close() {
     std::scoped_lock const lock{mutex_};
     is_open_ = false;
@@ -152,7 +152,7 @@ class memory_store {
     co_return reserved;
   }
 
-  /// O(log n) a job, O(1) for a job that comes behind all others of its queue.
+  /// O(log n) a job, O(1) for a job that comes after all others of its queue.
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
     for (auto const& job : jobs) check_text(job);
     operation const here{*this};
@@ -392,15 +392,15 @@ class memory_store {
     co_return;
   }
 
-  /// From now on such rows of jobs are refused for good where jobs are moved, as by a CHECK of a database: `promote`, `recover`, `join` and
-  /// `leave` throw, and have done nothing. They may be called again with what becomes of each job, see `row_refusals`.
-  /// \param refuses of a job, the number of its next attempt, and what it is to become
+  /// Makes the store refuse such rows permanently where jobs are moved, as a CHECK of a database does. Then `promote`, `recover`, `join`
+  /// and `leave` throw, and have done nothing. They may be called again with the new state of each job, see `row_refusals`.
+  /// \param refuses gets a job, the number of its next attempt, and its new state
   void refuse_moves(std::function<bool(job_record const&, int, job_state)> refuses) {
     operation const here{*this};
     jobs_.refuse_moves(std::move(refuses));
   }
 
-  /// All that is stored, at one instant.
+  /// The whole content of the store, at one instant.
   class backup {
     friend memory_store;
     detail::memory_nodes nodes;
@@ -414,20 +414,20 @@ class memory_store {
         : nodes(of.nodes_), schedules(of.schedules_), sets(of.sets_), jobs(of.jobs_), next_id(of.next_id_), generation(of.generation_) {}
   };
 
-  /// For this store only. O(all that is stored).
+  /// Returns a backup, for this store only. O(content).
   backup back_up() {
     operation const here{*this};
     return backup(*this);
   }
 
-  /// What is stored becomes what it was, and nobody is told: as with a database that is restored under its users.
+  /// Resets the content to the backup and notifies no listener: as with a database that is restored while it is in use.
   void restore(backup const& from) {
     operation const here{*this};
     become(from);
   }
 
-  /// To be called after that, as `visor db restored` is: begins a new generation, whose ids, epochs and fences were never given out, also
-  /// where the same backup was restored before. See `generation.hpp` for what that asks of the clock.
+  /// Begins a new generation; to be called after `restore`, as `visor db restored` is. Its ids, epochs and fences were never given out,
+  /// also where the same backup was restored before. See `generation.hpp` for the requirements on the clock.
   task<std::int64_t> restored() {
     operation const here{*this};
     next_id_ = detail::goes_on_at(detail::ids_of_a_second, here.now, next_id_);
@@ -438,7 +438,7 @@ class memory_store {
   }
 
  private:
-  /// One operation: alone, at one instant, and told to the listeners when it is over and gave somebody something to do.
+  /// One operation: exclusive, at one instant. It notifies the listeners at its end if it may have given a node work.
   struct operation {
     explicit operation(memory_store& kept) : store(kept), lock(kept.mutex_), now(kept.clock_.now()) {
       if (!kept.is_open_) throw error(condition::closed, "the store is not open: call open() first");
@@ -457,7 +457,7 @@ class memory_store {
     bool schedules_changed = false;
   };
 
-  /// Moves jobs, all or none where one is refused.
+  /// Makes an operation that moves jobs atomic: it moves none where one is refused.
   class undo {
    public:
     undo(memory_store& kept, detail::row_refusals* apart) : store_(kept) {
@@ -554,7 +554,7 @@ class memory_store {
     return fires;
   }
 
-  /// Adds the job of a fire as the overlap policy says. False when it says no.
+  /// Adds the job of a fire as the overlap policy says. False when the policy skips the fire.
   bool start(schedule_record const& schedule, instant planned, job_id id, instant now) {
     job_id const last = schedule.last_job.value_or(0);
     job_id blocker = 0;

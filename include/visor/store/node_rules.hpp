@@ -8,12 +8,13 @@
 #include <cstdint>
 #include <string>
 
-/// What every store decides about nodes in the same way.
+/// The decisions about nodes that every store makes in the same way.
 namespace visor::detail {
 
-/// A node that enters.
-/// \param before of that name, or null. What is wanted of it is wanted of the process, which may have lost its lease and come back.
-/// \param last the epoch that it comes behind
+/// Returns the record of a node that joins.
+/// \param before of that name, or null. Its requested state stays if the process is the same: the process may have lost its lease and come
+///   back.
+/// \param last the epoch before the new one
 inline node_record as_record(join_request const& request, node_record const* before, std::int64_t last, instant now) {
   node_record node;
   if (before != nullptr) {
@@ -37,14 +38,14 @@ inline node_record as_record(join_request const& request, node_record const* bef
   return node;
 }
 
-/// Whether a node holds its lease, whose end has or has not come: that of an exclusive one ends when another takes its place.
+/// Whether a node holds its lease. The lease of an exclusive node has no end by time: it ends when another node takes its place.
 inline bool is_unended(bool exclusive, instant until, instant now) { return exclusive || now < until; }
 
 inline bool is_live(node_record const& node, instant now) { return node.state != node_state::offline && now < node.lease_until; }
 
-/// No node asks for a longer lease. One that ends later is of a time when the clock was ahead.
+/// The longest lease that nodes ask for. One that ends later was written while the clock was ahead.
 inline constexpr duration longest_lease{std::chrono::hours{1}};
-/// What is left of such a lease: enough for a node that lives to renew it.
+/// The rest of such a lease: enough for a living node to renew it.
 inline constexpr duration shortened_lease{std::chrono::minutes{5}};
 
 inline bool is_beyond_any_lease(node_record const& node, instant now) {
@@ -60,7 +61,7 @@ inline bool has_survived(node_record const& node, std::int64_t epoch) { return n
                   ": it was restored from a backup while the node ran; run `visor db restored`, then start the node again");
 }
 
-/// Whether a store has forgotten what a node that renews its lease has written. Epochs only grow.
+/// Whether a store has lost a write of the node that renews its lease. Epochs only grow.
 /// \param stored of that node: a record with its epoch, state and token
 template <class Record>
 bool is_older_state(Record const& stored, node_lease const& lease, renewal const& how) {
@@ -68,16 +69,16 @@ bool is_older_state(Record const& stored, node_lease const& lease, renewal const
   return stored.state != node_state::offline && stored.token != how.token && stored.token != how.last_token;
 }
 
-/// Whether a store has forgotten the last epoch of a process, or given it to another one since.
+/// Whether a store has lost the last epoch of a process, or given it to another process since.
 /// \param stored the node of that name
 inline bool has_forgotten(node_record const& stored, std::int64_t last_epoch, std::string const& address) {
   return stored.epoch < last_epoch || (stored.epoch == last_epoch && stored.address != address);
 }
 
-/// The same of a process that joins again. Others may have recovered what it was, before it could renew its lease. Nobody else ever had the
-/// last epoch of a process.
+/// Checks the same for a process that joins again. Others may have recovered its node before it could renew its lease. No other process
+/// ever had the last epoch of a process.
 /// \param before of that name, or null
-/// \param last the epoch that it comes behind
+/// \param last the epoch before the new one
 inline void check_not_restored(join_request const& request, node_record const* before, std::int64_t last) {
   bool const is_its_own = before != nullptr && before->address == request.address && request.last_token != 0;
   bool const is_known = !is_its_own || before->token == request.token || before->token == request.last_token;
@@ -101,7 +102,7 @@ inline void check_known_epoch(join_request const& request, node_record const* be
     throw error(condition::conflict, "node " + request.node + " has joined, or was given up, since its epoch was read");
 }
 
-/// Nobody has taken from a node that goes on what it keeps.
+/// Checks that no other node has taken over the leases that a rejoining node keeps.
 /// \param before of that name, or null
 inline void check_goes_on(join_request const& request, node_record const* before, instant now) {
   if (!request.keeps) return;

@@ -14,40 +14,40 @@
 #include <string>
 #include <utility>
 
-/// What is kept. Each record is one table; its members, in the order of their description, are the table's columns. The SQL of
-/// every database is generated from here (`visor/sql/`), so a new column is a line here and a migration.
+/// The stored records. Each record is one table; its members, in the order of their description, are the table's columns. The SQL of every
+/// database is generated from here (`visor/sql/`), so a new column is a line here and a migration.
 ///
-/// Columns of which every row has a value of fixed width come first, the wide ones before the narrow: PostgreSQL, which keeps columns in
-/// their order, fills up what is not aligned. The last one is none of the key: of a table that is kept in the order of its key, the
-/// integrity check of SQLite 3.40 would call what stands before it missing.
+/// Columns of fixed width that are never null come first, the wide ones before the narrow. PostgreSQL keeps columns in their order and pads
+/// those that are not aligned. The last column is never part of the key: in a table that is kept in the order of its key, the integrity
+/// check of SQLite 3.40 would report the columns before it as missing.
 namespace visor {
 
 using job_id = std::int64_t;
 using lease_id = std::int64_t;
 
-/// Where a job is in its life. It is not stored: it follows from which table holds the job's id.
+/// The state of a job. It is not stored: it follows from the table that holds the job's id.
 BOOST_DEFINE_ENUM_CLASS(job_state, waiting, scheduled, ready, running, completed, failed, cancelled, dead)
 
-/// How one attempt ended. `lost`: its node's lease ran out. `released`: its node told it to stop, for a reason of its own, before it was
-/// done. These two do not count for `max_attempts`.
+/// How one attempt ended. `lost`: its node's lease ran out. `released`: its node told it to stop before it was done, for a reason of the
+/// node. These two do not count for `max_attempts`.
 BOOST_DEFINE_ENUM_CLASS(outcome, completed, failed, timed_out, cancelled, lost, released)
 
 BOOST_DEFINE_ENUM_CLASS(schedule_state, active, paused, completed, failed)
 
 BOOST_DEFINE_ENUM_CLASS(node_state, online, draining, offline)
 
-/// What somebody wants of a node that runs: to take no more work.
+/// The requested state of a running node: to take no more work.
 BOOST_DEFINE_ENUM_CLASS(node_wish, drain)
 
-/// Who made a schedule: the configuration file, a C++ program, or a user at run time. Nodes declare the first two, as sets; the last live
-/// until they are removed.
+/// The source of a schedule: the configuration file, a C++ program, or a user at run time. Nodes declare the first two, as sets. Schedules
+/// of users live until they are removed.
 BOOST_DEFINE_ENUM_CLASS(origin, config, code, user)
 
-/// What became of a planned instant: a job; nothing, because of the overlap policy; or nothing so far, for the reason that its row gives.
+/// The result of a planned instant: a job; nothing, because of the overlap policy; or nothing so far, for the reason that its row gives.
 BOOST_DEFINE_ENUM_CLASS(fire_result, fired, skipped, missed)
 
-/// One piece of work. Inserted once. Only two rare events update it: it moves to a lane, which changes `queue`, or an attempt does not
-/// count.
+/// One piece of work. It is inserted once. Only two rare events update it: it moves to a lane, which changes `queue`, or an attempt does
+/// not count.
 struct job_record {
   job_id id = 0;
   instant run_at{};  ///< not before this
@@ -61,24 +61,24 @@ struct job_record {
   std::optional<instant> planned_at;  ///< the fire's instant, for a job of a schedule
   std::optional<std::string> owner;
   std::optional<int> uncounted;  ///< how many of its attempts were lost or released: these do not count for `max_attempts`
-  std::optional<int> max_lost;   ///< how many losses in a row it may have; none: `default_max_lost`; 0: it is never run again after a loss
+  std::optional<int> max_lost;   ///< consecutive losses that end it; none: `default_max_lost`; 0: it never runs again after a loss
   friend bool operator==(job_record const&, job_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(job_record, (),
                       (id, run_at, created_at, priority, max_attempts, payload, type, queue, schedule, planned_at, owner, uncounted,
                        max_lost))
 
-/// The queue: a narrow row for each job that may run now, clustered in the order in which it is claimed.
+/// A row of the queue: narrow, one for each job that may run now, clustered in the order of claims.
 struct ready_record {
   instant run_at{};
   job_id job = 0;
   int priority = 100;
   std::string queue;
-  int attempt = 1;  ///< the number of the attempt that comes next
+  int attempt = 1;  ///< the number of the next attempt
 };
 BOOST_DESCRIBE_STRUCT(ready_record, (), (run_at, job, priority, queue, attempt))
 
-/// The same for later: future work never stands in front of present work.
+/// A job for later. It has its own table, so that claims of ready jobs never scan past future work.
 struct scheduled_record {
   instant run_at{};
   job_id job = 0;
@@ -88,7 +88,7 @@ struct scheduled_record {
 };
 BOOST_DESCRIBE_STRUCT(scheduled_record, (), (run_at, job, priority, attempt, queue))
 
-/// A job that starts when another one, the blocker, is finished, however it ended.
+/// A job that starts when another one, the blocker, has ended, with whatever result.
 struct waiting_record {
   job_id blocker = 0;
   job_id job = 0;
@@ -99,8 +99,8 @@ struct waiting_record {
 };
 BOOST_DESCRIBE_STRUCT(waiting_record, (), (blocker, job, run_at, priority, attempt, queue))
 
-/// A node's right to what it claimed in one go. Written once; deleted with its last open job. Open are its jobs without an attempt
-/// that names this lease.
+/// A node's lease on the jobs of one claim. It is written once, and deleted with its last open job. A job of the lease is open while it has
+/// no attempt that names this lease.
 struct lease_record {
   lease_id id = 0;
   std::string node;
@@ -111,7 +111,7 @@ struct lease_record {
 };
 BOOST_DESCRIBE_STRUCT(lease_record, (), (id, node, epoch, taken_at, jobs, limited))
 
-/// One try of a job. Inserted once, when it ends. A job cancelled before it ran has one too, without lease, node and start.
+/// One attempt of a job. It is inserted once, when it ends. A job cancelled before it ran also has one, without lease, node and start.
 struct attempt_record {
   job_id job = 0;
   std::optional<lease_id> lease;
@@ -120,15 +120,15 @@ struct attempt_record {
   instant finished_at{};
   int number = 1;
   std::optional<std::string> node;
-  visor::outcome outcome = visor::outcome::completed;  ///< stands in the table only where it is another one
-  std::optional<job_state> final_state;                ///< the state in which the job ended with this attempt; none if it is tried again
+  visor::outcome outcome = visor::outcome::completed;  ///< null in the table where it is `completed`
+  std::optional<job_state> final_state;                ///< the state in which the job ended with this attempt; none if it is retried
   std::optional<std::string> error;
   std::optional<std::string> output;
   friend bool operator==(attempt_record const&, attempt_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(attempt_record, (), (job, lease, epoch, started_at, finished_at, number, node, outcome, final_state, error, output))
 
-/// A job that used up its attempts, until it is tried again by hand or purged.
+/// A job that used up its attempts, until a user retries or purges it.
 struct dead_record {
   job_id job = 0;
   instant died_at{};
@@ -137,7 +137,7 @@ struct dead_record {
 };
 BOOST_DESCRIBE_STRUCT(dead_record, (), (job, died_at, attempts, error))
 
-/// A wish to stop a running job, for the node that holds it.
+/// A request to stop a running job, for the node that holds it.
 struct cancel_record {
   job_id job = 0;
   instant requested_at{};
@@ -147,7 +147,7 @@ BOOST_DESCRIBE_STRUCT(cancel_record, (), (job, requested_at))
 /// A process that runs jobs. `lease_until` is by the database's clock; `epoch` only grows.
 struct node_record {
   std::string name;
-  std::string address;  ///< where it runs: host, process id and start of the process, see `engine/process.hpp`
+  std::string address;  ///< host, process id and start of the process, see `engine/process.hpp`
   node_state state = node_state::online;
   std::int64_t epoch = 0;
   instant lease_until{};
@@ -159,8 +159,8 @@ struct node_record {
   std::optional<std::string> capabilities;  ///< `gpu,large`
   std::optional<node_wish> wish;
   std::optional<std::string> resources;  ///< of its machine, memory in bytes: `processors:2,memory:25281642496`
-  std::optional<std::int64_t> token;     ///< random, new with each heartbeat: another one than the node wrote means a restored database
-  /// The last epoch that ended while the process of the node lived: what it lost then was no fault of the job.
+  std::optional<std::int64_t> token;     ///< random, new with each heartbeat: a value that the node did not write means a restored database
+  /// The last epoch that ended while the process of the node lived: a loss in that epoch was no fault of the job.
   std::optional<std::int64_t> survived;
   friend bool operator==(node_record const&, node_record const&) = default;
 };
@@ -168,7 +168,7 @@ BOOST_DESCRIBE_STRUCT(node_record, (),
                       (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities, wish,
                        resources, token, survived))
 
-/// When work must start.
+/// A schedule: when jobs start, and how they are made.
 struct schedule_record {
   std::string id;
   visor::origin origin = visor::origin::user;
@@ -186,7 +186,7 @@ struct schedule_record {
   int max_failures = 0;  ///< jobs in a row that may fail before the schedule does; 0 = any number
   std::optional<std::string> owner;
   std::optional<std::string> description;
-  std::optional<std::string> phrase;  ///< what the user wrote, where that was not the expression
+  std::optional<std::string> phrase;  ///< the user's text, where that was not the expression
   std::optional<std::string> output;  ///< JSON: where results go
   schedule_state state = schedule_state::active;
   std::optional<instant> next_at;  ///< the next planned instant; none when there is none
@@ -201,12 +201,12 @@ struct schedule_record {
   std::optional<int> max_lost;          ///< of its jobs
   std::optional<std::string> set_name;  ///< of a schedule that nodes declare; none: `default`
   std::optional<std::string> digest;    ///< of the definition, see `definition_digest`; the store writes it
-  /// Since when no node declares it: it is not there for anybody, but its state and its counters are kept for its return.
+  /// The time since when no node declares it. Lookups do not find it then, but its state and its counters are kept for its return.
   std::optional<instant> retired_at;
   std::optional<visor::dst_gap> dst_gap;          ///< see `dst_policy`
   std::optional<visor::dst_overlap> dst_overlap;  ///< see `dst_policy`
-  /// From where an interval counts whose expression does not say it: an instant, or for whole days a time on the wall clock of the zone, as
-  /// after `from` in an expression. No part of the definition, so that a file which is read again does not move it.
+  /// The anchor of an interval whose expression names none. It is an instant, or, for whole days, a time on the wall clock of the zone, as
+  /// after `from` in an expression. It is no part of the definition, so that reading a file again does not move it.
   std::optional<std::string> anchor;
   friend bool operator==(schedule_record const&, schedule_record const&) = default;
 };
@@ -216,7 +216,8 @@ BOOST_DESCRIBE_STRUCT(schedule_record, (),
                        failure_count, last_error, created_at, updated_at, version, max_lost, set_name, digest, retired_at, dst_gap,
                        dst_overlap, anchor))
 
-/// One planned instant of a schedule that was acted on, or that nobody could act on. Unique: that is what makes a fire happen at most once.
+/// One planned instant of a schedule that was acted on, or that no node could act on. The key is unique, so that a fire happens at most
+/// once.
 struct fire_record {
   std::string schedule;
   instant planned_at{};
@@ -229,7 +230,7 @@ struct fire_record {
 };
 BOOST_DESCRIBE_STRUCT(fire_record, (), (schedule, planned_at, fired_at, node, result, job, reason))
 
-/// That a node runs whose file or program has these schedules. It ends with the node's lease.
+/// The fact that a running node's file or program has these schedules. It ends with the node's lease.
 struct declaration_record {
   std::string node;
   visor::origin origin = visor::origin::config;
@@ -240,7 +241,7 @@ struct declaration_record {
 };
 BOOST_DESCRIBE_STRUCT(declaration_record, (), (node, origin, set_name, declared_at, digest))
 
-/// What is in a set, as some nodes declare or declared it: kept once, however many nodes do.
+/// The content of a set, as some nodes declare or declared it: stored once, however many nodes declare it.
 struct manifest_record {
   std::string digest;
   visor::origin origin = visor::origin::config;
@@ -251,7 +252,7 @@ struct manifest_record {
 };
 BOOST_DESCRIBE_STRUCT(manifest_record, (), (digest, origin, set_name, declared_at, parts))
 
-/// Some schedules of a manifest, see `store/manifest.hpp`. The parts are there before the manifest.
+/// Some schedules of a manifest, see `store/manifest.hpp`. The parts are written before the manifest.
 struct manifest_part_record {
   std::string digest;
   int part = 0;  ///< from 0
@@ -261,7 +262,7 @@ struct manifest_part_record {
 };
 BOOST_DESCRIBE_STRUCT(manifest_part_record, (), (digest, part, written_at, entries))
 
-/// The limits of a job type, as the node said that came last. Whoever claims jobs of it holds this row. A type without limits has a row
+/// The limits of a job type, as the last node to join declared them. A claim of such jobs locks this row. A type without limits has a row
 /// once one of its jobs has moved to the type's own lane.
 struct type_limit_record : job_limits {
   std::string type;
@@ -271,16 +272,16 @@ struct type_limit_record : job_limits {
 };
 BOOST_DESCRIBE_STRUCT(type_limit_record, (), (type, concurrency, key_concurrency, rate, key_rate, per))
 
-/// A job type that a node runs, as it said when it joined.
+/// A job type that a node runs, as declared when it joined.
 struct node_type_record {
   std::string node;
   std::string type;
-  std::int64_t epoch = 0;  ///< the first under which the node said so
+  std::int64_t epoch = 0;  ///< the first under which the node declared it
   friend bool operator==(node_type_record const&, node_type_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(node_type_record, (), (node, type, epoch))
 
-/// Jobs that were claimed from one queue where a rate limits how many: kept as long as they count.
+/// The jobs of one claim from one queue of a type with a rate; kept as long as they count for the rate.
 struct claim_record {
   std::string type;
   instant taken_at{};
@@ -291,15 +292,15 @@ struct claim_record {
 };
 BOOST_DESCRIBE_STRUCT(claim_record, (), (type, taken_at, lease, number, queue, jobs))
 
-/// Counters, each under its name: where blocks of ids come from, among others.
+/// A named counter, such as the source of blocks of ids.
 struct sequence_record {
   std::string name;
   std::int64_t next = 1;
 };
 BOOST_DESCRIBE_STRUCT(sequence_record, (), (name, next))
 
-/// Where the ids of jobs come from in a database that has something better than a counter, which whoever counts keeps to the end of his
-/// transaction. Rows are nothing but the way to the next number.
+/// The source of job ids in a database that has something better than a counter, whose row stays locked until the transaction ends. A row
+/// only serves to get the next number.
 struct job_number_record {
   std::int64_t number = 0;
 };

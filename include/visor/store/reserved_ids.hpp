@@ -10,10 +10,10 @@
 
 namespace visor {
 
-/// Ids of jobs that are their holder's alone, ascending. Where several processes reserve ids at the same time, they are not consecutive.
+/// Job ids that belong to their holder alone, ascending. Where several processes reserve ids at the same time, they are not consecutive.
 class reserved_ids {
  public:
-  /// As many consecutive ids.
+  /// A run of consecutive ids.
   struct range {
     job_id first = 0;
     std::int64_t count = 0;
@@ -29,10 +29,12 @@ class reserved_ids {
       ranges_.push_back({first, count});
   }
 
-  /// The smallest id. There must be one.
+  /// The smallest id.
+  /// \pre not empty
   job_id first() const { return ranges_[begin_].first; }
 
-  /// Takes the smallest id. There must be one.
+  /// Takes the smallest id.
+  /// \pre not empty
   job_id take() {
     range& from = ranges_[begin_];
     --size_;
@@ -57,7 +59,7 @@ class reserved_ids {
 
  private:
   std::vector<range> ranges_;
-  std::size_t begin_ = 0;  // those before are taken
+  std::size_t begin_ = 0;  // ranges before this are used up
   std::size_t size_ = 0;
 };
 

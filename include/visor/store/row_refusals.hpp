@@ -17,14 +17,14 @@
 
 namespace visor::detail {
 
-/// A text that is stored, and what it is: `the job type`.
+/// A stored text and its name in messages: `the job type`.
 struct named_text {
   std::string what;
   std::string text;
 };
 
-/// Which jobs of a group a database refuses to move for good. After the first refusal the group is written job by job, and once more after
-/// each refusal that names one. A job whose move is refused becomes dead; one of which that is refused too stays where it is.
+/// The jobs of a group that a database permanently refuses to move. After the first refusal the group is written job by job, and once more
+/// after each refusal that names one. A job whose move is refused becomes dead. A job whose death is refused too stays where it is.
 class row_refusals {
  public:
   /// Whether any row was refused, so that jobs are written one by one.
@@ -32,20 +32,20 @@ class row_refusals {
 
   void begin_apart() { is_on_ = true; }
 
-  /// From now on the statements are about this job; 0: about none.
+  /// Announces that the next statements are about this job; 0: about none.
   void begin(job_id job) {
     current_ = job;
     named_.clear();
   }
 
-  /// From now on the statements are about something that the operation cannot do without.
-  /// \param texts of it that are stored, each with what it is
+  /// Announces that the next statements are about something that the operation cannot do without.
+  /// \param texts of it that are stored, each with its name
   void begin_named(std::vector<named_text> texts) {
     current_ = 0;
     named_ = std::move(texts);
   }
 
-  /// The refusal in words that name what was refused and the remedy; the refusal itself where it is about nothing with a name.
+  /// Returns the refusal in words that name the refused text and the remedy. It is unchanged where it is about nothing with a name.
   error named(error const& why) const {
     if (named_.empty()) return why;
     std::string const character = refused_character(why.server_text());
@@ -64,7 +64,7 @@ class row_refusals {
                  why.server_text());
   }
 
-  /// Why a job is to become dead; none: it is to be moved as usual. The text lives as long as this.
+  /// The reason why a job must become dead; none: it is moved as usual. The text lives as long as this object.
   std::string const* death_of(job_id job) const {
     auto const at = dead_.find(job);
     return at == dead_.end() ? nullptr : &at->second;
@@ -84,7 +84,7 @@ class row_refusals {
     return true;
   }
 
-  /// What a person should know, once.
+  /// Takes the remarks for the operator; each is returned once.
   std::vector<remark> take_remarks() {
     std::vector<remark> all;
     for (auto& [job, why] : std::exchange(dead_, {})) all.push_back({job, "is dead: " + why});
@@ -99,11 +99,11 @@ class row_refusals {
   job_id current_ = 0;
   std::vector<named_text> named_;
   std::map<job_id, std::string> dead_;  // and why
-  std::map<job_id, std::string> left_;  // and why; empty: that was told
+  std::map<job_id, std::string> left_;  // and why; empty: already reported
 };
 
-/// Those that stay where they are are passed over for a while, and then tried again. All members may be called from any thread, with the
-/// time by the same `elapsed()`.
+/// The jobs that stay where they are: passed over for a while, and then tried again. All members may be called from any thread, with times
+/// of the same `elapsed()`.
 class stranded_jobs {
  public:
   row_refusals known(duration now) {
@@ -139,10 +139,10 @@ class stranded_jobs {
   bool has_looked_ = false;
 };
 
-/// Performs a transaction that moves many jobs. Where the database refuses one of them for good, it is performed once more, job by job.
-/// \param elapsed tells the time
+/// Performs a transaction that moves many jobs. Where the database refuses one of them permanently, it is performed once more, job by job.
+/// \param elapsed returns the time
 /// \param transaction `task<T>(row_refusals*)`; null: all at once
-/// \param tell gets each `remark`
+/// \param tell receives each `remark`
 template <class Elapsed, class Transaction, class Tell>
 auto perform_apart(stranded_jobs& stranded, Elapsed elapsed, Transaction& transaction, Tell tell)
     -> std::invoke_result_t<Transaction&, row_refusals*> {

@@ -17,18 +17,18 @@ namespace visor {
 
 namespace detail {
 
-/// What a schedule does, and when. Its digest knows each member by its place: a new one goes to the end.
+/// The definition of a schedule: its work and its times. The digest identifies each member by its position: a new one goes to the end.
 inline auto definition(schedule_record const& s) {
   return std::tie(s.expression, s.zone, s.type, s.payload, s.queue, s.priority, s.max_attempts, s.misfire, s.misfire_limit,
                   s.misfire_window, s.overlap, s.max_failures, s.owner, s.description, s.phrase, s.output, s.max_lost, s.dst_gap,
                   s.dst_overlap);
 }
 
-/// What decides the instants of a schedule, but for the anchor.
+/// The members that determine the instants of a schedule, except the anchor.
 inline auto timing(schedule_record const& s) { return std::tie(s.expression, s.zone, s.phrase, s.dst_gap, s.dst_overlap); }
 
-/// FNV-1a with 64 bits, and a last step that spreads what the last bytes changed. It tells values apart that differ by accident; it is no
-/// signature.
+/// FNV-1a with 64 bits, and a last step that spreads the effect of the last bytes. It distinguishes values that differ by accident; it is
+/// no signature.
 class value_hash {
  public:
   explicit value_hash(std::uint64_t seed = 0xCBF29CE484222325) : hash_(seed) {}
@@ -74,11 +74,11 @@ class value_hash {
 
 }  // namespace detail
 
-/// Whether two records say the same about what is to run and when, whatever their state, counters and next instant.
+/// Whether two records define the same work at the same times, whatever their state, counters and next instant.
 inline bool same_definition(schedule_record const& a, schedule_record const& b) { return detail::definition(a) == detail::definition(b); }
 
-/// The same for the same definition, in every version of this library: only what differs from the defaults counts, so that a part which a
-/// later version adds changes the digest of no schedule that does not use it.
+/// A digest that is equal for equal definitions, in every version of this library. Only members that differ from the defaults count. So a
+/// member that a later version adds changes the digest only of schedules that use it.
 inline std::string definition_digest(schedule_record const& schedule) {
   static schedule_record const plain;
   auto const parts = detail::definition(schedule);
@@ -95,12 +95,12 @@ inline std::string definition_digest(schedule_record const& schedule) {
   return hash.text();
 }
 
-/// Whether two schedules belong to the same set, as one that another node of the set has just added does.
+/// Whether two schedules belong to the same set. A schedule that another node of the set has just added does.
 inline bool is_of_set_of(schedule_record const& stored, schedule_record const& given) {
   return stored.origin == given.origin && stored.set_name.value_or(default_set) == given.set_name.value_or(default_set);
 }
 
-/// What is stored for a schedule that is new.
+/// The record to store for a new schedule.
 inline schedule_record as_added(schedule_record given, instant now) {
   given.digest = definition_digest(given);
   given.retired_at.reset();
@@ -110,8 +110,8 @@ inline schedule_record as_added(schedule_record given, instant now) {
   return given;
 }
 
-/// What is stored after a user's change: `given` with the identity, history and counters of `stored`. The error is given: whoever
-/// pauses a schedule says why there.
+/// The record to store after a user's change: `given` with the identity, history and counters of `stored`. The error is taken from `given`:
+/// a user who pauses a schedule states the reason there.
 inline schedule_record as_updated(schedule_record const& stored, schedule_record given, instant now) {
   bool const revived = stored.state == schedule_state::failed && given.state == schedule_state::active;
   given.id = stored.id;
@@ -129,8 +129,8 @@ inline schedule_record as_updated(schedule_record const& stored, schedule_record
   return given;
 }
 
-/// What is stored when a configuration brings another definition of a schedule: its state stays, unless it had come to its end. An interval
-/// that did not change goes on from where it was: a program that is deployed more often than its period would never let it fire.
+/// The record to store when a configuration brings another definition of a schedule. The state stays, unless the schedule was completed. An
+/// unchanged interval continues from its anchor. Otherwise a program that is deployed more often than its period would never let it fire.
 inline schedule_record as_replaced(schedule_record const& stored, schedule_record given, instant now) {
   if (stored.state != schedule_state::completed) given.state = stored.state;
   given.last_error = stored.last_error;
@@ -141,7 +141,7 @@ inline schedule_record as_replaced(schedule_record const& stored, schedule_recor
   return as_updated(stored, std::move(given), now);
 }
 
-/// What is stored when a node declares a schedule again that had been retired: a pause and the counters have outlived that.
+/// The record to store when a node declares a retired schedule again: a pause and the counters survive the retirement.
 /// \param given with the set that it belongs to from now on
 inline schedule_record as_returned(schedule_record const& stored, schedule_record given, instant now) {
   bool const is_over = stored.state == schedule_state::completed && same_definition(stored, given);
@@ -157,7 +157,7 @@ inline schedule_record as_returned(schedule_record const& stored, schedule_recor
   return given;
 }
 
-/// How a schedule follows the end of one of its jobs. False when nothing changed.
+/// Updates a schedule after the end of one of its jobs. False when nothing changed.
 /// \param how the final state of the job
 inline bool follow_job(schedule_record& schedule, job_state how, std::optional<std::string> const& error) {
   if (how == job_state::completed) return std::exchange(schedule.failure_count, 0) != 0;
@@ -169,17 +169,17 @@ inline bool follow_job(schedule_record& schedule, job_state how, std::optional<s
   return true;
 }
 
-/// What a fire does, given the last job of its schedule.
+/// The action of a fire, given the last job of its schedule.
 enum class fire_action {
   add,               ///< add the job
   skip,              ///< add none
-  wait,              ///< let it wait behind the last job
+  wait,              ///< add it, to wait behind the last job
   stop_and_wait,     ///< ask for the last job, which runs, to be stopped, and wait behind it
   replace_and_add,   ///< end the last job as cancelled and add the new one
-  replace_and_wait,  ///< end the last job, which waits, as cancelled and wait for what it waited for
+  replace_and_wait,  ///< end the last job, which waits, as cancelled and wait for its blocker
 };
 
-/// \param policy what the schedule says
+/// \param policy of the schedule
 /// \param last the state of its last job; none if there is no such job
 constexpr fire_action decide_fire(overlap policy, std::optional<job_state> last) noexcept {
   bool const open = last == job_state::waiting || last == job_state::scheduled || last == job_state::ready || last == job_state::running;

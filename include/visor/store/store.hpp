@@ -20,7 +20,7 @@
 
 namespace visor {
 
-/// A node as it presents itself.
+/// The description of a node that joins.
 struct join_request {
   std::string node;
   std::string address;
@@ -33,37 +33,37 @@ struct join_request {
   std::string resources;                  ///< the same
   std::vector<type_limit_record> limits;  ///< of every job type that it runs, also where there are none
   std::int64_t token = 0;                 ///< the first of the node's heartbeats, see `renewal`
-  std::int64_t last_token = 0;            ///< of the last heartbeat that the process had confirmed, 0 for none
+  std::int64_t last_token = 0;            ///< of the last heartbeat that was confirmed to the process, 0 for none
   std::int64_t last_epoch = 0;            ///< the greatest that the process had, 0 for none
-  /// The epoch of the node as it was read, 0 where there was none of that name. Whoever gives up a call cannot know that it will not happen
-  /// after the next one: then the epoch is another, and it is refused.
+  /// The epoch of the node as it was read, 0 where there was none of that name. An abandoned call may still take effect after the next one.
+  /// Then the stored epoch is another, and that late call is refused.
   std::optional<std::int64_t> known_epoch;
-  /// The leases that a node goes on with which has not lost its own, but does not know all that it claimed. None: it begins anew.
+  /// The leases that a node keeps when it has not lost its own but does not know all that it claimed. None: it starts anew.
   std::optional<std::vector<lease_id>> keeps;
   join_request() = default;
 };
 BOOST_DESCRIBE_STRUCT(join_request, (),
                       (node, address, slots, version, ttl, exclusive, queues, capabilities, resources, known_epoch, token))
 
-/// A node's own lease: proof for every write. It is current while the node is not offline, the stored epoch is this one and the
-/// store's clock is before `until`. It has run out from `until` on. The lease of an exclusive node has no end of its own: it is current
-/// until another process takes the node's place, which waits for `until`.
+/// A node's own lease: proof for every write. It is current while the node is not offline, the stored epoch is this one, and the store's
+/// clock is before `until`. It has run out from `until` on. The lease of an exclusive node does not end by itself: it is current until
+/// another process takes the node's place, which waits for `until`.
 struct node_lease {
   std::string node;
   std::int64_t epoch = 0;
   instant until{};
-  std::int64_t generation = 0;  ///< of the store: grows with each restored backup of which visor was told
+  std::int64_t generation = 0;  ///< of the store: grows with each restored backup that visor was told of
   node_lease() = default;
   node_lease(std::string name, std::int64_t number, instant end) : node(std::move(name)), epoch(number), until(end) {}
   friend bool operator==(node_lease const&, node_lease const&) = default;
 };
 
-/// A heartbeat. Its random token replaces that of the heartbeat before. A row that holds neither was not written by this node: the
-/// database is an older state of itself.
+/// A heartbeat. Its random token replaces that of the heartbeat before. A row that holds neither token was not written by this node: an
+/// older state of the database was restored.
 struct renewal {
   duration ttl{};
   node_state state = node_state::online;  ///< online or draining
-  std::int64_t token = 0;                 ///< the new one, the same again when a heartbeat is repeated because its outcome is unknown
+  std::int64_t token = 0;                 ///< the new one; a heartbeat that is repeated because its outcome is unknown repeats it
   std::int64_t last_token = 0;            ///< of the last heartbeat that is known to have happened, or of the join
   renewal() = default;
 };
@@ -71,8 +71,8 @@ BOOST_DESCRIBE_STRUCT(renewal, (), (ttl, state, token, last_token))
 
 /// How a node leaves.
 enum class departure {
-  clean,          ///< nothing has run that is not reported: what it holds was not begun, or is given back
-  owing_results,  ///< jobs have run of which nobody knows how they ended
+  clean,          ///< every run is reported; claims that it holds were not started, or are given back
+  owing_results,  ///< jobs have run whose results are unknown
 };
 
 /// A job to be added. Its id comes from `reserve_ids`, so that an enqueue whose reply was lost can be repeated.
@@ -90,7 +90,7 @@ struct new_job {
 };
 BOOST_DESCRIBE_STRUCT(new_job, (), (id, type, queue, priority, payload, max_attempts, run_at, owner, max_lost))
 
-/// How an attempt ended, and what becomes of its job.
+/// The result of an attempt, and the next state of its job.
 struct completion {
   lease_id lease = 0;
   job_id job = 0;
@@ -98,43 +98,43 @@ struct completion {
   instant started_at{};
   instant finished_at{};
   visor::outcome outcome = visor::outcome::completed;
-  /// Try again after this, by the store's clock; none: the job ends as `state`. If the outcome is `released` the job has its old place
-  /// again.
+  /// The pause before the next attempt, by the store's clock; none: the job ends as `state`. With the outcome `released`, the job returns
+  /// to its old place in the queue.
   std::optional<duration> retry_after;
   job_state state = job_state::completed;  ///< completed, failed, cancelled or dead
   std::optional<std::string> error;
   std::optional<std::string> output;
   std::optional<std::string> schedule;          ///< as claimed
-  std::vector<new_job> children;                ///< added with it, if the outcome is completed
-  std::shared_ptr<completion const> otherwise;  ///< written instead where the database refuses the children for good
+  std::vector<new_job> children;                ///< added in the same transaction, if the outcome is completed
+  std::shared_ptr<completion const> otherwise;  ///< written instead where the database refuses the children permanently
   completion() = default;
 };
 BOOST_DESCRIBE_STRUCT(completion, (), (lease, job, attempt, started_at, finished_at, outcome, retry_after, state, error, output, schedule))
 
-/// Jobs that come back unrun: their attempts are not used up.
+/// A job that goes back to the queue unrun: its attempt is not used up.
 struct give_back {
   lease_id lease = 0;
   job_id job = 0;
-  duration delay{};                      ///< ready again after this
-  std::optional<std::string> queue;      ///< where it shall wait from now on; none: where it waited
-  std::optional<std::string> dead_with;  ///< it does not come back: it is dead, for this reason
+  duration delay{};                      ///< ready again after this delay
+  std::optional<std::string> queue;      ///< where it waits from now on; none: where it waited before
+  std::optional<std::string> dead_with;  ///< the job does not go back: it becomes dead, for this reason
   give_back() = default;
   give_back(lease_id from, job_id which, duration after = {}, std::optional<std::string> to = std::nullopt)
       : lease(from), job(which), delay(after), queue(std::move(to)) {}
 };
 
-/// A wish for work. Of a queue whose jobs have limits (`queue_name.hpp`), without a key: for that and all of its keys.
+/// Requests up to `limit` jobs from a queue. A limited queue (`queue_name.hpp`) named without a key matches all of its keys.
 struct claim_request {
   std::string queue = "default";
   std::size_t limit = 1;
-  std::string after;                     ///< of a limited queue: begin behind this one, which had its turn; empty: at the beginning
-  std::optional<std::string> dead_with;  ///< the jobs are not claimed: they are dead, for this reason
+  std::string after;                     ///< of a limited queue: begin after this one, which had its turn; empty: at the beginning
+  std::optional<std::string> dead_with;  ///< the jobs are not claimed: they become dead, for this reason
   claim_request() = default;
   claim_request(std::string name, std::size_t most, std::string had_its_turn = {})
       : queue(std::move(name)), limit(most), after(std::move(had_its_turn)) {}
 };
 
-/// A job as its node gets it.
+/// A job as the claiming node receives it.
 struct claimed_job {
   job_id id = 0;
   int attempt = 1;
@@ -147,13 +147,13 @@ struct claimed_job {
   std::optional<instant> planned_at;
   instant run_at{};
   instant created_at{};
-  std::optional<int> uncounted;  ///< how many attempts before this one do not count for `max_attempts`
+  std::optional<int> uncounted;  ///< how many earlier attempts do not count for `max_attempts`
   claimed_job() = default;
 };
 BOOST_DESCRIBE_STRUCT(claimed_job, (),
                       (id, attempt, type, queue, priority, payload, max_attempts, schedule, planned_at, run_at, created_at, uncounted))
 
-/// What one request for work brought, in claim order, under one lease.
+/// The jobs that one claim request got, in claim order, under one lease.
 struct claim {
   std::string queue;  ///< as in the request
   lease_id lease = 0;
@@ -161,38 +161,38 @@ struct claim {
   std::vector<claimed_job> jobs;
 };
 
-/// What a person should know of a job that the database did not take as it was.
+/// A message for an operator about a job that the database did not take as it was.
 struct remark {
-  job_id job = 0;  ///< 0: of none in particular
+  job_id job = 0;  ///< 0: none in particular
   std::string text;
 };
 
-/// What one exchange did.
+/// The effects of one exchange.
 struct exchange_result {
   bool lease_current = true;        ///< false: this node's lease is lost; nothing was claimed
   std::vector<job_id> refused;      ///< completions and returns whose lease was gone: nothing was written for them
   std::vector<claim> claims;        ///< only non-empty ones
-  std::vector<remark> remarks;      ///< what was written otherwise than it was given, since the database refuses that for good
-  std::vector<remark> unwritten;    ///< completions and returns of which it refuses every form, and why: they are as they were
-  std::optional<duration> next_in;  ///< not all was looked at, or a rate keeps jobs from starting: after this there may be some
+  std::vector<remark> remarks;      ///< results that were written in another form, since the database refuses theirs permanently
+  std::vector<remark> unwritten;    ///< completions and returns refused in every form, and why: they are unchanged
+  std::optional<duration> next_in;  ///< claim again after this: not all queues were looked at, or a rate holds jobs back
 };
 
-/// What `promote` did.
+/// The effects of `promote`.
 struct promotion {
   std::size_t moved = 0;
   std::optional<instant> next_at;  ///< when the next scheduled job is due
 };
 
-/// What a node that has nothing to do looks at: little, so that it can look often.
+/// The few facts that an idle node polls: cheap to read, so that it can poll often.
 struct outlook {
   bool ready = false;               ///< some queue may hold a job
   std::optional<instant> next_at;   ///< when the first active schedule or scheduled job is due; may have passed
-  std::size_t lanes = 0;            ///< how many job types have lanes of their own: a node that runs one of them looks there too
-  std::optional<int> newer_schema;  ///< the version of the tables, if a newer program than this one has migrated them
-  bool is_told_of_changes = false;  ///< as it seems, `on_change` hears of what others commit: there is no need to look often
+  std::size_t lanes = 0;            ///< number of job types with lanes of their own: a node that runs one of them looks there too
+  std::optional<int> newer_schema;  ///< the version of the tables, if a program newer than this one has migrated them
+  bool is_told_of_changes = false;  ///< apparently `on_change` hears of commits by others: frequent polls are not needed
 };
 
-/// What `due` found.
+/// The schedules that `due` found.
 struct due_schedules {
   instant now{};                           ///< by the store's clock
   std::vector<schedule_record> schedules;  ///< active ones with `next_at` not after `now`, the oldest first
@@ -200,7 +200,7 @@ struct due_schedules {
   std::optional<instant> next_job_at;      ///< when the first scheduled job is due; may have passed
 };
 
-/// Behind which due schedule to go on: in the order of `due`.
+/// The position of a due schedule, in the order of `due`, after which to continue.
 struct due_place {
   instant next_at{};
   std::string id;
@@ -208,20 +208,20 @@ struct due_place {
   due_place(instant when, std::string which) : next_at(when), id(std::move(which)) {}
 };
 
-/// One schedule's due instants, as the engine decided them.
+/// The engine's decision about the due instants of one schedule.
 struct fire_order {
   std::string schedule;
-  std::int64_t version = 1;                       ///< as read: a schedule that a user changed since is left alone
-  std::optional<instant> expected_next;           ///< as read: only one node gets past this
-  std::vector<instant> planned;                   ///< what to fire, oldest first; may be empty (all missed, policy `skip`)
+  std::int64_t version = 1;                       ///< as read: a schedule that a user has changed since is skipped
+  std::optional<instant> expected_next;           ///< as read: makes sure that only one node fires it
+  std::vector<instant> planned;                   ///< the instants to fire, oldest first; may be empty (all missed, policy `skip`)
   std::vector<job_id> ids;                        ///< one for each planned instant
   std::optional<instant> next_at;                 ///< the new one
   schedule_state state = schedule_state::active;  ///< `completed` after the only instant of a one-time schedule
-  std::optional<std::string> missed;              ///< why `expected_next`, and perhaps instants behind it, are not fired; none: they are
+  std::optional<std::string> missed;              ///< why `expected_next`, and perhaps later instants, are not fired; none: they are
   fire_order() = default;
 };
 
-/// A planned instant that nobody has acted on so far, and why.
+/// A planned instant that no node has acted on so far, and why.
 struct missed_instant {
   std::string schedule;
   instant planned_at{};
@@ -230,7 +230,7 @@ struct missed_instant {
   missed_instant(std::string which, instant when, std::string why) : schedule(std::move(which)), planned_at(when), reason(std::move(why)) {}
 };
 
-/// Another next instant for a schedule.
+/// A corrected next instant of a schedule.
 struct next_correction {
   std::string schedule;
   std::int64_t version = 1;  ///< as read
@@ -239,16 +239,16 @@ struct next_correction {
   next_correction() = default;
 };
 
-/// What became of a fire order.
+/// The outcome of a fire order.
 struct fired {
   std::string schedule;
   bool accepted = false;  ///< false: another node was first, or the schedule was changed; nothing was written
   std::vector<fire_record> fires;
-  /// Why the database refuses the jobs for good. If the order was accepted, the first instant is on record as missed, with this.
+  /// Why the database refuses the jobs permanently. If the order was accepted, the first instant is recorded as missed, with this reason.
   std::optional<std::string> refused;
 };
 
-/// A lapsed lease and what became of its open jobs; the ids ascend.
+/// A lapsed lease, and the new states of its open jobs; the ids ascend.
 struct recovery {
   std::string node;
   std::int64_t epoch = 0;        ///< the one that lapsed
@@ -257,12 +257,12 @@ struct recovery {
   std::vector<job_id> cancelled;
 };
 
-/// A job with where it is, for people. What follows `attempts` is of its last attempt, running or ended; a running one has a node
-/// and a start (when it was claimed), but no end yet; one that only notes that the job was cancelled has no start.
+/// A job and its state, for users. The members after `attempts` describe its last attempt, running or ended. A running attempt has a node
+/// and a start (when it was claimed), but no end yet. An attempt that only notes that the job was cancelled has no start.
 struct job_view {
   job_record job;
   job_state state = job_state::ready;
-  int attempts = 0;  ///< how often it was tried, the running try included
+  int attempts = 0;  ///< how often it was tried, including the running attempt
   std::optional<instant> started_at;
   std::optional<instant> finished_at;
   std::optional<std::string> node;
@@ -272,33 +272,33 @@ struct job_view {
 
 namespace detail {
 
-/// How many of a job's attempts were tries: not the last one, where it only notes that the job was cancelled.
+/// The number of a job's attempts that were tries: the last one is none where it only notes that the job was cancelled.
 inline int tries(int last_number, std::optional<instant> const& last_started) { return last_started ? last_number : last_number - 1; }
 
 }  // namespace detail
 
-/// Which jobs to list: all given conditions hold. The newest first.
+/// Selects jobs: all given conditions hold. The newest first.
 struct job_filter {
   std::optional<job_state> state;
   std::optional<std::string> type;
   std::optional<std::string> schedule;
-  std::optional<job_id> before;  ///< ids below this: for paging
+  std::optional<job_id> before;  ///< ids below this: for keyset pagination
   std::size_t limit = 100;
   job_filter() = default;
 };
 
-/// Which schedules to list: all given conditions hold. By id.
+/// Selects schedules: all given conditions hold. Ordered by id.
 struct schedule_filter {
   std::optional<schedule_state> state;
   std::optional<std::string> owner;
   std::optional<std::string> id_prefix;
-  std::optional<std::string> after;  ///< ids above this: for paging
+  std::optional<std::string> after;  ///< ids above this: for keyset pagination
   bool hide_completed = false;
   std::size_t limit = 1000;
   schedule_filter() = default;
 };
 
-/// The schedules that the nodes of one kind declare: of one origin (config or code), under one name.
+/// Names the schedules that the nodes of one kind declare: of one origin (config or code), under one name.
 struct schedule_set {
   visor::origin origin = visor::origin::config;
   std::string name = default_set;
@@ -307,7 +307,7 @@ struct schedule_set {
   friend auto operator<=>(schedule_set const&, schedule_set const&) = default;
 };
 
-/// What a node declares of a set.
+/// One set as a node declares it.
 struct set_declaration {
   schedule_set set;
   std::string digest;  ///< of the manifest
@@ -316,7 +316,7 @@ struct set_declaration {
   set_declaration(schedule_set of, std::string of_manifest, int count) : set(std::move(of)), digest(std::move(of_manifest)), parts(count) {}
 };
 
-/// A stored schedule, in short.
+/// A stored schedule in short: its identity, its versions and its digest.
 struct schedule_digest {
   std::string id;
   std::optional<std::string> set_name;
@@ -329,156 +329,167 @@ BOOST_DESCRIBE_STRUCT(schedule_digest, (), (id, set_name, digest, version, retir
 
 BOOST_DEFINE_ENUM_CLASS(schedule_step, add, change, bring_back, retire)
 
-/// One step towards what is declared.
+/// One step towards the declared state.
 struct schedule_change {
   schedule_step what = schedule_step::add;
-  schedule_record given;     ///< of `retire` the id alone
+  schedule_record given;     ///< of `retire` only the id
   std::int64_t version = 0;  ///< as read; ignored by `add`
   schedule_change() = default;
   schedule_change(schedule_step kind, schedule_record record, std::int64_t read = 0)
       : what(kind), given(std::move(record)), version(read) {}
 };
 
-/// What became of such a step: done; there was nothing to do; somebody else changed the schedule meanwhile; the id belongs to a schedule of
-/// another origin or set; the database refuses it for good, which is what `take_steps` says of a change that was alone.
+/// The result of such a step.
+///
+/// - `done`: it happened.
+/// - `unchanged`: there was nothing to do.
+/// - `passed_over`: another session changed the schedule in the meantime.
+/// - `taken`: the id belongs to a schedule of another origin or set.
+/// - `refused`: the database refuses it permanently; `take_steps` reports this for a change that was alone.
 BOOST_DEFINE_ENUM_CLASS(change_result, done, unchanged, passed_over, taken, refused)
 
-/// What `cancel_job` did: the job will not run; its node was asked to stop it; it had already ended; there is no such job.
+/// The result of `cancel_job`: the job will not run; its node was asked to stop it; it had already ended; there is no such job.
 BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found)
 
-/// What is kept, in domain words: all that the engine knows of a database.
+/// The storage interface, in domain terms: all that the engine knows of a database.
 ///
-/// Every operation is one transaction: it happens whole or not at all, and concurrent ones behave as if in some order. All throw
-/// `visor::error`; `connection_lost` means that nothing was written, `outcome_unknown` that nobody knows. All may be called from
-/// any thread and complete on the caller's executor. Cancelling one (terminal) abandons the wait; what was sent may still happen.
-/// References passed in must live until completion. Decisions about time use the store's clock: the database's, or the one that
-/// the store was made with where the database is a file or memory.
+/// Every operation is one transaction: it happens whole or not at all, and concurrent operations behave as if in some order. All throw
+/// `visor::error`. `connection_lost` means that nothing was written, `outcome_unknown` that this is not known. All may be called from any
+/// thread and complete on the caller's executor. Cancelling one (terminal) abandons the wait; a request that was sent may still take
+/// effect. References passed in must live until completion. Decisions about time use the store's clock. That is the database's clock, or,
+/// where the database is a file or memory, the clock that the store was made with. An error code in an entry below is the one that the
+/// operation fails with in that case.
 ///
 /// - `open()`: connects and makes the schema as the settings say; repeatable.
-/// - `close()`: waits for what runs and disconnects; later calls fail with `closed`, as do those before `open()`. A store can be
-///   opened again. Whoever made a store closes it: engines that share one do not.
+/// - `close()`: waits for running operations and disconnects. Later calls fail with `closed`, as do those before `open()`. A store can be
+///   opened again. The owner of a store closes it; engines that share it do not.
 /// - `now()`: the store's clock.
-/// - `on_change(f)`: `f` is called, from any thread and without a lock, after every commit that may give some node something to do
-///   (work added or put back, schedules changed, cancelling asked for): in this process at once, by others as soon as the driver
-///   can tell (which may be never). It should only post. Any number of listeners; each is removed with its `subscription`. Not a
-///   coroutine; also before `open()`.
-/// - `claim_node(holder)`, which a store may lack: claims the right to be its only node, by a lock that ends with the process; asked for
-///   before an exclusive node joins, and kept until it has left. While the claim is held, every other node of the store is known to be
-///   gone. `holder` is what others are told of the one that has it.
-/// - `join(request)`: enters a node as online under the next epoch (1 for the first names) and returns its lease. What an
-///   earlier epoch of the same name still held is recovered as by `recover`. `lease_held` when the request or a live other node is
-///   exclusive; the message names that node. Live is a node whose lease is current. `conflict` when the stored epoch is not the one
-///   that the request knows. `restored` when the store knows less of the process than was confirmed to it: the next epoch is not greater
-///   than `last_epoch`, or the node has this address and neither of the two tokens. An exclusive node whose lease ran out is recovered as
-///   by `recover` when another one takes its place; if the process comes back under the same address, it has survived its epochs. The
-///   limits of its job types are those from now on. Where the request says what it `keeps`, those leases stay the node's, under the epoch
-///   that they have, and of the others it held none runs: their jobs are put back as by a give_back without delay. Then it is `lease_lost`
-///   unless the node is live under the same address. A claim made under an epoch before, which may still be on its way, happens no more.
-/// - `renew(lease, renewal)`: extends to now + ttl, sets the state and the token; returns the new lease. It waits for no lock but that of
-///   the node's own row. `restored` if the stored epoch is smaller, or it is the same, the node is not offline, and the stored token is
-///   neither of the two, also where the lease has run out; else `lease_lost` unless the lease is current.
-/// - `leave(lease, how)`: marks the node offline and ends its lease. What it still holds is put back as by a give_back without delay, or,
-///   if it owes results, is lost as by `recover`; such a loss is never fatal. Does nothing when the epoch is another, or the node offline,
-///   already.
-/// - `recover(evict)`: for every node, not offline, whose lease ran out, and for leases of old epochs: an attempt `lost` (started
-///   when claimed, ended now, error `lease_ran_out`) for each open job. The job counts it in `uncounted` and goes back, at once after the
-///   first loss in a row, else after `loss_delay`; it becomes dead where `judge_loss` says so, and where cancelling was asked for it ends
-///   as cancelled. A loss is fatal unless its node's process survived that epoch. The node goes offline and its epoch grows. `evict`, a
-///   lease as read from `nodes()`, is treated as run out if its epoch is still the same. A lease that ends later than any may, since the
-///   clock was ahead when it was renewed, ends in five minutes from then on. One entry for each lapsed node, by name, also when it held
-///   nothing.
+/// - `on_change(f)`: calls `f`, from any thread and without a lock, after every commit that may give some node work: jobs added or put
+///   back, schedules changed, a cancellation requested. Commits of this process are reported at once. Commits of other processes are
+///   reported as soon as the driver can tell, which may be never. `f` should only post. Any number of listeners; each is removed with its
+///   `subscription`. Not a coroutine; also allowed before `open()`.
+/// - `claim_node(holder)`, which a store may lack: claims the right to be its only node, by a lock that ends with the process. A node asks
+///   for the claim before it joins as exclusive, and keeps it until it has left. While the claim is held, every other node of the store is
+///   known to be gone. `holder` names the owner of the claim to others.
+/// - `join(request)`: enters a node as online under the next epoch (1 for the first names) and returns its lease. Jobs that an earlier
+///   epoch of the same name still held are recovered as by `recover`. Fails with `lease_held` when the request or a live other node is
+///   exclusive; the message names that node. A node is live while its lease is current. Fails with `conflict` when the stored epoch is not
+///   the one that the request knows. Fails with `restored` when the store knows less of the process than was confirmed to it: the next
+///   epoch is not greater than `last_epoch`, or the node has this address and neither of the two tokens. An exclusive node whose lease ran
+///   out is recovered as by `recover` when another one takes its place. If the process comes back under the same address, it has survived
+///   its epochs. The limits of its job types apply from now on. Where the request says what it `keeps`, those leases stay with the node,
+///   under the epoch that they have. None of the jobs of its other leases runs: they are put back as by a give_back without delay. The call
+///   is then `lease_lost` unless the node is live under the same address. A claim under an earlier epoch that is still on its way no longer
+///   takes effect.
+/// - `renew(lease, renewal)`: extends the lease to now + ttl, sets the state and the token, and returns the new lease. It waits for no lock
+///   but that of the node's own row. Fails with `restored` if the stored epoch is smaller. The same holds if the epoch is equal, the node
+///   is not offline, and the stored token is neither of the two, even where the lease has run out. Otherwise fails with `lease_lost` unless
+///   the lease is current.
+/// - `leave(lease, how)`: marks the node offline and ends its lease. The jobs that it still holds are put back as by a give_back without
+///   delay. If it owes results, they are lost as by `recover` instead; such a loss is never fatal. Does nothing when the epoch is another,
+///   or the node is already offline.
+/// - `recover(evict)`: handles every node, not offline, whose lease ran out, and leases of old epochs. Each open job gets an attempt `lost`
+///   (started when claimed, ended now, error `lease_ran_out`). The job counts it in `uncounted` and goes back: at once after the first
+///   consecutive loss, else after `loss_delay`. It becomes dead where `judge_loss` says so, and ends as cancelled where cancellation was
+///   requested. A loss is fatal unless its node's process survived that epoch. The node goes offline and its epoch grows. `evict`, a lease
+///   as read from `nodes()`, is treated as run out if its epoch is still the same. A lease that was renewed while the clock was ahead can
+///   end later than any valid lease may; it then ends in five minutes. One entry for each lapsed node, by name, also when it held nothing.
 /// - `nodes()`: all nodes, by name.
-/// - `set_wish(node, wish)`: what is wanted of a node, until it joins with another address; none: nothing any more. `not_found`.
-/// - `remove_node(node)`: forgets a node. False if there is none; `conflict` if it is not offline. New names begin behind its
-///   epoch, so that its own, should it come back, has none that it had before.
-/// - `reserve_ids(n)`: n ids that nobody else gets; n from 1 to 1,000,000. Those of a database that several processes share wait for no
-///   transaction of others, however long that is open.
-/// - `enqueue(jobs)`: adds them all: ready, or scheduled when `run_at` is later than now. A job whose id exists (also earlier in
-///   `jobs`) is left alone. Returns how many were added.
-/// - `exchange(lease, done, back, wanted)`: first the completions, in order: each is accepted if its job is open with that attempt
-///   in a lease row of this node, of this epoch or kept from one before (whether or not its time ran out), or if that attempt of that
-///   lease was accepted before (a repetition changes nothing); a lost one was not. The attempt is inserted, with the epoch of the lease,
-///   and the job is retried, goes back to ready if the outcome is `released` (which its `uncounted` counts), or ends, and if it completed
-///   its children are added as by `enqueue`; one that is to be retried though cancelling was asked for ends as cancelled. Then the returns,
-///   likewise: such a job keeps its attempt number and goes back to ready, or to scheduled if there is a delay; where cancelling was asked
-///   for it ends as cancelled. A lease with no open job left is deleted. Then, if the node's lease is current, the claims: up to `limit`
-///   jobs from the front of the queue by (priority, run_at, id), none of them taken by anybody else, each wish under a lease of its own. Of
-///   a limited queue and those of its keys, one after the other, no more than the limits of the type allow; these hold over all claims of
-///   all nodes. All of them together bring no more payload than `claim_budget` says; what is left behind can be claimed at once (`next_in`
-///   is 0). Where a wish or a return says `dead_with`, its jobs end as dead, with an attempt that says why.
-/// - `limits()`: of all job types that have lanes of their own, by name: those that have or had limits, and those of which a job was moved
-///   to its lane by a give_back.
-/// - `node_types()`: the job types that nodes run, by node and type, as they said when they joined (`limits` of the request); also of nodes
-///   that are offline, until they are removed.
-/// - `promote(limit)`: moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be
-///   due when there were more.
-/// - `glance()`: what there is to do; it costs as little as a question can.
-/// - `due(limit, after)`: active schedules that are due, from the beginning or behind a place: so that those with which a node can do
-///   nothing hide no others.
-/// - `fire(lease, orders)`: acts on each order if the schedule is active, its version and `next_at` are as the order says, and the lease
-///   is current: a fire record and (as the overlap policy says, see below) a job for each planned instant, and the new
-///   `next_at` and state; `last_at` and `last_job` follow, `run_count` grows with each job. The job is made from the schedule as
-///   stored, with `run_at` = the planned instant. An instant that has a fire record already gets nothing, unless that one says `missed`:
-///   then it is replaced. Where the order says that instants are `missed`, `expected_next` gets a record that says so, if it has none.
-///   `invalid_argument` when there is not one id for each instant.
-/// - `note_missed(lease, instants)`: a fire record `missed` for each that has none, if the lease is current: a schedule that no node can
-///   compute stays due, and is fired all the same by one that can. Returns for how many.
+/// - `set_wish(node, wish)`: sets the requested state of a node, until the node joins with another address; none withdraws the request.
+///   `not_found`.
+/// - `remove_node(node)`: deletes a node. False if there is none; `conflict` if it is not offline. New names start above its epoch, so that
+///   a node that returns under this name gets no epoch that it had before.
+/// - `reserve_ids(n)`: n ids that no other caller gets; n from 1 to 1,000,000. In a database that several processes share, this waits for
+///   no transaction of others, however long that is open.
+/// - `enqueue(jobs)`: adds them all: ready, or scheduled when `run_at` is later than now. A job whose id exists (also earlier in `jobs`) is
+///   left alone. Returns how many were added.
+/// - `exchange(lease, done, back, wanted)`: writes results, puts jobs back, and claims others. Completions come first, in order. One is
+///   accepted if its job is open with that attempt in a lease row of this node. The row is of this epoch, or kept from an earlier one,
+///   whether or not its time ran out. A repetition of an accepted attempt of that lease is accepted and changes nothing; a lost attempt was
+///   not accepted. The attempt is inserted, with the epoch of the lease. Then the job is retried, goes back to ready if the outcome is
+///   `released` (which its `uncounted` counts), or ends. If it completed, its children are added as by `enqueue`. A job that is to be
+///   retried although cancellation was requested ends as cancelled. Jobs that are given back follow, by the same rules. Such a job keeps
+///   its attempt number and goes back to ready, or to scheduled if there is a delay. Where cancellation was requested, it ends as
+///   cancelled. A lease with no open job left is deleted. Claims are last, and only if the node's lease is current. Each request takes up
+///   to `limit` jobs from the head of the queue by (priority, run_at, id), under a lease of its own. No other node has taken any of them.
+///   From a limited queue and those of its keys, one after the other, a claim takes no more than the limits of the type allow. These limits
+///   hold over all claims of all nodes. All claims together bring no more payload than `claim_budget` says; jobs beyond it can be claimed
+///   at once (`next_in` is 0). Where a request or a return says `dead_with`, its jobs end as dead, with an attempt that says why.
+/// - `limits()`: all job types that have lanes of their own, by name. These are the types that have or had limits, and those of which a
+///   give_back moved a job to its lane.
+/// - `node_types()`: the job types that nodes run, by node and type, as declared when the nodes joined (`limits` of the request). Nodes
+///   that are offline are included until they are removed.
+/// - `promote(limit)`: moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be due when
+///   there were more.
+/// - `glance()`: the pending work, at the lowest possible cost.
+/// - `due(limit, after)`: active schedules that are due, from the beginning or after a position. The position keeps schedules that a node
+///   cannot act on from hiding others.
+/// - `fire(lease, orders)`: acts on each order if the schedule is active, its version and `next_at` are as the order says, and the lease is
+///   current. It writes a fire record and (as the overlap policy says, see below) a job for each planned instant, and the new `next_at` and
+///   state. `last_at` and `last_job` follow, `run_count` grows with each job. The job is made from the schedule as stored, with `run_at` =
+///   the planned instant. An instant that already has a fire record gets nothing, unless that record says `missed`: then it is replaced.
+///   Where the order says that instants are `missed`, `expected_next` gets a record that says so, if it has none. `invalid_argument` when
+///   there is not one id for each instant.
+/// - `note_missed(lease, instants)`: writes a fire record `missed` for each instant that has none, if the lease is current. A schedule that
+///   no node can compute stays due, and a node that can compute it still fires it. Returns the number of records written.
 /// - `acted_on(schedule, after, limit)`: the first planned instants after another that were fired or skipped, ascending.
 /// - `correct_next(corrections)`: gives each schedule its other next instant, if it is active, and its version and `next_at` are as read.
 ///   Returns for each whether it was.
-/// - `put_manifest(digest, first, parts)`: keeps parts of a manifest, from that number on; those that are there stay.
+/// - `put_manifest(digest, first, parts)`: stores parts of a manifest, numbered from `first` on; existing parts stay.
 /// - `declare(lease, sets)`: from now on the node declares these sets, and no others, until its lease ends: by `leave`, by `recover`, by
-///   `remove_node`. A node that joins again under its name keeps what it declared until it says otherwise. False, and nothing is done, when
-///   a manifest does not have all its parts. Of each set the four manifests are kept that were declared last, and those that are declared.
-///   `lease_lost` unless the lease is current.
+///   `remove_node`. A node that joins again under its name keeps its declarations until it replaces them. Returns false, and nothing is
+///   done, when a manifest does not have all its parts. Of each set, the four manifests that were declared last are kept, and all that are
+///   declared now. `lease_lost` unless the lease is current.
 /// - `declared(set)`: the digests of the manifests that nodes declare, ascending, each once. `declarations()`: which node declares what, by
 ///   node, origin and set. `manifests(set)`: those that are kept, the last declared one first. `manifest_parts(digest)`: in order; empty
 ///   unless all are there.
 /// - `schedule_digests(origin)`: all schedules of an origin, by id, in short; the retired ones too.
-/// - `change_schedules(set, basis, changes)`: takes steps towards what is declared, if `declared(set)` is what `basis` says; otherwise
-///   none, and then it returns nothing: what was decided from that no longer holds. `add`: as `add_schedule`, in the set; one that was
-///   retired comes back instead, one that the set has already is passed over. `change`, `bring_back` and `retire` happen if the version is
-///   as read: a changed schedule keeps counters and state and takes the given `next_at`, one that was completed also takes the given state;
-///   a retired one has no next instant and is found by nobody, and coming back it has its state and its counters again. Where the
-///   definition is the stored one, `change` does nothing. The version grows with each.
+/// - `change_schedules(set, basis, changes)`: takes steps towards the declared state, if `declared(set)` is what `basis` says. Otherwise it
+///   takes none and returns nothing, since the decision behind the steps no longer holds. `add` works as `add_schedule`, in the set. A
+///   retired schedule comes back instead; one that the set already has is passed over. `change`, `bring_back` and `retire` happen if the
+///   version is as read. A changed schedule keeps counters and state and takes the given `next_at`; one that was completed also takes the
+///   given state. A retired schedule has no next instant, and no lookup finds it; when it comes back, it has its state and its counters
+///   again. Where the definition is the stored one, `change` does nothing. The version grows with each step.
 /// - `add_schedules(records)`: as `add_schedule` for each, all or none of them.
 /// - `add_schedule(record)`: writes it as given, with version 1, the digest of its definition, `updated_at` now, and `created_at` now where
-/// it
-///   is not set (the epoch). `already_exists` if the id is taken, which that of a retired schedule is not.
+///   it is not set (the epoch). `already_exists` if the id is taken; the id of a retired schedule is free.
 /// - `update_schedule(record)`: writes all but id, origin, `created_at`, counters, `last_at` and `last_job` if the stored version is
-///   `record.version`, and adds one to it; `updated_at` is now; returns the new record. A failed schedule that becomes active starts
-///   with a `failure_count` of 0. `conflict` if the version is another, `not_found`.
+///   `record.version`, and adds one to it. `updated_at` is now. Returns the new record. A failed schedule that becomes active starts with a
+///   `failure_count` of 0. `conflict` if the version is another, `not_found`.
 /// - `remove_schedule(id)`: true if it existed. Its fires and jobs stay.
 /// - `find_schedule(id)`, `schedules(filter)`: reads.
 /// - `fires(schedule, limit)`: the newest fires of a schedule, newest first.
 /// - `find_job(id)`, `jobs(filter)`, `attempts(id)`: reads; attempts by number.
-/// - `cancel_job(id)`: ends a job that is not running as cancelled (an attempt with the next number, outcome cancelled, and nothing
-///   else but its end), or asks the node that runs it to stop.
-/// - `cancel_requests()`: ids of running jobs that somebody wants stopped, ascending.
+/// - `cancel_job(id)`: ends a job that is not running as cancelled (an attempt with the next number, outcome cancelled, and nothing else
+///   but its end), or asks the node that runs it to stop.
+/// - `cancel_requests()`: ids of running jobs whose cancellation was requested, ascending.
 /// - `retry_job(id)`: puts a job that ended back to ready, `run_at` now, for one more attempt, whatever `max_attempts` says; its last
 ///   attempt loses its `final_state`. `conflict` when it has not ended, `not_found`.
 ///
-/// *A row that the database refuses for good* (a CHECK, a trigger, a character that its encoding lacks, a length) keeps no other from being
-/// written by `exchange`, `fire`, `promote`, `recover`, `join` and `leave`: see `visor/store/apart.hpp` and
-/// `visor/store/row_refusals.hpp`. A result loses a part only where the rest is accepted, and says which. A job that cannot be moved is
-/// dead, with the reason; one that cannot even be that stays where it is. The results name each of these. `enqueue` and what else users
-/// call is not split.
+/// *A row that the database refuses permanently* (a CHECK, a trigger, a character that its encoding lacks, a length) does not keep
+/// `exchange`, `fire`, `promote`, `recover`, `join` and `leave` from writing the others: see `visor/store/apart.hpp` and
+/// `visor/store/row_refusals.hpp`. A result loses a part only where the rest is accepted, and the reply says which. A job that cannot be
+/// moved becomes dead, with the reason. One that cannot even become dead stays where it is. The results name each of these. `enqueue` and
+/// the other operations that users call are not split.
 ///
-/// All text that is to be stored must be UTF-8 without NUL: else `invalid_argument`, which names what and the field, and nothing is
-/// done (`visor/store/check_text.hpp`).
-/// Ids and names are compared byte by byte.
+/// All text that is to be stored must be UTF-8 without NUL. Otherwise the call fails with `invalid_argument`, which names the object and
+/// the field, and nothing is done (`visor/store/check_text.hpp`). Ids and names are compared byte by byte.
 ///
-/// *Back to ready* means with the job's own `run_at`, so that it has its old place; a retry or delay means at now + that, ready if that
-/// is not later than now.
+/// *Back to ready* means with the job's own `run_at`, so that it has its old place. A retry or delay means at now + that, ready if that is
+/// not later than now.
 ///
-/// *When a job ends*, jobs waiting behind it become ready (or scheduled, by their `run_at`), its cancel request goes, and its schedule,
-/// if that still exists, follows: completed sets `failure_count` to 0; failed and dead (also by `recover`) add one, set `last_error`,
-/// and make an active schedule failed when `max_failures` is reached; cancelled changes nothing. Attempts that are retried do not count.
+/// *When a job ends*, jobs waiting behind it become ready (or scheduled, by their `run_at`), and its cancel request is deleted. Its
+/// schedule, if it still exists, follows. Completed sets `failure_count` to 0. Failed and dead (also by `recover`) add one, set
+/// `last_error`, and make an active schedule failed when `max_failures` is reached. Cancelled changes nothing. Attempts that are retried do
+/// not count.
 ///
-/// *Overlap* looks at the schedule's `last_job`, if that has not ended. `allow`: the new job is added beside it. `skip`: a fire record
-/// `skipped` and no job. `queue`: the new job waits behind it; if that one is itself waiting, skipped. `cancel`: if it runs, stopping it
-/// is asked for and the new job waits behind it; if it is waiting, it ends as cancelled and the new job waits for what it waited for;
-/// else it ends as cancelled and the new job is added.
+/// *Overlap* applies while the schedule's `last_job` has not ended.
+///
+/// - `allow`: the new job is added beside it.
+/// - `skip`: a fire record `skipped` and no job.
+/// - `queue`: the new job waits behind it; if that job is itself waiting, the fire is skipped.
+/// - `cancel`: a running job is asked to stop, and the new job waits behind it. A waiting job ends as cancelled, and the new job waits for
+///   its blocker. Any other job ends as cancelled, and the new job is added.
 template <class S>
 concept store = requires(S s, node_lease const& lease, std::string const& id, schedule_set const& set) {
   { s.open() } -> std::same_as<task<>>;

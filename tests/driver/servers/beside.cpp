@@ -41,7 +41,7 @@ struct two_databases {
   std::optional<database> first, second;
 };
 
-/// What a transaction that does nothing is refused with.
+/// The error of a transaction that does nothing; none if it succeeds.
 visor::task<std::optional<condition>> try_in(database& in, access how) {
   std::optional<condition> refused;
   auto nothing = [](session& on) -> visor::task<> { co_await on.run("SELECT 1"); };
@@ -53,7 +53,7 @@ visor::task<std::optional<condition>> try_in(database& in, access how) {
   co_return refused;
 }
 
-/// What a transaction is refused with while another one is open.
+/// The error of a transaction while another one is open; none if it succeeds.
 std::optional<condition> meet(two_databases& two, access open, access comes) {
   std::optional<condition> refused;
   auto hold = [&](session& on) -> visor::task<> {
@@ -67,7 +67,7 @@ std::optional<condition> meet(two_databases& two, access open, access comes) {
 }  // namespace
 
 TEST_CASE("those that write go beside each other, unless one must be alone", "[servers]") {
-  // Less than the server waits for a silent one, and no more than the patience of whoever goes alone.
+  // Less than the server waits for an idle one, and no more than an exclusive one waits for the lock.
   two_databases two(700ms, 200ms);
   CHECK(meet(two, access::beside, access::beside) == std::nullopt);
   for (auto const& [open, comes] : {std::pair(access::beside, access::alone), std::pair(access::alone, access::beside),

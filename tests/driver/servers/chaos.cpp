@@ -6,7 +6,7 @@
 namespace visor_test {
 namespace {
 
-/// What may happen to a network. Some of it lasts.
+/// Faults of a network. Some of them last.
 class weather {
  public:
   explicit weather(tcp_gate& over, std::uint32_t seed) : gate_(over), random_(seed) {}

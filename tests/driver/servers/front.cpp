@@ -4,7 +4,7 @@
 
 #include <array>
 
-// Where claims begin, on every server that keeps what was claimed in their way.
+// The start of claims, on every server where claimed rows remain in their way.
 namespace visor_test {
 namespace {
 

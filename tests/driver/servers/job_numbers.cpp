@@ -28,7 +28,7 @@ void within(place const& where, boost::asio::io_context& io, Op op) {
   run(io, base.close());
 }
 
-/// What the counter of older versions of the schema says; none where there is none.
+/// The counter of older versions of the schema; none where it does not exist.
 std::optional<std::int64_t> counter(place const& where, boost::asio::io_context& io) {
   std::optional<std::int64_t> next;
   within(where, io, [&next](transaction& t) -> done {

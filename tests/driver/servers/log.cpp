@@ -3,11 +3,11 @@
 #include <mutex>
 #include <source_location>
 
-// What is said about a server: in the log, and when no connection can be had.
+// Messages about a server: in the log, and when no connection can be had.
 namespace visor_test {
 namespace {
 
-/// What was told.
+/// The recorded log lines.
 class journal {
  public:
   visor::log_sink sink() {

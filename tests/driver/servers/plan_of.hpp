@@ -10,7 +10,7 @@
 
 namespace visor_test {
 
-/// What a server did with a statement.
+/// The execution of a statement by a server.
 struct plan {
   std::vector<std::string> whole;  ///< tables that it read without an index
   double read = 0;                 ///< rows of all tables and indexes, also those that it did not want

@@ -16,8 +16,8 @@
 #include <string>
 #include <string_view>
 
-// What a server does with statements where there are a million jobs: those that run often, and those that show lists, read no more than
-// they are asked for, go along an index, and sort nothing that grows.
+// Execution plans with a million jobs. Statements that run often, and those that show lists, read no more rows than they need,
+// use an index, and sort nothing that grows.
 namespace visor_test {
 namespace {
 
@@ -124,7 +124,7 @@ void check_often(planner const& on) {
   st::at_most const one{1};
   visor::job_id const blocker = waiting.job - 1;
 
-  // What takes jobs. Each row of a queue is read with its job; where the query removes it, what it has read counts again.
+  // Claims. Each row of a queue is read with its job; where the query removes it, the rows that it has read count again.
   check<st::front_of_queue>(on, {"default", 500}, 2500);
   check<st::front_of_queue>(on, {"default", 500, 100, at(700'000), 700'000}, 2500);
   check<st::front_of_queue>(on, {"default", 500, 99, at(700'000), 700'000}, 2500);
@@ -136,7 +136,7 @@ void check_often(planner const& on) {
   check<st::outlook_now>(on, {}, 20);  // the types with lanes, and the versions of the schema
   check<st::remove_scheduled>(on, scheduled, 1);
 
-  // What ends them.
+  // Completions.
   check<st::any_waiting>(on, one, 1);
   check<st::waiting_behind>(on, {blocker}, 1);
   check<st::remove_waiting_behind>(on, {blocker}, 1);
@@ -182,7 +182,7 @@ void check_lists(planner const& on) {
   check<st::list_schedules>(on, {"s5", "s6", {}, {}, {}, {}, 50}, 50);
   check<st::list_schedules>(on, {"", {}, {}, {}, {}, {}, 50}, 50);
 
-  // What shows jobs: each job with its last attempt, for which the number is looked up, and its place among those not yet ready.
+  // Lists of jobs: each job with its last attempt, found by its number, and its place among those not yet ready.
   double const shown = 5;
   check<st::find_job>(on, ended, shown);
   check<st::find_place>(on, ended, shown);

@@ -14,7 +14,7 @@
 #include <iterator>
 #include <random>
 
-// What a pool promises, on the real servers.
+// Guarantees of a pool, on the real servers.
 namespace visor_test {
 namespace {
 

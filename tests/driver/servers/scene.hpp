@@ -24,7 +24,8 @@
 #include <utility>
 #include <vector>
 
-/// What the tests of drivers for servers share. Each driver has a `kit.hpp` in a folder of its own, and a program of its own.
+/// Shared parts of the tests of drivers for servers. Each driver has a `kit.hpp` in a folder of its own, and a program of its
+/// own.
 namespace visor_test {
 
 using namespace std::chrono_literals;
@@ -63,7 +64,7 @@ struct all : visor::sql::statement_defaults {
   static constexpr void write(auto& out) { out.raw("SELECT value FROM numbers ORDER BY 1"); }
 };
 
-/// What has a limit may take so many times as long here.
+/// The factor by which time limits are longer here.
 inline int slowness() {
   char const* const given = std::getenv("VISOR_TEST_SLOWNESS");
   return given == nullptr ? 1 : std::atoi(given);
@@ -89,7 +90,7 @@ class place {
 
   kit::driver::settings settings() const { return kit::settings(server, name); }
 
-  /// For a user with the password hunter2 who may have so many connections. Once.
+  /// Settings of a user with the password hunter2 who may have so many connections. Called once.
   template <class Kit = kit>
   kit::driver::settings limited(int connections) {
     Kit::make_user(server, name, name, connections);
@@ -120,7 +121,7 @@ class place {
     return result;
   }
 
-  /// What is in the table, in order.
+  /// The numbers in the table, in order.
   numbers found() const {
     database base(settings());
     run(base.open());
@@ -160,7 +161,7 @@ inline void add_number(boost::asio::io_context& io, database& to, std::int64_t v
   run(io, to.transact(op));
 }
 
-/// Threads that add numbers, each its own and one after another, whatever happens to them, until they are told to stop.
+/// Threads that add numbers, each its own and one after another, through all failures, until they are told to stop.
 class crowd {
  public:
   struct member {
@@ -262,7 +263,7 @@ class crowd {
       case condition::connection_failed:
       case condition::timeout:
       case condition::busy: break;
-      // A number that is there already: what is unknown was repeated.
+      // A number that exists already: a transaction of unknown outcome was repeated.
       default: me.surprises.push_back(std::string(thrown.what()) + " (" + thrown.server_text() + ")");
     }
     me.failures.push_back(thrown.kind());

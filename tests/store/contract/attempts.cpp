@@ -1,6 +1,6 @@
 #include "contract/given.hpp"
 
-/// How attempts end: results, retries, returns, and what is refused.
+/// The ends of attempts: results, retries, returns, and refusals.
 namespace visor_test {
 
 TEST_CASE("a result is kept as the attempt that it ends", "[contract]") {

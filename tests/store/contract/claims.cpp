@@ -2,7 +2,7 @@
 
 #include <set>
 
-/// What is ready, what is for later, and who gets it in which order.
+/// Ready and scheduled jobs, and the order in which they are claimed.
 namespace visor_test {
 
 TEST_CASE("a claimed job carries all that it was enqueued with", "[contract]") {

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-/// What the tests of the contract say in one word.
+/// Short forms for the tests of the contract.
 namespace visor_test {
 
 using namespace std::chrono_literals;
@@ -30,7 +30,7 @@ std::string text(E value) {
   return boost::describe::enum_to_string(value, "?");
 }
 
-/// What a call was refused with, in the words of the condition; empty if it was not.
+/// The error of a call, in the words of the condition; empty if it succeeds.
 template <class Call>
 std::string refusal(Call&& call) {
   try {
@@ -41,7 +41,7 @@ std::string refusal(Call&& call) {
   return {};
 }
 
-/// What a refusal says.
+/// The message of a refusal.
 template <class Call>
 std::string message(Call&& call) {
   try {
@@ -52,7 +52,7 @@ std::string message(Call&& call) {
   return {};
 }
 
-/// What `bring` did; of those that were refused, the ids.
+/// The changes of `bring`, and the ids of those that were refused.
 struct set_changes {
   std::size_t added = 0;
   std::size_t changed = 0;

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <random>
 
-/// How much of a job type goes on at the same time, or in a time, whoever claims it.
+/// Limits on how many jobs of a type run at the same time, or in a time, on all nodes together.
 namespace visor_test {
 
 TEST_CASE("a job that a node does not know moves to the lane of its type, which others then see", "[contract]") {

@@ -2,7 +2,7 @@
 
 #include "visor/store/generation.hpp"
 
-/// Nodes, their leases, and what becomes of the jobs of a node that is gone.
+/// Nodes, their leases, and the fate of the jobs of a node that is gone.
 namespace visor_test {
 
 TEST_CASE("a node is kept as it joined", "[contract]") {
@@ -627,7 +627,7 @@ struct given_out {
   std::int64_t fence = 0;
 };
 
-/// What a store gives out first, after it has begun a generation.
+/// The first numbers that a store gives out in a new generation.
 given_out first_of_generation(scene& s) {
   given_out first;
   std::int64_t const generation = s->restored();

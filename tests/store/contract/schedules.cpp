@@ -647,7 +647,7 @@ TEST_CASE("a schedule with text that cannot be kept is refused", "[contract]") {
     CHECK(refusal([&] { s->update_schedule(made); }) == "invalid argument");
   }
   CHECK(s->find_schedule("tick")->version == 1);
-  // It would find what it does not name, on a database that does not look at such blanks.
+  // A database that ignores such blanks would find an id that was not named.
   CHECK(refusal([&] { s->find_schedule("tick "); }) == "invalid argument");
   CHECK(refusal([&] { s->remove_schedule("tick "); }) == "invalid argument");
   CHECK(refusal([&] { s->fires("tick ", 1); }) == "invalid argument");

@@ -20,7 +20,7 @@
 #include <string>
 #include <string_view>
 
-/// Many rows in one message: as one text, an array in JSON of objects whose members are columns.
+/// Many rows in one message: one text, a JSON array of objects whose members are columns.
 namespace visor::mssql_driver {
 
 struct json_rows {
@@ -31,8 +31,7 @@ BOOST_DESCRIBE_STRUCT(json_rows, (), (rows))
 inline constexpr std::array<std::string_view, 5> json_types{mssql_dialect::integer, mssql_dialect::bigint, mssql_dialect::boolean,
                                                             mssql_dialect::instant, "nvarchar(max)"};  // in the order of sql::kind
 
-/// The columns of such rows, with commas between.
-/// \param typed as in the schema of an OPENJSON
+/// Writes the columns of such rows, with commas between.
 template <class Members>
 constexpr void json_columns(auto& out, std::string_view before, bool typed) {
   std::string_view between;
@@ -44,7 +43,7 @@ constexpr void json_columns(auto& out, std::string_view before, bool typed) {
   });
 }
 
-/// Such a column on the right side of a comparison: a text of JSON has the collation of the database, which is not that of our columns.
+/// Writes such a column as the right side of a comparison: text from JSON has the collation of the database, not that of our columns.
 template <class Member>
 constexpr void json_operand(auto& out) {
   out("v.").column(Member::name);
@@ -52,7 +51,7 @@ constexpr void json_operand(auto& out) {
 }
 
 /// The INSERT of such rows.
-/// \tparam Many says what of: the `many` of a statement
+/// \tparam Many the `many` of a statement
 template <class Many>
 struct insert_json : sql::statement_defaults {
   static constexpr std::string_view name = Many::name;
@@ -64,7 +63,7 @@ struct insert_json : sql::statement_defaults {
     json_columns<members>(out, "", false);
     out(") SELECT ");
     json_columns<members>(out, "v.", false);
-    // Of rows with one key the first; they are the same.
+    // Of several rows with one key only the first is inserted; they are the same.
     if constexpr (Many::ignores) out(" FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ")(key)(" ORDER BY ")(key)(") AS nth");
     out(" FROM OPENJSON(CAST(:rows AS nvarchar(max))) WITH (");
     json_columns<members>(out, "", true);
@@ -114,7 +113,7 @@ struct delete_json : sql::statement_defaults {
   }
 };
 
-/// What does for many what a statement does for one.
+/// The bulk form of a statement.
 template <class Many>
 struct with_json_of {
   using type = insert_json<Many>;
@@ -127,7 +126,7 @@ struct with_json_of<Many> {
 template <class Many>
 using with_json = typename with_json_of<Many>::type;
 
-/// The members of one row, as JSON.
+/// Writes the members of one row, as JSON.
 class json_object {
  public:
   json_object(std::string& to, std::span<std::string_view const> names) : to_(to), names_(names) {}
@@ -144,7 +143,7 @@ class json_object {
     longest_text_ = std::max(longest_text_, value.size());
     begin(index) += boost::json::serialize(boost::json::string_view(value.data(), value.size()));
   }
-  void bind_null(int) {}  // what is not there is NULL
+  void bind_null(int) {}  // an absent member is NULL
   std::size_t longest_text() const { return longest_text_; }
 
  private:
@@ -159,11 +158,12 @@ class json_object {
   std::size_t longest_text_ = 0;
 };
 
-/// A text that has more bytes is not sent in JSON: what has more than 4000 characters is cut by Babelfish (4.3).
+/// The longest text in bytes that is sent in JSON: Babelfish (4.3) cuts texts of more than 4000 characters.
 inline constexpr std::size_t longest_text_in_json = 4000;
 
+/// Converts rows to JSON.
 /// \param many rows, at least one
-/// \return nothing when they hold a text that is too long
+/// \return nothing when a text in them is too long
 template <class Params>
 std::optional<json_rows> as_json(std::span<Params const> many) {
   json_rows result;

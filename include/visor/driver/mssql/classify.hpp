@@ -5,12 +5,12 @@
 
 namespace visor::mssql_driver {
 
-/// Whether a number is of THROW or RAISERROR, as a trigger of the user has them. Far above are numbers of ours and of Babelfish.
+/// True when a number belongs to THROW or RAISERROR, such as in a trigger of the user. The numbers of visor and of Babelfish are far above.
 inline bool is_users(int number) noexcept { return number >= 50'000 && number < 1'000'000; }
 
-/// The portable condition of an error number: those of the server
-/// (https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors), and from 20000 to 20999 those
-/// of FreeTDS, whose list is in its include/freetds/sysdep_types.h and src/dblib/dberrhandle.c.
+/// Returns the portable condition of an error number. Numbers are those of the server
+/// (https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors), and from 20000 to 20999 those of
+/// FreeTDS, listed in its include/freetds/sysdep_types.h and src/dblib/dberrhandle.c.
 inline condition classify(int number) noexcept {
   switch (number) {
     case 2601:  // duplicate in a unique index
@@ -42,7 +42,7 @@ inline condition classify(int number) noexcept {
     case 262:    // no right to make it
     case 297:    // no right to do that
     case 300:    // the same, of the server
-    case 1088:   // no such object, or no right to it: it was seen before
+    case 1088:   // no such object, or no right to it: it existed before
     case 2760:   // no such schema, or no right to it
     case 4902:   // no such table, or no right to it
     case 15247:  // no right to do that
@@ -58,9 +58,9 @@ inline condition classify(int number) noexcept {
     case 911:   // no such database
     case 4060:  // cannot open the database
     case 4063:  // nor another one instead
-    case 4064:  // cannot open that of the login
+    case 4064:  // cannot open the default database of the login
       return condition::not_found;
-    case 20009:  // nobody answers
+    case 20009:  // no answer
     case 20012:  // unknown host name
     case 20013: return condition::connection_failed;
     case 922:   // the database is being recovered
@@ -92,8 +92,8 @@ inline condition classify(int number) noexcept {
     case 3906:  // read-only database
     case 3908:  // recovering
     case 976:   // a replica that takes no connections
-    case 978:   // a replica for those alone who say that they only read
-    case 979:   // a replica for those alone
+    case 978:   // a replica that admits only clients with read-only intent
+    case 979:   // the same
     case 982:   // a replica that cannot be read
     case 983:   // neither primary nor secondary
     case 988:   // a replica without its quorum
@@ -113,7 +113,7 @@ inline condition classify(int number) noexcept {
       return condition::schema_mismatch;
     case 515:   // NULL
     case 547:   // a CHECK or a foreign key
-    case 3609:  // a trigger ended the transaction
+    case 3609:  // a trigger aborted the transaction
     case 511:   // row too large
     case 550:   // WITH CHECK OPTION
     case 8114:  // not such a value
@@ -133,7 +133,7 @@ inline condition classify(int number) noexcept {
   }
 }
 
-/// Whether nothing can be done on the connection any more.
+/// True when the connection is unusable afterwards.
 inline bool ends_connection(int number) noexcept {
   return classify(number) == condition::connection_lost || (number >= 20000 && number < 21000);
 }

@@ -35,7 +35,7 @@
 
 namespace visor::mssql_driver {
 
-/// A socket that is the library's, under a number of our own: to be shut.
+/// A duplicate of the library's socket under a number of our own, for shutdown.
 class shared_socket {
  public:
   explicit shared_socket(int number) : number_(number) {}
@@ -52,7 +52,7 @@ class shared_socket {
   int number_;
 };
 
-/// A statement that is prepared once for a connection, what it is given, and the row it is at.
+/// A statement that is prepared once for each connection, with its parameters and its current row.
 struct prepared_statement {
   prepared_statement(statement_ptr made, visor::detail::statement_form const& form)
       : handle(std::move(made)), values(form.parameters), row(form.columns) {}
@@ -61,15 +61,15 @@ struct prepared_statement {
   row_buffer row;
 };
 
-/// One connection. Its calls block: they are made on one thread at a time, one of `threads()`. Only `interrupt` comes from others.
+/// A connection. Its calls block: they run on one of `threads()`, one at a time. Only `interrupt` may be called from other threads.
 class connection {
  public:
   /// \param made connected
-  /// \param place how messages name the database
+  /// \param place the name of the database in messages
   /// \param remedy for a user who lacks a right
-  /// \param limit how long a transaction may take
-  /// \param lock_wait how long a statement waits for a lock
-  /// \param how of all connections of the connector
+  /// \param limit of a transaction
+  /// \param lock_wait the longest wait of a statement for a lock
+  /// \param how shared by all connections of the connector
   connection(connection_ptr made, shared_socket socket, std::string place, std::string remedy, duration limit, duration lock_wait,
              visor::detail::statement_log log, std::shared_ptr<deferral_state> how, boost::asio::any_io_executor threads)
       : handle_(std::move(made)),
@@ -84,13 +84,13 @@ class connection {
   connection(connection const&) = delete;
   connection& operator=(connection const&) = delete;
   ~connection() {
-    if (is_broken_) socket_.shut();  // so that its goodbye waits for nothing
+    if (is_broken_) socket_.shut();  // so that its logout waits for nothing
   }
 
   boost::asio::any_io_executor threads() const { return threads_; }
 
-  /// Brings a new session into the state that we count on.
-  /// \param longest that each answer may take
+  /// Sets up a new session with the settings that visor relies on.
+  /// \param longest wait for each answer
   void prepare_session(duration longest) {
     duration const whole = std::exchange(limit_, longest);
     run("SET XACT_ABORT ON; SET NOCOUNT OFF; SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET CONCAT_NULL_YIELDS_NULL ON; "
@@ -99,11 +99,11 @@ class connection {
     server_ = ask("SELECT CAST(SERVERPROPERTY('productversion') AS nvarchar(128))");
     std::string const bare = ask("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))");
     is_babelfish_ = bare == "1";
-    // There a lock by name is one of the whole server, and not of a database.
+    // There a lock by name belongs to the whole server, and not to a database.
     if (is_babelfish_) database_of_lock_ = " of " + ask("SELECT DB_NAME()");
     reads_json_ = probe_json();
-    // What the server's `user options` or a trigger at the login may have set: no transaction of its own, no result that is cut, no error
-    // instead of a rounded number.
+    // Undoes possible settings of the server's `user options` or of a login trigger: implicit transactions, cut results, and errors instead
+    // of rounded numbers.
     if (!is_babelfish_)
       run("SET IMPLICIT_TRANSACTIONS OFF; SET ROWCOUNT 0; SET NUMERIC_ROUNDABORT OFF; SET ARITHABORT ON; SET CURSOR_CLOSE_ON_COMMIT OFF");
     has_snapshots_ =
@@ -111,11 +111,11 @@ class connection {
     limit_ = whole;
   }
 
-  /// Whether the server gives texts out of JSON as they were. Babelfish 4.3 leaves them escaped: there nothing is sent so.
+  /// Whether the server returns texts from JSON unchanged. Babelfish 4.3 leaves them escaped: JSON is not used there.
   bool reads_json() const noexcept { return reads_json_; }
 
   /// Executes a statement that is prepared once for each connection.
-  /// \return it; its rows are to be fetched, and `finish` called
+  /// \return the statement; its rows have to be fetched, and `finish` called
   template <sql::statement Definition>
   prepared_statement& execute(typename Definition::params const& given) {
     auto const form = visor::detail::form_of<mssql_dialect, Definition>();
@@ -125,7 +125,8 @@ class connection {
     return one;
   }
 
-  /// \return whether there is a next row
+  /// Fetches the next row.
+  /// \return false when there is none
   bool next_row(prepared_statement& of) {
     running const now(*this, of.handle.get());
     SQLRETURN const done = SQLFetch(of.handle.get());
@@ -140,7 +141,7 @@ class connection {
     return count < 0 ? 0 : static_cast<std::size_t>(count);
   }
 
-  /// Takes what is left of the answer.
+  /// Reads the rest of the answer.
   void finish(prepared_statement& of) {
     take_rest(of.handle.get());
     SQLFreeStmt(of.handle.get(), SQL_CLOSE);
@@ -152,7 +153,7 @@ class connection {
     return visor::detail::statement_log::entry(log_, form.text, form.parameters.size());
   }
 
-  /// Runs text that is not kept: one statement or several.
+  /// Runs text that is not prepared: one statement or several.
   void run(std::string_view text) {
     visor::detail::statement_log::entry telling(log_, log_.without_values(text), 0);
     statement_ptr const one = make_statement();
@@ -161,7 +162,8 @@ class connection {
     telling.rows = 0;
   }
 
-  /// \return the first value that a query finds, as text; empty for none
+  /// Runs a query.
+  /// \return the first value of its result, as text; empty for none
   std::string ask(std::string_view text) {
     statement_ptr const one = make_statement();
     execute_text(one.get(), text);
@@ -169,7 +171,7 @@ class connection {
     static constexpr sql::kind text_kind[] = {sql::kind::text};
     row_buffer row(text_kind);
     SQLRETURN done = SQLFetch(one.get());
-    while (!SQL_SUCCEEDED(done)) {  // results without rows may come before, and what is waited for is behind them
+    while (!SQL_SUCCEEDED(done)) {  // results without rows may come first; the wanted one is behind them
       SQLRETURN const more = SQLMoreResults(one.get());
       if (more == SQL_NO_DATA) return {};
       if (!SQL_SUCCEEDED(more)) fail(one.get());
@@ -180,7 +182,8 @@ class connection {
     return std::string(row.text(0));
   }
 
-  /// Of all other transactions of the server the one that has been open longest, for people; empty where the user may not know.
+  /// Describes the transaction of the server, other than this one, that has been open longest, for people. Empty where the user lacks the
+  /// right.
   std::string oldest_transaction() {
     try {
       return ask(
@@ -193,22 +196,22 @@ class connection {
     }
   }
 
-  /// Whatever was or will be run in this transaction may leave something in the session, which nothing clears.
+  /// Marks the session as modified: text in this transaction may leave a state in it that nothing resets.
   void touch() noexcept { is_touched_ = true; }
 
-  /// Nothing of it waits on anybody's context.
+  /// Does nothing: this connection waits on no context.
   struct attachment {
     attachment(connection&, boost::asio::any_io_executor const&) {}
   };
 
   // One transaction.
 
-  /// One that writes waits until every other that writes has ended, also one that could go beside others. One that reads sees one state, of
-  /// the moment of its first statement, or keeps those that write waiting where the database allows no snapshots.
+  /// Begins a transaction. A write transaction waits until every other one has ended, even with access `beside`. A read transaction sees
+  /// one state, that of its first statement; where the database allows no snapshots, it blocks writers instead.
   ///
-  /// One that defers begins with its last message, and one that is replayed also with each that asks about what it has written. What it
-  /// reads before that needs no lock: the message does nothing if anybody has written since the first question, or, where the operation
-  /// guards itself, if one of its statements affects other rows than it must.
+  /// A deferred transaction begins with its last message, and a replayed one also with each message that asks about its own writes. Its
+  /// earlier reads need no lock: the message has no effect if another transaction has written since the first query. Where the operation
+  /// guards itself, it has no effect if one of its statements affects another number of rows than it must.
   void begin(access how, lock_request const& wanted = {}) {
     was_kept_out_ = false;
     last_number_ = 0;
@@ -234,29 +237,30 @@ class connection {
     if (was_kept_out_) throw kept_out(how);
   }
 
-  /// Whether the last transaction failed because it did not get its lock in time: nothing of it was done.
+  /// True when the last transaction failed because it did not get its lock in time; nothing of it was done.
   bool was_kept_out() const noexcept { return was_kept_out_; }
 
-  /// Whether it failed because it was the turn of somebody else, which ends within a second: nothing of it was done.
+  /// True when it failed because another transaction had the turn, which ends within a second; nothing of it was done.
   bool is_others_turn() const noexcept { return last_number_ == static_cast<int>(raised::others_turn); }
 
-  /// Whether any transaction of the kind may be done as `deferral::replayed`: those that would keep others waiting between two messages.
+  /// True when any transaction of the kind may run as `deferral::replayed`: those that would block others between two messages.
   bool replays(access how) const noexcept {
     return how == access::beside || how == access::alone || (how == access::reads && !has_snapshots_);
   }
 
-  /// Lets others write again, after a transaction that took a turn and has not come to its end.
+  /// Lets others write again, after a transaction that took a turn and did not complete.
   void end_turn() noexcept {
     if (std::exchange(takes_turn_, false) && !is_broken_) {
       try {
         run(turn_end_text());
-      } catch (error const&) {  // it ends by itself
+      } catch (error const&) {  // the turn ends by itself
       }
     }
     turn_ = 0;
   }
 
-  /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
+  /// Commits.
+  /// \throws visor::error `outcome_unknown` when the transaction wrote and the connection broke before the answer
   void commit() {
     if (defers_ && later_.is_empty()) {
       defers_ = false;
@@ -284,14 +288,14 @@ class connection {
     is_open_ = false;
   }
 
-  // One that defers.
+  // Deferred transactions.
 
   bool defers() const noexcept { return defers_; }
   deferred_statements& later() noexcept { return later_; }
 
-  /// To be called before each question.
-  /// \return whether it is to be asked by `replay`, since it is about what is not written yet
-  /// \throws detail::cannot_defer when that cannot be
+  /// Must be called before each query.
+  /// \return true when `replay` has to run the query, since it is about unsent writes
+  /// \throws detail::cannot_defer when that is impossible
   template <sql::statement S>
   bool prepare_question() {
     if (!defers_ || S::used::all.empty()) return false;
@@ -301,8 +305,8 @@ class connection {
     return is_about_ours;
   }
 
-  /// Asks a question about what is kept: by a message that writes it, and takes it back.
-  /// \param take is given each row
+  /// Runs a query about unsent writes: a message performs the writes, runs the query, and rolls back.
+  /// \param take is called with each row
   template <sql::statement S, class Take>
   void replay(typename S::params const& given, Take take) {
     deferred_statements all(later_);
@@ -311,8 +315,8 @@ class connection {
     send(all, "ROLLBACK TRANSACTION", form.columns, take);
   }
 
-  /// Keeps statements, and finds out in the same way how many rows each will affect.
-  /// \throws detail::cannot_defer when that cannot be
+  /// Keeps statements, and determines in the same way the row count of each.
+  /// \throws detail::cannot_defer when that is impossible
   template <sql::statement S>
   std::vector<std::size_t> replay_counts(std::span<typename S::params const> many) {
     if (!is_replayed_) throw visor::detail::cannot_defer();
@@ -342,19 +346,19 @@ class connection {
         "a claim in " + place_ + " removed other rows than it had read: another transaction was at work there, so nothing was done");
   }
 
-  /// Whether who reads keeps nobody waiting who writes, and the other way round.
+  /// True when readers and writers do not block each other.
   bool has_snapshots() const { return has_snapshots_; }
 
-  /// Product and version, and what would make it better.
+  /// Product and version, and a possible improvement.
   std::string server() const {
     std::string const product = (is_babelfish_ ? "Babelfish for PostgreSQL, as SQL Server " : "SQL Server ") + server_;
     return has_snapshots_ ? product : product + ", whose database has no snapshots: ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON";
   }
-  /// Protocol and cipher, of which the library tells nothing.
+  /// Protocol and cipher, of which the library reports nothing.
   std::string tls() const { return is_encrypted_ ? "TLS" : ""; }
   void note_encrypted() { is_encrypted_ = true; }
 
-  // What a pool asks of it.
+  // The interface for the pool.
 
   connection_state state() const noexcept {
     if (is_broken_ || is_touched_ || is_late_ || is_interrupted_) return connection_state::broken;
@@ -375,8 +379,8 @@ class connection {
 
   task<> close() { co_return; }
 
-  /// Ends what runs, by breaking the connection. From any thread.
-  /// \param late because its time was over
+  /// Interrupts the running statement by breaking the connection. From any thread.
+  /// \param late the time limit has passed
   void interrupt(bool late = false) noexcept {
     (late ? is_late_ : is_interrupted_) = true;
     std::scoped_lock const lock(mutex_);
@@ -385,7 +389,7 @@ class connection {
   }
 
  private:
-  /// What `interrupt` ends.
+  /// Registers the statement that `interrupt` cancels.
   class running {
    public:
     running(connection& on, SQLHSTMT what) : on_(on) {
@@ -403,7 +407,8 @@ class connection {
     connection& on_;
   };
 
-  /// \throws visor::error `unsupported` where the database is kept as an older server had it
+  /// Checks the JSON support of the server.
+  /// \throws visor::error `unsupported` where the database has the compatibility level of an older server
   bool probe_json() {
     try {
       return ask(R"(SELECT c FROM OPENJSON(N'[{"c":"\"\\\n\t\u0041"}]') WITH (c nvarchar(max)))") == "\"\\\n\tA";
@@ -415,7 +420,7 @@ class connection {
     }
   }
 
-  /// \param how whoever goes alone comes back with more patience, and asks nobody yet
+  /// \param how a transaction that runs alone retries with more patience, so the holder of the lock is not looked up yet
   error kept_out(access how) {
     std::string line = "others wrote to " + place_ + " all the time: this was not begun";
     if (how != access::alone)
@@ -423,7 +428,7 @@ class connection {
     return error(condition::busy, line);
   }
 
-  /// Begins a transaction and takes its lock. What came of that is in @got, below 0 if it is not had.
+  /// Returns the text that begins a transaction and takes its lock. The result of the lock is in @got, below 0 on failure.
   std::string lock_text(access how, lock_request const& wanted) const {
     bool const only_reads = how == access::reads;
     return "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION; DECLARE @got int; EXEC @got = sp_getapplock @Resource = " +
@@ -432,9 +437,9 @@ class connection {
            (how == access::alone && wanted.patience != duration{0} ? milliseconds(wanted.patience) : wait_) + ";";
   }
 
-  /// How many transactions have written; none where nobody has counted yet. Statements that follow take no locks, where that can be.
+  /// Reads the count of write transactions; nothing where none was counted yet. Later statements take no locks, where that is possible.
   std::optional<std::int64_t> count() {
-    // A replayed operation may be about a schema that is half made.
+    // A replayed operation may run while the schema is incomplete.
     std::string const where_there = is_replayed_ ? "IF OBJECT_ID(" + quoted(counter_.table) + ") IS NOT NULL " : std::string();
     std::string const found = ask(std::string("SET TRANSACTION ISOLATION LEVEL ") + (has_snapshots_ ? "SNAPSHOT" : "READ COMMITTED") +
                                   "; " + where_there + "SELECT CAST(" + counted() + " AS nvarchar(20)) FROM " + counters());
@@ -444,10 +449,10 @@ class connection {
 
   void look_at_counter() {
     if (!seen_) seen_ = count();
-    if (!seen_) throw visor::detail::cannot_defer();  // the first of all that write
+    if (!seen_) throw visor::detail::cannot_defer();  // no write transaction has been counted yet
   }
 
-  /// The number that must stay the same: of a replayed transaction the sum of both counters, of which each only grows.
+  /// The number that must stay the same: for a replayed transaction the sum of both counters, each of which only grows.
   std::string counted() const { return is_replayed_ ? "SUM(" + column(counter_.number) + ")" : column(counter_.number); }
   std::string counters() const {
     std::string const table = std::string(counter_.table) + " WHERE ";
@@ -463,22 +468,22 @@ class connection {
   }
   std::string is_row(std::string_view name) const { return column(counter_.key) + " = " + quoted(name); }
 
-  /// Sets the number of a row, which may not be there yet.
+  /// Returns the text that sets the number of a row, or inserts the row.
   std::string set_text(std::string_view name, std::string const& to, std::string const& first) const {
     std::string const table(counter_.table), number = column(counter_.number);
     return "UPDATE " + table + " SET " + number + " = " + to + " WHERE " + is_row(name) + "; IF @@ROWCOUNT = 0 INSERT INTO " + table +
            " (" + column(counter_.key) + ", " + number + ") VALUES (" + quoted(name) + ", " + first + "); ";
   }
 
-  /// Counts a transaction that has written. The table may not be there yet, or not any more.
+  /// Returns the text that counts a write transaction. The table may not exist yet, or not any more.
   std::string count_text(std::string_view name) const {
     if (counter_.table.empty() || name.empty()) return {};
     return "IF OBJECT_ID(" + quoted(counter_.table) + ") IS NOT NULL BEGIN " + set_text(name, column(counter_.number) + " + 1", "1") +
            "END; ";
   }
 
-  // The turn of whoever found others writing time after time. It is a row that says when it ends, by the server's clock: whoever has it
-  // holds no lock between two messages, and if he is stopped it ends by itself.
+  // The turn of a transaction that failed several times because others wrote. It is a row with the instant of its end, by the server's
+  // clock: the transaction holds no lock between two messages, and the turn of a stopped process ends by itself.
 
   static constexpr std::string_view microseconds_now = "DATEDIFF_BIG(microsecond, '19700101', SYSUTCDATETIME())";
   static constexpr std::string_view length_of_turn = "1000000";
@@ -500,7 +505,7 @@ class connection {
     takes_turn_ = true;
   }
 
-  /// Raises an error where it is somebody else's turn.
+  /// Returns the text that raises an error during the turn of another transaction.
   std::string turn_check() const {
     if (counter_.turn.empty()) return {};
     std::string const number = column(counter_.number), now(microseconds_now);
@@ -510,7 +515,7 @@ class connection {
            deferred_statements::raising(raised::others_turn);
   }
 
-  /// The same for one that goes under the lock, where there may be no tables.
+  /// The same for a transaction under the lock, when tables may be missing.
   std::string turn_check_of(access how) const {
     if (counter_.turn.empty() || (how != access::beside && how != access::alone)) return {};
     return " IF @got >= 0 AND OBJECT_ID(" + quoted(counter_.table) + ") IS NOT NULL BEGIN " + turn_check() + " END;";
@@ -521,10 +526,10 @@ class connection {
            column(counter_.number) + " = " + std::to_string(turn_) + "; ";
   }
 
-  /// All that the transaction writes, from its begin to its commit: the server needs nothing of us until it is over.
+  /// Sends all writes of the transaction, from its begin to its commit: the server waits for nothing from us until it is over.
   void send_deferred() {
-    // An operation that guards itself adds rows, or changes what only its like looks at. Nobody else's answers become wrong by that, but
-    // those of a replayed operation, which may be about anything.
+    // A guarded operation adds rows, or changes rows that only guarded operations read. So it invalidates no reads of others but those of
+    // replayed operations, which may read anything.
     std::string end = count_text(is_guarded_ ? counter_.additions : counter_.name);
     if (takes_turn_) end += turn_end_text();
     send(later_, end + "COMMIT TRANSACTION", {}, [](row_buffer const&) {});
@@ -532,9 +537,9 @@ class connection {
     later_.clear();
   }
 
-  /// One message that begins a transaction, does everything and ends it.
-  /// \param end how
-  /// \param columns of the rows that it answers
+  /// Sends one message that begins a transaction, runs everything and ends it.
+  /// \param end the text that ends it
+  /// \param columns of the rows that the message returns
   template <class Take>
   void send(deferred_statements const& what, std::string_view end, std::span<sql::kind const> columns, Take take) {
     std::string text = lock_text_ + " IF @got < 0 " + deferred_statements::raising(raised::no_turn) + " " + turn_check() + " ";
@@ -574,7 +579,8 @@ class connection {
     deferral_->is_understood = true;
   }
 
-  /// \return how many rows there were
+  /// Reads the rows of an answer.
+  /// \return the number of rows
   template <class Take>
   std::size_t take_rows(SQLHSTMT of, std::span<sql::kind const> columns, Take take) {
     running const now(*this, of);
@@ -614,13 +620,13 @@ class connection {
     return *one;
   }
 
-  /// With the values that it holds.
+  /// Executes a statement with its bound values.
   void execute(visor::detail::statement_form const& form, prepared_statement& one) {
     statement_ptr failed;
     running const now(*this, one.handle.get());
     SQLRETURN const done = one.values.give_to(one.handle.get()) ? SQLExecute(one.handle.get()) : SQLRETURN{SQL_ERROR};
     if (SQL_SUCCEEDED(done) || done == SQL_NO_DATA) return;
-    // Whether it was prepared is not known.
+    // Whether the statement was prepared is unknown.
     failed = std::move(one.handle);
     prepared_[form.number].reset();
     fail(failed.get());
@@ -644,7 +650,7 @@ class connection {
     if (!SQL_SUCCEEDED(done) && done != SQL_NO_DATA) fail(statement);
   }
 
-  /// What is left of an answer may be that it failed after all, and what is not taken would be cancelled, which takes a round trip.
+  /// Reads the rest of an answer, which may contain an error. An unread rest would be cancelled, which takes a round trip.
   void take_rest(SQLHSTMT of) {
     running const now(*this, of);
     SQLRETURN done = SQL_SUCCESS;
@@ -656,7 +662,8 @@ class connection {
     auto all = diagnoses(SQL_HANDLE_STMT, statement);
     SQLUINTEGER dead = SQL_CD_FALSE;
     SQLGetConnectAttr(handle_.get(), SQL_ATTR_CONNECTION_DEAD, &dead, 0, nullptr);
-    if (dead == SQL_CD_TRUE && !visor::mssql_driver::is_broken(all)) all.push_back(hung_up());  // in the middle of an answer nobody says so
+    if (dead == SQL_CD_TRUE && !visor::mssql_driver::is_broken(all))
+      all.push_back(hung_up());  // a connection that breaks in the middle of an answer reports no error
     if (visor::mssql_driver::is_broken(all) || is_late_ || is_interrupted_) is_broken_ = true;
     last_number_ = reason_of(all).number;
     SQLFreeStmt(statement, SQL_CLOSE);
@@ -674,10 +681,10 @@ class connection {
   visor::detail::statement_log log_;
   std::shared_ptr<deferral_state> deferral_;
   boost::asio::any_io_executor threads_;
-  std::string wait_;                                           // for what others have locked, in ms
+  std::string wait_;                                           // longest wait for a lock, in ms
   std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed before the connection
   std::string server_;
-  std::mutex mutex_;  // of what runs
+  std::mutex mutex_;  // guards `running_`
   SQLHSTMT running_ = nullptr;
   std::string database_of_lock_;
   bool is_babelfish_ = false;
@@ -691,17 +698,17 @@ class connection {
   bool is_guarded_ = false;
   bool is_replayed_ = false;
   bool takes_turn_ = false;
-  std::int64_t turn_ = 0;  // when it ends, in microseconds of the server's clock
-  std::string lock_text_;  // with which it then begins
+  std::int64_t turn_ = 0;  // end of the turn, in microseconds of the server's clock
+  std::string lock_text_;  // the text that begins the deferred transaction
   store_lock::counter_row counter_;
-  std::optional<std::int64_t> seen_;  // of the counter, when it asked first
+  std::optional<std::int64_t> seen_;  // the counter at the first query
   deferred_statements later_;
   int last_number_ = 0;      // of an error
   bool is_open_ = false;     // a transaction
   bool is_touched_ = false;  // the session may not be as it was
   bool is_broken_ = false;
-  std::atomic<bool> is_late_{false};         // it was interrupted for that
-  std::atomic<bool> is_interrupted_{false};  // for another reason
+  std::atomic<bool> is_late_{false};         // interrupted because of the time limit
+  std::atomic<bool> is_interrupted_{false};  // interrupted for another reason
 };
 
 }  // namespace visor::mssql_driver

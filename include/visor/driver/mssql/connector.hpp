@@ -29,7 +29,8 @@
 
 namespace visor::mssql_driver {
 
-/// Makes connections, each of which does its work on a thread of this: as many as the pool has connections, and those that connect.
+/// Makes connections, each of which works on a thread of the connector. There are as many threads as the pool has connections and
+/// concurrent connects.
 class connector {
  public:
   using connection = mssql_driver::connection;
@@ -46,10 +47,10 @@ class connector {
 
   std::string place() const { return settings_.place(); }
 
-  /// Waits for the threads; there is nothing to do on them afterwards.
+  /// Joins the threads; afterwards they have nothing to do.
   void stop() { threads_->join(); }
 
-  /// What blocks ends with `connect_timeout`, not earlier.
+  /// Connects. A blocking call ends with `connect_timeout`, and not earlier on cancellation.
   task<std::unique_ptr<connection>> connect() {
     namespace asio = boost::asio;
     certificates_->check();
@@ -65,7 +66,7 @@ class connector {
  private:
   using clock = std::chrono::steady_clock;
 
-  /// What is left of the time to connect, which login, its second try and the first statements share. Zero would be no limit.
+  /// Returns the rest of the time to connect, which the login, its retry and the first statements share. Zero would mean no limit.
   static duration left_until(clock::time_point end) {
     return std::max<duration>(std::chrono::duration_cast<duration>(end - clock::now()), std::chrono::milliseconds{10});
   }
@@ -79,7 +80,8 @@ class connector {
     return ready;
   }
 
-  /// To the library, a network that breaks while TLS begins looks like a certificate that it does not take. Only the latter lasts.
+  /// Connects, with one retry. The library reports a network failure at the start of TLS as a refused certificate, and only the latter
+  /// lasts.
   std::unique_ptr<connection> dial(boost::asio::any_io_executor threads, clock::time_point end) const {
     try {
       return dial_once(threads, end);
@@ -101,7 +103,7 @@ class connector {
     set(SQL_ATTR_LOGIN_TIMEOUT, seconds);
     std::string text = "DRIVER={" + settings_.odbc_driver + "};SERVERNAME=" + section_ + ";DATABASE={" + settings_.database + "};UID={" +
                        settings_.user + "};PWD={" + settings_.password.reveal() + "};APP={" + settings_.application + "}";
-    // One at a time, so that of ours one socket is new.
+    // One connect at a time, so that only one of our sockets is new.
     static std::mutex connecting;
     std::scoped_lock const lock(connecting);
     auto const before = sockets();
@@ -130,7 +132,8 @@ class connector {
     return one.get();
   }
 
-  /// The sockets of this process that may be connected to the server: what each is, for as long as the machine is up, and its number.
+  /// Returns the sockets of this process that may be connected to the server: the identity of each, unique while the machine is up, and its
+  /// number.
   std::map<std::string, int> sockets() const {
     std::map<std::string, int> found;
     std::error_code failed;
@@ -152,8 +155,8 @@ class connector {
     return settings_.has_instance() ? port != 0 : port == settings_.port;
   }
 
-  /// The library tells nobody its socket. It is the one that is new; where somebody else has made another meanwhile, we have none, and it
-  /// is the library's own timeout that ends what takes too long.
+  /// Returns the socket of a new connection, which the library does not expose. It is the one that is new. If other code has made another
+  /// one meanwhile, there is none, and only the library's own timeout ends an operation that takes too long.
   shared_socket socket_of(std::map<std::string, int> const& before) const {
     std::map<std::string, int> now = sockets();
     std::erase_if(now, [&](auto const& each) { return before.contains(each.first); });
@@ -162,12 +165,12 @@ class connector {
 
   mssql_settings settings_;
   std::shared_ptr<tls_files const> certificates_;
-  std::string section_;  // of FreeTDS's configuration
+  std::string section_;  // in FreeTDS's configuration
   log_sink sink_;
-  std::shared_ptr<std::atomic<bool>> told_of_snapshots_ = std::make_shared<std::atomic<bool>>(false);  // by one of all copies
+  std::shared_ptr<std::atomic<bool>> told_of_snapshots_ = std::make_shared<std::atomic<bool>>(false);  // shared by all copies
   visor::detail::statement_log log_;
-  std::shared_ptr<deferral_state> deferral_ = std::make_shared<deferral_state>();  // of all copies
-  std::shared_ptr<boost::asio::thread_pool> threads_;                              // of all copies
+  std::shared_ptr<deferral_state> deferral_ = std::make_shared<deferral_state>();  // shared by all copies
+  std::shared_ptr<boost::asio::thread_pool> threads_;                              // shared by all copies
 };
 
 }  // namespace visor::mssql_driver

@@ -22,19 +22,20 @@
 #include <variant>
 #include <vector>
 
-/// What a transaction writes, kept until its end and sent as one message. A SQL Server never ends a transaction that has fallen silent. So
-/// a client that is stopped while it owes the next message would keep its locks, and all others waiting, for as long as it is stopped.
+/// Deferred writes: a transaction keeps its writes until its end and sends them as one message. A SQL Server never aborts a transaction
+/// whose client is silent. A client that is stopped between two messages would keep its locks, and block all others, for as long as it is
+/// stopped.
 namespace visor::mssql_driver {
 
-/// Numbers of errors that such a message raises itself. Those of users begin at 50000.
+/// The numbers of errors that such a message raises itself. Those of users begin at 50000.
 enum class raised : int {
   no_turn = 2'000'118'001,       ///< others wrote for too long
-  out_of_date = 2'000'118'002,   ///< others have written since the first question
+  out_of_date = 2'000'118'002,   ///< others have written since the first query
   other_number = 2'000'118'003,  ///< a statement affected another number of rows than it must
-  others_turn = 2'000'118'004,   ///< somebody else has announced that he will write
+  others_turn = 2'000'118'004,   ///< another transaction has announced that it will write
 };
 
-/// Whether an error says that the server does not understand such a message.
+/// True when an error means that the server does not understand such a message.
 inline bool is_not_understood(int number) noexcept {
   switch (number) {
     case 102:       // syntax
@@ -44,16 +45,16 @@ inline bool is_not_understood(int number) noexcept {
     case 201:       // a parameter is missing
     case 319:       // syntax
     case 2812:      // no such procedure
-    case 33557097:  // Babelfish, of all errors that it has no number for
+    case 33557097:  // Babelfish, for all errors without a number
       return true;
     default: return false;
   }
 }
 
-/// Whether the servers of a connector take such messages, which is supposed until one does not.
+/// Whether the servers of a connector accept such messages, which is assumed until one does not.
 struct deferral_state {
   std::atomic<bool> is_off{false};
-  std::atomic<bool> is_understood{false};  ///< one was; so what Babelfish has no number for is another error
+  std::atomic<bool> is_understood{false};  ///< a message was accepted; so a Babelfish error without a number has another cause
 };
 
 /// Statements with their values, in order.
@@ -69,33 +70,34 @@ class deferred_statements {
     count_ = 0;
   }
 
-  /// Whether a question about these tables would have to see what is written here.
+  /// True when a query on these tables would have to see the writes kept here.
   template <class Tables>
   bool touches() const {
     return std::ranges::any_of(Tables::all,
                                [this](sql::known_table const& each) { return std::ranges::find(written_, each.name) != written_.end(); });
   }
 
-  /// \param rows that it must affect; none: any number
-  /// \throws detail::cannot_defer when there are too many for one message
+  /// Appends a statement.
+  /// \param rows the number that it must affect; none: any number
+  /// \throws detail::cannot_defer when there are too many statements for one message
   template <sql::statement S>
   void add(typename S::params const& given, std::optional<std::size_t> rows) {
     append<S>(given);
     if (rows) text_ += "IF @@ROWCOUNT <> " + std::to_string(*rows) + " " + raising(raised::other_number) + " ";
-    if constexpr (!S::used::all.empty()) written_.push_back(S::used::all.front().name);  // what a statement writes comes first
+    if constexpr (!S::used::all.empty()) written_.push_back(S::used::all.front().name);  // the table that a statement writes comes first
   }
 
-  /// A question about what is written before it.
+  /// Appends a query about the writes before it.
   template <sql::statement S>
   void ask(typename S::params const& given) {
     append<S>(given);
   }
 
-  /// What `counted` is written between.
+  /// Text before and behind the statements of `add_counted`.
   void begin_counts() { text_ += "DECLARE @counts nvarchar(max) = N''; "; }
   static constexpr std::string_view select_counts = "SELECT @counts";
 
-  /// One whose number of rows is added to the text `@counts`.
+  /// Appends a statement whose row count is added to the text `@counts`.
   template <sql::statement S>
   void add_counted(typename S::params const& given) {
     append<S>(given);
@@ -104,13 +106,13 @@ class deferred_statements {
 
   std::string const& text() const noexcept { return text_; }
 
-  /// The kinds of the values, behind those that come first.
+  /// Returns the kinds of the values, behind those of `first`.
   std::vector<sql::kind> kinds_behind(std::vector<sql::kind> first) const {
     first.insert(first.end(), kinds_.begin(), kinds_.end());
     return first;
   }
 
-  /// Refers to the texts.
+  /// Binds the values; refers to the texts.
   void bind_to(parameters& to, int from) const {
     for (value const& each : values_) {
       int const index = from++;
@@ -126,13 +128,13 @@ class deferred_statements {
     }
   }
 
-  /// The statement that ends the transaction with a number of ours.
+  /// Returns the statement that aborts the transaction with a number of ours.
   static std::string raising(raised what) { return "BEGIN; THROW " + std::to_string(static_cast<int>(what)) + ", N'visor', 1; END;"; }
 
  private:
   using value = std::variant<std::monostate, std::int64_t, bool, instant, std::string>;
 
-  // A server takes 2100.
+  // A server accepts 2100.
   static constexpr std::size_t most_parameters = 2000;
   static constexpr std::size_t most_statements = 500;
 
@@ -163,7 +165,7 @@ class deferred_statements {
   std::string text_;
   std::vector<sql::kind> kinds_;
   std::vector<value> values_;
-  std::vector<std::string_view> written_;  // tables
+  std::vector<std::string_view> written_;  // names of the written tables
   std::size_t count_ = 0;
 };
 

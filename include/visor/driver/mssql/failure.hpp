@@ -11,10 +11,10 @@
 #include <string_view>
 #include <vector>
 
-/// What the server or the library says, as an error of visor's.
+/// Translates the errors of the server and of the library.
 namespace visor::mssql_driver {
 
-/// Their words with the number, on one line, without the names of the programs that they passed through.
+/// Returns the text of an error with its number, on one line, without the names of the programs that it passed through.
 inline std::string server_words(diagnosis const& from) {
   std::string line = from.text;
   while (line.starts_with('[')) line.erase(0, line.find(']') == std::string::npos ? line.size() : line.find(']') + 1);
@@ -23,7 +23,7 @@ inline std::string server_words(diagnosis const& from) {
   return line + " (error " + std::to_string(from.number) + ")";
 }
 
-/// How much an error says of why something failed. The library sorts them its own way, so the first is not the reason.
+/// Rates how well an error explains a failure. The library sorts errors its own way, so the first is not the reason.
 inline int weight_of(diagnosis const& one) {
   switch (one.number) {
     case 0:
@@ -34,28 +34,28 @@ inline int weight_of(diagnosis const& one) {
     case 5701:             // another database now
     case 5703:             // another language now
     case 8180: return 0;   // could not be prepared
-    case 18456: return 3;  // the login failed, whatever it was for
+    case 18456: return 3;  // the login failed, for any reason
     default: break;
   }
   bool const is_librarys = one.number >= 20000 && one.number < 21000;
-  if (is_librarys) return 1;  // it knows that something went wrong, the server why
+  if (is_librarys) return 1;  // the library reports that something failed, the server why
   return is_users(one.number) || classify(one.number) == condition::internal ? 2 : 4;
 }
 
-/// The one of several that says most.
+/// Returns the most informative of several errors.
 inline diagnosis reason_of(std::vector<diagnosis> const& all) {
   auto const found = std::ranges::max_element(all, {}, &weight_of);
   return found == all.end() ? diagnosis() : *found;
 }
 
-/// What is meant where the library finds out, and does not say so.
+/// The error for a closed connection that the library detects without reporting it.
 inline diagnosis hung_up() {
   diagnosis one;
   one.state = "08S01";
   return one;
 }
 
-/// Whether the connection is of no use any more.
+/// True when the connection is unusable.
 inline bool is_broken(std::vector<diagnosis> const& all) {
   return std::ranges::any_of(all, [](diagnosis const& why) {
     return ends_connection(why.number) || why.state == "08S01" || why.state == "08003" || why.state == "08007" || why.state == "HYT00" ||
@@ -63,21 +63,21 @@ inline bool is_broken(std::vector<diagnosis> const& all) {
   });
 }
 
-/// A name as a statement has it.
+/// Quotes a name for a statement.
 inline std::string bracketed(std::string_view name) {
   std::string result = "[";
   for (char const c : name) result += c == ']' ? std::string("]]") : std::string(1, c);
   return result + "]";
 }
 
-/// The user as the database knows it: for Azure that at the login is name@server.
+/// Returns the user as the database knows it: for Azure, the login name is name@server.
 inline std::string user_in_database(mssql_settings const& to) {
   auto const at = to.user.find('@');
   bool const names_server = at != std::string::npos && to.host.starts_with(to.user.substr(at + 1) + ".");
   return names_server ? to.user.substr(0, at) : to.user;
 }
 
-/// What an administrator runs for a user who lacks a right.
+/// Returns the commands for an administrator when a user lacks a right.
 inline std::string grants(mssql_settings const& to) {
   std::string const user = bracketed(user_in_database(to));
   return "the user '" + to.user + "' lacks a right there: USE " + bracketed(to.database) +
@@ -85,7 +85,7 @@ inline std::string grants(mssql_settings const& to) {
          " (ALTER and CREATE TABLE are for `visor db init` and `migrate` alone)";
 }
 
-/// Why a statement failed.
+/// Returns the error of a failed statement.
 /// \param remedy for a user who lacks a right
 inline error failure_of(std::vector<diagnosis> const& all, std::string const& place, std::string const& remedy) {
   diagnosis const why = reason_of(all);
@@ -110,7 +110,7 @@ inline error failure_of(std::vector<diagnosis> const& all, std::string const& pl
   return error(what, message, server_words(why));
 }
 
-/// Why no connection was made.
+/// Returns the error of a failed connect.
 inline error connect_failure(mssql_settings const& to, std::vector<diagnosis> const& all) {
   std::string const where = to.server();
   diagnosis const why = reason_of(all);
@@ -126,7 +126,7 @@ inline error connect_failure(mssql_settings const& to, std::vector<diagnosis> co
     case 911:
     case 4060:
     case 4063:
-    case 4064:  // the server says the same of both
+    case 4064:  // the server reports both in the same way
       return because(condition::not_found, "there is no database '" + to.database + "' at " + where + ", or the user '" + to.user +
                                                "' may not use it: CREATE DATABASE " + bracketed(to.database) + "; USE " +
                                                bracketed(to.database) + "; CREATE USER " + bracketed(user_in_database(to)) + " FOR LOGIN " +
@@ -158,7 +158,7 @@ inline error connect_failure(mssql_settings const& to, std::vector<diagnosis> co
                              "for another name, or it hangs up. FreeTDS does not say which; `visor db test` does");
   if (what == condition::authentication_failed || what == condition::busy || what == condition::read_only)
     return because(what, where + " admits nobody now, or not this user");
-  // FreeTDS says of a server that hangs up no more than that.
+  // FreeTDS reports nothing more about a server that closes the connection.
   std::string const without_tls = to.tls.mode == tls_mode::disable ? " If it wants TLS: turn TLS on (ssl: true, or encrypt=true)." : "";
   bool const is_late = std::ranges::any_of(
       all, [](diagnosis const& each) { return each.state == "HYT00" || each.state == "HYT01" || each.number == 20003; });

@@ -16,11 +16,12 @@
 
 namespace visor::mssql_driver {
 
-/// FreeTDS takes the authority that it trusts, and whether to compare names, from a configuration file only, and checks nothing without.
-/// So there is one of this process's own, in memory, with a section for each server. It holds no password.
+/// The configuration file of FreeTDS for this process, in memory, with a section for each server. FreeTDS reads the trusted authority and
+/// the check of names from such a file only, and checks nothing without it. The file holds no password.
 class freetds_file {
  public:
-  /// \return the name of the section for these settings, which is there from now on
+  /// Adds a section for these settings, if there is none.
+  /// \return the name of the section
   /// \throws visor::error `invalid_argument` where the environment would override it
   static std::string section_for(mssql_settings const& to) {
     static freetds_file one;
@@ -28,7 +29,7 @@ class freetds_file {
   }
 
  private:
-  static constexpr std::string_view own_files = "/proc/self/fd/";  // inherited from another of us, it says nothing
+  static constexpr std::string_view own_files = "/proc/self/fd/";  // a value inherited from another visor process counts for nothing
 
   static std::string lines(mssql_settings const& to) {
     auto const cut = to.host.find('\\');
@@ -52,7 +53,7 @@ class freetds_file {
                                                      " would override how SQL Server is reached: unset it, and use the settings");
     number_ = ::memfd_create("visor-freetds", MFD_CLOEXEC);
     if (number_ < 0) throw error(condition::internal, "no memory for the configuration of FreeTDS");
-    // For this process alone: another that inherits the variable finds nothing there, and takes what is configured for the machine.
+    // For this process alone: a process that inherits the variable finds no file there, and uses the configuration of the machine.
     std::string const path = std::string(own_files) + std::to_string(number_);
     ::setenv("FREETDSCONF", path.c_str(), 1);
   }

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-/// ODBC, by unixODBC. The driver below it is FreeTDS's own, of FreeTDS 1.3 or newer (Debian: tdsodbc).
+/// ODBC, through unixODBC. The driver below it is that of FreeTDS 1.3 or newer (Debian: tdsodbc).
 namespace visor::mssql_driver {
 
 template <SQLSMALLINT Kind>
@@ -27,7 +27,8 @@ using environment_ptr = std::unique_ptr<void, handle_closer<SQL_HANDLE_ENV>>;
 using connection_ptr = std::unique_ptr<void, handle_closer<SQL_HANDLE_DBC>>;
 using statement_ptr = std::unique_ptr<void, handle_closer<SQL_HANDLE_STMT>>;
 
-/// Text for the functions of ODBC that take UTF-16. The others take the character set of the process's locale, which is any.
+/// Converts text for the functions of ODBC that take UTF-16. The other functions use the character set of the process's locale, which may
+/// be any.
 /// \param text UTF-8
 inline std::vector<SQLWCHAR> to_wide(std::string_view text) {
   std::vector<SQLWCHAR> result;
@@ -47,7 +48,8 @@ inline std::vector<SQLWCHAR> to_wide(std::string_view text) {
   return result;
 }
 
-/// \param text UTF-16 that ends with 0; half a pair becomes U+FFFD
+/// Converts text from UTF-16.
+/// \param text ends with 0; half a pair becomes U+FFFD
 inline std::string from_wide(SQLWCHAR const* text) {
   std::string result;
   auto const is_in = [](std::uint32_t code, std::uint32_t first) { return code >= first && code < first + 0x400; };
@@ -65,7 +67,7 @@ inline std::string from_wide(SQLWCHAR const* text) {
   return result;
 }
 
-/// What ODBC says of a call that failed.
+/// The diagnostic record of a failed ODBC call.
 struct diagnosis {
   std::string state;  ///< five characters
   int number = 0;     ///< the server's, or from 20000 to 20999 FreeTDS's

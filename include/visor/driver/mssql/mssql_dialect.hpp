@@ -5,9 +5,9 @@
 
 namespace visor {
 
-/// How SQL Server (2017 or newer) spells what databases spell differently. Texts in keys are compared by their code units.
+/// The dialect of SQL Server (2017 or newer). Texts in keys are compared by their code units.
 ///
-/// What Babelfish does not understand either is not used: no MERGE, no CTE that is written through, no index within CREATE TABLE.
+/// It avoids features that Babelfish lacks: MERGE, a CTE that is written through, and an index within CREATE TABLE.
 struct mssql_dialect : sql::one_writer {
   static constexpr std::string_view name = "mssql";
   static constexpr char quote_open = '[';
@@ -25,7 +25,7 @@ struct mssql_dialect : sql::one_writer {
   static constexpr std::string_view limit = "OFFSET 0 ROWS FETCH NEXT :limit ROWS ONLY";
   static constexpr std::string_view new_row = "SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {this} WHERE {same_key})";
   static constexpr std::string_view bytes_of = "DATALENGTH";
-  // Babelfish makes a varchar of whatever may be one with `''`, and question marks of what its code page lacks.
+  // Babelfish turns a value that may be a varchar into one with `''`, and characters outside its code page into question marks.
   static constexpr std::string_view empty_text = "N''";
   static constexpr std::string_view add_column = "ADD";
   static constexpr bool partial_indexes = true;
@@ -35,15 +35,15 @@ struct mssql_dialect : sql::one_writer {
   static constexpr sql::number_source numbers = sql::number_source::rows;
   static constexpr std::string_view generated = " IDENTITY";
   static constexpr std::string_view before_number = "INSERT INTO {job_number} DEFAULT VALUES";
-  // Babelfish has no OUTPUT with DEFAULT VALUES. SCOPE_IDENTITY would be that of one message.
+  // Babelfish has no OUTPUT with DEFAULT VALUES. SCOPE_IDENTITY would be limited to one message.
   static constexpr std::string_view next_numbers = "SELECT CAST(@@IDENTITY AS bigint) AS [number]";
   static constexpr std::string_view raise_numbers = "SET IDENTITY_INSERT {job_number} ON; INSERT INTO {job_number} ([number]) VALUES (";
   static constexpr std::string_view raise_numbers_end = "); SET IDENTITY_INSERT {job_number} OFF";
   static constexpr std::string_view clock = "CAST(SYSUTCDATETIME() AS datetime2(6))";
   // DATEADD takes a number of 32 bits, which an hour of microseconds exceeds.
   static constexpr std::string_view clock_after = "DATEADD(millisecond, :ttl / 1000, CAST(SYSUTCDATETIME() AS datetime2(6)))";
-  // A case-sensitive database knows its catalogue in these cases alone. Babelfish calls an index by its name, that of its table, or the
-  // beginning, and 32 digits.
+  // A case-sensitive database accepts the names of its catalogue only in this spelling. Babelfish names an index by its name, that of its
+  // table, or the beginning, and 32 digits.
   static constexpr std::string_view catalog =
       "SELECT c.TABLE_NAME, 'column' AS kind, c.COLUMN_NAME AS part FROM INFORMATION_SCHEMA.COLUMNS c "
       "WHERE c.TABLE_SCHEMA = SCHEMA_NAME() AND c.TABLE_NAME LIKE 'visor!_%' ESCAPE '!' UNION ALL "

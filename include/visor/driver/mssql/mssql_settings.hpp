@@ -14,8 +14,8 @@
 
 namespace visor {
 
-/// How to reach a Microsoft SQL Server. A host `server\instance` is a named instance, whose port its browser service tells over UDP 1434;
-/// the port is not used then. In a URL it is `mssql://server/database?instance=name`.
+/// The settings to reach a Microsoft SQL Server. A host `server\instance` is a named instance, whose port the browser service tells over
+/// UDP 1434; `port` is unused then. In a URL it is `mssql://server/database?instance=name`.
 struct mssql_settings : server_options {
   std::string odbc_driver = "FreeTDS";  ///< its name in odbcinst.ini, or the path of its library
 
@@ -23,8 +23,9 @@ struct mssql_settings : server_options {
   friend bool operator==(mssql_settings const&, mssql_settings const&) = default;
 
   static constexpr char const* more_options = ", instance, encrypt, trustServerCertificate, odbc_driver";
-  /// \return whether there is such an option
-  /// \throws std::invalid_argument what is allowed, for a value that is not
+  /// Sets an option.
+  /// \return false when there is no such option
+  /// \throws std::invalid_argument with the allowed values, for any other value
   bool set_option(std::string const& option, std::string const& value) {
     if (option == "odbc_driver") {
       odbc_driver = value;
@@ -40,9 +41,9 @@ struct mssql_settings : server_options {
     return true;
   }
 
-  /// Reads `encrypt` and `trustServerCertificate`, which mean something together, and beside other options that say something of TLS.
+  /// Evaluates `encrypt` and `trustServerCertificate`, which depend on each other and on other TLS options.
   /// \param options of a URL, all of which were set
-  /// \return what contradicts each other; empty if all is well
+  /// \return the contradicting options; empty if there are none
   std::string settle_tls(std::vector<std::pair<std::string, std::string>> const& options) {
     struct word {
       std::string text;  // as written
@@ -80,7 +81,7 @@ struct mssql_settings : server_options {
     auto const cut = host.find('\\');
     if (cut == 0 || (has_instance() && (cut + 1 == host.size() || cut != host.rfind('\\'))))
       throw error(condition::invalid_argument, "host is " + host + ": a named instance is server\\instance");
-    // They go through languages of others, which have no way to write these.
+    // These texts pass through other languages, which cannot express them.
     for (std::string const* const each : {&host, &tls.ca})
       if (std::ranges::any_of(*each, [](char c) { return static_cast<unsigned char>(c) < ' '; }) && !each->starts_with("-----"))
         throw error(condition::invalid_argument, "host or ssl.ca has a line break or another control character");
@@ -94,10 +95,10 @@ struct mssql_settings : server_options {
   bool has_instance() const { return host.find('\\') != std::string::npos; }
   std::string server() const { return has_instance() ? host : server_options::server(); }
 
-  /// The connection as a URL for people: without the password, and nothing escaped.
+  /// The connection as a URL for people: without the password, and unescaped.
   std::string url() const { return "mssql://" + user + "@" + server() + "/" + database + "?sslmode=" + sslmode(tls.mode); }
 
-  /// How messages name the database: without the password.
+  /// The name of the database in messages: without the password.
   std::string place() const { return "the database '" + database + "' at " + server(); }
 
  private:
@@ -116,7 +117,7 @@ struct mssql_settings : server_options {
     return std::ranges::find(words, word) != words.end();
   }
 
-  /// As ODBC (yes, mandatory, strict), .NET (True), JDBC (true), PHP (1) and Go (disable, t) have it.
+  /// Accepts the values of ODBC (yes, mandatory, strict), .NET (True), JDBC (true), PHP (1) and Go (disable, t).
   static encryption encryption_of(std::string const& value) {
     std::string const word = lower(value);
     if (word == "strict") return encryption::strict;
@@ -131,7 +132,7 @@ struct mssql_settings : server_options {
     throw std::invalid_argument("true, yes, 1; or false, no, 0");
   }
 
-  /// As other drivers write hosts.
+  /// Refuses the spellings of hosts in other drivers.
   void check_host() const {
     auto const refuse = [&](std::string const& why) { throw error(condition::invalid_argument, "host is " + host + ": " + why); };
     if (auto const comma = host.find(','); comma != std::string::npos) {

@@ -34,7 +34,7 @@ struct server_time : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT CAST(SYSUTCDATETIME() AS datetime2(6)) AS [at]"); }
 };
 
-/// What an operation sees of a connection, in a transaction, on a thread that may block; see `driver_session`.
+/// The session of an operation, in a transaction, on a thread that may block; see `driver_session`.
 class session {
  public:
   using dialect = mssql_dialect;
@@ -88,7 +88,7 @@ class session {
     return ready<std::size_t>(*telling.rows);
   }
 
-  /// In bulks, where there is one of the statement.
+  /// Executes in bulks, if the statement has a bulk form.
   template <sql::statement S>
   ready<std::size_t> execute_many(S, std::span<typename S::params const> many, std::span<std::size_t> affected = {}) {
     std::size_t sum = 0;
@@ -120,7 +120,7 @@ class session {
     return {};
   }
 
-  /// Whether what is written now is sent at the end of the transaction, and only if all that it has read still holds.
+  /// True when writes are sent at the end of the transaction, and only take effect if all of its reads still hold.
   bool defers() const noexcept { return connection_.defers(); }
 
   /// \throws visor::error `serialization_failure`, at the latest at the end of the transaction
@@ -158,16 +158,16 @@ class session {
     return {};
   }
 
-  /// A transaction that writes has the lock of all that write from its begin.
+  /// Sets the lock timeout; a write transaction has the lock of all writers from its begin.
   ready<void> lock_schema() {
     run("SET LOCK_TIMEOUT " + std::to_string(std::chrono::milliseconds(longest_wait_of_schema).count()));
     return {};
   }
 
-  /// Of all that are open on the server, which tells it only to users with the right VIEW SERVER STATE.
+  /// Among all open transactions of the server, which reports them only to users with the right VIEW SERVER STATE.
   ready<std::string> oldest_transaction(std::string_view) { return ready<std::string>(connection_.oldest_transaction()); }
 
-  /// The server's clock, as it is when this is answered.
+  /// The server's clock at the time of the answer.
   ready<instant> now() {
     auto const found = find(server_time(), nothing).await_resume();
     return ready<instant>(found->at);
@@ -193,7 +193,7 @@ class session {
     }
   }
 
-  /// One by one, since each tells how many rows it affects.
+  /// Executes one by one, since each reports its row count.
   template <sql::statement S>
   std::size_t replay_batch(std::span<typename S::params const> batch, std::span<std::size_t> affected) {
     auto const counts = connection_.replay_counts<S>(batch);
@@ -201,7 +201,8 @@ class session {
     return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
   }
 
-  /// A bulk tells only the sum. Where that leaves open whose execution did nothing, they are done again one by one.
+  /// Executes a batch. A bulk reports only the sum of rows. Where that leaves open which executions did nothing, they are repeated one by
+  /// one.
   template <sql::statement S>
   std::size_t execute_batch(std::span<typename S::params const> batch, std::span<std::size_t> affected) {
     if constexpr (requires { typename S::many; }) {

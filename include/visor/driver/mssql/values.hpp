@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-/// Values as ODBC takes and gives them. Texts are UTF-8 here, and on the wire what the server has; FreeTDS converts.
+/// Values in the form of ODBC. Texts are UTF-8 here, and in the server's encoding on the wire; FreeTDS converts.
 namespace visor::mssql_driver {
 
 inline SQL_TIMESTAMP_STRUCT to_timestamp(instant when) {
@@ -44,7 +44,7 @@ inline instant to_instant(SQL_TIMESTAMP_STRUCT const& from) {
                  duration_cast<duration>(nanoseconds{from.fraction})};
 }
 
-/// The parameters of a statement, under addresses that stay. Texts are referred to, until the next execution.
+/// The parameters of a statement, at stable addresses. Texts are referenced until the next execution.
 class parameters {
  public:
   explicit parameters(std::span<sql::kind const> kinds) : kinds_(kinds), places_(kinds.size()) {}
@@ -85,9 +85,9 @@ class parameters {
     here.is_odd = false;
   }
 
-  /// Gives them to their statement, always the same. FreeTDS prepares a statement again whenever a parameter was bound; so each is bound
-  /// once, and of texts only the address is changed.
-  /// \return success
+  /// Binds the values to their statement, always the same. FreeTDS prepares a statement again whenever a parameter was bound. So each
+  /// parameter is bound once, and for texts only the address is changed.
+  /// \return true on success
   bool give_to(SQLHSTMT statement) {
     for (std::size_t i = 0; i < places_.size(); ++i) {
       place& here = places_[i];
@@ -102,7 +102,7 @@ class parameters {
 
  private:
   static constexpr std::size_t longest_short_text = 4000;  // in code units of UTF-16: nvarchar(4000)
-  static constexpr int first_year = 1753;                  // FreeTDS miscounts the days of years before 1501; these are those of datetime
+  static constexpr int first_year = 1753;  // FreeTDS miscounts the days of years before 1501; this is the first year of datetime
 
   struct place {
     std::int64_t number = 0;
@@ -111,12 +111,12 @@ class parameters {
     std::string written;
     SQLLEN length = 0;
     unsigned char flag = 0;
-    bool is_odd = false;  // a text that is long, or an instant that goes as text: of another type
+    bool is_odd = false;  // of another type: a long text, or an instant that is sent as text
     bool is_bound = false;
     bool is_bound_odd = false;
   };
 
-  /// How many code units of UTF-16 a text in UTF-8 has.
+  /// Counts the UTF-16 code units of a text in UTF-8.
   static std::size_t units_of(std::string_view text) {
     std::size_t units = 0;
     for (char const c : text) {
@@ -150,7 +150,7 @@ class parameters {
         return bind(SQL_C_TYPE_TIMESTAMP, SQL_TYPE_TIMESTAMP, 26, 6, &here.when, sizeof here.when);
       case sql::kind::text: break;
     }
-    // What is longer than nvarchar(4000) goes as ntext, which can be stored but not compared.
+    // A text longer than nvarchar(4000) is sent as ntext, which can be stored but not compared.
     SQLLEN const room = std::max<SQLLEN>(here.length, 0);
     bool const is_long = here.is_odd && kind == sql::kind::text;
     if (is_long) return bind(SQL_C_CHAR, SQL_WLONGVARCHAR, static_cast<SQLULEN>(room), 0, here.text, room);
@@ -163,12 +163,12 @@ class parameters {
   std::vector<place> places_;
 };
 
-/// The row that a statement is at.
+/// The current row of a statement.
 class row_buffer {
  public:
   explicit row_buffer(std::span<sql::kind const> kinds) : kinds_(kinds), columns_(kinds.size()) {}
 
-  /// \return success
+  /// \return true on success
   bool take(SQLHSTMT from) {
     for (std::size_t i = 0; i < columns_.size(); ++i)
       if (!take(from, i)) return false;

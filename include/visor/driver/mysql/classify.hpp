@@ -7,7 +7,7 @@
 
 namespace visor::mysql_driver {
 
-/// The portable condition of an error number: those of the server (https://mariadb.com/kb/en/mariadb-error-codes/,
+/// Returns the portable condition of an error number. Numbers are those of the server (https://mariadb.com/kb/en/mariadb-error-codes/,
 /// https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html), and from 2000 to 2999 those of the client library.
 inline condition classify(int number) noexcept {
   switch (number) {
@@ -51,7 +51,7 @@ inline condition classify(int number) noexcept {
     case 2003:  // host
     case 2005:  // name of the host
       return condition::connection_failed;
-    case 1047:  // a member that its cluster has left behind: another may be of use
+    case 1047:  // a member that has lost its cluster: another may work
     case 1053:  // server shuts down
     case 1080:  // forced close
     case 1152:  // aborted connection
@@ -100,7 +100,7 @@ inline condition classify(int number) noexcept {
     case 1217:
     case 1451:
     case 1452:  // a foreign key
-    case 1265:  // cut
+    case 1265:  // value cut
     case 1364:  // no default
     case 1526:  // no partition
     case 1644:  // a trigger signalled
@@ -136,14 +136,14 @@ inline condition classify(int number) noexcept {
   }
 }
 
-/// The same, where the words of the server are known: error 1290 names the option of the server that keeps it from the statement.
+/// The same with the text of the server: error 1290 names the server option that refuses the statement.
 inline condition classify(int number, std::string_view text) noexcept {
   auto const names = [text](std::string_view option) { return text.find(option) != std::string_view::npos; };
   bool const is_other_option = number == 1290 && names("--") && !names("read-only") && !names("read_only");
   return is_other_option ? condition::unsupported : classify(number);
 }
 
-/// Whether nothing can be done on the connection any more.
+/// True when the connection is unusable afterwards.
 inline bool ends_connection(int number) noexcept {
   return (number >= 2000 && number < 3000) || number == 1153 || classify(number) == condition::connection_lost;
 }

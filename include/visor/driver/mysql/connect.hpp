@@ -26,7 +26,7 @@
 
 namespace visor::mysql_driver {
 
-/// The addresses of a host, blocking; empty where it is not known.
+/// Looks up the addresses of a host, blocking; empty where it is unknown.
 inline std::vector<std::string> addresses_of(std::string const& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -43,14 +43,14 @@ inline std::vector<std::string> addresses_of(std::string const& host) {
   return all;
 }
 
-/// Connects, blocking, with all that is in the settings. A copy of them, since it runs on another thread.
+/// Connects, blocking, with all settings. It holds a copy of them, since it runs on another thread.
 class connect_call {
  public:
   /// \param to one host
-  /// \param address of that host; empty: whichever the library finds first
+  /// \param address of that host; empty: the first that the library finds
   explicit connect_call(mysql_settings to, std::string address = {}) : to_(std::move(to)), address_(std::move(address)) {}
 
-  /// \throws visor::error why there is no connection
+  /// \throws visor::error the reason of a failed connect
   connection_ptr operator()() const {
     forget_tls_errors();
     connection_ptr made(mysql_init(nullptr));
@@ -85,26 +85,26 @@ class connect_call {
     mysql_options(handle, MYSQL_OPT_WRITE_TIMEOUT, &timeout);
     mysql_options(handle, MYSQL_OPT_PROTOCOL, &protocol);
     mysql_options(handle, MYSQL_OPT_RECONNECT, &no);
-    mysql_options(handle, MYSQL_OPT_LOCAL_INFILE, &no_files);  // a server could ask for any file of ours
+    mysql_options(handle, MYSQL_OPT_LOCAL_INFILE, &no_files);  // a server could request any file of ours
     mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_options4(handle, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", to_.application.c_str());
 #if MARIADB_PACKAGE_VERSION_ID >= 30300
-    // Without those that send the password as it is, such as `mysql_clear_password` and `dialog`.
+    // Excludes the plugins that send the password in clear text, such as `mysql_clear_password` and `dialog`.
     bool const is_exposed = to_.tls.mode == tls_mode::disable && !visor::detail::names_this_machine(to_.host);
     if (is_exposed) mysql_optionsv(handle, MARIADB_OPT_RESTRICTED_AUTH, safe_plugins);
 #endif
   }
 
-  /// To the library, to enforce TLS is not to refuse a server without it, and to verify is all or nothing. How to make more of that has
-  /// changed with version 3.4; a server without TLS gets no password from either.
+  /// Sets the TLS options. The library's option to enforce TLS accepts a server without it, and its verification is all or nothing. The
+  /// ways around that changed with version 3.4; a server without TLS gets no password in either.
   void set_tls(MYSQL* handle) const {
     bool const is_wanted = to_.tls.mode != tls_mode::disable;
     bool const is_verified = to_.tls.mode == tls_mode::verify_ca || to_.tls.mode == tls_mode::verify_full;
     my_bool const wanted = is_wanted;
     mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &wanted);
 #if MARIADB_PACKAGE_VERSION_ID < 30400
-    // To verify is to compare the name too: an authority alone makes it look at the chain. To expect a fingerprint makes it refuse a server
-    // without TLS; an empty one is then not compared.
+    // To verify includes the name. With an authority alone the library checks the chain only. An expected fingerprint makes it refuse a
+    // server without TLS; an empty one is then not compared.
     my_bool const verify = to_.tls.mode == tls_mode::verify_full;
     if (is_wanted && !verify) mysql_optionsv(handle, MARIADB_OPT_TLS_PEER_FP, "");
 #else
@@ -122,7 +122,7 @@ class connect_call {
   }
 
 #if MARIADB_PACKAGE_VERSION_ID >= 30400
-  // What is wrong with the chain is known when these are asked. The headers do not say what it is that they are given.
+  // The faults of the chain are known when these callbacks run. The headers do not document their arguments.
   static MYSQL*& connecting() {
     static thread_local MYSQL* handle = nullptr;
     return handle;
@@ -145,7 +145,7 @@ class connect_call {
       throw error(condition::tls_failed, to_.server() +
                                              " has no TLS, and ssl asks for it: set up TLS there; only for a trusted "
                                              "network, turn ssl off");
-    // It takes FOR UPDATE SKIP LOCKED, and then passes over nothing.
+    // TiDB accepts FOR UPDATE SKIP LOCKED, but skips nothing.
     if (std::string_view(mysql_get_server_info(handle)).find("TiDB") != std::string_view::npos) throw locks_no_rows(to_.place(), "TiDB");
     unsigned long const version = mysql_get_server_version(handle);
     bool const is_mariadb = mariadb_connection(handle) != 0;
@@ -154,7 +154,7 @@ class connect_call {
                                               ": the least that is supported are MariaDB 10.6 and MySQL 8.0.17");
   }
 
-  /// Under TLS the library leaves the socket as it was, and its calls would block.
+  /// Makes the socket non-blocking: under TLS the library leaves it as it was, and its calls would block.
   void prepare_socket(int number) const {
     ::fcntl(number, F_SETFL, ::fcntl(number, F_GETFL) | O_NONBLOCK);
     if (to_.is_local()) return;

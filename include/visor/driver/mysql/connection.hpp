@@ -34,7 +34,7 @@
 
 namespace visor::mysql_driver {
 
-/// A statement that the server has prepared, and where it puts its rows.
+/// A statement that the server has prepared, and the buffer of its rows.
 struct prepared_statement {
   prepared_statement(MYSQL* on, std::span<sql::kind const> columns) : handle(mysql_stmt_init(on)), row(columns) {}
   std::size_t affected() const { return static_cast<std::size_t>(mysql_stmt_affected_rows(handle.get())); }
@@ -43,14 +43,14 @@ struct prepared_statement {
   bool is_ready = false;
 };
 
-/// One connection, over the calls of the library that do not block. One operation at a time, on any context, but for `interrupt`.
+/// A connection, over the non-blocking calls of the library. One operation at a time, on any context, except for `interrupt`.
 class connection {
  public:
-  /// \param made connected, its socket set not to block
-  /// \param place how messages name the database
-  /// \param limit how long a transaction may take
-  /// \param grants what to do where the user lacks a right
-  /// \param lock_wait how long a statement waits for a lock; the servers count whole seconds
+  /// \param made connected, its socket non-blocking
+  /// \param place the name of the database in messages
+  /// \param limit of a transaction
+  /// \param grants the remedy for a user who lacks a right
+  /// \param lock_wait the longest wait of a statement for a lock; the servers count whole seconds
   connection(connection_ptr made, std::string place, std::string grants, duration limit, duration lock_wait,
              visor::detail::statement_log log)
       : handle_(std::move(made)),
@@ -63,10 +63,10 @@ class connection {
   connection(connection const&) = delete;
   connection& operator=(connection const&) = delete;
   ~connection() {
-    if (is_broken_ || is_busy_) socket_.shut();  // so that its goodbye waits for nothing
+    if (is_broken_ || is_busy_) socket_.shut();  // so that its logout waits for nothing
   }
 
-  /// \throws visor::error `unsupported` where the server is known to lock no rows
+  /// \throws visor::error `unsupported` for a server that is known not to lock rows
   task<> check_product() {
     if (is_mariadb()) co_return;
     auto const comment = co_await run("SELECT @@version_comment");
@@ -78,13 +78,13 @@ class connection {
     if (!is_whole) throw locks_no_rows(place_, "a sharded Vitess");
   }
 
-  /// Brings a new session into the state that we count on.
+  /// Sets up a new session with the settings that visor relies on.
   task<> prepare_session() {
-    // The modes see to it that no value is cut, adapted or replaced. What else is set means what it does by default, whatever the server
-    // says: a COMMIT only commits, no result is cut, no UPDATE is refused, keys are compared, and NULL is nothing but NULL. Each of our
-    // subqueries is asked for few rows: right after many were added, the servers would read the whole table instead. The server gives up
-    // too: of a client that is gone it may know nothing, and keep its locks. The names are those that the library was told, which the
-    // server forgets in a reset.
+    // The SQL modes make sure that no value is cut, adapted or replaced. The other options get their defaults, whatever the server's
+    // settings: a COMMIT only commits, no result is cut, no UPDATE is refused, unique keys are checked, and NULL is nothing but NULL.
+    // Materialization is off because each of our subqueries asks for few rows: after a mass insert the servers would read the whole table
+    // instead. The server has timeouts of its own: it may not notice that a client is gone, and would keep its locks. SET NAMES repeats the
+    // character set of the connect, which the server loses in a reset.
     std::string const microseconds = std::to_string(limit_.count());
     std::string const text =
         "SET NAMES utf8mb4; SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', time_zone = '+00:00', "
@@ -100,18 +100,18 @@ class connection {
     std::from_chars(answers.at(0).data(), answers.at(0).data() + answers.at(0).size(), largest_packet_);
     is_writable_ = answers.at(1) == "00" || answers.at(1).starts_with("OFF");
     bool const is_galera = !answers.at(2).empty();
-    // A member knows what others have committed before it has done it itself: every statement waits until it has.
+    // A member of a Galera cluster receives commits of others before it applies them: every statement waits until it has.
     if (is_galera) co_await run("SET SESSION wsrep_sync_wait = 7");
   }
 
-  /// The most bytes that the server takes in one message; 0 where it did not say.
+  /// The largest message in bytes that the server accepts; 0 if unknown.
   std::size_t largest_packet() const noexcept { return largest_packet_; }
 
-  /// Whether the server could be written when the session began; some users may write it even so.
+  /// Whether the server was writable when the session began; some users may write even if not.
   bool is_writable() const { return is_writable_; }
 
   /// Executes a statement that is prepared once for each connection.
-  /// \return it, with its rows waiting if it has any
+  /// \return the statement, with its rows in memory if it has any
   template <sql::statement Definition>
   task<prepared_statement*> execute(typename Definition::params const& given) {
     auto const form = visor::detail::form_of<mysql_dialect, Definition>();
@@ -122,7 +122,7 @@ class connection {
 
   // Many executions of one statement; see `visor::detail::execute_many`.
 
-  /// What is executed next in one message.
+  /// Returns the executions for the next message.
   template <sql::statement Definition>
   std::span<typename Definition::params const> next_batch(std::span<typename Definition::params const> rest) const {
     std::size_t const known = largest_packet_ == 0 ? visor::detail::largest_batch : largest_packet_ / 2;
@@ -130,7 +130,7 @@ class connection {
     return visor::detail::next_batch<sql::spelled<mysql_dialect, Definition>>(rest, most);
   }
 
-  /// MariaDB does; MySQL has no message for it.
+  /// True for MariaDB; MySQL has no message for bulks.
   template <sql::statement Definition>
   bool takes_bulks() const {
     unsigned long more_capabilities = 0;
@@ -138,7 +138,7 @@ class connection {
     return (more_capabilities & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) != 0;
   }
 
-  /// \return the sum of the rows that were affected
+  /// \return the sum of the affected rows
   template <sql::statement Definition>
   task<std::size_t> execute_bulk(std::span<typename Definition::params const> given) {
     auto const form = visor::detail::form_of<mysql_dialect, Definition>();
@@ -161,10 +161,10 @@ class connection {
   }
 
   task<> savepoint() { auto const answers = co_await run("SAVEPOINT visor"); }
-  task<> release_savepoint() { co_return; }  // the next of that name replaces it
+  task<> release_savepoint() { co_return; }  // the next savepoint of that name replaces it
   task<> rollback_to_savepoint() { auto const answers = co_await run("ROLLBACK TO visor"); }
 
-  /// The next row of a statement that was executed, or null.
+  /// Returns the next row of an executed statement, or null.
   row_buffer const* next_row(prepared_statement& of) {
     int const got = mysql_stmt_fetch(of.handle.get());  // from memory
     if (got == MYSQL_NO_DATA) return nullptr;
@@ -172,14 +172,14 @@ class connection {
     return &of.row;
   }
 
-  /// Lets go of the rows.
+  /// Releases the rows.
   void finish(prepared_statement& of) noexcept {
     mysql_stmt_free_result(of.handle.get());  // in memory
     of.row.clear();
   }
 
-  /// Runs statements without parameters, which are not kept, with `;` between them.
-  /// \return of each that has rows the first value of the first one; empty for NULL
+  /// Runs unprepared statements without parameters, with `;` between them.
+  /// \return for each statement with rows the first value of the first row; empty for NULL
   task<std::vector<std::string>> run(std::string text) {
     std::vector<std::string> values;
     visor::detail::statement_log::entry telling(log_, log_.without_values(text), 0);
@@ -201,16 +201,16 @@ class connection {
       }
       ++answered_;
       failed = co_await call(&mysql_next_result_start, &mysql_next_result_cont, handle_.get());
-      if (failed < 0) break;  // there is no other
+      if (failed < 0) break;  // there are no more results
     }
     telling.rows = count;
     co_return values;
   }
 
-  /// Whatever was or will be run in this transaction may leave something in the session: `reset` goes before the next one.
+  /// Marks the session as modified: text in this transaction may leave a state in it, so `reset` runs before the next transaction.
   void touch() noexcept { is_touched_ = true; }
 
-  /// For as long as it lives, the connection waits on the context of an executor. Afterwards it leaves it alone.
+  /// Attaches the connection to the context of an executor; the destructor detaches it.
   class attachment {
    public:
     attachment(connection& what, boost::asio::any_io_executor const& executor) : what_(what) { what_.socket_.attach(executor); }
@@ -224,15 +224,15 @@ class connection {
 
   // One transaction.
 
-  /// What those that write wait for is a row of the store that nobody writes. For the schema it is a lock by name: that is
-  /// there before the tables are, it outlives the commits that are hidden in CREATE TABLE, and the server lets go of it when the connection
-  /// breaks. Both are of one server: a cluster with several that write must send all of visor to one of them.
+  /// Begins a transaction. The lock of write transactions is a row of the store that no transaction writes. The lock of the schema is a
+  /// lock by name: it exists before the tables do, outlives the commits that are hidden in CREATE TABLE, and is released by the server when
+  /// the connection breaks. Both belong to one server: a cluster with several writable servers must send all of visor to one of them.
   ///
-  /// Who goes beside others hardly ever waits for that row: so the time comes in it, a statement less each time. A statement has the
-  /// time of its beginning, so who did wait asks again.
+  /// A transaction with access `beside` hardly ever waits for that row, so the time is read together with it, which saves a statement. A
+  /// statement returns the time of its beginning, so after a wait the time is read again.
   ///
-  /// Whoever waits to go alone keeps all out that come after. So it waits for a second at first; the limit of the session is put back by
-  /// the statement behind the wait, or by the one that ends the transaction.
+  /// A transaction that waits to run alone keeps out all later ones, so it waits for only a second at first. The statement behind the wait,
+  /// or the one that ends the transaction, restores the limit of the session.
   task<> begin(access how, lock_request const& wanted = {}) {
     how_ = how;
     resource_ = wanted.lock.resource;
@@ -280,16 +280,17 @@ class connection {
     if (!is_in) throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
   }
 
-  /// Whether the last transaction failed because it did not get its lock in time: nothing of it was done.
+  /// True when the last transaction failed because it did not get its lock in time; nothing of it was done.
   bool was_kept_out() const noexcept { return was_kept_out_; }
 
-  /// The server's clock. That of the beginning of a transaction has come with it, for the first who wants to know; then it is asked.
+  /// The server's clock. The first call returns the time that came with the begin of the transaction; later calls query the server.
   task<instant> now() {
     if (auto const at = std::exchange(time_, {}); !at.empty()) co_return as_instant(at);
     auto const answers = co_await run(std::string("SELECT ") + server_time);
     co_return as_instant(answers.at(0));
   }
 
+  /// Commits.
   /// \throws visor::error `outcome_unknown` when the connection broke before the answer
   task<> commit() {
     if (how_ == access::asks || how_ == access::beat) co_return;
@@ -299,7 +300,7 @@ class connection {
     } catch (error const& thrown) {
       failure = thrown;
     }
-    if (failure && answered_ != 0) is_broken_ = true;  // it is committed; whether the lock is free, nobody knows
+    if (failure && answered_ != 0) is_broken_ = true;  // it is committed, but the lock may not be free
     if (failure && answered_ == 0) {
       if (is_broken_ && how_ != access::reads)
         throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
@@ -325,7 +326,7 @@ class connection {
     return (protocol == nullptr ? "" : protocol + std::string(" ")) + cipher;
   }
 
-  // What a pool asks of it.
+  // The interface for the pool.
 
   connection_state state() const noexcept {
     if (is_broken_ || is_busy_) return connection_state::broken;
@@ -344,22 +345,23 @@ class connection {
     attachment const here(*this, executor);
     int const failed = co_await call(&mysql_reset_connection_start, &mysql_reset_connection_cont, handle_.get());
     if (failed != 0) fail();
-    prepared_.clear();  // the server has forgotten them, and the library knows
+    prepared_.clear();  // the server has dropped them, and the library knows
     is_open_ = is_touched_ = false;
     co_await prepare_session();
   }
 
-  task<> close() { co_return; }  // its destructor says goodbye, which waits for nothing
+  task<> close() { co_return; }  // the destructor sends a logout, which waits for nothing
 
-  /// Ends what runs, by breaking the connection. From any thread.
-  /// \param late because its time was over
+  /// Interrupts the running operation by breaking the connection. From any thread.
+  /// \param late the time limit has passed
   void interrupt(bool late = false) noexcept {
     if (late) is_late_ = true;
     socket_.shut();
   }
 
  private:
-  /// A time that is older by so much was read before a wait; there and back, also to another continent, takes less, or costs a question.
+  /// A time that took longer than this to arrive was read before a wait. A round trip, even to another continent, is shorter, or costs a
+  /// query.
   static constexpr std::chrono::milliseconds longest_entry{100};
   static constexpr char const* server_time = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
 
@@ -375,13 +377,14 @@ class connection {
     return instant{duration{count}};
   }
 
-  /// Within the 64 characters that MySQL allows, whose newest versions have no MD5. Names of databases that differ in case only share a
-  /// lock, which does no harm.
+  /// Returns the name of the schema lock, within the 64 characters that MySQL allows. The newest versions of MySQL have no MD5. Names of
+  /// databases that differ only in case share a lock, which does no harm.
   std::string lock_name() const { return "CONCAT('" + std::string(resource_) + ".', LEFT(SHA2(LOWER(DATABASE()), 256), 32))"; }
 
   bool is_mariadb() const { return mariadb_connection(handle_.get()) != 0; }
 
-  /// In seconds: of a transaction. MySQL has a limit for sessions only, which is set for as long as a transaction lasts.
+  /// The longest pause within a transaction, in seconds. MySQL has a limit for sessions only, which is set for the duration of a
+  /// transaction.
   static std::string longest_pause() {
     return std::to_string(std::chrono::ceil<std::chrono::seconds>(server_options::longest_pause).count());
   }
@@ -393,7 +396,7 @@ class connection {
     return how;
   }
 
-  /// Runs a call of the library to its end. It stops where it would have to wait, and says for what.
+  /// Runs a call of the library to its end. The call stops where it would block, and returns the event that it waits for.
   template <class Result, class Handle, class... Given>
   task<Result> call(int (*start)(Result*, Handle*, Given...), int (*go_on)(Result*, Handle*, int), Handle* on,
                     std::type_identity_t<Given>... given) {
@@ -411,7 +414,7 @@ class connection {
     co_return result;
   }
 
-  /// One that is given up is brought to its end first, or its stack would be lost: on a broken connection nothing waits.
+  /// Completes an abandoned call, whose stack would leak otherwise: on a broken connection nothing blocks.
   template <class Result, class Handle>
   struct stopped_call {
     stopped_call(Result& result, int (*go_on)(Result*, Handle*, int), Handle* on, watched_socket& socket)
@@ -460,7 +463,7 @@ class connection {
   }
 
   task<> execute(prepared_statement& what, MYSQL_BIND* given, std::size_t bytes, unsigned rows) {
-    // The server would break the connection instead of saying so.
+    // The server would break the connection without an error.
     if (largest_packet_ != 0 && bytes + 4096 > largest_packet_)
       throw failure_of(1153, std::to_string(bytes) + " bytes, max_allowed_packet is " + std::to_string(largest_packet_), place_, grants_);
     MYSQL_STMT* const handle = what.handle.get();
@@ -484,25 +487,25 @@ class connection {
     throw failure_of(number, text, place_, grants_);
   }
 
-  std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed after the connection, which costs no message each
+  std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed after the connection, which saves a message for each
   connection_ptr handle_;
   watched_socket socket_;
   std::string place_;
   std::string grants_;
   duration limit_;
   visor::detail::statement_log log_;
-  std::string wait_;  // for what others have locked, in whole seconds
+  std::string wait_;  // longest wait for a lock, in whole seconds
   std::size_t largest_packet_ = 0;
-  std::size_t answered_ = 0;  // of the statements of the last text
+  std::size_t answered_ = 0;  // number of answered statements in the last text
   access how_ = access::reads;
   std::string_view resource_;  // the lock of the store that this transaction works on
   bool was_kept_out_ = false;
-  bool is_impatient_ = false;  // the session waits shorter for locks than it should
-  std::string time_;           // of the server, when this transaction began; empty without one
+  bool is_impatient_ = false;  // the session has a shorter lock timeout than the normal one
+  std::string time_;           // server time at the begin of this transaction; empty: none
   bool is_writable_ = true;
-  bool is_open_ = false;     // a transaction, or the lock
+  bool is_open_ = false;     // a transaction or the lock is open
   bool is_touched_ = false;  // the session may not be as it was
-  bool is_busy_ = false;     // in a call
+  bool is_busy_ = false;     // in a call of the library
   bool is_broken_ = false;
   std::atomic<bool> is_late_{false};
 };

@@ -26,7 +26,7 @@
 
 namespace visor::mysql_driver {
 
-/// Makes connections. The library looks up names and agrees on TLS with blocking calls, so it does that on threads of the connector.
+/// Makes connections. The library resolves names and negotiates TLS with blocking calls, which run on threads of the connector.
 class connector {
  public:
   using connection = mysql_driver::connection;
@@ -38,16 +38,16 @@ class connector {
         threads_(std::make_shared<boost::asio::thread_pool>(static_cast<std::size_t>(settings_.pool.max_connecting))) {
     settings_.tls = certificates_->paths();
     static std::once_flag once;
-    std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });  // which is not thread-safe
+    std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });  // the call is not thread-safe
   }
 
   std::string place() const { return settings_.place(); }
 
-  /// Waits for the threads, each of which may be connecting; there is no connecting afterwards.
+  /// Joins the threads, each of which may be connecting; no connect may follow.
   void stop() { threads_->join(); }
 
-  /// Of several servers the first that can be written, or else the first: each address of each host has its share of the time. What blocks
-  /// ends with that, not earlier.
+  /// Connects to the first writable server of several, or else to the first. Each address of each host has its share of the time. A
+  /// blocking call ends with that share, and not earlier on cancellation.
   task<std::unique_ptr<connection>> connect() {
     if (!settings_.is_local()) certificates_->check();
     auto const begin = std::chrono::steady_clock::now();
@@ -64,7 +64,7 @@ class connector {
         auto reaching = reach(all[i], std::max<duration>(share, std::chrono::milliseconds{10}));
         made = co_await std::move(reaching);
       } catch (error const& thrown) {
-        // Who is refused here is refused everywhere.
+        // A login that one server refuses is refused by all.
         if (is_lasting(thrown.kind())) throw;
         trouble = thrown;
       }
@@ -76,7 +76,7 @@ class connector {
     throw error(*trouble);
   }
 
-  /// In bytes, with room for what goes with a payload.
+  /// The longest payload in bytes, with room for the rest of a message.
   std::size_t payload_limit() const {
     constexpr std::size_t rest = 64 * 1024;
     constexpr std::size_t least = 16 * 1024;
@@ -85,17 +85,17 @@ class connector {
   }
 
  private:
-  /// One server, by one of its addresses.
+  /// A server, by one of its addresses.
   struct candidate {
     candidate(mysql_settings server, std::string number, std::int64_t more)
         : to(std::move(server)), address(std::move(number)), tries(more) {}
 
     mysql_settings to;
     std::string address;  ///< empty: by its name
-    std::int64_t tries;   ///< that the library makes
+    std::int64_t tries;   ///< made by the library
   };
 
-  /// Each address of each host, in the order in which they are tried. Under TLS a host has one place for all of its addresses: the library
+  /// Lists each address of each host, in the order of the attempts. Under TLS a host has one entry for all of its addresses: the library
   /// compares the name that it connects to with that in the certificate, and tries one address after the other by itself.
   static std::vector<candidate> candidates(mysql_settings const& from) {
     std::vector<candidate> all;
@@ -150,7 +150,7 @@ class connector {
   mysql_settings settings_;
   std::shared_ptr<tls_files const> certificates_;
   visor::detail::statement_log log_;
-  std::shared_ptr<boost::asio::thread_pool> threads_;  // this and the next: of all copies
+  std::shared_ptr<boost::asio::thread_pool> threads_;  // this and the next: shared by all copies
   std::shared_ptr<std::atomic<std::size_t>> largest_packet_ = std::make_shared<std::atomic<std::size_t>>(0);  // of the last connection
 };
 

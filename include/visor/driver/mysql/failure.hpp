@@ -9,10 +9,10 @@
 #include <string>
 #include <string_view>
 
-/// What the server or the library says, as an error of visor's.
+/// Translates the errors of the server and of the library.
 namespace visor::mysql_driver {
 
-/// The server's words with their number, on one line.
+/// Returns the text of the server with its error number, on one line.
 inline std::string server_words(int number, std::string_view text) {
   std::string line(text);
   for (char& c : line)
@@ -20,13 +20,13 @@ inline std::string server_words(int number, std::string_view text) {
   return line + " (error " + std::to_string(number) + ")";
 }
 
-/// What an administrator runs for a user who lacks a right.
+/// Returns the command for an administrator when a user lacks a right.
 inline std::string grants(mysql_settings const& to) {
   return "the user '" + to.user + "' lacks a right there: GRANT ALL ON `" + to.database + "`.* TO '" + to.user +
          "'@'%' (if that user is of one host alone: of that, which SELECT CURRENT_USER() tells)";
 }
 
-/// Why a statement failed.
+/// Returns the error of a failed statement.
 /// \param remedy for a user who lacks a right
 inline error failure_of(int number, std::string_view text, std::string const& place, std::string const& remedy) {
   condition const what = ends_connection(number) && number != 1153 && number != 2020 ? condition::connection_lost : classify(number, text);
@@ -56,19 +56,19 @@ inline error failure_of(int number, std::string_view text, std::string const& pl
   return error(what, message, server_words(number, text));
 }
 
-/// Why a server that speaks the language of MySQL is not used.
+/// Returns the error for a server that speaks the protocol of MySQL but cannot be used.
 inline error locks_no_rows(std::string const& place, std::string const& product) {
   return error(condition::unsupported,
                place + " is " + product + ", which locks no rows as MySQL does: two nodes would run one job. Use MariaDB or MySQL itself");
 }
 
-/// Why no connection was made.
+/// Returns the error of a failed connect.
 inline error connect_failure(mysql_settings const& to, int number, std::string_view text) {
   auto const says = [text](std::string_view part) { return text.find(part) != std::string_view::npos; };
   auto const because = [&](condition what, std::string const& message) { return error(what, message, server_words(number, text)); };
   std::string const where = to.server();
   bool const has_tls = to.tls.mode != tls_mode::disable || to.is_local();
-  // The server says no more to a user who must come with TLS.
+  // The server says nothing more to a user who must use TLS.
   std::string const without_tls = has_tls ? "" : "; if the user must come with TLS, turn TLS on (ssl: true)";
   if (auto const why = visor::detail::why_no_descriptor(std::string_view(text)); !why.empty() && number >= 2000)
     return because(condition::connection_failed, "cannot connect to " + where + ": " + why);
@@ -83,7 +83,7 @@ inline error connect_failure(mysql_settings const& to, int number, std::string_v
     case 1698:
       return because(condition::authentication_failed,
                      where + " knows the user '" + to.user + "' by its Unix account only: connect as that one, or make another user");
-    case 1044:  // also where there is none, to those who may not see which there are
+    case 1044:  // also for a database that does not exist, if the user may not list databases
       return because(condition::authentication_failed, "the user '" + to.user + "' has no right to " + to.place() +
                                                            ", or there is none: CREATE DATABASE `" + to.database + "`; GRANT ALL ON `" +
                                                            to.database + "`.* TO `" + to.user + "`");
@@ -123,7 +123,7 @@ inline error connect_failure(mysql_settings const& to, int number, std::string_v
     return because(what, "TLS with " + where + " failed: check ssl.ca, ssl.cert and ssl.key");
   }
   std::string questions = ": is the server up? Are host, port and firewall right? May this machine connect?";
-  // With TLS 1.3 the client has connected before the server looks at its certificate.
+  // With TLS 1.3 the client completes its connect before the server checks its certificate.
   if (number == 2013 && !to.tls.cert.empty()) questions = ": it closed the connection; does it trust the authority of ssl.cert?";
   std::string const in_time = says("timed out") || says("timeout") || says("(110") || says(": 110")
                                   ? " within " + to.connect_time_text() + " (pool.connect_timeout)"

@@ -3,7 +3,7 @@
 
 #include <mysql.h>
 
-// The client library of MySQL has no calls that do not block for prepared statements. Before 3.3.4, one that was given up lost its stack:
+// The client library of MySQL has no non-blocking calls for prepared statements. Before 3.3.4, an abandoned call leaked its stack:
 // https://jira.mariadb.org/browse/CONC-622
 #if !defined(MARIADB_PACKAGE_VERSION_ID) || MARIADB_PACKAGE_VERSION_ID < 30304
 #error "visor/mysql.hpp needs MariaDB Connector/C 3.3.4 or newer (Debian: libmariadb-dev); it speaks to MySQL too"
@@ -11,13 +11,13 @@
 
 #include <memory>
 
-// Of OpenSSL, which the library brings along if it was built on that. Weak, so that it need not be linked by name.
+// From OpenSSL, which is present if the library was built with it. Weak, so that it need not be linked by name.
 extern "C" void ERR_clear_error(void) __attribute__((weak));
 
 namespace visor::mysql_driver {
 
-/// To be called before each call of the library that may read or write. It takes any error that is left in OpenSSL's queue of this thread,
-/// such as that of another connection that broke, for one of its own.
+/// Must be called before each call of the library that may read or write. The library mistakes any error that is left in OpenSSL's queue of
+/// this thread, such as that of another broken connection, for one of its own.
 inline void forget_tls_errors() noexcept {
   if (&ERR_clear_error != nullptr) ERR_clear_error();
 }
@@ -27,7 +27,7 @@ struct connection_closer {
 };
 using connection_ptr = std::unique_ptr<MYSQL, connection_closer>;
 
-/// After its connection is closed, closing it is no I/O.
+/// Closing a statement after its connection causes no I/O.
 struct statement_closer {
   void operator()(MYSQL_STMT* statement) const noexcept { mysql_stmt_close(statement); }
 };

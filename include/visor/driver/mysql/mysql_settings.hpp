@@ -7,23 +7,23 @@
 
 namespace visor {
 
-/// How to reach a MySQL or MariaDB server. A host with a `/` in front is a Unix socket, or the folder of one named `mysqld.sock`:
-/// `/run/mysqld`; the port is not used then.
+/// The settings to reach a MySQL or MariaDB server. A host with a `/` in front is a Unix socket, or the folder of one named `mysqld.sock`:
+/// `/run/mysqld`; `port` is unused then.
 struct mysql_settings : server_options {
   mysql_settings() { port = 3306; }
   friend bool operator==(mysql_settings const&, mysql_settings const&) = default;
 
-  /// Options of a connection URL beside those that every driver knows.
+  /// Options of a connection URL in addition to those of every driver.
   static constexpr char const* more_options = "";
   bool set_option(std::string const&, std::string const&) { return false; }
 
-  /// The connection as a URL for people: without the password, and nothing escaped.
+  /// The connection as a URL for people: without the password, and unescaped.
   std::string url() const {
     if (is_local()) return "mysql://" + user + "@/" + database + "?host=" + host;
     return "mysql://" + user + "@" + server() + "/" + database + "?sslmode=" + sslmode(tls.mode);
   }
 
-  /// How messages name the database: without the password.
+  /// The name of the database in messages: without the password.
   std::string place() const { return "the database '" + database + "' at " + server(); }
 };
 

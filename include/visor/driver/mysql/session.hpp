@@ -17,8 +17,8 @@
 
 namespace visor::mysql_driver {
 
-/// What an operation sees of a connection, in a transaction; see `driver_session`. After a CREATE, ALTER or DROP, which these servers
-/// commit at once, the rest of the transaction is as many as it has statements; others that write still wait for its end.
+/// The session of an operation, in a transaction; see `driver_session`. These servers commit at once after CREATE, ALTER or DROP. Every
+/// later statement of the transaction is then a transaction of its own; other writers still wait for the end of the whole.
 class session {
  public:
   using dialect = mysql_dialect;
@@ -43,7 +43,7 @@ class session {
     return count_of(connection_.execute<S>(params));
   }
 
-  /// In bulks, where the server takes them.
+  /// Executes in bulks, where the server accepts them.
   template <sql::statement S>
   task<std::size_t> execute_many(S, std::span<typename S::params const> many, std::span<std::size_t> affected = {}) {
     return visor::detail::execute_many<S>(connection_, many, affected);
@@ -81,13 +81,13 @@ class session {
     auto const values = co_await connection_.run(copy);
   }
 
-  /// A transaction that writes has the lock of all that write from its begin.
+  /// Sets the lock timeout; a write transaction has the lock of all writers from its begin.
   task<> lock_schema() {
     std::string const seconds = std::to_string(longest_wait_of_schema.count());
     co_await run("SET lock_wait_timeout = " + seconds + ", innodb_lock_wait_timeout = " + seconds);
   }
 
-  /// Of all that are open on the server, which tells it only to users with the right PROCESS.
+  /// Among all open transactions of the server, which reports them only to users with the right PROCESS.
   task<std::string> oldest_transaction(std::string_view) {
     std::string const text =
         "SELECT CONCAT('connection ', t.trx_mysql_thread_id, ' of the server (user ', coalesce(p.user, '?'), ', from ', coalesce(p.host, "
@@ -98,7 +98,7 @@ class session {
     co_return values.empty() ? std::string() : values.front();
   }
 
-  /// The server's clock, as it is when this is answered.
+  /// The server's clock at the time of the answer.
   task<instant> now() { return connection_.now(); }
 
  private:

@@ -20,8 +20,8 @@
 
 namespace visor::mysql_driver {
 
-/// The socket of a connection under a number of our own, to wait on and to shut: the library closes its number by itself when a
-/// connection breaks, and somebody else may have it then.
+/// The socket of a connection under a number of our own, for waits and shutdown: the library closes its own number when a connection
+/// breaks, and other code may have that number afterwards.
 class watched_socket {
  public:
   /// \param number the library's
@@ -51,12 +51,13 @@ class watched_socket {
     descriptor_.reset();
   }
 
-  /// Ends the connection, and every wait for it. From any thread.
+  /// Shuts the connection down, and ends every wait for it. From any thread.
   void shut() const noexcept { ::shutdown(number_, SHUT_RDWR); }
 
-  /// \param what bits of MYSQL_WAIT_READ and so on. The library's own timeouts are for the time of connecting: later ones are the pool's,
-  ///             and MYSQL_WAIT_TIMEOUT is passed over
-  /// \return those of them that are there
+  /// Waits for the socket.
+  /// \param what bits of MYSQL_WAIT_READ and so on. The library's own timeouts are for the connect only: later timeouts are the pool's, and
+  /// MYSQL_WAIT_TIMEOUT is ignored
+  /// \return the bits that are ready
   task<int> wait(int what) {
     namespace asio = boost::asio;
     using asio::posix::descriptor_base;

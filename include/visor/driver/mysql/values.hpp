@@ -14,10 +14,10 @@
 #include <string_view>
 #include <vector>
 
-/// Values as the library takes and gives them for prepared statements: in the binary protocol, numbers as 64 bits.
+/// Values in the binary protocol of prepared statements, in the form of the library; numbers have 64 bits.
 namespace visor::mysql_driver {
 
-/// The parameters of one execution. Texts are referred to.
+/// The parameters of one execution. Texts are referenced.
 template <std::size_t N>
 class parameters {
  public:
@@ -48,7 +48,7 @@ class parameters {
   std::size_t bytes_ = 0;
 };
 
-/// The parameters of many executions in one message, column by column. Texts are referred to.
+/// The parameters of many executions in one message, column by column. Texts are referenced.
 class parameter_columns {
  public:
   explicit parameter_columns(std::span<sql::kind const> kinds) : columns_(kinds.size()) {
@@ -71,7 +71,7 @@ class parameter_columns {
       add_number(here, 0, STMT_INDICATOR_NULL);
   }
 
-  /// Of what has been bound.
+  /// Returns the descriptors of the bound values.
   MYSQL_BIND* all() {
     binds_.assign(columns_.size() + 1, MYSQL_BIND{});
     for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -115,7 +115,7 @@ class parameter_columns {
 template <sql::statement Definition>
 inline constexpr auto const& placeholders = sql::text_of<sql::spelled<mysql_dialect, Definition>>.parameters;
 
-/// Where a statement puts the row that it is at. Short texts have room there; a longer one is fetched for itself.
+/// The buffer for the current row of a statement. Short texts fit into it; a longer one is fetched separately.
 class row_buffer {
  public:
   explicit row_buffer(std::span<sql::kind const> kinds) : columns_(kinds.size()), binds_(kinds.size()) {
@@ -139,8 +139,8 @@ class row_buffer {
 
   MYSQL_BIND* all() { return binds_.data(); }
 
-  /// Fetches the texts of the current row that had no room.
-  /// \return success
+  /// Fetches the texts of the current row that did not fit.
+  /// \return true on success
   bool complete(MYSQL_STMT* from) {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       place& here = columns_[i];
@@ -159,7 +159,7 @@ class row_buffer {
     return true;
   }
 
-  /// Lets go of long texts.
+  /// Releases long texts.
   void clear() {
     for (place& here : columns_) here.long_text = std::string();
   }

@@ -8,10 +8,10 @@
 
 namespace visor::postgresql_driver {
 
-/// The server's processes that work for the connections of one pool: what they notify is no news here. Thread-safe.
+/// The server processes of the connections of one pool: notifications from them are ignored. Thread-safe.
 class own_backends {
  public:
-  /// One of them, for as long as this lives.
+  /// Registers a process for its own lifetime.
   class entry {
    public:
     entry(std::shared_ptr<own_backends> in, int process) : in_(std::move(in)), process_(process) {

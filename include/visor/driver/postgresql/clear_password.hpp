@@ -8,10 +8,10 @@
 #include <cstdint>
 #include <string_view>
 
-// libpq before version 16 sends the password as it is to whoever asks for that, and has no option against it.
+// Detects requests for a password in clear text. libpq before version 16 answers each of them, and has no option against it.
 namespace visor::postgresql_driver {
 
-/// Whether messages of a server ask for the password in clear text (AuthenticationCleartextPassword).
+/// True when messages of a server ask for the password in clear text (AuthenticationCleartextPassword).
 /// https://www.postgresql.org/docs/15/protocol-message-formats.html
 inline bool asks_in_clear(std::string_view messages) {
   auto const number = [](std::string_view bytes) {
@@ -29,7 +29,7 @@ inline bool asks_in_clear(std::string_view messages) {
   return false;
 }
 
-/// The same of what has come and was not read yet. It stays where it is.
+/// The same for the received bytes of a socket that were not read yet. It leaves them there.
 inline bool asks_in_clear(int socket) {
   std::array<char, 4096> come;
   auto const size = ::recv(socket, come.data(), come.size(), MSG_PEEK | MSG_DONTWAIT);

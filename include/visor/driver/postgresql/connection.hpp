@@ -42,16 +42,16 @@ struct connection_closer {
 };
 using connection_ptr = std::unique_ptr<PGconn, connection_closer>;
 
-/// One connection, in pipeline mode: what is sent waits for no answer until one is needed. One operation at a time, on any context, but
-/// for `interrupt`.
+/// A connection in pipeline mode: requests are sent without waiting until an answer is needed. One operation at a time, on any context,
+/// except for `interrupt`.
 class connection {
  public:
   /// \param made connected
-  /// \param place how messages name the database
-  /// \param among this one and others whose notifications are no news
-  /// \param news who of these announces what
-  /// \param grants what to do where the user lacks a right
-  /// \param local what each transaction sets for itself, where its session is not its own; empty: the session is this connection's
+  /// \param place the name of the database in messages
+  /// \param among the processes whose notifications are ignored, including this one
+  /// \param news coalesces the notifications of these connections
+  /// \param grants the remedy for a user who lacks a right
+  /// \param local the settings of each transaction, where it has no session of its own; empty: the session belongs to this connection
   connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among, std::shared_ptr<visor::detail::announcer> news,
              visor::detail::statement_log log, std::string grants, std::string local = {})
       : handle_(std::move(made)),
@@ -69,10 +69,10 @@ class connection {
   connection& operator=(connection const&) = delete;
   ~connection() { detach(); }
 
-  /// The place of an answer among those of a transaction.
+  /// The index of an answer among those of a transaction.
   using ticket = std::size_t;
 
-  /// Puts a statement behind those that were sent already. What it is given is copied, and nobody asks for its answer.
+  /// Queues a statement behind the earlier ones. Its parameters are copied, and its answer is dropped.
   template <sql::statement Definition>
   void post(typename Definition::params const& given) {
     static constexpr auto types = parameter_types<Definition>();
@@ -81,13 +81,13 @@ class connection {
     send_prepared(visor::detail::form_of<postgresql_dialect, Definition>(), types.data(), values.all());
   }
 
-  /// The same for text without parameters, which is not kept.
+  /// The same for unprepared text without parameters.
   void post(std::string const& text) {
     note_sent(PQsendQueryParams(handle_.get(), text.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 1));
     if (log_.is_on()) telling_.push_back({sent_ - 1, std::string(log_.without_values(text)), 0});
   }
 
-  /// Puts something behind what was sent already, and asks for its answer.
+  /// Queues a statement behind the earlier ones, and requests its answer.
   template <sql::statement Definition>
   ticket send(typename Definition::params const& given) {
     post<Definition>(given);
@@ -98,21 +98,21 @@ class connection {
     return want();
   }
 
-  /// An answer, once. It is fetched with those to all that was sent until now.
+  /// Returns an answer, once. It is fetched together with those of all statements sent so far.
   /// \throws visor::error as `receive`
   task<result_ptr> answer(ticket which) {
     if (which >= answers_.size()) co_await receive();
     co_return std::move(answers_[which]);
   }
 
-  /// Whatever was or will be sent in this transaction may leave something in the session: `reset` goes before the next one.
+  /// Marks the session as modified: statements in this transaction may leave a state in it, so `reset` runs before the next transaction.
   void touch() noexcept { is_touched_ = true; }
 
-  /// How many statements were sent since `receive` was called.
+  /// The number of statements sent since the last call of `receive`.
   std::size_t unanswered() const noexcept { return sent_; }
 
-  /// Fetches the answers to all that was sent since the last call.
-  /// \throws visor::error why the first of them that failed did; those behind it were not done
+  /// Fetches the answers to all statements sent since the last call.
+  /// \throws visor::error the error of the first failed statement; those behind it were not executed
   task<> receive() {
     is_busy_ = true;
     if (PQpipelineSync(handle_.get()) != 1) lose();
@@ -127,7 +127,7 @@ class connection {
         failure = failure_of(answer.get(), place_, grants_, i == entry_place_ && kept_out(answer.get()));
       if (log_.is_on() && told < telling_.size() && i == telling_[told].place) tell(telling_[told++], answer.get(), since);
       all.push_back(std::move(answer));
-      result_ptr const end = co_await next_result();  // the end of this statement's answers
+      result_ptr const end = co_await next_result();  // end of the answers of this statement
       if (end) lose();
     }
     result_ptr const sync = co_await next_result();
@@ -145,19 +145,19 @@ class connection {
 
   // Many executions of one statement; see `visor::detail::execute_many`.
 
-  /// What is executed next in one go.
+  /// Returns the executions for the next batch.
   template <sql::statement Definition>
   std::span<typename Definition::params const> next_batch(std::span<typename Definition::params const> rest) const {
     return visor::detail::next_batch<sql::spelled<postgresql_dialect, Definition>>(rest, visor::detail::largest_batch);
   }
 
-  /// Many rows can be inserted by one statement.
+  /// True when one statement can insert many rows.
   template <sql::statement Definition>
   static constexpr bool takes_bulks() {
     return requires { typename Definition::many; };
   }
 
-  /// Puts the executions of a batch behind what was sent already.
+  /// Queues the executions of a batch behind the earlier statements.
   template <sql::statement Definition>
   void post_batch(std::span<typename Definition::params const> given) {
     if constexpr (takes_bulks<Definition>()) {
@@ -166,7 +166,7 @@ class connection {
     for (auto const& each : given) post<Definition>(each);
   }
 
-  /// \return the sum of the rows that were affected
+  /// \return the sum of the affected rows
   template <sql::statement Definition>
   task<std::size_t> execute_bulk(std::span<typename Definition::params const> given) {
     post_batch<Definition>(given);
@@ -188,8 +188,8 @@ class connection {
     co_return sum;
   }
 
-  /// Inserts rows by COPY, which is less work for the server than any INSERT. That takes two round trips, and one more where something
-  /// was sent before: a pipeline has no COPY.
+  /// Inserts rows by COPY, which is cheaper for the server than any INSERT. It takes two round trips, and one more where statements were
+  /// sent before: a pipeline has no COPY.
   template <sql::statement Definition>
   task<> copy(std::span<typename Definition::params const> rows) {
     static constexpr std::string_view text = sql::text_in<postgresql_dialect, copy_in<typename Definition::many>>;
@@ -212,7 +212,7 @@ class connection {
     if (failure) throw error(*failure);
   }
 
-  // Sent with what follows.
+  // Sent together with the following statements.
   task<> savepoint() {
     post("SAVEPOINT visor");
     co_return;
@@ -226,7 +226,7 @@ class connection {
     co_await release_savepoint();
   }
 
-  /// For as long as it lives, the connection waits on the context of an executor. Afterwards it leaves it alone.
+  /// Attaches the connection to the context of an executor; the destructor detaches it.
   class attachment {
    public:
     attachment(connection& what, boost::asio::any_io_executor const& executor) : what_(what) { what_.attach(executor); }
@@ -240,10 +240,11 @@ class connection {
 
   // One transaction.
 
-  /// Sent with what follows. Each statement of one that writes sees what was committed before it: the lock is had by then.
+  /// Begins a transaction; sent together with the following statements. Each statement of a write transaction sees all earlier commits: the
+  /// lock is held by then.
   ///
-  /// The lock is asked for through a row of the store, together with the time: a server that only passes statements on, as a member of a
-  /// Citus cluster does, passes this one on to where the tables are. The name of the schema is thus a literal.
+  /// The lock is requested through a row of the store, together with the time. A server that only passes statements on, such as a member of
+  /// a Citus cluster, passes this one on to the server with the tables. The name of the schema is thus a literal.
   task<> begin(access how, lock_request const& wanted = {}) {
     if (is_without_schema_) throw error(condition::authentication_failed, place_ + ": " + grants_);
     how_ = how;
@@ -270,21 +271,21 @@ class connection {
     entry_ = want();
   }
 
-  /// The server's clock, as it is when this is answered. That of the beginning of a transaction comes with its lock, for the first who
-  /// asks.
+  /// The server's clock at the time of the answer. The first call returns the time that came with the lock, the time of the begin.
   task<instant> now() {
     if (entry_) return time_of(*std::exchange(entry_, std::nullopt), 2);
     return time_of(send("SELECT clock_timestamp()" + (how_ == access::schema ? std::string() : from_row())), 0);
   }
 
-  /// Whether COPY costs no more here than an INSERT: a member of a Citus cluster that passes one on commits in two phases, between which an
-  /// acknowledged transaction may not be seen.
+  /// True when COPY is worthwhile. A member of a Citus cluster that passes a COPY on commits in two phases, between which an acknowledged
+  /// transaction may be invisible.
   bool should_copy() const noexcept { return !is_passing_on_; }
 
-  /// Whether the last transaction failed because it did not get its lock in time: nothing of it was done.
+  /// True when the last transaction failed because it did not get its lock in time; nothing of it was done.
   bool was_kept_out() const noexcept { return was_kept_out_; }
 
-  /// \throws visor::error `outcome_unknown` when something was written and the connection broke before the answer
+  /// Commits.
+  /// \throws visor::error `outcome_unknown` when the transaction wrote and the connection broke before the answer
   task<> commit() {
     if (!is_bare()) post("COMMIT");
     std::optional<error> failure;
@@ -293,7 +294,7 @@ class connection {
     } catch (error const& thrown) {
       failure = thrown;
     }
-    // Of one that nobody knows about others hear in any case.
+    // A commit with an unknown outcome is announced in any case.
     if (is_owing_ && (!failure || is_broken_)) news_->owe();
     if (!failure) co_return;
     if (is_broken_ && writes())
@@ -307,7 +308,7 @@ class connection {
     co_await receive();
   }
 
-  /// Others hear of this transaction when it commits, or a moment later. Sent with what follows.
+  /// Announces this transaction to others when it commits, or a moment later. Sent together with the following statements.
   void announce() {
     if (news_->takes_turn(std::chrono::steady_clock::now()))
       post("NOTIFY " + std::string(lock_.resource));
@@ -315,7 +316,7 @@ class connection {
       is_owing_ = true;
   }
 
-  /// Others hear that there was something. That need not be on the server's disk before they do.
+  /// Sends the pending notification to others. It need not be on the server's disk before they receive it.
   task<> pay_debt(store_lock const& lock) {
     co_await begin(access::asks);
     std::string const notify = "NOTIFY " + std::string(lock.resource);
@@ -333,7 +334,7 @@ class connection {
     char const* const version = PQparameterStatus(handle_.get(), "server_version");
     return "PostgreSQL " + std::string(version == nullptr ? "" : version);
   }
-  /// What whoever keeps jobs in this database should know of it; empty: nothing.
+  /// Returns the limitation of this database for jobs; empty: none.
   std::string shortcoming() const {
     char const* const encoding = PQparameterStatus(handle_.get(), "server_encoding");
     if (encoding == nullptr || std::string_view(encoding) == "UTF8" || std::string_view(encoding) == "SQL_ASCII") return {};
@@ -352,7 +353,7 @@ class connection {
     return attribute("protocol") + " " + attribute("cipher");
   }
 
-  // What a pool asks of it.
+  // The interface for the pool.
 
   connection_state state() const noexcept {
     if (is_broken_ || is_busy_ || PQstatus(handle_.get()) != CONNECTION_OK) return connection_state::broken;
@@ -362,10 +363,10 @@ class connection {
 
   task<> ask() { return run_alone("SELECT 1"); }
 
-  /// Brings a new session into the state that we count on, which `reset` does again.
-  /// \param setting a statement that fails where the session has none of the settings that were asked for. Then the connection is of no use
-  ///                any more. Its row ends with a truth value.
-  /// \return that value; nothing where it failed
+  /// Sets up a new session with the settings that visor relies on; `reset` repeats that.
+  /// \param setting a statement whose row ends with a boolean. It fails where the session lacks the requested settings; the connection is
+  /// unusable then.
+  /// \return that boolean; nothing on failure
   task<std::optional<bool>> prepare_session(std::string setting) {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     attachment const here(*this, executor);
@@ -380,29 +381,30 @@ class connection {
     co_return std::nullopt;
   }
 
-  /// The user may not use the schema of our tables, which would look empty.
+  /// Refuses all transactions: the user has no right to the schema of our tables, which would look empty.
   void refuse_transactions() noexcept { is_without_schema_ = true; }
 
   task<> reset() {
     co_await run_alone("ROLLBACK");
     if (has_session()) {
-      co_await run_alone("DISCARD ALL");  // which the server wants alone
+      co_await run_alone("DISCARD ALL");  // the server requires that it is sent alone
       co_await run_alone(setting_);
     }
     prepared_.clear();
     is_touched_ = false;
   }
 
-  task<> close() { co_return; }  // its destructor says goodbye, which waits for nothing
+  task<> close() { co_return; }  // the destructor sends a logout, which waits for nothing
 
-  /// Ends what runs, by breaking the connection. From any thread.
-  /// \param late because its time was over
+  /// Interrupts the running operation by breaking the connection. From any thread.
+  /// \param late the time limit has passed
   void interrupt(bool late = false) noexcept {
     if (late) is_late_ = true;
     ::shutdown(socket_number_.value, SHUT_RDWR);
   }
 
-  /// \return how often somebody else announced a transaction
+  /// Waits for notifications.
+  /// \return the number of those from others
   task<std::size_t> wait_for_notifications() {
     co_await wait(false);
     if (PQconsumeInput(handle_.get()) != 1) lose();
@@ -415,7 +417,7 @@ class connection {
   }
 
  private:
-  /// Servers that speak the language of PostgreSQL and lack what claims need.
+  /// Refuses servers that speak the protocol of PostgreSQL and lack features that claims need.
   /// \throws visor::error `unsupported`
   void refuse_by_name() const {
     char const* const cockroach = PQparameterStatus(handle_.get(), "crdb_version");
@@ -438,8 +440,8 @@ class connection {
     send_prepared(visor::detail::form_of<postgresql_dialect, many>(), array_types.data(), values.all());
   }
 
-  /// What COPY waits for.
-  /// \return why not all of the rows were sent: a value that the database has not
+  /// Sends the data of a COPY.
+  /// \return the reason why not all rows were sent: a value that the database does not have
   template <class Row>
   task<std::optional<error>> put_rows(std::span<Row const> rows) {
     constexpr std::size_t part = 65'536;
@@ -462,7 +464,7 @@ class connection {
     co_return failure;
   }
 
-  /// Until it is on its way: no more than this is kept here.
+  /// Sends bytes and waits until they are on their way, which bounds the memory here.
   task<> put(std::string bytes) {
     int queued = 0;
     while (queued == 0) {
@@ -472,7 +474,7 @@ class connection {
     }
   }
 
-  /// Sends what libpq has kept.
+  /// Sends the bytes that libpq has buffered.
   task<> flush() {
     for (;;) {
       int const unsent = PQflush(handle_.get());
@@ -483,7 +485,7 @@ class connection {
     }
   }
 
-  /// Sends a statement, and before its first use what prepares it.
+  /// Sends a statement, and before its first use a request to prepare it.
   void send_prepared(visor::detail::statement_form const& form, Oid const* types, parameter_list given) {
     char const* const text = form.text.data();
     if (has_session()) {
@@ -492,7 +494,7 @@ class connection {
       if (!prepared_[form.number]) {
         note_sent(PQsendPrepare(handle_.get(), name.c_str(), text, given.count, types));
         preparing_.emplace_back(form.number, sent_ - 1);
-        prepared_[form.number] = true;  // for those behind it
+        prepared_[form.number] = true;  // for the statements behind it
       }
       note_sent(PQsendQueryPrepared(handle_.get(), name.c_str(), given.count, given.values, given.lengths, given.formats, 1));
     } else {
@@ -501,7 +503,7 @@ class connection {
     if (log_.is_on()) telling_.push_back({sent_ - 1, std::string(form.text), form.parameters.size()});
   }
 
-  /// Finds out where the tables of the store are. Once.
+  /// Determines the location of the tables. Called once.
   task<> find_tables() {
     result_ptr const found = co_await answer(
         send("SELECT quote_literal(coalesce(current_schema(), '')), EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"));
@@ -517,7 +519,7 @@ class connection {
     schema_ = PQgetvalue(found.get(), 0, 0);
   }
 
-  /// The statement with which those that go beside others begin: always the same, so it is prepared.
+  /// Sends the first statement of a transaction with access `beside`: it is always the same, so it is prepared.
   void post_entry(std::string const& text) {
     struct entry {};
     visor::detail::statement_form const form{visor::detail::statement_number::of<entry>(), text, {}, {}};
@@ -530,14 +532,14 @@ class connection {
     return "set_config('lock_timeout', '" + std::to_string(std::chrono::ceil<std::chrono::milliseconds>(length).count()) + "', true)";
   }
 
-  /// \pre the answer to the question for the lock is no success
+  /// \pre the answer to the lock request is an error
   bool kept_out(PGresult* answer) {
     char const* const state = PQresultErrorField(answer, PG_DIAG_SQLSTATE);
     was_kept_out_ = state != nullptr && std::string_view(state) == "55P03";
     return was_kept_out_;
   }
 
-  /// \throws visor::error `schema_mismatch` where the row of the store is not there
+  /// \throws visor::error `schema_mismatch` where the row of the store does not exist
   task<instant> time_of(ticket asked, int column) {
     result_ptr const found = co_await answer(asked);
     if (PQntuples(found.get()) == 0)
@@ -545,10 +547,10 @@ class connection {
     co_return row_cursor(found.get(), 0).when(column);
   }
 
-  /// Whether what is left in the session is there in the next transaction.
+  /// True when the state of the session persists to the next transaction.
   bool has_session() const noexcept { return local_.empty(); }
 
-  /// Asks for the answer to what was sent last.
+  /// Requests the answer to the last statement.
   ticket want() {
     wanted_.push_back(sent_ - 1);
     return answers_.size() + wanted_.size() - 1;
@@ -559,14 +561,14 @@ class connection {
     return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
   }
 
-  /// What the log is told of a statement that was sent.
+  /// The log entry of a statement that was sent.
   struct told_statement {
-    std::size_t place;  // in what was sent
+    std::size_t place;  // index in the sent statements
     std::string text;
     std::size_t parameters;
   };
 
-  /// \param since when the server began with it, as far as can be told: the answer before it
+  /// \param since the time when the server began with it, as far as known: that of the answer before it
   void tell(told_statement const& what, PGresult* answer, duration& since) const {
     duration const now = log_.now();
     std::optional<std::size_t> rows;
@@ -599,7 +601,7 @@ class connection {
     socket_.reset();
   }
 
-  /// A single statement, unless it needs the settings of a transaction.
+  /// True for a single statement without a transaction, unless it needs the settings of one.
   bool is_bare() const noexcept { return (how_ == access::asks || how_ == access::beat) && has_session(); }
   bool writes() const noexcept { return how_ != access::reads && how_ != access::asks; }
 
@@ -614,7 +616,7 @@ class connection {
     throw error(condition::connection_lost, "the connection to " + place_ + " broke", one_line(PQerrorMessage(handle_.get())));
   }
 
-  /// The next result, or nothing where the answers of a statement end.
+  /// Returns the next result, or null at the end of the answers of a statement.
   task<result_ptr> next_result() {
     for (;;) {
       int const unsent = PQflush(handle_.get());
@@ -625,7 +627,7 @@ class connection {
     }
   }
 
-  /// Until the socket can be read, or written where there is something to write.
+  /// Waits until the socket is readable, or writable if there is something to write.
   task<> wait(bool also_for_writing) {
     namespace asio = boost::asio;
     using asio::posix::descriptor_base;
@@ -640,7 +642,7 @@ class connection {
     co_await std::move(waiting);
   }
 
-  /// A duplicate of libpq's: libpq closes its own when it finds it broken, and the number may then be somebody else's.
+  /// A duplicate of libpq's socket: libpq closes its own when it finds it broken, and other code may get the number then.
   struct own_socket {
     explicit own_socket(int number) : value(::fcntl(number, F_DUPFD_CLOEXEC, 0)) {}
     own_socket(own_socket const&) = delete;
@@ -656,24 +658,24 @@ class connection {
   std::string place_;
   own_backends::entry backend_;
   std::shared_ptr<visor::detail::announcer> news_;
-  bool is_owing_ = false;  // this transaction is to be announced by somebody else
+  bool is_owing_ = false;  // another transaction is to announce this one
   visor::detail::statement_log log_;
   std::string grants_;
   std::string local_;
-  std::string setting_;                // what prepares the session
+  std::string setting_;                // the statement that prepares the session
   store_lock lock_;                    // of this transaction
-  std::string schema_;                 // where the tables are, as a literal; empty: not known yet
+  std::string schema_;                 // schema of the tables, as a literal; empty: unknown yet
   bool is_passing_on_ = false;         // the tables are on another member of a Citus cluster
-  std::optional<ticket> entry_;        // the question for the lock and the time, as long as nobody has asked for the time
-  std::size_t entry_place_ = nowhere;  // in what was sent
+  std::optional<ticket> entry_;        // the request for lock and time, until the time was read
+  std::size_t entry_place_ = nowhere;  // index in the sent statements
   bool was_kept_out_ = false;
   std::optional<boost::asio::posix::stream_descriptor> socket_;
   std::vector<bool> prepared_;
-  std::vector<std::pair<std::size_t, std::size_t>> preparing_;  // the number of a statement, and its place in what was sent
-  std::vector<std::size_t> wanted_;                             // whose answers of what was sent somebody asks for
-  std::vector<result_ptr> answers_;                             // that somebody asked for in this transaction
-  std::vector<told_statement> telling_;                         // if somebody wants to know
-  std::size_t sent_ = 0;                                        // and not answered
+  std::vector<std::pair<std::size_t, std::size_t>> preparing_;  // number of a statement, and its index in the sent ones
+  std::vector<std::size_t> wanted_;                             // indexes of sent statements with a requested answer
+  std::vector<result_ptr> answers_;                             // requested answers of this transaction
+  std::vector<told_statement> telling_;                         // for the log, if that is on
+  std::size_t sent_ = 0;                                        // statements without an answer
   bool is_busy_ = false;                                        // between a sync and its answer
   access how_ = access::reads;
   bool is_touched_ = false;  // the session may not be as it was

@@ -26,14 +26,14 @@
 
 namespace visor::postgresql_driver {
 
-/// A setting of our own, which only a session knows that was set to what we asked for. Poolers may drop that and say nothing; what the
-/// server reports by itself, some keep for each of their clients.
+/// A setting of our own, which reveals whether a session got the options that we requested. Poolers may drop options silently; some poolers
+/// track the settings that the server reports for each of their clients.
 inline constexpr char const* mark_of_session = "visor.session";
 
-/// What is set for each session: names, as the server reports them, and values.
+/// Returns the settings of each session: names, as the server reports them, and values.
 inline std::vector<std::pair<char const*, std::string>> session_settings(postgresql_settings const& from) {
-  // The server gives up too: of a client that is gone it may know nothing, and keep its locks. To compile a statement takes longer than
-  // any of ours takes to run.
+  // The server has timeouts of its own: it may not notice that a client is gone, and would keep its locks. JIT is off: to compile a
+  // statement takes longer than any of ours takes to run.
   auto const milliseconds = [](duration length) { return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(length).count()); };
   std::vector<std::pair<char const*, std::string>> all{{"TimeZone", "UTC"},
                                                        {"DateStyle", "ISO"},
@@ -47,8 +47,8 @@ inline std::vector<std::pair<char const*, std::string>> session_settings(postgre
   return all;
 }
 
-/// What else is set, as expressions: what depends on the version, or on what the server, the database or the role have set. With
-/// `synchronous_commit = off` the server would forget commits that it has acknowledged; whatever else is set there is safe.
+/// Returns further settings as expressions: they depend on the version, or on settings of the server, the database or the role. With
+/// `synchronous_commit = off` the server could lose acknowledged commits; every other value is safe.
 /// \param scope `true`: for this transaction; `false`: for the session
 inline std::string more_settings(int version, std::string const& scope) {
   std::string text =
@@ -60,7 +60,8 @@ inline std::string more_settings(int version, std::string const& scope) {
   return text;
 }
 
-/// Whether the user may use the schema of our tables, as an expression; also where there is none. To who may not, it would look empty.
+/// Returns an expression that is true when the user has the right to the schema of our tables, or it does not exist. Without the right the
+/// schema would look empty.
 inline std::string may_use_schema(postgresql_settings const& from) {
   std::string name;
   for (char const c : from.schema.empty() ? std::string("public") : from.schema) {
@@ -71,7 +72,7 @@ inline std::string may_use_schema(postgresql_settings const& from) {
          "'), true)";
 }
 
-/// All of that for one transaction, as a statement.
+/// Returns all these settings for one transaction, as a statement.
 /// \param version of the server
 inline std::string transaction_settings(postgresql_settings const& from, int version) {
   std::string text = "SELECT " + more_settings(version, "true");
@@ -86,7 +87,7 @@ inline std::string transaction_settings(postgresql_settings const& from, int ver
   return text;
 }
 
-/// What libpq is told: https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+/// Returns the options of libpq: https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgresql_settings const& from) {
   std::vector<std::pair<char const*, std::string>> all{{"host", from.host},
                                                        {"port", std::to_string(from.port)},
@@ -116,7 +117,7 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
   if (!from.channel_binding.empty()) all.emplace_back("channel_binding", from.channel_binding);
   all.emplace_back("sslmode", sslmode(from.tls.mode));
   if (from.tls.mode == tls_mode::disable) return all;
-  // With a file of authorities libpq would verify in the mode `require` too; without one it would look in the home directory.
+  // With a file of authorities libpq would verify in the mode `require` too; without one it would search the home directory.
   bool const verifies = from.tls.mode != tls_mode::require;
   all.emplace_back("sslrootcert", !verifies ? "/dev/null/none" : from.tls.ca.empty() ? "/etc/ssl/certs/ca-certificates.crt" : from.tls.ca);
   all.emplace_back("sslcert", from.tls.cert.empty() ? "/dev/null/none" : from.tls.cert);
@@ -124,8 +125,8 @@ inline std::vector<std::pair<char const*, std::string>> libpq_parameters(postgre
   return all;
 }
 
-/// What is asked of a server, one after the other: the second of those that did not have the first. Of several the one that can be written
-/// is meant, unless somebody says otherwise; after a switchover it may be another than before.
+/// Returns the required attributes of a server, in order: the second is tried if no server has the first. Of several servers the writable
+/// one is preferred, unless the settings say otherwise; after a switchover it may be another than before.
 inline std::vector<std::string> targets(postgresql_settings const& from, std::size_t candidates) {
   if (candidates < 2) return {from.target.empty() ? "any" : from.target};
   if (from.target.empty()) return {"read-write", "any"};
@@ -133,7 +134,7 @@ inline std::vector<std::string> targets(postgresql_settings const& from, std::si
   return {from.target};
 }
 
-/// Whether a server was reached, and is not what was asked for.
+/// True when a server was reached, but lacks the required attributes.
 inline bool is_unsuitable(std::string_view libpq_text) {
   for (std::string_view const each :
        {"session is read-only", "session is not read-only", "server is in hot standby", "server is not in hot standby"})
@@ -141,7 +142,7 @@ inline bool is_unsuitable(std::string_view libpq_text) {
   return false;
 }
 
-/// Whether a server has refused for a reason that is the same everywhere: not because it starts up or shuts down.
+/// True when a server refused for a reason that holds for all servers, unlike a start or shutdown.
 inline bool is_final(char const* libpq_text) {
   std::string const text = one_line(libpq_text);
   for (auto at = text.find(": "); at != std::string::npos; at = text.find(": ", at + 2)) {
@@ -168,9 +169,9 @@ class connector {
 
   visor::detail::announcer& news() const { return *news_; }
 
-  /// Of several servers the first that is as wanted: each address of each host has its share of the time. libpq could try them too, but it
-  /// would give the first one all the time there is, so that behind a machine that is gone no other is tried; and end where one takes the
-  /// connection and closes it, as a proxy does whose server is gone.
+  /// Connects to the first suitable server of several: each address of each host has its share of the time. The library could try several
+  /// too, but it would give the first one all of the time, so that a dead machine hides all later ones. It would also stop at a server that
+  /// accepts the connection and closes it, such as a proxy whose server is gone.
   task<std::unique_ptr<connection>> connect() {
     if (!settings_.is_local()) certificates_->check();
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
@@ -199,13 +200,13 @@ class connector {
   }
 
  private:
-  /// One server, by one of its addresses.
+  /// A server, by one of its addresses.
   struct candidate {
     candidate(postgresql_settings server, std::string number) : to(std::move(server)), address(std::move(number)) {}
     std::string at() const { return address.empty() || address == to.host ? std::string() : " (" + address + ")"; }
 
     postgresql_settings to;
-    std::string address;  ///< empty: of a Unix socket
+    std::string address;  ///< empty: a Unix socket
   };
 
   static std::string in_words(duration share) {
@@ -213,7 +214,7 @@ class connector {
                                            : to_string(std::chrono::round<std::chrono::seconds>(share));
   }
 
-  /// Each address of each host, in the order in which they are tried.
+  /// Lists each address of each host, in the order of the attempts.
   task<std::vector<candidate>> candidates(std::string& trouble) const {
     std::vector<candidate> all;
     auto const hosts = settings_.addresses();
@@ -246,8 +247,10 @@ class connector {
     co_return all;
   }
 
-  /// \param why is told what is wrong where another server may be better
-  /// \throws visor::error where none would be
+  /// Connects to one server.
+  /// \param why set to the failure if another server may work
+  /// \return null in that case
+  /// \throws visor::error if no other server would work
   task<std::unique_ptr<connection>> reach(candidate to, std::string& why) {
     auto made = co_await connect_to(to);
     char const* const said = PQerrorMessage(made.get());
@@ -265,7 +268,7 @@ class connector {
     co_return nullptr;
   }
 
-  /// Blocks nobody. Ends also where there is no connection: the handle says why.
+  /// Connects without blocking. Also returns without a connection: the handle has the error.
   static task<connection_ptr> connect_to(candidate which) {
     namespace asio = boost::asio;
     auto given = libpq_parameters(which.to);
@@ -285,7 +288,7 @@ class connector {
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (PQstatus(made.get()) != CONNECTION_BAD && next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {
       {
-        // The next step may close the socket, or go on with another, also under the same number: then this has let go of it.
+        // The next step may close the socket, or continue with another one, even under the same number: this scope has released it by then.
         borrowed_socket socket(executor, PQsocket(made.get()));
         bool const reads = next == PGRES_POLLING_READING;
         auto const what = reads ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
@@ -340,7 +343,7 @@ class connector {
   postgresql_settings settings_;
   std::shared_ptr<tls_files const> certificates_;
   visor::detail::statement_log log_;
-  std::shared_ptr<own_backends> own_ = std::make_shared<own_backends>();  // this and the next: of all copies
+  std::shared_ptr<own_backends> own_ = std::make_shared<own_backends>();  // this and the next: shared by all copies
   std::shared_ptr<visor::detail::announcer> news_ = std::make_shared<visor::detail::announcer>();
 };
 

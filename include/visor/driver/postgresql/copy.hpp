@@ -8,7 +8,7 @@
 namespace visor::postgresql_driver {
 
 /// COPY of many rows into a table, in its binary format.
-/// \tparam Many says what of: the `many` of an insert
+/// \tparam Many the `many` of an insert
 template <class Many>
 struct copy_in : sql::statement_defaults {
   static_assert(!Many::ignores, "COPY leaves no row alone whose key exists");

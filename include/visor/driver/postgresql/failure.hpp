@@ -11,10 +11,10 @@
 #include <string>
 #include <string_view>
 
-/// What the server or libpq says, as an error of visor's.
+/// Translates the errors of the server and of libpq.
 namespace visor::postgresql_driver {
 
-/// Several lines as one, words with one blank between.
+/// Joins lines to one, with one blank between words.
 inline std::string one_line(char const* text) {
   std::string line;
   bool blank = false;
@@ -27,7 +27,7 @@ inline std::string one_line(char const* text) {
   return line;
 }
 
-/// A name as SQL has it.
+/// Quotes a name for SQL.
 inline std::string quoted(std::string const& name) {
   std::string text = "\"";
   for (char const c : name) {
@@ -37,7 +37,7 @@ inline std::string quoted(std::string const& name) {
   return text + '"';
 }
 
-/// What the owner of the tables runs for a user who lacks a right.
+/// Returns the commands for the owner of the tables when a user lacks a right.
 inline std::string grants(postgresql_settings const& to) {
   std::string const schema = quoted(to.schema.empty() ? "public" : to.schema);
   std::string const user = quoted(to.user);
@@ -47,17 +47,17 @@ inline std::string grants(postgresql_settings const& to) {
          "; who makes the tables needs GRANT CREATE ON SCHEMA " + schema + " TO " + user + ", and who changes them must own them";
 }
 
-/// Why a statement failed.
+/// Returns the error of a failed statement.
 /// \param remedy for a user who lacks a right
-/// \param kept_out it asked for the lock of the store
+/// \param kept_out the statement requested the lock of the store
 inline error failure_of(PGresult const* answer, std::string const& place, std::string const& remedy, bool kept_out = false) {
   auto const field = [answer](int which) {
     char const* const text = PQresultErrorField(answer, which);
     return std::string(text == nullptr ? "" : text);
   };
   std::string const state = field(PG_DIAG_SQLSTATE);
-  // Of a table that was altered: the statement must be prepared again, on this connection and on all that are as old. Only the name of the
-  // function tells, since the words are in the language of the server.
+  // For an altered table: the statement must be prepared again, on this connection and on all that are as old. Only the name of the
+  // function reveals that, since the text is in the language of the server.
   bool const is_stale = state == "0A000" && field(PG_DIAG_SOURCE_FUNCTION) == "RevalidateCachedQuery";
   condition const what = state.empty() || is_stale ? condition::connection_lost : classify(state);
   std::string text = field(PG_DIAG_MESSAGE_PRIMARY);
@@ -84,7 +84,7 @@ inline error failure_of(PGresult const* answer, std::string const& place, std::s
   return error(what, message, state.empty() ? text : text + " (SQLSTATE " + state + ")");
 }
 
-/// Somebody between here and the server gives no session of its own to a connection, and nobody has said so.
+/// Returns the error for a pooler between here and the server that keeps no sessions, without the setting for it.
 inline error pooler_failure(postgresql_settings const& to, std::string const& text) {
   return error(condition::unsupported,
                to.host + ":" + std::to_string(to.port) +
@@ -93,7 +93,8 @@ inline error pooler_failure(postgresql_settings const& to, std::string const& te
                text);
 }
 
-/// Why no connection was made. libpq says that in text only; asked to be verbose, it says the SQLSTATE of what the server refused.
+/// Returns the error of a failed connect. libpq reports it as text only; in verbose mode the text has the SQLSTATE of a refusal by the
+/// server.
 inline error connect_failure(postgresql_settings const& to, char const* libpq_text) {
   std::string const text = one_line(libpq_text);
   auto const says = [&](std::string_view part) { return text.find(part) != std::string::npos; };

@@ -9,25 +9,28 @@
 
 namespace visor {
 
-/// How to reach a PostgreSQL server. The host may be several with commas between, or a folder of Unix sockets: `/run/postgresql`. Without a
-/// password that of the password file is taken.
+/// The settings to reach a PostgreSQL server. The host may be several with commas between, or a folder of Unix sockets: `/run/postgresql`.
+/// An empty password is taken from the password file.
 struct postgresql_settings : server_options {
-  /// Of several servers: `any`, `read-write`, `primary`, `prefer-standby`, ...; empty: the first that can be written, or else the first.
+  /// Required attributes if there are several servers: `any`, `read-write`, `primary`, `prefer-standby`, ...; empty: the first writable
+  /// server, or else the first.
   std::string target;
-  std::string schema;  ///< where the tables are; empty: as the server decides for this user
-  /// The server is reached through PgBouncer, or another pooler, which gives each transaction a session that others had before: nothing is
-  /// kept in sessions then, and nobody is told of others' commits.
+  std::string schema;  ///< schema of the tables; empty: the server's default for this user
+  /// The server is reached through PgBouncer, or another pooler, which gives each transaction a session that others had before. Sessions
+  /// then hold no state, and commits of others are not announced.
   bool pgbouncer = false;
-  std::string channel_binding;  ///< `disable`, `prefer` or `require`; empty: as libpq does by itself
-  std::string options;          ///< more for the server, as libpq's option of that name: `-c name=value`; what visor sets goes before it
+  std::string channel_binding;  ///< `disable`, `prefer` or `require`; empty: the default of libpq
+  std::string options;  ///< more options for the server, in the form of libpq's option of that name: `-c name=value`; the settings of visor
+                        ///< override them
 
   postgresql_settings() { port = 5432; }
   friend bool operator==(postgresql_settings const&, postgresql_settings const&) = default;
 
-  /// Options of a connection URL beside those that every driver knows.
+  /// Options of a connection URL in addition to those of every driver.
   static constexpr char const* more_options = ", target_session_attrs, search_path, schema, pgbouncer, channel_binding, options";
-  /// \return whether there is such an option
-  /// \throws std::invalid_argument with what is allowed
+  /// Sets an option.
+  /// \return false when there is no such option
+  /// \throws std::invalid_argument with the allowed values
   bool set_option(std::string const& option, std::string const& value) {
     if (option == "target_session_attrs")
       target = value;
@@ -53,16 +56,16 @@ struct postgresql_settings : server_options {
     throw std::invalid_argument(list);
   }
 
-  /// Whether the server tells of others' commits.
+  /// True when the server notifies of others' commits.
   bool hears() const { return !pgbouncer; }
 
-  /// The connection as a URL for people: without the password, and nothing escaped.
+  /// The connection as a URL for people: without the password, and unescaped.
   std::string url() const {
     if (is_local()) return "postgresql://" + user + "@:" + std::to_string(port) + "/" + database + "?host=" + host;
     return "postgresql://" + user + "@" + server() + "/" + database + "?sslmode=" + sslmode(tls.mode);
   }
 
-  /// How messages name the database: without the password.
+  /// The name of the database in messages: without the password.
   std::string place() const {
     return "the database '" + database + "' at " + (is_local() ? host + "/.s.PGSQL." + std::to_string(port) : server());
   }

@@ -16,7 +16,7 @@
 
 namespace visor::postgresql_driver {
 
-/// What an operation sees of a connection, in a transaction; see `driver_session`.
+/// The session of an operation, in a transaction; see `driver_session`.
 class session {
  public:
   using dialect = postgresql_dialect;
@@ -26,7 +26,7 @@ class session {
 
   explicit session(connection& on) : connection_(on) {}
 
-  // What is asked is sent at once, and answered with all that was sent until the first answer is awaited.
+  // Queries are sent at once, and answered together with all that were sent until the first answer is awaited.
 
   template <sql::statement S>
   task<std::vector<typename S::row>> query(S, typename S::params const& params) {
@@ -43,20 +43,20 @@ class session {
     return count_of(connection_.send<S>(params));
   }
 
-  /// In round trips of some hundred executions.
+  /// Takes a round trip for some hundred executions.
   template <sql::statement S>
   task<std::size_t> execute_many(S, std::span<typename S::params const> many, std::span<std::size_t> affected = {}) {
     return visor::detail::execute_many<S>(connection_, many, affected);
   }
 
-  /// Sent with what follows.
+  /// Sent together with the following statements.
   template <sql::statement S>
   task<> post(S, typename S::params const& params) {
     connection_.post<S>(params);
     co_return;
   }
 
-  /// The last some thousand are sent with what follows.
+  /// The last few thousand are sent together with the following statements.
   template <sql::statement S>
   task<> post_many(S, std::span<typename S::params const> many) {
     while (!many.empty()) {
@@ -94,10 +94,10 @@ class session {
     co_await connection_.receive();
   }
 
-  /// A transaction that writes has the lock of all that write from its begin.
+  /// Does nothing: a write transaction has the lock of all writers from its begin.
   task<> lock_schema() { co_return; }
 
-  /// Of others' sessions a user without the role pg_read_all_stats is told little more than their numbers.
+  /// A user without the role pg_read_all_stats learns little more than the numbers of others' sessions.
   task<std::string> oldest_transaction(std::string_view prefix) {
     result_ptr const found = co_await connection_.answer(connection_.send(
         "SELECT 'process ' || a.pid || ' of the server' || coalesce(', user ' || a.usename, '') || "
@@ -110,15 +110,15 @@ class session {
     co_return PQntuples(found.get()) == 0 ? std::string() : std::string(PQgetvalue(found.get(), 0, 0));
   }
 
-  /// Others hear of this transaction when it commits.
+  /// Announces this transaction to others when it commits.
   void announce() { connection_.announce(); }
 
-  /// The server's clock, as it is when this is answered. Sent at once.
+  /// The server's clock at the time of the answer. Sent at once.
   task<instant> now() { return connection_.now(); }
 
  private:
   static constexpr sql::none nothing{};
-  static constexpr std::size_t most_unanswered = 32;  // statements, a batch each, before one waits
+  static constexpr std::size_t most_unanswered = 32;  // statements, a batch each, before a wait
 
   template <class Row>
   task<std::vector<Row>> rows_of(connection::ticket asked) {

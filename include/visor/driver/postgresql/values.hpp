@@ -27,7 +27,7 @@
 /// receive functions of its types.
 namespace visor::postgresql_driver {
 
-/// Types by their numbers in the catalog, which never change: src/include/catalog/pg_type.dat.
+/// The numbers of types in the catalog, which never change: src/include/catalog/pg_type.dat.
 inline constexpr Oid boolean_type = 16;
 inline constexpr Oid bigint_type = 20;
 inline constexpr Oid integer_type = 23;
@@ -56,7 +56,7 @@ constexpr Oid array_type_of(sql::kind what) {
   return 0;
 }
 
-/// How many rows a statement found or changed.
+/// Returns the number of rows that a statement found or changed.
 inline std::size_t row_count(PGresult* answer) {
   std::string_view const text = PQcmdTuples(answer);
   std::size_t count = 0;
@@ -64,10 +64,10 @@ inline std::size_t row_count(PGresult* answer) {
   return count;
 }
 
-/// Instants are counted from 2000-01-01 there.
+/// The server counts instants from 2000-01-01.
 inline constexpr std::chrono::microseconds from_1970_to_2000{946'684'800'000'000};
 
-/// \throws visor::error `invalid_argument` for an instant that the database has not
+/// \throws visor::error `invalid_argument` for an instant that the database does not have
 inline std::int64_t since_2000(instant when) {
   constexpr std::int64_t first = -210'866'803'200'000'000;  // 4713-11-24 BC
   auto const since_1970 = when.time_since_epoch().count();
@@ -76,7 +76,7 @@ inline std::int64_t since_2000(instant when) {
   return since_1970 - from_1970_to_2000.count();
 }
 
-/// The parameters of one execution, as libpq takes them.
+/// The parameters of one execution, in the form of libpq.
 struct parameter_list {
   int count;
   char const* const* values;
@@ -84,7 +84,7 @@ struct parameter_list {
   int const* formats;
 };
 
-/// The parameters of one execution. Texts are referred to.
+/// The parameters of one execution. Texts are referenced.
 template <std::size_t N>
 class parameters {
  public:
@@ -128,7 +128,7 @@ void add_number(std::string& to, Number value) {
   to.append(reinterpret_cast<char const*>(&value), sizeof value);
 }
 
-// A value with its length before it: an element of an array, or a field of a row that is copied.
+// A value behind its length: an element of an array, or a field of a row for COPY.
 inline void add_value(std::string& to, std::int32_t value) {
   add_number<std::int32_t>(to, 4);
   add_number(to, value);
@@ -170,7 +170,7 @@ class array_parameters {
   }
   void bind_null(int index) { add_null(at(index)); }
 
-  /// What has been bound.
+  /// Returns the bound arrays. They refer to this object.
   parameters<N> all() const {
     parameters<N> result;
     for (std::size_t i = 0; i < N; ++i) result.bind(static_cast<int>(i), std::string_view(arrays_[i]));
@@ -183,15 +183,15 @@ class array_parameters {
   std::array<std::string, N + 1> arrays_;
 };
 
-/// Rows as COPY takes them, in parts: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format".
+/// Rows in the format of COPY, in parts: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format".
 class copied_rows {
  public:
   copied_rows() {
     add_number<std::int32_t>(bytes_, 0);  // flags
-    add_number<std::int32_t>(bytes_, 0);  // nothing more in the header
+    add_number<std::int32_t>(bytes_, 0);  // no header extension
   }
 
-  /// \throws visor::error `invalid_argument` for a value that the database has not; then there is no next row
+  /// \throws visor::error `invalid_argument` for a value that the database does not have; no row may follow then
   template <class Row>
   void add(Row const& row) {
     add_number<std::int16_t>(bytes_, sql::member_count<Row>);
@@ -213,7 +213,7 @@ class copied_rows {
   std::string bytes_{"PGCOPY\n\377\r\n\0", 11};
 };
 
-/// The number of placeholders in a statement, and their types.
+/// The placeholders of a statement, each as the index of a parameter.
 template <sql::statement Definition>
 inline constexpr auto const& placeholders = sql::text_of<sql::spelled<postgresql_dialect, Definition>>.parameters;
 
@@ -232,7 +232,7 @@ struct result_closer {
 };
 using result_ptr = std::unique_ptr<PGresult, result_closer>;
 
-/// One row of a result.
+/// A row of a result.
 class row_cursor {
  public:
   row_cursor(PGresult const* from, int row) : from_(from), row_(row) {}

@@ -10,14 +10,14 @@
 
 namespace visor::sqlite_driver {
 
-/// The portable condition of a primary or extended result code of SQLite.
+/// Returns the portable condition of a primary or extended result code of SQLite.
 inline condition classify(int code) noexcept {
   switch (code) {
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_UNIQUE:
     case SQLITE_CONSTRAINT_ROWID: return condition::unique_violation;
     case SQLITE_IOERR_FSYNC:
-    case SQLITE_IOERR_DIR_FSYNC: return condition::outcome_unknown;  // it may have reached the disk
+    case SQLITE_IOERR_DIR_FSYNC: return condition::outcome_unknown;  // the commit may have reached the disk
   }
   switch (code & 0xFF) {
     case SQLITE_BUSY:
@@ -39,14 +39,14 @@ inline condition classify(int code) noexcept {
   }
 }
 
-/// Whether the connection is of no more use after this.
+/// True when the connection is unusable afterwards.
 inline bool is_fatal(condition what) noexcept {
   return what == condition::connection_lost || what == condition::outcome_unknown || what == condition::corrupt ||
          what == condition::connection_failed || what == condition::replaced;
 }
 
-/// One line that names the file, what is wrong and what to do about it.
-/// \param writer the process that keeps others from writing; empty: nobody knows
+/// Returns one line that names the file, the problem and the remedy.
+/// \param writer the process that holds the write lock; empty: unknown
 inline std::string describe(condition what, std::string const& filename, std::string const& writer = {}) {
   std::string const file = "'" + filename + "'";
   switch (what) {
@@ -71,7 +71,7 @@ inline std::string describe(condition what, std::string const& filename, std::st
   }
 }
 
-/// What lacks where the system has no file descriptor. Empty for any other reason.
+/// Describes a lack of file descriptors. Empty for any other reason.
 /// \param reason an `errno`
 inline std::string describe_lack_of_descriptors(int reason, std::string const& filename) {
   std::string const why = visor::detail::why_no_descriptor(reason);

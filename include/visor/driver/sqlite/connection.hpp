@@ -29,7 +29,7 @@
 
 namespace visor::sqlite_driver {
 
-/// Binds parameters by reference: they stay where they are until the statement has run.
+/// Binds parameters by reference: they must stay in place until the statement has run.
 class parameter_binder {
  public:
   explicit parameter_binder(sqlite3_stmt* prepared) : prepared_(prepared) {}
@@ -38,7 +38,7 @@ class parameter_binder {
   void bind(int index, bool value) { note(sqlite3_bind_int(prepared_, index + 1, value ? 1 : 0)); }
   void bind(int index, instant value) { bind(index, std::int64_t{value.time_since_epoch().count()}); }
   void bind(int index, std::string_view value) {
-    // A view of nothing has no pointer, which would be NULL rather than empty text.
+    // An empty view may have a null pointer, which would bind NULL rather than empty text.
     note(sqlite3_bind_text64(prepared_, index + 1, value.data() == nullptr ? "" : value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8));
   }
   void bind_null(int index) { note(sqlite3_bind_null(prepared_, index + 1)); }
@@ -69,14 +69,14 @@ class row_cursor {
   sqlite3_stmt* prepared_;
 };
 
-/// One connection with its prepared statements. It belongs to one thread; only `interrupt` may be called from others.
+/// A connection with its prepared statements. It belongs to one thread; only `interrupt` may be called from others.
 class connection {
  public:
   enum class role { writer, reader };
 
-  /// Opens the file; the writer makes it, and its folder, where they are missing, unless the file was there before.
-  /// \param identity of the file, that of all connections to it
-  /// \param stopping while waiting for another process: give up once this is true
+  /// Opens the file. A writer makes missing files and folders, unless the file existed before.
+  /// \param identity of the file, shared by all connections to it
+  /// \param stopping ends a wait for another process once it is true
   /// \throws visor::error with one line that names the file and the remedy; `replaced` as `check_file`
   connection(sqlite_settings const& settings, role as, file_identity& identity, std::atomic<bool> const& stopping, log_sink const& log)
       : filename_(settings.filename),
@@ -94,7 +94,7 @@ class connection {
     handle_.reset(opened);
     check(code);
     sqlite3_busy_handler(opened, &connection::wait_while_busy, this);
-    // A misspelt column in double quotes must not pass for text.
+    // A misspelt column in double quotes must not be taken for text.
     sqlite3_db_config(opened, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
     sqlite3_db_config(opened, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
     if (as == role::writer) become_writer(settings);
@@ -104,15 +104,14 @@ class connection {
     identity_.check();
   }
 
-  /// Closing the last connection to a file writes what its log holds into it. Where something is wrong with either, that would make it
-  /// worse.
+  /// The last connection to a file writes the log into it when it is closed. If either is damaged, that would make the damage worse.
   ~connection() {
     if (handle_ != nullptr && identity_.is_doubtful()) sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   }
   connection(connection const&) = delete;
   connection& operator=(connection const&) = delete;
 
-  /// The prepared form of a statement: made at its first use and kept.
+  /// Returns the prepared form of a statement: made at its first use and kept.
   template <sql::statement Definition>
   sqlite3_stmt* prepared() {
     return prepared(visor::detail::statement_number::of<Definition>(), sql::text_in<sqlite_dialect, Definition>);
@@ -132,7 +131,7 @@ class connection {
     check(binder.result());
   }
 
-  /// True while there is a row.
+  /// Returns true while there is a row.
   bool step(sqlite3_stmt* statement) {
     int const code = sqlite3_step(statement);
     if (code == SQLITE_ROW) return true;
@@ -140,7 +139,7 @@ class connection {
     return false;
   }
 
-  /// Runs a statement that returns nothing, to its end.
+  /// Runs a statement without a result to its end.
   std::size_t execute(sqlite3_stmt* statement) {
     reset_guard const guard(statement);
     while (step(statement)) {
@@ -148,14 +147,14 @@ class connection {
     return static_cast<std::size_t>(sqlite3_changes64(handle_.get()));
   }
 
-  /// Tells of a statement, from now until it goes.
+  /// Logs a statement when the returned entry is destroyed.
   template <sql::statement Definition>
   visor::detail::statement_log::entry tell() const {
     constexpr std::size_t count = sql::text_of<sql::spelled<sqlite_dialect, Definition>>.parameters.size();
     return visor::detail::statement_log::entry(log_, sql::text_in<sqlite_dialect, Definition>, count);
   }
 
-  /// Runs text that is not kept.
+  /// Runs unprepared text.
   void run(std::string_view text) {
     std::string const whole(text);
     visor::detail::statement_log::entry telling(log_, log_.without_values(whole), 0);
@@ -170,15 +169,15 @@ class connection {
   void release() { control("RELEASE visor", release_); }
   void rollback_to() { control("ROLLBACK TO visor", rollback_to_); }
 
-  /// Leaves the transaction, if there still is one. Some failures have ended it already.
+  /// Rolls back the transaction, if it is still open. Some failures have ended it already.
   void rollback() noexcept {
     if (in_transaction()) sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
   }
 
   bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
-  /// Sees to it that the path still leads to what this connection works with: the file, and the log and its index, which nobody may remove
-  /// while a connection has them open.
+  /// Checks that the path still leads to the open file, and to its log and the index of that, which must not be removed while a connection
+  /// has them open.
   /// \throws visor::error `replaced`
   void check_file() {
     identity_.check();
@@ -189,7 +188,7 @@ class connection {
     identity_.check();
   }
 
-  /// Whether the file is shorter than its header says: somebody has cut it off, or, for a moment, a checkpoint is on its way.
+  /// True when the file is shorter than its header says: it was cut off, or, for a moment, a checkpoint is in progress.
   bool is_cut_off() {
     sqlite3_file* const file = main_file();
     if (file == nullptr) return false;
@@ -200,7 +199,7 @@ class connection {
     return size < (*page == 1 ? 65536 : *page) * *pages;
   }
 
-  /// Whether another connection has committed since the last call; true also at the first, before which nothing is known.
+  /// True when another connection has committed since the last call; also true at the first call, before which nothing is known.
   bool changed_by_others() {
     sqlite3_stmt* const statement = keep("PRAGMA data_version", data_version_);
     reset_guard const guard(statement);
@@ -208,8 +207,8 @@ class connection {
     return std::exchange(last_version_, now) != now;
   }
 
-  /// Ends the statements that run from now until `forget_interrupt`, the next one too, with SQLITE_INTERRUPT: `sqlite3_interrupt`
-  /// would be lost if it came between two of them. For readers; from any thread, while the connection exists.
+  /// Ends the statements that run from now until `forget_interrupt`, the next one too, with SQLITE_INTERRUPT. `sqlite3_interrupt` would be
+  /// lost if it came between two of them. For readers; from any thread, while the connection exists.
   void interrupt() noexcept { interrupted_.store(true, std::memory_order_relaxed); }
   void forget_interrupt() noexcept { interrupted_.store(false, std::memory_order_relaxed); }
 
@@ -222,7 +221,7 @@ class connection {
   };
 
  private:
-  static constexpr int steps_between_looks = 1000;  // of SQLite's machine: some microseconds
+  static constexpr int steps_between_looks = 1000;  // of SQLite's virtual machine: a few microseconds
 
   struct closer {
     void operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
@@ -232,7 +231,7 @@ class connection {
   };
   using statement_ptr = std::unique_ptr<sqlite3_stmt, finalizer>;
 
-  /// The file as SQLite has it open: opening it once more, and closing it, would give up all locks. Null where there is none.
+  /// Returns the file that SQLite has open; to open and close it once more would release all locks. Null where there is none.
   sqlite3_file* main_file() {
     sqlite3_file* file = nullptr;
     sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
@@ -248,7 +247,7 @@ class connection {
   }
 
   [[noreturn]] void fail(int code) {
-    // The connection remembers more than a primary code says.
+    // The connection knows the extended code, which is more precise than a primary one.
     int const extended = handle_ != nullptr && (sqlite3_extended_errcode(handle_.get()) & 0xFF) == (code & 0xFF)
                              ? sqlite3_extended_errcode(handle_.get())
                              : code;
@@ -273,10 +272,10 @@ class connection {
       run(is_full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
     } else {
       leave_wal();
-      // The commit is the end of the journal, so its folder must reach the disk too.
+      // The end of the journal is the commit, so its folder must reach the disk too.
       run(is_full ? "PRAGMA synchronous = EXTRA" : "PRAGMA synchronous = NORMAL");
     }
-    // What one huge transaction needed is given back at the next checkpoint.
+    // Frees the space of a huge transaction at the next checkpoint.
     run("PRAGMA journal_size_limit = 67108864");
   }
 
@@ -286,18 +285,18 @@ class connection {
                                               "'): its file system, perhaps a network one, does not allow it; use a local disk");
   }
 
-  /// Alone with the file, SQLite reads a write-ahead log that was left there without the memory that processes share.
+  /// Leaves a write-ahead log of an earlier use. With exclusive access, SQLite reads that log without the memory that processes share.
   void leave_wal() {
     run("PRAGMA locking_mode = EXCLUSIVE");
     if (std::string const mode = change_journal("PRAGMA journal_mode = DELETE"); mode != "delete")
       throw error(condition::busy, "cannot leave the journal mode '" + mode + "' of the database '" + filename_ +
                                        "': another process uses it; stop that, and try again");
     run("PRAGMA locking_mode = NORMAL");
-    run("SELECT count(*) FROM sqlite_schema");  // the lock goes with the next access
+    run("SELECT count(*) FROM sqlite_schema");  // the next access releases the lock
   }
 
-  /// Changing the journal mode needs the file alone for a moment, and does not wait for it by itself.
-  /// \return the mode in which the file is then
+  /// Changes the journal mode, which needs exclusive access for a moment and does not wait for it by itself.
+  /// \return the mode of the file afterwards
   std::string change_journal(std::string_view text) {
     statement_ptr const statement = prepare(text, 0);
     for (int tries = 0;; ++tries) {
@@ -333,7 +332,7 @@ class connection {
 
   static int is_interrupted(void* self) { return static_cast<connection*>(self)->interrupted_.load(std::memory_order_relaxed) ? 1 : 0; }
 
-  /// Sleeps from 1 to 20 ms, more with each try and never the same, until the timeout or the end of the program.
+  /// Sleeps from 1 to 20 ms, increasing with each try and randomized, until the timeout or the end of the program.
   static int wait_while_busy(void* self, int tries) {
     auto& that = *static_cast<connection*>(self);
     auto const now = std::chrono::steady_clock::now();

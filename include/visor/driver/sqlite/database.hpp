@@ -21,18 +21,17 @@
 
 namespace visor::sqlite_driver {
 
-/// The file with its threads: one connection that writes, and a few that read.
+/// The file with its threads: one write connection, and a few read connections.
 ///
-/// *Group commit.* The writer's thread takes all transactions that wait, runs them one after another inside one transaction of the
-/// file, each in a savepoint so that one which fails takes only its own changes back, and commits once. Nobody is told of success
-/// before that commit. While it flushes the disk the next group gathers, so the flushes a second, not the transactions, are what
-/// the disk limits.
+/// *Group commit.* The writer's thread takes all waiting transactions and runs them one after another inside one transaction of the file.
+/// Each runs in a savepoint, so that a failed one rolls back only its own changes. The thread commits once; no caller gets a success before
+/// that commit. While the disk is flushed the next group gathers, so the disk limits the flushes a second, not the transactions.
 ///
-/// A connection is made at the first use and again after a failure that ended it: when the disk is back, so are we.
-/// Thread-safe. While one `close` is under way another one does not wait for it.
+/// A connection is made at the first use and again after a failure that ended it: the database recovers as soon as the disk does.
+/// Thread-safe. A `close` does not wait for another one that is under way.
 ///
-/// It is a template only for the compilers: GCC makes the coroutines of every inline function, called or not, but those of a
-/// template only where it is used. That is two seconds for each file that includes this.
+/// The class is a template only for the compilers: GCC emits the coroutines of every inline function, called or not, but those of a
+/// template only where it is used. That saves two seconds for each file that includes this.
 template <class Settings>
 class basic_database {
  public:
@@ -45,19 +44,19 @@ class basic_database {
     stop();
   }
 
-  /// Waits for nobody: whoever only reads need not be able to write.
+  /// Opens the database without the write lock, if possible: a process that only reads need not be able to write.
   /// \throws visor::error `invalid_argument` for a setting out of its range; `closed` after `close`; as `transact`
   task<> open() {
     settings_.check();
     start();
     auto const look = [](session& on) -> immediate<> { return ask_for_anything(on); };
-    // Whoever reads while the file still has a write-ahead log keeps it from being given up.
+    // A reader of a file that still has a write-ahead log would prevent the change of the journal mode.
     bool needs_writer = settings_.journal == sqlite_journal::rollback;
     try {
       if (!needs_writer) co_await read(look);
     } catch (error const& failure) {
       if (failure.kind() == condition::replaced) throw;
-      // Whoever writes makes it, or says it better: a file that may only be read cannot even be read while its log is in use.
+      // The writer makes the file, or has a better error: even to read a read-only file is impossible while its log is in use.
       needs_writer = true;
     }
     if (!needs_writer) co_return;
@@ -72,7 +71,7 @@ class basic_database {
     }
     auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void()>(
         [](auto handler, basic_database* that) {
-          // Ending the threads takes as long as what they do, and the last one out folds the log into the file.
+          // Joining the threads takes as long as their work, and the last one writes the log into the file.
           std::scoped_lock const lock(that->life_mutex_);
           that->closer_ = std::thread([that, back = visor::detail::way_back(std::move(handler))]() mutable {
             that->stop();
@@ -83,7 +82,7 @@ class basic_database {
     co_await std::move(waiting);
   }
 
-  /// Whoever writes is alone.
+  /// Runs a write transaction; writers run alone.
   template <class Op>
   task<> transact(Op& op, access = access::schema) {
     return perform(writes_, work::operation::to(op));
@@ -94,8 +93,9 @@ class basic_database {
     return perform(reads_, work::operation::to(op));
   }
 
-  /// On a network file system nothing is known: the lock of a machine that is cut off may be given away while that lives.
-  /// \throws visor::error when the file of the lock can be neither made nor locked
+  /// Claims the right to be the only node. On a network file system the answer is unknown: the lock of a machine that is cut off may be
+  /// given away while that machine lives.
+  /// \throws visor::error when the lock file can be neither made nor locked
   task<node_claim> claim_node(std::string holder) {
     node_claim claim;
     auto const take = [&](session&) -> immediate<> {
@@ -104,7 +104,7 @@ class basic_database {
       try {
         claim.is_taken = !lock->hold();
       } catch (error const& failure) {
-        if (failure.kind() != condition::unsupported) throw;  // a file system without locks tells nothing
+        if (failure.kind() != condition::unsupported) throw;  // a file system without locks proves nothing
       }
       if (!claim.is_taken) co_return;
       if (*claim.is_taken) {
@@ -132,9 +132,9 @@ class basic_database {
 
  private:
   static constexpr std::size_t longest_group = 256;
-  static constexpr int reading_threads = 2;  // one long list for a person must not keep the engine waiting
+  static constexpr int reading_threads = 2;  // a long listing for a person must not keep the engine waiting
   static constexpr std::chrono::milliseconds watch_interval{100};
-  static constexpr int longest_checkpoint = 20;  // looks: so long a file may be shorter than it says
+  static constexpr int longest_checkpoint = 20;  // checks of the file during which it may be shorter than its header says
 
   static Settings in_home(Settings settings) {
     settings.filename = with_home(settings.filename);
@@ -164,7 +164,7 @@ class basic_database {
     stopping_ = true;
     writes_->close();
     reads_->close();
-    // Not under the lock: whoever opens or closes meanwhile would wait as long. They leave the threads alone until there are none.
+    // Without the lock: a concurrent open or close would wait as long. They do not touch the threads while there are any.
     for (auto& thread : threads_) thread.join();
     std::scoped_lock const lock(life_mutex_);
     threads_.clear();
@@ -191,14 +191,14 @@ class basic_database {
     disconnect(file);
   }
 
-  /// Calls the watcher when the file was changed by another process, or by another store in this one, or is not the file any more.
+  /// Calls the watcher when the file was changed by another process or by another store in this one, or was replaced.
   void look_for_others(std::optional<connection>& file) noexcept {
     try {
       connect(file, connection::role::writer);
       look_at_files(*file);
       if (!file->changed_by_others()) return;
-      if (std::exchange(has_looked_, true)) call_watcher();  // the first look of all only takes the measure
-    } catch (error const& failure) {                         // the next operation meets the same, and has somebody to tell
+      if (std::exchange(has_looked_, true)) call_watcher();  // the very first check only reads the version
+    } catch (error const& failure) {                         // the next operation fails in the same way, and has a caller to tell
       if (failure.kind() != condition::replaced) return;
       disconnect(file);
       if (std::exchange(has_told_, true)) return;
@@ -235,14 +235,14 @@ class basic_database {
     if (!file) file.emplace(settings_, as, identity_, stopping_, log_);
   }
 
-  /// SQLite folds the log into the file where it closes the last connection. Of two that close at once each takes the other for open:
-  /// the log would stay, and whoever copies the file would miss what is in it.
+  /// Closes a connection, one at a time. SQLite writes the log into the file when it closes the last connection. Of two concurrent closes
+  /// each takes the other connection for open: the log would stay, and a copy of the file would lack its content.
   void disconnect(std::optional<connection>& file) noexcept {
     std::scoped_lock const lock(disconnect_mutex_);
     file.reset();
   }
 
-  /// What an operation has failed with: where the file is not the one it was, that, whatever came of it.
+  /// Returns the error of a failed operation: that of the replaced file, if the file was replaced, whatever the operation threw.
   static std::exception_ptr reason_of(std::exception_ptr failure, std::optional<connection>& file) noexcept {
     try {
       if (file) file->check_file();
@@ -253,12 +253,12 @@ class basic_database {
   }
 
   void commit_together(std::vector<std::shared_ptr<work>> const& group, std::optional<connection>& file) noexcept {
-    std::size_t begun = 0;  // those before it are finished, one way or the other
+    std::size_t begun = 0;  // those before it are finished, in success or failure
     while (begun < group.size()) begun = commit_from(group, begun, file);
     for (auto const& one : group) one->complete();
   }
 
-  /// Runs what it can of the group in one transaction of the file. Returns where the rest, if any, begins.
+  /// Runs as much of the group as possible in one transaction of the file. Returns the index where the rest, if any, begins.
   std::size_t commit_from(std::vector<std::shared_ptr<work>> const& group, std::size_t first, std::optional<connection>& file) noexcept {
     std::size_t next = first;
     try {
@@ -280,12 +280,12 @@ class basic_database {
         file->release();
       }
       file->commit();
-      file->check_file();  // what went to a file that nobody finds was not written
+      file->check_file();  // a write to a file that no path leads to is lost
     } catch (...) {
       if (file) file->rollback();
       auto const failure = reason_of(std::current_exception(), file);
       auto const kind = condition_of(failure);
-      if (next == first) next = group.size();  // not even begun: the others would fare no better
+      if (next == first) next = group.size();  // the begin failed: the others would fail too
       for (std::size_t i = first; i < next; ++i)
         if (group[i]->failure() == nullptr || kind == condition::replaced) group[i]->fail(failure);
       if (is_fatal(kind)) disconnect(file);
@@ -346,7 +346,7 @@ class basic_database {
   std::function<void()> watcher_;
   std::weak_ptr<node_lock> node_lock_;
   std::mutex disconnect_mutex_;
-  std::mutex life_mutex_;  // of what follows
+  std::mutex life_mutex_;  // guards the members below
   std::vector<std::thread> threads_;
   std::thread closer_;
   bool closing_ = false;

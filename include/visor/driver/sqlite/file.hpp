@@ -17,6 +17,7 @@
 
 namespace visor::sqlite_driver {
 
+/// Checks the file system of a database.
 /// \param shared the name of a network file system that the file is on; empty: it is on a disk of this machine
 /// \throws visor::error `unsupported`, with the remedies, where the write-ahead log would not be safe
 inline void check_file_system(sqlite_settings const& settings, std::string const& shared) {
@@ -29,8 +30,8 @@ inline void check_file_system(sqlite_settings const& settings, std::string const
 
 /// Makes an empty file for its owner only, unless there is one.
 ///
-/// It is not opened if that can be helped: closing a file gives up all locks that this process has on it, also those of another store.
-/// Where a sandbox refuses mknod, it is opened, and the descriptor stays open as long as the process.
+/// The file is not opened if possible: closing a file releases all locks that this process has on it, including those of another store.
+/// Where a sandbox refuses mknod, the file is opened, and the descriptor stays open as long as the process.
 inline void make_file(std::string const& filename) {
   if (::mknod(filename.c_str(), S_IFREG | 0600, 0) == 0 || errno == EEXIST) return;
   if (::open(filename.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) >= 0 || errno == EEXIST) return;
@@ -41,9 +42,9 @@ inline void make_file(std::string const& filename) {
               "cannot make the database '" + filename + "': " + std::strerror(reason) + "; make its folder writable, or name another file");
 }
 
-/// Looks at the path of a database before SQLite does, whose own messages do not say which of folder and file is wrong, and makes
-/// what is missing: folders with permissions 0700, the file with 0600, which its log and index take over.
-/// \param create whether to make what is missing
+/// Checks the path of a database before SQLite does, whose own messages do not say whether the folder or the file is wrong. Makes missing
+/// folders with permissions 0700, and a missing file with 0600, which its log and index take over.
+/// \param create whether to make missing files and folders
 /// \throws visor::error `connection_failed` or `read_only`, naming the path and the remedy; `unsupported` as `check_file_system`
 inline void prepare_file(sqlite_settings const& settings, bool create) {
   std::string const& filename = settings.filename;

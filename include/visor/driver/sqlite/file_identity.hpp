@@ -17,11 +17,12 @@
 
 namespace visor::sqlite_driver {
 
-/// Which file a path leads to. SQLite goes on with the file that it has open when the path leads elsewhere, where nobody else looks.
+/// The identity of the file at a path. SQLite keeps using the file that it has open after the path leads elsewhere, where no other process
+/// sees its changes.
 class file_mark {
  public:
-  /// Compares with the file that was there at the first look which found one.
-  /// \return what became of it since, in a few words; empty: nothing, or nobody can tell
+  /// Compares the file with that of the first call which found one.
+  /// \return the change since then, in a few words; empty: none, or unknown
   std::string_view look(std::string const& path) {
     struct stat about{};
     if (::stat(path.c_str(), &about) != 0) return is_set_ && (errno == ENOENT || errno == ENOTDIR) ? "was removed or renamed" : "";
@@ -35,7 +36,7 @@ class file_mark {
   }
 
   bool is_set() const noexcept { return is_set_; }
-  off_t size() const noexcept { return size_; }  ///< at the last look
+  off_t size() const noexcept { return size_; }  ///< at the last call of `look`
 
  private:
   bool is_set_ = false;
@@ -44,8 +45,8 @@ class file_mark {
   off_t size_ = 0;
 };
 
-/// The file of a database from its opening to its closing. What became of it meanwhile is not forgotten: whatever was done since belongs to
-/// another file than the one that is there now, with other jobs under the same ids. Thread-safe.
+/// The file of a database from its opening to its closing. A replacement is remembered: every later change belongs to another file than the
+/// present one, which has other jobs under the same ids. Thread-safe.
 class file_identity {
  public:
   explicit file_identity(std::string filename) : filename_(std::move(filename)) {
@@ -54,16 +55,17 @@ class file_identity {
     if (unknown) path_ = filename_;
   }
 
-  /// Of the file, wherever this process goes meanwhile.
+  /// The absolute path of the file, independent of later changes of the current folder.
   std::string const& path() const noexcept { return path_; }
 
-  /// Whether a connection was made since the opening.
+  /// True when a connection was made since the opening.
   bool is_known() const {
     std::scoped_lock const lock(mutex_);
     return mark_.is_set();
   }
 
-  /// \throws visor::error `replaced` when the file is another one than at the first call, or empty, and from then on
+  /// \throws visor::error `replaced` when the file is another one than at the first call, or was truncated to nothing, and at every later
+  /// call
   void check() {
     std::scoped_lock const lock(mutex_);
     if (!wrong_.empty()) fail();
@@ -74,19 +76,19 @@ class file_identity {
     if (mark_.size() < size_before) has_shrunk_ = true;
   }
 
-  /// Whether it got shorter, by VACUUM or by somebody who truncated it, since this was asked.
+  /// True when the file got shorter since the last call, by VACUUM or by truncation.
   bool has_shrunk() {
     std::scoped_lock const lock(mutex_);
     return std::exchange(has_shrunk_, false);
   }
 
-  /// Makes all checks fail. \param what became of the file, or of one beside it
+  /// Makes all later checks fail. \param what the change of the file, or of one beside it
   void set_wrong(std::string what) {
     std::scoped_lock const lock(mutex_);
     if (wrong_.empty()) wrong_ = std::move(what);
   }
 
-  /// A connection found the file or its log damaged, or could not read them.
+  /// Notes that a connection found the file or its log damaged or unreadable.
   void doubt() noexcept { is_doubtful_ = true; }
   bool is_doubtful() const {
     std::scoped_lock const lock(mutex_);
@@ -108,7 +110,7 @@ class file_identity {
   }
 
   [[noreturn]] void fail() const {
-    // Whoever opens the file next would take its log for the one of the new file.
+    // The next process to open the file would take the old log for that of the new file.
     std::error_code unknown;
     bool const has_log = std::filesystem::exists(path_, unknown) && std::filesystem::file_size(path_ + "-wal", unknown) > 0 && !unknown;
     throw error(
@@ -120,7 +122,7 @@ class file_identity {
 
   std::string filename_;
   std::string path_;
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   file_mark mark_;
   bool has_shrunk_ = false;
   std::string wrong_;

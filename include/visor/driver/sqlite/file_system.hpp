@@ -15,7 +15,7 @@
 
 namespace visor::sqlite_driver {
 
-/// What the kernel says of the file system that holds a file.
+/// The kernel's facts about the file system that holds a file.
 struct file_system_facts {
   std::uint32_t magic = 0;  ///< `f_type` of statfs(2)
   unsigned major = 0;       ///< of the device, as in the third field of /proc/self/mountinfo
@@ -30,7 +30,7 @@ struct known_file_system {
   std::string_view name;
 };
 
-/// Those whose files several machines can have open at once. The numbers are those of linux/magic.h and of the projects themselves.
+/// File systems whose files several machines can have open at once. The numbers are those of linux/magic.h and of the projects themselves.
 inline constexpr auto shared_file_systems = std::to_array<known_file_system>({
     {0x00006969, "NFS"},
     {0x0000517B, "SMB"},
@@ -56,7 +56,7 @@ inline constexpr auto shared_file_systems = std::to_array<known_file_system>({
 inline constexpr std::uint32_t fuse_magic = 0x65735546;  // virtiofs too
 inline constexpr std::uint32_t plan9_magic = 0x01021997;
 
-/// FUSE file systems that only present files of this machine's own disks, and through which all of its processes see the same.
+/// FUSE file systems that only present files on this machine's own disks, with one view for all of its processes.
 inline constexpr auto local_fuse_types = std::to_array<std::string_view>({
     "fuseblk",
     "fuse.bindfs",
@@ -72,7 +72,8 @@ inline constexpr auto local_fuse_types = std::to_array<std::string_view>({
     "fuse.zfs-fuse",
 });
 
-/// The type of the mount of a device, which is its ninth field or a later one: behind the separator `-`. Empty when it is not listed.
+/// Returns the type of the mount of a device, from its ninth or a later field: behind the separator `-`. Empty when the device is not
+/// listed.
 inline std::string_view type_of_mount(std::string_view mounts, unsigned major, unsigned minor) {
   std::string const device = " " + std::to_string(major) + ":" + std::to_string(minor) + " ";
   while (!mounts.empty()) {
@@ -91,10 +92,10 @@ inline std::string_view type_of_mount(std::string_view mounts, unsigned major, u
 
 }  // namespace detail
 
-/// The name of a file system that several machines may share, on which SQLite's write-ahead log is not safe: that keeps an index in memory
-/// which only the processes of one machine share, and needs locks that work. Empty for one of this machine's own.
+/// Returns the name of a file system that several machines may share; empty for one of this machine's own. SQLite's write-ahead log is not
+/// safe on a shared one: it keeps an index in memory that only the processes of one machine share, and needs working locks.
 ///
-/// What FUSE or 9p present is only told by the type of the mount, and is shared unless that type is known to be local.
+/// For FUSE or 9p only the type of the mount identifies the file system; it counts as shared unless that type is known to be local.
 inline std::string shared_file_system(file_system_facts const& facts) {
   for (auto const& each : detail::shared_file_systems)
     if (each.magic == facts.magic) return std::string(each.name);
@@ -105,7 +106,7 @@ inline std::string shared_file_system(file_system_facts const& facts) {
   return facts.magic == detail::fuse_magic ? "FUSE" : "9p";
 }
 
-/// The same for a file or folder that exists. Empty also where the kernel does not say.
+/// The same for an existing file or folder. Also empty where the kernel gives no answer.
 inline std::string shared_file_system_of(std::string const& path) {
   struct statfs system{};
   struct stat about{};

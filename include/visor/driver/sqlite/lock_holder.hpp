@@ -12,10 +12,10 @@
 #include <string>
 #include <string_view>
 
-/// Who keeps others from writing a database. SQLite itself only knows that somebody does.
+/// Finds the process that holds the write lock of a database. SQLite itself only knows that there is one.
 namespace visor::sqlite_driver {
 
-/// One byte of a file that is locked.
+/// A locked byte of a file.
 struct locked_byte {
   unsigned major = 0;
   unsigned minor = 0;
@@ -23,7 +23,7 @@ struct locked_byte {
   std::int64_t offset = 0;
 };
 
-/// The process that has a byte locked for writing, by the text of /proc/locks (proc(5)); 0 when none is listed.
+/// Returns the process that has a write lock on a byte, from the text of /proc/locks (proc(5)); 0 when none is listed.
 inline long writer_of(locked_byte const& byte, std::string_view locks) {
   std::istringstream lines{std::string(locks)};
   for (std::string line; std::getline(lines, line);) {
@@ -42,7 +42,8 @@ inline long writer_of(locked_byte const& byte, std::string_view locks) {
   return 0;
 }
 
-/// The process that writes a database, as `process 12 (name)`. Empty where the kernel does not tell, as of processes in another container.
+/// Returns the process that writes a database, as `process 12 (name)`. Empty where the kernel does not list it, such as one in another
+/// container.
 inline std::string writer_of(std::string const& filename) {
   // The bytes are those of SQLite's file format: of the index of a write-ahead log, and of the file itself where there is none.
   constexpr std::int64_t writing_the_log = 120, reserved = 0x40000001;

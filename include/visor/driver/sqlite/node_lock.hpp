@@ -19,15 +19,15 @@
 
 namespace visor::sqlite_driver {
 
-/// A lock of the kernel on a file beside the database, held while a node works there. The kernel gives it back when the process ends, in
-/// whatever process namespace that was.
+/// A kernel lock on a file beside the database, held while a node works there. The kernel releases it when the process ends, in any process
+/// namespace.
 ///
-/// It is never on the database itself: POSIX gives up all locks of a process on a file, SQLite's too, when any descriptor of that is
-/// closed. `flock` belongs to the open file, so two engines of one process exclude each other, and a child that was forked closes what it
-/// got at its exec.
+/// The lock is never on the database itself: POSIX releases all locks of a process on a file, SQLite's too, when any descriptor of it is
+/// closed. An `flock` belongs to the open file, so two engines of one process exclude each other. A forked child closes its inherited
+/// descriptor at its exec.
 class node_lock {
  public:
-  /// Where the lock of a database is; of one behind a symbolic link it is beside what the link names.
+  /// Returns the path of the lock of a database; behind a symbolic link it is beside the target of the link.
   static std::string path_of(std::string const& filename) {
     std::error_code unresolved;
     auto const real = std::filesystem::canonical(filename, unresolved);
@@ -35,23 +35,23 @@ class node_lock {
   }
 
   /// \param path of the lock's own file
-  /// \param holder what others are told of the process that has the lock
+  /// \param holder the description of this process for others, while it has the lock
   node_lock(std::string path, std::string holder) : path_(std::move(path)), holder_(std::move(holder)) {}
   node_lock(node_lock const&) = delete;
   node_lock& operator=(node_lock const&) = delete;
   ~node_lock() { release(); }
 
-  /// Takes the lock, or sees to it that it is still what others meet: one whose file was removed is taken again on a new file.
+  /// Takes the lock, or checks that it is still on the file that others find: after a removal of that file, it locks a new one.
   /// \return false when another process has it
-  /// \throws visor::error `connection_failed` or `read_only` when the file of the lock can be neither made nor opened, `unsupported` when
-  ///   it cannot be locked
+  /// \throws visor::error `connection_failed` or `read_only` when the lock file can be neither made nor opened, `unsupported` when it
+  /// cannot be locked
   bool hold() {
     if (fd_ >= 0 && leads_to(fd_)) return true;
     release();
     return take();
   }
 
-  /// What the process that has the lock said of itself; may be empty.
+  /// Returns the description of the process that has the lock; may be empty.
   std::string read_holder() const {
     std::array<char, 512> text{};
     int const fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -62,7 +62,7 @@ class node_lock {
   }
 
  private:
-  /// \return false when somebody else has it
+  /// \return false when another holder has it
   bool take() {
     for (;;) {
       int const fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -82,9 +82,9 @@ class node_lock {
                     "cannot lock '" + path_ + "': " + std::strerror(reason) + "; the file system must support locks: use a local disk");
       }
       if (leads_to(fd)) break;
-      release();  // it was removed between the two calls: what is locked now is a file that others do not find
+      release();  // the file was removed between the two calls: others do not find the file that is locked now
     }
-    // For whoever finds it locked; a full disk only costs them that.
+    // For processes that find the file locked; a full disk only costs them that text.
     [[maybe_unused]] bool const written =
         ::ftruncate(fd_, 0) == 0 && ::pwrite(fd_, holder_.data(), holder_.size(), 0) == static_cast<ssize_t>(holder_.size());
     return true;

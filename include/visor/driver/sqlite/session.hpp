@@ -14,7 +14,7 @@
 
 namespace visor::sqlite_driver {
 
-/// What an operation sees of a connection, on the connection's thread; see `driver_session`.
+/// The session of an operation, on the connection's thread; see `driver_session`.
 class session {
  public:
   using dialect = sqlite_dialect;
@@ -102,7 +102,7 @@ class session {
     return {};
   }
 
-  /// A transaction that writes holds the file's only write lock from its begin.
+  /// Does nothing: a write transaction holds the file's only write lock from its begin.
   ready<void> lock_schema() { return {}; }
 
  private:

@@ -5,7 +5,7 @@
 
 namespace visor {
 
-/// How SQLite (3.38 or newer) spells what databases spell differently. Instants are microseconds since 1970 as an integer.
+/// The dialect of SQLite (3.38 or newer). Instants are microseconds since 1970 as an integer.
 struct sqlite_dialect : sql::one_writer {
   static constexpr std::string_view name = "sqlite";
   static constexpr char quote_open = '"';

@@ -15,33 +15,33 @@
 
 namespace visor {
 
-/// What an acknowledged commit survives. `full`: a power failure, at the price of one flush of the disk for each group of commits.
-/// `normal`: a crash of the process; a power failure may undo the last commits, and never damages the file.
+/// The durability of an acknowledged commit. With `full`, a commit survives a power failure, at the price of one flush of the disk for each
+/// group of commits. With `normal`, it survives a crash of the process; a power failure may undo the last commits, and never damages the
+/// file.
 BOOST_DEFINE_ENUM_CLASS(sqlite_synchronous, full, normal)
 
-/// How a commit becomes whole. `wal`: by a log beside the file, which readers do not wait for; only on disks of this machine. `rollback`:
-/// by a journal of what was there before, with which writers and readers wait for each other. That is what SQLite can do on a network file
-/// system, as far as the locks of that work, and while one machine at a time uses the file.
+/// The kind of journal. `wal`: a write-ahead log beside the file, which never blocks readers; only on disks of this machine. `rollback`: a
+/// journal of the old content, with which writers and readers wait for each other. SQLite can use that on a network file system, as far as
+/// its locks work, and while one machine at a time uses the file.
 BOOST_DEFINE_ENUM_CLASS(sqlite_journal, wal, rollback)
 
-/// How to open the embedded database. `check()` names the field that is out of range.
+/// The settings of the embedded database. `check()` names the field that is out of range.
 struct sqlite_settings {
-  std::string filename =
-      ".visor/schedules.db";  ///< folder and file are made where they are missing, for their owner only; `~/` is the home
+  std::string filename = ".visor/schedules.db";  ///< missing folders and the file are made, for their owner only; `~/` is the home
   sqlite_synchronous synchronous = sqlite_synchronous::full;
   sqlite_journal journal = sqlite_journal::wal;
-  duration busy_timeout{std::chrono::seconds{5}};  ///< how long to wait while another process writes; 0 to 10 min
+  duration busy_timeout{std::chrono::seconds{5}};  ///< longest wait while another process writes; 0 to 10 min
   statement_log_settings log_statements;
-  std::optional<bool> auto_init;  ///< unset: make the tables where there are none; true: bring older ones up to date too; false: neither
+  std::optional<bool> auto_init;  ///< unset: create missing tables; true: migrate older ones as well; false: neither
 
   sqlite_settings() = default;
   explicit sqlite_settings(std::string file) : filename(std::move(file)) {}
   friend bool operator==(sqlite_settings const&, sqlite_settings const&) = default;
 
-  /// How messages name the database.
+  /// The name of the database in messages.
   std::string place() const { return "the database '" + filename + "'"; }
 
-  /// \throws visor::error `invalid_argument` that names the first field out of its range, and what is allowed
+  /// \throws visor::error `invalid_argument` that names the first field out of its range, and the allowed values
   void check() const {
     if (filename.empty() || !is_storable_text(filename))
       throw error(condition::invalid_argument, "filename is empty or not plain text: name the database file, such as .visor/schedules.db");

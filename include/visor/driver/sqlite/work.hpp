@@ -24,7 +24,7 @@
 
 namespace visor::sqlite_driver {
 
-/// One operation on its way to a connection's thread and back. It is not a template, so that Asio's part of it is compiled once.
+/// An operation on its way to a connection's thread and back. It is not a template, so that Asio's part of it is compiled once.
 class work {
  public:
   using operation = visor::detail::operation_ref<session>;
@@ -32,7 +32,7 @@ class work {
 
   work(operation what, handler completion) : operation_(what), back_(std::move(completion)) {}
 
-  /// Calls the operation and keeps what it threw.
+  /// Calls the operation and keeps its exception.
   void run(session& on) noexcept {
     try {
       operation_(on).get();
@@ -41,7 +41,7 @@ class work {
     }
   }
 
-  /// Tells whoever waits, on their executor. Once.
+  /// Completes the operation on the executor of its caller. Must be called once.
   void complete() noexcept { back_.go(std::move(failure_)); }
 
   std::exception_ptr const& failure() const noexcept { return failure_; }
@@ -58,12 +58,12 @@ class work {
   bool is_given_up_ = false;                                                // the same
 };
 
-/// What waits for the threads of one kind of connection. Thread-safe.
+/// The queue of waiting work for the threads of one kind of connection. Thread-safe.
 class work_queue {
  public:
   using clock = std::chrono::steady_clock;
 
-  /// Refused work is completed with `closed`.
+  /// Adds work. A closed queue completes it with the error `closed`.
   void push(std::shared_ptr<work> one) {
     {
       std::unique_lock lock(mutex_);
@@ -79,8 +79,8 @@ class work_queue {
     one->complete();
   }
 
-  /// Waits for work, at most until `until`, and takes up to `most` of it. Empty when the time is up, after `wake()`, or when the
-  /// queue is closed and everything is taken: then `closed()`.
+  /// Waits for work, at most until `until`, and takes up to `most` of it. Empty after the timeout, after `wake()`, or when the queue is
+  /// closed and empty: then `closed()`.
   std::vector<std::shared_ptr<work>> take(std::size_t most, clock::time_point until) {
     std::unique_lock lock(mutex_);
     auto const ready = [this] { return !waiting_.empty() || !open_ || woken_; };
@@ -98,7 +98,7 @@ class work_queue {
     return taken;
   }
 
-  /// From here to `end_interruptible`, giving up the work interrupts the connection.
+  /// From here to `end_interruptible`, `give_up` interrupts the connection.
   void begin_interruptible(work& one, connection& on) {
     std::scoped_lock const lock(mutex_);
     on.forget_interrupt();
@@ -111,7 +111,7 @@ class work_queue {
     one.interruptible_ = nullptr;
   }
 
-  /// The caller has no more interest: what has not begun never will, and a read that runs is interrupted.
+  /// Abandons work that its caller has cancelled: queued work is removed, and a running read is interrupted.
   void give_up(std::shared_ptr<work> const& one) {
     {
       std::scoped_lock const lock(mutex_);
@@ -125,7 +125,7 @@ class work_queue {
     one->complete();
   }
 
-  /// Ends a wait, so that a thread looks at its settings again.
+  /// Ends a wait, so that a thread checks its settings again.
   void wake() {
     {
       std::scoped_lock const lock(mutex_);
@@ -139,7 +139,7 @@ class work_queue {
     open_ = true;
   }
 
-  /// Refuses new work; what is there is still done.
+  /// Refuses new work; queued work is still done.
   void close() {
     {
       std::scoped_lock const lock(mutex_);

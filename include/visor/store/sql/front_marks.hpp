@@ -17,7 +17,7 @@
 
 namespace visor::detail {
 
-/// A place in a queue, whose jobs lie in the order of priority, `run_at` and id. As it is: before all that there can be.
+/// A position in a queue, whose jobs are ordered by priority, `run_at` and id. The default is before all possible jobs.
 struct queue_place {
   std::int64_t priority = std::numeric_limits<int>::min() - std::int64_t{1};
   instant run_at{};
@@ -25,40 +25,40 @@ struct queue_place {
   friend bool operator==(queue_place const&, queue_place const&) = default;
 };
 
-/// What a claim met in a queue.
+/// The observations of one claim in a queue.
 struct front_seen {
-  queue_place from;                 ///< it looked behind this
-  duration took{0};                 ///< from the question to its answer
+  queue_place from;                 ///< the scan began after this
+  duration took{0};                 ///< from the request to its reply
   std::size_t count = 0;            ///< jobs that it took
-  std::optional<queue_place> last;  ///< where the last of them was; none if there was none
+  std::optional<queue_place> last;  ///< the position of the last of them; none if there was none
   bool is_full = false;             ///< it took as many as it wanted
 };
 
-/// Where claims begin to look for the front of each queue.
+/// The claim cursors: where claims begin to scan each queue.
 ///
-/// While an old transaction is open, a database that keeps versions of rows in its indexes can forget nothing of what was claimed since,
-/// and whoever looks for the front has to pass it all. So where some claims in a row took long (fewer may have waited for a lock, or for a
-/// processor that has much else to do), the last of them leaves a mark where it ended, and the next ones begin there. Once in a second, or
-/// in 20 times what the last rescan took, one begins at the front again: it finds what came before the mark, because it is more urgent or
-/// was committed late, and whether it still takes long.
+/// While a long transaction is open, a database that keeps row versions in its indexes cannot remove dead rows. So every claim from the
+/// head of the queue scans past the rows already claimed. When some claims in a row took long, the last of them leaves a cursor where it
+/// ended, and the next ones begin there. (Fewer slow claims may have waited for a lock, or for a busy processor.) A rescan from the head
+/// follows once a second, or after 20 times the duration of the last rescan. It finds jobs before the cursor, which are more urgent or were
+/// committed late. It also finds out whether the scan still takes long.
 ///
-/// Even where nothing is slow yet, what was claimed since the last VACUUM is in the way. So where many are taken at once from a queue that
-/// has more, the next claims begin where that one ended, for 50 ms: what is more urgent waits for so long.
+/// Even where nothing is slow yet, claims scan past rows that were claimed since the last VACUUM. So after a large claim from a queue that
+/// has more jobs, the next claims begin where that one ended, for 50 ms: more urgent jobs wait for so long.
 ///
-/// A mark is only a hint: from a wrong one a claim finds too little, for a second. Thread-safe. O(log(queues that have one)).
+/// A cursor is only a hint: with a wrong one a claim finds too little, for a second. Thread-safe. O(log(queues that have one)).
 class front_marks {
  public:
   static constexpr duration between_sweeps = std::chrono::seconds{1};
-  /// A rescan takes at most this part of the time, unless that would be rarer than `longest_between_sweeps`.
+  /// The divisor of the share of time that rescans may take, 1/20, unless that would make them rarer than `longest_between_sweeps`.
   static constexpr int share_of_sweeps = 20;
   static constexpr duration longest_between_sweeps = std::chrono::seconds{60};
-  /// So many claims from the front must have taken long, one after the other.
+  /// The number of consecutive slow claims from the head after which a cursor is used.
   static constexpr int enough = 4;
-  /// The same where nothing takes long, of claims of so many jobs.
+  /// The interval between rescans where nothing is slow, after claims of `many` jobs.
   static constexpr duration between_looks = std::chrono::milliseconds{50};
   static constexpr std::size_t many = 100;
 
-  /// Behind which place a claim is to look.
+  /// Returns the position after which a claim has to scan.
   /// \param now here and below: the time since some fixed moment
   queue_place start(std::string_view queue, duration now) {
     std::scoped_lock const lock(mutex_);
@@ -66,18 +66,18 @@ class front_marks {
     if (at == marks_.end()) return {};
     if (!at->second.is_used) return {};
     if (now - at->second.swept_at < at->second.lasts()) return at->second.place;
-    at->second.swept_at = now;  // others need not sweep meanwhile
+    at->second.swept_at = now;  // others need not rescan meanwhile
     return {};
   }
 
   /// Learns from a claim.
-  /// \return how long from now until another one may find what this could not see, 0 if that one would look at all there is; none when this
-  /// one has, or is to be followed by another one anyway
+  /// \return how long from now until another claim may find jobs that this one could not see; 0 if that one would scan the whole queue.
+  ///   None when this one has scanned all, or another claim follows anyway.
   std::optional<duration> saw(std::string_view queue, front_seen const& seen, duration now) {
     std::scoped_lock const lock(mutex_);
     auto at = marks_.find(queue);
     bool const was_sweep = seen.from == queue_place();
-    // From a mark it must be much quicker, or the reason is another one than what lies before it.
+    // A claim from a cursor must be much quicker. Otherwise the rows before the cursor are not the reason for the delay.
     duration const took = std::max(duration{0}, seen.took - round_trip_.value_or(duration{0}));
     bool const is_of_use =
         was_sweep ? took > usual(seen.count) : at != marks_.end() && at->second.is_slow() && took <= at->second.sweep_took / 2;
@@ -104,7 +104,7 @@ class front_marks {
     return std::max(duration{0}, at->second.swept_at + at->second.lasts() - now);
   }
 
-  /// How long the server took for next to nothing, with the way to it and back. The shortest counts, or slowly the present one.
+  /// Notes how long a minimal request took, with the network both ways. The shortest counts; it slowly adapts to longer ones.
   void saw_round_trip(duration took) {
     std::scoped_lock const lock(mutex_);
     round_trip_ = std::min(took, round_trip_.value_or(took) + took / 16);
@@ -116,18 +116,18 @@ class front_marks {
     bool is_used = false;  ///< the next claims begin there
     duration swept_at{0};
     duration sweep_took{0};
-    int sweeps = 0;  ///< in a row that took long
+    int sweeps = 0;  ///< consecutive rescans that took long
 
     bool is_slow() const { return sweeps == enough; }
     duration lasts() const {
       return is_slow() ? std::clamp(sweep_took * share_of_sweeps, between_sweeps, longest_between_sweeps) : between_looks;
     }
   };
-  /// There is a queue for each key of a limited type.
+  /// Bounds the memory: there is a queue for each key of a limited type.
   static constexpr std::size_t most_marks = 1000;
 
-  /// What a claim may take where nothing is in its way: about three times what 500 jobs of 150 bytes took, with as many results, on
-  /// PostgreSQL and two processors.
+  /// The normal duration of a claim: about three times the time that 500 jobs of 150 bytes took, with as many results, on PostgreSQL and
+  /// two processors.
   static constexpr duration usual(std::size_t jobs) {
     return std::chrono::milliseconds{10} + std::chrono::microseconds{10} * static_cast<std::int64_t>(jobs);
   }

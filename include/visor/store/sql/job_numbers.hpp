@@ -11,8 +11,8 @@
 #include <optional>
 #include <string>
 
-/// Where the ids of jobs come from. A user's transaction that has added a job may be open for an hour, and nobody may wait for it to get an
-/// id. So where several processes share a database, the database gives numbers out once, whatever becomes of the transaction.
+/// The source of job ids. A user's transaction that has added a job may be open for an hour, and no other caller may wait for it to get an
+/// id. So where several processes share a database, the database gives each number out once, whether or not the transaction commits.
 namespace visor::statements {
 
 struct numbers_params {
@@ -72,15 +72,15 @@ using all_of_numbers = boost::mp11::mp_list<next_numbers, before_number, remove_
 
 namespace visor::detail {
 
-/// What the counter of job ids is called, where it is one.
+/// The name of the counter of job ids, where the source is a counter.
 inline constexpr std::string_view job_counter = "job";
 
-/// So many ids belong to one number: a row for each id would cost as much as the job.
+/// The number of ids that belong to one number: a row for each id would cost as much as the job.
 template <class Dialect>
 inline constexpr std::int64_t ids_of_a_number = Dialect::numbers == sql::number_source::rows ? 50 : 1;
 
-/// Takes ids in statements that are committed each by itself, or in a transaction: it locks nothing that others wait for, but where the
-/// source is a counter.
+/// Takes ids in statements that commit one by one, or in a transaction. It takes no lock that others wait for, except where the source is a
+/// counter.
 template <class Session>
 async<Session, reserved_ids> take_job_ids(transaction<Session>& t, std::int64_t count) {
   using dialect = typename Session::dialect;
@@ -106,7 +106,7 @@ async<Session, reserved_ids> take_job_ids(transaction<Session>& t, std::int64_t 
   co_return taken;
 }
 
-/// Has the ids that come next be greater than `id`. To be done alone: of two who do it at once, one could take back what the other did.
+/// Makes all later ids greater than `id`. It must run exclusively: of two concurrent calls, one could undo the effect of the other.
 template <class Session>
 async<Session> raise_job_ids(transaction<Session>& t, job_id id) {
   using dialect = typename Session::dialect;
@@ -128,14 +128,14 @@ async<Session> raise_job_ids(transaction<Session>& t, job_id id) {
   }
 }
 
-/// The greatest id of a job; 0 if there is no job.
+/// Returns the greatest id of a job; 0 if there is no job.
 template <class Session>
 async<Session, job_id> highest_job_id(transaction<Session>& t) {
   auto const found = co_await t.session.find(statements::highest_job());
   co_return found && found->highest ? *found->highest : 0;
 }
 
-/// What a schema of an older version counts becomes the source of this one. The counter is not changed any more.
+/// Migrates the counter of an older schema version to the source of this version. The counter is not changed any more.
 template <class Session>
 async<Session> begin_job_numbers(transaction<Session>& t) {
   if constexpr (Session::dialect::numbers != sql::number_source::counter) {
@@ -146,7 +146,7 @@ async<Session> begin_job_numbers(transaction<Session>& t) {
   co_return;
 }
 
-/// The way back, before the table goes.
+/// Reverses that migration, before the table is dropped.
 template <class Session>
 async<Session> end_job_numbers(transaction<Session>& t) {
   if constexpr (Session::dialect::numbers != sql::number_source::counter) {

@@ -32,7 +32,7 @@ struct new_job_row {
 };
 BOOST_DESCRIBE_STRUCT(new_job_row, (), (id, run_at, created_at, priority, max_attempts, payload, type, queue, schedule, planned_at, owner))
 
-/// Of the jobs that may run now, or of those for later.
+/// A row of the jobs that may run now, or of those for later.
 struct queued_row {
   instant run_at{};
   job_id job = 0;
@@ -71,7 +71,7 @@ struct tolerated_losses {
 };
 BOOST_DESCRIBE_STRUCT(tolerated_losses, (), (job, max_lost))
 
-/// Behind the insert of a job that does not tolerate the usual number of losses: so other jobs do not pay for the column.
+/// Follows the insert of a job that does not tolerate the default number of losses, so that other jobs do not pay for the column.
 struct set_max_lost : sql::statement_defaults {
   static constexpr std::string_view name = "set_max_lost";
   using params = tolerated_losses;
@@ -79,7 +79,7 @@ struct set_max_lost : sql::statement_defaults {
   static constexpr void write(auto& out) { out("UPDATE {job} SET [max_lost] = :max_lost WHERE [id] = :job"); }
 };
 
-/// An attempt of a job does not count for `max_attempts`.
+/// Notes that an attempt of a job does not count for `max_attempts`.
 struct count_uncounted : sql::statement_defaults {
   static constexpr std::string_view name = "count_uncounted";
   using params = of_job;
@@ -92,15 +92,15 @@ struct at_most {
 };
 BOOST_DESCRIBE_STRUCT(at_most, (), (limit))
 
-// The front of a queue. What one takes others pass over, and nobody waits.
+// The head of a queue. A claim skips rows that other claims have locked, and never waits.
 
 struct front_params {
   std::string_view queue;
   std::int64_t limit = 1;
-  std::int64_t priority = 0;  ///< this and the next two: where `Dialect::keeps_removed`, from behind this place
+  std::int64_t priority = 0;  ///< this and the next two: where `Dialect::keeps_removed`, the position to start after
   instant run_at{};
   job_id job = 0;
-  std::int64_t longest = std::numeric_limits<std::int64_t>::max();  ///< bytes: of a longer payload comes an empty text
+  std::int64_t longest = std::numeric_limits<std::int64_t>::max();  ///< bytes; a longer payload comes as an empty text
 };
 BOOST_DESCRIBE_STRUCT(front_params, (), (queue, limit, priority, run_at, job, longest))
 
@@ -139,7 +139,7 @@ struct place_in_queue {
 };
 BOOST_DESCRIBE_STRUCT(place_in_queue, (), (queue, priority, run_at, job))
 
-/// Removes the front of a queue up to a place; see `front_removal::up_to_last`.
+/// Removes the head of a queue up to a position; see `front_removal::up_to_last`.
 struct remove_front : sql::statement_defaults {
   static constexpr std::string_view name = "remove_front";
   using params = place_in_queue;
@@ -149,9 +149,9 @@ struct remove_front : sql::statement_defaults {
   }
 };
 
-// From one place to another.
+// Moves between the tables of waiting jobs.
 
-/// The many of `remove_ready`.
+/// The bulk form of `remove_ready`.
 struct remove_many_ready : sql::statement_defaults {
   static constexpr std::string_view name = "remove_many_ready";
   using params = place_in_queue;
@@ -179,7 +179,7 @@ struct job_in_queue {
 };
 BOOST_DESCRIBE_STRUCT(job_in_queue, (), (queue, priority, job))
 
-/// Of a job that was tried before, whose `run_at` in the queue is not its own: reads all of its priority.
+/// Removes a job that was tried before, whose `run_at` in the queue is not its own. It reads all rows of that priority.
 struct remove_retried_ready : sql::statement_defaults {
   static constexpr std::string_view name = "remove_retried_ready";
   using params = job_in_queue;
@@ -217,7 +217,7 @@ struct remove_cancel : sql::statement_defaults {
 
 struct put_params {
   job_id job = 0;
-  std::optional<instant> run_at;  ///< the job's own if none
+  std::optional<instant> run_at;  ///< none: the job's own
   int attempt = 1;
 };
 BOOST_DESCRIBE_STRUCT(put_params, (), (job, run_at, attempt))
@@ -242,7 +242,7 @@ struct put_scheduled : sql::statement_defaults {
   }
 };
 
-/// What decides about a job's future.
+/// The facts that decide a job's next state.
 struct job_facts {
   std::string queue;
   int priority = 100;
@@ -303,7 +303,7 @@ struct next_scheduled : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT [run_at] FROM {scheduled} ORDER BY [run_at], [job] {limit}"); }
 };
 
-/// Where some rows cannot be moved: to find the first that can.
+/// Reads several rows where some cannot be moved, to find the first that can.
 struct next_scheduled_jobs : sql::statement_defaults {
   static constexpr std::string_view name = "next_scheduled_jobs";
   using params = at_most;
@@ -312,7 +312,7 @@ struct next_scheduled_jobs : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {scheduled} ORDER BY [run_at], [job] {limit}"); }
 };
 
-// Jobs that wait for another, and wishes to stop one.
+// Jobs that wait for another one, and cancel requests.
 
 struct any_waiting : sql::statement_defaults {
   static constexpr std::string_view name = "any_waiting";

@@ -17,15 +17,15 @@
 #include <utility>
 #include <vector>
 
-/// What becomes of jobs, as operations inside a transaction. They are written once: over a driver that never blocks each `co_await`
-/// is a round trip, over a blocking one it is a call.
+/// The transitions of jobs, as operations inside a transaction. They are written once: with a driver that never blocks, each `co_await` is
+/// a round trip; with a blocking one it is a call.
 namespace visor::detail {
 
-/// The lock of the store. Its row is that of the first version of the schema, which nobody changes as long as there are tables.
+/// The lock of the store. Its row is that of the first version of the schema, which does not change as long as the tables exist.
 inline constexpr store_lock lock_of_tables{
     "visor", "visor_migration WHERE version = 1", {"visor_sequence", "name", "next", "writes", "additions", "turn"}};
 
-/// The question for a server's time, as a session asks it.
+/// A pending request for the server's time, as a session sends it.
 template <class Session>
 struct time_question {};
 template <class Session>
@@ -39,15 +39,15 @@ struct time_question<Session> {
 template <class Session>
 struct transaction {
   Session& session;
-  instant now;  ///< known from the beginning, but to operations that look first: these call `know_time` before they use it
+  instant now;  ///< known from the start, except in operations that look first: these call `know_time` before they use it
   lease_book& leases;
   front_marks& fronts;
-  bool news = false;  ///< it gave some node something to do
+  bool news = false;  ///< it gave some node work
   time_question<Session> time;
   row_refusals* apart = nullptr;  ///< some row was refused: jobs are written one by one, as this says
 };
 
-/// Awaits the server's time, where that was not done yet. What was asked meanwhile has travelled with that question.
+/// Awaits the server's time, if it is not known yet. Requests that were sent meanwhile have travelled together with that one.
 template <class Session>
 async<Session> know_time(transaction<Session>& t) {
   if constexpr (requires { t.time.asked; }) {
@@ -60,7 +60,7 @@ async<Session> know_time(transaction<Session>& t) {
   co_return;
 }
 
-/// Asks the server for its time once more: after a lock was waited for, the one of the beginning is before that of others who had it.
+/// Asks the server for its time again. After a wait for a lock, the time of the start is before that of others who held the lock.
 template <class Session>
 async<Session> renew_time(transaction<Session>& t) {
   if constexpr (requires { t.time.asked; })
@@ -68,7 +68,7 @@ async<Session> renew_time(transaction<Session>& t) {
   co_return;
 }
 
-/// An operation that needs no time, and so no table that is ours.
+/// An operation that needs no time, and so no table of visor.
 template <class Op>
 struct needs_no_time : Op {
   static constexpr bool is_timeless = true;
@@ -76,7 +76,7 @@ struct needs_no_time : Op {
 template <class Op>
 needs_no_time(Op) -> needs_no_time<Op>;
 
-/// An operation that asks what it can before it knows the time.
+/// An operation that sends its first requests before it knows the time.
 template <class Op>
 struct looks_first : Op {
   static constexpr bool before_time = true;
@@ -84,7 +84,7 @@ struct looks_first : Op {
 template <class Op>
 looks_first(Op) -> looks_first<Op>;
 
-/// An operation as `deferral::checked` says.
+/// An operation with `deferral::checked`.
 template <class Op>
 struct asks_then_writes : Op {
   static constexpr deferral defers = deferral::checked;
@@ -92,7 +92,7 @@ struct asks_then_writes : Op {
 template <class Op>
 asks_then_writes(Op) -> asks_then_writes<Op>;
 
-/// An operation as `deferral::guarded` says.
+/// An operation with `deferral::guarded`.
 template <class Op>
 struct guards_itself : Op {
   static constexpr deferral defers = deferral::guarded;
@@ -100,7 +100,7 @@ struct guards_itself : Op {
 template <class Op>
 guards_itself(Op) -> guards_itself<Op>;
 
-/// Whether nothing is written before all of it is, and then only if what was read still holds. So an answer need not be waited for.
+/// Whether all writes are held back to the end, and then made only if the reads still hold. So replies need not be awaited.
 template <class Session>
 bool defers(transaction<Session>& t) {
   if constexpr (requires { t.session.defers(); })
@@ -109,7 +109,7 @@ bool defers(transaction<Session>& t) {
     return false;
 }
 
-/// A job that came to its end with the attempt that is already recorded.
+/// A job that ended with the attempt that is already recorded.
 struct ended_job {
   job_id job = 0;
   int attempt = 1;
@@ -139,17 +139,17 @@ inline std::vector<statements::new_job_row> as_rows(std::span<new_job const> giv
   return rows;
 }
 
-/// Where a new job waits for its turn.
+/// Returns the row by which a new job waits in its queue.
 inline statements::queued_row place_of(statements::new_job_row const& job) { return {job.run_at, job.id, job.priority, 1, job.queue}; }
 
-/// Of a job that was in another table until now.
-/// \param from refers to its text
+/// The same for a job that was in another table until now.
+/// \param from the row refers to its text
 inline statements::queued_row place_of(auto const& from) { return {from.run_at, from.job, from.priority, from.attempt, from.queue}; }
 
-/// From so many rows on, what they cost the server is more than the round trips that a copy takes.
+/// The number of rows from which their cost on the server exceeds the round trips of a copy.
 inline constexpr std::size_t worth_a_copy = 200;
 
-/// Inserts rows, in the way that is best for as many.
+/// Inserts rows in the way that is best for their number.
 template <class Session, class Insert>
 async<Session> insert_all(transaction<Session>& t, Insert insert, std::span<typename Insert::params const> rows) {
   if constexpr (requires { t.session.copy(insert, rows); }) {
@@ -161,7 +161,7 @@ async<Session> insert_all(transaction<Session>& t, Insert insert, std::span<type
   co_await t.session.post_many(insert, rows);
 }
 
-/// Lets jobs that are stored already wait for their turn: now, or at their `run_at`.
+/// Puts stored jobs into their queues: ready now, or scheduled for their `run_at`.
 template <class Session>
 async<Session> place_jobs(transaction<Session>& t, std::span<statements::queued_row const> jobs) {
   std::vector<statements::queued_row> ready;
@@ -173,7 +173,7 @@ async<Session> place_jobs(transaction<Session>& t, std::span<statements::queued_
   t.news = t.news || !jobs.empty();
 }
 
-/// Stores how many losses new jobs tolerate, where that is not the usual number.
+/// Stores how many losses new jobs tolerate, where that is not the default.
 /// \param is_new whether the job at an index was added
 template <class Session, class Predicate>
 async<Session> limit_losses(transaction<Session>& t, std::span<new_job const> jobs, Predicate is_new) {
@@ -183,7 +183,7 @@ async<Session> limit_losses(transaction<Session>& t, std::span<new_job const> jo
   if (!limits.empty()) co_await t.session.post_many(statements::set_max_lost(), limits);
 }
 
-/// Adds those of the jobs whose ids are not there. Returns how many that were.
+/// Adds the jobs whose ids do not exist yet. Returns their number.
 template <class Session>
 async<Session, std::size_t> enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
   auto const rows = as_rows(jobs, t.now);
@@ -210,14 +210,15 @@ async<Session> put_job(transaction<Session>& t, job_id job, int attempt, std::op
   t.news = true;
 }
 
-/// Whether any job waits for another one, and whether any is to be stopped. Mostly not: then nobody looks for that job by job.
+/// Whether any job waits for another one, and whether any cancellation is requested. Both are rare; without them the checks for each job
+/// are skipped.
 struct rarities {
   bool waiting = false;
   bool cancels = false;
 };
 
-/// What follows from the ends of jobs: dead letters, their schedules' counters, the jobs behind them, wishes to stop them.
-/// Of these only the schedules are others' too: they are changed in one order.
+/// Applies the side effects of ended jobs: dead letters, the counters of their schedules, the jobs that wait behind them, their cancel
+/// requests. Only the schedules are shared with other transactions: they are changed in one order, against deadlocks.
 template <class Session>
 async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, rarities some) {
   for (auto const& job : ended) {
@@ -279,7 +280,7 @@ async<Session, bool> is_cancel_wanted(transaction<Session>& t, job_id job) {
   co_return found.has_value();
 }
 
-/// Ends a job that is in no table of places any more, and did not run.
+/// Ends a job as cancelled that is in no table of waiting jobs any more, and did not run.
 template <class Session>
 async<Session> end_unrun(transaction<Session>& t, job_id job, int attempt) {
   statements::attempt_row row;
@@ -293,7 +294,7 @@ async<Session> end_unrun(transaction<Session>& t, job_id job, int attempt) {
   co_await follow_end(t, ended);
 }
 
-/// Ends a job that is in no table of places any more, since the database refuses what was to become of it.
+/// Ends a job as dead that is in no table of waiting jobs any more, since the database refuses its next row.
 /// \param reason lives until the statements were executed
 template <class Session>
 async<Session> end_refused(transaction<Session>& t, job_id job, int attempt, std::string_view reason) {
@@ -312,14 +313,14 @@ async<Session> end_refused(transaction<Session>& t, job_id job, int attempt, std
   co_await follow_end(t, ended);
 }
 
-/// Waits until the statements that were posted about a job are executed, so that it is known whose a refusal is.
+/// Waits until the statements that were posted about a job are executed, so that a refusal is attributed to that job.
 template <class Session>
 async<Session> await_posted(transaction<Session>& t) {
   statements::at_most const one{1};
   co_await t.session.find(statements::any_waiting(), one);
 }
 
-/// As `promote`, but job by job.
+/// Promotes as `promote` does, but job by job.
 /// \pre `t.apart`
 template <class Session>
 async<Session, promotion> promote_apart(transaction<Session>& t, std::size_t limit) {
@@ -358,7 +359,7 @@ async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
   statements::at_most const one{1};
   auto const due = co_await t.session.query(statements::due_jobs(), wanted);
   constexpr bool nobody_else_writes = Session::dialect::skip_locked.empty();
-  if constexpr (nobody_else_writes) {  // asked before anything is written: the one behind those that are due
+  if constexpr (nobody_else_writes) {  // read before any write: the row after the due ones
     statements::at_most const with_one_more{static_cast<std::int64_t>(due.size()) + 1};
     auto const first = co_await t.session.query(statements::next_scheduled(), with_one_more);
     if (first.size() > due.size()) result.next_at = first.back().run_at;
@@ -382,7 +383,7 @@ async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
   co_return result;
 }
 
-/// The state of a job; none if there is no such job.
+/// Returns the state of a job; none if there is no such job.
 template <class Session>
 async<Session, std::optional<job_state>> state_of(transaction<Session>& t, job_id job) {
   statements::of_job const which{job};

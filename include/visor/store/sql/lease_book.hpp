@@ -18,7 +18,7 @@
 
 namespace visor::detail {
 
-/// What of a lease is open: its jobs that have no attempt yet.
+/// The open jobs of a lease: those that have no attempt yet.
 class open_lease {
  public:
   struct job {
@@ -28,7 +28,7 @@ class open_lease {
   };
 
   open_lease() = default;
-  /// \param epoch under which it was taken
+  /// \param epoch under which the lease was taken
   open_lease(std::int64_t epoch, std::vector<job> jobs) : jobs_(std::move(jobs)), open_(jobs_.size()), epoch_(epoch) {
     std::ranges::sort(jobs_, {}, &job::id);
   }
@@ -49,7 +49,7 @@ class open_lease {
     --open_;
   }
 
-  /// The ids of its open jobs as a JSON array, as a lease keeps them.
+  /// The ids of its open jobs as a JSON array, as the lease's row stores them.
   std::string ids() const {
     std::string text = "[";
     std::array<char, 24> digits{};
@@ -69,18 +69,18 @@ class open_lease {
   std::int64_t epoch_ = 0;
 };
 
-/// What this process remembers of its own leases, so that a completion need not read which jobs of its lease are open. It is only
-/// a memory: a transaction that fails may leave it wrong, so that nothing is refused, and no lease deleted, on its word alone. It is
-/// changed by those alone who have locked the row of the lease. Thread-safe. O(1), `look` O(jobs).
+/// A cache of this process's own leases, so that a completion need not read which jobs of its lease are open. After a failed transaction it
+/// may be wrong. So no result is refused, and no lease deleted, because of the cache alone. Only a transaction that has locked the row of a
+/// lease changes its entry. Thread-safe. O(1), `look` O(jobs).
 class lease_book {
  public:
-  /// What is known of a lease, and since when: no two have one number.
+  /// A cached lease with its version: no two entries have the same number.
   struct entry {
     open_lease jobs;
     std::uint64_t number = 0;
   };
 
-  /// What is known of a lease, for who has not locked it yet.
+  /// Returns the entry of a lease, for a caller that has not locked the lease yet.
   std::optional<entry> look(lease_id id) const {
     std::scoped_lock const lock(mutex_);
     auto const at = leases_.find(id);
@@ -88,7 +88,7 @@ class lease_book {
     return at->second;
   }
 
-  /// Takes what is known of a lease out, for the time of a transaction.
+  /// Takes the entry of a lease out, for the time of a transaction.
   std::optional<open_lease> take(lease_id id) {
     std::scoped_lock const lock(mutex_);
     auto const at = leases_.find(id);
@@ -98,7 +98,7 @@ class lease_book {
     return found;
   }
 
-  /// Takes out what somebody has looked at. False if that is not what is known any more.
+  /// Takes out the entry that the caller has looked at. False if it has changed since.
   bool take(lease_id id, std::uint64_t number) {
     std::scoped_lock const lock(mutex_);
     auto const at = leases_.find(id);
@@ -117,7 +117,7 @@ class lease_book {
     leases_.clear();
   }
 
-  /// Whether some job waited for another one, or was to be stopped, when somebody looked last.
+  /// Whether some job waited for another one, or a cancellation was requested, at the last check.
   std::atomic<bool> saw_rarities{false};
 
  private:

@@ -32,7 +32,7 @@ struct lease_row {
 BOOST_DESCRIBE_STRUCT(lease_row, (), (id, node, epoch, taken_at, jobs, limited))
 
 using insert_attempt = sql::insert<attempt_record, attempt_row>;
-/// An attempt that is there already is left alone: then it is a repetition.
+/// Leaves an existing attempt alone: then it is a repetition.
 using insert_new_attempt = sql::insert<attempt_record, attempt_row, true>;
 using insert_lease = sql::insert<lease_record, lease_row>;
 
@@ -137,8 +137,8 @@ struct lease_epoch {
 };
 BOOST_DESCRIBE_STRUCT(lease_epoch, (), (epoch))
 
-/// Locks it: two that complete jobs of one lease at the same time would each leave it to the other to delete it. One of an epoch before
-/// that is still there was kept.
+/// Reads a lease and locks it. Otherwise two transactions that complete jobs of one lease at the same time would each leave its deletion to
+/// the other. A lease of an earlier epoch that still exists was kept.
 struct find_lease : sql::statement_defaults {
   static constexpr std::string_view name = "find_lease";
   using params = lease_params;
@@ -200,7 +200,7 @@ struct stranded_node {
 };
 BOOST_DESCRIBE_STRUCT(stranded_node, (), (node, epoch))
 
-/// What a node holds under an epoch and those before it.
+/// The leases of a node under an epoch and those before it.
 struct leases_of_node : sql::statement_defaults {
   static constexpr std::string_view name = "leases_of_node";
   using params = node_epoch;
@@ -209,7 +209,7 @@ struct leases_of_node : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {lease} WHERE [node] = :node AND [epoch] <= :epoch ORDER BY [id]"); }
 };
 
-/// What nodes hold that have ended, or were removed: jobs that could not be put back.
+/// The nodes that have ended, or were removed, and still hold leases: jobs that could not be put back.
 struct stranded_leases : sql::statement_defaults {
   static constexpr std::string_view name = "stranded_leases";
   using row = stranded_node;
@@ -284,7 +284,7 @@ struct lease_end {
 };
 BOOST_DESCRIBE_STRUCT(lease_end, (), (lease_until, exclusive))
 
-/// Not compared with the time here: then it can be asked together with it.
+/// Does not compare the lease with the time, so that both can be requested together.
 struct current_node : sql::statement_defaults {
   static constexpr std::string_view name = "current_node";
   using params = named_epoch;
@@ -298,7 +298,7 @@ struct current_node : sql::statement_defaults {
 struct renew_params {
   std::string_view name;
   std::int64_t epoch = 0;
-  instant now{};  ///< this and the next: of a store with a clock of its own
+  instant now{};  ///< this and the next: for a store with a clock of its own
   instant until{};
   duration ttl{};
   node_state state = node_state::online;
@@ -308,8 +308,8 @@ struct renew_params {
 };
 BOOST_DESCRIBE_STRUCT(renew_params, (), (name, epoch, now, until, ttl, state, token, last_token, exclusive))
 
-/// The heartbeat. It reads no table but this one, and takes the time where it writes the row: a statement that waited for the row does not
-/// set an end that is over.
+/// The heartbeat. It reads no table but this one, and takes the time where it writes the row. So a statement that waited for the row does
+/// not set an end in the past.
 /// \tparam Server whether the time is the database's
 template <bool Server>
 struct renew_node : sql::statement_defaults {
@@ -331,7 +331,7 @@ struct beaten_node {
 };
 BOOST_DESCRIBE_STRUCT(beaten_node, (), (epoch, lease_until, state, token))
 
-/// What a heartbeat has written, or why it has not.
+/// Reads what a heartbeat has written, or why it has not.
 struct find_beat : sql::statement_defaults {
   static constexpr std::string_view name = "find_beat";
   using params = of_node;
@@ -370,7 +370,7 @@ struct lapse_params {
 };
 BOOST_DESCRIBE_STRUCT(lapse_params, (), (name, epoch, now))
 
-/// Heartbeats wait for nobody: one may have come since the row was read, and then nothing has lapsed.
+/// Ends a node whose lease has run out. Heartbeats take no store lock: if one has come since the row was read, the node has not lapsed.
 struct lapse_node : sql::statement_defaults {
   static constexpr std::string_view name = "lapse_node";
   using params = lapse_params;
@@ -388,7 +388,7 @@ struct cut_params {
 };
 BOOST_DESCRIBE_STRUCT(cut_params, (), (name, epoch, until))
 
-/// A lease of a time when the clock was ahead. A heartbeat may have come since the row was read, and have put it right.
+/// Shortens a lease that was written while the clock was ahead. A heartbeat may have come since the row was read, and have corrected it.
 struct cut_lease : sql::statement_defaults {
   static constexpr std::string_view name = "cut_lease";
   using params = cut_params;
@@ -427,7 +427,7 @@ struct sequence_step {
 };
 BOOST_DESCRIBE_STRUCT(sequence_step, (), (name, count, next))
 
-/// The same, if nobody else did so since it was read.
+/// The same, if no other transaction has advanced it since it was read.
 struct step_sequence : sql::statement_defaults {
   static constexpr std::string_view name = "step_sequence";
   using params = sequence_step;

@@ -25,19 +25,19 @@ namespace visor::detail {
 struct held_lease {
   lease_id id = 0;
   bool exists = false;    ///< under the caller's node and epoch
-  bool is_fresh = false;  ///< `jobs` was read in this transaction, not remembered
+  bool is_fresh = false;  ///< `jobs` was read in this transaction, and does not come from the cache
   bool is_narrowed = false;
   std::vector<job_id> ended_here;
   open_lease jobs;
-  std::uint64_t known_as = 0;  ///< the number of what is remembered, if `jobs` was looked up before the row was locked
+  std::uint64_t known_as = 0;  ///< the number of the cache entry, if `jobs` was looked up before the row was locked
 
-  /// A job is open no longer, though what is stored may say so until this transaction has written it.
+  /// Marks a job as ended, though its stored rows may show it as open until this transaction has written them.
   void end(open_lease::job& job) {
     ended_here.push_back(job.id);
     jobs.end(job);
   }
 
-  /// What was remembered need not be true, but this transaction saw each of its jobs end.
+  /// Whether `jobs` can be trusted: a cached lease may be wrong, unless this transaction saw each of its jobs end.
   bool is_certain() const { return is_fresh || ended_here.size() == jobs.size(); }
 };
 
@@ -46,7 +46,7 @@ inline held_lease* find_held(std::vector<held_lease>& held, lease_id id) {
   return at == held.end() ? nullptr : &*at;
 }
 
-/// Reads what of a lease is open.
+/// Reads the open jobs of a lease.
 template <class Session>
 async<Session, open_lease> read_open(transaction<Session>& t, lease_id id, std::int64_t epoch) {
   statements::of_lease const which{id};
@@ -57,7 +57,7 @@ async<Session, open_lease> read_open(transaction<Session>& t, lease_id id, std::
   co_return open_lease(epoch, std::move(jobs));
 }
 
-/// Locks rows of leases in the order in which everybody does. What is asked for that is answered later, and refers to `which`.
+/// Locks rows of leases in the common order, against deadlocks. The returned requests complete later, and refer to `which`.
 template <class Session>
 auto lock_leases(transaction<Session>& t, std::vector<statements::lease_params>& which) {
   std::ranges::sort(which, {}, &statements::lease_params::id);
@@ -83,7 +83,7 @@ async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Giv
     one.id = which[i].id;
     one.exists = found.has_value();
     auto known = t.leases.take(one.id);
-    // What is remembered need not be true, and to look again later would be behind what was written.
+    // The cache may be wrong, and where writes are deferred a later read would follow writes of this transaction.
     if (one.exists && known && !defers(t)) {
       one.jobs = std::move(*known);
     } else if (one.exists) {
@@ -95,7 +95,7 @@ async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Giv
   co_await know_time(t);
 }
 
-/// Looks at what is stored, before a job is refused.
+/// Reads the stored jobs of a lease again, before a job is refused.
 template <class Session>
 async<Session> look_again(transaction<Session>& t, held_lease& held) {
   held.jobs = co_await read_open(t, held.id, held.jobs.epoch());
@@ -136,7 +136,7 @@ inline ended_job as_ended(completion const& done, job_state final_state, std::op
   return end;
 }
 
-/// Records results. Per job it costs one statement, and two more if it is tried again.
+/// Records results. Each job costs one statement, and two more if it is retried.
 template <class Session>
 async<Session> complete(transaction<Session>& t, node_lease const& by, std::span<completion const> done, std::vector<held_lease>& held,
                         std::vector<job_id>& refused) {
@@ -217,7 +217,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
     if (is_refused[i]) refused.push_back(done[i].job);
 }
 
-/// A job comes back unrun, with the attempt it had.
+/// Puts a job back unrun, with its attempt number.
 template <class Session>
 async<Session> put_back(transaction<Session>& t, job_id job, int attempt, duration delay) {
   bool const unwanted = co_await is_cancel_wanted(t, job);
@@ -260,7 +260,7 @@ async<Session> take_back(transaction<Session>& t, node_lease const& by, std::spa
   }
 }
 
-/// Deletes the leases that are done, and remembers the others.
+/// Deletes the leases without open jobs, and caches the others.
 template <class Session>
 async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& held) {
   for (auto& lease : held) {
@@ -276,14 +276,14 @@ async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& he
       statements::lease_jobs_params const rest{lease.id, ids};
       co_await t.session.post(statements::narrow_lease(), rest);
     }
-    // What was read here is what this group has left open, which is not yet committed: it is not remembered.
+    // A fresh read shows the jobs that this transaction leaves open. It is not committed yet, so it is not cached.
     if (!lease.is_fresh) t.leases.put(lease.id, std::move(lease.jobs));
   }
 }
 
-/// Removes from a queue what a claim read of its front.
-/// \throws visor::error `serialization_failure` when that was not as many rows as it read: another transaction took or added some at the
-/// same time, so that nothing of this one may stay
+/// Removes from a queue the rows that a claim read at its head.
+/// \throws visor::error `serialization_failure` when their number differs from the rows read. Then another transaction took or added some
+///   at the same time, and this one must be rolled back.
 template <class Session>
 async<Session> remove_taken(transaction<Session>& t, std::string const& queue, std::vector<claimed_job> const& jobs) {
   constexpr auto how = Session::dialect::removal;
@@ -309,10 +309,10 @@ async<Session> remove_taken(transaction<Session>& t, std::string const& queue, s
   co_return;
 }
 
-/// Reads the payloads that did not come with their jobs, and leaves in `jobs`, from the front, what a budget has room for. The others are
-/// in their queue as before.
-/// \param must the first one stays, whatever there is left
-/// \return whether all stay
+/// Reads the payloads that did not come with their jobs, and keeps in `jobs`, from the front, those that fit a budget. The others stay in
+/// their queue as before.
+/// \param must the first one is kept, whatever is left of the budget
+/// \return whether all are kept
 template <class Session>
 async<Session, bool> keep_within(transaction<Session>& t, claim_budget& budget, bool must, std::vector<claimed_job>& jobs) {
   std::size_t kept = 0;
@@ -337,7 +337,7 @@ async<Session, bool> keep_within(transaction<Session>& t, claim_budget& budget, 
   co_return false;
 }
 
-/// Adds to a claim what was read of the front of a queue. Returns how many jobs that were.
+/// Adds the jobs that were read at the head of a queue to a claim. Returns their number.
 template <class Session>
 async<Session, std::size_t> add_front(transaction<Session>& t, claim& to, std::string const& queue, std::vector<claimed_job> jobs) {
   std::size_t const count = jobs.size();
@@ -354,7 +354,7 @@ inline statements::front_params look_behind(queue_place const& from, std::string
   return {queue, static_cast<std::int64_t>(limit), from.priority, from.run_at, from.job, claim_budget::longest_inline(limit)};
 }
 
-/// Where to look for the front of a queue.
+/// Returns the request for the head of a queue, from its claim cursor.
 template <class Session>
 statements::front_params look_at_front(transaction<Session>& t, std::string const& queue, std::size_t limit) {
   queue_place from;
@@ -362,9 +362,9 @@ statements::front_params look_at_front(transaction<Session>& t, std::string cons
   return look_behind(from, queue, limit);
 }
 
-/// Learns from the answer where to look next.
-/// \param since by `wall_clock::elapsed`: when it was asked
-/// \param has_more there are jobs behind these
+/// Updates the claim cursor from the reply.
+/// \param since by `wall_clock::elapsed`: when the request was sent
+/// \param has_more there are jobs after these
 /// \return as `front_marks::saw`
 template <class Session>
 std::optional<duration> learn_from_front(transaction<Session>& t, statements::front_params const& asked,
@@ -383,8 +383,8 @@ std::optional<duration> learn_from_front(transaction<Session>& t, statements::fr
   }
 }
 
-/// Adds to a claim what was found at the front of a queue, and what lies before it where that was not all there is. Returns how many jobs
-/// that were.
+/// Adds the jobs found at the head of a queue to a claim. If a scan from the cursor found too few, it also adds jobs before the cursor.
+/// Returns the number of jobs.
 /// \param since as of `learn_from_front`
 /// \param next_in see `exchange_result`
 template <class Session>
@@ -410,7 +410,7 @@ async<Session, std::size_t> take_found(transaction<Session>& t, claim& to, std::
   co_return count;
 }
 
-/// Adds up to `limit` jobs to a claim. Returns how many there were.
+/// Adds up to `limit` jobs to a claim. Returns their number.
 /// \param next_in see `exchange_result`
 template <class Session>
 async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::string const& queue, std::size_t limit,
@@ -422,7 +422,7 @@ async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::
   co_return co_await std::move(taking);
 }
 
-/// From the queue without a key, and from those with one in turn, what the limits allow.
+/// Takes as many jobs as the limits allow, from the queue without a key, and from those with one in turn.
 template <class Session>
 async<Session> take_limited(transaction<Session>& t, claim& to, claim_request const& wish, std::string_view type, claim_budget& budget,
                             std::optional<duration>& next_in) {
@@ -484,7 +484,7 @@ async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, c
   co_return result;
 }
 
-/// In which order wishes are served: limited types last, by their names, since each is locked until the transaction ends.
+/// The order in which requests are served: limited types last, by their names, since each is locked until the transaction ends.
 inline std::vector<std::size_t> order_of_service(std::span<claim_request const> wanted) {
   std::vector<std::size_t> order(wanted.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -499,7 +499,7 @@ async<Session, bool> is_current(transaction<Session>& t, node_lease const& lease
   co_return found.has_value() && is_unended(found->exclusive, found->lease_until, t.now);
 }
 
-/// \param first_id of as many unused lease ids as there are wishes
+/// \param first_id of as many unused lease ids as there are requests
 template <class Session>
 async<Session, exchange_result> exchange(transaction<Session>& t, node_lease const& by, std::span<completion const> done,
                                          std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {

@@ -22,7 +22,7 @@ struct all_limits : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {type_limit} ORDER BY [type]"); }
 };
 
-/// Locks it: of those that claim jobs of the type one after the other sees what runs.
+/// Reads the limits of a type and locks them. Claims of the type are thereby serialized, and each sees the running jobs.
 struct find_limit : sql::statement_defaults {
   static constexpr std::string_view name = "find_limit";
   using params = of_type;
@@ -37,7 +37,7 @@ struct jobs_of_queue {
 };
 BOOST_DESCRIBE_STRUCT(jobs_of_queue, (), (queue, jobs))
 
-/// What runs of a type, by the queues that its jobs came from.
+/// The numbers of running jobs of a type, by the queues that they came from.
 struct running_of_type : sql::statement_defaults {
   static constexpr std::string_view name = "running_of_type";
   using params = of_type;

@@ -24,7 +24,7 @@ async<Session, std::vector<type_limit_record>> list_limits(transaction<Session>&
   co_return co_await t.session.query(statements::all_limits());
 }
 
-/// From now on the statements are about this, so that a refusal names it. Only where a refusal is looked for.
+/// Announces that the next statements are about these texts, so that a refusal names them. Only where a refusal is looked for.
 template <class Session>
 async<Session> begin_named(transaction<Session>& t, std::vector<named_text> texts) {
   if (t.apart == nullptr) co_return;
@@ -39,7 +39,7 @@ async<Session> begin_type(transaction<Session>& t, std::string_view type) {
   co_await begin_named(t, std::move(name));
 }
 
-/// The limits of job types from now on. What has none, and had none, is not kept.
+/// Sets the limits of job types from now on. A type that has none, and had none, is not stored.
 template <class Session>
 async<Session> set_limits(transaction<Session>& t, std::span<type_limit_record const> types) {
   auto const stored = co_await t.session.query(statements::all_limits());
@@ -56,8 +56,8 @@ async<Session, std::vector<node_type_record>> list_node_types(transaction<Sessio
   co_return co_await t.session.query(statements::all_node_types());
 }
 
-/// The types that a node runs from now on. Nothing is written where they are as before.
-/// \param types sorted by no order, each once
+/// Sets the types that a node runs from now on. Nothing is written where they are as before.
+/// \param types in any order, each once
 template <class Session>
 async<Session> set_types(transaction<Session>& t, std::string_view node, std::int64_t epoch, std::span<type_limit_record const> types) {
   statements::of_node const which{node};
@@ -78,7 +78,7 @@ async<Session> set_types(transaction<Session>& t, std::string_view node, std::in
   }
 }
 
-/// Sees to it that nodes which run a type look at its own lane, in which a job is about to wait.
+/// Makes nodes that run a type serve its own lane, in which a job is about to wait.
 template <class Session>
 async<Session> open_lane(transaction<Session>& t, std::string_view queue) {
   std::string_view const type = queue_name(queue).type;
@@ -88,7 +88,7 @@ async<Session> open_lane(transaction<Session>& t, std::string_view queue) {
   co_await t.session.post(statements::insert_new_limit(), row);
 }
 
-/// What of a type may start now. From here on to its end nobody but this transaction claims jobs of it.
+/// Returns the budget of a type: how many of its jobs may start now. From here to its end, only this transaction claims jobs of the type.
 template <class Session>
 async<Session, allowance> hold_limits(transaction<Session>& t, std::string_view type) {
   statements::of_type const which{type};
@@ -100,7 +100,7 @@ async<Session, allowance> hold_limits(transaction<Session>& t, std::string_view 
   allowance allowed(limits ? job_limits(*limits) : job_limits(), t.now);
   for (auto const& each : running) allowed.add_running(each.queue, static_cast<std::size_t>(each.jobs));
   if (!allowed.limits().any_rate()) co_return allowed;
-  // One that began earlier may come later, and for it they still count.
+  // A transaction that began earlier may come later, and for it these claims still count.
   statements::claims_since const old{type, allowed.window_begin() - std::chrono::minutes{1}};
   co_await t.session.post(statements::forget_claims(), old);
   statements::claims_since const window{type, allowed.window_begin()};

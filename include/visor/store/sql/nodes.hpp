@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-/// Nodes: who is there, and what becomes of the jobs of those that are not.
+/// Nodes: their leases, and the recovery of jobs of nodes that are gone.
 namespace visor::detail {
 
 template <class Session>
@@ -27,7 +27,7 @@ bool is_left(transaction<Session> const& t, job_id job) {
   return t.apart != nullptr && t.apart->is_left(job);
 }
 
-/// From now on the statements are about a job. \return why it is to be dead
+/// Announces that the next statements are about a job. \return why it must become dead
 template <class Session>
 std::string const* begin_job(transaction<Session>& t, job_id job) {
   if (t.apart == nullptr) return nullptr;
@@ -42,7 +42,7 @@ async<Session> end_job(transaction<Session>& t) {
   t.apart->begin(0);
 }
 
-/// Removes a lease, but for the jobs that stay in it since the database refuses whatever becomes of them.
+/// Removes a lease, except for the jobs that stay in it since the database refuses every move.
 template <class Session, class Open>
 async<Session> end_lease(transaction<Session>& t, lease_id id, std::vector<Open> const& open) {
   std::vector<open_lease::job> left;
@@ -58,7 +58,7 @@ async<Session> end_lease(transaction<Session>& t, lease_id id, std::vector<Open>
   co_await t.session.post(statements::narrow_lease(), rest);
 }
 
-/// Puts back all that a node holds, unrun, but for the leases that it keeps.
+/// Puts back all jobs that a node holds, unrun, except under the leases that it keeps.
 template <class Session>
 async<Session> put_back_all(transaction<Session>& t, node_lease const& by, std::span<lease_id const> keeps = {}) {
   statements::node_epoch const whose{by.node, by.epoch};
@@ -79,9 +79,9 @@ async<Session> put_back_all(transaction<Session>& t, node_lease const& by, std::
   }
 }
 
-/// The losses of a job up to the one that is about to be recorded.
+/// Counts the consecutive losses of a job, including the one that is about to be recorded.
 /// \param nodes all of them, whose processes may have survived
-/// \param is_fatal of that one
+/// \param is_fatal of the new loss
 template <class Session>
 async<Session, losses_in_row> count_losses(transaction<Session>& t, job_id job, std::span<node_record const> nodes, bool is_fatal) {
   constexpr std::int64_t enough = 100;  // the pause has its full length long before
@@ -97,7 +97,7 @@ async<Session, losses_in_row> count_losses(transaction<Session>& t, job_id job, 
   co_return losses;
 }
 
-/// Records the open attempts of a lapsed node as lost, and decides each job's future.
+/// Records the open attempts of a lapsed node as lost, and decides the next state of each job.
 /// \param nodes all of them, this one as it is from now on
 template <class Session>
 async<Session, recovery> recover_jobs(transaction<Session>& t, node_lease const& lapsed, std::span<node_record const> nodes) {
@@ -174,10 +174,10 @@ async<Session, std::optional<recovery>> lapse(transaction<Session>& t, node_reco
   co_return co_await recover_jobs(t, held, nodes);
 }
 
-/// The name of the sequence that is behind the epochs of all nodes that were removed.
+/// The name of the sequence that exceeds the epochs of all removed nodes.
 inline constexpr std::string_view epochs = "epoch";
 
-/// The greatest epoch of the nodes that were removed; 0 if there was none.
+/// Returns the greatest epoch of the removed nodes; 0 if there was none.
 template <class Session>
 async<Session, std::int64_t> last_removed(transaction<Session>& t) {
   statements::of_node const which{epochs};
@@ -185,7 +185,7 @@ async<Session, std::int64_t> last_removed(transaction<Session>& t) {
   co_return found ? found->next - 1 : 0;
 }
 
-/// The name of the sequence that counts the restored backups of which visor was told.
+/// The name of the sequence that counts the restored backups that visor was told of.
 inline constexpr std::string_view generations = "generation";
 
 template <class Session>
@@ -217,7 +217,7 @@ async<Session, bool> remove_node(transaction<Session>& t, std::string const& nam
   co_return true;
 }
 
-/// The generation of the store; 0 before the first restore.
+/// Returns the generation of the store; 0 before the first restore.
 template <class Session>
 async<Session, std::int64_t> read_generation(transaction<Session>& t) {
   statements::of_node const which{generations};
@@ -271,7 +271,7 @@ async<Session, node_lease> join(transaction<Session>& t, join_request const& req
   co_await set_limits<Session>(t, request.limits);
   co_await set_types<Session>(t, node.name, node.epoch, request.limits);
   co_await end_job(t);
-  t.leases.clear();  // what it remembered of leases that are gone
+  t.leases.clear();  // entries of leases that are gone
   node_lease lease(node.name, node.epoch, node.lease_until);
   lease.generation = co_await read_generation(t);
   co_return lease;
@@ -287,7 +287,7 @@ async<Session, node_lease> renew(transaction<Session>& t, node_lease const& leas
   std::size_t const renewed = co_await std::move(renewing);
   auto const found = co_await t.session.find(statements::find_beat(), which);
   bool const is_held = found && found->epoch == lease.epoch && found->state != node_state::offline;
-  // MySQL counts rows that it changed: where nothing is new, this is a repetition within one instant of the store's clock.
+  // MySQL counts only changed rows: where nothing is new, this is a repetition within one instant of the store's clock.
   bool const is_repeated = is_held && found->token == how.token && found->state == how.state && found->lease_until == wanted.until;
   if (renewed == 0 && found && is_older_state(*found, lease, how)) throw_restored(lease.node);
   if ((renewed == 0 && !is_repeated) || !is_held) throw_lease_lost(lease.node, lease.epoch);
@@ -312,7 +312,7 @@ async<Session> leave(transaction<Session>& t, node_lease const& lease, departure
   co_await recover_jobs<Session>(t, lease, nodes);
 }
 
-/// \param stranded looks also for what ended nodes still hold
+/// \param stranded also recover jobs that ended nodes still hold
 template <class Session>
 async<Session, std::vector<recovery>> recover(transaction<Session>& t, std::optional<node_lease> const& evict, bool stranded) {
   std::vector<recovery> result;
@@ -337,7 +337,7 @@ async<Session, std::vector<recovery>> recover(transaction<Session>& t, std::opti
   co_return result;
 }
 
-/// The first of a block of consecutive numbers.
+/// Reserves a block of consecutive numbers. Returns its first number.
 template <class Session>
 async<Session, std::int64_t> reserve(transaction<Session>& t, std::string_view sequence, std::int64_t count) {
   statements::sequence_params const block{sequence, count};
@@ -351,7 +351,7 @@ async<Session, std::int64_t> reserve(transaction<Session>& t, std::string_view s
     }
   }
   std::size_t const advanced = co_await t.session.execute(statements::advance_sequence(), block);
-  if (advanced == 0) {  // then another may be about to begin it too
+  if (advanced == 0) {  // another transaction may be about to begin it too
     sequence_record const first{std::string(sequence), 1};
     co_await t.session.post(statements::insert_new_sequence(), first);
     co_await t.session.post(statements::advance_sequence(), block);

@@ -5,8 +5,8 @@
 
 #include <string_view>
 
-/// Whether a server locks rows. Some that speak the language of another take FOR UPDATE SKIP LOCKED, and lock nothing: there two nodes
-/// would claim one job.
+/// A probe whether a server locks rows. Some servers that are compatible with another database accept FOR UPDATE SKIP LOCKED, and lock
+/// nothing: there two nodes would claim one job.
 namespace visor::statements {
 
 struct lock_sequence : sql::statement_defaults {

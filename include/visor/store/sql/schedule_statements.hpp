@@ -24,7 +24,7 @@ struct find_schedule : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {schedule} WHERE [id] = :id AND [retired_at] IS NULL"); }
 };
 
-/// Also one that is retired.
+/// Finds a schedule even if it is retired.
 struct find_any_schedule : sql::statement_defaults {
   static constexpr std::string_view name = "find_any_schedule";
   using params = of_schedule;
@@ -95,13 +95,13 @@ struct next_due_schedule : sql::statement_defaults {
 struct outlook_row {
   std::optional<instant> next_fire;
   std::optional<instant> next_job;
-  std::optional<std::string> queue;  ///< with a job that is ready
+  std::optional<std::string> queue;  ///< the first one with a ready job
   std::int64_t lanes = 0;
-  std::optional<int> schema;  ///< the latest version of it
+  std::optional<int> schema;  ///< the latest applied version of the schema
 };
 BOOST_DESCRIBE_STRUCT(outlook_row, (), (next_fire, next_job, queue, lanes, schema))
 
-/// Each is the first entry of an index.
+/// The pending work. Each value is the first or last entry of an index, except `lanes`, which counts a small table.
 struct outlook_now : sql::statement_defaults {
   static constexpr std::string_view name = "outlook";
   using row = outlook_row;
@@ -115,9 +115,9 @@ struct outlook_now : sql::statement_defaults {
 };
 
 struct list_schedules_params {
-  std::string from;                  ///< ids from this
-  std::optional<std::string> until;  ///< and below this
-  std::optional<std::string> after;  ///< but not this
+  std::string from;                  ///< ids from this one on
+  std::optional<std::string> until;  ///< and below this one
+  std::optional<std::string> after;  ///< but not this one
   std::optional<schedule_state> state;
   std::optional<schedule_state> hidden;
   std::optional<std::string> owner;
@@ -137,7 +137,7 @@ struct list_schedules : sql::statement_defaults {
   }
 };
 
-// How a schedule follows its fires and its jobs.
+// Updates of a schedule after its fires and jobs.
 
 struct fired_params {
   std::string_view id;
@@ -177,7 +177,7 @@ struct job_failed : sql::statement_defaults {
   using params = failure_params;
   using used = sql::tables<schedule_record>;
   static constexpr void write(auto& out) {
-    // The count comes last: MySQL shows each assignment the values of those before it.
+    // The count comes last: MySQL evaluates each assignment with the new values of those before it.
     out("UPDATE {schedule} SET [state] = CASE WHEN [state] = ")(schedule_state::active)(
         " AND [max_failures] > 0 AND [failure_count] + 1 >= [max_failures] THEN ")(schedule_state::failed)(
         " ELSE [state] END, [last_error] = :error, [failure_count] = [failure_count] + 1 WHERE [id] = :id");
@@ -217,7 +217,7 @@ struct find_fire : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {fire} WHERE [schedule] = :schedule AND [planned_at] = :planned_at"); }
 };
 
-/// What was missed is made up for.
+/// Replaces the record of a missed instant that is fired after all.
 struct replace_missed_fire : sql::statement_defaults {
   static constexpr std::string_view name = "replace_missed_fire";
   using params = fire_row;

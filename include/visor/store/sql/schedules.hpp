@@ -49,7 +49,7 @@ async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit, st
   co_return result;
 }
 
-/// Whether a schedule is what the order is about.
+/// Whether a schedule is unchanged since the order was made.
 inline bool is_as_read(std::optional<schedule_record> const& stored, fire_order const& order) {
   return stored && stored->state == schedule_state::active && stored->version == order.version && stored->next_at == order.expected_next;
 }
@@ -71,7 +71,7 @@ inline statements::new_job_row as_job(schedule_record const& schedule, instant p
   return job;
 }
 
-/// A schedule after an order, before any of its instants is looked at.
+/// The schedule's row after an order, before any of its instants is processed.
 inline statements::fired_params as_fired(schedule_record const& schedule, fire_order const& order) {
   statements::fired_params after;
   after.id = order.schedule;
@@ -104,7 +104,7 @@ inline statements::missed_row as_missed(fire_order const& order, node_lease cons
   return {order.schedule, *order.expected_next, now, by.node, fire_result::missed, *order.missed};
 }
 
-/// Adds the job of a fire as the overlap policy says. False when it says no.
+/// Adds the job of a fire as the overlap policy says. False when the policy skips the fire.
 template <class Session>
 async<Session, bool> start(transaction<Session>& t, schedule_record const& schedule, instant planned, job_id id) {
   job_id const last = schedule.last_job.value_or(0);
@@ -235,8 +235,8 @@ async<Session, std::vector<bool>> correct_next(transaction<Session>& t, std::spa
   throw error(condition::already_exists, "schedule " + id + " exists already: choose another id");
 }
 
-/// Schedules that are new, by id: whoever adds some of the same meets the others in one order. Made before the transaction, in which a
-/// server waits for no one who computes.
+/// Returns the rows of new schedules, by id, so that concurrent calls lock them in one order. It runs before the transaction, so that the
+/// server does not wait for the computation.
 inline std::vector<schedule_record> to_be_added(std::span<schedule_record const> given) {
   std::vector<schedule_record> rows;
   rows.reserve(given.size());
@@ -247,7 +247,7 @@ inline std::vector<schedule_record> to_be_added(std::span<schedule_record const>
   return rows;
 }
 
-/// Adds them all, or throws.
+/// Adds all of them, or throws.
 /// \param made by `to_be_added`
 template <class Session>
 async<Session> add_schedules(transaction<Session>& t, std::span<schedule_record const> made) {
@@ -294,7 +294,7 @@ inline statements::list_schedules_params as_params(schedule_filter const& filter
   statements::list_schedules_params result;
   if (filter.id_prefix) {
     result.from = *filter.id_prefix;
-    result.until = *filter.id_prefix + "\xF4\x8F\xBF\xBF";  // U+10FFFF, behind which no text comes
+    result.until = *filter.id_prefix + "\xF4\x8F\xBF\xBF";  // U+10FFFF, the greatest code point: all ids with the prefix are below
   }
   if (filter.after && *filter.after >= result.from) {
     result.from = *filter.after;

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-/// The schema of a database: what it has, what it lacks, and the way from one to the other.
+/// The schema of a database: its current state, its deviations, and the changes that bring it to a version.
 namespace visor::statements {
 
 using insert_migration = sql::insert<migration_record>;
@@ -56,7 +56,7 @@ struct some_job {
 };
 BOOST_DESCRIBE_STRUCT(some_job, (), (id))
 
-/// Any job. Names nothing that came after the first version.
+/// Finds any job. Uses only the columns of the first version.
 struct any_job : sql::statement_defaults {
   static constexpr std::string_view name = "any_job";
   using params = at_most;
@@ -65,7 +65,7 @@ struct any_job : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {job} ORDER BY [id] {limit}"); }
 };
 
-/// Nodes that are not offline, as every version of the schema has them.
+/// Nodes that are not offline, with the columns that every version of the schema has.
 struct working_nodes : sql::statement_defaults {
   static constexpr std::string_view name = "working_nodes";
   using row = working_node;
@@ -79,7 +79,7 @@ struct raise_params {
 BOOST_DESCRIBE_STRUCT(raise_params, (), (epoch))
 
 /// Ends the leases of all nodes.
-/// \param epoch greater than all; the next ones are those that nobody had before
+/// \param epoch greater than all; the next ones were never given out
 struct raise_epochs : sql::statement_defaults {
   static constexpr std::string_view name = "raise_epochs";
   using params = raise_params;
@@ -95,10 +95,10 @@ using all_of_schema = boost::mp11::mp_append<
 
 namespace visor::detail {
 
-/// What tables consist of: `column priority`, `index visor_job_type`.
+/// The parts of tables: `column priority`, `index visor_job_type`.
 using parts_by_table = std::map<std::string, std::set<std::string>>;
 
-/// The parts that the records say.
+/// The parts that the records define.
 template <class Dialect>
 parts_by_table wanted_parts() {
   parts_by_table result;
@@ -136,9 +136,9 @@ inline bool is_stored(parts_by_table const& stored, sql::change const& what) {
   return at != stored.end() && (what.part.empty() || at->second.contains(what.part));
 }
 
-/// Asks for the tables of which the catalog says nothing, where that may be for lack of rights. To be done outside of a transaction, which
+/// Reads the tables that the catalog does not show, since the catalog hides tables without rights. Must run outside of a transaction, which
 /// servers end with such an error.
-/// \throws visor::error `authentication_failed` where it is
+/// \throws visor::error `authentication_failed` where a right is missing
 template <class Dialect, class Session>
 async<Session> check_rights(Session& session) {
   auto const stored = co_await stored_parts(session);
@@ -148,7 +148,7 @@ async<Session> check_rights(Session& session) {
       co_await session.run("SELECT 1 FROM " + table + " WHERE 1 = 0");
     } catch (error const& refused) {
       bool const is_missing =
-          refused.kind() == condition::schema_mismatch || refused.kind() == condition::internal;  // Babelfish says no more
+          refused.kind() == condition::schema_mismatch || refused.kind() == condition::internal;  // Babelfish reports no more
       if (!is_missing) throw;
     }
   }
@@ -188,8 +188,9 @@ async<Session, schema_status> read_status(Session& session) {
 
 /// Brings the schema to a version, up or down. Returns the number of versions.
 ///
-/// Where a transaction cannot hold the tables, what is done of a version stays although the rest of it was not reached. So a version counts
-/// from when all of it is there until the first of it goes, and what is there already, or gone already, is passed over.
+/// Where a transaction cannot hold the tables, the finished changes of a version stay although the others were not reached. So a version is
+/// recorded only while it is complete: the record is added last, and removed first. Changes that are already made, or already undone, are
+/// passed over.
 template <class Dialect, class Session>
 async<Session, int> move_schema(Session& session, int target, instant now) {
   auto const stored = co_await stored_parts(session);
@@ -217,12 +218,12 @@ async<Session, int> move_schema(Session& session, int target, instant now) {
     for (sql::change const& each : step.down)
       if (is_stored(stored, each)) co_await session.run(each.text);
   }
-  // What remembers the versions goes with the last of them, so that the database is as if we had never been there.
+  // The table of versions goes last, so that nothing of visor is left in the database.
   if (target == 0) co_await session.run(sql::text_of<sql::detail::drop_table<Dialect, migration_record>>.view());
   co_return steps;
 }
 
-/// Why these tables cannot be used by this program; empty if they can.
+/// Explains why this program cannot use these tables; empty if it can.
 /// \param place names the database
 inline std::string mismatch(schema_status const& status, std::string const& place) {
   if (status.current > status.latest)
@@ -245,7 +246,7 @@ inline std::string mismatch(schema_status const& status, std::string const& plac
   return {};
 }
 
-/// What differs between the tables that are there and those that should be, one line each.
+/// Returns the differences between the existing tables and those that this program needs, one line each.
 template <class Dialect, class Session>
 async<Session, std::vector<std::string>> find_drift(Session& session, std::string place) {
   std::vector<std::string> lines;
@@ -292,7 +293,7 @@ async<Session> drop_known(Session& session, std::string table) {
   co_await session.run(text);
 }
 
-/// Drops every table that this program knows, and makes them anew. If it does not come to the end, what is there says so.
+/// Drops every table that this program knows, and creates them anew. After an interruption, the remaining tables show it.
 template <class Dialect, class Session>
 async<Session> reset_schema(Session& session, instant now) {
   auto const stored = co_await stored_parts(session);

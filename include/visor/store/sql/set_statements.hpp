@@ -5,7 +5,7 @@
 
 #include <string>
 
-/// Every statement about what nodes declare, and about the schedules of a set.
+/// Every statement about the declarations of nodes, and about the schedules of a set.
 namespace visor::statements {
 
 struct of_set {
@@ -138,7 +138,7 @@ struct written_before {
 };
 BOOST_DESCRIBE_STRUCT(written_before, (), (before))
 
-/// Of a node that ended before it had written them all.
+/// Removes the parts of nodes that ended before they had written all of them.
 struct remove_stray_parts : sql::statement_defaults {
   static constexpr std::string_view name = "remove_stray_parts";
   using params = written_before;
@@ -162,13 +162,13 @@ struct schedule_digests_of : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {schedule} WHERE [origin] = :origin ORDER BY [id]"); }
 };
 
-/// Writes the definition, which is every column that does not tell what became of the schedule so far.
+/// Writes the definition: every column except the history of the schedule.
 struct redefine_schedule : sql::statement_defaults {
   static constexpr std::string_view name = "redefine_schedule";
   using params = schedule_record;
   using used = sql::tables<schedule_record>;
   static constexpr void write(auto& out) {
-    // The state comes first: MySQL shows each assignment the values of those before it.
+    // The state comes first: MySQL evaluates each assignment with the new values of those before it.
     out("UPDATE {schedule} SET [state] = CASE WHEN [state] = ")(schedule_state::completed)(
         " THEN :state ELSE [state] END, [version] = [version] + 1");
     for (std::string_view const column : sql::member_names<schedule_record>) {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-/// What nodes declare, and the schedules of a set.
+/// The declarations of nodes, and the schedules of a set.
 namespace visor::detail {
 
 template <class Session>
@@ -56,7 +56,7 @@ async<Session> put_manifest(transaction<Session>& t, std::string const& digest, 
   co_await t.session.post_many(statements::insert_new_manifest_part(), rows);
 }
 
-/// Of a node that is gone: it wants nothing any more. Whoever ends the lease of a node calls it in the same transaction.
+/// Ends the declarations of a node that is gone. Every operation that ends the lease of a node calls this in the same transaction.
 template <class Session>
 async<Session> end_declarations(transaction<Session>& t, std::string const& node) {
   statements::declaring_node const which{node};
@@ -64,7 +64,7 @@ async<Session> end_declarations(transaction<Session>& t, std::string const& node
   t.news = t.news || ended != 0;
 }
 
-/// Forgets what was declared long ago.
+/// Removes the manifests that were declared long ago.
 template <class Session>
 async<Session> forget_manifests(transaction<Session>& t, schedule_set const& set) {
   auto const kept = co_await manifests(t, set);
@@ -121,14 +121,14 @@ async<Session, std::vector<schedule_digest>> schedule_digests(transaction<Sessio
   co_return co_await t.session.query(statements::schedule_digests_of(), which);
 }
 
-/// Steps of one kind, and where their results go.
+/// Steps of one kind, and the indices of their results.
 struct steps_of_kind {
   std::vector<schedule_record> given;
   std::vector<std::int64_t> versions;
   std::vector<std::size_t> places;
 };
 
-/// The schedules of steps as they are, the retired ones too.
+/// Reads the stored schedules of steps, the retired ones too.
 template <class Session>
 async<Session, std::vector<std::optional<schedule_record>>> find_all(transaction<Session>& t, std::span<schedule_record const> given) {
   std::vector<statements::of_schedule> which;
@@ -174,7 +174,7 @@ async<Session> redefine(transaction<Session>& t, steps_of_kind& steps, std::span
   steps_of_kind rest;
   steps_of_kind blind;
   for (std::size_t i = 0; i < steps.given.size(); ++i) {
-    // An interval with an anchor may have to go on from the one that is stored, so that row is read first.
+    // An interval with an anchor may have to continue from the stored anchor, so that row is read first.
     auto& to = steps.given[i].anchor ? rest : blind;
     to.given.push_back(std::move(steps.given[i]));
     to.places.push_back(steps.places[i]);
@@ -191,7 +191,7 @@ async<Session> redefine(transaction<Session>& t, steps_of_kind& steps, std::span
     auto& result = results[rest.places[i]];
     result = change_result::passed_over;
     if (!found[i] || found[i]->retired_at || found[i]->version != rest.given[i].version) continue;
-    // It has an anchor, is as old as the column of digests, or is what it shall be already.
+    // It has an anchor, is older than the column of digests, or has this definition already.
     schedule_record stored = *found[i];
     bool const is_same = same_definition(stored, rest.given[i]);
     result = is_same ? change_result::unchanged : change_result::done;

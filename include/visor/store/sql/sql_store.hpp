@@ -36,12 +36,12 @@
 
 namespace visor {
 
-/// A store in a database; see the concept `store` for the meaning of each operation, and `visor/store/sql/` for what each does.
+/// A store in a database; see the concept `store` for the meaning of each operation, and `visor/store/sql/` for its statements.
 ///
 /// All members may be called from any thread and complete on the caller's executor. Every operation is one transaction of the driver:
 /// `database.transact` or `database.read` of a coroutine over its session.
-/// \tparam Driver which database; see `visor/driver/driver.hpp`
-/// \tparam Clock whose time is the store's. `wall_clock`: the database's own clock where it has one
+/// \tparam Driver selects the database; see `visor/driver/driver.hpp`
+/// \tparam Clock supplies the store's time. `wall_clock`: the database's own clock where it has one
 template <driver Driver, timekeeper Clock = wall_clock>
 class sql_store {
   using session = typename Driver::session;
@@ -54,14 +54,14 @@ class sql_store {
   using dialect = typename Driver::dialect;
 
   /// Does not connect yet.
-  /// \param log is told what the database does by itself, and of statements and connections as far as the settings say so
+  /// \param log receives the database's own actions, and statements and connections as far as the settings say so
   explicit sql_store(settings how, Clock clock = Clock(), log_sink log = {})
       : settings_(std::move(how)), clock_(std::move(clock)), log_(log), database_(settings_, std::move(log), detail::lock_of_tables) {}
   sql_store(sql_store const&) = delete;
   sql_store& operator=(sql_store const&) = delete;
 
-  /// \throws visor::error `schema_mismatch` when the tables are not this program's, or there are none and `auto_init` is false, naming
-  /// the command that helps; what the driver throws when it cannot connect
+  /// \throws visor::error `schema_mismatch` when the tables are not this program's, or there are none and `auto_init` is false; the message
+  ///   names the command that helps. Also the driver's errors when it cannot connect.
   task<> open() {
     co_await database_.open();
     schema_administration tables(*this, log_);
@@ -84,7 +84,7 @@ class sql_store {
     co_await database_.close();
   }
 
-  /// Of its connections, none before it is opened; for drivers that have a pool of them.
+  /// Returns statistics of the connections, of which there are none before `open()`; for drivers that have a pool.
   auto statistics() const
     requires requires(typename Driver::database const& from) { from.statistics(); }
   {
@@ -160,7 +160,8 @@ class sql_store {
     return ask([](transaction& t) { return detail::list_node_types(t); });
   }
 
-  /// O(1) but on PostgreSQL: O(count) of little cost there; on MySQL and SQL Server a statement for each 50.
+  /// O(1), except on PostgreSQL: O(count) of little cost there. With numbers from rows (MySQL and SQL Server), some statements for each 50
+  /// ids.
   task<reserved_ids> reserve_ids(std::size_t count) {
     if (count < 1 || count > 1'000'000)
       throw error(condition::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
@@ -169,8 +170,8 @@ class sql_store {
     if constexpr (dialect::numbers == sql::number_source::counter) {
       co_return co_await write_beside(take);
     } else {
-      // A database whose rows were copied into it, without what numbers them, would give ids out once more, and a job that has such an id
-      // is taken for one that is there. So whoever reserves ids looks once.
+      // A database whose rows were copied into it, without the source of its numbers, would give ids out again. A job with such an id is
+      // taken for an existing one. So the highest id is checked once before ids are reserved.
       job_id highest = 0;
       if (!are_numbers_right_) highest = co_await ask([](transaction& t) { return detail::highest_job_id(t); });
       auto taken = co_await take_ids(take);
@@ -296,7 +297,7 @@ class sql_store {
     return ask([of](transaction& t) { return detail::schedule_digests(t, of); });
   }
 
-  /// Nobody else writes meanwhile: some hundred changes at a time are few enough.
+  /// Holds the exclusive store lock: some hundred changes at a time are few enough.
   task<std::optional<std::vector<change_result>>> change_schedules(schedule_set const& set, std::span<std::string const> basis,
                                                                    std::span<schedule_change const> changes) {
     auto const check = [this, changes] {
@@ -313,7 +314,7 @@ class sql_store {
     co_await add_schedules(one);
   }
 
-  /// One transaction, beside what others do.
+  /// One transaction, under the shared store lock.
   task<> add_schedules(std::span<schedule_record const> records) {
     check_all(records);
     auto const rows = detail::to_be_added(records);
@@ -373,11 +374,11 @@ class sql_store {
     return write([id](transaction& t) { return detail::retry_job(t, id); });
   }
 
-  /// The schema of the database, for whoever administers it: usable without `open()`, which looks at the schema itself. Each
-  /// operation is one transaction, in which no other process changes the schema.
+  /// Administers the schema of the database. It is usable without `open()`, which checks the schema itself. Each operation is one
+  /// transaction, in which no other process changes the schema.
   class schema_administration {
    public:
-    /// \param told is told of transactions that a change of the schema waits for
+    /// \param told receives messages about transactions that a change of the schema waits for
     explicit schema_administration(sql_store& of, log_sink told = {}) : store_(&of), told_(std::move(told)) {}
 
     task<schema_status> status() {
@@ -387,9 +388,9 @@ class sql_store {
       co_return co_await store_->template perform<looking>(op, &no_check);
     }
 
-    /// Applies what is missing. Returns how many versions that were.
+    /// Applies the missing versions. Returns their number.
     /// \throws visor::error `schema_mismatch` when a newer program, or other statements, made the tables; `unsupported` when the server
-    /// locks no rows
+    ///   locks no rows
     task<int> migrate() {
       co_await store_->database_.open();
       auto const op = [this](transaction& t) { return migrate_in(t, store_->place()); };
@@ -398,31 +399,31 @@ class sql_store {
       co_return steps;
     }
 
-    /// The nodes that work on the tables, also on those of an older version, by the store's clock.
+    /// Returns the nodes that work on the tables, also on those of an older version, by the store's clock.
     task<std::vector<working_node>> working_nodes() {
       co_await store_->database_.open();
       auto const op = [](transaction& t) { return working_nodes_in(t); };
       co_return co_await store_->template perform<access::schema>(op, &no_check);
     }
 
-    /// Claims the place of the only node, where the operating system can tell whether there is one: whoever holds the claim keeps nodes
-    /// from starting. Needs no tables.
+    /// Claims the place of the only node, where the operating system can tell whether there is one. While the claim is held, no node
+    /// starts. Needs no tables.
     task<node_claim> claim_node(std::string holder) {
       co_await store_->database_.open();
       if constexpr (requires { store_->database_.claim_node(holder); }) co_return co_await store_->database_.claim_node(std::move(holder));
       co_return node_claim();
     }
 
-    /// To be called after the database was restored from a backup by other means than its own recovery: begins a new generation, whose
-    /// ids, epochs and fences were never given out, also where the same backup was restored before. See `generation.hpp` for what that asks
-    /// of the clock. Returns the generation.
+    /// Begins a new generation; to be called after the database was restored from a backup by other means than its own recovery. The ids,
+    /// epochs and fences of the new generation were never given out, also where the same backup was restored before. See `generation.hpp`
+    /// for the requirements on the clock. Returns the generation.
     task<std::int64_t> restored() {
       co_await store_->database_.open();
       auto const op = [](transaction& t) { return begin_generation(t); };
       co_return co_await store_->template perform<access::schema>(op, &no_check);
     }
 
-    /// Takes the latest versions back, with all that their tables hold. Returns how many versions that were.
+    /// Rolls the latest versions back, with all data in their tables. Returns the number of versions.
     /// \param steps from 1
     task<int> rollback(int steps) {
       co_await store_->database_.open();
@@ -430,7 +431,7 @@ class sql_store {
       co_return co_await change(op);
     }
 
-    /// What differs from the schema of this program, one line each; none if all is well.
+    /// Returns the differences from the schema of this program, one line each; none if there are none.
     task<std::vector<std::string>> validate() {
       co_await store_->database_.open();
       co_await check_rights();
@@ -438,7 +439,7 @@ class sql_store {
       co_return co_await store_->template perform<looking>(op, &no_check);
     }
 
-    /// Drops all tables of ours, with all that they hold, and makes them anew.
+    /// Drops all tables of visor, with all their data, and creates them anew.
     /// \throws visor::error `schema_mismatch` when a newer program made them: it has tables that this one does not know
     task<> reset() {
       co_await store_->database_.open();
@@ -447,14 +448,14 @@ class sql_store {
     }
 
    private:
-    /// Of a server, whose users come and go. A file has one writer.
+    /// Whether the server can name other users' transactions. A file has one writer.
     static constexpr bool names_transactions = requires(session& on) { on.oldest_transaction(sql::table_prefix); };
     static constexpr std::chrono::seconds longest_change{60};
     static constexpr std::chrono::seconds pause_of_change{1};
     static constexpr access looking = Driver::capabilities.transactional_schema ? access::reads : access::schema;
 
-    /// Changes the schema. Where another transaction uses a table, that waits a moment only, gives up its place, and tries again.
-    /// \throws visor::error `busy` when that was so for `longest_change`; the message names that transaction, if the server tells which
+    /// Changes the schema. Where another transaction uses a table, the change waits only for a moment, releases its locks, and tries again.
+    /// \throws visor::error `busy` when that went on for `longest_change`; the message names that transaction, if the server tells which
     template <class Op>
     task<int> change(Op op) {
       co_await check_rights();
@@ -479,7 +480,7 @@ class sql_store {
       }
     }
 
-    /// \throws visor::error `authentication_failed` where a right is missing: a catalog that hides tables would say that there are none
+    /// \throws visor::error `authentication_failed` where a right is missing: a catalog that hides tables would show none
     task<> check_rights() {
       if constexpr (dialect::catalog_hides) {
         detail::needs_no_time const op{[](transaction& t) { return detail::check_rights<dialect>(t.session); }};
@@ -570,7 +571,7 @@ class sql_store {
     log_sink told_;
   };
 
-  /// \param told see there
+  /// \param told see the constructor of `schema_administration`
   schema_administration schema(log_sink told = {}) { return schema_administration(*this, std::move(told)); }
 
  private:
@@ -584,7 +585,7 @@ class sql_store {
     if (!is_open_) throw error(condition::closed, "the store is not open: call open() first");
   }
 
-  /// How messages name the database.
+  /// The name of the database in messages.
   std::string place() const { return settings_.place(); }
 
   template <class Records>
@@ -607,7 +608,7 @@ class sql_store {
 
   static void no_check() {}
 
-  /// One operation on its way through a transaction, and room for what it returns.
+  /// One operation inside a transaction, with storage for its result.
   template <access How, class Op>
   class call {
    public:
@@ -657,9 +658,9 @@ class sql_store {
     bool news_ = false;
   };
 
-  /// One transaction, on an open database.
+  /// Performs one transaction on an open database.
   /// \param check throws where the operation may not begin
-  /// \param where who asks, for messages about connections that are held for long
+  /// \param where the caller, for messages about connections that are held for long
   template <access How, class Op, class Check>
   task<result_of<Op>> perform(Op op, Check check, std::source_location where = std::source_location::current()) {
     check();
@@ -681,20 +682,20 @@ class sql_store {
     return perform<How>(std::move(op), check_both, where);
   }
 
-  /// What no other may write beside, or see half done: it looks at what others change, and decides by it.
+  /// Runs an operation under the exclusive store lock, for decisions that depend on rows other transactions change.
   template <class Op, class Check = void (*)()>
   task<result_of<Op>> write(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
     return perform_open<access::alone>(std::move(op), check, where);
   }
 
-  /// What touches only rows that are the caller's, locks those that it takes, and adds new ones; of what it reads besides, only those that
-  /// are alone change anything.
+  /// Runs an operation under the shared store lock. It touches only rows of the caller, locks the rows that it takes, and adds new ones.
+  /// Other rows that it reads change only under the exclusive lock.
   template <class Op, class Check = void (*)()>
   task<result_of<Op>> write_beside(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
     return perform_open<access::beside>(std::move(op), check, where);
   }
 
-  /// A write in the way in which it nearly always goes; where it does not, nothing of that is left, and it is done with care.
+  /// Performs a write on the fast path. On a fast path miss, nothing of that is kept, and the write is repeated on the general path.
   template <access How, class Usual, class Careful, class Check>
   task<result_of<Careful>> write_as_usual(Usual usual, Careful careful, Check check,
                                           std::source_location where = std::source_location::current()) {
@@ -707,7 +708,7 @@ class sql_store {
     co_return co_await perform_open<How>(std::move(careful), check, where);
   }
 
-  /// A write of many rows: where the database refuses one of them for good, it is done once more, row by row.
+  /// Performs a write of many rows. Where the database refuses one of them permanently, it is performed once more, row by row.
   template <access How, class Op>
   task<result_of<Op>> write_apart(Op op, std::source_location where = std::source_location::current()) {
     auto once = [&](detail::row_refusals* refusals) -> task<result_of<Op>> {
@@ -745,16 +746,16 @@ class sql_store {
     return perform_open<access::reads>(std::move(op), std::move(check), where);
   }
 
-  /// Of one statement, and with no need of the time.
+  /// Performs a read of one statement that does not need the time.
   template <class Op>
   task<result_of<Op>> ask(Op op, std::source_location where = std::source_location::current()) {
     return perform_open<access::asks>(std::move(op), &no_check, where);
   }
 
-  /// Whether a transaction passes over a row that another one has locked: once for each store, and the answer is kept in it.
+  /// Checks whether a transaction skips a row that another one has locked: once for each store, and the result is stored in it.
   /// \throws visor::error `unsupported` when it does not
   task<> check_row_locks() {
-    // It takes two connections, beside those that are in use.
+    // The check takes two connections, beside those that are in use.
     if constexpr (!dialect::skip_locked.empty()) {
       if (settings_.pool.max < 3 || are_rows_locked_) co_return;
       statements::of_node const which{detail::row_locks};
@@ -776,7 +777,8 @@ class sql_store {
     co_return;
   }
 
-  /// What would be one message of a session that defers needs an answer to what it wrote; there each statement is committed by itself.
+  /// Takes ids outside of a transaction where sessions defer. Such a session sends its transaction as one message, and these statements
+  /// need replies to their writes. So each statement commits by itself.
   template <class Take>
   task<reserved_ids> take_ids(Take take, std::source_location where = std::source_location::current()) {
     if constexpr (requires(session& on) { on.defers(); })
@@ -793,7 +795,7 @@ class sql_store {
     bool has_begun = false;
     bool is_passed = false;
     auto const hold = [this, &pass, &which, &has_begun, &is_passed](transaction& t) -> async<void> {
-      // The first session was lost while the second one was waited for: the lock was gone, so that the answer says nothing.
+      // The first session was lost while the second one was waited for: the lock was gone, so that the result proves nothing.
       if (std::exchange(has_begun, true)) throw error(condition::busy, "two sessions cannot be had at once");
       co_await t.session.find(statements::lock_sequence(), which);
       is_passed = co_await perform<access::beside>(pass, &no_check);
@@ -803,7 +805,7 @@ class sql_store {
     bool is_certain = true;
     try {
       co_await perform<access::beside>(hold, &no_check);
-    } catch (error const&) {  // behind a pooler there may be no two sessions at once: then nobody knows, and the next node tries again
+    } catch (error const&) {  // a pooler may not give two sessions at once: then the result is unknown, and the next node tries again
       is_certain = false;
     }
     if (is_certain && is_passed)
@@ -819,7 +821,7 @@ class sql_store {
     return std::exchange(next_lease_id_, next_lease_id_ + static_cast<lease_id>(count));
   }
 
-  /// Lease ids come in blocks, so that a claim need not touch the sequence.
+  /// Reserves a block of lease ids, so that a claim need not touch the sequence.
   task<lease_id> reserve_lease_ids(std::size_t count) {
     auto const block = std::max(lease_id_block, static_cast<std::int64_t>(count));
     detail::guards_itself const op{[&](transaction& t) { return detail::reserve(t, "lease", block); }};
@@ -842,8 +844,8 @@ class sql_store {
   detail::stranded_jobs stranded_;
   std::mutex lease_ids_mutex_;
   lease_id next_lease_id_ = 0;
-  lease_id last_lease_id_ = 0;          // behind the block
-  typename Driver::database database_;  // its threads end before the rest is gone
+  lease_id last_lease_id_ = 0;          // the end of the block, exclusive
+  typename Driver::database database_;  // last, so that its threads end before the other members are destroyed
 };
 
 }  // namespace visor

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <type_traits>
 
-/// How each record is kept: its table's name, its key, its indexes. A table has an index only where somebody reads by it.
+/// The table of each record: its name, its key, its indexes. A table has an index only where some statement reads by it.
 namespace visor::sql {
 
 /// Appended to and read by id; no index, so that adding a job costs one entry.
@@ -26,7 +26,7 @@ struct table<job_record> : table_defaults {
   static constexpr std::array widened{widened_column{"queue", 5}};
 };
 
-/// The order of the key is the order of claims: the front of a queue is the start of a range.
+/// The order of the key is the order of claims: the head of a queue is the start of a range.
 template <>
 struct table<ready_record> : table_defaults {
   static constexpr std::string_view name = "ready";
@@ -61,8 +61,8 @@ struct table<lease_record> : table_defaults {
   static constexpr std::array added{added_column{"limited", 3}};
 };
 
-/// Almost every attempt completes its job. That is written once, as the state in which the job ended, and the index holds only those that
-/// people look for.
+/// Almost every attempt completes its job. That is written once, as the state in which the job ended. The index holds only the states that
+/// users search for.
 template <>
 struct table<attempt_record> : table_defaults {
   static constexpr std::string_view name = "attempt";
@@ -151,7 +151,7 @@ struct table<node_type_record> : table_defaults {
   static constexpr int since = 4;
 };
 
-/// The order of the key is that in which they stop to count.
+/// The order of the key is the order in which claims stop to count.
 template <>
 struct table<claim_record> : table_defaults {
   static constexpr std::string_view name = "claim";
@@ -187,13 +187,13 @@ struct table<migration_record> : table_defaults {
 
 namespace visor {
 
-/// The records of all tables, in the order in which they are made.
+/// The records of all tables, in the order in which the tables are created.
 using all_records =
     boost::mp11::mp_list<job_record, ready_record, scheduled_record, waiting_record, lease_record, attempt_record, dead_record,
                          cancel_record, node_record, schedule_record, fire_record, sequence_record, type_limit_record, claim_record,
                          node_type_record, declaration_record, manifest_record, manifest_part_record, job_number_record>;
 
-/// Those of them that a database of a dialect has.
+/// The records whose tables a database of a dialect has.
 template <sql::dialect Dialect>
 using records_of = std::conditional_t<Dialect::numbers == sql::number_source::counter,
                                       boost::mp11::mp_remove<all_records, job_number_record>, all_records>;

@@ -12,15 +12,15 @@
 #include <utility>
 #include <vector>
 
-/// What is done for every job, in the way in which it nearly always goes: what is inserted is not there yet, and all is sent before the
-/// first answer is looked at. What is found to be otherwise is `unusual`, or a unique violation: then nothing of it is kept, and the same
-/// is done once more with care, by `enqueue` or `exchange`, which are right for everything.
+/// The fast path of the frequent operations. In the common case inserted ids are new and a completion has no side effects. The fast path
+/// assumes both, sends all requests, and checks the replies afterwards. A fast path miss is `unusual`, or a unique violation. Then nothing
+/// of it is kept, and the general path, `enqueue` or `exchange`, repeats the operation; it handles every case.
 namespace visor::detail {
 
-/// Thrown where something is not as it nearly always is.
+/// Thrown on a fast path miss.
 struct unusual {};
 
-/// Adds jobs whose ids are not there yet.
+/// Adds jobs whose ids do not exist yet.
 template <class Session>
 async<Session, std::size_t> usual_enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
   auto const rows = as_rows(jobs, t.now);
@@ -34,15 +34,15 @@ async<Session, std::size_t> usual_enqueue(transaction<Session>& t, std::span<new
   co_return jobs.size();
 }
 
-/// What results write, if all that is remembered of their leases is true.
+/// The rows that results write, if the cached leases are right.
 struct usual_results {
   std::vector<held_lease> held;
   std::vector<statements::attempt_row> attempts;
   std::vector<ended_job> ended;
 };
 
-/// None where a result has more to follow than the end of its job, or is not known to be one of an open job, or a lease may, for all that
-/// is known, be done or not.
+/// Plans the writes of results. None where a result has more effects than the end of its job, or is not known to belong to an open job.
+/// None also where the cache cannot tell whether a lease has open jobs left.
 inline std::optional<usual_results> plan(lease_book const& book, node_lease const& by, std::span<completion const> done) {
   usual_results all;
   all.attempts.reserve(done.size());
@@ -70,7 +70,7 @@ inline std::optional<usual_results> plan(lease_book const& book, node_lease cons
   return all;
 }
 
-/// Whether the fronts of their queues can all be asked for before one of them is taken.
+/// Whether the heads of all these queues can be requested before any is taken.
 inline bool are_usual(std::span<claim_request const> wanted) {
   for (auto at = wanted.begin(); at != wanted.end(); ++at) {
     if (at->limit == 0 || queue_name(at->queue).is_limited()) return false;
@@ -79,7 +79,7 @@ inline bool are_usual(std::span<claim_request const> wanted) {
   return true;
 }
 
-/// Awaits answers, each of which must be there.
+/// Awaits replies, each of which must hold a row.
 template <class Session, class Asked>
 async<Session> expect_all(std::vector<Asked>& asked) {
   for (auto& each : asked) {
@@ -88,8 +88,8 @@ async<Session> expect_all(std::vector<Asked>& asked) {
   }
 }
 
-/// Results that end jobs, and claims without limits.
-/// \param first_id of as many unused lease ids as there are wishes
+/// Records results that end jobs, and makes claims without limits.
+/// \param first_id of as many unused lease ids as there are requests
 template <class Session>
 async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lease const& by, std::span<completion const> done,
                                                std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {
@@ -124,7 +124,7 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
     if (found) throw unusual();
   }
   if constexpr (Session::in_order) co_await expect_all<Session>(asked_leases);
-  // Somebody else in this process may have had the lease before it was locked.
+  // Another transaction of this process may have used the lease before it was locked.
   for (held_lease const& each : results->held)
     if (!t.leases.take(each.id, each.known_as)) throw unusual();
 

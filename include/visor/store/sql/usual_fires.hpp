@@ -13,17 +13,18 @@
 #include <utility>
 #include <vector>
 
-/// Fires as they nearly always go, all of them together: thousands of schedules may be due at midnight, and nobody else writes while one
-/// transaction acts on them.
+/// The fast path of fires, for all of them together. Thousands of schedules may be due at midnight, and no other transaction writes while
+/// this one acts on them.
 namespace visor::detail {
 
-/// The schedules of orders as they are now, one for each order: mostly those that are due first. None where there is no such schedule.
+/// Reads the current schedules of orders, one for each order; mostly these are the ones that are due first. None where there is no such
+/// schedule.
 template <class Session>
 async<Session, std::vector<std::optional<schedule_record>>> schedules_of(transaction<Session>& t, std::span<fire_order const> orders) {
   std::vector<std::optional<schedule_record>> all(orders.size());
   std::unordered_map<std::string_view, std::size_t> places;
   for (std::size_t i = 0; i < orders.size(); ++i)
-    if (!places.emplace(orders[i].schedule, i).second) throw unusual();  // the second order is for what the first makes of it
+    if (!places.emplace(orders[i].schedule, i).second) throw unusual();  // the second order depends on the effects of the first
   if (orders.size() > 1) {
     statements::due_params const first{t.now, static_cast<std::int64_t>(orders.size())};
     auto rows = co_await t.session.query(statements::due_schedules_now(), first);
@@ -43,7 +44,7 @@ async<Session, std::vector<std::optional<schedule_record>>> schedules_of(transac
   co_return all;
 }
 
-/// What fires write, and the answer to their orders.
+/// The rows that fires write, and the replies to their orders.
 struct usual_fires {
   std::vector<fired> results;
   std::vector<statements::fire_row> fires;
@@ -69,7 +70,7 @@ struct usual_fires {
   }
 };
 
-/// For each order whether its jobs wait for nothing and keep nothing waiting, whatever the overlap policy says.
+/// Whether the jobs of each order neither wait nor make others wait, whatever the overlap policy says.
 template <class Session>
 async<Session, std::vector<bool>> are_free(transaction<Session>& t, std::span<fire_order const> orders,
                                            std::span<std::optional<schedule_record> const> schedules) {
@@ -92,7 +93,7 @@ async<Session, std::vector<bool>> are_free(transaction<Session>& t, std::span<fi
   co_return free;
 }
 
-/// Fires whose instants have no record yet and whose jobs' ids are not there; what overlaps is done with care.
+/// Fires instants that have no record yet, with new job ids; overlapping fires take the general path.
 template <class Session>
 async<Session, std::vector<fired>> usual_fire_all(transaction<Session>& t, node_lease const& by, std::span<fire_order const> orders) {
   usual_fires all;

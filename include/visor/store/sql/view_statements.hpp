@@ -5,14 +5,14 @@
 
 #include <string>
 
-/// Every statement that shows jobs to people. A job's state is not stored: it follows from where its id is, so each question about
-/// one state starts from the table that has those jobs.
+/// Every statement that shows jobs to users. A job's state is not stored: it follows from the table that holds its id. So a query for one
+/// state starts from the table with those jobs.
 ///
-/// Whether there is a row is asked for by `max`, here and where leases are read: for EXISTS PostgreSQL may read the other table whole, to
-/// have it at hand for more rows than there are.
+/// Here, and where leases are read, `max` tests whether a row exists. For EXISTS, PostgreSQL may read the whole other table, to prepare for
+/// more rows than there are.
 namespace visor::statements {
 
-/// A job with its last attempt, and where its id is.
+/// A job with its last attempt, and the tables that hold its id.
 struct job_row : job_record {
   std::optional<int> last_number;
   std::optional<job_state> final_state;
@@ -21,8 +21,8 @@ struct job_row : job_record {
   std::optional<std::string> node;
   std::optional<std::string> error;
   std::optional<std::string> output;
-  std::optional<job_id> waiting;    ///< itself, where it does
-  std::optional<job_id> scheduled;  ///< the same
+  std::optional<job_id> waiting;    ///< its own id, if it waits
+  std::optional<job_id> scheduled;  ///< its own id, if it is scheduled
 };
 BOOST_DESCRIBE_STRUCT(job_row, (job_record), (last_number, final_state, started_at, finished_at, node, error, output, waiting, scheduled))
 
@@ -52,10 +52,10 @@ struct find_job : sql::statement_defaults {
   }
 };
 
-/// Where a job's id is.
+/// The tables that hold a job's id.
 struct place_row {
-  std::optional<job_id> waiting;    ///< itself, where it does
-  std::optional<job_id> scheduled;  ///< the same
+  std::optional<job_id> waiting;    ///< its own id, if it waits
+  std::optional<job_id> scheduled;  ///< its own id, if it is scheduled
   std::optional<job_state> final_state;
 };
 BOOST_DESCRIBE_STRUCT(place_row, (), (waiting, scheduled, final_state))
@@ -81,7 +81,7 @@ struct list_jobs_params {
 BOOST_DESCRIBE_STRUCT(list_jobs_params, (), (before, type, schedule, limit))
 
 /// A list of jobs, newest first.
-/// \tparam Source says where to look: `from`, the `id` to go down by, and `where`
+/// \tparam Source the tables to search: `from`, the `id` to go down by, and `where`
 template <class Source>
 struct list_jobs : sql::statement_defaults {
   static constexpr std::string_view name = Source::name;
@@ -116,8 +116,8 @@ struct from_waiting {
 struct from_dead {
   static constexpr std::string_view name = "list_dead", from = "{dead} d JOIN {job} j ON j.[id] = d.[job]", id = "d.[job]", where = "";
 };
-// The condition of the partial index stands in the query, so that every database sees that it may be used; behind the other one,
-// or SQLite 3.46 would search for both states and sort.
+// The query repeats the condition of the partial index, so that every database sees that the index applies. It stands behind the other
+// condition, or SQLite 3.46 would search for both states and sort.
 struct from_failed {
   static constexpr std::string_view name = "list_failed", from = "{attempt} d JOIN {job} j ON j.[id] = d.[job]", id = "d.[job]",
                                     where = " AND d.[final_state] = 'failed' AND d.[final_state] IN ('failed', 'cancelled')";
@@ -143,7 +143,7 @@ constexpr void select_running(auto& out) {
 
 }  // namespace detail
 
-/// As many rows as jobs run on all nodes together.
+/// All running jobs: as many rows as jobs run on all nodes together.
 struct running_jobs : sql::statement_defaults {
   static constexpr std::string_view name = "running_jobs";
   using row = running_row;

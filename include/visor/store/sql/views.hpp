@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-/// Jobs as people see them.
+/// Jobs as users see them.
 namespace visor::detail {
 
 using running_by_job = std::unordered_map<job_id, statements::running_row>;
@@ -44,7 +44,7 @@ async<Session, std::optional<job_view>> find_job(transaction<Session>& t, job_id
   co_return as_view(std::move(*row), running ? &*running : nullptr);
 }
 
-/// Those that run: few, so they are looked up one by one.
+/// Lists running jobs: there are few, so they are looked up one by one.
 template <class Session>
 async<Session, std::vector<job_view>> list_running(transaction<Session>& t, job_filter const& filter,
                                                    std::vector<statements::running_row> const& running) {
@@ -60,8 +60,8 @@ async<Session, std::vector<job_view>> list_running(transaction<Session>& t, job_
   co_return result;
 }
 
-/// O(limit) for no state, scheduled, waiting, running, failed, cancelled and dead; O(ready jobs) for ready; for completed, and where
-/// type or schedule are given, O(jobs looked at until enough are found).
+/// Lists jobs. O(limit) for no state, scheduled, waiting, running, failed, cancelled and dead; O(ready jobs) for ready. For completed, and
+/// where type or schedule are given, O(jobs scanned until enough are found). In addition O(running jobs of all nodes) in each case.
 template <class Session>
 async<Session, std::vector<job_view>> list_jobs(transaction<Session>& t, job_filter const& filter) {
   auto const running = co_await t.session.query(statements::running_jobs());

@@ -13,7 +13,7 @@
 
 namespace visor_test {
 
-/// What the tests of all servers ask of one: its driver, and how it spells what they need.
+/// Parts of the servers' tests that differ between servers: the driver, and the spelling of statements.
 struct kit {
   using driver = visor::mysql;
   using server = mariadb_server;
@@ -58,19 +58,19 @@ struct kit {
   /// Puts a row where the table `numbers` hides behind it, changes a setting, and takes a lock: for the whole session.
   static constexpr char const* leftovers[] = {"CREATE TEMPORARY TABLE numbers (value bigint)", "INSERT INTO numbers VALUES (4711)",
                                               "SET max_sort_length = 4711", "DO GET_LOCK('left behind', 1)"};
-  /// What is there of that: rows, a setting, a lock; and whether the settings of ours are.
+  /// Reads the state of a session: rows, a setting, a lock; and whether our own settings are in force.
   static constexpr char const* look =
       "SELECT (SELECT COUNT(*) FROM numbers WHERE value = 4711) AS hidden, @@max_sort_length = 4711 AS changed, "
       "IS_USED_LOCK('left behind') IS NOT NULL AS locked, "
       "(@@time_zone = '+00:00') + (@@sql_mode LIKE 'STRICT_ALL_TABLES%') + (@@character_set_client = 'utf8mb4') AS ours";
   static constexpr int all_of_ours = 3;
 
-  /// Makes the session it is run in read-only, which is what the connections of a demoted server are.
+  /// Makes a session read-only, like the connections of a demoted server.
   static constexpr char const* demote = "SET SESSION TRANSACTION READ ONLY";
   static constexpr char const* forget = "DO 1";  // nothing does
   static constexpr char const* alter = "ALTER TABLE words MODIFY word VARCHAR(100)";
 
-  /// What a server may have set that would change what our statements mean.
+  /// Settings of a server that would change the meaning of our statements.
   static void spoil(server& at, std::string const&) {
     at.run(
         "SET GLOBAL completion_type = 2, GLOBAL sql_select_limit = 1, GLOBAL max_join_size = 1, GLOBAL sql_safe_updates = 1, "

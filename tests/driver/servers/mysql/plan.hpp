@@ -15,7 +15,7 @@
 
 namespace visor_test {
 
-/// What MariaDB does with statements.
+/// Reads how MariaDB executes statements.
 class planner {
  public:
   explicit planner(kit::driver::settings of) {
@@ -43,7 +43,7 @@ class planner {
     return row != nullptr && row[0] != nullptr ? row[0] : "";
   }
 
-  /// Executes a statement, and takes back what it changed.
+  /// Executes a statement, and rolls back its changes.
   template <class Statement>
   plan explain(typename Statement::params const& given) const {
     using dialect = visor::mysql_dialect;

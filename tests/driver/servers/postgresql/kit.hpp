@@ -10,7 +10,7 @@
 
 namespace visor_test {
 
-/// What the tests of all servers ask of one: its driver, and how it spells what they need.
+/// Parts of the servers' tests that differ between servers: the driver, and the spelling of statements.
 struct kit {
   using driver = visor::postgresql;
   using server = postgresql_server;
@@ -47,7 +47,7 @@ struct kit {
   /// Puts a row where the table `numbers` hides behind it, changes a setting, and takes a lock: for the whole session.
   static constexpr char const* leftovers[] = {"CREATE TEMPORARY TABLE numbers (value bigint)", "INSERT INTO numbers VALUES (4711)",
                                               "SET lock_timeout = 4711", "SELECT pg_advisory_lock(4711)"};
-  /// What is there of that: rows, a setting, a lock; and whether the settings of ours are.
+  /// Reads the state of a session: rows, a setting, a lock; and whether our own settings are in force.
   static constexpr char const* look =
       "SELECT (SELECT count(*) FROM numbers WHERE value = 4711) AS hidden, "
       "(SELECT count(*) FROM pg_settings WHERE name = 'lock_timeout' AND setting = '4711') AS changed, "
@@ -55,13 +55,13 @@ struct kit {
       "(SELECT count(*) FROM pg_settings WHERE (name, setting) IN (('TimeZone', 'UTC'), ('statement_timeout', '5000'))) AS ours";
   static constexpr int all_of_ours = 2;
 
-  /// Makes the session it is run in read-only, which is what the connections of a demoted server are.
+  /// Makes a session read-only, like the connections of a demoted server.
   static constexpr char const* demote = "SET default_transaction_read_only = on";
-  /// Makes the server forget what a session has prepared.
+  /// Makes the server drop the prepared statements of a session.
   static constexpr char const* forget = "DEALLOCATE ALL";
   static constexpr char const* alter = "ALTER TABLE words ALTER COLUMN word TYPE varchar(100)";
 
-  /// What a server, a database or a user may have set that would change what our statements mean.
+  /// Settings of a server, a database or a user that would change the meaning of our statements.
   static void spoil(server& at, std::string const& user) {
     for (std::string const each :
          {"synchronous_commit = off", "lock_timeout = 1", "statement_timeout = 250", "idle_session_timeout = 200", "DateStyle = 'German'",

@@ -16,7 +16,7 @@
 
 namespace visor_test {
 
-/// What PostgreSQL does with statements.
+/// Reads how PostgreSQL executes statements.
 class planner {
  public:
   explicit planner(kit::driver::settings const& of) {
@@ -51,8 +51,8 @@ class planner {
     return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : "";
   }
 
-  /// Executes a statement, and takes back what it changed. Planned as for a connection that has executed it often: from the sixth time on
-  /// the server may use a plan that is for all values.
+  /// Executes a statement, and rolls back its changes. Planned as for a connection that has executed it often: from the sixth
+  /// time on the server may use a generic plan.
   template <class Statement>
   plan explain(typename Statement::params const& given) const {
     using dialect = visor::postgresql_dialect;
