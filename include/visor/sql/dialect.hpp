@@ -73,12 +73,13 @@ struct one_writer {
 ///   that table, a 64-bit integer.
 /// - `numbers`: a `number_source`; the rest is of those that are no counter. `generated`: what stands behind a column that the database
 ///   numbers. `next_numbers`: a query for `:count` numbers of the table `{job_number}`, or, where it has rows, for the next
-///   one, as (number); `before_number`: the statement that goes before that. `raise_numbers`, `raise_numbers_end`: around a number, a
-///   text after which greater ones come.
+///   one, as (number, highest id of a job); `before_number`: the statement that goes before that. `raise_numbers`, `raise_numbers_end`:
+///   around a number, a text after which greater ones come.
 /// - `clock`, `clock_after`: the database's time when a row is written, and `:ttl` later; or, of a database without a clock, `:now`.
 /// - `catalog`: a query without parameters for what is there, as (table_name, kind, part): kind `column` with each column of each
 ///   table whose name starts with `visor_`, kind `index` with each index whose name does, kind
-///   `longer column` with each column that has `long_key_text`, where that differs from `key_text`.
+///   `longer column` with each column that has `long_key_text`, where that differs from `key_text`, and, where it can tell, kind
+///   `numbered column` with each column that the database numbers.
 /// - `catalog_hides`: the catalog does not show what its reader has no right to.
 /// - `longest_identifier`: in bytes.
 template <class D>
