@@ -129,6 +129,21 @@ TEST_CASE("a claim that cannot remove all that it read takes nothing", "[driver]
   CHECK(run(s.io, s.kept.exchange(s.lease, {}, {}, all)).claims.at(0).jobs.size() == 3);
 }
 
+TEST_CASE("ids that are set back are in the way of no new job", "[driver][sqlite][ids]") {
+  temporary_folder const folder;
+  claimed_jobs s(folder);
+  other_connection other(folder.file());
+  for (std::string const text :
+       {"UPDATE visor_sequence SET next = 1 WHERE name = 'job'", "DELETE FROM visor_sequence WHERE name = 'job'"}) {
+    visor::new_job job;
+    job.type = "x";
+    job.id = run(s.io, s.kept.reserve_ids(1)).take();
+    CHECK(run(s.io, s.kept.enqueue({&job, 1})) == 1);
+    other.run(text);
+    CHECK(run(s.io, s.kept.reserve_ids(1)).take() > job.id);
+  }
+}
+
 TEST_CASE("a lease keeps its open jobs when a commit fails", "[driver][sqlite][leases]") {
   temporary_folder const folder;
   claimed_jobs s(folder);

@@ -186,7 +186,14 @@ class fire_loop {
     if (orders.empty()) co_return result;
     co_await take_ids(orders, ids);
     auto const held = node_.lease;  // the member may change while the store reads it
-    auto const results = co_await node_.kept.fire(held, orders);
+    std::vector<fired> results;
+    try {
+      results = co_await node_.kept.fire(held, orders);
+    } catch (error const& failure) {
+      // Other jobs may have the rest, too.
+      if (failure.kind() == condition::conflict) spare_ids_.clear();
+      throw;
+    }
     report(results);
     report_missed(orders, results);
     report_refused(results, due);

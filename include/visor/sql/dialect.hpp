@@ -82,12 +82,13 @@ struct one_writer {
 /// - `numbers`: a `number_source`. The following constants serve sources other than `counter`.
 /// - `generated`: the text behind a column that the database numbers.
 /// - `next_numbers`, `before_number`: a query for `:count` numbers of the table `{job_number}`, or, where that has rows, for the next one,
-///   as (number); and the statement that runs before the query.
+///   as (number, highest id of a job); and the statement that runs before the query.
 /// - `raise_numbers`, `raise_numbers_end`: the text around a number, after which the source returns only greater ones.
 /// - `clock`, `clock_after`: the database's time when a row is written, and `:ttl` later; `:now` for a database without a clock.
 /// - `catalog`: a query without parameters for the existing objects, as (table_name, kind, part). Kind `column` lists each column of each
 ///   table whose name starts with `visor_`, and kind `index` each index whose name starts so. Kind `longer column` lists each column with
-///   `long_key_text`, where that differs from `key_text`.
+///   `long_key_text`, where that differs from `key_text`. Where the catalog can tell, kind `numbered column` lists each column that the
+///   database numbers.
 /// - `catalog_hides`: the catalog does not show objects that its reader has no right to.
 /// - `longest_identifier`: in bytes.
 template <class D>

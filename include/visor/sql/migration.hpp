@@ -32,6 +32,9 @@ inline std::string column_part(std::string_view name) { return "column " + std::
 /// The same of a column that was widened.
 inline std::string widened_part(std::string_view name) { return "longer column " + std::string(name); }
 
+/// The same of a column that the database numbers.
+inline std::string numbered_part(std::string_view name) { return "numbered column " + std::string(name); }
+
 /// The same of an index.
 inline std::string index_part(std::string_view name) { return "index " + std::string(table_prefix) + std::string(name); }
 

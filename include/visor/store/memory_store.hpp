@@ -223,13 +223,24 @@ class memory_store {
         throw error(condition::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
     operation const here{*this};
     bool const current = nodes_.is_current(lease, here.now);
+    auto const as_read = [&](fire_order const& order) -> schedule_record const* {
+      auto const* stored = schedules_.find(order.schedule);
+      bool const accepted = current && stored != nullptr && stored->state == schedule_state::active && stored->version == order.version &&
+                            stored->next_at == order.expected_next;
+      return accepted ? stored : nullptr;
+    };
+    // Before anything is changed.
+    for (auto const& order : orders) {
+      if (as_read(order) == nullptr) continue;
+      for (job_id const id : order.ids)
+        if (jobs_.state_of(id)) throw id_is_taken(id);
+    }
     std::vector<fired> results;
     for (auto const& order : orders) {
       fired result;
       result.schedule = order.schedule;
-      auto const* stored = schedules_.find(order.schedule);
-      result.accepted = current && stored != nullptr && stored->state == schedule_state::active && stored->version == order.version &&
-                        stored->next_at == order.expected_next;
+      auto const* stored = as_read(order);
+      result.accepted = stored != nullptr;
       if (result.accepted) result.fires = fire(lease.node, order, *stored, here.now);
       results.push_back(std::move(result));
     }

@@ -1,6 +1,7 @@
 #ifndef VISOR_STORE_SCHEDULE_RULES_HPP
 #define VISOR_STORE_SCHEDULE_RULES_HPP
 
+#include "visor/base/error.hpp"
 #include "visor/store/records.hpp"
 
 #include <cstddef>
@@ -167,6 +168,11 @@ inline bool follow_job(schedule_record& schedule, job_state how, std::optional<s
   if (schedule.state == schedule_state::active && schedule.max_failures > 0 && schedule.failure_count >= schedule.max_failures)
     schedule.state = schedule_state::failed;
   return true;
+}
+
+/// The failure of a fire whose job would take the id of another job: ids were given out twice.
+inline error id_is_taken(job_id id) {
+  return error(condition::conflict, "there is a job with the id " + std::to_string(id) + " already, which a fire was to use");
 }
 
 /// The action of a fire, given the last job of its schedule.

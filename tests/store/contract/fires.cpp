@@ -239,6 +239,29 @@ TEST_CASE("an order without one id for each instant is refused as a whole", "[co
   CHECK(s->find_schedule("one")->run_count == 0);
 }
 
+TEST_CASE("a fire whose job would have the id of another one changes nothing", "[contract]") {
+  scene s;
+  auto const lease = s.join("a");
+  for (std::string const id : {"one", "two", "three"}) {
+    auto schedule = s.schedule(id);
+    if (id == "three") schedule.overlap = visor::overlap::skip;
+    s->add_schedule(schedule);
+  }
+  s.add(2);
+  for (std::string const id : {"two", "three"}) {
+    std::vector const orders{s.order("one", 1), s.order(id, 2)};
+    CHECK(refusal([&] { s->fire(lease, orders); }) == "conflict");
+    CHECK(s.state(1) == "none");
+    for (std::string const each : {"one", id.c_str()}) {
+      CHECK(s->find_schedule(each)->run_count == 0);
+      CHECK(s->fires(each, 10).empty());
+    }
+  }
+  std::vector const orders{s.order("one", 1), s.order("two", 3), s.order("three", 4)};
+  for (auto const& result : s->fire(lease, orders)) CHECK(result.accepted);
+  CHECK(s.claim(lease, 10).jobs.size() == 4);
+}
+
 TEST_CASE("orders of several schedules are decided one by one", "[contract]") {
   scene s;
   auto const lease = s.join("a");

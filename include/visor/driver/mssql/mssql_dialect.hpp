@@ -36,7 +36,8 @@ struct mssql_dialect : sql::one_writer {
   static constexpr std::string_view generated = " IDENTITY";
   static constexpr std::string_view before_number = "INSERT INTO {job_number} DEFAULT VALUES";
   // Babelfish has no OUTPUT with DEFAULT VALUES. SCOPE_IDENTITY would be limited to one message.
-  static constexpr std::string_view next_numbers = "SELECT CAST(@@IDENTITY AS bigint) AS [number]";
+  static constexpr std::string_view next_numbers =
+      "SELECT CAST(@@IDENTITY AS bigint) AS [number], (SELECT MAX([id]) FROM {job}) AS [highest]";
   static constexpr std::string_view raise_numbers = "SET IDENTITY_INSERT {job_number} ON; INSERT INTO {job_number} ([number]) VALUES (";
   static constexpr std::string_view raise_numbers_end = "); SET IDENTITY_INSERT {job_number} OFF";
   static constexpr std::string_view clock = "CAST(SYSUTCDATETIME() AS datetime2(6))";

@@ -57,7 +57,8 @@ struct mysql_dialect {
   static constexpr sql::number_source numbers = sql::number_source::rows;
   static constexpr std::string_view generated = " AUTO_INCREMENT";
   static constexpr std::string_view before_number = "INSERT INTO {job_number} () VALUES ()";
-  static constexpr std::string_view next_numbers = "SELECT CAST(LAST_INSERT_ID() AS SIGNED) AS [number]";
+  static constexpr std::string_view next_numbers =
+      "SELECT CAST(LAST_INSERT_ID() AS SIGNED) AS [number], (SELECT MAX([id]) FROM {job}) AS [highest]";
   static constexpr std::string_view raise_numbers = "INSERT INTO {job_number} ([number]) VALUES (";
   static constexpr std::string_view raise_numbers_end = ")";
   // Not UTC_TIMESTAMP, which is the time when the statement began, before it waited for a lock. Sessions have the time zone UTC.
@@ -68,6 +69,8 @@ struct mysql_dialect {
       "WHERE c.table_schema = DATABASE() AND c.table_name LIKE 'visor!_%' ESCAPE '!' UNION "
       "SELECT c.table_name, 'longer column', c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND "
       "c.table_name LIKE 'visor!_%' ESCAPE '!' AND c.data_type = 'varchar' AND c.character_maximum_length > 255 UNION "
+      "SELECT c.table_name, 'numbered column', c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND "
+      "c.table_name LIKE 'visor!_%' ESCAPE '!' AND c.extra LIKE '%auto_increment%' UNION "
       "SELECT s.table_name, 'index', s.index_name FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND "
       "s.table_name LIKE 'visor!_%' ESCAPE '!' AND s.index_name <> 'PRIMARY' ORDER BY 1, 2, 3";
   static constexpr bool catalog_hides = true;

@@ -20,11 +20,18 @@ struct numbers_params {
 };
 BOOST_DESCRIBE_STRUCT(numbers_params, (), (count))
 
+/// A number that was given out, and the greatest id that a job has then.
+struct numbered {
+  std::int64_t number = 0;
+  std::optional<std::int64_t> highest;
+};
+BOOST_DESCRIBE_STRUCT(numbered, (), (number, highest))
+
 struct next_numbers : sql::statement_defaults {
   static constexpr std::string_view name = "next_numbers";
   using params = numbers_params;
-  using row = job_number_record;
-  using used = sql::tables<job_number_record>;
+  using row = numbered;
+  using used = sql::tables<job_number_record, job_record>;
   static constexpr void write(auto& out) { out("{next_numbers}"); }
 };
 
@@ -79,30 +86,55 @@ inline constexpr std::string_view job_counter = "job";
 template <class Dialect>
 inline constexpr std::int64_t ids_of_a_number = Dialect::numbers == sql::number_source::rows ? 50 : 1;
 
+/// The most ids that one reservation may take.
+inline constexpr std::int64_t most_reserved = 1'000'000;
+
+/// Ids for new jobs, and the greatest id that a job had when they were taken, or soon after.
+struct taken_ids {
+  reserved_ids ids;
+  job_id highest = 0;
+
+  /// False when the source of ids may be behind the jobs.
+  bool are_new() const { return ids.first() > highest; }
+};
+
+/// Returns the greatest id of a job; 0 if there is no job.
+template <class Session>
+async<Session, job_id> highest_job_id(transaction<Session>& t) {
+  auto const found = co_await t.session.find(statements::highest_job());
+  co_return found && found->highest ? *found->highest : 0;
+}
+
 /// Takes ids in statements that commit one by one, or in a transaction. It takes no lock that others wait for, except where the source is a
 /// counter.
 template <class Session>
-async<Session, reserved_ids> take_job_ids(transaction<Session>& t, std::int64_t count) {
+async<Session, taken_ids> take_job_ids(transaction<Session>& t, std::int64_t count) {
   using dialect = typename Session::dialect;
   constexpr std::int64_t size = ids_of_a_number<dialect>;
-  reserved_ids taken;
+  taken_ids taken;
   if constexpr (dialect::numbers == sql::number_source::counter) {
+    taken.highest = co_await highest_job_id(t);
     auto const first = co_await reserve(t, job_counter, count);
-    taken.add(first, count);
+    taken.ids.add(first, count);
   } else if constexpr (dialect::numbers == sql::number_source::query) {
     statements::numbers_params const wanted{count};
     auto const numbers = co_await t.session.query(statements::next_numbers(), wanted);
-    for (auto const& each : numbers) taken.add(each.number, 1);
+    for (auto const& each : numbers) {
+      taken.ids.add(each.number, 1);
+      taken.highest = each.highest.value_or(0);
+    }
   } else {
     statements::numbers_params const one{1};
-    while (taken.size() < static_cast<std::size_t>(count)) {
+    while (taken.ids.size() < static_cast<std::size_t>(count)) {
       co_await t.session.execute(statements::before_number());
       auto const made = co_await t.session.find(statements::next_numbers(), one);
-      co_await t.session.execute(statements::remove_number(), *made);
-      taken.add((made->number - 1) * size + 1, size);
+      job_number_record const used{made->number};
+      co_await t.session.execute(statements::remove_number(), used);
+      taken.ids.add((made->number - 1) * size + 1, size);
+      if (taken.highest == 0) taken.highest = made->highest.value_or(0);
     }
   }
-  taken.keep(static_cast<std::size_t>(count));
+  taken.ids.keep(static_cast<std::size_t>(count));
   co_return taken;
 }
 
@@ -111,7 +143,7 @@ template <class Session>
 async<Session> raise_job_ids(transaction<Session>& t, job_id id) {
   using dialect = typename Session::dialect;
   auto next = co_await take_job_ids(t, 1);
-  job_id const have = next.take();
+  job_id const have = next.ids.take();
   if (have > id) co_return;
   if constexpr (dialect::numbers == sql::number_source::counter) {
     co_await reserve(t, job_counter, id - have);
@@ -128,13 +160,6 @@ async<Session> raise_job_ids(transaction<Session>& t, job_id id) {
   }
 }
 
-/// Returns the greatest id of a job; 0 if there is no job.
-template <class Session>
-async<Session, job_id> highest_job_id(transaction<Session>& t) {
-  auto const found = co_await t.session.find(statements::highest_job());
-  co_return found && found->highest ? *found->highest : 0;
-}
-
 /// Migrates the counter of an older schema version to the source of this version. The counter is not changed any more.
 template <class Session>
 async<Session> begin_job_numbers(transaction<Session>& t) {
@@ -146,7 +171,8 @@ async<Session> begin_job_numbers(transaction<Session>& t) {
   co_return;
 }
 
-/// Reverses that migration, before the table is dropped.
+/// Reverses that migration, before the table is dropped. Other processes may still take ids meanwhile, and use the ids that they have
+/// reserved: the counter goes on behind all of them.
 template <class Session>
 async<Session> end_job_numbers(transaction<Session>& t) {
   if constexpr (Session::dialect::numbers != sql::number_source::counter) {
@@ -155,7 +181,7 @@ async<Session> end_job_numbers(transaction<Session>& t) {
     auto next = co_await take_job_ids(t, 1);
     co_await t.session.post(statements::insert_new_sequence(), first);
     auto const counted = co_await t.session.find(statements::read_sequence(), which);
-    statements::sequence_params const more{job_counter, std::max<std::int64_t>(0, next.take() - counted->next)};
+    statements::sequence_params const more{job_counter, std::max<std::int64_t>(0, next.ids.take() + most_reserved - counted->next)};
     co_await t.session.execute(statements::advance_sequence(), more);
   }
   co_return;

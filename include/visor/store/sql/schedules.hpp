@@ -131,7 +131,7 @@ async<Session, bool> start(transaction<Session>& t, schedule_record const& sched
   }
   statements::new_job_row const job = as_job(schedule, planned, id, t.now);
   std::size_t const added = co_await t.session.execute(statements::insert_new_job(), job);
-  if (added == 0) co_return false;
+  if (added == 0) throw id_is_taken(id);
   if (schedule.max_lost) {
     statements::tolerated_losses const limit{id, *schedule.max_lost};
     co_await t.session.post(statements::set_max_lost(), limit);

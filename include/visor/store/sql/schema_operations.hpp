@@ -111,6 +111,9 @@ parts_by_table wanted_parts() {
         for (sql::index const& one : sql::table<Record>::indexes) parts.insert(sql::index_part(one.name));
         if (Dialect::long_key_text != Dialect::key_text)
           for (sql::widened_column const& one : sql::table<Record>::widened) parts.insert(sql::widened_part(one.column));
+        if (Dialect::catalog.find("numbered column") != std::string_view::npos)
+          for (std::string_view const name : sql::member_names<Record>)
+            if (sql::detail::pattern_has(sql::table<Record>::generated, name)) parts.insert(sql::numbered_part(name));
       });
   return result;
 }

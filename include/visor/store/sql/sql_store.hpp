@@ -26,6 +26,7 @@
 #include <chrono>
 #include <concepts>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <source_location>
@@ -163,28 +164,13 @@ class sql_store {
   /// O(1), except on PostgreSQL: O(count) of little cost there. With numbers from rows (MySQL and SQL Server), some statements for each 50
   /// ids.
   task<reserved_ids> reserve_ids(std::size_t count) {
-    if (count < 1 || count > 1'000'000)
+    if (count < 1 || count > static_cast<std::size_t>(detail::most_reserved))
       throw error(condition::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
     check_open();
     auto const take = [count](transaction& t) { return detail::take_job_ids(t, static_cast<std::int64_t>(count)); };
-    if constexpr (dialect::numbers == sql::number_source::counter) {
-      co_return co_await write_beside(take);
-    } else {
-      // A database whose rows were copied into it, without the source of its numbers, would give ids out again. A job with such an id is
-      // taken for an existing one. So the highest id is checked once before ids are reserved.
-      job_id highest = 0;
-      if (!are_numbers_right_) highest = co_await ask([](transaction& t) { return detail::highest_job_id(t); });
-      auto taken = co_await take_ids(take);
-      if (taken.first() <= highest) {
-        auto const raise = [highest](transaction& t) { return detail::raise_job_ids(t, highest); };
-        co_await write(raise);
-        if (log_)
-          log_(log_level::warning, "there were jobs with ids that had not been given out: those of new jobs are greater from now on");
-        taken = co_await take_ids(take);
-      }
-      are_numbers_right_ = true;
-      co_return taken;
-    }
+    auto taken = co_await take_ids(take);
+    if (!taken.are_new()) taken = co_await take_ids_behind_all(take);
+    co_return std::move(taken.ids);
   }
 
   /// O(log n) a job.
@@ -528,8 +514,7 @@ class sql_store {
 
     static async<std::int64_t> begin_generation(transaction& t) {
       auto last_id = co_await detail::take_job_ids(t, 1);
-      job_id const highest = co_await detail::highest_job_id(t);
-      job_id const next_id = std::max(last_id.take(), highest) + 1;
+      job_id const next_id = std::max(last_id.ids.take(), last_id.highest) + 1;
       co_await detail::raise_job_ids(t, detail::goes_on_at(detail::ids_of_a_second, t.now, next_id) - 1);
       auto const next_lease = co_await detail::reserve(t, "lease", 1);
       co_await detail::reserve(t, "lease", detail::goes_on_at(detail::ids_of_a_second, t.now, next_lease) - next_lease - 1);
@@ -780,11 +765,33 @@ class sql_store {
   /// Takes ids outside of a transaction where sessions defer. Such a session sends its transaction as one message, and these statements
   /// need replies to their writes. So each statement commits by itself.
   template <class Take>
-  task<reserved_ids> take_ids(Take take, std::source_location where = std::source_location::current()) {
+  task<detail::taken_ids> take_ids(Take take, std::source_location where = std::source_location::current()) {
     if constexpr (requires(session& on) { on.defers(); })
       return ask(std::move(take), where);
     else
       return write_beside(std::move(take), &no_check, where);
+  }
+
+  /// Rows that were copied into a database, or a replica that took over, come without what numbers them: ids would be given out once more,
+  /// and a job that has such an id is taken for one that is there.
+  template <class Take>
+  task<detail::taken_ids> take_ids_behind_all(Take take) {
+    // Between taking ids and looking, others may have taken the next ones and used them.
+    job_id const highest = co_await ask([](transaction& t) { return detail::highest_job_id(t); });
+    auto taken = co_await take_ids(take);
+    taken.highest = highest;
+    if (taken.are_new()) co_return taken;
+    // Behind what others reserved before the source was set back, too.
+    job_id const last = highest > std::numeric_limits<job_id>::max() - detail::most_reserved ? highest : highest + detail::most_reserved;
+    auto const raise = [last](transaction& t) { return detail::raise_job_ids(t, last); };
+    co_await write(raise);
+    taken = co_await take_ids(take);
+    taken.highest = highest;
+    if (!taken.are_new())
+      throw error(condition::schema_mismatch,
+                  "there are no ids for new jobs: visor_job_number no longer numbers its rows: `visor db validate` tells what it lacks");
+    if (log_) log_(log_level::warning, "there were jobs with ids that had not been given out: those of new jobs are greater from now on");
+    co_return taken;
   }
 
   task<> probe_row_locks(statements::of_node which) {
@@ -837,7 +844,6 @@ class sql_store {
   log_sink log_;
   std::atomic<bool> is_open_{false};
   std::atomic<bool> are_rows_locked_{false};
-  std::atomic<bool> are_numbers_right_{false};
   change_signal changes_;
   detail::lease_book leases_;
   detail::front_marks fronts_;

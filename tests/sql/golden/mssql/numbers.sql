@@ -1,5 +1,5 @@
 -- next_numbers
-SELECT CAST(@@IDENTITY AS bigint) AS [number];
+SELECT CAST(@@IDENTITY AS bigint) AS [number], (SELECT MAX([id]) FROM [visor_job]) AS [highest];
 
 -- before_number
 INSERT INTO [visor_job_number] DEFAULT VALUES;

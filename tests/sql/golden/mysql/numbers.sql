@@ -1,5 +1,5 @@
 -- next_numbers
-SELECT CAST(LAST_INSERT_ID() AS SIGNED) AS `number`;
+SELECT CAST(LAST_INSERT_ID() AS SIGNED) AS `number`, (SELECT MAX(`id`) FROM `visor_job`) AS `highest`;
 
 -- before_number
 INSERT INTO `visor_job_number` () VALUES ();

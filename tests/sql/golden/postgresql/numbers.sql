@@ -1,5 +1,5 @@
 -- next_numbers
-SELECT nextval('visor_job_number_number_seq') AS "number" FROM generate_series(1, $1);
+SELECT nextval('visor_job_number_number_seq') AS "number", (SELECT MAX("id") FROM "visor_job") AS "highest" FROM generate_series(1, $1);
 
 -- before_number
 ;
