@@ -25,6 +25,24 @@ std::map<std::string, std::string> fields(std::string_view text) {
 
 }  // namespace
 
+TEST_CASE("a string ends, escapes and is refused at every distance from its beginning") {
+  for (std::size_t length = 0; length < 40; ++length) {
+    for (char const* const plain : {"x", "\xC3\xA9", "\x7F", " "}) {
+      std::string inside;
+      for (std::size_t i = 0; i < length; ++i) inside += plain;
+      INFO(inside);
+      CHECK_FALSE(find_json_fault("\"" + inside + "\""));
+      CHECK_FALSE(find_json_fault("[\"" + inside + "\\\"" + inside + "\",1]"));
+      CHECK(find_json_fault("\"" + inside));
+      for (char const control : {'\0', '\n', '\x1F'}) {
+        auto const fault = find_json_fault("\"" + inside + control + "0123456789\"");
+        REQUIRE(fault);
+        CHECK(fault->offset == inside.size() + 1);
+      }
+    }
+  }
+}
+
 TEST_CASE("JSON is taken, and nothing else is") {
   for (char const* good : {"0", "-0.5e+3", "\"\"", "null", "true", " [ ] ", "{}", "[[],{}]", "{\"a\":[1,{\"b\":null}],\"c\":\"d\"}",
                            "\"\\u00e9\\ud83d\\ude00\\n\\/\"", "\n\t{\r\"a\" : 1 , \"b\":2}\n", "\"\xc3\xa9\""})

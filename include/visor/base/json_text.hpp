@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <string>
@@ -148,7 +149,7 @@ class json_scanner {
         case '[':
           if (depth_ == json_limits::depth)
             return fault("is nested more than " + std::to_string(json_limits::depth) + " levels deep", true);
-          frames_[depth_++] = {peek() == '{', 0, {}};
+          frames_[depth_++] = {peek() == '{', 0, nullptr, 0};
           ++at_;
           skip_space();
           if (peek() == (frame().is_object ? '}' : ']')) {
@@ -189,7 +190,7 @@ class json_scanner {
           --depth_;
           closed = false;
         }
-        if (depth_ == 1 && frame().is_object) field(frame().key, text_.substr(top_, at_ - top_));
+        if (depth_ == 1 && frame().is_object) field(frame().key(), text_.substr(top_, at_ - top_));
         skip_space();
         if (depth_ == 0) {
           if (at_ == text_.size()) return std::nullopt;
@@ -212,10 +213,13 @@ class json_scanner {
   }
 
  private:
+  /// An open array or object. It has no initial values: to write those of all levels costs more than to scan a short text.
   struct group {
-    bool is_object = false;
-    std::size_t index = 0;
-    std::string_view key;
+    bool is_object;
+    std::size_t index;
+    char const* key_begin;
+    std::size_t key_size;
+    std::string_view key() const noexcept { return {key_begin, key_size}; }
   };
 
   group& frame() noexcept { return frames_[depth_ - 1]; }
@@ -228,7 +232,8 @@ class json_scanner {
   std::optional<json_fault> key() {
     std::size_t const begin = at_ + 1;
     if (peek() != '"' || !skip_string()) return broken();
-    frame().key = text_.substr(begin, at_ - begin - 1);
+    frame().key_begin = text_.data() + begin;
+    frame().key_size = at_ - begin - 1;
     skip_space();
     if (peek() != ':') return broken();
     ++at_;
@@ -260,10 +265,25 @@ class json_scanner {
     return static_cast<int>(unit);
   }
 
+  /// Skips characters of a string that mean themselves, eight at a time: most are, and a payload is mostly strings.
+  void skip_plain() noexcept {
+    constexpr std::uint64_t each = 0x0101010101010101;
+    constexpr std::uint64_t high = 0x8080808080808080;
+    auto const has_zero = [](std::uint64_t bytes) { return (bytes - each) & ~bytes & high; };
+    for (; text_.size() - at_ >= 8; at_ += 8) {
+      std::uint64_t eight = 0;
+      std::memcpy(&eight, text_.data() + at_, 8);
+      std::uint64_t const controls = (eight - each * 0x20) & ~eight & high;
+      if ((controls | has_zero(eight ^ each * '"') | has_zero(eight ^ each * '\\')) != 0) break;
+    }
+  }
+
   /// Skips a string from its opening quotation mark to behind the closing one. False when it is malformed; `at_` is then at the fault.
   bool skip_string() noexcept {
     ++at_;
     while (at_ < text_.size()) {
+      skip_plain();
+      if (at_ == text_.size()) return false;
       auto const c = static_cast<unsigned char>(text_[at_]);
       if (c < 0x20) return false;
       ++at_;
@@ -304,11 +324,12 @@ class json_scanner {
         result += "[" + std::to_string(frames_[i].index) + "]";
         continue;
       }
-      std::size_t size = std::min(frames_[i].key.size(), longest);
-      while (size > 0 && size < frames_[i].key.size() && (static_cast<unsigned char>(frames_[i].key[size]) & 0xC0) == 0x80) --size;
+      std::string_view const key = frames_[i].key();
+      std::size_t size = std::min(key.size(), longest);
+      while (size > 0 && size < key.size() && (static_cast<unsigned char>(key[size]) & 0xC0) == 0x80) --size;
       if (!result.empty()) result += '.';
-      result += frames_[i].key.substr(0, size);
-      if (size < frames_[i].key.size()) result += "...";
+      result += key.substr(0, size);
+      if (size < key.size()) result += "...";
     }
     return result;
   }
@@ -317,7 +338,7 @@ class json_scanner {
   std::size_t at_ = 0;
   std::size_t top_ = 0;  ///< where the value of a field at the top begins
   std::size_t depth_ = 0;
-  std::array<group, json_limits::depth> frames_;
+  std::array<group, json_limits::depth> frames_;  ///< those below `depth_` are set
 };
 
 inline constexpr auto no_json_field = [](std::string_view, std::string_view) {};
