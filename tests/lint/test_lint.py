@@ -196,6 +196,22 @@ class English(unittest.TestCase):
         self.assertEqual(self.found("a.md", " ".join(["`a b c d e`"] * lint.LONGEST_SENTENCE)), [])
 
 
+class Links(unittest.TestCase):
+    def test_links_and_paths(self):
+        with tempfile.TemporaryDirectory() as root:
+            os.mkdir(os.path.join(root, "docs"))
+            with open(os.path.join(root, "docs", "b.md"), "w", encoding="utf-8") as file:
+                file.write('# Who `writes` what, and why\n\n<a id="old"></a>\n')
+            def found(line, path="docs/a.md"):
+                return [reason for _, reason in lint.check_links(path, line, root)]
+            for fine in ("[b](b.md)", "[b](b.md#who-writes-what-and-why)", "[b](b.md#old)", "[x](https://x.org/y.md#z)", "`docs/b.md`", "`b.hpp`"):
+                self.assertEqual(found(fine), [], fine)
+            self.assertEqual(found("[b](docs/b.md)", "README.md"), [])
+            for wrong in ("[c](c.md)", "[b](docs/b.md)", "[b](b.md#who)", "`docs/c.md`", "`tests/x.cpp`"):
+                self.assertEqual(len(found(wrong)), 1, wrong)
+            self.assertEqual(found("[c](c.md)", "a.cpp"), [])
+
+
 class Layers(unittest.TestCase):
     """Runs the program on real files, in a folder that has a table of its own."""
 
