@@ -253,6 +253,16 @@ class Ending(Running):
         self.assertEqual((job["state"], job["uncounted"]), ("ready", 1))
         self.assertEqual([each["outcome"] for each in job["attempt_list"]], ["released"])
 
+    def test_a_node_that_cannot_leave_ends_with_1(self):
+        process = self.starts()
+        database = sqlite3.connect(self.folder / ".visor/schedules.db", timeout=10)
+        database.execute("CREATE TRIGGER full BEFORE UPDATE ON visor_node BEGIN SELECT RAISE(FAIL, 'no room'); END")
+        database.close()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60 * SLOWNESS)
+        self.assertEqual(process.returncode, 1, said)
+        self.assertRegex(said, r"warning +leaving: .*no room")
+
     def test_the_end_of_the_time_lets_running_jobs_finish(self):
         self.accepts("job", "enqueue", "nap")
         result = self.run_program("run", "--for", "500ms")

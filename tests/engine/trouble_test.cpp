@@ -65,6 +65,45 @@ TEST_CASE("a drain ends although what it has to report is refused by the store t
   }
 }
 
+TEST_CASE("a node whose results are not taken says nothing of jobs that are left behind, since none runs") {
+  world w;
+  auto& node = w.add();
+  node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
+  w.start(node);
+  w.enqueue("work");
+  w.pass(1s);
+  w.store.before_exchange = [](store_type::exchange_size) -> visor::task<> {
+    throw visor::error(visor::condition::connection_lost, "the store is away");
+    co_return;
+  };
+  node.engine->stop();
+  node.engine->stop();
+  w.pass(1min);
+  CHECK(node.ended);
+  CHECK_FALSE(node.logged("are left behind"));
+}
+
+TEST_CASE("a node that cannot leave ends with the reason, unless it ends with another one") {
+  world w;
+  auto& node = w.add();
+  w.start(node);
+  w.store.before_leave = [] { throw visor::error(visor::condition::disk_full, "no room"); };
+  SECTION("it was told to stop") {
+    node.engine->stop();
+    w.pass(1min);
+    CHECK(node.ended);
+    CHECK(node.failure == "no room");
+  }
+  SECTION("the tables are those of a newer program") {
+    w.store.newer_schema = 99;
+    w.pass(1min);
+    CHECK(node.ended);
+    CHECK_THAT(node.failure, Contains("a newer program has migrated the tables"));
+  }
+  CHECK(node.logged("leaving: no room"));
+  CHECK(w.run_now(w.store.nodes()).at(0).state != visor::node_state::offline);
+}
+
 TEST_CASE("a node that leaves after its lease was lost gives back nothing that ran as if it had not") {
   world w;
   auto& node = w.add(world::beside_others());

@@ -46,6 +46,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   std::function<void()> before_renew;
   visor::duration renew_takes{};  ///< until its answer is there
   std::function<void()> after_join;
+  std::function<void()> before_leave;
   /// Which results are refused, as `unwritten` says: these are not written.
   std::function<void(std::span<visor::completion const>, visor::exchange_result&)> change_result;
   /// Replaces the exchange.
@@ -110,6 +111,11 @@ class store_type : public visor::memory_store<visor::manual_clock> {
       co_await std::move(wait);
     }
     co_return renewed;
+  }
+
+  visor::task<> leave(visor::node_lease const& lease, visor::departure how) {
+    if (before_leave) before_leave();
+    return memory::leave(lease, how);
   }
 
   visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::completion const> done,

@@ -3,10 +3,13 @@
 #include "handler/runner.hpp"
 #include "support/catch.hpp"
 
+#include <algorithm>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -42,18 +45,21 @@ outcome run_and_stop(command_options options, scratch const& folder, stop_reason
   return run_handler(command(options), job_with("{}"), stop);
 }
 
-bool no_children() {
+int count_children() {
+  int count = 0;
   for (auto const& thread : std::filesystem::directory_iterator("/proc/self/task")) {
     std::ifstream children(thread.path() / "children");
     for (std::string child; children >> child;) {
       std::ifstream about("/proc/" + child + "/comm");
       std::string name;
       // A sanitizer starts this one for itself, to find the names of functions.
-      if (std::getline(about, name) && name != "llvm-symbolizer") return false;
+      if (std::getline(about, name) && name != "llvm-symbolizer") ++count;
     }
   }
-  return true;
+  return count;
 }
+
+bool no_children() { return count_children() == 0; }
 
 std::string refusal(command_options const& options) {
   try {
@@ -572,7 +578,12 @@ class hanging_program {
   }
   hanging_program(hanging_program const&) = delete;
   hanging_program& operator=(hanging_program const&) = delete;
-  ~hanging_program() { ::close(file_); }
+  ~hanging_program() { answer(); }
+
+  /// Lets the starts continue.
+  void answer() {
+    if (file_ >= 0) ::close(std::exchange(file_, -1));
+  }
 
   std::string const path;
 
@@ -649,6 +660,51 @@ TEST_CASE("A command whose earlier start hangs takes no second slot") {
   CHECK(second.message == "command " + program.path + " waits for an earlier start of it that hangs: Device or resource busy");
   first.job.request_stop(stop_reason::cancelled);
   run_until(io, [&] { return first.message != "runs"; });
+}
+
+TEST_CASE("Of many jobs of a command that hangs as it starts, one keeps its slot, and other commands start") {
+  scratch const folder;
+  hanging_program program(folder, "program");
+  auto const hung = command(command_options({program.path}));
+  boost::asio::io_context io;
+  std::deque<background_run> runs;
+  for (int i = 0; i < 12; ++i) runs.emplace_back(io, hung);
+  background_run other(io, command(command_options({"true"})));
+  run_until(io, [&] { return other.message != "runs"; });
+  CHECK(other.message == "good");
+
+  auto const refused = "command " + program.path + " waits for an earlier start of it that hangs: Device or resource busy";
+  auto const count = [&](std::string const& message) { return std::ranges::count(runs, message, &background_run::message); };
+  run_until(io, [&] { return count(refused) == 11; });
+  CHECK(count("runs") == 1);
+  CHECK(count_children() == 1);
+
+  program.answer();
+  run_until(io, [&] { return count("runs") == 0; });
+  CHECK(count("good") == 1);
+  background_run after(io, hung);
+  run_until(io, [&] { return after.message != "runs"; });
+  CHECK(after.message == "good");
+}
+
+TEST_CASE("Starts wait in a queue for a slow start of their command, and go on when it has ended") {
+  scratch const folder;
+  hanging_program program(folder, "program");
+  auto const slow = command(command_options({program.path}));
+  boost::asio::io_context io;
+  background_run first(io, slow);
+  run_until(io, [] { return count_children() == 1; });
+  background_run second(io, slow), third(io, slow), withdrawn(io, slow);
+  io.run_for(500ms);
+  CHECK(count_children() == 1);
+  withdrawn.job.request_stop(stop_reason::cancelled);
+  run_until(io, [&] { return withdrawn.message != "runs"; });
+  CHECK(withdrawn.message == "cancelled: the command was not started");
+  program.answer();
+  run_until(io, [&] { return first.message != "runs" && second.message != "runs" && third.message != "runs"; });
+  CHECK(first.message == "good");
+  CHECK(second.message == "good");
+  CHECK(third.message == "good");
 }
 
 TEST_CASE("A context that is destroyed while a start hangs waits for no file server") {

@@ -167,9 +167,11 @@ class pooled_database {
     if (running_ && watcher_) listen(running_);
   }
 
+  /// False also for a listening connection that ends when it is idle: nothing reports that end, so callers have to poll as if there were
+  /// none.
   bool is_watching() const {
     std::scoped_lock const lock(mutex_);
-    return running_ && running_->is_heard;
+    return running_ && running_->is_heard && longest_silence() == duration{0};
   }
 
   /// The statistics of the pool, while the database is open.
@@ -487,7 +489,8 @@ class pooled_database {
   duration longest_silence() const { return settings_.pool.min == 0 ? settings_.pool.idle_timeout : duration{0}; }
 
   /// Calls the watcher at others' commits, over a connection of its own, until the database is closed. Where no connection may stay open
-  /// idle, this one is closed as well after as long without a notification, until this process writes again.
+  /// idle, this one is closed as well after as long without a notification, until this process writes again. That end calls no watcher: the
+  /// watcher would use connections, and its writes would begin to listen again.
   task<> keep_listening(running& here) {
     std::chrono::milliseconds pause{100};
     bool again = false;
@@ -509,7 +512,7 @@ class pooled_database {
           while (!is_silent) {
             std::size_t const heard = co_await hear(here, *ear);
             is_silent = heard == 0;
-            tell_watcher();
+            if (!is_silent) tell_watcher();
           }
         }
         here.is_silent = is_silent;

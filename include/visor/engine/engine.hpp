@@ -108,7 +108,7 @@ class engine {
   /// rest to stop. It gives back unfinished jobs without using up an attempt. A job that ran while its lease was lost is lost with this
   /// node, as if the node had been killed. So is one whose result the store did not take in time. Called once; it cannot be cancelled,
   /// since it has jobs to give back: call `stop`. Errors of the store at start are thrown. Later failures of the store are logged and
-  /// repeated.
+  /// repeated. The failure to leave is thrown: the node that takes the place of this one takes over its jobs.
   /// \throws visor::error `lease_held` when another node is there and one of the two is exclusive, or has the name of this one. This is
   ///   checked at the start, and when this node has lost its lease.
   /// \throws visor::error `restored` when the database was restored from a backup.
@@ -245,8 +245,9 @@ class engine {
     co_await review_.finished();
     co_await lookout_.finished();
     changes.reset();
-    co_await membership_.leave(runner_.owes_results());
+    auto const not_left = co_await membership_.leave(runner_.owes_results());
     if (ended_by_) throw error(*ended_by_);
+    if (not_left) std::rethrow_exception(not_left);
   }
 
   detail::shared_node<Store, Clock> shared_;

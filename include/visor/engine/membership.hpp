@@ -122,7 +122,9 @@ class membership {
 
   /// Stops renewing and leaves.
   /// \param owes_results jobs have run here whose results are not written
-  task<> leave(bool owes_results = false) {
+  /// \return the failure of the store, which is logged: the jobs of this node were not put back. Null: it has left
+  task<std::exception_ptr> leave(bool owes_results = false) {
+    std::exception_ptr result;
     leaving_ = true;
     beat_.notify();
     watch_.notify();
@@ -135,8 +137,10 @@ class membership {
       co_await node_.kept.leave(held, how);
     } catch (std::exception const& failure) {
       node_.log(log_level::warning, "leaving: ", failure.what());
+      result = std::current_exception();
     }
     node_.claim = node_claim();
+    co_return result;
   }
 
   /// Waits for a time; ends early only to drain.

@@ -597,7 +597,8 @@ class runner {
       told_at_ = node_.clock.elapsed();
     }
     if (told_ && !gave_up_ && node_.clock.elapsed() - told_at_ >= grace()) {
-      node_.log(log_level::error, running_.size() + disowned_.size(), " jobs ignore that they are told to stop and are left behind");
+      if (auto const left = running_.size() + disowned_.size(); left != 0)
+        node_.log(log_level::error, left, " jobs ignore that they are told to stop and are left behind");
       gave_up_ = true;
     }
   }

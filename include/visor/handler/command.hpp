@@ -190,6 +190,7 @@ inline bool is_passing(int number) noexcept {
 /// \throws visor::error that names the program or the directory; `not_started`
 inline child_process started_child(command_plan const& plan, launch& start) {
   std::string const command = "command " + plan.options().argv[0];
+  if (start.is_refused()) throw not_started(std::errc::device_or_resource_busy, command + " waits for an earlier start of it that hangs");
   spawn_request const* request = nullptr;
   child_process child;
   try {
@@ -252,9 +253,6 @@ task<> start(std::shared_ptr<command_plan const> plan, std::shared_ptr<command_r
   constexpr duration start_wait = 500ms;
 
   auto const threads = launcher::of(run->strand);
-  if (threads->is_hanging(plan.get()))
-    throw not_started(std::errc::device_or_resource_busy,
-                      "command " + plan->options().argv[0] + " waits for an earlier start of it that hangs");
   auto prepare = [plan, job = run->job](spawn_request& request) { plan->prepare(request, *job); };
   auto on_end = [strand = run->strand, weak = std::weak_ptr(run)] {
     boost::asio::post(strand, [weak] {
@@ -271,6 +269,7 @@ task<> start(std::shared_ptr<command_plan const> plan, std::shared_ptr<command_r
     fail_to_start(condition::handler_failed, "command " + plan->options().argv[0] + " could not be started", failure.code().value());
   }
   co_await wait_until(run, &command_run::started_or_stopped, std::chrono::steady_clock::duration::max());
+  if (!run->started && (*starting).withdraw()) throw stopped(*run->job, "the command was not started");
   if (!run->started) co_await wait_until(run, &command_run::is_started, std::min(start_wait, grace_of(*plan, *run->job)));
   if (!run->started) {
     (*starting).kill();
@@ -355,8 +354,8 @@ task<> run_command(std::shared_ptr<command_plan const> plan, job_context& job) {
 /// any failure, since another node may have it.
 ///
 /// A temporary lack of resources on this node is `not_started`, and no attempt is counted: descriptors, processes, memory, a file server
-/// that answers, a program file that is open for writing nowhere. The same holds for a job of a command of which another start has hung for
-/// 5 s.
+/// that answers, a program file that is open for writing nowhere. The same holds while another start of the command hangs, which is known
+/// after 5 s; until then further starts of the command wait for it.
 ///
 /// When the program has ended, processes that it left running in its process group have a second to finish their output and are then
 /// killed.

@@ -60,6 +60,30 @@ class launch {
     std::exchange(on_end_, nullptr)();
   }
 
+  /// Ends a queued start without performing it.
+  void refuse() {
+    std::scoped_lock const lock(mutex_);
+    if (is_left_) return;
+    stage_ = stage::ended;
+    is_refused_ = true;
+    std::exchange(on_end_, nullptr)();
+  }
+
+  /// True when the start has ended, and was not performed since another one of its kind hangs.
+  bool is_refused() {
+    std::scoped_lock const lock(mutex_);
+    return is_refused_;
+  }
+
+  /// Abandons the start if it is queued. \return false: it is under way, or has ended
+  bool withdraw() {
+    std::scoped_lock const lock(mutex_);
+    if (stage_ != stage::queued) return false;
+    is_left_ = true;
+    on_end_ = nullptr;
+    return true;
+  }
+
   /// Kills the child before it has become the program. The kernel releases a killed child from most of its waits.
   void kill() {
     std::scoped_lock const lock(mutex_);
@@ -115,6 +139,7 @@ class launch {
   std::function<void()> on_end_;
   stage stage_ = stage::queued;
   bool is_left_ = false;
+  bool is_refused_ = false;
   spawn_request request_;
   child_process child_;
   std::exception_ptr failure_;
@@ -123,6 +148,9 @@ class launch {
 /// The threads that start programs. Children are set to die with the *thread* that made them, so these threads end only with the execution
 /// context, and none of them is the user's. Usually one of them starts all programs. When a start takes long, another thread takes over the
 /// next ones, and the first is a spare when it returns. There are at most two more threads than starts that hung at the same time.
+///
+/// Starts of one kind do not pile up behind one that hangs: they wait in the queue while it takes long, and are refused once it counts as
+/// hanging.
 class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
   using clock = std::chrono::steady_clock;
 
@@ -130,17 +158,11 @@ class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
   /// \throws std::system_error when there is no thread and none can be made
   void begin(std::shared_ptr<launch> start) {
     std::scoped_lock const lock(mutex_);
+    auto const* const earlier = active_of(start->kind());
+    if (earlier != nullptr && clock::now() >= earlier->since + hanging) return start->refuse();
     if (free_ == 0) make_thread();
     waiting_.push_back(std::move(start));
     changed_.notify_one();
-  }
-
-  /// True when a start of this kind has been under way for so long that others of it would hang too.
-  bool is_hanging(void const* kind) const {
-    std::scoped_lock const lock(mutex_);
-    auto const now = clock::now();
-    return std::ranges::any_of(active_,
-                               [&](active_launch const& each) { return each.start->kind() == kind && now - each.since >= hanging; });
   }
 
   /// Ends the threads, after at most a second. Threads that still hang then are detached until the process ends.
@@ -170,7 +192,30 @@ class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
 
   /// A start that takes longer no longer delays others.
   static constexpr std::chrono::milliseconds patience{100};
-  static constexpr std::chrono::seconds hanging{5};
+  static constexpr std::chrono::seconds hanging{5};  ///< a start that takes longer lets no others of its kind wait for it
+
+  active_launch const* active_of(void const* kind) const {
+    auto const at = std::ranges::find_if(active_, [kind](active_launch const& each) { return each.start->kind() == kind; });
+    return at == active_.end() ? nullptr : &*at;
+  }
+
+  /// Refuses the starts that wait for one that hangs.
+  /// \return when to call this again
+  clock::time_point refuse_hopeless() {
+    auto const now = clock::now();
+    auto next = clock::time_point::max();
+    std::erase_if(waiting_, [&](std::shared_ptr<launch> const& each) {
+      auto const* const earlier = active_of(each->kind());
+      if (earlier == nullptr) return false;
+      if (now >= earlier->since + hanging) {
+        each->refuse();
+        return true;
+      }
+      next = std::min(next, earlier->since + hanging);
+      return false;
+    });
+    return next;
+  }
 
   void make_thread() {
     try {
@@ -193,6 +238,7 @@ class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
   void work(child_stack const& stack) {
     std::unique_lock lock(mutex_);
     while (!is_closed_) {
+      auto const next_refusal = refuse_hopeless();
       if (waiting_.empty()) {
         changed_.wait(lock);
         continue;
@@ -201,13 +247,20 @@ class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
         changed_.wait_until(lock, *turn_began_ + patience);
         continue;
       }
-      auto const start = std::move(waiting_.front());
-      waiting_.pop_front();
+      auto const first =
+          std::ranges::find_if(waiting_, [this](std::shared_ptr<launch> const& each) { return active_of(each->kind()) == nullptr; });
+      if (first == waiting_.end()) {
+        changed_.wait_until(lock, next_refusal);
+        continue;
+      }
+      auto const start = std::move(*first);
+      waiting_.erase(first);
       auto const turn = ++turn_;
       turn_began_ = clock::now();
       active_.push_back({start, std::this_thread::get_id(), *turn_began_});
       --free_;
-      if (free_ == 0 && !waiting_.empty()) make_thread();
+      // The rest needs a thread that watches it, since this one may hang.
+      if (!waiting_.empty()) free_ == 0 ? make_thread() : changed_.notify_one();
       lock.unlock();
       start->run(stack);
       lock.lock();
