@@ -13,6 +13,7 @@
 #include "visor/cron/phrase.hpp"
 #include "visor/cron/time_zone.hpp"
 #include "visor/settings/queue_name.hpp"
+#include "visor/settings/tls_option.hpp"
 #include "visor/settings/tls_settings.hpp"
 
 #include <boost/describe/enum_to_string.hpp>
@@ -177,12 +178,25 @@ class checker {
   /// `STORE_TYPE` alone does not say where the server is.
   void named_by_parts() {
     std::string const path = "scheduler.storage.driver";
+    tls(path, base + "ssl.enabled");
     auto const* const driver = find(path);
     if (driver == nullptr || driver->origin != "environment STORE_TYPE") return;
     for (char const* const key : {"host", "database", "user"})
       if (!given(std::string{"scheduler.storage.connection."} + key))
         return fail(path, "needs to know where the server is: set DATABASE_URL, or DB_HOST, DB_NAME and DB_USER");
   }
+  /// Refuses a connection string that asks for TLS beside a value that turns it off.
+  void tls(std::string const& url_path, std::string const& off_path) {
+    auto const& connection = all_.storage.connection;
+    if (!connection.ssl || connection.ssl->enabled) return;
+    tls_options const options(connection.connection_string.reveal());
+    std::string const option(options.asking());
+    if (option.empty() || options.is_local()) return;
+    std::string off = off_path;
+    if (auto const from = all_.sources.find(off_path); from != all_.sources.end()) off += " (" + to_string(from->second) + ")";
+    fail(url_path, "asks for TLS by its option " + option + ", and " + off + " is false: leave one out");
+  }
+
 
   void ha() {
     if (all_.ha.enabled && !is_server(all_.storage.driver))
