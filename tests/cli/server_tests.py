@@ -436,8 +436,10 @@ class Wrong(OnServer):
 
     def refused(self, says, **changes):
         self.configure(**changes)
-        self.refuses("db", "status", says=says)
-        self.assertNotIn("horse", self.refuses("db", "test", says=says))
+        for command in ("status", "test"):
+            said = self.refuses("db", command, says=says)
+            self.assertNotIn("horse", said)
+            self.assertNotRegex(said, r"LOCATION|\.c\b")  # no place in the source of the server
 
     def test_the_password(self):
         self.environment["PASSWORD_OF_TEST"] = "wrong horse"
