@@ -235,6 +235,13 @@ class Bad(ProgramTest):
 
     def test_unset_variables(self):
         self.wrong("scheduler: {default_timezone: '${NOT_SET_AT_ALL}'}\n", "NOT_SET_AT_ALL", "scheduler.default_timezone")
+    def test_what_would_have_no_effect(self):
+        self.wrong("scheduler: {ha: {node_id: ''}}\n", "visor.yaml:1:27: scheduler.ha.node_id: cannot be empty", "remove the key")
+        self.wrong("scheduler: {storage: {path: ''}}\n", "visor.yaml:1:29: scheduler.storage.path: cannot be empty", "remove the key")
+        self.wrong("workflows: {a: {command: ['true'], backoff: {kind: fixed, base: 1s, cap: 1m}}}\n", "workflows.a.backoff.cap: belongs to")
+        self.wrong("scheduler: {storage: {connection: {filename: ':memory:'}}}\n", "visor.yaml:1:46: scheduler.storage.connection.filename: ",
+                   "scheduler.storage.driver to memory")
+
 
     def test_a_variable_is_not_repeated(self):
         self.write("scheduler: {default_timezone: '${SECRET_ZONE}'}\n")

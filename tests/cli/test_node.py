@@ -93,6 +93,7 @@ class Nodes(ProgramTest):
         node.kill()
         node.wait()
         self.refuses("job", "enqueue", "plain", "--key", "a", code=2, says=["--key", "limits.key_concurrency"])
+        self.refuses("job", "enqueue", "mail", "--key", "", code=2, says="--key is empty: give a text, or leave it out")
         self.refuses("job", "enqueue", "mail", "--key", "a" * 101, says="101 bytes: allowed are 100")
 
     def test_limits_that_cannot_be(self):

@@ -212,6 +212,7 @@ int enqueue(invocation const& given) {
   job.type = workflow.name;
   auto const key = given.text("key");
   if (key && !workflow.limits.any_by_key())
+  if (key && key->empty()) throw usage_error("--key is empty: give a text, or leave it out");
     throw usage_error("--key cannot be given: workflow " + in_quotes(workflow.name) +
                       " has no limits.key_concurrency and no limits.key_rate");
   job.queue = visor::queue_of(workflow.queue, workflow.capability, workflow.limits, workflow.name, key.value_or(""));

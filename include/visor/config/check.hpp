@@ -330,11 +330,12 @@ class checker {
       for (char const* const key : {"shell", "inherit_env", "env", "working_directory"})
         if (given(join_path(path, key))) fail(join_path(path, key), "belongs to a command");
     if (each.webhook) hook(path + ".webhook", each);
-    if (each.backoff.cap < each.backoff.base)
+    bool const is_fixed = each.backoff.kind == backoff_kind::fixed;
+    if (!is_fixed && each.backoff.cap < each.backoff.base)
       fail(path + (given(path + ".backoff.base") ? ".backoff.base" : ".backoff.cap"),
            "base " + to_string(each.backoff.base) + " is above cap " + to_string(each.backoff.cap));
-    if (each.backoff.kind == backoff_kind::fixed)
-      for (char const* const key : {"factor", "jitter"})
+    if (is_fixed)
+      for (char const* const key : {"cap", "factor", "jitter"})
         if (given(path + ".backoff." + key)) fail(path + ".backoff." + key, "belongs to kind exponential: a fixed pause is always `base`");
     queue(path + ".queue", each.queue, each.where);
     capability(path + ".capability", each);
