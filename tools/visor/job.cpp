@@ -4,6 +4,7 @@
 #include "job_number.hpp"
 #include "report.hpp"
 #include "storage.hpp"
+#include "stored_text.hpp"
 #include "words.hpp"
 
 #include "visor/base/error.hpp"
@@ -227,7 +228,12 @@ int enqueue(invocation const& given) {
   job.run_at = at;
   if (delay) job.run_at = ask(store->now()) + *delay;
   job.id = ask(store->reserve_ids(1)).take();
-  ask(store->enqueue({&job, 1}));
+  store_texts({{"the workflow's name", job.type},
+               {"--key", key.value_or("")},
+               {"the workflow's queue", job.queue},
+               {"the payload", job.payload},
+               {"the name of the user", job.owner.value_or("")}},
+              [&] { ask(store->enqueue({&job, 1})); });
   if (given.has("json"))
     std::cout << boost::json::serialize(boost::json::object{{"id", job.id}}) << '\n';
   else

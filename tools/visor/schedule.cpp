@@ -10,6 +10,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/cron/explain.hpp"
+#include "visor/store/check_text.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
