@@ -115,6 +115,7 @@ class checker {
         if (given(base + key)) no_server(base + key);
     }
     if (all_.storage.driver == storage_driver::memory) in_memory();
+    if (all_.storage.driver == storage_driver::sqlite) file(base + "filename");
     for (auto const& fault : all_.storage.connection.pool.faults())
       if (std::string const path = base + "pool." + fault.field; nodes_.empty() || given(path))
         fail(path, (given(path) ? shown(path) : fault.value) + " is out of range: allowed is " + fault.allowed);
@@ -139,6 +140,14 @@ class checker {
       if (ssl->enabled && !ssl->key.empty() && is_encrypted_key(ssl->key.content()))
         fail(base + "ssl.key", std::string(encrypted_key_remedy).substr(1));
     }
+  }
+
+  /// Refuses names that SQLite does not take for a path.
+  void file(std::string const& path) {
+    auto const* const found = find(path);
+    std::string_view const name = found == nullptr ? all_.storage.connection.filename : found->what->text;
+    if (name.starts_with(":memory:") || name.starts_with("file:"))
+      fail(path, "must be a path; for a store in memory set scheduler.storage.driver to memory");
   }
 
   void in_memory() {
@@ -169,22 +178,13 @@ class checker {
     if (auto const driver = driver_of_url(url); driver != all_.storage.driver)
       fail(path, "must begin with one of " + listed(schemes_of(all_.storage.driver)) + " for the driver " + name_of(all_.storage.driver) +
                      (driver ? "; this one is for " + name_of(*driver) : ""));
+    tls(path, base + "ssl.enabled");
     // In a file these keys may stand unused beside the connection string. On the command line they are intended.
     for (char const* const key : {"host", "port", "database", "user", "password"})
       if (auto const* const found = find(base + key); found != nullptr && found->origin.starts_with("flag "))
         fail(base + key, "has no effect beside a connection string: give all in --url, or --host too");
   }
 
-  /// `STORE_TYPE` alone does not say where the server is.
-  void named_by_parts() {
-    std::string const path = "scheduler.storage.driver";
-    tls(path, base + "ssl.enabled");
-    auto const* const driver = find(path);
-    if (driver == nullptr || driver->origin != "environment STORE_TYPE") return;
-    for (char const* const key : {"host", "database", "user"})
-      if (!given(std::string{"scheduler.storage.connection."} + key))
-        return fail(path, "needs to know where the server is: set DATABASE_URL, or DB_HOST, DB_NAME and DB_USER");
-  }
   /// Refuses a connection string that asks for TLS beside a value that turns it off.
   void tls(std::string const& url_path, std::string const& off_path) {
     auto const& connection = all_.storage.connection;
@@ -197,6 +197,15 @@ class checker {
     fail(url_path, "asks for TLS by its option " + option + ", and " + off + " is false: leave one out");
   }
 
+  /// `STORE_TYPE` alone does not say where the server is.
+  void named_by_parts() {
+    std::string const path = "scheduler.storage.driver";
+    auto const* const driver = find(path);
+    if (driver == nullptr || driver->origin != "environment STORE_TYPE") return;
+    for (char const* const key : {"host", "database", "user"})
+      if (!given(std::string{"scheduler.storage.connection."} + key))
+        return fail(path, "needs to know where the server is: set DATABASE_URL, or DB_HOST, DB_NAME and DB_USER");
+  }
 
   void ha() {
     if (all_.ha.enabled && !is_server(all_.storage.driver))
