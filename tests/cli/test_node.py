@@ -132,6 +132,20 @@ class Nodes(ProgramTest):
         self.stops(process)
         self.refuses("node", "drain", "one", says="not at work")
 
+    def test_the_table_says_what_a_node_runs(self):
+        self.configure()
+        process = self.starts()
+        header, one = self.accepts("node", "list").splitlines()
+        self.assertTrue(header.rstrip().endswith("  RUNS"), header)
+        self.assertTrue(one.rstrip().endswith("  plain, slow"), one)
+        self.assertEqual(self.nodes()[0]["types"], ["plain", "slow", "visor/text"])
+        self.stops(process)
+        self.configure(workflows=WORKFLOWS + "".join(f"  w{i}: {{command: ['true']}}\n" for i in range(40)))
+        process = self.starts()
+        self.assertTrue(self.accepts("node", "list").rstrip().endswith("  42 types, which all online nodes run"))
+        self.assertEqual(len(self.nodes()[0]["types"]), 43)
+        self.stops(process)
+
     def test_remove(self):
         self.configure()
         process = self.starts()
