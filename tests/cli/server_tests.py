@@ -79,6 +79,30 @@ class Working(OnServer):
         daemon.send_signal(signal.SIGTERM)
         self.assertEqual(daemon.wait(30), 0)
 
+    def test_the_table_of_nodes_says_which_of_them_could_run_a_job(self):
+        types = [f"w{i}" for i in range(6)]
+        nodes = {"first": [*types, "mail"], "second": types, "third": ["sms"]}
+        files = {}
+        for name, own in nodes.items():
+            part = {"storage": self.storage(), "ha": {"enabled": True, "node_id": name, "lock_ttl": "60s"}}
+            files[name] = self.write(json.dumps({"scheduler": part, "workflows": {each: {"command": ["true"]} for each in own}}), name + ".yaml")
+
+        def runs(node):
+            line = next(each for each in self.accepts("node", "list", "--config", str(files["first"])).splitlines() if each.startswith(node + " "))
+            return line.rstrip().rsplit("  ", 1)[1]
+
+        def are_online(count):
+            return self.server.tables() > 10 and self.count("visor_node", "state = 'online'") == count
+
+        for number, name in enumerate(("first", "second")):
+            self.start("run", "--config", str(files[name]))
+            self.wait_until(lambda: are_online(number + 1))
+        self.assertEqual([runs("first"), runs("second")], ["6 types of all online nodes; mail", "6 types, which all online nodes run"])
+        self.start("run", "--config", str(files["third"]))
+        self.wait_until(lambda: are_online(3))
+        self.assertEqual([runs(each) for each in ("first", "second", "third")],
+                         ["mail, w0, w1, w2 and 3 more", "w0, w1, w2, w3 and 2 more", "sms"])
+
     def test_connections_and_statements_are_logged_for_who_asks(self):
         self.configure()
         said = self.run_program("run", "--for", "1s", environment={"DB_LOG_CONNECTIONS": "true", "DB_LOG_QUERIES": "true"}).stderr
@@ -436,8 +460,10 @@ class Wrong(OnServer):
 
     def refused(self, says, **changes):
         self.configure(**changes)
-        self.refuses("db", "status", says=says)
-        self.assertNotIn("horse", self.refuses("db", "test", says=says))
+        for command in ("status", "test"):
+            said = self.refuses("db", command, says=says)
+            self.assertNotIn("horse", said)
+            self.assertNotRegex(said, r"LOCATION|\.c\b")  # no place in the source of the server
 
     def test_the_password(self):
         self.environment["PASSWORD_OF_TEST"] = "wrong horse"

@@ -148,6 +148,9 @@ class Sources(ProgramTest):
             refused({"DATABASE_URL": "postgres://" + url}, "environment DATABASE_URL: ", "is no URL of the form")
         refused({"DATABASE_URL": "postgres://h/d?sslmode=hunter2"}, "environment DATABASE_URL: ", "verify-full")
         refused({"DATABASE_URL": "postgres://h", "DB_SSL_CA": "hunter2"}, "environment DB_SSL_CA: ")
+        for url in ("mssql://u:hunter2@h/d?encrypt=true", "postgres://u:hunter2@h/d?sslmode=require", "mysql://u:hunter2@h/d?ssl-mode=REQUIRED"):
+            refused({"DATABASE_URL": url, "DB_SSL": "false"}, "environment DATABASE_URL: ", "asks for TLS by its option ",
+                    "scheduler.storage.connection.ssl.enabled (environment DB_SSL) is false: leave one out")
 
     def test_variables_that_mean_nothing_are_told(self):
         self.write('workflows: {w: {command: ["true"], env: {MINE: "${VISOR_MINE}"}}}\n')
@@ -162,11 +165,13 @@ class Sources(ProgramTest):
 
     def test_the_manual_names_every_option_of_a_connection_string(self):
         manual = (SOURCE / "docs/configuration.md").read_text()
-        for scheme in ("postgresql", "mysql", "mssql"):
+        there = [each["name"] for each in self.accepts_json("drivers")]
+        for scheme in {"postgresql", "mysql", "mssql"}.intersection(there):
             said = self.run_program("config", "check", environment={"DATABASE_URL": f"{scheme}://h/d?nonsense=1"}).stderr
-            if known := re.search(r"is not known \((.*)\)", said):  # its driver is in the program
-                for option in known[1].split(", "):
-                    self.assertIn(f"`{option}", manual, scheme)
+            known = re.search(r"which is not supported \(supported are (.*)\)", said)
+            self.assertIsNotNone(known, said)
+            for option in known[1].split(", "):
+                self.assertIn(f"`{option}`", manual, scheme)
 
     def test_flags(self):
         self.refuses("db", "test", "--port", "x", code=2, says="--port")
@@ -229,6 +234,13 @@ class Bad(ProgramTest):
     def test_every_error_is_told_at_once(self):
         self.wrong("scheduler:\n  default_timezone: Nowhere\n  cron:\n    a: {schedule: '0 24 * * *', workflow: greet}\n" + CONFIG,
                    "visor.yaml:2", "Nowhere", "visor.yaml:4", "24 is above 23", lines=2)
+
+    def test_what_would_have_no_effect(self):
+        self.wrong("scheduler: {ha: {node_id: ''}}\n", "visor.yaml:1:27: scheduler.ha.node_id: cannot be empty", "remove the key")
+        self.wrong("scheduler: {storage: {path: ''}}\n", "visor.yaml:1:29: scheduler.storage.path: cannot be empty", "remove the key")
+        self.wrong("workflows: {a: {command: ['true'], backoff: {kind: fixed, base: 1s, cap: 1m}}}\n", "workflows.a.backoff.cap: belongs to")
+        self.wrong("scheduler: {storage: {connection: {filename: ':memory:'}}}\n", "visor.yaml:1:46: scheduler.storage.connection.filename: ",
+                   "scheduler.storage.driver to memory")
 
     def test_unset_variables(self):
         self.wrong("scheduler: {default_timezone: '${NOT_SET_AT_ALL}'}\n", "NOT_SET_AT_ALL", "scheduler.default_timezone")

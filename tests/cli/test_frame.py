@@ -69,6 +69,9 @@ class Frame(ProgramTest):
         for group in {command.split()[0] for command in COMMANDS if " " in command}:
             self.assertIn("Commands:", self.accepts(group, "--help"))
 
+    def test_the_help_of_bench_names_the_database_that_it_uses(self):
+        self.assertIn("on SQL Server tables in the database visor_bench, which you create", " ".join(self.accepts("bench", "--help").split()))
+
     def test_help_as_a_word(self):
         self.assertEqual(self.accepts("help"), self.accepts("--help"))
         self.assertEqual(self.accepts("help", "job"), self.accepts("job", "--help"))

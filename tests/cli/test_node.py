@@ -93,6 +93,7 @@ class Nodes(ProgramTest):
         node.kill()
         node.wait()
         self.refuses("job", "enqueue", "plain", "--key", "a", code=2, says=["--key", "limits.key_concurrency"])
+        self.refuses("job", "enqueue", "mail", "--key", "", code=2, says="--key is empty: give a text, or leave it out")
         self.refuses("job", "enqueue", "mail", "--key", "a" * 101, says="101 bytes: allowed are 100")
 
     def test_limits_that_cannot_be(self):
@@ -130,6 +131,20 @@ class Nodes(ProgramTest):
         self.refuses("node", "resume", "one", says="takes work already")
         self.stops(process)
         self.refuses("node", "drain", "one", says="not at work")
+
+    def test_the_table_says_what_a_node_runs(self):
+        self.configure()
+        process = self.starts()
+        header, one = self.accepts("node", "list").splitlines()
+        self.assertTrue(header.rstrip().endswith("  RUNS"), header)
+        self.assertTrue(one.rstrip().endswith("  plain, slow"), one)
+        self.assertEqual(self.nodes()[0]["types"], ["plain", "slow", "visor/text"])
+        self.stops(process)
+        self.configure(workflows=WORKFLOWS + "".join(f"  w{i}: {{command: ['true']}}\n" for i in range(40)))
+        process = self.starts()
+        self.assertTrue(self.accepts("node", "list").rstrip().endswith("  42 types, which all online nodes run"))
+        self.assertEqual(len(self.nodes()[0]["types"]), 43)
+        self.stops(process)
 
     def test_remove(self):
         self.configure()

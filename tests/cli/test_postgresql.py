@@ -55,6 +55,15 @@ class WithoutTls(OnPostgres, server_tests.WithoutTls):
         self.assertEqual([shown["state"], shown["attempt_list"][-1]["output"]], ["completed", "10 ? für dich\n"])
         self.assertIn("characters that the encoding of the database lacks are replaced", shown["attempt_list"][-1]["error"])
         self.assertEqual([self.accepts_json("job", "show", str(each))["state"] for each in rest], ["completed"] * 2)
+        lacks = "has the character '€', which the encoding of the database lacks: leave it out"
+        for words, name in ((("plain", "--inputs", "price=5 €"), "the payload"), (("plain", "--payload", '{"€": 5}'), "the payload"),
+                            (("5 €",), "the workflow's name"), (("keyed", "--key", "€"), "--key")):
+            self.write("workflows: {'5 €': {command: [echo]}, plain: {command: [echo]},\n"
+                       "            keyed: {command: [echo], limits: {key_concurrency: 1}}}\n")
+            self.refuses("job", "enqueue", *words, says=[f"visor: {name} {lacks}", "a database whose encoding is UTF-8; nothing was stored"])
+        for words, name in ((("plain", "--name", "a€"), "the schedule's name"), (("plain", "--inputs", "a=€"), "the payload"),
+                            (("5 €",), "the workflow's name"), (("plain", "--description", "5 €"), "--description")):
+            self.refuses("schedule", "create", *words, "--at", "every 5 minutes", says=f"visor: {name} {lacks}")
         for text, name in (("workflows: {'5 €': {command: [echo]}}\n", "the job type '5 €'"),
                            ("scheduler: {ha: {node_id: n€}}\n", "the name of the node 'n€'"),
                            ("scheduler: {node: {queues: {default: 1, €: 2}}}\n", "its queues 'default:1,€:2'")):

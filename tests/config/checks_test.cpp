@@ -143,6 +143,9 @@ TEST_CASE("a workflow is a command or a webhook") {
         "visor.yaml:2:42: workflows.report.backoff.base: base 10m is above cap 5m\n");
   CHECK(wrong(with_workflow("command: [x], backoff: {kind: fixed, jitter: none}")) ==
         "visor.yaml:2:57: workflows.report.backoff.jitter: belongs to kind exponential: a fixed pause is always `base`\n");
+  CHECK(wrong(with_workflow("command: [x], backoff: {kind: fixed, base: 1s, cap: 1m}")) ==
+        "visor.yaml:2:64: workflows.report.backoff.cap: belongs to kind exponential: a fixed pause is always `base`\n");
+  CHECK(wrong(with_workflow("command: [x], backoff: {kind: fixed, base: 10m}")) == "");
   CHECK(wrong(with_workflow("command: [x], backoff: {factor: 3, jitter: equal}, max_lost: 0")) == "");
   CHECK(wrong(with_workflow("webhook: {url: 'http://h/a b'}")) ==
         "visor.yaml:2:38: workflows.report.webhook.url: has a character that must be written as a percent escape such as %20\n");

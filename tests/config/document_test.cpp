@@ -147,6 +147,8 @@ TEST_CASE("a small file cannot take much time or memory", "[slow]") {
     laughs += "]\n";
   }
   CHECK_THAT(wrong(laughs), Contains("more than 1000000 values, aliases followed"));
+  laughs += "# " + std::string(1'100'000, 'x') + "\n";
+  CHECK_THAT(wrong(laughs), Contains("more than " + std::to_string(laughs.size()) + " values, aliases followed"));
   CHECK_THAT(wrong("a: &a \"" + std::string(1'000'000, 'x') + "\"\nb: [" +
                    [] {
                      std::string list = "*a";
@@ -177,6 +179,10 @@ TEST_CASE("a small file cannot take much time or memory", "[slow]") {
   CHECK(wrong(line + "]\nb: 1\n") ==
         "visor.yaml:1:1: a: unknown key (scheduler, workflows)\nvisor.yaml:2:1: b: unknown key (scheduler, workflows)\n");
   CHECK_THAT(wrong(line + "!x y]"), Contains("visor.yaml:1:3200005: a[100000]: the tag \"!x\" is not known\n"));
+  // As many values as a file without aliases can have.
+  std::string many = "a: [";
+  for (int i = 0; i < 1'000'010; ++i) many += "x,";
+  CHECK(wrong(many + "]\n") == "visor.yaml:1:1: a: unknown key (scheduler, workflows)\n");
   // Mistakes without number.
   std::string keys;
   for (int i = 0; i < 50'000; ++i) keys += "schedule" + std::to_string(i) + ":\n";

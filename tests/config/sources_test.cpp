@@ -381,6 +381,34 @@ TEST_CASE("profiles") {
   CHECK(wrong(from_file("driver: postgresql, connection: {pool: {min: 4, max: 3}}"), variables({{"VISOR_ENV", "production"}})) != "");
 }
 
+TEST_CASE("TLS that a connection string asks for is not turned off elsewhere") {
+  auto const by_variables = [](std::string const& url) { return wrong("", variables({{"DATABASE_URL", url}, {"DB_SSL", "false"}})); };
+  CHECK(by_variables("mssql://u:hunter2@h/d?encrypt=true") ==
+        "environment DATABASE_URL: scheduler.storage.connection.connection_string: asks for TLS by its option encrypt, and "
+        "scheduler.storage.connection.ssl.enabled (environment DB_SSL) is false: leave one out\n");
+  for (std::string const url : {"postgres://h/d?", "mysql://h/d?", "mssql://h/d?"})
+    for (char const* const option :
+         {"sslmode=require", "sslmode=verify-ca", "sslmode=verify-full", "ssl-mode=REQUIRED", "ssl_mode=VERIFY_IDENTITY", "ssl=true",
+          "ssl=1", "ssl={\"rejectUnauthorized\":false}", "sslaccept=strict", "sslaccept=accept_invalid_certs", "sslrootcert=system"})
+      CHECK(by_variables(url + "charset=utf8&" + option).find("(environment DB_SSL) is false") != std::string::npos);
+  for (char const* const option : {"encrypt=yes", "Encrypt=Mandatory", "encrypt=strict", "encrypt=1", "encrypt=t",
+                                   "trustServerCertificate=yes", "encrypt=true&sslmode=require"})
+    CHECK(by_variables(std::string("mssql://h/d?") + option) != "");
+  for (char const* const url : {"postgres://h/d", "postgres://h/d?sslmode=disable", "mysql://h/d?ssl-mode=DISABLED", "mysql://h/d?ssl=0",
+                                "mssql://h/d?encrypt=optional&trustServerCertificate=true", "mssql://h/d?encrypt=no",
+                                "postgres://u@/d?host=/run/postgresql&sslmode=require", "postgres://h/d?application_name=ssl"})
+    CHECK(by_variables(url) == "");
+
+  std::string const file = from_file("\n  connection: {connection_string: 'postgres://h/d?sslmode=require',\n    ssl: {enabled: false}}");
+  CHECK(wrong(file) ==
+        "visor.yaml:2:35: scheduler.storage.connection.connection_string: asks for TLS by its option sslmode, and "
+        "scheduler.storage.connection.ssl.enabled (visor.yaml:3:20) is false: leave one out\n");
+  CHECK(wrong(from_file("connection: {connection_string: 'mysql://h/d?ssl=true', ssl: false}")) != "");
+  CHECK(wrong(file, variables({{"DB_SSL", "true"}})) == "");
+  // Stricter is no contradiction.
+  CHECK(wrong("", variables({{"DATABASE_URL", "postgres://h/d?sslmode=disable"}, {"DB_SSL", "true"}})) == "");
+}
+
 TEST_CASE("TLS of the production profile is for what goes over a network, and the last of all") {
   auto const tls = [](std::string const& keys, std::map<std::string, std::string> set = {}) {
     set.emplace("NODE_ENV", "production");
@@ -394,6 +422,14 @@ TEST_CASE("TLS of the production profile is for what goes over a network, and th
   CHECK_FALSE(tls("connection_string: 'postgres://u@/d?host=%2Frun'"));
   CHECK_FALSE(tls("connection_string: 'postgres://db/d?sslmode=disable'"));
   CHECK_FALSE(tls("connection_string: 'postgres://db/d?sslmode=require'"));
+  for (std::string const option : {"ssl-mode=DISABLED", "ssl_mode=REQUIRED", "ssl=false", "sslaccept=accept_invalid_certs"})
+    CHECK_FALSE(tls("connection_string: 'postgres://db/d?" + option + "'"));
+  CHECK(tls("connection_string: 'postgres://db/d?application_name=sslmode%3Drequire&sslrootcert=/ca.pem'")->enabled);
+  auto const of_sql_server = [](std::string const& option) {
+    return read("", variables({{"NODE_ENV", "production"}, {"DATABASE_URL", "mssql://db/d?instance=a&" + option}})).storage.connection.ssl;
+  };
+  for (char const* const option : {"Encrypt=false", "encrypt=true", "trustServerCertificate=true"}) CHECK_FALSE(of_sql_server(option));
+  CHECK(of_sql_server("application_name=encrypt")->enabled);
   CHECK_FALSE(tls("ssl: false")->enabled);
   CHECK_FALSE(tls("host: db", {{"DB_SSL", "false"}})->enabled);
   CHECK(tls("host: /run/postgresql, ssl: {ca: /ca.pem}")->enabled);

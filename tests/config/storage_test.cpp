@@ -90,6 +90,12 @@ TEST_CASE("what a driver does not know is refused, not ignored") {
   CHECK(wrong("scheduler: {storage: {driver: memory, path: a.json}}") != "");
   CHECK(wrong("scheduler: {cron: {a: {schedule: '@daily', inputs: {text: x}, output: {type: slack}}}}")
             .find("scheduler.cron.a.output: results are sent nowhere yet") != std::string::npos);
+  CHECK(wrong("scheduler: {storage: {connection: {filename: ':memory:'}}}") ==
+        "visor.yaml:1:46: scheduler.storage.connection.filename: must be a path; for a store in memory set scheduler.storage.driver to "
+        "memory\n");
+  CHECK(wrong("", variables({{"VISOR_DB", "file:a.db?mode=ro"}}))
+            .starts_with("environment VISOR_DB: scheduler.storage.connection.filename: "));
+  CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {filename: ':memory:'}}}") == "");
   // So that a file moves to a server by one line.
   CHECK(wrong("scheduler: {storage: {driver: mysql, connection: {filename: a.db}}}") == "");
 }

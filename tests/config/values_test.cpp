@@ -55,7 +55,7 @@ workflows:
     working_directory: /tmp
     timeout: 10m
     max_attempts: 3
-    backoff: {kind: fixed, base: 1s, cap: 5m}
+    backoff: {kind: fixed, base: 1s}
     queue: mail
     priority: 7
     output_limit: 2048
@@ -180,7 +180,8 @@ TEST_CASE("wrong types are told apart") {
   CHECK(wrong("scheduler: {cron: [a]}") == "visor.yaml:1:19: scheduler.cron: must be a group of names with their settings, not a list\n");
   CHECK(wrong(with_entry("inputs: [1]")) == "visor.yaml:6:15: scheduler.cron.nightly.inputs: must be a group of keys, not a list\n");
   CHECK(wrong(with_entry("queue: {}")) == "visor.yaml:6:14: scheduler.cron.nightly.queue: must be a text, not a group of keys\n");
-  CHECK(wrong(with_entry("queue: ''")) == "visor.yaml:6:14: scheduler.cron.nightly.queue: cannot be empty\n");
+  CHECK(wrong(with_entry("queue: ''")) ==
+        "visor.yaml:6:14: scheduler.cron.nightly.queue: cannot be empty: give a text or remove the key\n");
   CHECK(wrong(with_workflow("command: {a: b}")) ==
         "visor.yaml:2:21: workflows.report.command: must be a list or a text, not a group of keys\n");
   CHECK(wrong(with_workflow("command: [x, [y], ~]")) ==
@@ -194,6 +195,14 @@ TEST_CASE("wrong types are told apart") {
         "visor.yaml:2:40: workflows.report.max_attempts: \"1.5\" is not a whole number\n");
   CHECK(wrong(with_workflow("command: [x], max_attempts: !!int 1")) ==
         "visor.yaml:2:40: workflows.report.max_attempts: the tag \"tag:yaml.org,2002:int\" is not known\n");
+}
+
+TEST_CASE("an empty text that would change nothing is refused") {
+  std::string const remedy = ": cannot be empty: give a text or remove the key\n";
+  CHECK(wrong("scheduler: {ha: {node_id: ''}}") == "visor.yaml:1:27: scheduler.ha.node_id" + remedy);
+  CHECK(wrong("scheduler: {ha: {node_id: '${X}'}}", variables({{"X", ""}})) == "visor.yaml:1:27: scheduler.ha.node_id" + remedy);
+  CHECK(wrong("scheduler: {storage: {path: ''}}") == "visor.yaml:1:29: scheduler.storage.path" + remedy);
+  CHECK(wrong("", variables({{"VISOR_NODE_NAME", ""}, {"VISOR_STORAGE_PATH", ""}})) == "");
 }
 
 TEST_CASE("numbers out of range name the range") {

@@ -362,7 +362,7 @@ TEST_CASE("a node of an older version takes nothing from those of a newer one, a
   auto& again = add_node(w, "again", {"a"}, "1");
   CHECK(ids_of(w) == "a b ");
   CHECK(w.run_now(w.store.find_schedule("a"))->payload == "2");
-  CHECK(again.logged("1 schedules were not changed: a node of a newer version lives"));
+  CHECK(again.logged("1 schedule was not changed: a node of a newer version lives and declares it otherwise"));
   auto paused = w.run_now(w.store.find_schedule("b")).value();
   paused.state = visor::schedule_state::paused;
   w.run_now(w.store.update_schedule(paused));
@@ -386,6 +386,25 @@ TEST_CASE("a node of an older version takes nothing from those of a newer one, a
   auto& back = add_node(w, "back", {"a", "b"}, "2");
   CHECK(w.run_now(w.store.find_schedule("b"))->state == visor::schedule_state::paused);
   CHECK_FALSE(back.logged("was removed"));
+  w.stop_all();
+}
+
+TEST_CASE("of many schedules that changed the log names some and counts the others") {
+  world w;
+  std::vector<std::string> ids;
+  for (int i = 100; i < 153; ++i) ids.push_back("s" + std::to_string(i));
+  stop(w, add_node(w, "first", ids, "1"));
+  auto& second = add_node(w, "second", ids, "2");
+  CHECK(second.logged("3 more schedules were changed, as this node declares them"));
+  stop(w, second);
+  auto& third = add_node(w, "third", {"s100"}, "2");
+  CHECK(third.logged("2 more schedules were removed: no living node declares them, and this one declares their set without them"));
+  stop(w, third);
+  ids.pop_back();
+  ids.pop_back();
+  stop(w, add_node(w, "fourth", ids, "3"));
+  auto& last = add_node(w, "last", ids, "4");
+  CHECK(last.logged("1 more schedule was changed, as this node declares it"));
   w.stop_all();
 }
 

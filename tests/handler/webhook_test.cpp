@@ -628,7 +628,7 @@ TEST_CASE("An answer without a length lasts as long as its connection, and what 
 TEST_CASE("What is secret does not come back in output or errors") {
   http_server::behaviour how;
   how.reply = [](http_server::request const& request) {
-    return status_answer("500 " + std::string("Bad"),
+    return status_answer("500 Bad " + std::string(request["Authorization"]) + " " + std::string(request["X-Key"]),
                          std::string(request["Authorization"]) + " or t0ken-abc, k3y-def " + std::string(request.target()));
   };
   http_server const server(how);
@@ -641,6 +641,7 @@ TEST_CASE("What is secret does not come back in output or errors") {
     CHECK_THAT(text, !Contains("k3y-def"));
     CHECK_THAT(text, Contains("******** or ********, ********"));
   }
+  CHECK_THAT(result.message, Contains(" answered 500 Bad ******** ********: ********"));
 }
 
 TEST_CASE("A stopped webhook ends at once and says why") {

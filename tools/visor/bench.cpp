@@ -185,8 +185,8 @@ constinit command const bench_commands[1] = {
      "mixed            as burn-down, with jobs among them that take long\n"
      "It works in a place of its own, which it makes and removes: the schema visor_bench on PostgreSQL, the database visor_bench on "
      "MariaDB\n"
-     "and MySQL, on SQLite a file beside that of the configuration; on SQL Server the database itself, which must have no tables of "
-     "visor.\n"
+     "and MySQL, on SQLite a file beside that of the configuration; on SQL Server tables in the database visor_bench, which you create "
+     "first.\n"
      "Where there is such a place already it refuses, unless --replace says that it may go.\n"
      "It looks at the end whether every job was done exactly once, and fails otherwise. Floors and charts: scripts/bench.",
      "visor bench burn-down --driver postgresql --url postgresql://app@db.internal/test --jobs 200000 --nodes 2\n"

@@ -4,6 +4,7 @@
 #include "job_number.hpp"
 #include "report.hpp"
 #include "storage.hpp"
+#include "stored_text.hpp"
 #include "words.hpp"
 
 #include "visor/base/error.hpp"
@@ -212,6 +213,7 @@ int enqueue(invocation const& given) {
   job.type = workflow.name;
   auto const key = given.text("key");
   if (key && !workflow.limits.any_by_key())
+  if (key && key->empty()) throw usage_error("--key is empty: give a text, or leave it out");
     throw usage_error("--key cannot be given: workflow " + in_quotes(workflow.name) +
                       " has no limits.key_concurrency and no limits.key_rate");
   job.queue = visor::queue_of(workflow.queue, workflow.capability, workflow.limits, workflow.name, key.value_or(""));
@@ -226,7 +228,12 @@ int enqueue(invocation const& given) {
   job.run_at = at;
   if (delay) job.run_at = ask(store->now()) + *delay;
   job.id = ask(store->reserve_ids(1)).take();
-  ask(store->enqueue({&job, 1}));
+  store_texts({{"the workflow's name", job.type},
+               {"--key", key.value_or("")},
+               {"the workflow's queue", job.queue},
+               {"the payload", job.payload},
+               {"the name of the user", job.owner.value_or("")}},
+              [&] { ask(store->enqueue({&job, 1})); });
   if (given.has("json"))
     std::cout << boost::json::serialize(boost::json::object{{"id", job.id}}) << '\n';
   else

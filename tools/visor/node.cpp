@@ -5,14 +5,21 @@
 #include "report.hpp"
 #include "storage.hpp"
 #include "words.hpp"
+#include "workflows.hpp"
 
 #include "visor/base/error.hpp"
 
 #include <boost/json/object.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <iostream>
+#include <iterator>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace visor_program {
@@ -43,21 +50,58 @@ std::vector<node_view> views_of(storage& in) {
   return all;
 }
 
+/// The job types of each node.
+using types_by_node = std::map<std::string, std::set<std::string>>;
+
+types_by_node types_of(storage& in) {
+  types_by_node all;
+  for (auto& each : ask(in.node_types())) all[each.node].insert(std::move(each.type));
+  return all;
+}
+
+/// The types that every online node runs.
+std::set<std::string> shared_types(std::vector<node_view> const& nodes, types_by_node& types) {
+  std::optional<std::set<std::string>> shared;
+  for (auto const& [node, state, running] : nodes) {
+    if (state != "online") continue;
+    auto const& own = types[node.name];
+    if (!shared) shared = own;
+    std::erase_if(*shared, [&own](std::string const& type) { return !own.contains(type); });
+  }
+  return shared.value_or(std::set<std::string>());
+}
+
+constexpr std::size_t most_names = 4;
+
+/// A few of the names.
+std::string some_of(std::vector<std::string> const& names) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), most_names); ++i) (text += i == 0 ? "" : ", ") += names[i];
+  return names.size() > most_names ? text + " and " + std::to_string(names.size() - most_names) + " more" : text;
+}
+
+/// The types that a node runs, for a table. Where there are many, those that every online node runs are counted, and only the others named.
+std::string runs(std::set<std::string> const& types, std::set<std::string> const& shared) {
+  if (types.empty()) return "-";
+  if (types.size() <= most_names) return some_of({types.begin(), types.end()});
+  std::vector<std::string> own;
+  std::ranges::set_difference(types, shared, std::back_inserter(own));
+  std::size_t const common = types.size() - own.size();
+  std::string const counted = std::to_string(common) + (common == 1 ? " type" : " types");
+  if (own.empty()) return counted + ", which all online nodes run";
+  return (common == 0 ? "" : counted + " of all online nodes; ") + some_of(own);
+}
+
 int list(invocation const& given) {
   auto const store = look_at_storage(read_configuration(given));
   auto const found = store ? views_of(*store) : std::vector<node_view>();
-  auto const types = store ? ask(store->node_types()) : std::vector<visor::node_type_record>();
-  auto const types_of = [&](visor::node_record const& node) {
-    boost::json::array all;
-    for (auto const& each : types)
-      if (each.node == node.name) all.emplace_back(each.type);
-    return all;
-  };
+  auto types = store ? types_of(*store) : types_by_node();
   if (given.has("json")) {
     boost::json::array all;
     for (auto const& [node, state, running] : found) {
       boost::json::object one;
-      one["types"] = types_of(node);
+      auto& own = one["types"].emplace_array();
+      for (auto const& type : types[node.name]) own.emplace_back(type);
       one["name"] = node.name;
       one["state"] = state;
       one["wish"] = node.wish ? boost::json::value(word(*node.wish)) : boost::json::value();
@@ -76,7 +120,9 @@ int list(invocation const& given) {
     print_json(std::cout, all);
     return 0;
   }
-  table rows({"NAME", "STATE", "RUNNING", "QUEUES", "CAPABILITIES", "EPOCH", "LEASE UNTIL", "STARTED", "VERSION"});
+  table rows({"NAME", "STATE", "RUNNING", "QUEUES", "CAPABILITIES", "EPOCH", "LEASE UNTIL", "STARTED", "VERSION", "RUNS"});
+  for (auto& [node, own] : types) own.erase(text_type);  // every configuration has it
+  auto const shared = shared_types(found, types);
   for (auto const& [node, state, running] : found) {
     bool const is_online = state == "online" && !node.wish;
     rows.add({node.name,
@@ -87,7 +133,8 @@ int list(invocation const& given) {
               std::to_string(node.epoch),
               std::optional(node.lease_until),
               std::optional(node.started_at),
-              node.version});
+              node.version,
+              runs(types[node.name], shared)});
   }
   if (rows.empty())
     std::cout << "no nodes\n";
@@ -147,7 +194,8 @@ constinit command const node_commands[4] = {
     {"list",
      "Lists the nodes, and what each has to do",
      "A node is one 'visor run', or a program with the library. One that is 'lapsed' did not say that it is alive for longer than its "
-     "lease: others take its jobs.",
+     "lease: others take its jobs. RUNS names the job types that a node can run. Of more than four, those that all online nodes run are "
+     "counted, and the others named; --json lists all.",
      "visor node list",
      {},
      list_options,

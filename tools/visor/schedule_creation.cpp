@@ -4,6 +4,7 @@
 #include "configuration.hpp"
 #include "report.hpp"
 #include "storage.hpp"
+#include "stored_text.hpp"
 
 #include "visor/base/error.hpp"
 
@@ -115,7 +116,14 @@ void add_with_id(storage& store, visor::schedule_record& schedule, std::optional
       on_another_id();
     }
     try {
-      ask(store.add_schedule(schedule));
+      store_texts({{"the schedule's name", schedule.id},
+                   {"--at", schedule.phrase.value_or("")},
+                   {"the workflow's name", schedule.type},
+                   {"the workflow's queue", schedule.queue},
+                   {"the payload", schedule.payload},
+                   {"--description", schedule.description.value_or("")},
+                   {"the name of the user", schedule.owner.value_or("")}},
+                  [&] { ask(store.add_schedule(schedule)); });
       return;
     } catch (visor::error const& refused) {
       if (refused.kind() != visor::condition::already_exists) throw;

@@ -13,6 +13,7 @@
 #include "visor/cron/phrase.hpp"
 #include "visor/cron/time_zone.hpp"
 #include "visor/settings/queue_name.hpp"
+#include "visor/settings/tls_option.hpp"
 #include "visor/settings/tls_settings.hpp"
 
 #include <boost/describe/enum_to_string.hpp>
@@ -114,6 +115,7 @@ class checker {
         if (given(base + key)) no_server(base + key);
     }
     if (all_.storage.driver == storage_driver::memory) in_memory();
+    if (all_.storage.driver == storage_driver::sqlite) file(base + "filename");
     for (auto const& fault : all_.storage.connection.pool.faults())
       if (std::string const path = base + "pool." + fault.field; nodes_.empty() || given(path))
         fail(path, (given(path) ? shown(path) : fault.value) + " is out of range: allowed is " + fault.allowed);
@@ -138,6 +140,14 @@ class checker {
       if (ssl->enabled && !ssl->key.empty() && is_encrypted_key(ssl->key.content()))
         fail(base + "ssl.key", std::string(encrypted_key_remedy).substr(1));
     }
+  }
+
+  /// Refuses names that SQLite does not take for a path.
+  void file(std::string const& path) {
+    auto const* const found = find(path);
+    std::string_view const name = found == nullptr ? all_.storage.connection.filename : found->what->text;
+    if (name.starts_with(":memory:") || name.starts_with("file:"))
+      fail(path, "must be a path; for a store in memory set scheduler.storage.driver to memory");
   }
 
   void in_memory() {
@@ -168,10 +178,23 @@ class checker {
     if (auto const driver = driver_of_url(url); driver != all_.storage.driver)
       fail(path, "must begin with one of " + listed(schemes_of(all_.storage.driver)) + " for the driver " + name_of(all_.storage.driver) +
                      (driver ? "; this one is for " + name_of(*driver) : ""));
+    tls(path, base + "ssl.enabled");
     // In a file these keys may stand unused beside the connection string. On the command line they are intended.
     for (char const* const key : {"host", "port", "database", "user", "password"})
       if (auto const* const found = find(base + key); found != nullptr && found->origin.starts_with("flag "))
         fail(base + key, "has no effect beside a connection string: give all in --url, or --host too");
+  }
+
+  /// Refuses a connection string that asks for TLS beside a value that turns it off.
+  void tls(std::string const& url_path, std::string const& off_path) {
+    auto const& connection = all_.storage.connection;
+    if (!connection.ssl || connection.ssl->enabled) return;
+    tls_options const options(connection.connection_string.reveal());
+    std::string const option(options.asking());
+    if (option.empty() || options.is_local()) return;
+    std::string off = off_path;
+    if (auto const from = all_.sources.find(off_path); from != all_.sources.end()) off += " (" + to_string(from->second) + ")";
+    fail(url_path, "asks for TLS by its option " + option + ", and " + off + " is false: leave one out");
   }
 
   /// `STORE_TYPE` alone does not say where the server is.
@@ -316,11 +339,12 @@ class checker {
       for (char const* const key : {"shell", "inherit_env", "env", "working_directory"})
         if (given(join_path(path, key))) fail(join_path(path, key), "belongs to a command");
     if (each.webhook) hook(path + ".webhook", each);
-    if (each.backoff.cap < each.backoff.base)
+    bool const is_fixed = each.backoff.kind == backoff_kind::fixed;
+    if (!is_fixed && each.backoff.cap < each.backoff.base)
       fail(path + (given(path + ".backoff.base") ? ".backoff.base" : ".backoff.cap"),
            "base " + to_string(each.backoff.base) + " is above cap " + to_string(each.backoff.cap));
-    if (each.backoff.kind == backoff_kind::fixed)
-      for (char const* const key : {"factor", "jitter"})
+    if (is_fixed)
+      for (char const* const key : {"cap", "factor", "jitter"})
         if (given(path + ".backoff." + key)) fail(path + ".backoff." + key, "belongs to kind exponential: a fixed pause is always `base`");
     queue(path + ".queue", each.queue, each.where);
     capability(path + ".capability", each);

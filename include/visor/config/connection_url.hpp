@@ -5,6 +5,7 @@
 #include "visor/base/home.hpp"
 #include "visor/base/secret.hpp"
 #include "visor/config/settings.hpp"
+#include "visor/settings/tls_option.hpp"
 #include "visor/settings/tls_settings.hpp"
 
 #include <boost/url/parse.hpp>
@@ -134,9 +135,6 @@ class url_option {
       "connection_limit, "
       "pool_timeout, application_name, charset";
 
-  /// Whether an option of this name alone decides about TLS.
-  static bool is_mode(std::string_view name) { return name == "sslmode" || name == "ssl" || name == "ssl-mode" || name == "ssl_mode"; }
-
   url_option(std::string const& name, std::string const& value) : name_(name), value_(value) {}
 
   /// \return whether the option is known
@@ -248,9 +246,9 @@ inline std::string called(std::string const& option) {
 }  // namespace detail
 
 /// Converts the storage settings of a configuration to those of a server's driver. A URL makes the parts beside it ineffective;
-/// `ssl` overrides the URL's TLS options. A Unix socket has no TLS.
+/// `ssl` overrides the URL's TLS options, but does not turn off TLS that the URL asks for. A Unix socket has no TLS.
 /// \tparam Settings of a driver for a server
-/// \throws visor::error `invalid_argument` for an invalid URL, or one with an unknown option
+/// \throws visor::error `invalid_argument` for an invalid URL, one with an unknown option, or one that contradicts `ssl`
 template <class Settings>
 Settings server_settings(storage_settings const& from) {
   auto const& given = from.connection;
@@ -282,7 +280,7 @@ Settings server_settings(storage_settings const& from) {
       trusts_system = trusts_system || (name == "sslrootcert" && value == "system");
       detail::url_option const one(name, value);
       bool is_known = name == "sslaccept" || one.apply_to(result);
-      if (detail::url_option::is_mode(name)) {
+      if (detail::is_tls_mode(name)) {
         bool const has_tls = result.tls.mode != tls_mode::disable;
         if (first_mode.empty()) first_has_tls = has_tls;
         if (first_has_tls != has_tls)
@@ -308,6 +306,8 @@ Settings server_settings(storage_settings const& from) {
     if constexpr (requires { result.settle_tls(url.options); })
       if (std::string const both = result.settle_tls(url.options); !both.empty())
         detail::connection_url::refuse("has " + both + ", which contradict each other: leave one out");
+    if (given.ssl && !given.ssl->enabled && result.tls.mode != tls_mode::disable && !result.host.starts_with('/'))
+      detail::connection_url::refuse("asks for TLS, and scheduler.storage.connection.ssl turns it off: leave one out");
   }
   if (given.pgbouncer && !result.set_option("pgbouncer", "true"))
     throw error(condition::invalid_argument, "scheduler.storage.connection.pgbouncer is true: there is a PgBouncer for PostgreSQL alone");

@@ -87,7 +87,7 @@ inline std::string_view name_of(node::kind kind) noexcept {
 /// Limits that no honest file reaches, and that keep a hostile one from using up time or memory.
 struct document_limits {
   static constexpr std::size_t bytes = 16 * 1024 * 1024;        ///< of the file
-  static constexpr std::size_t values = 1'000'000;              ///< after aliases were followed
+  static constexpr std::size_t values = 1'000'000;              ///< aliases followed; a larger file may have as many as it has bytes
   static constexpr std::size_t text_bytes = 64 * 1024 * 1024;   ///< of all texts together, variables replaced
   static constexpr std::size_t errors = 1'000;                  ///< reported; more are mostly the same error again and again
   static constexpr std::size_t depth = 4 + json_limits::depth;  ///< a payload stands in four groups: the file, and `scheduler.cron.NAME`

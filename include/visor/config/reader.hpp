@@ -272,7 +272,7 @@ class reader {
 
   static std::string parse(node const& from, std::string& out, key_rule const& rule) {
     auto const size = static_cast<std::int64_t>(from.text.size());
-    if (size < rule.least) return "cannot be empty";
+    if (size < rule.least) return rule.required ? "cannot be empty" : "cannot be empty: give a text or remove the key";
     if (size > rule.most) return "is longer than " + std::to_string(rule.most) + " bytes";
     if (rule.is_name && ends_with_blank(from.text)) return blank_at_end;
     out = from.text;

@@ -58,8 +58,13 @@ inline constexpr auto rules<connection_settings> = std::to_array<key_rule>({
 });
 
 template <>
+inline constexpr auto rules<storage_settings> = std::to_array<key_rule>({
+    {.member = "path", .least = 1},
+});
+
+template <>
 inline constexpr auto rules<ha_settings> = std::to_array<key_rule>({
-    {.member = "node_id", .is_name = true, .most = 200},
+    {.member = "node_id", .is_name = true, .least = 1, .most = 200},
     {.member = "lock_ttl", .bare = bare_number::seconds, .least = us_per_s, .most = us_per_hour},
     {.member = "heartbeat_interval", .bare = bare_number::seconds, .least = 10 * us_per_ms, .most = us_per_hour},
 });

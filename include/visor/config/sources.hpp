@@ -8,6 +8,7 @@
 #include "visor/config/profile.hpp"
 #include "visor/config/reader.hpp"
 #include "visor/config/secrets.hpp"
+#include "visor/settings/tls_option.hpp"
 
 #include <boost/describe/enum_from_string.hpp>
 #include <boost/describe/enum_to_string.hpp>
@@ -245,10 +246,9 @@ class source_reader {
     }
     auto const& connection = all.storage.connection;
     std::string_view const url = connection.connection_string.reveal();
-    std::string_view const options = url.substr(std::min(url.find('?'), url.size()));
-    auto const has = [&](std::string_view option) { return options.find(option) != std::string_view::npos; };
-    bool const is_local = url.empty() ? connection.host.starts_with('/') : has("host=/") || has("host=%2F") || has("host=%2f");
-    if (first == last || !(is_local || has("sslmode="))) return;
+    tls_options const options(url);
+    bool const is_local = url.empty() ? connection.host.starts_with('/') : options.is_local();
+    if (first == last || !(is_local || options.any())) return;
     all.storage.connection.ssl.reset();
     all.sources.erase(first, last);
     reader.nodes.erase(std::string{tls_path});

@@ -168,10 +168,12 @@ class yaml_document final : private YAML::EventHandler {
   void count(std::size_t values, std::size_t bytes, place at) {
     values_ += values;
     text_bytes_ += bytes;
-    if (values_ <= document_limits::values && text_bytes_ <= document_limits::text_bytes) return;
+    // Without aliases there are no more values than bytes.
+    std::size_t const most = std::max(document_limits::values, text_.text().size());
+    if (values_ <= most && text_bytes_ <= document_limits::text_bytes) return;
     fail(at, path(),
-         values_ > document_limits::values
-             ? "more than " + std::to_string(document_limits::values) + " values, aliases followed"
+         values_ > most
+             ? "more than " + std::to_string(most) + " values, aliases followed"
              : "more than " + std::to_string(document_limits::text_bytes / 1024 / 1024) + " MiB of text, aliases and variables followed");
     throw stop{};
   }

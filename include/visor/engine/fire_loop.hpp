@@ -279,9 +279,10 @@ class fire_loop {
     for (std::size_t i = 0; i < std::min(ids.size(), most_lines); ++i)
       node_.log(log_level::warning, "schedule ", ids[i],
                 " cannot be computed by this node, which leaves it to others: ", unable_.at(ids[i]).reason);
-    if (ids.size() > most_lines)
-      node_.log(log_level::warning, ids.size() - most_lines,
-                " more schedules cannot be computed by this node, which leaves them to others");
+    if (ids.size() <= most_lines) return;
+    auto const more = ids.size() - most_lines;
+    node_.log(log_level::warning, more, more_schedules(more), " cannot be computed by this node, which leaves ", more == 1 ? "it" : "them",
+              " to others");
   }
 
   /// Records schedules that no node has fired for long as missed.
@@ -299,8 +300,9 @@ class fire_loop {
     for (std::size_t i = 0; i < std::min(missed.size(), most_lines); ++i)
       node_.log(log_level::error, "schedule ", missed[i].schedule, " was due at ", missed[i].planned_at,
                 " and did not fire: no node can fire it: ", unable_.at(missed[i].schedule).reason);
-    if (missed.size() > most_lines)
-      node_.log(log_level::error, missed.size() - most_lines, " more schedules did not fire: no node can fire them");
+    if (missed.size() <= most_lines) co_return;
+    auto const more = missed.size() - most_lines;
+    node_.log(log_level::error, more, more_schedules(more), " did not fire: no node can fire ", more == 1 ? "it" : "them");
   }
 
   /// Writes the records. One that the database refuses permanently does not keep the others from being written.

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -44,6 +45,9 @@ struct engine_origin {
 };
 
 namespace detail {
+
+/// The words behind the number of schedules that a log line leaves out.
+constexpr std::string_view more_schedules(std::size_t number) noexcept { return number == 1 ? " more schedule" : " more schedules"; }
 
 /// The state that the parts of one engine share. Mutable members are used on the strand only.
 template <store Store, timekeeper Clock>

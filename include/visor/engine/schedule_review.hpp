@@ -107,7 +107,9 @@ class schedule_review {
       if (schedules.size() < page || node_.draining) break;
       filter.after = schedules.back().id;
     }
-    if (corrected > most_lines) node_.log(log_level::warning, corrected - most_lines, " more schedules were corrected in the same way");
+    if (corrected <= most_lines) co_return;
+    auto const more = corrected - most_lines;
+    node_.log(log_level::warning, more, more_schedules(more), more == 1 ? " was" : " were", " corrected in the same way");
   }
 
   task<std::optional<next_correction>> look_at(schedule_record const& schedule, instant now) {

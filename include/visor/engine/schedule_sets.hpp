@@ -234,22 +234,30 @@ class schedule_sets {
   }
 
   task<> report(own_set const& own, set_outcome const& outcome) {
-    auto const list = [&](log_level level, std::vector<std::string> const& ids, char const* what) {
-      for (std::size_t i = 0; i < std::min(ids.size(), most_lines); ++i) node_.log(level, "schedule ", ids[i], what);
-      if (ids.size() > most_lines) node_.log(level, ids.size() - most_lines, " more schedules", what);
+    auto const list = [&](log_level level, std::vector<std::string> const& ids, std::string_view done, std::string_view one,
+                          std::string_view several) {
+      for (std::size_t i = 0; i < std::min(ids.size(), most_lines); ++i) node_.log(level, "schedule ", ids[i], " was ", done, one);
+      if (ids.size() <= most_lines) return;
+      auto const more = ids.size() - most_lines;
+      node_.log(level, more, more_schedules(more), more == 1 ? " was " : " were ", done, more == 1 ? one : several);
     };
-    list(log_level::info, outcome.changed, " was changed, as this node declares it");
-    list(log_level::warning, outcome.removed, " was removed: no living node declares it, and this one declares its set without it");
+    list(log_level::info, outcome.changed, "changed", ", as this node declares it", ", as this node declares them");
+    list(log_level::warning, outcome.removed, "removed", ": no living node declares it, and this one declares its set without it",
+         ": no living node declares them, and this one declares their set without them");
     for (std::size_t i = 0; i < std::min(outcome.taken.size(), most_lines); ++i) co_await report_taken(outcome.taken[i]);
-    if (outcome.taken.size() > most_lines)
-      node_.log(log_level::warning, outcome.taken.size() - most_lines, " more schedules were not added for the same reason");
+    if (outcome.taken.size() > most_lines) {
+      auto const more = outcome.taken.size() - most_lines;
+      node_.log(log_level::warning, more, more_schedules(more), more == 1 ? " was" : " were", " not added for the same reason");
+    }
     for (std::size_t i = 0; i < std::min(outcome.refused.size(), most_lines); ++i)
       node_.log(log_level::error, "schedule ", outcome.refused[i].id, " is not stored, all others run: ", outcome.refused[i].text);
-    if (outcome.refused.size() > most_lines)
-      node_.log(log_level::error, outcome.refused.size() - most_lines, " more schedules are not stored for such reasons");
+    if (outcome.refused.size() > most_lines) {
+      auto const more = outcome.refused.size() - most_lines;
+      node_.log(log_level::error, more, more_schedules(more), more == 1 ? " is" : " are", " not stored for such reasons");
+    }
     if (outcome.left != 0)
-      node_.log(log_level::warning, outcome.left,
-                " schedules were not changed: a node of a newer version lives and declares them otherwise");
+      node_.log(log_level::warning, outcome.left, outcome.left == 1 ? " schedule was" : " schedules were",
+                " not changed: a node of a newer version lives and declares ", outcome.left == 1 ? "it" : "them", " otherwise");
     if (outcome.added + outcome.changed.size() + outcome.removed.size() != 0)
       node_.log(log_level::info, "schedules: ", outcome.added, " added, ", outcome.changed.size(), " changed, ", outcome.removed.size(),
                 " removed, ", outcome.unchanged + outcome.left, " as before",

@@ -84,6 +84,16 @@ struct webhook_target : webhook_plan {
       throw error(condition::invalid_argument,
                   "webhook: " + (file.empty() ? "the system's certificates" : "ca_file " + file) + " cannot be used: " + failed.message());
   }
+
+  /// Masks what this program sent as a secret, to the server or to the proxy, in text that came back.
+  std::string redact(std::string text) const {
+    text = webhook_plan::redact(std::move(text));
+    if (proxy) hide_value(text, proxy->authorization.reveal());
+    return text;
+  }
+
+  /// A part of a server's header on one line, fit for a message.
+  std::string redacted_line(std::string_view text) const { return one_line(redact(std::string(text)), 60); }
 };
 
 inline constexpr std::size_t longest_header = 64 * 1024;
@@ -334,8 +344,8 @@ task<> open_tunnel(std::shared_ptr<webhook_call> call) {
   unsigned const status = parser.get().result_int();
   if (status / 100 == 2) co_return;
   auto const reason = parser.get().reason();
-  call->fail(condition::connection_failed,
-             call->peer() + " answered " + std::to_string(status) + " " + one_line(std::string_view(reason.data(), reason.size()), 60));
+  call->fail(condition::connection_failed, call->peer() + " answered " + std::to_string(status) + " " +
+                                               target.redacted_line(std::string_view(reason.data(), reason.size())));
 }
 
 using tls_stream = boost::asio::ssl::stream<boost::beast::tcp_stream>;
@@ -383,18 +393,18 @@ task<> handshake(std::shared_ptr<webhook_call> call, tls_stream& stream) {
 }
 
 /// Throws unless the status is one of success.
-inline void check_status(webhook_plan const& plan, http::response_header<> const& answer, std::string const& body) {
+inline void check_status(webhook_target const& plan, http::response_header<> const& answer, std::string const& body) {
   unsigned const status = answer.result_int();
   if (status / 100 == 2) return;
   std::string what = plan.name() + " answered " + std::to_string(status);
   auto const reason = answer.reason().empty() ? http::obsolete_reason(answer.result()) : answer.reason();
-  if (!reason.empty()) what += " " + one_line(std::string_view(reason.data(), reason.size()), 60);
+  if (!reason.empty()) what += " " + plan.redacted_line(std::string_view(reason.data(), reason.size()));
   if (status == 304) throw permanent_failure(what);  // answer to a request that was not conditional
   if (status / 100 == 3) {
     auto const location = answer[http::field::location];
     std::string_view const to(location.data(), location.size());
     what += ": redirects are not followed";
-    if (check_url(to).message.empty()) what += "; it points to " + url_parts(to).origin();
+    if (check_url(to).message.empty()) what += "; it points to " + plan.redact(url_parts(to).origin());
     throw permanent_failure(what);
   }
   if (std::string const line = one_line(body.substr(0, body.find('\n'))); !line.empty()) what += ": " + line;

@@ -167,15 +167,18 @@ class webhook_plan {
 
   /// Masks the values of our headers in text of the server, in case it sends them back.
   std::string redact(std::string text) const {
-    auto const hide_long = [&text](std::string_view value) {
-      if (value.size() >= 4) hide(text, value);
-    };
-    for (auto const& [name, value] : options_.headers) {
-      std::string_view const whole = value.reveal();
-      hide_long(whole);
-      if (auto const space = whole.rfind(' '); space != whole.npos) hide_long(whole.substr(space + 1));
-    }
+    for (auto const& [name, value] : options_.headers) hide_value(text, value.reveal());
     return text;
+  }
+
+ protected:
+  /// Masks the value of a header, and its last word, which is the secret of an `Authorization`.
+  static void hide_value(std::string& text, std::string_view value) {
+    auto const hide_long = [&text](std::string_view part) {
+      if (part.size() >= 4) hide(text, part);
+    };
+    hide_long(value);
+    if (auto const space = value.rfind(' '); space != value.npos) hide_long(value.substr(space + 1));
   }
 
  private:

@@ -2,9 +2,9 @@
 #define VISOR_DRIVER_MSSQL_MSSQL_SETTINGS_HPP
 
 #include "visor/driver/server_options.hpp"
+#include "visor/settings/tls_option.hpp"
 
 #include <algorithm>
-#include <initializer_list>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -31,9 +31,9 @@ struct mssql_settings : server_options {
       odbc_driver = value;
     } else if (option == "instance") {
       host += '\\' + value;
-    } else if (is_encrypt(option)) {
+    } else if (detail::is_encrypt_option(option)) {
       encryption_of(value);
-    } else if (is_trust(option)) {
+    } else if (detail::is_trust_option(option)) {
       flag_of(value);
     } else {
       return false;
@@ -52,9 +52,9 @@ struct mssql_settings : server_options {
     std::optional<word> encrypt, trust, other;
     for (auto const& [name, value] : options) {
       std::string const text = name + "=" + value;
-      bool const is_other = name == "sslmode" || name == "ssl" || name == "ssl-mode" || name == "ssl_mode" || name == "sslaccept";
+      bool const is_other = detail::is_tls_mode(name) || name == "sslaccept";
       if (is_other) other = word{name, encryption::off};
-      std::optional<word>* const at = is_encrypt(name) ? &encrypt : is_trust(name) ? &trust : nullptr;
+      std::optional<word>* const at = detail::is_encrypt_option(name) ? &encrypt : detail::is_trust_option(name) ? &trust : nullptr;
       if (at == nullptr) continue;
       word const given{text, at == &encrypt ? encryption_of(value) : flag_of(value)};
       if (*at && (*at)->value != given.value) return (*at)->text + " and " + text;
@@ -104,31 +104,18 @@ struct mssql_settings : server_options {
  private:
   enum class encryption { off, on, strict };
 
-  static std::string lower(std::string_view text) {
-    std::string result;
-    for (char const c : text)
-      if (c != ' ') result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return result;
-  }
-  static bool is_encrypt(std::string_view option) { return lower(option) == "encrypt"; }
-  static bool is_trust(std::string_view option) { return lower(option) == "trustservercertificate"; }
-
-  static bool is_among(std::string_view word, std::initializer_list<std::string_view> words) {
-    return std::ranges::find(words, word) != words.end();
-  }
-
   /// Accepts the values of ODBC (yes, mandatory, strict), .NET (True), JDBC (true), PHP (1) and Go (disable, t).
   static encryption encryption_of(std::string const& value) {
-    std::string const word = lower(value);
+    std::string const word = detail::lower_word(value);
     if (word == "strict") return encryption::strict;
-    if (is_among(word, {"true", "yes", "mandatory", "1", "t"})) return encryption::on;
-    if (is_among(word, {"false", "no", "optional", "0", "f", "disable"})) return encryption::off;
+    if (detail::is_among(word, {"true", "yes", "mandatory", "1", "t"})) return encryption::on;
+    if (detail::is_among(word, {"false", "no", "optional", "0", "f", "disable"})) return encryption::off;
     throw std::invalid_argument("true, yes, mandatory, 1, strict; or false, no, optional, 0, disable");
   }
   static encryption flag_of(std::string const& value) {
-    std::string const word = lower(value);
-    if (is_among(word, {"true", "yes", "1", "t"})) return encryption::on;
-    if (is_among(word, {"false", "no", "0", "f"})) return encryption::off;
+    std::string const word = detail::lower_word(value);
+    if (detail::is_among(word, {"true", "yes", "1", "t"})) return encryption::on;
+    if (detail::is_among(word, {"false", "no", "0", "f"})) return encryption::off;
     throw std::invalid_argument("true, yes, 1; or false, no, 0");
   }
 
@@ -143,7 +130,8 @@ struct mssql_settings : server_options {
                host.substr(0, comma) + ":" + rest);
       refuse("SQL Server has one host; name the listener of the availability group, or the primary server");
     }
-    if (lower(host).starts_with("tcp:") || lower(host).starts_with("np:") || lower(host).starts_with("lpc:"))
+    if (detail::lower_word(host).starts_with("tcp:") || detail::lower_word(host).starts_with("np:") ||
+        detail::lower_word(host).starts_with("lpc:"))
       refuse("SQL Server is reached over TCP only: leave out what is before the name");
   }
 };

@@ -51,7 +51,8 @@ inline error failure_of(int number, std::string_view text, std::string const& pl
   if (number == 1461)
     message = place + " holds no more prepared statements: raise max_prepared_stmt_count of the server, or lower pool.max of its clients";
   if (number == 1709 || number == 1071)
-    message = place + " takes no keys of 1020 bytes and more: its server needs innodb_page_size = 16k, and the table ROW_FORMAT = DYNAMIC";
+    message = place +
+              " takes no keys as long as those of our tables: its server needs innodb_page_size = 16k, and the table ROW_FORMAT = DYNAMIC";
   if (number == 1665) message = place + " cannot be written in READ COMMITTED: set binlog_format of the server to MIXED or ROW";
   return error(what, message, server_words(number, text));
 }

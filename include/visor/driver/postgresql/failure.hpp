@@ -8,21 +8,38 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
 /// Translates the errors of the server and of libpq.
 namespace visor::postgresql_driver {
 
-/// Joins lines to one, with one blank between words.
+/// Whether a line of libpq names a place in the source of the server: `LOCATION:  auth_failed, auth.c:335`. Its first word may be in
+/// another language.
+inline bool names_source(std::string_view line) {
+  auto const digits = line.find_last_not_of("0123456789");
+  if (digits == line.npos || digits + 1 == line.size() || line[digits] != ':') return false;
+  std::string_view const before = line.substr(0, digits);
+  return before.ends_with(".c") && before.find(":  ") != before.npos && before.find(", ") != before.npos;
+}
+
+/// Joins lines to one, with one blank between words, and without places in the source of the server.
 inline std::string one_line(char const* text) {
   std::string line;
   bool blank = false;
-  for (char const c : std::string_view(text == nullptr ? "" : text)) {
-    bool const is_gap = static_cast<unsigned char>(c) <= ' ' || c == 0x7F;
-    if (!is_gap && blank && !line.empty()) line += ' ';
-    if (!is_gap) line += c;
-    blank = is_gap;
+  for (std::string_view rest = text == nullptr ? "" : text; !rest.empty();) {
+    auto const end = std::min(rest.find('\n'), rest.size());
+    std::string_view const one = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (names_source(one)) continue;
+    for (char const c : one) {
+      bool const is_gap = static_cast<unsigned char>(c) <= ' ' || c == 0x7F;
+      if (!is_gap && blank && !line.empty()) line += ' ';
+      if (!is_gap) line += c;
+      blank = is_gap;
+    }
+    blank = true;
   }
   return line;
 }
