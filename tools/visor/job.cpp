@@ -212,8 +212,8 @@ int enqueue(invocation const& given) {
   visor::new_job job;
   job.type = workflow.name;
   auto const key = given.text("key");
-  if (key && !workflow.limits.any_by_key())
   if (key && key->empty()) throw usage_error("--key is empty: give a text, or leave it out");
+  if (key && !workflow.limits.any_by_key())
     throw usage_error("--key cannot be given: workflow " + in_quotes(workflow.name) +
                       " has no limits.key_concurrency and no limits.key_rate");
   job.queue = visor::queue_of(workflow.queue, workflow.capability, workflow.limits, workflow.name, key.value_or(""));
