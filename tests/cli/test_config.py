@@ -148,7 +148,7 @@ class Sources(ProgramTest):
             refused({"DATABASE_URL": "postgres://" + url}, "environment DATABASE_URL: ", "is no URL of the form")
         refused({"DATABASE_URL": "postgres://h/d?sslmode=hunter2"}, "environment DATABASE_URL: ", "verify-full")
         refused({"DATABASE_URL": "postgres://h", "DB_SSL_CA": "hunter2"}, "environment DB_SSL_CA: ")
-        for url in ("mssql://u:hunter2@h/d?encrypt=true", "postgres://u:hunter2@h/d?sslmode=require", "mysql://u:hunter2@h/d?ssl-mode=REQUIRED"):
+        for url in ("mssql://u:hunter2@h/d?encrypt=true", "mssql://u:hunter2@h/d?trustServerCertificate=yes"):
             refused({"DATABASE_URL": url, "DB_SSL": "false"}, "environment DATABASE_URL: ", "asks for TLS by its option ",
                     "scheduler.storage.connection.ssl.enabled (environment DB_SSL) is false: leave one out")
 

@@ -185,12 +185,13 @@ class checker {
         fail(base + key, "has no effect beside a connection string: give all in --url, or --host too");
   }
 
-  /// Refuses a connection string that asks for TLS beside a value that turns it off.
+  /// Refuses a connection string that asks for TLS by an option of SQL Server beside a value that turns it off. The other options give way
+  /// to `ssl`.
   void tls(std::string const& url_path, std::string const& off_path) {
     auto const& connection = all_.storage.connection;
     if (!connection.ssl || connection.ssl->enabled) return;
     tls_options const options(connection.connection_string.reveal());
-    std::string const option(options.asking());
+    std::string const option(options.encrypting());
     if (option.empty() || options.is_local()) return;
     std::string off = off_path;
     if (auto const from = all_.sources.find(off_path); from != all_.sources.end()) off += " (" + to_string(from->second) + ")";

@@ -246,7 +246,7 @@ inline std::string called(std::string const& option) {
 }  // namespace detail
 
 /// Converts the storage settings of a configuration to those of a server's driver. A URL makes the parts beside it ineffective;
-/// `ssl` overrides the URL's TLS options, but does not turn off TLS that the URL asks for. A Unix socket has no TLS.
+/// `ssl` overrides the URL's TLS options, but does not turn off TLS that `encrypt` asks for. A Unix socket has no TLS.
 /// \tparam Settings of a driver for a server
 /// \throws visor::error `invalid_argument` for an invalid URL, one with an unknown option, or one that contradicts `ssl`
 template <class Settings>
@@ -306,7 +306,10 @@ Settings server_settings(storage_settings const& from) {
     if constexpr (requires { result.settle_tls(url.options); })
       if (std::string const both = result.settle_tls(url.options); !both.empty())
         detail::connection_url::refuse("has " + both + ", which contradict each other: leave one out");
-    if (given.ssl && !given.ssl->enabled && result.tls.mode != tls_mode::disable && !result.host.starts_with('/'))
+    auto const is_of_sql_server = [](auto const& each) {
+      return detail::is_encrypt_option(each.first) || detail::is_trust_option(each.first);
+    };
+    if (given.ssl && !given.ssl->enabled && result.tls.mode != tls_mode::disable && std::ranges::any_of(url.options, is_of_sql_server))
       detail::connection_url::refuse("asks for TLS, and scheduler.storage.connection.ssl turns it off: leave one out");
   }
   if (given.pgbouncer && !result.set_option("pgbouncer", "true"))

@@ -57,15 +57,16 @@ class tls_options {
   /// Whether an option names a Unix socket, over which there is no TLS.
   bool is_local() const { return is_local_; }
 
-  /// The name of the first option that asks for TLS; empty where none does.
-  std::string_view asking() const {
-    if (decisive_.empty()) return implied_.empty() ? std::string_view() : implied_.front().first;
-    // Every driver refuses words that are none of its own.
+  /// The name of the option of SQL Server that asks for TLS; empty where none does.
+  std::string_view encrypting() const {
+    // The driver refuses words that are none of its own.
     auto const asks = [](option const& each) {
-      return !is_among(lower_word(each.second), {"disable", "disabled", "false", "0", "no", "f", "optional"});
+      return is_encrypt_option(each.first) && !is_among(lower_word(each.second), {"disable", "false", "0", "no", "f", "optional"});
     };
-    auto const found = std::find_if(decisive_.begin(), decisive_.end(), asks);
-    return found == decisive_.end() ? std::string_view() : found->first;
+    if (auto const found = std::find_if(decisive_.begin(), decisive_.end(), asks); found != decisive_.end()) return found->first;
+    auto const trusts = [](option const& each) { return is_trust_option(each.first); };
+    auto const found = std::find_if(implied_.begin(), implied_.end(), trusts);
+    return !decisive_.empty() || found == implied_.end() ? std::string_view() : found->first;
   }
 
  private:
