@@ -50,7 +50,7 @@ class canned_server {
     if (has("INFORMATION_SCHEMA")) return answer::with_rows(catalog());
     if (has("FROM [visor_migration] ORDER BY")) return answer::with_rows(migrations());
     if (has("SELECT CAST([next] AS nvarchar(20)) FROM visor_sequence")) return answer::with("17");
-    if (has("SELECT CAST(@@IDENTITY AS bigint)")) return answer::with("3");
+    if (has("SELECT CAST(@@IDENTITY AS bigint)")) return answer::with_rows({{"3", std::nullopt}});
     if (has("SELECT CAST(SUM([next]) AS nvarchar(20)) FROM visor_sequence")) return answer::with("18");
     if (auto const end = request.find("; ROLLBACK TRANSACTION"); end != std::string::npos && has("BEGIN TRANSACTION"))
       return given_half_way(request, end);

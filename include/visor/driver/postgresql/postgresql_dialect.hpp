@@ -60,10 +60,10 @@ struct postgresql_dialect {
       "SELECT c.relname::text AS table_name, 'column' AS kind, a.attname::text AS part FROM pg_class c "
       "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
       "WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname LIKE 'visor!_%' ESCAPE '!' UNION ALL "
-      "SELECT c.relname::text, 'numbered column', a.attname::text FROM pg_class c "
+      "SELECT c.relname::text, 'numbered column', a.attname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
       "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attidentity <> '' AND NOT a.attisdropped "
       "JOIN pg_class s ON s.relnamespace = c.relnamespace AND s.relkind = 'S' AND s.relname = c.relname || '_' || a.attname || '_seq' "
-      "WHERE c.relnamespace = current_schema()::regnamespace AND c.relname LIKE 'visor!_%' ESCAPE '!' UNION ALL "
+      "WHERE n.nspname = current_schema() AND c.relname LIKE 'visor!_%' ESCAPE '!' UNION ALL "
       "SELECT tablename::text, 'index', indexname::text FROM pg_indexes WHERE schemaname = current_schema() AND "
       "tablename LIKE 'visor!_%' ESCAPE '!' AND indexname NOT LIKE '%!_pkey' ESCAPE '!' ORDER BY 1, 2, 3";
   static constexpr bool catalog_hides = false;
