@@ -196,7 +196,7 @@ class scheduler {
   /// Runs the node, and the `io_context`, on this thread until SIGINT, SIGTERM or `stop()`, then drains. After a second signal
   /// it no longer waits for handlers; a third one ends the process. Other work of the context does not keep this function from
   /// returning.
-  /// \throws visor::error when the node cannot start
+  /// \throws visor::error when the node cannot start, ends by itself, or cannot leave the store; then others take over its jobs
   void run();
 
   /// Starts to drain. After a second call the drain no longer waits for handlers.
