@@ -44,7 +44,8 @@ if(VISOR_SANITIZE)
   target_compile_options(visor_development INTERFACE -fsanitize=${VISOR_SANITIZE} -fno-omit-frame-pointer -g1)
   target_link_options(visor_development INTERFACE -fsanitize=${VISOR_SANITIZE})
   if("undefined" IN_LIST visor_sanitizers)
-    target_compile_options(visor_development INTERFACE -fno-sanitize-recover=undefined)
+    # The check of virtual tables opens a pipe to read memory: a test that leaves no descriptors would fail on good objects.
+    target_compile_options(visor_development INTERFACE -fno-sanitize-recover=undefined -fno-sanitize=vptr)
   endif()
   if("thread" IN_LIST visor_sanitizers AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Asio fences are not modelled by the sanitizer; GCC warns about each.
