@@ -127,7 +127,7 @@ class Working(OnServer):
         self.accepts("db", "rollback", "--yes")
         self.accepts("db", "migrate")
         self.accepts("db", "validate")
-        self.accepts("db", "rollback", "--steps", "5", "--yes")
+        self.accepts("db", "rollback", "--steps", "6", "--yes")
         self.assertEqual(self.server.tables(), 0)
 
     def test_a_migration_is_refused_while_older_nodes_run(self):
@@ -145,7 +145,7 @@ class Working(OnServer):
     def test_a_migration_that_waits_for_a_transaction_keeps_nobody_waiting_for_long(self):
         self.configure()
         self.accepts("db", "init")
-        self.accepts("db", "rollback", "--steps", "2", "--yes")
+        self.accepts("db", "rollback", "--steps", "3", "--yes")
         user = self.server.hold("visor_job", "visor_node", seconds=7)
         began = time.monotonic()
         migration = self.start("db", "migrate")

@@ -21,7 +21,7 @@ class Tables(ProgramTest):
         self.assertEqual(self.accepts("db", "status"),
                          "Database Status\nDatabase: sqlite .visor/schedules.db\nInitialized: ✗ No\nTables (0):\n")
         self.assertFalse((self.folder / DATABASE).exists(), "made by looking")
-        self.assertIn("initialized: sqlite .visor/schedules.db has version 5", self.accepts("db", "init"))
+        self.assertIn("initialized: sqlite .visor/schedules.db has version 6", self.accepts("db", "init"))
         lines = self.accepts("db", "status").splitlines()
         self.assertEqual((lines[0], lines[2]), ("Database Status", "Initialized: ✓ Yes"))
         at = next(i for i, line in enumerate(lines) if line.startswith("Tables ("))
@@ -61,7 +61,7 @@ class Tables(ProgramTest):
         self.change("UPDATE visor_migration SET checksum = '0123456789abcdef' WHERE version = 1")
         for command in (["db", "init"], ["db", "migrate"], ["db", "validate"], ["job", "list"]):
             self.refuses(*command, says=["version 1 of the tables", "db validate", "db reset"])
-        self.assertIn("has version 5, without data", self.run_program("db", "reset", "--yes").stdout)
+        self.assertIn("has version 6, without data", self.run_program("db", "reset", "--yes").stdout)
         self.accepts("db", "validate")
 
     def test_a_version_that_is_not_recorded(self):
@@ -106,16 +106,16 @@ class Tables(ProgramTest):
     def test_rollback(self):
         self.refuses("db", "rollback", "--yes", says="no database yet")
         self.accepts("db", "init")
-        self.refuses("db", "rollback", "--steps", "4", says="--yes")
+        self.refuses("db", "rollback", "--steps", "5", says="--yes")
         self.refuses("db", "rollback", "--steps", "0", code=2, says="--steps")
         self.refuses("db", "rollback", says=["what 1 version brought", "--yes"])
         self.accepts("db", "validate")
         self.assertIn("1 version taken back", self.accepts("db", "rollback", "--yes"))
-        self.assertIn("3 versions taken back", self.accepts("db", "rollback", "--steps", "3", "--yes"))
+        self.assertIn("4 versions taken back", self.accepts("db", "rollback", "--steps", "4", "--yes"))
         self.refuses("db", "rollback", says=["every table", "--yes"])
-        self.assertIn("4 versions applied", self.accepts("db", "migrate"))
+        self.assertIn("5 versions applied", self.accepts("db", "migrate"))
         self.accepts("db", "validate")
-        self.assertIn("5 versions taken back", self.accepts("db", "rollback", "--steps", "5", "--yes"))
+        self.assertIn("6 versions taken back", self.accepts("db", "rollback", "--steps", "6", "--yes"))
         self.assertIn("✗ No", self.accepts("db", "status"))
         self.refuses("db", "rollback", "--yes", says="nothing to take back")
         self.accepts("db", "init")

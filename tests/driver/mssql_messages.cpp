@@ -395,7 +395,7 @@ TEST_CASE("nothing that writes leaves a transaction open between two messages", 
 
   auto const what =
       GENERATE(as<std::string>(), "claim with limits", "completion with children", "a result given back", "fire that waits", "leave",
-               "recover", "cancel", "retry", "wish", "remove node", "add schedule", "update schedule", "remove schedule", "missed");
+               "recover", "cancel", "retry", "request state", "remove node", "add schedule", "update schedule", "remove schedule", "missed");
   CAPTURE(what);
   try {
     if (what == "claim with limits") {
@@ -422,8 +422,8 @@ TEST_CASE("nothing that writes leaves a transaction open between two messages", 
       run(s.io, s.store.cancel_job(42));
     } else if (what == "retry") {
       run(s.io, s.store.retry_job(42));
-    } else if (what == "wish") {
-      run(s.io, s.store.set_wish("one", visor::node_wish::drain));
+    } else if (what == "request state") {
+      run(s.io, s.store.request_state("one", visor::requested_state::drain));
     } else if (what == "remove node") {
       run(s.io, s.store.remove_node("one"));
     } else if (what == "add schedule") {

@@ -216,6 +216,20 @@ TEST_CASE("what an older program made is brought up to date, and what is in it s
   CHECK(nodes[0].queues == std::nullopt);
 }
 
+TEST_CASE("a renamed column keeps its values on the way down and up", "[driver][schema]") {
+  temporary_folder const folder;
+  stored s(quick(folder.file()));
+  CHECK_FALSE(s.opening().was);
+  visor::join_request request;
+  request.node = "a";
+  s.wait(s.kept.join(request));
+  s.wait(s.kept.request_state("a", visor::requested_state::drain));
+  CHECK(s.wait(s.kept.schema().rollback(1)) == 1);
+  CHECK(other_connection(folder.file()).value("SELECT wish FROM visor_node") == "drain");
+  CHECK(s.wait(s.kept.schema().migrate()) == 1);
+  CHECK(s.wait(s.kept.nodes()).at(0).requested_state == visor::requested_state::drain);
+}
+
 TEST_CASE("a reset leaves empty tables", "[driver][schema]") {
   temporary_folder const folder;
   stored s(quick(folder.file()));

@@ -132,7 +132,7 @@ TEST_CASE("a node of which that is wanted takes no more work and fires nothing, 
   w.start(node);
   w.pass(10s);
   CHECK(runs == 10);
-  w.run_now(w.store.set_wish("one", visor::node_wish::drain));
+  w.run_now(w.store.request_state("one", visor::requested_state::drain));
   w.pass(15s);  // a heartbeat
   int const before = runs;
   CHECK(before < 25);
@@ -148,7 +148,7 @@ TEST_CASE("a node of which that is wanted takes no more work and fires nothing, 
   w.pass(40s);
   CHECK(w.run_now(w.store.nodes()).at(0).epoch > read.epoch);
   CHECK(runs == before);
-  w.run_now(w.store.set_wish("one", std::nullopt));
+  w.run_now(w.store.request_state("one", std::nullopt));
   w.pass(20s);
   CHECK(w.state(id) == visor::job_state::completed);
   CHECK(runs > before + 2);

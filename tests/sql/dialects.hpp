@@ -25,6 +25,7 @@ struct plain_dialect : visor::sql::one_writer {
   static constexpr std::string_view bytes_of = "length";
   static constexpr std::string_view empty_text = "''";
   static constexpr std::string_view add_column = "ADD COLUMN";
+  static constexpr std::string_view rename_column = "RENAME {from} OF {table} TO {to}";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = ", each(l.[jobs]) e";

@@ -49,6 +49,13 @@ struct seed {
 };
 BOOST_DESCRIBE_STRUCT(seed, (), (number, path))
 
+struct bird {
+  std::int64_t id = 0;
+  std::string call;
+  std::optional<int> ring;
+};
+BOOST_DESCRIBE_STRUCT(bird, (), (id, call, ring))
+
 }  // namespace visor_test
 
 template <>
@@ -90,6 +97,14 @@ struct visor::sql::table<visor_test::seed> : visor::sql::table_defaults {
   static constexpr std::string_view key_values = "[path]";
   static constexpr std::string_view generated = "[number]";
   static constexpr std::array widened{visor::sql::widened_column{"path", 2}};
+};
+
+template <>
+struct visor::sql::table<visor_test::bird> : visor::sql::table_defaults {
+  static constexpr std::string_view name = "bird";
+  static constexpr std::string_view key = "[id]";
+  static constexpr std::array added{visor::sql::added_column{"ring", 2}};
+  static constexpr std::array renamed{visor::sql::renamed_column{"song", "call", 2}, visor::sql::renamed_column{"mark", "ring", 3}};
 };
 
 namespace visor_test {
@@ -170,6 +185,23 @@ TEST_CASE("a key is numbered by the database, and a column is widened later, whe
   CHECK(texts(steps[1].up) == std::vector<std::string_view>{"ALTER TABLE \"visor_seed\" MODIFY \"path\" LONGER NOT NULL"});
   CHECK(steps[1].down.empty());  // an older program is content with it
   CHECK(visor::sql::migrations_of<plain_dialect, boost::mp11::mp_list<seed>>(versions)[1].up.empty());
+}
+
+TEST_CASE("a column gets another name, and its table keeps the text of earlier versions", "[sql]") {
+  auto const steps = visor::sql::migrations_of<plain_dialect, boost::mp11::mp_list<bird>>(versions);
+  CHECK(texts(steps[0].up) == std::vector<std::string_view>{"CREATE TABLE \"visor_bird\" (\n  \"id\" BIGINT NOT NULL,\n  \"song\" TEXT NOT "
+                                                            "NULL,\n  PRIMARY KEY (\"id\")\n) CLUSTERED"});
+  CHECK(texts(steps[1].up) ==
+        std::vector<std::string_view>{"ALTER TABLE \"visor_bird\" ADD COLUMN \"mark\" INTEGER", "RENAME song OF visor_bird TO call"});
+  CHECK(texts(steps[2].up) == std::vector<std::string_view>{"RENAME mark OF visor_bird TO ring"});
+  CHECK(texts(steps[2].down) == std::vector<std::string_view>{"RENAME ring OF visor_bird TO mark"});
+  CHECK(texts(steps[1].down) ==
+        std::vector<std::string_view>{"RENAME call OF visor_bird TO song", "ALTER TABLE \"visor_bird\" DROP COLUMN \"mark\""});
+  // A process that resumes a migration recognizes the column under its later name.
+  CHECK(steps[1].up[0].part == "column mark");
+  CHECK(steps[1].up[0].later_parts == std::vector<std::string>{"column ring"});
+  CHECK(steps[2].up[0].part == "column ring");
+  CHECK(steps[2].up[0].later_parts.empty());
 }
 
 TEST_CASE("an index is made and dropped as the database can", "[sql]") {

@@ -29,9 +29,9 @@ visor::job_limits limits(int concurrency, int key_concurrency, int rate, int key
 
 /// The queues in the order of their turn.
 std::vector<std::string> turns(std::string const& after, std::vector<std::string> const& with_jobs) {
-  visor::claim_request const wish("q*t", 1, after);
+  visor::claim_request const request("q*t", 1, after);
   std::vector<std::string> order;
-  for (turn_of_queues turn(wish);; turn.pass()) {
+  for (turn_of_queues turn(request);; turn.pass()) {
     if (turn.needs_next()) {
       std::optional<std::string> found;
       for (auto const& each : with_jobs)

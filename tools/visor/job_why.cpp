@@ -61,7 +61,7 @@ void add_takers(lines& said, storage& in, visor::job_view const& view) {
   for (auto const& node : nodes) {
     if (!is_live(node, now)) continue;
     auto const is_its_type = [&](visor::node_type_record const& each) { return each.node == node.name && each.type == view.job.type; };
-    bool const drains = node.state == visor::node_state::draining || node.wish;
+    bool const drains = node.state == visor::node_state::draining || node.requested_state;
     if (!serves(node, view.job.queue)) {
       others.push_back(node.name + " (queues " + node.queues.value_or("unknown") + "; capabilities " +
                        (node.capabilities && !node.capabilities->empty() ? *node.capabilities : "none") + ")");

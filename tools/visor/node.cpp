@@ -104,7 +104,7 @@ int list(invocation const& given) {
       for (auto const& type : types[node.name]) own.emplace_back(type);
       one["name"] = node.name;
       one["state"] = state;
-      one["wish"] = node.wish ? boost::json::value(word(*node.wish)) : boost::json::value();
+      one["requested_state"] = node.requested_state ? boost::json::value(word(*node.requested_state)) : boost::json::value();
       one["epoch"] = node.epoch;
       one["lease_until"] = visor::to_string(node.lease_until);
       one["started_at"] = visor::to_string(node.started_at);
@@ -124,9 +124,9 @@ int list(invocation const& given) {
   for (auto& [node, own] : types) own.erase(text_type);  // every configuration has it
   auto const shared = shared_types(found, types);
   for (auto const& [node, state, running] : found) {
-    bool const is_online = state == "online" && !node.wish;
+    bool const is_online = state == "online" && !node.requested_state;
     rows.add({node.name,
-              {node.wish && state == "online" ? "online, to drain" : state, is_online ? colour::good : colour::faint},
+              {node.requested_state && state == "online" ? "online, to drain" : state, is_online ? colour::good : colour::faint},
               std::to_string(running) + "/" + std::to_string(node.slots),
               node.queues.value_or("-"),
               node.capabilities && !node.capabilities->empty() ? *node.capabilities : "-",
@@ -158,7 +158,7 @@ int drain(invocation const& given) {
   auto const store = open_storage(read_configuration(given));
   auto const node = find_node(*store, name);
   if (!is_live(node, ask(store->now()))) throw failure("node " + in_quotes(name) + " is not at work");
-  ask(store->set_wish(name, visor::node_wish::drain));
+  ask(store->request_state(name, visor::requested_state::drain));
   std::cout << "node " << escaped(name) << " takes no more work from its next heartbeat on, until it is resumed or started anew\n";
   return 0;
 }
@@ -166,8 +166,8 @@ int drain(invocation const& given) {
 int resume(invocation const& given) {
   auto const& name = given.argument(0);
   auto const store = open_storage(read_configuration(given));
-  if (!find_node(*store, name).wish) throw failure("node " + in_quotes(name) + " takes work already");
-  ask(store->set_wish(name, std::nullopt));
+  if (!find_node(*store, name).requested_state) throw failure("node " + in_quotes(name) + " takes work already");
+  ask(store->request_state(name, std::nullopt));
   std::cout << "node " << escaped(name) << " takes work again from its next heartbeat on\n";
   return 0;
 }

@@ -32,7 +32,7 @@ class storage {
   virtual visor::task<visor::node_lease> renew(visor::node_lease const& lease, visor::renewal how) = 0;
   virtual visor::task<> leave(visor::node_lease const& lease, visor::departure how) = 0;
   virtual visor::task<std::vector<visor::recovery>> recover(std::optional<visor::node_lease> const& evict) = 0;
-  virtual visor::task<> set_wish(std::string const& node, std::optional<visor::node_wish> wish) = 0;
+  virtual visor::task<> request_state(std::string const& node, std::optional<visor::requested_state> state) = 0;
   virtual visor::task<bool> remove_node(std::string const& node) = 0;
   virtual visor::task<std::vector<visor::node_record>> nodes() = 0;
   virtual visor::task<std::vector<visor::type_limit_record>> limits() = 0;
@@ -97,7 +97,7 @@ class storage_of final : public storage {
   visor::task<std::vector<visor::recovery>> recover(std::optional<visor::node_lease> const& evict) override {
     return store_.recover(evict);
   }
-  visor::task<> set_wish(std::string const& node, std::optional<visor::node_wish> wish) override { return store_.set_wish(node, wish); }
+  visor::task<> request_state(std::string const& node, std::optional<visor::requested_state> state) override { return store_.request_state(node, state); }
   visor::task<bool> remove_node(std::string const& node) override { return store_.remove_node(node); }
   visor::task<std::vector<visor::node_record>> nodes() override { return store_.nodes(); }
   visor::task<std::vector<visor::type_limit_record>> limits() override { return store_.limits(); }

@@ -417,7 +417,7 @@ class membership {
       }
       if (node.state == node_state::offline) continue;
       if (node.name == node_.settings.name) {
-        if (node.address == node_.identity.text()) rest(node.wish == node_wish::drain);
+        if (node.address == node_.identity.text()) rest(node.requested_state == requested_state::drain);
         // A node that is alone would recover itself, where its heartbeat is late.
         may_sweep = may_sweep || node.lease_until - now >= node_.settings.lease_ttl / 2;
         continue;

@@ -219,9 +219,9 @@ class runner {
     }
     is_full_ = false;
     auto const most = start_backoff_.most_jobs(node_.clock.elapsed(), static_cast<std::size_t>(node_.slots()));
-    if (!most) return queues_.wishes();
+    if (!most) return queues_.requests();
     look_again_by(*start_backoff_.changes_at());
-    return queues_.wishes(*most);
+    return queues_.requests(*most);
   }
 
   /// \param when by `elapsed()`

@@ -36,7 +36,7 @@ class served_queues {
 
   /// Returns the claims to make now. Of the lanes of a queue, one at a time may use all of its free slots for a claim.
   /// \param most the jobs that all queues together may hold
-  std::vector<claim_request> wishes(std::size_t most = std::numeric_limits<std::size_t>::max()) {
+  std::vector<claim_request> requests(std::size_t most = std::numeric_limits<std::size_t>::max()) {
     std::vector<claim_request> wanted;
     std::size_t left = most - std::min(most, busy());
     for (auto& queue : queues_) {

@@ -72,8 +72,8 @@ class simulated_store {
   task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
     return move([&to = kept_, evict = std::move(evict)](row_refusals* apart) { return to.recover(evict, apart); });
   }
-  task<> set_wish(std::string const& node, std::optional<node_wish> wish) {
-    return write([&to = kept_, node, wish] { return to.set_wish(node, wish); });
+  task<> request_state(std::string const& node, std::optional<requested_state> state) {
+    return write([&to = kept_, node, state] { return to.request_state(node, state); });
   }
   task<bool> remove_node(std::string const& node) {
     return write([&to = kept_, node] { return to.remove_node(node); });
@@ -195,9 +195,9 @@ class simulated_store {
   static task<exchange_result> exchange_in_parts(Kept& to, simulated_world& world, node_lease const& lease,
                                                  std::span<completion const> done, std::span<give_back const> back,
                                                  std::span<claim_request const> wanted) {
-    auto const part = [&](std::span<completion const> results, std::span<give_back const> returns, std::span<claim_request const> wishes) {
+    auto const part = [&](std::span<completion const> results, std::span<give_back const> returns, std::span<claim_request const> requests) {
       if (world.refuses_result && std::ranges::any_of(results, world.refuses_result)) refuse(world);
-      return to.exchange(lease, results, returns, wishes);
+      return to.exchange(lease, results, returns, requests);
     };
     bool const is_refused = world.refuses_result && std::ranges::any_of(done, world.refuses_result);
     if (!is_refused) co_return co_await part(done, back, wanted);

@@ -75,6 +75,7 @@ struct one_writer {
 ///   if the database counts bytes only by reading the text twice, in characters.
 /// - `empty_text`: the empty text, as a value of the type of texts.
 /// - `add_column`: the words before a new column of a table.
+/// - `rename_column`: the statement that renames a column, with `{table}`, `{from}` and `{to}` for the names, which it quotes itself.
 /// - `partial_indexes`: an index can cover the rows that meet a condition; otherwise it covers all.
 /// - `drops_index_of_table`: DROP INDEX names the table too.
 /// - `each_job`, `each_job_value`: the join of `{lease} l` with a table of the ids in its JSON array `l.[jobs]`, and the value column of
@@ -119,6 +120,7 @@ concept dialect = requires {
   { D::bytes_of } -> std::convertible_to<std::string_view>;
   { D::empty_text } -> std::convertible_to<std::string_view>;
   { D::add_column } -> std::convertible_to<std::string_view>;
+  { D::rename_column } -> std::convertible_to<std::string_view>;
   { D::partial_indexes } -> std::convertible_to<bool>;
   { D::drops_index_of_table } -> std::convertible_to<bool>;
   { D::each_job } -> std::convertible_to<std::string_view>;

@@ -21,7 +21,9 @@ namespace visor::sql {
 struct change {
   std::string_view text;
   std::string table;
-  std::string part;    ///< of the table: `column wish`, `index visor_job_type`; empty for all of it
+  std::string part;  ///< of the table: `column slots`, `index visor_job_type`; empty for all of it
+  /// The names of that part in later versions. Where the table has one of them, it has the part.
+  std::vector<std::string> later_parts = {};
   bool stays = false;  ///< the change remains when the version is rolled back: an older program works with it
   change(std::string_view statement, std::string of, std::string what) : text(statement), table(std::move(of)), part(std::move(what)) {}
 };
@@ -67,9 +69,18 @@ constexpr writer schema_writer(text_sink& sink) {
   return writer(spelling_of<Dialect>, tables<Record>::all, {}, {}, sink);
 }
 
+/// Returns the name of a member's column in a version of the schema. A record without that member does not compile.
+template <class Record>
+constexpr std::string_view name_of_member_in(int version, std::string_view member) {
+  if (member_index<Record>(member) == member_count<Record>) throw "the record has no member of this name";
+  return column_name_in<Record>(version, member);
+}
+
+/// \param version in which the column had the name that is written
 template <class Dialect, class Record, class Descriptor>
-constexpr void column_definition(writer& out, std::string_view value, std::string_view type = column_type<Dialect, Record, Descriptor>()) {
-  out.column(Descriptor::name);
+constexpr void column_definition(writer& out, int version, std::string_view value,
+                                 std::string_view type = column_type<Dialect, Record, Descriptor>()) {
+  out.quoted({}, column_name_in<Record>(version, Descriptor::name));
   out(" ").raw(type);
   if (!is_optional<type_of<Descriptor>>::value && !pattern_has(table<Record>::may_be_null, Descriptor::name)) out(" NOT NULL");
   if (!value.empty()) out(" DEFAULT ").raw(value);
@@ -86,7 +97,7 @@ struct create_table {
     boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
       if (column_since<Record>(Descriptor::name) != table<Record>::since) return;
       out("  ");
-      column_definition<Dialect, Record, Descriptor>(out, {});
+      column_definition<Dialect, Record, Descriptor>(out, table<Record>::since, {});
       out(",\n");
     });
     out("  PRIMARY KEY (")(table<Record>::key)(")\n)");
@@ -123,7 +134,7 @@ struct add_column {
     out(" ").raw(Dialect::add_column);
     out(" ");
     boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
-      if (what.column == Descriptor::name) column_definition<Dialect, Record, Descriptor>(out, what.value);
+      if (what.column == Descriptor::name) column_definition<Dialect, Record, Descriptor>(out, what.since, what.value);
     });
   }
 };
@@ -136,7 +147,7 @@ struct widen_column {
     out("ALTER TABLE ").quoted(table_prefix, table<Record>::name);
     out(" MODIFY ");
     boost::mp11::mp_for_each<members_of<Record>>([&]<class Descriptor>(Descriptor) {
-      if (what.column == Descriptor::name) column_definition<Dialect, Record, Descriptor>(out, {}, Dialect::long_key_text);
+      if (what.column == Descriptor::name) column_definition<Dialect, Record, Descriptor>(out, what.since, {}, Dialect::long_key_text);
     });
   }
 };
@@ -147,7 +158,35 @@ struct drop_column {
     auto out = schema_writer<Dialect, Record>(sink);
     out("ALTER TABLE ").quoted(table_prefix, table<Record>::name);
     out(" DROP COLUMN ");
-    out.column(table<Record>::added[Added].column);
+    constexpr added_column what = table<Record>::added[Added];
+    out.quoted({}, name_of_member_in<Record>(what.since, what.column));
+  }
+};
+
+/// \tparam Back gives the column its earlier name again
+template <class Dialect, class Record, std::size_t Index, bool Back>
+struct rename_column {
+  static constexpr void write(text_sink& sink) {
+    constexpr renamed_column what = table<Record>::renamed[Index];
+    if (Index + 1 == table<Record>::renamed.size() && member_index<Record>(what.column) == member_count<Record>)
+      throw "the record has no member of this name";
+    auto out = schema_writer<Dialect, Record>(sink);
+    std::string_view rest = Dialect::rename_column;
+    for (std::size_t begin = rest.find('{'); begin != rest.npos; begin = rest.find('{')) {
+      std::size_t const end = rest.find('}', begin);
+      std::string_view const name = rest.substr(begin + 1, end - begin - 1);
+      out.raw(rest.substr(0, begin));
+      if (name == "table")
+        out.raw(table_prefix).raw(table<Record>::name);
+      else if (name == "from")
+        out.raw(Back ? what.column : what.from);
+      else if (name == "to")
+        out.raw(Back ? what.from : what.column);
+      else
+        throw "a statement that renames a column has {table}, {from} and {to}";
+      rest.remove_prefix(end + 1);
+    }
+    out.raw(rest);
   }
 };
 
@@ -182,9 +221,31 @@ change change_of_table(std::string_view text) {
   return change(text, table_name<Record>(), {});
 }
 
+/// The later names of a column among the parts of its table.
+/// \param name of the column in that version
+template <class Record>
+std::vector<std::string> later_column_parts(int version, std::string_view name) {
+  std::vector<std::string> parts;
+  for (renamed_column const& one : table<Record>::renamed)
+    if (one.since > version && one.from == name) parts.push_back(column_part(name = one.column));
+  return parts;
+}
+
+template <class Record>
+change change_of_column(int version, std::string_view name, std::string_view text) {
+  change result(text, table_name<Record>(), column_part(name));
+  result.later_parts = later_column_parts<Record>(version, name);
+  return result;
+}
+
 template <class Record>
 change change_of(added_column const& what, std::string_view text) {
-  return change(text, table_name<Record>(), column_part(what.column));
+  return change_of_column<Record>(what.since, column_name_in<Record>(what.since, what.column), text);
+}
+
+template <class Record>
+change change_of(renamed_column const& what, std::string_view text) {
+  return change_of_column<Record>(what.since, what.column, text);
 }
 
 template <class Record>
@@ -206,6 +267,13 @@ void append_ups(versioned_changes& to) {
     (add(table<Record>::added[I], text_of<add_column<Dialect, Record, I>>.view()), ...);
     (void)add;
   }(std::make_index_sequence<table<Record>::added.size()>{});
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto const rename = [&](renamed_column const& what, std::string_view text) {
+      to.emplace_back(what.since, change_of<Record>(what, text));
+    };
+    (rename(table<Record>::renamed[I], text_of<rename_column<Dialect, Record, I, false>>.view()), ...);
+    (void)rename;
+  }(std::make_index_sequence<table<Record>::renamed.size()>{});
   if constexpr (Dialect::long_key_text != Dialect::key_text)
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       auto const widen = [&](widened_column const& what, std::string_view text) {
@@ -234,6 +302,13 @@ void append_downs(versioned_changes& to) {
     (drop(table<Record>::indexes[I], text_of<drop_index<Dialect, Record, I>>.view()), ...);
     (void)drop;
   }(std::make_index_sequence<table<Record>::indexes.size()>{});
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto const rename = [&](renamed_column const& what, std::string_view text) {
+      to.emplace_back(what.since, change_of<Record>(what, text));
+    };
+    (rename(table<Record>::renamed[I], text_of<rename_column<Dialect, Record, I, true>>.view()), ...);
+    (void)rename;
+  }(std::make_index_sequence<table<Record>::renamed.size()>{});
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     auto const drop = [&](added_column const& what, std::string_view text) { to.emplace_back(what.since, change_of<Record>(what, text)); };
     (drop(table<Record>::added[I], text_of<drop_column<Dialect, Record, I>>.view()), ...);

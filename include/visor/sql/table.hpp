@@ -29,6 +29,13 @@ struct added_column {
   std::string_view value = {};
 };
 
+/// A column that got another name in some version of the schema. It is in no key and no index.
+struct renamed_column {
+  std::string_view from;
+  std::string_view column;  ///< its name from then on, which is that of the member
+  int since;
+};
+
 /// A column of text in a key that holds several names since some version of the schema: `long_key_text` of the dialect.
 struct widened_column {
   std::string_view column;
@@ -43,6 +50,7 @@ struct widened_column {
 /// - `since`: the version of the schema that brought the table.
 /// - `indexes`: an array of `index`.
 /// - `added`: an array of `added_column`.
+/// - `renamed`: an array of `renamed_column`, the oldest first.
 /// - `widened`: an array of `widened_column`.
 /// - `key_values`: columns of text that are in no key and no index here, but whose values are in one elsewhere, or will be in a later
 ///   version, as a pattern. They have the same type as there, so a value that is too long for it is refused here already.
@@ -57,6 +65,7 @@ struct table_defaults {
   static constexpr int since = 1;
   static constexpr std::array<index, 0> indexes{};
   static constexpr std::array<added_column, 0> added{};
+  static constexpr std::array<renamed_column, 0> renamed{};
   static constexpr std::array<widened_column, 0> widened{};
   static constexpr std::string_view key_values = {};
   static constexpr std::string_view generated = {};
@@ -83,6 +92,15 @@ constexpr int column_since(std::string_view name) {
   for (added_column const& column : table<Record>::added)
     if (column.column == name) return column.since;
   return table<Record>::since;
+}
+
+/// Returns the name that a column had in a version of the schema.
+template <class Record>
+constexpr std::string_view column_name_in(int version, std::string_view column) {
+  auto const& all = table<Record>::renamed;
+  for (std::size_t i = all.size(); i-- > 0;)
+    if (all[i].column == column && all[i].since > version) column = all[i].from;
+  return column;
 }
 
 }  // namespace visor::sql

@@ -99,14 +99,14 @@ class allowance {
 /// that had its turn last, and goes around once. The caller finds the queues that exist.
 class turn_of_queues {
  public:
-  explicit turn_of_queues(claim_request const& wish)
-      : queue_(wish.queue),
-        first_(before_keys(wish.queue)),
-        end_(behind_keys(wish.queue)),
-        last_(wish.after.empty() ? end_ : wish.after),
-        current_(wish.after.empty() ? wish.queue : wish.after),
-        is_around_(wish.after.empty()),
-        needs_next_(!wish.after.empty()) {}
+  explicit turn_of_queues(claim_request const& request)
+      : queue_(request.queue),
+        first_(before_keys(request.queue)),
+        end_(behind_keys(request.queue)),
+        last_(request.after.empty() ? end_ : request.after),
+        current_(request.after.empty() ? request.queue : request.after),
+        is_around_(request.after.empty()),
+        needs_next_(!request.after.empty()) {}
 
   bool is_over() const { return is_over_; }
 

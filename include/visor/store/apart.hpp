@@ -91,8 +91,8 @@ class parted_exchange {
   task<exchange_result> run(std::span<completion const> done, std::span<give_back const> back, std::span<claim_request const> wanted) {
     co_await results(done);
     co_await returns(back);
-    for (auto const& wish : wanted)
-      if (result_.lease_current) co_await claims(wish);
+    for (auto const& request : wanted)
+      if (result_.lease_current) co_await claims(request);
     co_return std::move(result_);
   }
 
@@ -226,13 +226,13 @@ class parted_exchange {
       result_.remarks.push_back({dead.job, "is dead: " + *dead.dead_with});
   }
 
-  task<> claims(claim_request const& wish) {
-    claim_request one = wish;
+  task<> claims(claim_request const& request) {
+    claim_request one = request;
     refusal refused;
     for (;;) {
       refused = co_await attempt(one);
       if (!refused) {
-        if (one.limit < wish.limit) look_again_in(duration{0});
+        if (one.limit < request.limit) look_again_in(duration{0});
         co_return;
       }
       if (one.limit <= 1) break;
@@ -241,7 +241,7 @@ class parted_exchange {
     one.dead_with = "it cannot be claimed: " + reason_of(*refused);
     auto const again = co_await attempt(one);
     if (again)
-      result_.remarks.push_back({0, "the first job of the queue " + wish.queue + " cannot be claimed: " + reason_of(*again)});
+      result_.remarks.push_back({0, "the first job of the queue " + request.queue + " cannot be claimed: " + reason_of(*again)});
     else
       look_again_in(duration{0});
   }

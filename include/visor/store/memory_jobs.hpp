@@ -102,19 +102,19 @@ class memory_jobs {
     return all;
   }
 
-  /// Takes up to `wish.limit` jobs from the head of a queue. O(log n) a job; of a type with limits also O(running jobs of all nodes).
+  /// Takes up to `request.limit` jobs from the head of a queue. O(log n) a job; of a type with limits also O(running jobs of all nodes).
   /// \param next_in see `exchange_result`
-  claim take(node_lease const& by, claim_request const& wish, instant now, claim_budget& budget, std::optional<duration>& next_in) {
+  claim take(node_lease const& by, claim_request const& request, instant now, claim_budget& budget, std::optional<duration>& next_in) {
     claim result;
-    result.queue = wish.queue;
+    result.queue = request.queue;
     result.lease = last_lease_ + 1;
     result.taken_at = now;
-    queue_name const name(wish.queue);
+    queue_name const name(request.queue);
     if (name.is_limited())
-      take_limited(result, wish, std::string(name.type), budget, next_in);
+      take_limited(result, request, std::string(name.type), budget, next_in);
     else
-      take_front(result, wish.queue, wish.limit, budget, next_in);
-    if (result.jobs.empty() || wish.dead_with) return result;
+      take_front(result, request.queue, request.limit, budget, next_in);
+    if (result.jobs.empty() || request.dead_with) return result;
     held taken{{by.node, by.epoch, now}, std::string(name.type), {}, result.jobs.size()};
     for (auto const& job : result.jobs) taken.jobs.push_back(job.id);
     leases_.emplace(++last_lease_, std::move(taken));
@@ -386,21 +386,21 @@ class memory_jobs {
   }
 
   /// Takes as many jobs as the limits allow, from the queue without a key, and from those with one in turn.
-  void take_limited(claim& to, claim_request const& wish, std::string const& type, claim_budget& budget, std::optional<duration>& next_in) {
+  void take_limited(claim& to, claim_request const& request, std::string const& type, claim_budget& budget, std::optional<duration>& next_in) {
     auto const known = limits_.find(type);
     allowance allowed(known == limits_.end() ? job_limits() : known->second, to.taken_at);
     count_usage(type, allowed);
     auto& claimed = claimed_[type];
     std::erase_if(claimed, [&](claim_record const& each) { return each.taken_at <= allowed.window_begin(); });
     for (auto const& each : claimed) allowed.add_claimed(each.queue, each.taken_at, static_cast<std::size_t>(each.jobs));
-    for (turn_of_queues turn(wish); to.jobs.size() < wish.limit && allowed.is_open(); turn.pass()) {
+    for (turn_of_queues turn(request); to.jobs.size() < request.limit && allowed.is_open(); turn.pass()) {
       if (budget.is_spent() && !to.jobs.empty()) {
         next_in = duration{0};
         break;
       }
       if (turn.needs_next()) turn.answer(next_queue(turn.behind(), turn.before()));
       if (turn.is_over()) break;
-      std::size_t const room = allowed.room(turn.current(), wish.limit - to.jobs.size());
+      std::size_t const room = allowed.room(turn.current(), request.limit - to.jobs.size());
       std::size_t const got = take_front(to, turn.current(), room, budget, next_in);
       if (got == 0) continue;
       allowed.take(turn.current(), got);

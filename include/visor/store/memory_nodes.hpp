@@ -45,10 +45,10 @@ class memory_nodes {
     return {node.name, node.epoch, node.lease_until};
   }
 
-  void set_wish(std::string const& name, std::optional<node_wish> wish) {
+  void request_state(std::string const& name, std::optional<requested_state> state) {
     auto const at = nodes_.find(name);
     if (at == nodes_.end()) throw_no_node(name);
-    at->second.wish = wish;
+    at->second.requested_state = state;
   }
 
   bool remove(std::string const& name) {

@@ -113,10 +113,10 @@ class memory_store {
     co_return result;
   }
 
-  task<> set_wish(std::string const& node, std::optional<node_wish> wish) {
+  task<> request_state(std::string const& node, std::optional<requested_state> state) {
     detail::check_name("node", "name", node);
     operation const here{*this};
-    nodes_.set_wish(node, wish);
+    nodes_.request_state(node, state);
     co_return;
   }
 
@@ -177,11 +177,11 @@ class memory_store {
       if (!jobs_.give_back(lease, each, here.now)) result.refused.push_back(each.job);
     result.lease_current = nodes_.is_current(lease, here.now);
     claim_budget budget;
-    for (auto const& wish : wanted) {
-      auto taken = result.lease_current ? jobs_.take(lease, wish, here.now, budget, result.next_in) : claim();
-      if (wish.dead_with) {
-        jobs_.bury(taken, *wish.dead_with, here.now);
-        for (auto const& job : taken.jobs) result.remarks.push_back({job.id, "is dead: " + *wish.dead_with});
+    for (auto const& request : wanted) {
+      auto taken = result.lease_current ? jobs_.take(lease, request, here.now, budget, result.next_in) : claim();
+      if (request.dead_with) {
+        jobs_.bury(taken, *request.dead_with, here.now);
+        for (auto const& job : taken.jobs) result.remarks.push_back({job.id, "is dead: " + *request.dead_with});
       } else if (!taken.jobs.empty()) {
         result.claims.push_back(std::move(taken));
       }

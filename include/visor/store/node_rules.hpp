@@ -19,7 +19,7 @@ inline node_record as_record(join_request const& request, node_record const* bef
   node_record node;
   if (before != nullptr) {
     bool const is_same_process = before->address == request.address;
-    if (is_same_process) node.wish = before->wish;
+    if (is_same_process) node.requested_state = before->requested_state;
     node.survived = is_same_process ? std::optional(before->epoch) : before->survived;
   }
   node.name = request.node;

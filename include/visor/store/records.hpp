@@ -37,7 +37,7 @@ BOOST_DEFINE_ENUM_CLASS(schedule_state, active, paused, completed, failed)
 BOOST_DEFINE_ENUM_CLASS(node_state, online, draining, offline)
 
 /// The requested state of a running node: to take no more work.
-BOOST_DEFINE_ENUM_CLASS(node_wish, drain)
+BOOST_DEFINE_ENUM_CLASS(requested_state, drain)
 
 /// The source of a schedule: the configuration file, a C++ program, or a user at run time. Nodes declare the first two, as sets. Schedules
 /// of users live until they are removed.
@@ -157,7 +157,7 @@ struct node_record {
   std::string version;
   std::optional<std::string> queues;        ///< each with its slots: `default:10,mail:2`; none: the program is older than this column
   std::optional<std::string> capabilities;  ///< `gpu,large`
-  std::optional<node_wish> wish;
+  std::optional<visor::requested_state> requested_state;
   std::optional<std::string> resources;  ///< of its machine, memory in bytes: `processors:2,memory:25281642496`
   std::optional<std::int64_t> token;     ///< random, new with each heartbeat: a value that the node did not write means a restored database
   /// The last epoch that ended while the process of the node lived: a loss in that epoch was no fault of the job.
@@ -165,7 +165,7 @@ struct node_record {
   friend bool operator==(node_record const&, node_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(node_record, (),
-                      (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities, wish,
+                      (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities, requested_state,
                        resources, token, survived))
 
 /// A schedule: when jobs start, and how they are made.

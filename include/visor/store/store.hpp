@@ -395,7 +395,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   as read from `nodes()`, is treated as run out if its epoch is still the same. A lease that was renewed while the clock was ahead can
 ///   end later than any valid lease may; it then ends in five minutes. One entry for each lapsed node, by name, also when it held nothing.
 /// - `nodes()`: all nodes, by name.
-/// - `set_wish(node, wish)`: sets the requested state of a node, until the node joins with another address; none withdraws the request.
+/// - `request_state(node, state)`: sets the requested state of a node, until the node joins with another address; none withdraws the request.
 ///   `not_found`.
 /// - `remove_node(node)`: deletes a node. False if there is none; `conflict` if it is not offline. New names start above its epoch, so that
 ///   a node that returns under this name gets no epoch that it had before.
@@ -500,7 +500,7 @@ concept store = requires(S s, node_lease const& lease, std::string const& id, sc
   { s.renew(lease, renewal{}) } -> std::same_as<task<node_lease>>;
   { s.leave(lease, departure::clean) } -> std::same_as<task<>>;
   { s.recover(std::optional<node_lease>{}) } -> std::same_as<task<std::vector<recovery>>>;
-  { s.set_wish(id, std::optional<node_wish>{}) } -> std::same_as<task<>>;
+  { s.request_state(id, std::optional<requested_state>{}) } -> std::same_as<task<>>;
   { s.remove_node(id) } -> std::same_as<task<bool>>;
   { s.nodes() } -> std::same_as<task<std::vector<node_record>>>;
   { s.limits() } -> std::same_as<task<std::vector<type_limit_record>>>;

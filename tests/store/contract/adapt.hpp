@@ -48,7 +48,7 @@ class adapted final : public subject {
   visor::node_lease renew(visor::node_lease const& lease, visor::renewal how) override { return run(store_->renew(lease, how)); }
   void leave(visor::node_lease const& lease, visor::departure how) override { run(store_->leave(lease, how)); }
   std::vector<visor::recovery> recover(std::optional<visor::node_lease> evict) override { return run(store_->recover(std::move(evict))); }
-  void set_wish(std::string const& node, std::optional<visor::node_wish> wish) override { run(store_->set_wish(node, wish)); }
+  void request_state(std::string const& node, std::optional<visor::requested_state> state) override { run(store_->request_state(node, state)); }
   bool remove_node(std::string const& node) override { return run(store_->remove_node(node)); }
   std::vector<visor::node_record> nodes() override { return run(store_->nodes()); }
   std::vector<visor::type_limit_record> limits() override { return run(store_->limits()); }

@@ -543,7 +543,7 @@ TEST_CASE("cancelling wins over a retry and over a return, but not over success"
   CHECK(s.claim(later).jobs.empty());
 }
 
-TEST_CASE("a wish to cancel does not outlive the run that it was for", "[contract]") {
+TEST_CASE("a request to cancel does not outlive the run that it was for", "[contract]") {
   scene s;
   auto const lease = s.join("a");
   s.add(1);

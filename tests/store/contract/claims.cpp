@@ -69,7 +69,7 @@ TEST_CASE("a job that comes later goes before those of worse priority", "[contra
   CHECK(ids_of(s.claim(lease)) == ids{2});
 }
 
-TEST_CASE("queues are apart, and each wish has a lease of its own", "[contract]") {
+TEST_CASE("queues are apart, and each request has a lease of its own", "[contract]") {
   scene s;
   auto const lease = s.join("a");
   s.add(s.job(1, 100, "mail"));

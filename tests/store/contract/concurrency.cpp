@@ -25,7 +25,7 @@ struct tally {
   }
 };
 
-std::vector<visor::claim_request> wish(std::size_t limit) { return {visor::claim_request("default", limit)}; }
+std::vector<visor::claim_request> requests(std::size_t limit) { return {visor::claim_request("default", limit)}; }
 
 }  // namespace
 
@@ -71,7 +71,7 @@ TEST_CASE("eight threads never get one job twice", "[contract]") {
           if (auto const id = ++added; id <= total) more.push_back(scene::job(id, static_cast<int>(id % 5)));
         store.enqueue(more);
       }
-      auto const result = store.exchange(lease, done, {}, wish(7));
+      auto const result = store.exchange(lease, done, {}, requests(7));
       refused += static_cast<int>(result.refused.size());
       done.clear();
       empty = result.claims.empty() ? empty + 1 : 0;
@@ -348,7 +348,7 @@ TEST_CASE("cancelling races with claiming and leaves no job in between", "[contr
       return;
     }
     for (;;) {
-      auto const result = stores[1]->exchange(lease, {}, {}, wish(1));
+      auto const result = stores[1]->exchange(lease, {}, {}, requests(1));
       if (result.claims.empty()) return;
       claimed.add(result.claims[0]);
     }

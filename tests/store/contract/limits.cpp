@@ -259,8 +259,8 @@ TEST_CASE("eight nodes keep the limits of what runs", "[contract]") {
     std::vector<visor::completion> done;
     std::string after;
     while (left > 0) {
-      std::vector<visor::claim_request> const wish{visor::claim_request(mail, 2, after)};
-      auto const result = store.exchange(lease, done, {}, wish);
+      std::vector<visor::claim_request> const requests{visor::claim_request(mail, 2, after)};
+      auto const result = store.exchange(lease, done, {}, requests);
       left -= static_cast<int>(done.size());
       done.clear();
       for (auto const& claimed : result.claims) {
@@ -305,8 +305,8 @@ TEST_CASE("eight nodes keep a rate", "[contract]") {
     std::mt19937 random(static_cast<unsigned>(number));
     while (rounds < 160) {
       if (++rounds % 4 == 0) s->advance(std::chrono::milliseconds{random() % 300});
-      std::vector<visor::claim_request> const wish{visor::claim_request(mail, 1 + random() % 3)};
-      auto const result = store.exchange(leases[static_cast<std::size_t>(number)], {}, {}, wish);
+      std::vector<visor::claim_request> const requests{visor::claim_request(mail, 1 + random() % 3)};
+      auto const result = store.exchange(leases[static_cast<std::size_t>(number)], {}, {}, requests);
       std::scoped_lock const lock{mutex};
       for (auto const& claimed : result.claims) starts.emplace(claimed.taken_at, static_cast<int>(claimed.jobs.size()));
     }

@@ -716,22 +716,22 @@ TEST_CASE("a node that lapsed with nothing in its hands is reported all the same
 TEST_CASE("what is wanted of a node is kept as long as it is the same process", "[contract]") {
   scene s;
   auto const lease = s.join("a");
-  CHECK(s->nodes().at(0).wish == std::nullopt);
-  s->set_wish("a", visor::node_wish::drain);
+  CHECK(s->nodes().at(0).requested_state == std::nullopt);
+  s->request_state("a", visor::requested_state::drain);
   s.renew(lease, 60s, visor::node_state::draining);
-  CHECK(s->nodes().at(0).wish == visor::node_wish::drain);
-  s->set_wish("a", std::nullopt);
-  CHECK(s->nodes().at(0).wish == std::nullopt);
-  s->set_wish("a", visor::node_wish::drain);
-  s->set_wish("a", visor::node_wish::drain);
+  CHECK(s->nodes().at(0).requested_state == visor::requested_state::drain);
+  s->request_state("a", std::nullopt);
+  CHECK(s->nodes().at(0).requested_state == std::nullopt);
+  s->request_state("a", visor::requested_state::drain);
+  s->request_state("a", visor::requested_state::drain);
   s.join("a");  // it had lost its lease
-  CHECK(s->nodes().at(0).wish == visor::node_wish::drain);
+  CHECK(s->nodes().at(0).requested_state == visor::requested_state::drain);
   visor::join_request another;
   another.node = "a";
   another.address = "elsewhere";
   s->join(another);
-  CHECK(s->nodes().at(0).wish == std::nullopt);
-  CHECK(refusal([&] { s->set_wish("b", visor::node_wish::drain); }) == "not found");
+  CHECK(s->nodes().at(0).requested_state == std::nullopt);
+  CHECK(refusal([&] { s->request_state("b", visor::requested_state::drain); }) == "not found");
 }
 
 TEST_CASE("a node that is offline can be forgotten, and comes back under an epoch that it never had", "[contract]") {
@@ -809,7 +809,7 @@ TEST_CASE("a node's text must be storable", "[contract]") {
   SECTION("at that of a job type") { request.limits.emplace_back("mail ", visor::job_limits()); }
   CHECK(refusal([&] { s->join(request); }) == "invalid argument");
   CHECK(s->nodes().empty());
-  CHECK(refusal([&] { s->set_wish("a ", std::nullopt); }) == "invalid argument");
+  CHECK(refusal([&] { s->request_state("a ", std::nullopt); }) == "invalid argument");
   CHECK(refusal([&] { s->remove_node("a "); }) == "invalid argument");
 }
 

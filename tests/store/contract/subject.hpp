@@ -26,7 +26,7 @@ class subject {
   virtual visor::node_lease renew(visor::node_lease const& lease, visor::renewal how) = 0;
   virtual void leave(visor::node_lease const& lease, visor::departure how = visor::departure::clean) = 0;
   virtual std::vector<visor::recovery> recover(std::optional<visor::node_lease> evict = std::nullopt) = 0;
-  virtual void set_wish(std::string const& node, std::optional<visor::node_wish> wish) = 0;
+  virtual void request_state(std::string const& node, std::optional<visor::requested_state> state) = 0;
   virtual bool remove_node(std::string const& node) = 0;
   virtual std::vector<visor::node_record> nodes() = 0;
   virtual std::vector<visor::type_limit_record> limits() = 0;

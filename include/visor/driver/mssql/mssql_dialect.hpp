@@ -28,6 +28,7 @@ struct mssql_dialect : sql::one_writer {
   // Babelfish turns a value that may be a varchar into one with `''`, and characters outside its code page into question marks.
   static constexpr std::string_view empty_text = "N''";
   static constexpr std::string_view add_column = "ADD";
+  static constexpr std::string_view rename_column = "EXEC sp_rename N'{table}.{from}', N'{to}', N'COLUMN'";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = true;
   static constexpr std::string_view each_job = " CROSS APPLY OPENJSON(l.[jobs]) WITH ([[value] bigint '$') e";

@@ -49,6 +49,7 @@ struct mysql_dialect {
   static constexpr std::string_view bytes_of = "octet_length";
   static constexpr std::string_view empty_text = "''";
   static constexpr std::string_view add_column = "ADD COLUMN";
+  static constexpr std::string_view rename_column = "ALTER TABLE `{table}` RENAME COLUMN `{from}` TO `{to}`";
   static constexpr bool partial_indexes = false;
   static constexpr bool drops_index_of_table = true;
   static constexpr std::string_view each_job = ", JSON_TABLE(l.[jobs], '$[[*]' COLUMNS (value BIGINT PATH '$')) e";

@@ -40,6 +40,7 @@ struct postgresql_dialect {
   static constexpr std::string_view bytes_of = "octet_length";
   static constexpr std::string_view empty_text = "''";
   static constexpr std::string_view add_column = "ADD COLUMN";
+  static constexpr std::string_view rename_column = R"(ALTER TABLE "{table}" RENAME COLUMN "{from}" TO "{to}")";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = ", jsonb_array_elements_text(CAST(l.[jobs] AS jsonb)) e";

@@ -26,6 +26,7 @@ struct sqlite_dialect : sql::one_writer {
   static constexpr std::string_view bytes_of = "length";
   static constexpr std::string_view empty_text = "''";
   static constexpr std::string_view add_column = "ADD COLUMN";
+  static constexpr std::string_view rename_column = R"(ALTER TABLE "{table}" RENAME COLUMN "{from}" TO "{to}")";
   static constexpr bool partial_indexes = true;
   static constexpr bool drops_index_of_table = false;
   static constexpr std::string_view each_job = ", json_each(l.[jobs]) e";

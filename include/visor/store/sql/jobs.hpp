@@ -404,8 +404,8 @@ async<Session, cancel_result> cancel_job(transaction<Session>& t, job_id job) {
   if (!state) co_return cancel_result::not_found;
   switch (*state) {
     case job_state::running: {
-      cancel_record const wish{job, t.now};
-      co_await t.session.post(statements::insert_new_cancel(), wish);
+      cancel_record const request{job, t.now};
+      co_await t.session.post(statements::insert_new_cancel(), request);
       t.news = true;
       co_return cancel_result::requested;
     }

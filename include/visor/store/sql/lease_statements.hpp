@@ -252,17 +252,17 @@ struct remove_node : sql::statement_defaults {
   static constexpr void write(auto& out) { out("DELETE FROM {node} WHERE [name] = :name"); }
 };
 
-struct wish_params {
+struct requested_state_params {
   std::string_view name;
-  std::optional<node_wish> wish;
+  std::optional<visor::requested_state> requested_state;
 };
-BOOST_DESCRIBE_STRUCT(wish_params, (), (name, wish))
+BOOST_DESCRIBE_STRUCT(requested_state_params, (), (name, requested_state))
 
-struct set_wish : sql::statement_defaults {
-  static constexpr std::string_view name = "set_wish";
-  using params = wish_params;
+struct request_state : sql::statement_defaults {
+  static constexpr std::string_view name = "request_state";
+  using params = requested_state_params;
   using used = sql::tables<node_record>;
-  static constexpr void write(auto& out) { out("UPDATE {node} SET [wish] = :wish WHERE [name] = :name"); }
+  static constexpr void write(auto& out) { out("UPDATE {node} SET [requested_state] = :requested_state WHERE [name] = :name"); }
 };
 
 struct named_epoch {
@@ -446,7 +446,7 @@ struct read_sequence : sql::statement_defaults {
 using all_of_leases =
     boost::mp11::mp_list<insert_attempt, insert_new_attempt, insert_lease, attempts_of, accepted_before, next_attempt_number,
                          latest_attempts, reopen_job, find_lease, open_jobs, narrow_lease, remove_lease, leases_of_node, stranded_leases,
-                         insert_node, update_node, all_nodes, find_node, remove_node, set_wish, current_node, renew_node<true>,
+                         insert_node, update_node, all_nodes, find_node, remove_node, request_state, current_node, renew_node<true>,
                          renew_node<false>, find_beat, leave_node, note_survived, lapse_node, cut_lease, insert_new_sequence,
                          advance_sequence, step_sequence, read_sequence>;
 

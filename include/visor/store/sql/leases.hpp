@@ -424,12 +424,12 @@ async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::
 
 /// Takes as many jobs as the limits allow, from the queue without a key, and from those with one in turn.
 template <class Session>
-async<Session> take_limited(transaction<Session>& t, claim& to, claim_request const& wish, std::string_view type, claim_budget& budget,
+async<Session> take_limited(transaction<Session>& t, claim& to, claim_request const& request, std::string_view type, claim_budget& budget,
                             std::optional<duration>& next_in) {
   auto allowed = co_await hold_limits(t, type);
   to.taken_at = t.now;
   int number = 0;
-  for (turn_of_queues turn(wish); to.jobs.size() < wish.limit && allowed.is_open(); turn.pass()) {
+  for (turn_of_queues turn(request); to.jobs.size() < request.limit && allowed.is_open(); turn.pass()) {
     if (budget.is_spent() && !to.jobs.empty()) {
       next_in = duration{0};
       break;
@@ -440,7 +440,7 @@ async<Session> take_limited(transaction<Session>& t, claim& to, claim_request co
       turn.answer(found ? std::optional(std::move(found->queue)) : std::nullopt);
     }
     if (turn.is_over()) break;
-    std::size_t const most = allowed.room(turn.current(), wish.limit - to.jobs.size());
+    std::size_t const most = allowed.room(turn.current(), request.limit - to.jobs.size());
     if (most == 0) continue;
     std::size_t const got = co_await take_front(t, to, turn.current(), most, budget, next_in);
     if (got == 0) continue;
@@ -467,20 +467,20 @@ async<Session> write_lease(transaction<Session>& t, node_lease const& by, claim 
 }
 
 template <class Session>
-async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& wish, lease_id id, claim_budget& budget,
+async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& request, lease_id id, claim_budget& budget,
                                 std::optional<duration>& next_in) {
   claim result;
-  result.queue = wish.queue;
+  result.queue = request.queue;
   result.lease = id;
   result.taken_at = t.now;
-  queue_name const name(wish.queue);
+  queue_name const name(request.queue);
   if (name.is_limited())
-    co_await take_limited(t, result, wish, name.type, budget, next_in);
+    co_await take_limited(t, result, request, name.type, budget, next_in);
   else
-    co_await take_front(t, result, wish.queue, wish.limit, budget, next_in);
+    co_await take_front(t, result, request.queue, request.limit, budget, next_in);
   std::optional<std::string_view> limited;
   if (name.is_limited()) limited = name.type;
-  if (!result.jobs.empty() && !wish.dead_with) co_await write_lease(t, by, result, limited);
+  if (!result.jobs.empty() && !request.dead_with) co_await write_lease(t, by, result, limited);
   co_return result;
 }
 

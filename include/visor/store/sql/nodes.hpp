@@ -189,12 +189,12 @@ async<Session, std::int64_t> last_removed(transaction<Session>& t) {
 inline constexpr std::string_view generations = "generation";
 
 template <class Session>
-async<Session> set_wish(transaction<Session>& t, std::string const& name, std::optional<node_wish> wish) {
+async<Session> request_state(transaction<Session>& t, std::string const& name, std::optional<requested_state> state) {
   statements::of_node const which{name};
   auto const found = co_await t.session.find(statements::find_node(), which);
   if (!found) throw_no_node(name);
-  statements::wish_params const wanted{name, wish};
-  co_await t.session.post(statements::set_wish(), wanted);
+  statements::requested_state_params const wanted{name, state};
+  co_await t.session.post(statements::request_state(), wanted);
 }
 
 template <class Session>

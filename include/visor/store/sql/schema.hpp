@@ -14,15 +14,18 @@
 
 namespace visor {
 
-/// The names of the versions of the schema. A change of the tables adds one here, and says `since` or `added` in `tables.hpp`. From the
-/// first release on, existing names never change.
-inline constexpr std::array<std::string_view, 5> schema_versions{"jobs, schedules and nodes", "what nodes offer", "limits of job types",
+/// The names of the versions of the schema. A change of the tables adds one here, and says `since`, `added` or `renamed` in `tables.hpp`.
+/// From the first release on, existing names never change.
+inline constexpr std::array<std::string_view, 6> schema_versions{"jobs, schedules and nodes",
+                                                                 "what nodes offer",
+                                                                 "limits of job types",
                                                                  "declarations, losses and fences",
-                                                                 "numbers of jobs, long names of queues"};
+                                                                 "numbers of jobs, long names of queues",
+                                                                 "names of columns"};
 
 /// Whether nodes of the version before may go on while a version is applied, and afterwards until they notice it. The version then only
 /// adds objects that those nodes do not need, and newer nodes understand their writes.
-inline constexpr std::array<bool, schema_versions.size()> lets_older_nodes_run{false, true, false, false, false};
+inline constexpr std::array<bool, schema_versions.size()> lets_older_nodes_run{false, true, false, false, false, false};
 
 /// One version of the schema, and whether the database has it.
 struct schema_version {

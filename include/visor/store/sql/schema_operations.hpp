@@ -136,7 +136,9 @@ std::vector<sql::migration> const& migrations() {
 
 inline bool is_stored(parts_by_table const& stored, sql::change const& what) {
   auto const at = stored.find(what.table);
-  return at != stored.end() && (what.part.empty() || at->second.contains(what.part));
+  if (at == stored.end()) return false;
+  auto const has = [&](std::string const& part) { return at->second.contains(part); };
+  return what.part.empty() || has(what.part) || std::ranges::any_of(what.later_parts, has);
 }
 
 /// Reads the tables that the catalog does not show, since the catalog hides tables without rights. Must run outside of a transaction, which

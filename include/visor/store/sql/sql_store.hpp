@@ -139,9 +139,9 @@ class sql_store {
     });
   }
 
-  task<> set_wish(std::string const& node, std::optional<node_wish> wish) {
+  task<> request_state(std::string const& node, std::optional<requested_state> state) {
     auto const check = [&node] { detail::check_name("node", "name", node); };
-    return write([&node, wish](transaction& t) { return detail::set_wish(t, node, wish); }, check);
+    return write([&node, state](transaction& t) { return detail::request_state(t, node, state); }, check);
   }
 
   task<bool> remove_node(std::string const& node) {
@@ -201,7 +201,7 @@ class sql_store {
       if (!is_refusal(thrown.kind())) throw;
     }
     auto const part = [this, &lease](std::span<completion const> results, std::span<give_back const> returns,
-                                     std::span<claim_request const> wishes) { return exchange_part(lease, results, returns, wishes); };
+                                     std::span<claim_request const> requests) { return exchange_part(lease, results, returns, requests); };
     detail::parted_exchange parted(part);
     co_return co_await parted.run(done, back, wanted);
   }

@@ -90,8 +90,9 @@ template <>
 struct table<node_record> : table_defaults {
   static constexpr std::string_view name = "node";
   static constexpr std::string_view key = "[name]";
-  static constexpr std::array added{added_column{"queues", 2},    added_column{"capabilities", 2}, added_column{"wish", 2},
+  static constexpr std::array added{added_column{"queues", 2},    added_column{"capabilities", 2}, added_column{"requested_state", 2},
                                     added_column{"resources", 3}, added_column{"token", 4},        added_column{"survived", 4}};
+  static constexpr std::array renamed{renamed_column{"wish", "requested_state", 6}};
 };
 
 template <>

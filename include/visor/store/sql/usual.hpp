@@ -112,7 +112,7 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
   co_await insert_all<Session>(t, statements::insert_attempt(), results->attempts);
   duration const asked_at = wall_clock().elapsed();
   std::vector<statements::front_params> fronts;
-  for (claim_request const& wish : wanted) fronts.push_back(look_at_front(t, wish.queue, wish.limit));
+  for (claim_request const& request : wanted) fronts.push_back(look_at_front(t, request.queue, request.limit));
   std::vector<decltype(t.session.query(statements::front_of_queue(), fronts.front()))> asked_fronts;
   for (auto const& front : fronts) asked_fronts.push_back(t.session.query(statements::front_of_queue(), front));
 

@@ -282,3 +282,7 @@ CREATE TABLE [visor_job_number] (
 );
 -- down 5
 DROP TABLE [visor_job_number];
+-- up 6: names of columns, checksum c0066f0a889a1420
+EXEC sp_rename N'visor_node.wish', N'requested_state', N'COLUMN';
+-- down 6
+EXEC sp_rename N'visor_node.requested_state', N'wish', N'COLUMN';

@@ -288,3 +288,7 @@ CREATE TABLE `visor_job_number` (
 ) ENGINE = InnoDB, ROW_FORMAT = DYNAMIC, CHARACTER SET = utf8mb4 /*M! COLLATE = utf8mb4_nopad_bin *//*!80017 COLLATE = utf8mb4_0900_bin */;
 -- down 5
 DROP TABLE `visor_job_number`;
+-- up 6: names of columns, checksum 130b802be54df7de
+ALTER TABLE `visor_node` RENAME COLUMN `wish` TO `requested_state`;
+-- down 6
+ALTER TABLE `visor_node` RENAME COLUMN `requested_state` TO `wish`;

@@ -41,22 +41,22 @@ SELECT "id", "epoch", "taken_at" FROM "visor_lease" WHERE "node" = $1 AND "epoch
 SELECT l."node", MAX(coalesce(n."epoch", l."epoch")) AS "epoch" FROM "visor_lease" l LEFT JOIN "visor_node" n ON n."name" = l."node" WHERE n."state" IS NULL OR n."state" = 'offline' GROUP BY l."node" ORDER BY l."node";
 
 -- insert_node
-INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources", "token", "survived") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "requested_state", "resources", "token", "survived") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
 -- update_node
-UPDATE "visor_node" SET "address" = $1, "state" = $2, "epoch" = $3, "lease_until" = $4, "exclusive" = $5, "slots" = $6, "started_at" = $7, "version" = $8, "queues" = $9, "capabilities" = $10, "wish" = $11, "resources" = $12, "token" = $13, "survived" = $14 WHERE "name" = $15;
+UPDATE "visor_node" SET "address" = $1, "state" = $2, "epoch" = $3, "lease_until" = $4, "exclusive" = $5, "slots" = $6, "started_at" = $7, "version" = $8, "queues" = $9, "capabilities" = $10, "requested_state" = $11, "resources" = $12, "token" = $13, "survived" = $14 WHERE "name" = $15;
 
 -- all_nodes
-SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources", "token", "survived" FROM "visor_node" ORDER BY "name";
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "requested_state", "resources", "token", "survived" FROM "visor_node" ORDER BY "name";
 
 -- find_node
-SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources", "token", "survived" FROM "visor_node" WHERE "name" = $1;
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "requested_state", "resources", "token", "survived" FROM "visor_node" WHERE "name" = $1;
 
 -- remove_node
 DELETE FROM "visor_node" WHERE "name" = $1;
 
--- set_wish
-UPDATE "visor_node" SET "wish" = $1 WHERE "name" = $2;
+-- request_state
+UPDATE "visor_node" SET "requested_state" = $1 WHERE "name" = $2;
 
 -- current_node
 SELECT "lease_until", "exclusive" FROM "visor_node" WHERE "name" = $1 AND "epoch" = $2 AND "state" <> 'offline';

@@ -32,7 +32,7 @@ INSERT INTO "visor_attempt" ("job", "lease", "epoch", "started_at", "finished_at
 INSERT INTO "visor_lease" ("id", "node", "epoch", "taken_at", "jobs", "limited") SELECT * FROM unnest($1, $2, $3, $4, $5, $6);
 
 -- insert_node
-INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources", "token", "survived") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "requested_state", "resources", "token", "survived") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
 -- insert_new_sequence
 INSERT INTO "visor_sequence" ("name", "next") SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING;

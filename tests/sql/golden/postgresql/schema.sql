@@ -282,3 +282,7 @@ CREATE TABLE "visor_job_number" (
 );
 -- down 5
 DROP TABLE "visor_job_number";
+-- up 6: names of columns, checksum 56b13111f05b8712
+ALTER TABLE "visor_node" RENAME COLUMN "wish" TO "requested_state";
+-- down 6
+ALTER TABLE "visor_node" RENAME COLUMN "requested_state" TO "wish";

@@ -41,22 +41,22 @@ SELECT "id", "epoch", "taken_at" FROM "visor_lease" WHERE "node" = ? AND "epoch"
 SELECT l."node", MAX(coalesce(n."epoch", l."epoch")) AS "epoch" FROM "visor_lease" l LEFT JOIN "visor_node" n ON n."name" = l."node" WHERE n."state" IS NULL OR n."state" = 'offline' GROUP BY l."node" ORDER BY l."node";
 
 -- insert_node
-INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources", "token", "survived") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO "visor_node" ("name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "requested_state", "resources", "token", "survived") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- update_node
-UPDATE "visor_node" SET "address" = ?, "state" = ?, "epoch" = ?, "lease_until" = ?, "exclusive" = ?, "slots" = ?, "started_at" = ?, "version" = ?, "queues" = ?, "capabilities" = ?, "wish" = ?, "resources" = ?, "token" = ?, "survived" = ? WHERE "name" = ?;
+UPDATE "visor_node" SET "address" = ?, "state" = ?, "epoch" = ?, "lease_until" = ?, "exclusive" = ?, "slots" = ?, "started_at" = ?, "version" = ?, "queues" = ?, "capabilities" = ?, "requested_state" = ?, "resources" = ?, "token" = ?, "survived" = ? WHERE "name" = ?;
 
 -- all_nodes
-SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources", "token", "survived" FROM "visor_node" ORDER BY "name";
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "requested_state", "resources", "token", "survived" FROM "visor_node" ORDER BY "name";
 
 -- find_node
-SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "wish", "resources", "token", "survived" FROM "visor_node" WHERE "name" = ?;
+SELECT "name", "address", "state", "epoch", "lease_until", "exclusive", "slots", "started_at", "version", "queues", "capabilities", "requested_state", "resources", "token", "survived" FROM "visor_node" WHERE "name" = ?;
 
 -- remove_node
 DELETE FROM "visor_node" WHERE "name" = ?;
 
--- set_wish
-UPDATE "visor_node" SET "wish" = ? WHERE "name" = ?;
+-- request_state
+UPDATE "visor_node" SET "requested_state" = ? WHERE "name" = ?;
 
 -- current_node
 SELECT "lease_until", "exclusive" FROM "visor_node" WHERE "name" = ? AND "epoch" = ? AND "state" <> 'offline';

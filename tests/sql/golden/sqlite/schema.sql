@@ -277,3 +277,7 @@ ALTER TABLE "visor_job" DROP COLUMN "uncounted";
 ALTER TABLE "visor_job" DROP COLUMN "max_lost";
 -- up 5: numbers of jobs, long names of queues, checksum cbf29ce484222325
 -- down 5
+-- up 6: names of columns, checksum 56b13111f05b8712
+ALTER TABLE "visor_node" RENAME COLUMN "wish" TO "requested_state";
+-- down 6
+ALTER TABLE "visor_node" RENAME COLUMN "requested_state" TO "wish";
