@@ -69,8 +69,8 @@ class store_type : public visor::memory_store<visor::manual_clock> {
     });
   }
 
-  visor::task<visor::outlook> glance() {
-    auto result = co_await memory::glance();
+  visor::task<visor::pending_work> pending_work() {
+    auto result = co_await memory::pending_work();
     result.is_told_of_changes = tells_of_changes;
     result.newer_schema = newer_schema;
     co_return result;

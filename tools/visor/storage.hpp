@@ -43,7 +43,7 @@ class storage {
                                                        std::span<visor::give_back const> back,
                                                        std::span<visor::claim_request const> wanted) = 0;
   virtual visor::task<visor::promotion> promote(std::size_t limit) = 0;
-  virtual visor::task<visor::outlook> glance() = 0;
+  virtual visor::task<visor::pending_work> pending_work() = 0;
   virtual visor::task<visor::due_schedules> due(std::size_t limit, std::optional<visor::due_place> const& after) = 0;
   virtual visor::task<std::vector<visor::fired>> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) = 0;
   virtual visor::task<std::size_t> note_missed(visor::node_lease const& lease, std::span<visor::missed_instant const> missed) = 0;
@@ -110,7 +110,7 @@ class storage_of final : public storage {
     return store_.exchange(lease, done, back, wanted);
   }
   visor::task<visor::promotion> promote(std::size_t limit) override { return store_.promote(limit); }
-  visor::task<visor::outlook> glance() override { return store_.glance(); }
+  visor::task<visor::pending_work> pending_work() override { return store_.pending_work(); }
   visor::task<visor::due_schedules> due(std::size_t limit, std::optional<visor::due_place> const& after) override {
     return store_.due(limit, after);
   }

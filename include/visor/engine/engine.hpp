@@ -6,12 +6,12 @@
 #include "visor/base/log.hpp"
 #include "visor/engine/fire_loop.hpp"
 #include "visor/engine/job_type.hpp"
-#include "visor/engine/lookout.hpp"
 #include "visor/engine/membership.hpp"
 #include "visor/engine/node.hpp"
 #include "visor/engine/runner.hpp"
 #include "visor/engine/schedule_review.hpp"
 #include "visor/engine/schedule_sets.hpp"
+#include "visor/engine/work_poller.hpp"
 #include "visor/settings/node_settings.hpp"
 #include "visor/store/store.hpp"
 
@@ -41,7 +41,7 @@ namespace visor {
 /// - `membership` keeps the node's lease.
 /// - `fire_loop` turns due schedules into jobs.
 /// - `runner` claims jobs and runs them.
-/// - `lookout` polls for work that other nodes left.
+/// - `work_poller` polls for work that other nodes left.
 /// - `schedule_sets` brings the store to the schedules that the nodes' files and programs declare.
 /// - `schedule_review` checks next instants after the clock was put back.
 ///
@@ -61,7 +61,7 @@ class engine {
         membership_(shared_),
         runner_(shared_),
         fires_(shared_),
-        lookout_(shared_),
+        work_poller_(shared_),
         sets_(shared_),
         review_(shared_) {
     shared_.on_replaced = [this](error const& why) {
@@ -80,9 +80,9 @@ class engine {
     membership_.on_end = [this](error why) { end(std::move(why)); };
     membership_.on_retire = [this](error why) { retire(std::move(why)); };
     membership_.on_joined = [this] { look_for_work(); };
-    lookout_.on_ready = [this] { runner_.wake(); };
-    lookout_.on_due = [this](instant when) { fires_.expect(when); };
-    lookout_.on_lanes = [this] { return serve_lanes(); };
+    work_poller_.on_ready = [this] { runner_.wake(); };
+    work_poller_.on_due = [this](instant when) { fires_.expect(when); };
+    work_poller_.on_lanes = [this] { return serve_lanes(); };
   }
   engine(engine const&) = delete;
   engine& operator=(engine const&) = delete;
@@ -185,7 +185,7 @@ class engine {
     runner_.wake();
     fires_.wake();
     sets_.wake();
-    lookout_.wake();
+    work_poller_.wake();
   }
 
   /// Opens the store and joins. Obstacles are waited for. A lock that others hold is waited for without limit, as it is later. A server
@@ -237,13 +237,13 @@ class engine {
     sets_.start();
     review_.start();
     fires_.start();
-    lookout_.start();
+    work_poller_.start();
     co_await runner_.run();
     has_drained_ = true;
     co_await fires_.finished();
     co_await sets_.finished();
     co_await review_.finished();
-    co_await lookout_.finished();
+    co_await work_poller_.finished();
     changes.reset();
     auto const not_left = co_await membership_.leave(runner_.owes_results());
     if (ended_by_) throw error(*ended_by_);
@@ -254,7 +254,7 @@ class engine {
   detail::membership<Store, Clock> membership_;
   detail::runner<Store, Clock> runner_;
   detail::fire_loop<Store, Clock> fires_;
-  detail::lookout<Store, Clock> lookout_;
+  detail::work_poller<Store, Clock> work_poller_;
   detail::schedule_sets<Store, Clock> sets_;
   detail::schedule_review<Store, Clock> review_;
   std::optional<error> ended_by_;

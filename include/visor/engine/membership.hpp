@@ -402,7 +402,7 @@ class membership {
   /// \return when to look again. A node that lives renews its lease long before its end, so a lease that ends before the next heartbeat is
   ///   checked at its end.
   task<duration> look() {
-    auto const seen = co_await node_.kept.glance();
+    auto const seen = co_await node_.kept.pending_work();
     if (seen.newer_schema && on_retire) on_retire(newer_schema(*seen.newer_schema));
     auto const now = co_await node_.kept.now();
     auto const nodes = co_await node_.kept.nodes();

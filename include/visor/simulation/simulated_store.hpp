@@ -102,8 +102,8 @@ class simulated_store {
   task<promotion> promote(std::size_t limit) {
     return move([&to = kept_, limit](row_refusals* apart) { return to.promote(limit, apart); });
   }
-  task<outlook> glance() {
-    return read([&to = kept_] { return to.glance(); });
+  task<visor::pending_work> pending_work() {
+    return read([&to = kept_] { return to.pending_work(); });
   }
   task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
     return read([&to = kept_, limit, after = std::move(after)] { return to.due(limit, after); });

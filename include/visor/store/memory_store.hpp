@@ -198,9 +198,9 @@ class memory_store {
     co_return result;
   }
 
-  task<outlook> glance() {
+  task<visor::pending_work> pending_work() {
     operation const here{*this};
-    outlook result;
+    visor::pending_work result;
     result.ready = jobs_.any_ready();
     result.next_at = schedules_.first_due();
     auto const job = jobs_.next_scheduled();

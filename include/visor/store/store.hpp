@@ -184,7 +184,7 @@ struct promotion {
 };
 
 /// The few facts that an idle node polls: cheap to read, so that it can poll often.
-struct outlook {
+struct pending_work {
   bool ready = false;               ///< some queue may hold a job
   std::optional<instant> next_at;   ///< when the first active schedule or scheduled job is due; may have passed
   std::size_t lanes = 0;            ///< number of job types with lanes of their own: a node that runs one of them looks there too
@@ -421,7 +421,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   that are offline are included until they are removed.
 /// - `promote(limit)`: moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be due when
 ///   there were more.
-/// - `glance()`: the pending work, at the lowest possible cost.
+/// - `pending_work()`: the pending work, at the lowest possible cost.
 /// - `due(limit, after)`: active schedules that are due, from the beginning or after a position. The position keeps schedules that a node
 ///   cannot act on from hiding others.
 /// - `fire(lease, orders)`: acts on each order if the schedule is active, its version and `next_at` are as the order says, and the lease is
@@ -511,7 +511,7 @@ concept store = requires(S s, node_lease const& lease, std::string const& id, sc
     s.exchange(lease, std::span<completion const>{}, std::span<give_back const>{}, std::span<claim_request const>{})
   } -> std::same_as<task<exchange_result>>;
   { s.promote(std::size_t{1}) } -> std::same_as<task<promotion>>;
-  { s.glance() } -> std::same_as<task<outlook>>;
+  { s.pending_work() } -> std::same_as<task<pending_work>>;
   { s.due(std::size_t{1}, std::optional<due_place>{}) } -> std::same_as<task<due_schedules>>;
   { s.fire(lease, std::span<fire_order const>{}) } -> std::same_as<task<std::vector<fired>>>;
   { s.note_missed(lease, std::span<missed_instant const>{}) } -> std::same_as<task<std::size_t>>;

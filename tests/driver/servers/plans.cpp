@@ -133,7 +133,7 @@ void check_often(planner const& on) {
   check<st::due_jobs>(on, {at(900'000), 500}, 500);
   check<st::remove_due>(on, {at(scheduled.job), scheduled.job}, 1);
   check<st::next_scheduled>(on, one, 1);
-  check<st::outlook_now>(on, {}, 20);  // the types with lanes, and the versions of the schema
+  check<st::pending_work>(on, {}, 20);  // the types with lanes, and the versions of the schema
   check<st::remove_scheduled>(on, scheduled, 1);
 
   // Completions.

@@ -60,7 +60,7 @@ class adapted final : public subject {
     return run(store_->exchange(lease, done, back, wanted));
   }
   visor::promotion promote(std::size_t limit) override { return run(store_->promote(limit)); }
-  visor::outlook glance() override { return run(store_->glance()); }
+  visor::pending_work pending_work() override { return run(store_->pending_work()); }
   visor::due_schedules due(std::size_t limit, std::optional<visor::due_place> after) override {
     return run(store_->due(limit, std::move(after)));
   }

@@ -21,7 +21,7 @@ TEST_CASE("a job that a node does not know moves to the lane of its type, which 
   CHECK(s->find_job(1)->job.queue == "default*report");
   REQUIRE(s->limits().size() == 1);
   CHECK(s->limits()[0] == visor::type_limit_record("report", visor::job_limits()));
-  CHECK(s->glance().lanes == 1);
+  CHECK(s->pending_work().lanes == 1);
   CHECK(s.claim(lease).jobs.empty());
   auto const again = s.claim(lease, 10, "default*report");
   REQUIRE(ids_of(again) == ids{1});

@@ -92,19 +92,19 @@ struct next_due_schedule : sql::statement_defaults {
   }
 };
 
-struct outlook_row {
+struct pending_work_row {
   std::optional<instant> next_fire;
   std::optional<instant> next_job;
   std::optional<std::string> queue;  ///< the first one with a ready job
   std::int64_t lanes = 0;
   std::optional<int> schema;  ///< the latest applied version of the schema
 };
-BOOST_DESCRIBE_STRUCT(outlook_row, (), (next_fire, next_job, queue, lanes, schema))
+BOOST_DESCRIBE_STRUCT(pending_work_row, (), (next_fire, next_job, queue, lanes, schema))
 
 /// The pending work. Each value is the first or last entry of an index, except `lanes`, which counts a small table.
-struct outlook_now : sql::statement_defaults {
-  static constexpr std::string_view name = "outlook";
-  using row = outlook_row;
+struct pending_work : sql::statement_defaults {
+  static constexpr std::string_view name = "pending_work";
+  using row = pending_work_row;
   using used = sql::tables<schedule_record, scheduled_record, ready_record, type_limit_record, migration_record>;
   static constexpr void write(auto& out) {
     out("SELECT (SELECT min([next_at]) FROM {schedule} WHERE [state] = ")(schedule_state::active)(
@@ -296,7 +296,7 @@ struct fires_of : sql::statement_defaults {
 };
 
 using all_of_schedules = boost::mp11::mp_list<insert_new_schedule, update_schedule, find_schedule, find_any_schedule, remove_schedule,
-                                              remove_retired_schedule, outlook_now, due_schedules_now, due_schedules_after,
+                                              remove_retired_schedule, pending_work, due_schedules_now, due_schedules_after,
                                               next_due_schedule, list_schedules, advance_schedule, job_completed, job_failed, insert_fire,
                                               find_fire, replace_missed_fire, insert_new_missed_fire, acted_on, correct_next, fires_of>;
 

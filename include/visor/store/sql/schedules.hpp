@@ -17,9 +17,9 @@
 namespace visor::detail {
 
 template <class Session>
-async<Session, outlook> glance(transaction<Session>& t) {
-  auto const found = co_await t.session.find(statements::outlook_now());
-  outlook result;
+async<Session, visor::pending_work> read_pending_work(transaction<Session>& t) {
+  auto const found = co_await t.session.find(statements::pending_work());
+  visor::pending_work result;
   result.ready = found->queue.has_value();
   result.lanes = static_cast<std::size_t>(found->lanes);
   if (found->schema > static_cast<int>(schema_versions.size())) result.newer_schema = found->schema;

@@ -211,8 +211,8 @@ class sql_store {
     return write_apart<access::beside>(op);
   }
 
-  task<outlook> glance() {
-    auto const op = [](transaction& t) { return detail::glance(t); };
+  task<visor::pending_work> pending_work() {
+    auto const op = [](transaction& t) { return detail::read_pending_work(t); };
     auto result = co_await ask(op);
     result.is_told_of_changes = database_.is_watching();
     co_return result;

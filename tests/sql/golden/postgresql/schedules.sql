@@ -16,7 +16,7 @@ DELETE FROM "visor_schedule" WHERE "id" = $1 AND "retired_at" IS NULL;
 -- remove_retired_schedule
 DELETE FROM "visor_schedule" WHERE "id" = $1 AND "retired_at" IS NOT NULL;
 
--- outlook
+-- pending_work
 SELECT (SELECT min("next_at") FROM "visor_schedule" WHERE "state" = 'active') AS "next_fire", (SELECT min("run_at") FROM "visor_scheduled") AS "next_job", (SELECT min("queue") FROM "visor_ready") AS "queue", (SELECT count(*) FROM "visor_type_limit") AS "lanes", (SELECT max("version") FROM "visor_migration") AS "schema";
 
 -- due_schedules

@@ -1,5 +1,5 @@
-#ifndef VISOR_ENGINE_LOOKOUT_HPP
-#define VISOR_ENGINE_LOOKOUT_HPP
+#ifndef VISOR_ENGINE_WORK_POLLER_HPP
+#define VISOR_ENGINE_WORK_POLLER_HPP
 
 #include "visor/async/signal.hpp"
 #include "visor/engine/node.hpp"
@@ -17,9 +17,9 @@ namespace visor::detail {
 /// Polls for work that other nodes left. A node that is not notified of changes, or missed one, polls once in a poll interval. A node that
 /// the store notifies polls seldom, as jobs may wait in a lane that it does not know.
 template <store Store, timekeeper Clock>
-class lookout {
+class work_poller {
  public:
-  explicit lookout(shared_node<Store, Clock>& shared)
+  explicit work_poller(shared_node<Store, Clock>& shared)
       : node_(shared), rest_(shared.strand, shared.clock), pause_(shared.strand, shared.clock), done_(shared.strand, shared.clock) {}
 
   std::function<void()> on_ready;       ///< some queue may hold a job
@@ -68,7 +68,7 @@ class lookout {
     std::string trouble;
     bool is_told = false;
     try {
-      auto const seen = co_await node_.kept.glance();
+      auto const seen = co_await node_.kept.pending_work();
       is_told = seen.is_told_of_changes;
       if (seen.lanes > lanes_) {
         co_await on_lanes();
