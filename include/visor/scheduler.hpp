@@ -297,10 +297,10 @@ class scheduler {
   task<> open();
   task<job_id> enqueue(new_job job);
   task<> work();
-  log_sink log() { return std::same_as<Clock, wall_clock> ? lines_.sink() : told_; }
+  log_sink log() { return std::same_as<Clock, wall_clock> ? lines_.sink() : log_; }
 
   settings settings_;
-  log_sink told_;
+  log_sink log_;
   log_buffer lines_;  // outlives all that logs
   boost::asio::io_context& io_;
   boost::asio::strand<boost::asio::io_context::executor_type> strand_;
@@ -320,8 +320,8 @@ class scheduler {
 template <class Driver, timekeeper Clock>
 scheduler<Driver, Clock>::scheduler(boost::asio::io_context& io, settings how, Clock clock, log_sink log)
     : settings_(detail::obeyed(std::move(how), Driver::name)),
-      told_(std::move(log)),
-      lines_(told_),
+      log_(std::move(log)),
+      lines_(log_),
       io_(io),
       strand_(boost::asio::make_strand(io)),
       clock_(clock),

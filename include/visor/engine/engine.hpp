@@ -73,7 +73,7 @@ class engine {
     fires_.before_first_look = [this] { return sets_.wait_for_first(std::chrono::seconds{5}); };
     fires_.on_time = [this](instant now, duration before, duration after) { review_.saw_time(now, before, after); };
     runner_.on_lost_lease = [this] { membership_.lose(); };
-    runner_.on_doubt = [this] { membership_.doubt(); };
+    runner_.on_unknown_claim = [this] { membership_.handle_unknown_claim(); };
     membership_.known_leases = [this] { return runner_.leases(); };
     membership_.on_ending_lease = [this](duration left) { runner_.lease_ending(left); };
     membership_.on_lost_lease = [this] { runner_.lease_lost(); };

@@ -123,7 +123,7 @@ class fire_loop {
   /// Scans the store once. \return how long nothing is due
   task<duration> tick() {
     if (node_.lost) co_return retry_sleep;
-    if (node_.resting) co_return duration::max();  // `wake()` ends the wait
+    if (node_.drain_requested) co_return duration::max();  // `wake()` ends the wait
     next_at_.reset();
     looked_at_ = node_.clock.elapsed();
     std::optional<due_place> after;

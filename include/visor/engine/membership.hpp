@@ -104,8 +104,8 @@ class membership {
 
   /// Handles a claim whose outcome is unknown. Running jobs go on. All other jobs that this node may hold are put back: it joins under a
   /// new epoch, and after that a claim that is still on its way has no effect.
-  void doubt() {
-    node_.in_doubt = true;
+  void handle_unknown_claim() {
+    node_.claim_outcome_unknown = true;
     beat_.notify();
   }
 
@@ -113,7 +113,7 @@ class membership {
   void lose() {
     if (node_.lost || leaving_) return;
     node_.lost = true;
-    node_.ending = node_.in_doubt = false;
+    node_.ending = node_.claim_outcome_unknown = false;
     ++node_.counters.lost_leases;
     node_.log(log_level::error, "the lease of node ", node_.settings.name, " is lost: running jobs are told to stop");
     if (on_lost_lease) on_lost_lease();
@@ -151,7 +151,7 @@ class membership {
 
  private:
   static constexpr std::chrono::milliseconds shortest_wait{20};
-  static constexpr std::chrono::minutes between_sweeps{2};
+  static constexpr std::chrono::minutes between_recoveries{2};
 
   static constexpr std::chrono::milliseconds claim_patience{1000};  ///< for a process that is about to end
 
@@ -178,7 +178,7 @@ class membership {
 
   /// \return false when the lease was lost before it was known that the node continues
   task<bool> join_once() {
-    bool const goes_on = node_.in_doubt;
+    bool const goes_on = node_.claim_outcome_unknown;
     if (node_.settings.exclusive && !goes_on) {
       // No other node can recover for it, and a node of another name, whose lease has run out, may have left jobs. A node that continues
       // would recover itself, if its heartbeat is late.
@@ -212,7 +212,7 @@ class membership {
     auto const asked = measured();
     auto const lease = co_await node_.kept.join(std::move(request));
     if (goes_on && node_.lost) co_return false;  // the jobs that it wanted to keep are stopped
-    node_.lost = node_.in_doubt = false;
+    node_.lost = node_.claim_outcome_unknown = false;
     trust(lease, asked);
     co_return true;
   }
@@ -296,7 +296,7 @@ class membership {
         } else if (node_.lost) {
           auto const next = co_await come_back(rival);
           wait = next.value_or(node_.settings.heartbeat_interval);
-        } else if (node_.in_doubt) {
+        } else if (node_.claim_outcome_unknown) {
           if (!co_await join_once()) continue;
           node_.log(log_level::info, "node ", node_.settings.name, " goes on under epoch ", node_.lease.epoch);
           if (on_joined) on_joined();
@@ -350,7 +350,7 @@ class membership {
     auto const held = node_.lease;  // the member may change while the store reads it
     renewal how;
     how.ttl = node_.settings.lease_ttl;
-    how.state = node_.draining || node_.resting ? node_state::draining : node_state::online;
+    how.state = node_.draining || node_.drain_requested ? node_state::draining : node_state::online;
     how.token = next_token_;
     how.last_token = token_;
     auto const renewed = co_await node_.kept.renew(held, how);
@@ -407,32 +407,32 @@ class membership {
     auto const now = co_await node_.kept.now();
     auto const nodes = co_await node_.kept.nodes();
     duration next = node_.settings.lease_ttl;
-    value_hash company;
+    value_hash others;
     bool any_lapsed = false;
-    bool may_sweep = !node_.settings.exclusive;
+    bool may_recover = !node_.settings.exclusive;
     for (auto const& node : nodes) {
       if (node.name != node_.settings.name) {
-        company.mix(node.name);
-        company.mix(node.epoch);
+        others.mix(node.name);
+        others.mix(node.epoch);
       }
       if (node.state == node_state::offline) continue;
       if (node.name == node_.settings.name) {
-        if (node.address == node_.identity.text()) rest(node.requested_state == requested_state::drain);
+        if (node.address == node_.identity.text()) request_drain(node.requested_state == requested_state::drain);
         // A node that is alone would recover itself, where its heartbeat is late.
-        may_sweep = may_sweep || node.lease_until - now >= node_.settings.lease_ttl / 2;
+        may_recover = may_recover || node.lease_until - now >= node_.settings.lease_ttl / 2;
         continue;
       }
       any_lapsed = any_lapsed || node.lease_until <= now || is_beyond_any_lease(node, now);
       if (is_beyond_any_lease(node, now)) report_beyond(node);
       next = std::min(next, node.lease_until - now);
     }
-    any_lapsed = any_lapsed || (may_sweep && node_.clock.elapsed() >= sweep_at_);
-    node_.company = company.number();
+    any_lapsed = any_lapsed || (may_recover && node_.clock.elapsed() >= recover_at_);
+    node_.membership_version = others.number();
     // If the lease of this node ran out too, all nodes waited for the store: the others get time to renew before any is recovered.
     if (duration const rest = patient_until_ - measured(); any_lapsed && rest > duration{0})
       co_return std::max<duration>(std::min(next, rest), shortest_wait);
     if (any_lapsed) {
-      sweep_at_ = node_.clock.elapsed() + between_sweeps;
+      recover_at_ = node_.clock.elapsed() + between_recoveries;
       auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
       report(recovered);
     }
@@ -444,9 +444,9 @@ class membership {
               ", later than any may, as if the clock had been ahead: it ends in ", shortened_lease, " unless that node renews it");
   }
 
-  void rest(bool wanted) {
-    if (wanted == node_.resting) return;
-    node_.resting = wanted;
+  void request_drain(bool wanted) {
+    if (wanted == node_.drain_requested) return;
+    node_.drain_requested = wanted;
     node_.log(log_level::info, wanted ? "this node shall take no more work, until `visor node resume`" : "this node takes work again");
     beat_.notify();  // shows the new state to other nodes
     if (!wanted && on_joined) on_joined();
@@ -498,7 +498,7 @@ class membership {
   std::int64_t next_token_ = node_.random_number();  ///< of the heartbeat that is not confirmed yet
   duration trusted_until_{};                         ///< by `measured()`
   duration patient_until_{};                         ///< by `measured()`: until then no node is recovered
-  duration sweep_at_{};                              ///< by `elapsed()`: next `recover` for jobs that could not be moved, and the like
+  duration recover_at_{};                            ///< by `elapsed()`: next `recover` for jobs that could not be moved, and the like
   std::string survivor_;                             ///< the address of the last node that was reported as possibly still running
   bool leaving_ = false;
   bool is_over_ = false;

@@ -105,11 +105,11 @@ struct shared_node {
   node_claim claim;                      ///< on the store, where the node is exclusive and the store has node claims
   node_lease lease;
   bool draining = false;
-  bool resting = false;       ///< it was requested to take no more work
-  bool ending = false;        ///< the lease ends if the next heartbeat fails: no claims
-  bool lost = false;          ///< the lease is lost: no claims and no fires until the node has joined again
-  bool in_doubt = false;      ///< the outcome of a claim is unknown: no exchanges until the node continues under another epoch
-  std::uint64_t company = 0;  ///< changes when other nodes join, leave or restart
+  bool drain_requested = false;          ///< it was requested to take no more work
+  bool ending = false;                   ///< the lease ends if the next heartbeat fails: no claims
+  bool lost = false;                     ///< the lease is lost: no claims and no fires until the node has joined again
+  bool claim_outcome_unknown = false;    ///< the outcome of a claim is unknown: no exchanges until the node continues under another epoch
+  std::uint64_t membership_version = 0;  ///< changes when other nodes join, leave or restart
   engine_counters counters;
   std::function<void(error const&)> on_replaced;
 

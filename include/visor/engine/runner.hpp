@@ -56,7 +56,7 @@ class runner {
   }
 
   std::function<void()> on_lost_lease;
-  std::function<void()> on_doubt;  ///< the outcome of a claim is unknown
+  std::function<void()> on_unknown_claim;  ///< the outcome of a claim is unknown
 
   void add(job_type type) {
     check(type);
@@ -153,14 +153,14 @@ class runner {
     });
     failure_pause pause;
     while (!(node_.draining && settled())) {
-      if (node_.draining) hurry();
-      co_await wait_for_company();
+      if (node_.draining) enforce_drain_deadline();
+      co_await wait_for_batch();
       if (look_again_at_ && node_.clock.elapsed() >= *look_again_at_) look_again();
       take_up_withheld();
       auto const wanted = wants();
-      if (node_.in_doubt || (ended_.empty() && back_.empty() && wanted.empty())) {
-        bool const is_stuck = node_.in_doubt || !withheld_.empty() || !withheld_back_.empty();
-        if (is_stuck && node_.draining && out_of_patience()) break;
+      if (node_.claim_outcome_unknown || (ended_.empty() && back_.empty() && wanted.empty())) {
+        bool const is_stuck = node_.claim_outcome_unknown || !withheld_.empty() || !withheld_back_.empty();
+        if (is_stuck && node_.draining && drain_deadline_passed()) break;
         co_await work_.wait_for(idle_wait());
         continue;
       }
@@ -193,11 +193,11 @@ class runner {
         // The store accepts a result again that it has already written. It may have made a claim that this node does not know of.
         ended_.insert(ended_.begin(), done.begin(), done.end());
         back_.insert(back_.begin(), back.begin(), back.end());
-        if (unknown && !wanted.empty() && on_doubt) on_doubt();
+        if (unknown && !wanted.empty() && on_unknown_claim) on_unknown_claim();
       }
       if (node_.draining) {
-        hurry();  // the call may have taken longer than the time left to handlers
-        if (out_of_patience()) break;
+        enforce_drain_deadline();  // the call may have taken longer than the time left to handlers
+        if (drain_deadline_passed()) break;
       }
       co_await work_.wait_for(pause.next());
     }
@@ -210,7 +210,7 @@ class runner {
   // --- claiming -------------------------------------------------------------------------------------------------------------------
 
   std::vector<claim_request> wants() {
-    if (node_.draining || node_.resting || node_.ending || node_.lost) return {};
+    if (node_.draining || node_.drain_requested || node_.ending || node_.lost) return {};
     if (held_bytes_ >= most_held_bytes) {
       if (!std::exchange(is_full_, true))
         node_.log(log_level::warning, "the jobs that run hold ", held_bytes_ / 1024 / 1024,
@@ -233,23 +233,23 @@ class runner {
   }
 
   /// Waits up to `completion_delay` for more results to share the transaction. Returns at once when there are at least as many results as
-  /// jobs that may still end, or `enough_company` of them.
-  task<> wait_for_company() {
-    if (ended_.empty() || is_company() || node_.settings.completion_delay == duration{0} || node_.draining) co_return;
+  /// jobs that may still end, or `completion_batch_size` of them.
+  task<> wait_for_batch() {
+    if (ended_.empty() || is_batch_full() || node_.settings.completion_delay == duration{0} || node_.draining) co_return;
     co_await gather_.wait_for(node_.settings.completion_delay);
   }
 
-  bool is_company() const {
+  bool is_batch_full() const {
     std::size_t others = running_.size();
     for (auto const& claimed : arrived_) others += claimed.jobs.size();
-    return ended_.size() >= std::min(others, enough_company);
+    return ended_.size() >= std::min(others, completion_batch_size);
   }
 
   /// The longest wait for `work_`. Other sources of work notify it; only the deadlines of a shutdown, and the time to look again, do not.
   duration idle_wait() const {
     if (!node_.draining && !look_again_at_) return std::chrono::hours{1};
     if (!node_.draining) return std::max<duration>(*look_again_at_ - node_.clock.elapsed(), std::chrono::milliseconds{1});
-    auto const end = told_ ? told_at_ + grace() : drain_began_ + node_.settings.drain_timeout;
+    auto const end = stop_signalled_ ? stop_signalled_at_ + grace() : drain_began_ + node_.settings.drain_timeout;
     return std::max<duration>(std::min(end - node_.clock.elapsed(), node_.settings.poll_interval), std::chrono::milliseconds{5});
   }
 
@@ -473,7 +473,7 @@ class runner {
                 " ended after its lease was lost: its result does not count");
     }
     work_.notify();
-    if (is_company()) gather_.notify();
+    if (is_batch_full()) gather_.notify();
   }
 
   void give_back_unstarted(running_job<Clock> const& job, duration delay, std::string const& reason) {
@@ -482,7 +482,7 @@ class runner {
     node_.log(log_level::warning, "job ", job.context.id(), " ", job.context.type(), " was not started and is given back for ",
               std::chrono::round<std::chrono::milliseconds>(delay), ": ", reason);
     work_.notify();
-    if (is_company()) gather_.notify();
+    if (is_batch_full()) gather_.notify();
   }
 
   /// \param not_before the shortest pause before a retry
@@ -577,14 +577,14 @@ class runner {
            ended_.empty() && back_.empty();
   }
 
-  bool out_of_patience() const { return node_.clock.elapsed() - drain_began_ >= node_.settings.drain_timeout + grace(); }
+  bool drain_deadline_passed() const { return node_.clock.elapsed() - drain_began_ >= node_.settings.drain_timeout + grace(); }
 
   /// The time for handlers that were told to stop. It is never zero, so that the attempts of those that end at once are not lost with this
   /// node.
   duration grace() const { return std::max<duration>(node_.settings.stop_grace, std::chrono::milliseconds{20}); }
 
   /// Enforces the deadlines of a drain. Handlers are told to stop when `drain_timeout` is over, and left behind when they ignore that too.
-  void hurry() {
+  void enforce_drain_deadline() {
     auto const since = node_.clock.elapsed() - drain_began_;
     if (!(running_.empty() && disowned_.empty()) && since >= node_.settings.drain_timeout && !abandoned_) {
       node_.log(log_level::warning, running_.size() + disowned_.size(), " jobs did not end within ", node_.settings.drain_timeout,
@@ -592,11 +592,11 @@ class runner {
       abandoned_ = true;
       stop_all(stop_reason::shutdown);
     }
-    if (abandoned_ && !told_) {
-      told_ = true;
-      told_at_ = node_.clock.elapsed();
+    if (abandoned_ && !stop_signalled_) {
+      stop_signalled_ = true;
+      stop_signalled_at_ = node_.clock.elapsed();
     }
-    if (told_ && !gave_up_ && node_.clock.elapsed() - told_at_ >= grace()) {
+    if (stop_signalled_ && !gave_up_ && node_.clock.elapsed() - stop_signalled_at_ >= grace()) {
       if (auto const left = running_.size() + disowned_.size(); left != 0)
         node_.log(log_level::error, left, " jobs ignore that they are told to stop and are left behind");
       gave_up_ = true;
@@ -606,8 +606,8 @@ class runner {
   static constexpr std::size_t most_held_bytes = 256 * 1024 * 1024;  ///< of payloads, however many slots there are
   static constexpr std::size_t longest_error = 8 * 1024;             ///< bytes of an attempt's error: lists and log lines show it
   static constexpr std::chrono::seconds unknown_type_delay{30};
-  static constexpr std::chrono::seconds between_tries{10};  ///< to write a refused result
-  static constexpr std::size_t enough_company = 100;        ///< results that make a full batch
+  static constexpr std::chrono::seconds between_tries{10};   ///< to write a refused result
+  static constexpr std::size_t completion_batch_size = 100;  ///< results that make a full batch
 
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   shared_node<Store, Clock>& node_;
@@ -634,9 +634,9 @@ class runner {
   bool is_full_ = false;                   ///< so many bytes that no more jobs are claimed
   std::optional<duration> look_again_at_;  ///< by `elapsed()`: then jobs may be claimable that are not yet
   duration drain_began_{};
-  duration told_at_{};
+  duration stop_signalled_at_{};
   bool abandoned_ = false;
-  bool told_ = false;
+  bool stop_signalled_ = false;
   bool gave_up_ = false;
   bool watching_ = true;
   bool over_ = false;       ///< no more results are reported

@@ -91,8 +91,8 @@ class schedule_sets {
     std::vector<schedule_record> schedules;  ///< by id, with their digests
     std::string digest;                      ///< of the manifest
     int parts = 0;
-    std::vector<std::string> basis;  ///< the declarations of living nodes, when the store was last brought to them
-    std::uint64_t company = 0;       ///< the node's `company` then: a change means that others may have changed schedules
+    std::vector<std::string> basis;        ///< the declarations of living nodes, when the store was last brought to them
+    std::uint64_t membership_version = 0;  ///< the node's `membership_version` then: a change means that others may have changed schedules
   };
 
   static constexpr std::chrono::seconds between_looks{5};
@@ -155,10 +155,10 @@ class schedule_sets {
     }
     for (auto& [_, own] : own_) {
       auto living = co_await node_.kept.declared(own.set);
-      auto const company = node_.company;
-      if (living == own.basis && company == own.company) continue;
+      auto const membership_version = node_.membership_version;
+      if (living == own.basis && membership_version == own.membership_version) continue;
       co_await bring(own, std::move(living));
-      own.company = company;
+      own.membership_version = membership_version;
     }
   }
 

@@ -364,8 +364,8 @@ class sql_store {
   /// transaction, in which no other process changes the schema.
   class schema_administration {
    public:
-    /// \param told receives messages about transactions that a change of the schema waits for
-    explicit schema_administration(sql_store& of, log_sink told = {}) : store_(&of), told_(std::move(told)) {}
+    /// \param log receives messages about transactions that a change of the schema waits for
+    explicit schema_administration(sql_store& of, log_sink log = {}) : store_(&of), log_(std::move(log)) {}
 
     task<schema_status> status() {
       co_await store_->database_.open();
@@ -458,7 +458,7 @@ class sql_store {
         if (std::string const whose = co_await oldest_transaction(); !whose.empty()) line += ", perhaps by " + whose;
         if (wall_clock().elapsed() - begin > longest_change)
           throw error(condition::busy, line + ": nothing was changed; end it, or try again later", refused->server_text());
-        if (told_) told_(log_level::warning, line + ": their change waits for it");
+        if (log_) log_(log_level::warning, line + ": their change waits for it");
         boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
         timer.expires_after(pause_of_change);
         auto sleeping = timer.async_wait(boost::asio::use_awaitable);
@@ -553,11 +553,11 @@ class sql_store {
     }
 
     sql_store* store_;
-    log_sink told_;
+    log_sink log_;
   };
 
-  /// \param told see the constructor of `schema_administration`
-  schema_administration schema(log_sink told = {}) { return schema_administration(*this, std::move(told)); }
+  /// \param log see the constructor of `schema_administration`
+  schema_administration schema(log_sink log = {}) { return schema_administration(*this, std::move(log)); }
 
  private:
   template <class Op>
