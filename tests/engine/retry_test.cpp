@@ -3,12 +3,12 @@
 #include "visor/engine/retry.hpp"
 
 using namespace std::chrono_literals;
+using visor::attempt_end;
 using visor::backoff;
 using visor::backoff_kind;
+using visor::classify_attempt;
 using visor::duration;
-using visor::ending;
 using visor::job_state;
-using visor::judge;
 using visor::outcome;
 using visor::stop_reason;
 
@@ -54,12 +54,12 @@ TEST_CASE("the exponential pause survives extremes") {
   CHECK(visor::retry_delay(backoff(backoff_kind::exponential, longest, 1s), 3, 1.0) <= 1s);
 }
 
-TEST_CASE("what an ending means") {
-  ending end;
+TEST_CASE("what the end of an attempt means") {
+  attempt_end end;
   SECTION("returning is success, also after it was asked to stop") {
     for (auto const stopped : {stop_reason::none, stop_reason::cancelled, stop_reason::timed_out, stop_reason::shutdown}) {
       end.stopped = stopped;
-      auto const result = judge(end, 1, 1);
+      auto const result = classify_attempt(end, 1, 1);
       CHECK(result.keep);
       CHECK(result.outcome == outcome::completed);
       CHECK(result.state == job_state::completed);
@@ -68,50 +68,50 @@ TEST_CASE("what an ending means") {
   }
   SECTION("what is unfinished when the lease is about to end is given back, and counts no attempt") {
     end.stopped = stop_reason::lease_ending;
-    CHECK(judge(end, 1, 1).outcome == outcome::completed);
-    CHECK(judge(end, 1, 1).keep);
+    CHECK(classify_attempt(end, 1, 1).outcome == outcome::completed);
+    CHECK(classify_attempt(end, 1, 1).keep);
     end.returned = false;
-    CHECK(judge(end, 1, 1).outcome == outcome::released);
-    CHECK(judge(end, 1, 1).retry);
+    CHECK(classify_attempt(end, 1, 1).outcome == outcome::released);
+    CHECK(classify_attempt(end, 1, 1).retry);
   }
   SECTION("nothing counts once the lease is lost") {
     end.stopped = stop_reason::lease_lost;
-    CHECK_FALSE(judge(end, 1, 3).keep);
+    CHECK_FALSE(classify_attempt(end, 1, 3).keep);
     end.returned = false;
-    CHECK_FALSE(judge(end, 1, 3).keep);
+    CHECK_FALSE(classify_attempt(end, 1, 3).keep);
   }
   SECTION("a failure is tried again while attempts are left, and then dead") {
     end.returned = false;
-    CHECK(judge(end, 1, 2).retry);
-    CHECK(judge(end, 1, 2).outcome == outcome::failed);
-    CHECK_FALSE(judge(end, 2, 2).retry);
-    CHECK(judge(end, 2, 2).state == job_state::dead);
-    CHECK(judge(end, 5, 2).state == job_state::dead);
+    CHECK(classify_attempt(end, 1, 2).retry);
+    CHECK(classify_attempt(end, 1, 2).outcome == outcome::failed);
+    CHECK_FALSE(classify_attempt(end, 2, 2).retry);
+    CHECK(classify_attempt(end, 2, 2).state == job_state::dead);
+    CHECK(classify_attempt(end, 5, 2).state == job_state::dead);
   }
   SECTION("a permanent failure is not") {
     end.returned = false;
     end.permanent = true;
-    CHECK_FALSE(judge(end, 1, 5).retry);
-    CHECK(judge(end, 1, 5).state == job_state::failed);
+    CHECK_FALSE(classify_attempt(end, 1, 5).retry);
+    CHECK(classify_attempt(end, 1, 5).state == job_state::failed);
   }
   SECTION("a timeout is a failure of its own kind") {
     end.returned = false;
     end.stopped = stop_reason::timed_out;
-    CHECK(judge(end, 1, 2).outcome == outcome::timed_out);
-    CHECK(judge(end, 1, 2).retry);
-    CHECK(judge(end, 2, 2).state == job_state::dead);
+    CHECK(classify_attempt(end, 1, 2).outcome == outcome::timed_out);
+    CHECK(classify_attempt(end, 1, 2).retry);
+    CHECK(classify_attempt(end, 2, 2).state == job_state::dead);
   }
   SECTION("a cancelled job is not tried again") {
     end.returned = false;
     end.stopped = stop_reason::cancelled;
-    CHECK(judge(end, 1, 5).outcome == outcome::cancelled);
-    CHECK(judge(end, 1, 5).state == job_state::cancelled);
-    CHECK_FALSE(judge(end, 1, 5).retry);
+    CHECK(classify_attempt(end, 1, 5).outcome == outcome::cancelled);
+    CHECK(classify_attempt(end, 1, 5).state == job_state::cancelled);
+    CHECK_FALSE(classify_attempt(end, 1, 5).retry);
   }
   SECTION("a job stopped by the shutdown is given back") {
     end.returned = false;
     end.stopped = stop_reason::shutdown;
-    CHECK(judge(end, 5, 5).outcome == outcome::released);
-    CHECK(judge(end, 5, 5).retry);
+    CHECK(classify_attempt(end, 5, 5).outcome == outcome::released);
+    CHECK(classify_attempt(end, 5, 5).retry);
   }
 }

@@ -780,15 +780,15 @@ class checker {
   occasions seen_;
 };
 
-struct verdict_of_seed {
+struct seed_result {
   occasions seen;
   std::vector<std::string> problems;
   std::uint64_t trace = 0;
 };
 
 /// Runs one seed, and collects the problems.
-inline verdict_of_seed try_seed(std::uint64_t seed, std::function<void(std::string_view)> log = {}) {
-  verdict_of_seed result;
+inline seed_result try_seed(std::uint64_t seed, std::function<void(std::string_view)> log = {}) {
+  seed_result result;
   try {
     cluster tried(seed, std::move(log));
     result.problems = tried.run();
@@ -801,7 +801,7 @@ inline verdict_of_seed try_seed(std::uint64_t seed, std::function<void(std::stri
 }
 
 /// The results of many seeds.
-struct verdict_of_seeds {
+struct seed_results {
   occasions seen;
   std::map<std::uint64_t, std::vector<std::string>> problems;  ///< by seed
   double seconds = 0;
@@ -809,8 +809,8 @@ struct verdict_of_seeds {
 
 /// Tries as many seeds at the same time as there are processors; none of them knows of the others.
 /// \param most_failures stops when so many seeds have found something
-inline verdict_of_seeds try_seeds(std::uint64_t first, std::uint64_t count, std::size_t most_failures = 3) {
-  verdict_of_seeds result;
+inline seed_results try_seeds(std::uint64_t first, std::uint64_t count, std::size_t most_failures = 3) {
+  seed_results result;
   std::mutex mutex;
   std::uint64_t next = first;
   auto const began = std::chrono::steady_clock::now();

@@ -17,7 +17,7 @@ std::optional<std::uint64_t> from_environment(char const* name) {
   return text == nullptr ? std::nullopt : std::optional<std::uint64_t>(std::strtoull(text, nullptr, 10));
 }
 
-void report(verdict_of_seeds const& found, std::uint64_t count) {
+void report(seed_results const& found, std::uint64_t count) {
   auto const& seen = found.seen;
   auto const& counts = seen.counts;
   std::cout << count << " seeds, " << seen.minutes << " minutes of clusters in " << found.seconds << " s, " << seen.minutes / found.seconds

@@ -24,14 +24,14 @@ inline duration retry_delay(backoff const& policy, int failed, double random) {
 }
 
 /// How the code of one attempt ended.
-struct ending {
+struct attempt_end {
   bool returned = true;                     ///< it returned; otherwise it threw
   bool permanent = false;                   ///< it threw `permanent_failure`
   stop_reason stopped = stop_reason::none;  ///< why it had been asked to stop, if it had
 };
 
-/// The consequence of an ending for the job. `keep` is false where nothing is recorded, since the lease is gone.
-struct verdict {
+/// The consequence of the end of an attempt for its job. `keep` is false where nothing is recorded, since the lease is gone.
+struct attempt_disposition {
   bool keep = true;
   visor::outcome outcome = visor::outcome::completed;
   bool retry = false;
@@ -40,8 +40,8 @@ struct verdict {
 
 /// Decides the consequence of an ended attempt. Completed work counts, also when the handler was asked to stop meanwhile. Only a lost lease
 /// voids it, since by then another node may have the job.
-inline verdict judge(ending const& end, int attempt, int max_attempts) {
-  verdict result;
+inline attempt_disposition classify_attempt(attempt_end const& end, int attempt, int max_attempts) {
+  attempt_disposition result;
   if (end.stopped == stop_reason::lease_lost) {
     result.keep = false;
     return result;

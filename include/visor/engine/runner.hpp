@@ -429,7 +429,7 @@ class runner {
     queues_.leave(context.queue(), 1);
     if (auto const type = queue_name(context.queue()).type; !type.empty()) queues_.look_again_for(type);
     bool const disowned = !forget(job);
-    ending end;
+    attempt_end end;
     end.stopped = context.why_stopped();
     std::string reason;
     std::optional<duration> again_in;  // the job was not started
@@ -461,7 +461,7 @@ class runner {
     start_backoff_.accept(context.id());
     if (disowned) end.stopped = stop_reason::lease_lost;
     bool const is_unused = !job->was_called && (end.stopped == stop_reason::shutdown || end.stopped == stop_reason::lease_ending);
-    auto const decided = judge(end, context.counted_attempt(), context.max_attempts());
+    auto const decided = classify_attempt(end, context.counted_attempt(), context.max_attempts());
     if (is_unused) {
       ++node_.counters.returned;
       back_.emplace_back(job->lease, context.id());
@@ -486,7 +486,7 @@ class runner {
   }
 
   /// \param not_before the shortest pause before a retry
-  void report(running_job<Clock>& job, verdict const& decided, std::string reason, duration not_before) {
+  void report(running_job<Clock>& job, attempt_disposition const& decided, std::string reason, duration not_before) {
     auto& context = job.context;
     completion done;
     done.lease = job.lease;
@@ -537,9 +537,9 @@ class runner {
     auto failed = std::make_shared<completion>(completed);
     failed->children.clear();
     auto const& context = job.context;
-    ending thrown;
+    attempt_end thrown;
     thrown.returned = false;
-    auto const decided = judge(thrown, context.counted_attempt(), context.max_attempts());
+    auto const decided = classify_attempt(thrown, context.counted_attempt(), context.max_attempts());
     failed->outcome = decided.outcome;
     failed->state = decided.state;
     if (decided.retry) failed->retry_after = retry_delay(job.type->options.backoff, context.counted_attempt(), node_.random());

@@ -27,7 +27,7 @@ struct losses_in_row {
 };
 
 /// The consequence of a loss for its job.
-struct loss_verdict {
+struct loss_disposition {
   bool is_dead = false;
   duration delay{};   ///< until the job may run again
   std::string error;  ///< of the attempt
@@ -43,9 +43,9 @@ inline duration loss_delay(int losses) {
 }
 
 /// \param max_lost as in `job_record`
-inline loss_verdict judge_loss(losses_in_row losses, std::optional<int> max_lost) {
+inline loss_disposition classify_loss(losses_in_row losses, std::optional<int> max_lost) {
   int const tolerated = max_lost.value_or(default_max_lost);
-  loss_verdict result;
+  loss_disposition result;
   result.is_dead = tolerated == 0 || losses.fatal >= tolerated;
   result.delay = loss_delay(losses.all);
   result.error = lease_ran_out;

@@ -206,19 +206,19 @@ class memory_jobs {
         ++losses.all;
         losses.fatal += has_survived(*at->node, *at->epoch) ? 0 : 1;
       }
-      auto const verdict = judge_loss(losses, job.record.max_lost);
+      auto const loss = classify_loss(losses, job.record.max_lost);
       if (cancelling_.contains(id)) {
         check_move(job, job_state::cancelled);
         end(job, job_state::cancelled, now);
         result.cancelled.push_back(id);
-      } else if (verdict.is_dead || reason != nullptr) {
+      } else if (loss.is_dead || reason != nullptr) {
         check_move(job, job_state::dead);
-        job.attempts.back().error = reason != nullptr ? *reason : verdict.error;
+        job.attempts.back().error = reason != nullptr ? *reason : loss.error;
         end(job, job_state::dead, now);
         result.dead.push_back(id);
       } else {
         check_move(job, job_state::ready);
-        put_back(job, verdict.delay, now);
+        put_back(job, loss.delay, now);
         result.requeued.push_back(id);
       }
       end_move();
@@ -386,7 +386,8 @@ class memory_jobs {
   }
 
   /// Takes as many jobs as the limits allow, from the queue without a key, and from those with one in turn.
-  void take_limited(claim& to, claim_request const& request, std::string const& type, claim_budget& budget, std::optional<duration>& next_in) {
+  void take_limited(claim& to, claim_request const& request, std::string const& type, claim_budget& budget,
+                    std::optional<duration>& next_in) {
     auto const known = limits_.find(type);
     allowance allowed(known == limits_.end() ? job_limits() : known->second, to.taken_at);
     count_usage(type, allowed);

@@ -165,8 +165,8 @@ struct node_record {
   friend bool operator==(node_record const&, node_record const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(node_record, (),
-                      (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities, requested_state,
-                       resources, token, survived))
+                      (name, address, state, epoch, lease_until, exclusive, slots, started_at, version, queues, capabilities,
+                       requested_state, resources, token, survived))
 
 /// A schedule: when jobs start, and how they are made.
 struct schedule_record {

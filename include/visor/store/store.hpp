@@ -390,12 +390,13 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   or the node is already offline.
 /// - `recover(evict)`: handles every node, not offline, whose lease ran out, and leases of old epochs. Each open job gets an attempt `lost`
 ///   (started when claimed, ended now, error `lease_ran_out`). The job counts it in `uncounted` and goes back: at once after the first
-///   consecutive loss, else after `loss_delay`. It becomes dead where `judge_loss` says so, and ends as cancelled where cancellation was
+///   consecutive loss, else after `loss_delay`. It becomes dead where `classify_loss` says so, and ends as cancelled where cancellation was
 ///   requested. A loss is fatal unless its node's process survived that epoch. The node goes offline and its epoch grows. `evict`, a lease
 ///   as read from `nodes()`, is treated as run out if its epoch is still the same. A lease that was renewed while the clock was ahead can
 ///   end later than any valid lease may; it then ends in five minutes. One entry for each lapsed node, by name, also when it held nothing.
 /// - `nodes()`: all nodes, by name.
-/// - `request_state(node, state)`: sets the requested state of a node, until the node joins with another address; none withdraws the request.
+/// - `request_state(node, state)`: sets the requested state of a node, until the node joins with another address; none withdraws the
+/// request.
 ///   `not_found`.
 /// - `remove_node(node)`: deletes a node. False if there is none; `conflict` if it is not offline. New names start above its epoch, so that
 ///   a node that returns under this name gets no epoch that it had before.

@@ -467,8 +467,8 @@ async<Session> write_lease(transaction<Session>& t, node_lease const& by, claim 
 }
 
 template <class Session>
-async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& request, lease_id id, claim_budget& budget,
-                                std::optional<duration>& next_in) {
+async<Session, claim> take_jobs(transaction<Session>& t, node_lease const& by, claim_request const& request, lease_id id,
+                                claim_budget& budget, std::optional<duration>& next_in) {
   claim result;
   result.queue = request.queue;
   result.lease = id;

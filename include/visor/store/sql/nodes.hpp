@@ -134,19 +134,19 @@ async<Session, recovery> recover_jobs(transaction<Session>& t, node_lease const&
     auto const* const reason = begin_job(t, row.job);
     bool const is_fatal = node == nodes.end() || !has_survived(*node, *row.epoch);
     auto const losses = co_await count_losses(t, row.job, nodes, is_fatal);
-    auto const verdict = judge_loss(losses, facts->max_lost);
+    auto const loss = classify_loss(losses, facts->max_lost);
     bool const unwanted = co_await is_cancel_wanted(t, row.job);
-    row.error = verdict.is_dead && !unwanted ? std::string_view(verdict.error) : lease_ran_out;
+    row.error = loss.is_dead && !unwanted ? std::string_view(loss.error) : lease_ran_out;
     if (reason != nullptr) row.error = *reason;
     if (unwanted)
       row.final_state = job_state::cancelled;
-    else if (verdict.is_dead || reason != nullptr)
+    else if (loss.is_dead || reason != nullptr)
       row.final_state = job_state::dead;
     co_await t.session.post(statements::insert_new_attempt(), row);
     co_await t.session.post(statements::count_uncounted(), which);
     if (!row.final_state) {
       std::optional<instant> run_at;
-      if (verdict.delay > duration{0}) run_at = t.now + verdict.delay;
+      if (loss.delay > duration{0}) run_at = t.now + loss.delay;
       co_await put_job(t, row.job, row.number + 1, run_at);
       result.requeued.push_back(row.job);
       co_await end_job(t);
