@@ -84,13 +84,13 @@ void claim(benchmark::State& state) {
 void life(benchmark::State& state) {
   loaded_store kept{state.range(0)};
   std::vector<visor::claim_request> const wanted{visor::claim_request("default", batch)};
-  std::vector<visor::completion> done;
+  std::vector<visor::job_result> done;
   for (auto _ : state) {
     kept.enqueue();
     auto const result = visor_test::run(kept.io, kept.store.exchange(kept.lease, done, {}, wanted));
     done.clear();
     for (auto const& job : result.claims.at(0).jobs) {
-      visor::completion& each = done.emplace_back();
+      visor::job_result& each = done.emplace_back();
       each.lease = result.claims[0].lease;
       each.job = job.id;
       each.attempt = job.attempt;

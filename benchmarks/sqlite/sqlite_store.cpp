@@ -154,7 +154,7 @@ class bench {
 
   visor::task<> work_all(std::size_t batch) {
     std::vector<visor::claim_request> const wanted{visor::claim_request("default", batch)};
-    std::vector<visor::completion> done;
+    std::vector<visor::job_result> done;
     std::vector<visor::give_back> const nothing_back;
     for (;;) {
       auto const got = co_await store_->exchange(lease_, done, nothing_back, wanted);
@@ -163,7 +163,7 @@ class bench {
       if (got.claims.empty()) co_return;
       auto const now = visor::wall_clock().now();
       for (auto const& job : got.claims[0].jobs) {
-        visor::completion& end = done.emplace_back();
+        visor::job_result& end = done.emplace_back();
         end.lease = got.claims[0].lease;
         end.job = job.id;
         end.attempt = job.attempt;

@@ -101,7 +101,7 @@ class basic_simulation {
 
   /// Makes the store permanently refuse such results, and the jobs of such fires, as a CHECK or an encoding does.
   /// \param moves see `memory_store::refuse_moves`
-  void refuse(std::function<bool(completion const&)> results, std::function<bool(fire_order const&)> fires = {},
+  void refuse(std::function<bool(job_result const&)> results, std::function<bool(fire_order const&)> fires = {},
               std::function<bool(job_record const&, int, job_state)> moves = {}) {
     world_.refuses_result = std::move(results);
     world_.refuses_fire = std::move(fires);

@@ -204,7 +204,7 @@ TEST_CASE("jobs are claimed and completed by one message each", "[mssql][stopped
 
   s.begin();
   s.server.answer_to("FROM [visor_lease] WHERE [id] =", {{"3"}});
-  std::vector<visor::completion> results;
+  std::vector<visor::job_result> results;
   for (auto const& job : claimed.claims[0].jobs) {
     auto& one = results.emplace_back();
     one.lease = claimed.claims[0].lease;
@@ -226,7 +226,7 @@ TEST_CASE("a job that is tried again, and one of a lease that was not claimed he
   scene s;
   s.server.answer_to("FROM [visor_lease] WHERE [id] =", {{"3"}});
   s.server.answer_to("OPENJSON(l.[jobs])", {{"42", "1"}, {"43", "1"}});
-  visor::completion result;
+  visor::job_result result;
   result.lease = 7;
   result.job = 42;
   result.started_at = result.finished_at = visor::parse_instant("2026-01-02T03:04:00Z").value();
@@ -236,7 +236,7 @@ TEST_CASE("a job that is tried again, and one of a lease that was not claimed he
     result.retry_after = std::chrono::seconds{10};
   }
   SECTION("completed") {}
-  std::vector<visor::completion> const done{result};
+  std::vector<visor::job_result> const done{result};
   auto const answer = run(s.io, s.store.exchange(s.lease, done, {}, {}));
   CHECK(answer.refused.empty());
   CHECK(s.left_open() == 0);
@@ -376,7 +376,7 @@ TEST_CASE("nothing that writes leaves a transaction open between two messages", 
   s.server.answer_to("FROM [visor_ready] r JOIN [visor_job] j",
                      {{"42", "1", "work", "default*work", "100", "{}", "1", {}, {}, "2026-01-02 03:00:00", "2026-01-02 03:00:00", {}}});
 
-  visor::completion result;
+  visor::job_result result;
   result.lease = 7;
   result.job = 42;
   result.started_at = result.finished_at = visor::parse_instant("2026-01-02T03:04:00Z").value();
@@ -393,9 +393,9 @@ TEST_CASE("nothing that writes leaves a transaction open between two messages", 
   order.ids = {44};
   order.next_at = *order.expected_next + std::chrono::minutes{1};
 
-  auto const what =
-      GENERATE(as<std::string>(), "claim with limits", "completion with children", "a result given back", "fire that waits", "leave",
-               "recover", "cancel", "retry", "request state", "remove node", "add schedule", "update schedule", "remove schedule", "missed");
+  auto const what = GENERATE(as<std::string>(), "claim with limits", "completion with children", "a result given back", "fire that waits",
+                             "leave", "recover", "cancel", "retry", "request state", "remove node", "add schedule", "update schedule",
+                             "remove schedule", "missed");
   CAPTURE(what);
   try {
     if (what == "claim with limits") {
@@ -407,7 +407,7 @@ TEST_CASE("nothing that writes leaves a transaction open between two messages", 
       result.children[0].id = 50;
       result.children[1].id = 51;
       result.children[0].type = result.children[1].type = "work";
-      std::vector<visor::completion> const done{result};
+      std::vector<visor::job_result> const done{result};
       run(s.io, s.store.exchange(s.lease, done, {}, {}));
     } else if (what == "a result given back") {
       std::vector<visor::give_back> const back{visor::give_back(7, 42)};

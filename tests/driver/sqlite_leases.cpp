@@ -78,17 +78,17 @@ struct claimed_jobs {
     claims = run(io, kept.exchange(lease, {}, {}, all)).claims;
   }
 
-  std::vector<visor::completion> end_of(visor::job_id job) const {
-    std::vector<visor::completion> one(1);
+  std::vector<visor::job_result> end_of(visor::job_id job) const {
+    std::vector<visor::job_result> one(1);
     one[0].lease = claims.at(0).lease;
     one[0].job = job;
     return one;
   }
 
-  bool accepts(std::vector<visor::completion> const& done) { return run(io, kept.exchange(lease, done, {}, {})).refused.empty(); }
+  bool accepts(std::vector<visor::job_result> const& done) { return run(io, kept.exchange(lease, done, {}, {})).refused.empty(); }
 
   /// Does not wait for it.
-  void begin(std::span<visor::completion const> done) {
+  void begin(std::span<visor::job_result const> done) {
     boost::asio::co_spawn(io, kept.exchange(lease, done, {}, {}), [this](std::exception_ptr thrown, visor::exchange_result const&) {
       failures += refusal_of([&] {
                     if (thrown) std::rethrow_exception(thrown);

@@ -115,7 +115,7 @@ TEST_CASE("processes share a queue, and no job is claimed twice", "[driver][sqli
       request.node = "node " + std::to_string(p);
       auto const lease = run(io, kept.join(request));
       std::vector<visor::claim_request> const wanted{visor::claim_request("default", 7)};
-      std::vector<visor::completion> done;
+      std::vector<visor::job_result> done;
       for (;;) {
         auto const got = run(io, kept.exchange(lease, done, {}, wanted));
         well = well && got.refused.empty() && got.lease_current;

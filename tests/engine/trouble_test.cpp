@@ -456,7 +456,7 @@ TEST_CASE("a result that the database refuses in every form is kept, and all els
   auto const first = w.enqueue("work");
   bool refuses = true;
   int tries = 0;
-  w.store.change_result = [&](std::span<visor::completion const> done, visor::exchange_result& result) {
+  w.store.change_result = [&](std::span<visor::job_result const> done, visor::exchange_result& result) {
     for (auto const& each : done)
       if (each.job == first && ++tries > 0 && refuses) result.unwritten.push_back({first, "no such value"});
   };

@@ -48,7 +48,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   std::function<void()> after_join;
   std::function<void()> before_leave;
   /// Which results are refused, as `unwritten` says: these are not written.
-  std::function<void(std::span<visor::completion const>, visor::exchange_result&)> change_result;
+  std::function<void(std::span<visor::job_result const>, visor::exchange_result&)> change_result;
   /// Replaces the exchange.
   std::function<visor::exchange_result(exchange_size)> in_place_of_exchange;
 
@@ -118,7 +118,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
     return memory::leave(lease, how);
   }
 
-  visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
+  visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::job_result const> done,
                                                std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) {
     exchange_size size{done.size(), back.size(), wanted.size(), 0};
     for (auto const& each : wanted) size.room += each.limit;
@@ -127,7 +127,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
       auto step = before(size);
       co_await std::move(step);
     }
-    std::vector<visor::completion> taken(done.begin(), done.end());
+    std::vector<visor::job_result> taken(done.begin(), done.end());
     visor::exchange_result said;
     if (change_result) change_result(done, said);
     for (auto const& each : said.unwritten) std::erase_if(taken, [&](auto const& one) { return one.job == each.job; });

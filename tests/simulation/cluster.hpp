@@ -251,7 +251,7 @@ class cluster {
       world.add(record);
     }
     // The store refuses the output of some jobs, that some are tried again, and all jobs of a schedule.
-    auto const is_refused = [this](visor::completion const& done) {
+    auto const is_refused = [this](visor::job_result const& done) {
       if (done.retry_after && !accepts_moves_from && type_of(done.job) == "stuck") return true;
       return done.output && done.output->find("\xE2\x82\xAC") != std::string::npos;
     };

@@ -235,7 +235,7 @@ class run_of_both {
 
   void exchange() {
     auto const lease = some_lease();
-    std::vector<visor::completion> done;
+    std::vector<visor::job_result> done;
     std::vector<visor::give_back> back;
     for (int i = below(6); i > 0 && !held_.empty(); --i) {
       auto const at = static_cast<std::size_t>(below(static_cast<int>(held_.size())));
@@ -270,8 +270,8 @@ class run_of_both {
     visor::claimed_job job;
   };
 
-  visor::completion result_of(held_job const& held) {
-    visor::completion result;
+  visor::job_result result_of(held_job const& held) {
+    visor::job_result result;
     result.lease = held.lease;
     result.job = held.job.id;
     result.attempt = held.job.attempt;

@@ -13,8 +13,8 @@ using visor::detail::open_lease;
 
 constexpr visor::lease_id lease = 7;
 
-visor::completion result(visor::job_id job, int attempt = 1) {
-  visor::completion done;
+visor::job_result result(visor::job_id job, int attempt = 1) {
+  visor::job_result done;
   done.lease = lease;
   done.job = job;
   done.attempt = attempt;
@@ -23,7 +23,7 @@ visor::completion result(visor::job_id job, int attempt = 1) {
 
 open_lease const both(4, {{1, 1, true}, {2, 3, true}});
 
-bool is_usual(lease_book const& book, std::vector<visor::completion> const& done) {
+bool is_usual(lease_book const& book, std::vector<visor::job_result> const& done) {
   visor::node_lease const me("a", 5, visor::instant{});  // it kept the lease when it went on under another epoch
   auto const found = visor::detail::plan(book, me, done);
   if (found) CHECK(std::ranges::count(found->attempts, 4, &visor::statements::attempt_row::epoch) == std::ssize(done));

@@ -378,7 +378,7 @@ class bench_scene {
   /// Claims a batch and completes it, each in a transaction of its own.
   visor::task<hand_result> work_by_hand(visor::node_lease const& lease, std::size_t most) {
     std::vector<visor::claim_request> const wanted{visor::claim_request("default", most)};
-    std::vector<visor::completion> done;
+    std::vector<visor::job_result> done;
     std::span<visor::give_back const> const nothing_back;
     hand_result result;
     auto begin = clock_.elapsed();
@@ -387,7 +387,7 @@ class bench_scene {
     auto const now = clock_.now();
     for (auto const& claimed : got.claims) {
       for (auto const& job : claimed.jobs) {
-        visor::completion& end = done.emplace_back();
+        visor::job_result& end = done.emplace_back();
         end.lease = claimed.lease;
         end.job = job.id;
         end.attempt = job.attempt;

@@ -39,7 +39,7 @@ class storage {
   virtual visor::task<std::vector<visor::node_type_record>> node_types() = 0;
   virtual visor::task<visor::reserved_ids> reserve_ids(std::size_t count) = 0;
   virtual visor::task<std::size_t> enqueue(std::span<visor::new_job const> jobs) = 0;
-  virtual visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
+  virtual visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::job_result const> done,
                                                        std::span<visor::give_back const> back,
                                                        std::span<visor::claim_request const> wanted) = 0;
   virtual visor::task<visor::promotion> promote(std::size_t limit) = 0;
@@ -97,14 +97,16 @@ class storage_of final : public storage {
   visor::task<std::vector<visor::recovery>> recover(std::optional<visor::node_lease> const& evict) override {
     return store_.recover(evict);
   }
-  visor::task<> request_state(std::string const& node, std::optional<visor::requested_state> state) override { return store_.request_state(node, state); }
+  visor::task<> request_state(std::string const& node, std::optional<visor::requested_state> state) override {
+    return store_.request_state(node, state);
+  }
   visor::task<bool> remove_node(std::string const& node) override { return store_.remove_node(node); }
   visor::task<std::vector<visor::node_record>> nodes() override { return store_.nodes(); }
   visor::task<std::vector<visor::type_limit_record>> limits() override { return store_.limits(); }
   visor::task<std::vector<visor::node_type_record>> node_types() override { return store_.node_types(); }
   visor::task<visor::reserved_ids> reserve_ids(std::size_t count) override { return store_.reserve_ids(count); }
   visor::task<std::size_t> enqueue(std::span<visor::new_job const> jobs) override { return store_.enqueue(jobs); }
-  visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
+  visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::job_result const> done,
                                                std::span<visor::give_back const> back,
                                                std::span<visor::claim_request const> wanted) override {
     return store_.exchange(lease, done, back, wanted);

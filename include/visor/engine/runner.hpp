@@ -254,7 +254,7 @@ class runner {
   }
 
   /// Gives ids to children that have none, once, so that a completion can be repeated.
-  task<> name_children(std::vector<completion>& done) {
+  task<> name_children(std::vector<job_result>& done) {
     std::vector<new_job*> unnamed;
     for (auto& each : done)
       for (auto& child : each.children)
@@ -279,9 +279,9 @@ class runner {
 
   /// Holds results back that the database refuses in every form, permanently as it seems. They are tried again, but seldom, so that they do
   /// not block other results.
-  void withhold(std::vector<remark> const& unwritten, std::vector<completion>& done, std::vector<give_back> const& back) {
+  void withhold(std::vector<remark> const& unwritten, std::vector<job_result>& done, std::vector<give_back> const& back) {
     for (auto const& each : unwritten) {
-      auto const at = std::ranges::find(done, each.job, &completion::job);
+      auto const at = std::ranges::find(done, each.job, &job_result::job);
       auto const returned = std::ranges::find(back, each.job, &give_back::job);
       if (at != done.end()) withheld_.push_back(std::move(*at));
       if (returned != back.end()) withheld_back_.push_back(*returned);
@@ -488,7 +488,7 @@ class runner {
   /// \param not_before the shortest pause before a retry
   void report(running_job<Clock>& job, attempt_disposition const& decided, std::string reason, duration not_before) {
     auto& context = job.context;
-    completion done;
+    job_result done;
     done.lease = job.lease;
     done.job = context.id();
     done.attempt = context.attempt();
@@ -533,8 +533,8 @@ class runner {
   }
 
   /// Returns the result to write where the database refuses the children of this job: as if the handler had thrown.
-  std::shared_ptr<completion const> without_children(running_job<Clock>& job, completion const& completed) {
-    auto failed = std::make_shared<completion>(completed);
+  std::shared_ptr<job_result const> without_children(running_job<Clock>& job, job_result const& completed) {
+    auto failed = std::make_shared<job_result>(completed);
     failed->children.clear();
     auto const& context = job.context;
     attempt_end thrown;
@@ -620,9 +620,9 @@ class runner {
   std::vector<claim> arrived_;           ///< not started yet
   std::vector<job_ptr> running_;         ///< or wait for a worker
   std::vector<job_ptr> disowned_;        ///< run on although their lease was lost
-  std::vector<completion> ended_;
+  std::vector<job_result> ended_;
   std::vector<give_back> back_;
-  std::vector<completion> withheld_;      ///< the database refused them
+  std::vector<job_result> withheld_;      ///< the database refused them
   std::vector<give_back> withheld_back_;  ///< the same
   duration withheld_until_{};             ///< by `elapsed()`
   signal<Clock> work_;

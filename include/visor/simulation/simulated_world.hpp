@@ -199,7 +199,7 @@ struct simulated_world {
   std::vector<simulated_restore> restores;
   std::set<job_id> forgotten;  ///< jobs that a restore lost: the older state does not have them
   std::uint64_t trace = 0xcbf29ce484222325U;
-  std::function<bool(completion const&)> refuses_result;  ///< whether the store refuses such a row for good
+  std::function<bool(job_result const&)> refuses_result;  ///< whether the store refuses such a row for good
   std::function<bool(fire_order const&)> refuses_fire;    ///< the same of the jobs of a fire
   std::function<void(std::string_view)> log;
   std::size_t author = nobody;        ///< the process whose call the store carries out

@@ -81,14 +81,14 @@ inline bool replace_all(std::optional<std::string>& in, std::string_view charact
 }
 
 /// Repeats an exchange part by part, after the database refused it as a whole.
-/// \tparam Exchange `task<exchange_result>(span<completion const>, span<give_back const>, span<claim_request const>)`, each one transaction
+/// \tparam Exchange `task<exchange_result>(span<job_result const>, span<give_back const>, span<claim_request const>)`, each one transaction
 template <class Exchange>
 class parted_exchange {
  public:
   explicit parted_exchange(Exchange const& exchange) : exchange_(exchange) {}
 
   /// O(log n) transactions for each row that is refused, and some ten more for its variants.
-  task<exchange_result> run(std::span<completion const> done, std::span<give_back const> back, std::span<claim_request const> wanted) {
+  task<exchange_result> run(std::span<job_result const> done, std::span<give_back const> back, std::span<claim_request const> wanted) {
     co_await results(done);
     co_await returns(back);
     for (auto const& request : wanted)
@@ -100,7 +100,7 @@ class parted_exchange {
   using refusal = std::optional<error>;
 
   /// \return why it was refused; none: it was written
-  task<refusal> attempt(std::span<completion const> done, std::span<give_back const> back, std::span<claim_request const> wanted) {
+  task<refusal> attempt(std::span<job_result const> done, std::span<give_back const> back, std::span<claim_request const> wanted) {
     try {
       auto one = co_await exchange_(done, back, wanted);
       result_.lease_current = result_.lease_current && one.lease_current;
@@ -115,15 +115,15 @@ class parted_exchange {
     co_return std::nullopt;
   }
 
-  task<refusal> attempt(completion const& one) { return attempt({&one, 1}, {}, {}); }
-  task<refusal> attempt(std::span<completion const> done) { return attempt(done, {}, {}); }
+  task<refusal> attempt(job_result const& one) { return attempt({&one, 1}, {}, {}); }
+  task<refusal> attempt(std::span<job_result const> done) { return attempt(done, {}, {}); }
   task<refusal> attempt(std::span<give_back const> back) { return attempt({}, back, {}); }
   task<refusal> attempt(give_back const& one) { return attempt({}, {&one, 1}, {}); }
   task<refusal> attempt(claim_request const& one) { return attempt({}, {}, {&one, 1}); }
 
   void look_again_in(duration time) { result_.next_in = std::min(result_.next_in.value_or(time), time); }
 
-  task<> results(std::span<completion const> done) {
+  task<> results(std::span<job_result const> done) {
     if (done.empty()) co_return;
     auto const refused = co_await attempt(done);
     if (!refused) co_return;
@@ -136,9 +136,9 @@ class parted_exchange {
   }
 
   /// Writes one refused result. It loses a part only where the database takes the rest.
-  task<> one_result(completion const& given, error const& first) {
+  task<> one_result(job_result const& given, error const& first) {
     refusal why = first;
-    completion one = given;
+    job_result one = given;
     for (int i = 0; i < most_characters; ++i) {
       auto const character = refused_character(why->server_text());
       bool const in_output = !character.empty() && replace_all(one.output, character);
@@ -188,11 +188,11 @@ class parted_exchange {
   }
 
   /// Returns none where there is nothing to reduce.
-  static std::optional<completion> reduced_by(completion const& given, text_reduction const& how, part which) {
+  static std::optional<job_result> reduced_by(job_result const& given, text_reduction const& how, part which) {
     bool const output = which != part::error;
     bool const error = which != part::output;
     if ((output && !given.output) || (error && !given.error)) return std::nullopt;
-    completion less = given;
+    job_result less = given;
     if (output) less.output = reduced(*given.output, how);
     if (error) less.error = reduced(*given.error, how);
     if (less.output == given.output && less.error == given.error) return std::nullopt;
@@ -201,7 +201,7 @@ class parted_exchange {
   }
 
   /// Appends a note about the missing part to the error of the attempt.
-  static completion with_note(completion of, std::string const& note) {
+  static job_result with_note(job_result of, std::string const& note) {
     bool const is_empty = !of.error || of.error->empty();
     of.error = (is_empty ? std::string() : *of.error + "; ") + note;
     return of;

@@ -94,7 +94,7 @@ inline void check_text(new_job const& job) {
   detail::check_members(job, name);
   detail::check_payload(job.payload, name);
 }
-inline void check_text(completion const& done) {
+inline void check_text(job_result const& done) {
   detail::check_members(done, [&] { return "result of job " + std::to_string(done.job); });
   for (auto const& child : done.children) check_text(child);
 }

@@ -127,13 +127,13 @@ class memory_jobs {
   }
 
   /// Whether that attempt of that lease runs.
-  bool is_open(node_lease const& by, completion const& done) const {
+  bool is_open(node_lease const& by, job_result const& done) const {
     auto const at = jobs_.find(done.job);
     return at != jobs_.end() && is_held(at->second, by, done.lease) && done.attempt == next_attempt(at->second);
   }
 
   /// False when it is refused.
-  bool complete(node_lease const& by, completion const& done, instant now) {
+  bool complete(node_lease const& by, job_result const& done, instant now) {
     auto const at = jobs_.find(done.job);
     if (at == jobs_.end()) return false;
     entry& job = at->second;
@@ -493,7 +493,7 @@ class memory_jobs {
     return holder.node == by.node && holder.epoch <= by.epoch;
   }
 
-  static bool was_accepted(entry const& job, completion const& done) {
+  static bool was_accepted(entry const& job, job_result const& done) {
     return std::any_of(job.attempts.begin(), job.attempts.end(), [&](attempt_record const& attempt) {
       return attempt.lease == done.lease && attempt.number == done.attempt && attempt.outcome != outcome::lost;
     });
@@ -543,7 +543,7 @@ class memory_jobs {
     return result;
   }
 
-  static attempt_record as_attempt(taking const& from, completion const& done) {
+  static attempt_record as_attempt(taking const& from, job_result const& done) {
     attempt_record attempt;
     attempt.job = done.job;
     attempt.number = done.attempt;

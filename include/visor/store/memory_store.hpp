@@ -161,8 +161,8 @@ class memory_store {
     co_return added;
   }
 
-  /// O(log n) for each completion, return and claimed job.
-  task<exchange_result> exchange(node_lease const& lease, std::span<completion const> done, std::span<give_back const> back,
+  /// O(log n) for each result, release and claimed job.
+  task<exchange_result> exchange(node_lease const& lease, std::span<job_result const> done, std::span<give_back const> back,
                                  std::span<claim_request const> wanted) {
     for (auto const& each : done) check_text(each);
     operation const here{*this};

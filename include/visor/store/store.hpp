@@ -91,7 +91,7 @@ struct new_job {
 BOOST_DESCRIBE_STRUCT(new_job, (), (id, type, queue, priority, payload, max_attempts, run_at, owner, max_lost))
 
 /// The result of an attempt, and the next state of its job.
-struct completion {
+struct job_result {
   lease_id lease = 0;
   job_id job = 0;
   int attempt = 1;
@@ -106,10 +106,10 @@ struct completion {
   std::optional<std::string> output;
   std::optional<std::string> schedule;          ///< as claimed
   std::vector<new_job> children;                ///< added in the same transaction, if the outcome is completed
-  std::shared_ptr<completion const> otherwise;  ///< written instead where the database refuses the children permanently
-  completion() = default;
+  std::shared_ptr<job_result const> otherwise;  ///< written instead where the database refuses the children permanently
+  job_result() = default;
 };
-BOOST_DESCRIBE_STRUCT(completion, (), (lease, job, attempt, started_at, finished_at, outcome, retry_after, state, error, output, schedule))
+BOOST_DESCRIBE_STRUCT(job_result, (), (lease, job, attempt, started_at, finished_at, outcome, retry_after, state, error, output, schedule))
 
 /// A job that goes back to the queue unrun: its attempt is not used up.
 struct give_back {
@@ -170,10 +170,10 @@ struct remark {
 /// The effects of one exchange.
 struct exchange_result {
   bool lease_current = true;        ///< false: this node's lease is lost; nothing was claimed
-  std::vector<job_id> refused;      ///< completions and returns whose lease was gone: nothing was written for them
+  std::vector<job_id> refused;      ///< results and releases whose lease was gone: nothing was written for them
   std::vector<claim> claims;        ///< only non-empty ones
   std::vector<remark> remarks;      ///< results that were written in another form, since the database refuses theirs permanently
-  std::vector<remark> unwritten;    ///< completions and returns refused in every form, and why: they are unchanged
+  std::vector<remark> unwritten;    ///< results and releases refused in every form, and why: they are unchanged
   std::optional<duration> next_in;  ///< claim again after this: not all queues were looked at, or a rate holds jobs back
 };
 
@@ -404,7 +404,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   no transaction of others, however long that is open.
 /// - `enqueue(jobs)`: adds them all: ready, or scheduled when `run_at` is later than now. A job whose id exists (also earlier in `jobs`) is
 ///   left alone. Returns how many were added.
-/// - `exchange(lease, done, back, wanted)`: writes results, puts jobs back, and claims others. Completions come first, in order. One is
+/// - `exchange(lease, done, back, wanted)`: writes results, puts jobs back, and claims others. Results come first, in order. One is
 ///   accepted if its job is open with that attempt in a lease row of this node. The row is of this epoch, or kept from an earlier one,
 ///   whether or not its time ran out. A repetition of an accepted attempt of that lease is accepted and changes nothing; a lost attempt was
 ///   not accepted. The attempt is inserted, with the epoch of the lease. Then the job is retried, goes back to ready if the outcome is
@@ -509,7 +509,7 @@ concept store = requires(S s, node_lease const& lease, std::string const& id, sc
   { s.reserve_ids(std::size_t{1}) } -> std::same_as<task<reserved_ids>>;
   { s.enqueue(std::span<new_job const>{}) } -> std::same_as<task<std::size_t>>;
   {
-    s.exchange(lease, std::span<completion const>{}, std::span<give_back const>{}, std::span<claim_request const>{})
+    s.exchange(lease, std::span<job_result const>{}, std::span<give_back const>{}, std::span<claim_request const>{})
   } -> std::same_as<task<exchange_result>>;
   { s.promote(std::size_t{1}) } -> std::same_as<task<promotion>>;
   { s.pending_work() } -> std::same_as<task<pending_work>>;

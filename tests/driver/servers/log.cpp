@@ -143,7 +143,7 @@ TEST_CASE("what happens for every job is written without looking at what is ther
   std::vector<visor::new_job> jobs(6);
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].id = static_cast<visor::job_id>(i) + 1;
   std::vector<visor::claim_request> const wanted{visor::claim_request("default", 3)};
-  std::vector<visor::completion> results;
+  std::vector<visor::job_result> results;
   CHECK(run(io, store.enqueue(jobs)) == jobs.size());
   for (int round = 0; round < 2; ++round) {
     auto const result = run(io, store.exchange(lease, results, {}, wanted));

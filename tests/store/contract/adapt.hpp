@@ -48,14 +48,16 @@ class adapted final : public subject {
   visor::node_lease renew(visor::node_lease const& lease, visor::renewal how) override { return run(store_->renew(lease, how)); }
   void leave(visor::node_lease const& lease, visor::departure how) override { run(store_->leave(lease, how)); }
   std::vector<visor::recovery> recover(std::optional<visor::node_lease> evict) override { return run(store_->recover(std::move(evict))); }
-  void request_state(std::string const& node, std::optional<visor::requested_state> state) override { run(store_->request_state(node, state)); }
+  void request_state(std::string const& node, std::optional<visor::requested_state> state) override {
+    run(store_->request_state(node, state));
+  }
   bool remove_node(std::string const& node) override { return run(store_->remove_node(node)); }
   std::vector<visor::node_record> nodes() override { return run(store_->nodes()); }
   std::vector<visor::type_limit_record> limits() override { return run(store_->limits()); }
   std::vector<visor::node_type_record> node_types() override { return run(store_->node_types()); }
   visor::reserved_ids reserve_ids(std::size_t count) override { return run(store_->reserve_ids(count)); }
   std::size_t enqueue(std::span<visor::new_job const> jobs) override { return run(store_->enqueue(jobs)); }
-  visor::exchange_result exchange(visor::node_lease const& lease, std::span<visor::completion const> done,
+  visor::exchange_result exchange(visor::node_lease const& lease, std::span<visor::job_result const> done,
                                   std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) override {
     return run(store_->exchange(lease, done, back, wanted));
   }

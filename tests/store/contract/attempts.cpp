@@ -93,7 +93,7 @@ TEST_CASE("a result is refused when its lease is gone, and nothing is written", 
   s.add(1);
   auto const claimed = s.claim(lease);
   auto const result = s.done(claimed);
-  auto const refused = [&](visor::node_lease const& by, visor::completion const& what) {
+  auto const refused = [&](visor::node_lease const& by, visor::job_result const& what) {
     auto const before = s->attempts(1);
     auto const refusals = s.exchange(by, {what}).refused;
     CHECK(s->attempts(1) == before);
@@ -276,7 +276,7 @@ TEST_CASE("of many results some may be there already", "[contract]") {
   for (std::size_t i = 0; i < many; ++i) jobs.push_back(s.job(static_cast<visor::job_id>(i) + 1));
   REQUIRE(s->enqueue(jobs) == many);
   auto const claimed = s.claim(lease, many);
-  std::vector<visor::completion> done;
+  std::vector<visor::job_result> done;
   for (std::size_t i = 0; i < many; ++i) done.push_back(s.success(claimed, i));
   auto const told_nobody = std::span(done).subspan(many / 2, 3);
   CHECK(s->another()->exchange(lease, told_nobody, {}, {}).refused.empty());
@@ -580,7 +580,7 @@ TEST_CASE("children are added with a completion that is accepted, once, and with
   for (visor::job_id id = 1; id <= 5; ++id) s.add(id);
   auto const claimed = s.claim(a, 5);
   REQUIRE(claimed.jobs.size() == 5);
-  auto const with_child = [&](visor::completion done, visor::job_id id, visor::duration delay = 0s) {
+  auto const with_child = [&](visor::job_result done, visor::job_id id, visor::duration delay = 0s) {
     done.children.push_back(scene::job(id));
     if (delay != 0s) done.children.back().run_at = s->now() + delay;
     return done;

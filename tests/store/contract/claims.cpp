@@ -290,7 +290,7 @@ TEST_CASE("100,000 jobs are each claimed once, in order", "[contract][slow]") {
   }
   visor::job_id expected = 3;
   std::size_t count = 0;
-  std::vector<visor::completion> done;
+  std::vector<visor::job_result> done;
   while (count < total) {
     auto const result = s.exchange(lease, done, {}, {{"default", 5'000}});
     REQUIRE(result.refused.empty());

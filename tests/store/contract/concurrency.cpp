@@ -63,7 +63,7 @@ TEST_CASE("eight threads never get one job twice", "[contract]") {
     auto const& lease = leases[static_cast<std::size_t>(number)];
     auto& store = *stores[static_cast<std::size_t>(number % 4)];
     std::size_t empty = 0;
-    std::vector<visor::completion> done;
+    std::vector<visor::job_result> done;
     while (empty < 3 || added < total) {
       if (added < total) {
         std::vector<visor::new_job> more;
@@ -207,7 +207,7 @@ TEST_CASE("of a result and a return of one job at the same time one counts", "[c
     ids refused[2];
     in_threads(2, [&](int number) {
       for (std::size_t i = 0; i < size; ++i) {
-        std::vector<visor::completion> done;
+        std::vector<visor::job_result> done;
         std::vector<visor::give_back> back;
         if (number == 0)
           done.push_back(scene::success(claimed, i));
@@ -267,7 +267,7 @@ TEST_CASE("jobs of the same schedules end at once, and each is counted", "[contr
   in_threads(nodes, [&](int number) {
     auto const at = static_cast<std::size_t>(number);
     auto const& mine = claims[at];
-    std::vector<visor::completion> done;
+    std::vector<visor::job_result> done;
     for (std::size_t i = 0; i < mine.jobs.size(); ++i) {
       done.push_back(scene::success(mine, number % 2 == 0 ? i : mine.jobs.size() - 1 - i));
       done.back().outcome = visor::outcome::failed;

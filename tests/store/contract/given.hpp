@@ -142,7 +142,7 @@ class scene {
   }
   std::size_t add(visor::new_job const& made) { return store_->enqueue(std::span(&made, 1)); }
 
-  visor::exchange_result exchange(visor::node_lease const& lease, std::vector<visor::completion> const& done,
+  visor::exchange_result exchange(visor::node_lease const& lease, std::vector<visor::job_result> const& done,
                                   std::vector<visor::give_back> const& back = {}, std::vector<visor::claim_request> const& wanted = {}) {
     return store_->exchange(lease, done, back, wanted);
   }
@@ -162,8 +162,8 @@ class scene {
   }
 
   /// Success of the `index`-th job of a claim, at the instant of the claim.
-  static visor::completion success(visor::claim const& claimed, std::size_t index) {
-    visor::completion result;
+  static visor::job_result success(visor::claim const& claimed, std::size_t index) {
+    visor::job_result result;
     result.lease = claimed.lease;
     result.job = claimed.jobs.at(index).id;
     result.attempt = claimed.jobs.at(index).attempt;
@@ -174,7 +174,7 @@ class scene {
   }
 
   /// The result of the `index`-th job of a claim, now.
-  visor::completion done(visor::claim const& claimed, std::size_t index = 0, visor::job_state state = visor::job_state::completed) {
+  visor::job_result done(visor::claim const& claimed, std::size_t index = 0, visor::job_state state = visor::job_state::completed) {
     auto result = success(claimed, index);
     result.finished_at = store_->now();
     result.state = state;
@@ -185,7 +185,7 @@ class scene {
     return result;
   }
 
-  visor::completion retried(visor::claim const& claimed, visor::duration after, std::size_t index = 0) {
+  visor::job_result retried(visor::claim const& claimed, visor::duration after, std::size_t index = 0) {
     auto result = done(claimed, index, visor::job_state::failed);
     result.retry_after = after;
     return result;

@@ -413,7 +413,7 @@ TEST_CASE("text comes back as it was given, also of many jobs at once", "[contra
   CHECK(s->enqueue(jobs) == jobs.size());
   auto const claimed = s.claim(lease, jobs.size());
   REQUIRE(claimed.jobs.size() == jobs.size());
-  std::vector<visor::completion> results;
+  std::vector<visor::job_result> results;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     CHECK(claimed.jobs[i].type == odd[i]);
     CHECK(claimed.jobs[i].payload == odd_json[i]);

@@ -256,7 +256,7 @@ TEST_CASE("eight nodes keep the limits of what runs", "[contract]") {
   in_threads(8, [&](int number) {
     auto& store = *stores[static_cast<std::size_t>(number % 4)];
     auto const& lease = leases[static_cast<std::size_t>(number)];
-    std::vector<visor::completion> done;
+    std::vector<visor::job_result> done;
     std::string after;
     while (left > 0) {
       std::vector<visor::claim_request> const requests{visor::claim_request(mail, 2, after)};

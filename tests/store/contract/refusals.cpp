@@ -16,7 +16,7 @@ struct three_jobs : scene {
     REQUIRE(claimed.jobs.size() == 3);
   }
 
-  std::vector<visor::completion> all_done() { return {done(claimed, 0), done(claimed, 1), done(claimed, 2)}; }
+  std::vector<visor::job_result> all_done() { return {done(claimed, 0), done(claimed, 1), done(claimed, 2)}; }
 };
 
 std::string error_of(scene& s, visor::job_id job) { return s->attempts(job).back().error.value_or(""); }
@@ -121,7 +121,7 @@ TEST_CASE("a lasting refusal concerns one row: refused children fail the attempt
   child.type = "bad";
   results[1].children = {s.job(10), child};
   auto failed = s.done(s.claimed, 1, visor::job_state::failed);
-  results[1].otherwise = std::make_shared<visor::completion>(failed);
+  results[1].otherwise = std::make_shared<visor::job_result>(failed);
   if (!s->refuse_rows("visor_job", "NEW.type = 'bad'")) return;
   s.exchange(s.lease, results);
   CHECK(s.state(1) == "completed");

@@ -105,14 +105,14 @@ async<Session> look_again(transaction<Session>& t, held_lease& held) {
 }
 
 template <class Session>
-async<Session, bool> was_accepted(transaction<Session>& t, completion const& done) {
+async<Session, bool> was_accepted(transaction<Session>& t, job_result const& done) {
   statements::accepted_params const which{done.job, done.attempt, done.lease};
   auto const found = co_await t.session.find(statements::accepted_before(), which);
   co_return found.has_value();
 }
 
 /// \param epoch of the lease
-inline statements::attempt_row as_row(node_lease const& by, std::int64_t epoch, completion const& done,
+inline statements::attempt_row as_row(node_lease const& by, std::int64_t epoch, job_result const& done,
                                       std::optional<job_state> final_state) {
   statements::attempt_row row;
   row.job = done.job;
@@ -130,7 +130,7 @@ inline statements::attempt_row as_row(node_lease const& by, std::int64_t epoch, 
 }
 
 /// \param error of the attempt, which refers to the result
-inline ended_job as_ended(completion const& done, job_state final_state, std::optional<std::string_view> error) {
+inline ended_job as_ended(job_result const& done, job_state final_state, std::optional<std::string_view> error) {
   ended_job end{done.job, done.attempt, final_state, std::nullopt, error};
   if (done.schedule) end.schedule = *done.schedule;
   return end;
@@ -138,7 +138,7 @@ inline ended_job as_ended(completion const& done, job_state final_state, std::op
 
 /// Records results. Each job costs one statement, and two more if it is retried.
 template <class Session>
-async<Session> complete(transaction<Session>& t, node_lease const& by, std::span<completion const> done, std::vector<held_lease>& held,
+async<Session> complete(transaction<Session>& t, node_lease const& by, std::span<job_result const> done, std::vector<held_lease>& held,
                         std::vector<job_id>& refused) {
   statements::at_most const one{1};
   auto asked_waiting = t.session.find(statements::any_waiting(), one);
@@ -154,7 +154,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
   rows.reserve(done.size());
   whose.reserve(done.size());
   for (std::size_t i = 0; i < done.size(); ++i) {
-    completion const& result = done[i];
+    job_result const& result = done[i];
     held_lease* const lease = find_held(held, result.lease);
     auto* job = lease->jobs.find(result.job);
     if (job == nullptr && lease->exists && !lease->is_fresh) {
@@ -192,7 +192,7 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
   std::vector<new_job> children;
   ended.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    completion const& result = done[whose[i]];
+    job_result const& result = done[whose[i]];
     if (affected[i] == 0) {
       bool const repeated = co_await was_accepted(t, result);
       is_refused[whose[i]] = !repeated;
@@ -501,7 +501,7 @@ async<Session, bool> is_current(transaction<Session>& t, node_lease const& lease
 
 /// \param first_id of as many unused lease ids as there are requests
 template <class Session>
-async<Session, exchange_result> exchange(transaction<Session>& t, node_lease const& by, std::span<completion const> done,
+async<Session, exchange_result> exchange(transaction<Session>& t, node_lease const& by, std::span<job_result const> done,
                                          std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {
   exchange_result result;
   std::vector<held_lease> held;

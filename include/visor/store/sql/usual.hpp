@@ -43,11 +43,11 @@ struct usual_results {
 
 /// Plans the writes of results. None where a result has more effects than the end of its job, or is not known to belong to an open job.
 /// None also where the cache cannot tell whether a lease has open jobs left.
-inline std::optional<usual_results> plan(lease_book const& book, node_lease const& by, std::span<completion const> done) {
+inline std::optional<usual_results> plan(lease_book const& book, node_lease const& by, std::span<job_result const> done) {
   usual_results all;
   all.attempts.reserve(done.size());
   all.ended.reserve(done.size());
-  for (completion const& result : done) {
+  for (job_result const& result : done) {
     if (result.retry_after || !result.children.empty()) return std::nullopt;
     held_lease* lease = find_held(all.held, result.lease);
     if (lease == nullptr) {
@@ -91,7 +91,7 @@ async<Session> expect_all(std::vector<Asked>& asked) {
 /// Records results that end jobs, and makes claims without limits.
 /// \param first_id of as many unused lease ids as there are requests
 template <class Session>
-async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lease const& by, std::span<completion const> done,
+async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lease const& by, std::span<job_result const> done,
                                                std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {
   std::optional<usual_results> results;
   if (back.empty() && are_usual(wanted) && (done.empty() || !t.leases.saw_rarities)) results = plan(t.leases, by, done);
