@@ -67,7 +67,7 @@ void mutex_and_vector(benchmark::State& state) {
   }
 }
 
-void take_and_give_back(benchmark::State& state) {
+void acquire_and_release(benchmark::State& state) {
   scene s(static_cast<int>(state.range(0)));
   for (auto _ : state) {
     auto held = s.pool->try_acquire();
@@ -76,7 +76,7 @@ void take_and_give_back(benchmark::State& state) {
   }
 }
 
-void await_and_give_back(benchmark::State& state) {
+void await_and_release(benchmark::State& state) {
   scene s(static_cast<int>(state.range(0)));
   auto const loop = [](pool_type& from, benchmark::State& measured) -> visor::task<> {
     for (auto _ : measured) {
@@ -91,7 +91,7 @@ void await_and_give_back(benchmark::State& state) {
 }
 
 BENCHMARK(mutex_and_vector);
-BENCHMARK(take_and_give_back)->Arg(1)->Arg(1000);
-BENCHMARK(await_and_give_back)->Arg(1)->Arg(1000);
+BENCHMARK(acquire_and_release)->Arg(1)->Arg(1000);
+BENCHMARK(await_and_release)->Arg(1)->Arg(1000);
 
 }  // namespace

@@ -135,7 +135,7 @@ class jobs {
   visor::task<> work_all(std::size_t batch) {
     std::vector<visor::claim_request> const wanted{visor::claim_request("default", batch)};
     std::vector<visor::job_result> done;
-    std::vector<visor::give_back> const nothing_back;
+    std::vector<visor::release> const nothing_back;
     for (;;) {
       auto const got = co_await store_.exchange(lease_, done, nothing_back, wanted);
       if (!got.refused.empty()) std::abort();

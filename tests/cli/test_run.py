@@ -371,7 +371,7 @@ class OwnProcess(Running):
         result = self.run_after(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)), "--for", "8s")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("all 60 slots together need about 160 descriptors, and there can be 64 (ulimit -Hn", result.stderr)
-        self.assertIn("was not started and is given back for", result.stderr)
+        self.assertIn("was not started and is released for", result.stderr)
         states = [job["state"] for job in self.jobs()]
         self.assertGreater(states.count("completed"), 10)
         self.assertEqual(set(states) - {"completed", "scheduled", "ready"}, set())

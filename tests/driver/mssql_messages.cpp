@@ -393,9 +393,9 @@ TEST_CASE("nothing that writes leaves a transaction open between two messages", 
   order.ids = {44};
   order.next_at = *order.expected_next + std::chrono::minutes{1};
 
-  auto const what = GENERATE(as<std::string>(), "claim with limits", "completion with children", "a result given back", "fire that waits",
-                             "leave", "recover", "cancel", "retry", "request state", "remove node", "add schedule", "update schedule",
-                             "remove schedule", "missed");
+  auto const what =
+      GENERATE(as<std::string>(), "claim with limits", "completion with children", "a released job", "fire that waits", "leave", "recover",
+               "cancel", "retry", "request state", "remove node", "add schedule", "update schedule", "remove schedule", "missed");
   CAPTURE(what);
   try {
     if (what == "claim with limits") {
@@ -409,8 +409,8 @@ TEST_CASE("nothing that writes leaves a transaction open between two messages", 
       result.children[0].type = result.children[1].type = "work";
       std::vector<visor::job_result> const done{result};
       run(s.io, s.store.exchange(s.lease, done, {}, {}));
-    } else if (what == "a result given back") {
-      std::vector<visor::give_back> const back{visor::give_back(7, 42)};
+    } else if (what == "a released job") {
+      std::vector<visor::release> const back{visor::release(7, 42)};
       run(s.io, s.store.exchange(s.lease, {}, back, {}));
     } else if (what == "fire that waits") {
       run(s.io, s.store.fire(s.lease, std::span(&order, 1)));

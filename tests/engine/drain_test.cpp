@@ -34,7 +34,7 @@ TEST_CASE("draining lets a running job finish and takes no other") {
   CHECK(w.state(waiting) == job_state::ready);
 }
 
-TEST_CASE("a job that does not end in time is told to stop and given back with all its attempts") {
+TEST_CASE("a job that does not end in time is told to stop and released with all its attempts") {
   world w;
   auto& node = w.add();
   node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
@@ -51,7 +51,7 @@ TEST_CASE("a job that does not end in time is told to stop and given back with a
   REQUIRE(w.attempts(id).size() == 1);
   CHECK(w.attempts(id)[0].outcome == visor::outcome::released);
   CHECK(w.run_now(w.store.find_job(id))->job.uncounted == 1);
-  CHECK(node.engine->counters().returned == 1);
+  CHECK(node.engine->counters().released == 1);
 }
 
 TEST_CASE("a second stop waits for nobody") {

@@ -66,7 +66,7 @@ TEST_CASE("what the end of an attempt means") {
       CHECK_FALSE(result.retry);
     }
   }
-  SECTION("what is unfinished when the lease is about to end is given back, and counts no attempt") {
+  SECTION("what is unfinished when the lease is about to end is released, and counts no attempt") {
     end.stopped = stop_reason::lease_ending;
     CHECK(classify_attempt(end, 1, 1).outcome == outcome::completed);
     CHECK(classify_attempt(end, 1, 1).keep);
@@ -108,7 +108,7 @@ TEST_CASE("what the end of an attempt means") {
     CHECK(classify_attempt(end, 1, 5).state == job_state::cancelled);
     CHECK_FALSE(classify_attempt(end, 1, 5).retry);
   }
-  SECTION("a job stopped by the shutdown is given back") {
+  SECTION("a job stopped by the shutdown is released") {
     end.returned = false;
     end.stopped = stop_reason::shutdown;
     CHECK(classify_attempt(end, 5, 5).outcome == outcome::released);

@@ -318,9 +318,9 @@ TEST_CASE("a job that one node of twenty knows starts within a second") {
     w.pass(is_told ? 1s : 2500ms);
     CHECK(w.state(id) == job_state::completed);
   }
-  std::uint64_t given_back = 0;
-  for (auto const& lines : w.nodes()) given_back += lines->engine->counters().claimed;
-  CHECK(given_back <= 20 * 2);  // each is claimed once by a node that does not know it, and once by the one that does
+  std::uint64_t released = 0;
+  for (auto const& lines : w.nodes()) released += lines->engine->counters().claimed;
+  CHECK(released <= 20 * 2);  // each is claimed once by a node that does not know it, and once by the one that does
   w.stop_all();
 }
 

@@ -104,7 +104,7 @@ TEST_CASE("a node that cannot leave ends with the reason, unless it ends with an
   CHECK(w.run_now(w.store.nodes()).at(0).state != visor::node_state::offline);
 }
 
-TEST_CASE("a node that leaves after its lease was lost gives back nothing that ran as if it had not") {
+TEST_CASE("a node that leaves after its lease was lost releases nothing that ran as if it had not") {
   world w;
   auto& node = w.add(world::beside_others());
   node.engine->add(visor::job_type("work", sleeper(w.clock, 10s)));
@@ -300,7 +300,7 @@ TEST_CASE("a node that cannot go on in time, not knowing what it claimed, has lo
   w.stop_all();
 }
 
-TEST_CASE("a node that loses its lease while it asks to go on gives back nothing that ran as if it had not") {
+TEST_CASE("a node that loses its lease while it asks to go on releases nothing that ran as if it had not") {
   world w;
   auto& node = with_two_queues(w, world::beside_others(), 5min);
   auto const beside = enqueue_long(w, 2);
@@ -356,7 +356,7 @@ TEST_CASE("a node that is alone, late, and does not know what it claimed goes on
   w.stop_all();
 }
 
-TEST_CASE("a job that is not started is given back and no attempt is counted, longer each time") {
+TEST_CASE("a job that is not started is released and no attempt is counted, longer each time") {
   world w;
   auto& node = w.add();
   int left = 3;
@@ -371,7 +371,7 @@ TEST_CASE("a job that is not started is given back and no attempt is counted, lo
   auto const id = w.enqueue("work");
   CHECK(calls == 1);
   CHECK(w.state(id) == job_state::scheduled);
-  CHECK(node.logged("job 1 work was not started and is given back for"));
+  CHECK(node.logged("job 1 work was not started and is released for"));
   CHECK(node.logged("the program: Text file busy"));
   w.pass(1100ms);
   CHECK(calls == 2);
@@ -381,7 +381,7 @@ TEST_CASE("a job that is not started is given back and no attempt is counted, lo
   CHECK(calls == 4);
   CHECK(w.state(id) == job_state::completed);
   CHECK(w.attempts(id).size() == 1);
-  CHECK(node.engine->counters().returned == 3);
+  CHECK(node.engine->counters().released == 3);
   w.stop_all();
 }
 

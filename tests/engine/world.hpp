@@ -119,7 +119,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   }
 
   visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::job_result const> done,
-                                               std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) {
+                                               std::span<visor::release const> back, std::span<visor::claim_request const> wanted) {
     exchange_size size{done.size(), back.size(), wanted.size(), 0};
     for (auto const& each : wanted) size.room += each.limit;
     if (in_place_of_exchange) co_return in_place_of_exchange(size);

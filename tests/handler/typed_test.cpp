@@ -164,7 +164,7 @@ TEST_CASE("A payload that does not fit fails for good and names type and field")
   CHECK_FALSE(called);
 }
 
-TEST_CASE("A payload of another version is given back, refused, or read without what is unknown") {
+TEST_CASE("A payload of another version is released, refused, or read without what is unknown") {
   int called = 0;
   auto const handler = make_handler<send_report>([&](send_report const&) -> visor::task<> {
     ++called;
@@ -182,7 +182,7 @@ TEST_CASE("A payload of another version is given back, refused, or read without 
         said = std::string("failed: ") + failure.what();
       } catch (visor::not_started const& failure) {
         CHECK(failure.why() == std::errc());
-        said = std::string("given back: ") + failure.what();
+        said = std::string("released: ") + failure.what();
       }
     });
     io.run();
@@ -190,19 +190,18 @@ TEST_CASE("A payload of another version is given back, refused, or read without 
   };
   using enum visor::unknown_fields;
   std::string const unknown = R"({"pagez":3})";
-  CHECK(with(give_back, unknown) ==
-        "given back: payload of job type send-report: field \"pagez\": there is no such field; did you mean \"pages\"?");
+  CHECK(with(release, unknown) ==
+        "released: payload of job type send-report: field \"pagez\": there is no such field; did you mean \"pages\"?");
   CHECK(with(refuse, unknown).starts_with("failed: payload of job type send-report: field \"pagez\""));
   CHECK(called == 0);
   CHECK(with(ignore, unknown) == "done");
   CHECK(called == 1);
-  for (auto const how : {give_back, ignore})
-    CHECK(
-        with(how, R"({"to":"x","pages":123456789012345678901})") ==
-        "given back: payload of job type send-report: the payload has a field \"pages\" that has more digits than a number of 64 bits can "
-        "hold");
+  for (auto const how : {release, ignore})
+    CHECK(with(how, R"({"to":"x","pages":123456789012345678901})") ==
+          "released: payload of job type send-report: the payload has a field \"pages\" that has more digits than a number of 64 bits can "
+          "hold");
   CHECK(with(refuse, R"({"pages":123456789012345678901})").starts_with("failed: "));
-  CHECK(with(give_back, R"({"pages":"x"})").starts_with("failed: "));
+  CHECK(with(release, R"({"pages":"x"})").starts_with("failed: "));
 }
 
 TEST_CASE("What a user's function throws is passed on") {

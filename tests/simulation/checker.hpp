@@ -461,7 +461,7 @@ class checker {
   }
 
   /// Whether a stopping node no longer waited for a handler that ignores everything: its outcome is unknown. Or the store
-  /// refused every form in which the job is given back: the node reports that, and leaves with the attempt still open, which is
+  /// refused every form in which the job is released: the node reports that, and leaves with the attempt still open, which is
   /// lost then.
   bool was_left_behind(visor::attempt_record const& attempt, visor::simulated_process const& by) const {
     if (!by.asked_to_stop || attempt.finished_at < *by.asked_to_stop + cluster_.settings.drain_timeout) return false;

@@ -236,7 +236,7 @@ class run_of_both {
   void exchange() {
     auto const lease = some_lease();
     std::vector<visor::job_result> done;
-    std::vector<visor::give_back> back;
+    std::vector<visor::release> back;
     for (int i = below(6); i > 0 && !held_.empty(); --i) {
       auto const at = static_cast<std::size_t>(below(static_cast<int>(held_.size())));
       auto const held = held_[at];

@@ -379,7 +379,7 @@ class bench_scene {
   visor::task<hand_result> work_by_hand(visor::node_lease const& lease, std::size_t most) {
     std::vector<visor::claim_request> const wanted{visor::claim_request("default", most)};
     std::vector<visor::job_result> done;
-    std::span<visor::give_back const> const nothing_back;
+    std::span<visor::release const> const nothing_back;
     hand_result result;
     auto begin = clock_.elapsed();
     auto const got = co_await client_->exchange(lease, done, nothing_back, wanted);

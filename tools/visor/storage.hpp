@@ -40,7 +40,7 @@ class storage {
   virtual visor::task<visor::reserved_ids> reserve_ids(std::size_t count) = 0;
   virtual visor::task<std::size_t> enqueue(std::span<visor::new_job const> jobs) = 0;
   virtual visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::job_result const> done,
-                                                       std::span<visor::give_back const> back,
+                                                       std::span<visor::release const> back,
                                                        std::span<visor::claim_request const> wanted) = 0;
   virtual visor::task<visor::promotion> promote(std::size_t limit) = 0;
   virtual visor::task<visor::pending_work> pending_work() = 0;
@@ -107,7 +107,7 @@ class storage_of final : public storage {
   visor::task<visor::reserved_ids> reserve_ids(std::size_t count) override { return store_.reserve_ids(count); }
   visor::task<std::size_t> enqueue(std::span<visor::new_job const> jobs) override { return store_.enqueue(jobs); }
   visor::task<visor::exchange_result> exchange(visor::node_lease const& lease, std::span<visor::job_result const> done,
-                                               std::span<visor::give_back const> back,
+                                               std::span<visor::release const> back,
                                                std::span<visor::claim_request const> wanted) override {
     return store_.exchange(lease, done, back, wanted);
   }

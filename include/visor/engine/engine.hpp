@@ -105,9 +105,9 @@ class engine {
   void declare(schedule_set set) { sets_.declare(std::move(set)); }
 
   /// Runs until `stop()`, then drains and leaves. A draining node claims no more, lets handlers finish within `drain_timeout`, and asks the
-  /// rest to stop. It gives back unfinished jobs without using up an attempt. A job that ran while its lease was lost is lost with this
+  /// rest to stop. It releases unfinished jobs without using up an attempt. A job that ran while its lease was lost is lost with this
   /// node, as if the node had been killed. So is one whose result the store did not take in time. Called once; it cannot be cancelled,
-  /// since it has jobs to give back: call `stop`. Errors of the store at start are thrown. Later failures of the store are logged and
+  /// since it has jobs to release: call `stop`. Errors of the store at start are thrown. Later failures of the store are logged and
   /// repeated. The failure to leave is thrown: the node that takes the place of this one takes over its jobs.
   /// \throws visor::error `lease_held` when another node is there and one of the two is exclusive, or has the name of this one. This is
   ///   checked at the start, and when this node has lost its lease.

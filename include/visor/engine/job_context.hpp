@@ -170,7 +170,7 @@ class job_context {
   std::int64_t generation_;
   boost::asio::any_io_executor executor_;
   std::size_t output_limit_;
-  visor::unknown_fields unknown_fields_ = visor::unknown_fields::give_back;
+  visor::unknown_fields unknown_fields_ = visor::unknown_fields::release;
   mutable std::stop_source stop_{std::nostopstate};  ///< made on the first request for its token
   std::atomic<stop_reason> reason_{stop_reason::none};
   std::atomic<duration::rep> stop_limit_{duration::max().count()};
@@ -187,7 +187,7 @@ class permanent_failure : public error {
 };
 
 /// Thrown by a handler that could not start because its node lacks something for the moment: descriptors, processes, memory, a file server
-/// that answers. The job is given back and no attempt is counted. It waits from a second up to five minutes, longer after each consecutive
+/// that answers. The job is released and no attempt is counted. It waits from a second up to five minutes, longer after each consecutive
 /// time on this node. While the node lacks descriptors, processes or memory, it also claims fewer jobs. For lack of memory a job is given
 /// back only four times in a row, since the job itself may be too large. After that the exception is a failure like any other.
 class not_started : public error {

@@ -33,7 +33,7 @@ struct engine_counters {
   std::uint64_t retried = 0;
   std::uint64_t ended_badly = 0;  ///< failed, dead or cancelled
   std::uint64_t refused = 0;      ///< results that came after the lease was lost
-  std::uint64_t returned = 0;     ///< jobs given back unrun
+  std::uint64_t released = 0;     ///< jobs put back unrun
   std::uint64_t lost_leases = 0;
 };
 

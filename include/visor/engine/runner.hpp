@@ -111,7 +111,7 @@ class runner {
   }
 
   /// Stops handlers because the lease may end soon. A job that completes until then counts, if the lease is renewed after all; others are
-  /// given back.
+  /// released.
   /// \param left until the lease ends
   void lease_ending(duration left) { stop_all(stop_reason::lease_ending, left); }
 
@@ -279,12 +279,12 @@ class runner {
 
   /// Holds results back that the database refuses in every form, permanently as it seems. They are tried again, but seldom, so that they do
   /// not block other results.
-  void withhold(std::vector<remark> const& unwritten, std::vector<job_result>& done, std::vector<give_back> const& back) {
+  void withhold(std::vector<remark> const& unwritten, std::vector<job_result>& done, std::vector<release> const& back) {
     for (auto const& each : unwritten) {
       auto const at = std::ranges::find(done, each.job, &job_result::job);
-      auto const returned = std::ranges::find(back, each.job, &give_back::job);
+      auto const released = std::ranges::find(back, each.job, &release::job);
       if (at != done.end()) withheld_.push_back(std::move(*at));
-      if (returned != back.end()) withheld_back_.push_back(*returned);
+      if (released != back.end()) withheld_back_.push_back(*released);
       withheld_until_ = node_.clock.elapsed() + between_tries;
       node_.log(log_level::error, "job ", each.job, ": the database refuses its result in every form, which is tried again in ",
                 between_tries, ": ", each.text);
@@ -332,7 +332,7 @@ class runner {
 
   // --- running --------------------------------------------------------------------------------------------------------------------
 
-  /// Gives back a job whose type this node does not know. From now on the job waits in the lane of its type, which only nodes with that
+  /// Releases a job whose type this node does not know. From now on the job waits in the lane of its type, which only nodes with that
   /// type serve.
   void leave_to_others(lease_id lease, claimed_job const& claimed) {
     queue_name const from(claimed.queue);
@@ -455,7 +455,7 @@ class runner {
       }
     }
     if (again_in) {
-      give_back_unstarted(*job, *again_in, reason);
+      release_unstarted(*job, *again_in, reason);
       return;
     }
     start_backoff_.accept(context.id());
@@ -463,7 +463,7 @@ class runner {
     bool const is_unused = !job->was_called && (end.stopped == stop_reason::shutdown || end.stopped == stop_reason::lease_ending);
     auto const decided = classify_attempt(end, context.counted_attempt(), context.max_attempts());
     if (is_unused) {
-      ++node_.counters.returned;
+      ++node_.counters.released;
       back_.emplace_back(job->lease, context.id());
     } else if (decided.keep) {
       report(*job, decided, std::move(reason), not_before);
@@ -476,10 +476,10 @@ class runner {
     if (is_batch_full()) gather_.notify();
   }
 
-  void give_back_unstarted(running_job<Clock> const& job, duration delay, std::string const& reason) {
-    ++node_.counters.returned;
+  void release_unstarted(running_job<Clock> const& job, duration delay, std::string const& reason) {
+    ++node_.counters.released;
     back_.emplace_back(job.lease, job.context.id(), delay);
-    node_.log(log_level::warning, "job ", job.context.id(), " ", job.context.type(), " was not started and is given back for ",
+    node_.log(log_level::warning, "job ", job.context.id(), " ", job.context.type(), " was not started and is released for ",
               std::chrono::round<std::chrono::milliseconds>(delay), ": ", reason);
     work_.notify();
     if (is_batch_full()) gather_.notify();
@@ -514,10 +514,10 @@ class runner {
       ++node_.counters.completed;
       node_.log(log_level::info, "job ", done.job, " ", context.type(), " completed after ", took);
     } else if (released) {
-      ++node_.counters.returned;
+      ++node_.counters.released;
       node_.log(log_level::warning, "job ", done.job, " ", context.type(), " was told to stop after ", took,
                 context.why_stopped() == stop_reason::shutdown ? ", as this node stops" : ", as the lease of this node may end",
-                ", and is given back: ", *done.error);
+                ", and is released: ", *done.error);
     } else if (decided.retry) {
       ++node_.counters.retried;
       node_.log(log_level::warning, "job ", done.job, " ", context.type(), " failed after ", took, ", attempt ", context.counted_attempt(),
@@ -621,10 +621,10 @@ class runner {
   std::vector<job_ptr> running_;         ///< or wait for a worker
   std::vector<job_ptr> disowned_;        ///< run on although their lease was lost
   std::vector<job_result> ended_;
-  std::vector<give_back> back_;
-  std::vector<job_result> withheld_;      ///< the database refused them
-  std::vector<give_back> withheld_back_;  ///< the same
-  duration withheld_until_{};             ///< by `elapsed()`
+  std::vector<release> back_;
+  std::vector<job_result> withheld_;    ///< the database refused them
+  std::vector<release> withheld_back_;  ///< the same
+  duration withheld_until_{};           ///< by `elapsed()`
   signal<Clock> work_;
   signal<Clock> gather_;
   signal<Clock> cancels_;

@@ -110,7 +110,7 @@ class pool {
 
     /// Releases the connection early.
     void release() noexcept {
-      if (std::exchange(connection_, nullptr) != nullptr) std::exchange(from_, nullptr)->give_back(slot_);
+      if (std::exchange(connection_, nullptr) != nullptr) std::exchange(from_, nullptr)->put_back(slot_);
     }
 
     /// Evicts as `pool::evict_all`, unless all connections were evicted since this one was made. For a broken connection: the others
@@ -124,7 +124,7 @@ class pool {
 
     /// Releases the connection to be closed, whatever its state.
     void discard() noexcept {
-      if (std::exchange(connection_, nullptr) != nullptr) std::exchange(from_, nullptr)->give_back(slot_, connection_state::broken);
+      if (std::exchange(connection_, nullptr) != nullptr) std::exchange(from_, nullptr)->put_back(slot_, connection_state::broken);
     }
 
    private:
@@ -263,7 +263,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     co_return co_await std::move(waiting);
   }
 
-  void give_back(slot which, std::optional<connection_state> how = std::nullopt) noexcept {
+  void put_back(slot which, std::optional<connection_state> how = std::nullopt) noexcept {
     std::unique_lock lock(mutex_);
     std::optional<std::source_location> late;
     if (core_.was_reported(which)) late = seats_[which].holder;

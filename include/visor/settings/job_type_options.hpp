@@ -37,11 +37,11 @@ BOOST_DESCRIBE_STRUCT(backoff, (), (kind, base, cap, factor, jitter))
 /// The treatment of a payload that the handler's struct cannot hold: it has a field that the struct lacks, or a number that would lose
 /// digits.
 ///
-/// - `give_back`: the job returns to the queue and its attempt does not count. The delay grows, since a newer or older program may know the
+/// - `release`: the job returns to the queue and its attempt does not count. The delay grows, since a newer or older program may know the
 ///   field.
 /// - `refuse`: the job ends as failed.
-/// - `ignore`: unknown fields are passed over. A job with a number that would lose digits is given back all the same.
-BOOST_DEFINE_ENUM_CLASS(unknown_fields, give_back, refuse, ignore)
+/// - `ignore`: unknown fields are passed over. A job with a number that would lose digits is released all the same.
+BOOST_DEFINE_ENUM_CLASS(unknown_fields, release, refuse, ignore)
 
 /// The options that all jobs of one type share. Values of a job or schedule, where they are given, override these.
 struct job_type_options {
@@ -53,7 +53,7 @@ struct job_type_options {
   duration timeout{};      ///< of one attempt; 0: none
   visor::backoff backoff;
   std::optional<std::size_t> output_limit;  ///< bytes kept of an attempt's output; none: the node's limit; at most 16 MiB
-  visor::unknown_fields unknown_fields = visor::unknown_fields::give_back;  ///< for payloads of a C++ struct
+  visor::unknown_fields unknown_fields = visor::unknown_fields::release;  ///< for payloads of a C++ struct
   /// The number of consecutive losses that end a job. An attempt is lost when its node dies; it does not count for `max_attempts`. None: 3.
   /// 0: a lost job is never run again, for work that must not be repeated.
   std::optional<int> max_lost;

@@ -93,7 +93,7 @@ class simulated_store {
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
     return write([&to = kept_, jobs = copy(jobs)] { return to.enqueue(jobs); });
   }
-  task<exchange_result> exchange(node_lease const& lease, std::span<job_result const> done, std::span<give_back const> back,
+  task<exchange_result> exchange(node_lease const& lease, std::span<job_result const> done, std::span<release const> back,
                                  std::span<claim_request const> wanted) {
     return write([&to = kept_, &world = world_, lease, done = copy(done), back = copy(back), wanted = copy(wanted)] {
       return exchange_in_parts(to, world, lease, done, back, wanted);
@@ -193,10 +193,9 @@ class simulated_store {
   // A row that the store refuses permanently is handled as by the stores of databases.
 
   static task<exchange_result> exchange_in_parts(Kept& to, simulated_world& world, node_lease const& lease,
-                                                 std::span<job_result const> done, std::span<give_back const> back,
+                                                 std::span<job_result const> done, std::span<release const> back,
                                                  std::span<claim_request const> wanted) {
-    auto const part = [&](std::span<job_result const> results, std::span<give_back const> returns,
-                          std::span<claim_request const> requests) {
+    auto const part = [&](std::span<job_result const> results, std::span<release const> returns, std::span<claim_request const> requests) {
       if (world.refuses_result && std::ranges::any_of(results, world.refuses_result)) refuse(world);
       return to.exchange(lease, results, returns, requests);
     };

@@ -81,14 +81,14 @@ inline bool replace_all(std::optional<std::string>& in, std::string_view charact
 }
 
 /// Repeats an exchange part by part, after the database refused it as a whole.
-/// \tparam Exchange `task<exchange_result>(span<job_result const>, span<give_back const>, span<claim_request const>)`, each one transaction
+/// \tparam Exchange `task<exchange_result>(span<job_result const>, span<release const>, span<claim_request const>)`, each one transaction
 template <class Exchange>
 class parted_exchange {
  public:
   explicit parted_exchange(Exchange const& exchange) : exchange_(exchange) {}
 
   /// O(log n) transactions for each row that is refused, and some ten more for its variants.
-  task<exchange_result> run(std::span<job_result const> done, std::span<give_back const> back, std::span<claim_request const> wanted) {
+  task<exchange_result> run(std::span<job_result const> done, std::span<release const> back, std::span<claim_request const> wanted) {
     co_await results(done);
     co_await returns(back);
     for (auto const& request : wanted)
@@ -100,7 +100,7 @@ class parted_exchange {
   using refusal = std::optional<error>;
 
   /// \return why it was refused; none: it was written
-  task<refusal> attempt(std::span<job_result const> done, std::span<give_back const> back, std::span<claim_request const> wanted) {
+  task<refusal> attempt(std::span<job_result const> done, std::span<release const> back, std::span<claim_request const> wanted) {
     try {
       auto one = co_await exchange_(done, back, wanted);
       result_.lease_current = result_.lease_current && one.lease_current;
@@ -117,8 +117,8 @@ class parted_exchange {
 
   task<refusal> attempt(job_result const& one) { return attempt({&one, 1}, {}, {}); }
   task<refusal> attempt(std::span<job_result const> done) { return attempt(done, {}, {}); }
-  task<refusal> attempt(std::span<give_back const> back) { return attempt({}, back, {}); }
-  task<refusal> attempt(give_back const& one) { return attempt({}, {&one, 1}, {}); }
+  task<refusal> attempt(std::span<release const> back) { return attempt({}, back, {}); }
+  task<refusal> attempt(release const& one) { return attempt({}, {&one, 1}, {}); }
   task<refusal> attempt(claim_request const& one) { return attempt({}, {}, {&one, 1}); }
 
   void look_again_in(duration time) { result_.next_in = std::min(result_.next_in.value_or(time), time); }
@@ -207,7 +207,7 @@ class parted_exchange {
     return of;
   }
 
-  task<> returns(std::span<give_back const> back) {
+  task<> returns(std::span<release const> back) {
     if (back.empty()) co_return;
     auto const refused = co_await attempt(back);
     if (!refused) co_return;
@@ -216,7 +216,7 @@ class parted_exchange {
       co_await returns(back.subspan(back.size() / 2));
       co_return;
     }
-    give_back dead = back.front();
+    release dead = back.front();
     dead.queue.reset();
     dead.dead_with = "it cannot be put back into a queue: " + reason_of(*refused);
     auto const again = co_await attempt(dead);

@@ -162,7 +162,7 @@ class memory_store {
   }
 
   /// O(log n) for each result, release and claimed job.
-  task<exchange_result> exchange(node_lease const& lease, std::span<job_result const> done, std::span<give_back const> back,
+  task<exchange_result> exchange(node_lease const& lease, std::span<job_result const> done, std::span<release const> back,
                                  std::span<claim_request const> wanted) {
     for (auto const& each : done) check_text(each);
     operation const here{*this};
@@ -174,7 +174,7 @@ class memory_store {
       for (auto const& child : each.children) jobs_.add(as_record(child, here.now), here.now);
     }
     for (auto const& each : back)
-      if (!jobs_.give_back(lease, each, here.now)) result.refused.push_back(each.job);
+      if (!jobs_.release(lease, each, here.now)) result.refused.push_back(each.job);
     result.lease_current = nodes_.is_current(lease, here.now);
     claim_budget budget;
     for (auto const& request : wanted) {

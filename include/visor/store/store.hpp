@@ -71,7 +71,7 @@ BOOST_DESCRIBE_STRUCT(renewal, (), (ttl, state, token, last_token))
 
 /// How a node leaves.
 enum class departure {
-  clean,          ///< every run is reported; claims that it holds were not started, or are given back
+  clean,          ///< every run is reported; claims that it holds were not started, or are released
   owing_results,  ///< jobs have run whose results are unknown
 };
 
@@ -112,14 +112,14 @@ struct job_result {
 BOOST_DESCRIBE_STRUCT(job_result, (), (lease, job, attempt, started_at, finished_at, outcome, retry_after, state, error, output, schedule))
 
 /// A job that goes back to the queue unrun: its attempt is not used up.
-struct give_back {
+struct release {
   lease_id lease = 0;
   job_id job = 0;
   duration delay{};                      ///< ready again after this delay
   std::optional<std::string> queue;      ///< where it waits from now on; none: where it waited before
   std::optional<std::string> dead_with;  ///< the job does not go back: it becomes dead, for this reason
-  give_back() = default;
-  give_back(lease_id from, job_id which, duration after = {}, std::optional<std::string> to = std::nullopt)
+  release() = default;
+  release(lease_id from, job_id which, duration after = {}, std::optional<std::string> to = std::nullopt)
       : lease(from), job(which), delay(after), queue(std::move(to)) {}
 };
 
@@ -378,14 +378,14 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   epoch is not greater than `last_epoch`, or the node has this address and neither of the two tokens. An exclusive node whose lease ran
 ///   out is recovered as by `recover` when another one takes its place. If the process comes back under the same address, it has survived
 ///   its epochs. The limits of its job types apply from now on. Where the request says what it `keeps`, those leases stay with the node,
-///   under the epoch that they have. None of the jobs of its other leases runs: they are put back as by a give_back without delay. The call
+///   under the epoch that they have. None of the jobs of its other leases runs: they are put back as by a release without delay. The call
 ///   is then `lease_lost` unless the node is live under the same address. A claim under an earlier epoch that is still on its way no longer
 ///   takes effect.
 /// - `renew(lease, renewal)`: extends the lease to now + ttl, sets the state and the token, and returns the new lease. It waits for no lock
 ///   but that of the node's own row. Fails with `restored` if the stored epoch is smaller. The same holds if the epoch is equal, the node
 ///   is not offline, and the stored token is neither of the two, even where the lease has run out. Otherwise fails with `lease_lost` unless
 ///   the lease is current.
-/// - `leave(lease, how)`: marks the node offline and ends its lease. The jobs that it still holds are put back as by a give_back without
+/// - `leave(lease, how)`: marks the node offline and ends its lease. The jobs that it still holds are put back as by a release without
 ///   delay. If it owes results, they are lost as by `recover` instead; such a loss is never fatal. Does nothing when the epoch is another,
 ///   or the node is already offline.
 /// - `recover(evict)`: handles every node, not offline, whose lease ran out, and leases of old epochs. Each open job gets an attempt `lost`
@@ -409,7 +409,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   whether or not its time ran out. A repetition of an accepted attempt of that lease is accepted and changes nothing; a lost attempt was
 ///   not accepted. The attempt is inserted, with the epoch of the lease. Then the job is retried, goes back to ready if the outcome is
 ///   `released` (which its `uncounted` counts), or ends. If it completed, its children are added as by `enqueue`. A job that is to be
-///   retried although cancellation was requested ends as cancelled. Jobs that are given back follow, by the same rules. Such a job keeps
+///   retried although cancellation was requested ends as cancelled. Released jobs follow, by the same rules. Such a job keeps
 ///   its attempt number and goes back to ready, or to scheduled if there is a delay. Where cancellation was requested, it ends as
 ///   cancelled. A lease with no open job left is deleted. Claims are last, and only if the node's lease is current. Each request takes up
 ///   to `limit` jobs from the head of the queue by (priority, run_at, id), under a lease of its own. No other node has taken any of them.
@@ -417,7 +417,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   hold over all claims of all nodes. All claims together bring no more payload than `claim_budget` says; jobs beyond it can be claimed
 ///   at once (`next_in` is 0). Where a request or a return says `dead_with`, its jobs end as dead, with an attempt that says why.
 /// - `limits()`: all job types that have lanes of their own, by name. These are the types that have or had limits, and those of which a
-///   give_back moved a job to its lane.
+///   release moved a job to its lane.
 /// - `node_types()`: the job types that nodes run, by node and type, as declared when the nodes joined (`limits` of the request). Nodes
 ///   that are offline are included until they are removed.
 /// - `promote(limit)`: moves up to `limit` due scheduled jobs to ready, the oldest `run_at` first; they keep it. `next_at` may be due when
@@ -509,7 +509,7 @@ concept store = requires(S s, node_lease const& lease, std::string const& id, sc
   { s.reserve_ids(std::size_t{1}) } -> std::same_as<task<reserved_ids>>;
   { s.enqueue(std::span<new_job const>{}) } -> std::same_as<task<std::size_t>>;
   {
-    s.exchange(lease, std::span<job_result const>{}, std::span<give_back const>{}, std::span<claim_request const>{})
+    s.exchange(lease, std::span<job_result const>{}, std::span<release const>{}, std::span<claim_request const>{})
   } -> std::same_as<task<exchange_result>>;
   { s.promote(std::size_t{1}) } -> std::same_as<task<promotion>>;
   { s.pending_work() } -> std::same_as<task<pending_work>>;

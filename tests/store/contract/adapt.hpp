@@ -58,7 +58,7 @@ class adapted final : public subject {
   visor::reserved_ids reserve_ids(std::size_t count) override { return run(store_->reserve_ids(count)); }
   std::size_t enqueue(std::span<visor::new_job const> jobs) override { return run(store_->enqueue(jobs)); }
   visor::exchange_result exchange(visor::node_lease const& lease, std::span<visor::job_result const> done,
-                                  std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) override {
+                                  std::span<visor::release const> back, std::span<visor::claim_request const> wanted) override {
     return run(store_->exchange(lease, done, back, wanted));
   }
   visor::promotion promote(std::size_t limit) override { return run(store_->promote(limit)); }
@@ -152,14 +152,14 @@ class adapted final : public subject {
       }
     }
     if (!context) context = std::make_unique<boost::asio::io_context>(1);
-    give_back const after{*this, context};
+    context_return const after{*this, context};
     return visor_test::run(*context, std::move(work));
   }
 
-  struct give_back {
+  struct context_return {
     adapted& to;
     std::unique_ptr<boost::asio::io_context>& context;
-    ~give_back() {
+    ~context_return() {
       std::scoped_lock const lock{to.mutex_};
       to.contexts_.push_back(std::move(context));
     }

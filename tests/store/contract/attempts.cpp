@@ -147,8 +147,8 @@ TEST_CASE("a result is refused when its lease is gone, and nothing is written", 
     CHECK(refused(lease, result));
     CHECK(s.state(1) == "ready");
   }
-  SECTION("with the job given back, which was written though nobody was told") {
-    visor::give_back const back(claimed.lease, 1);
+  SECTION("with the job released, which was written though nobody was told") {
+    visor::release const back(claimed.lease, 1);
     CHECK(s->another()->exchange(lease, {}, std::span(&back, 1), {}).refused.empty());
     CHECK(refused(lease, result));
     CHECK(s.state(1) == "ready");
@@ -330,7 +330,7 @@ TEST_CASE("results, returns and claims travel together and in that order", "[con
   for (visor::job_id id = 1; id <= 4; ++id) s.add(id);
   auto const claimed = s.claim(lease, 3);
   auto const result =
-      s.exchange(lease, {s.done(claimed, 0), s.retried(claimed, 0s, 1)}, {visor::give_back(claimed.lease, 3)}, {{"default", 9}});
+      s.exchange(lease, {s.done(claimed, 0), s.retried(claimed, 0s, 1)}, {visor::release(claimed.lease, 3)}, {{"default", 9}});
   CHECK(result.refused.empty());
   REQUIRE(result.claims.size() == 1);
   CHECK(result.claims[0].jobs.size() == 3);
@@ -348,8 +348,8 @@ TEST_CASE("what is refused leaves what came before it in the same exchange as it
   auto const claimed = s.claim(lease, 3);
   auto unknown = s.done(claimed, 0);
   unknown.job = 99;
-  visor::give_back const first(claimed.lease, 1);
-  visor::give_back const nothing(claimed.lease, 99);
+  visor::release const first(claimed.lease, 1);
+  visor::release const nothing(claimed.lease, 99);
   SECTION("a return that is sent twice") {
     CHECK(s.exchange(lease, {}, {first, first}).refused == ids{1});
     CHECK(s.state(1) == "ready");
@@ -383,7 +383,7 @@ TEST_CASE("a returned job has its old place and all its attempts", "[contract]")
   auto const claimed = s.claim(lease);
   s->advance(1s);
   s.add(3);
-  CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease, 1)}).refused.empty());
+  CHECK(s.exchange(lease, {}, {visor::release(claimed.lease, 1)}).refused.empty());
   CHECK(s.state(1) == "ready");
   CHECK(s->attempts(1).empty());
   CHECK(s->find_job(1)->attempts == 0);
@@ -398,7 +398,7 @@ TEST_CASE("a job returned with a delay comes back after it, with the same attemp
   s.add(1);
   CHECK(s.exchange(lease, {s.retried(s.claim(lease), 0s)}).refused.empty());
   auto const claimed = s.claim(lease);
-  CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease, 1, 30s)}).refused.empty());
+  CHECK(s.exchange(lease, {}, {visor::release(claimed.lease, 1, 30s)}).refused.empty());
   CHECK(s.state(1) == "scheduled");
   s->advance(30s);
   CHECK(s->promote(1).moved == 1);
@@ -411,13 +411,13 @@ TEST_CASE("a return is refused when its lease is gone", "[contract]") {
   auto const other = s.join("b");
   s.add(1);
   auto const claimed = s.claim(lease);
-  visor::give_back const back(claimed.lease, 1);
+  visor::release const back(claimed.lease, 1);
   SECTION("of another node") {
     CHECK(s.exchange(other, {}, {back}).refused == ids{1});
     CHECK(s.state(1) == "running");
   }
   SECTION("of another lease row") {
-    CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease + 1000, 1)}).refused == ids{1});
+    CHECK(s.exchange(lease, {}, {visor::release(claimed.lease + 1000, 1)}).refused == ids{1});
     CHECK(s.state(1) == "running");
   }
   SECTION("when the attempt has ended") {
@@ -441,7 +441,7 @@ TEST_CASE("a job that was returned is open in its old lease no longer", "[contra
   s.add(1);
   s.add(2);
   auto const claimed = s.claim(lease, 2);
-  CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease, 1)}).refused.empty());
+  CHECK(s.exchange(lease, {}, {visor::release(claimed.lease, 1)}).refused.empty());
   CHECK(s.exchange(lease, {s.done(claimed, 0)}).refused == ids{1});
   auto const theirs = s.claim(other);
   REQUIRE(ids_of(theirs) == ids{1});
@@ -463,7 +463,7 @@ TEST_CASE("a lease ends with the return of its last open job", "[contract]") {
   auto const claimed = s.claim(lease, 3);
   CHECK(s.exchange(lease, {s.done(claimed, 0)}).refused.empty());
   CHECK(s.exchange(lease, {s.retried(claimed, 1h, 1)}).refused.empty());
-  CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease, 3)}).refused.empty());
+  CHECK(s.exchange(lease, {}, {visor::release(claimed.lease, 3)}).refused.empty());
   auto const theirs = s.claim(other);
   REQUIRE(ids_of(theirs) == ids{3});
   CHECK(s->find_job(3)->node == "b");
@@ -478,7 +478,7 @@ TEST_CASE("a job that its node claims again is not ended by the result of the fi
   auto const lease = s.join("a");
   s.add(1);
   auto const first = s.claim(lease);
-  CHECK(s.exchange(lease, {}, {visor::give_back(first.lease, 1)}).refused.empty());
+  CHECK(s.exchange(lease, {}, {visor::release(first.lease, 1)}).refused.empty());
   auto const second = s.claim(lease);
   REQUIRE(second.jobs.at(0).attempt == 1);
   CHECK(s.exchange(lease, {s.done(first)}).refused == ids{1});
@@ -516,12 +516,12 @@ TEST_CASE("cancelling wins over a retry and over a return, but not over success"
     CHECK(s.state(1) == "cancelled");
   }
   SECTION("return") {
-    CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease, 1)}).refused.empty());
+    CHECK(s.exchange(lease, {}, {visor::release(claimed.lease, 1)}).refused.empty());
     CHECK(s.history(1) == "cancelled:cancelled");
     CHECK_FALSE(s->attempts(1).at(0).node);
   }
   SECTION("return later") {
-    CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease, 1, 1h)}).refused.empty());
+    CHECK(s.exchange(lease, {}, {visor::release(claimed.lease, 1, 1h)}).refused.empty());
     CHECK(s.state(1) == "cancelled");
   }
   SECTION("leaving") {

@@ -107,7 +107,7 @@ TEST_CASE("who claims many at a time gets all there is, whatever came before wha
   auto const first = s.claim(lease, 150);
   CHECK(first.jobs.size() == 150);
   s.add(s.job(1000, 5));
-  s.exchange(lease, {}, {visor::give_back(first.lease, 1), visor::give_back(first.lease, 2)});
+  s.exchange(lease, {}, {visor::release(first.lease, 1), visor::release(first.lease, 2)});
 
   std::set<visor::job_id> found;
   for (std::size_t const count : {150U, 53U}) {

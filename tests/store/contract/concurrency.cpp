@@ -208,7 +208,7 @@ TEST_CASE("of a result and a return of one job at the same time one counts", "[c
     in_threads(2, [&](int number) {
       for (std::size_t i = 0; i < size; ++i) {
         std::vector<visor::job_result> done;
-        std::vector<visor::give_back> back;
+        std::vector<visor::release> back;
         if (number == 0)
           done.push_back(scene::success(claimed, i));
         else

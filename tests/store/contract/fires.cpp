@@ -512,7 +512,7 @@ TEST_CASE("queue: one waits behind the last job, no more", "[contract]") {
     SECTION("not while it is tried again") {
       CHECK(s.exchange(lease, {s.retried(claimed, 0s)}).refused.empty());
       CHECK(s.state(2) == "waiting");
-      CHECK(s.exchange(lease, {}, {visor::give_back(s.claim(lease).lease, 1)}).refused.empty());
+      CHECK(s.exchange(lease, {}, {visor::release(s.claim(lease).lease, 1)}).refused.empty());
       CHECK(s.state(2) == "waiting");
       CHECK(s->cancel_job(1) == visor::cancel_result::cancelled);
     }

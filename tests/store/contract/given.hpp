@@ -143,7 +143,7 @@ class scene {
   std::size_t add(visor::new_job const& made) { return store_->enqueue(std::span(&made, 1)); }
 
   visor::exchange_result exchange(visor::node_lease const& lease, std::vector<visor::job_result> const& done,
-                                  std::vector<visor::give_back> const& back = {}, std::vector<visor::claim_request> const& wanted = {}) {
+                                  std::vector<visor::release> const& back = {}, std::vector<visor::claim_request> const& wanted = {}) {
     return store_->exchange(lease, done, back, wanted);
   }
 

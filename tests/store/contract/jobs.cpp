@@ -208,11 +208,11 @@ TEST_CASE("one more attempt is one more, whatever was allowed", "[contract]") {
     CHECK(s.claim(s.join("b")).jobs.at(0).uncounted == 1);
   }
   SECTION("returned keeps it") {
-    s.exchange(lease, {}, {visor::give_back(claimed.lease, 1)});
+    s.exchange(lease, {}, {visor::release(claimed.lease, 1)});
     CHECK(s.claim(lease).jobs.at(0).attempt == 2);
   }
   SECTION("cancelled while ready, and tried again") {
-    s.exchange(lease, {}, {visor::give_back(claimed.lease, 1)});
+    s.exchange(lease, {}, {visor::release(claimed.lease, 1)});
     s->cancel_job(1);
     s->retry_job(1);
     CHECK(s.claim(lease).jobs.at(0).attempt == 3);

@@ -16,7 +16,7 @@ TEST_CASE("a job that a node does not know moves to the lane of its type, which 
   s.add(1);
   CHECK(s->limits().empty());
   auto const claimed = s.claim(lease);
-  CHECK(s.exchange(lease, {}, {visor::give_back(claimed.lease, 1, 0s, "default*report")}).refused.empty());
+  CHECK(s.exchange(lease, {}, {visor::release(claimed.lease, 1, 0s, "default*report")}).refused.empty());
   CHECK(s.state(1) == "ready");
   CHECK(s->find_job(1)->job.queue == "default*report");
   REQUIRE(s->limits().size() == 1);
@@ -120,9 +120,9 @@ TEST_CASE("no more jobs of a type run than its limit says, on all nodes together
   REQUIRE(result.claims.size() == 1);
   CHECK(ids_of(result.claims[0]) == ids{4});
   CHECK_FALSE(result.next_in);
-  s.exchange(a, {s.retried(first, 1h, 1)}, {visor::give_back(second.lease, 3, 1h)});  // job 3 is not a's to give back
+  s.exchange(a, {s.retried(first, 1h, 1)}, {visor::release(second.lease, 3, 1h)});  // job 3 is not a's to release
   CHECK(ids_of(s.claim(b, 5, mail)) == ids{5});
-  s.exchange(b, {}, {visor::give_back(second.lease, 3, 1h)});
+  s.exchange(b, {}, {visor::release(second.lease, 3, 1h)});
   CHECK(ids_of(s.claim(b, 5, mail)) == ids{6});
 }
 
@@ -224,7 +224,7 @@ TEST_CASE("a job that waited in a queue without its limits is moved", "[contract
   add_jobs(s, 1, 3, "default");
   auto const claimed = s.claim(a, 5, "default");
   REQUIRE(claimed.jobs.size() == 3);
-  s.exchange(a, {}, {visor::give_back(claimed.lease, 1, 0s, mail), visor::give_back(claimed.lease, 2, 1min, mail)});
+  s.exchange(a, {}, {visor::release(claimed.lease, 1, 0s, mail), visor::release(claimed.lease, 2, 1min, mail)});
   CHECK(s.claim(a, 5, "default").jobs.empty());
   auto const again = s.claim(a, 5, mail);
   CHECK(ids_of(again) == ids{1});

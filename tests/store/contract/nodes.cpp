@@ -187,7 +187,7 @@ TEST_CASE("a node goes on with the leases it knows, and the others are put back 
   SECTION("what it kept ends, under the epoch in which it was claimed") {
     CHECK(s.exchange(second, {s.done(known, 1)}).refused.empty());
     CHECK(s->attempts(2).at(0).epoch == 1);
-    CHECK(s.exchange(second, {}, {visor::give_back(known.lease, 3)}).refused.empty());
+    CHECK(s.exchange(second, {}, {visor::release(known.lease, 3)}).refused.empty());
     CHECK(s.state(3) == "ready");
   }
   SECTION("also with a result that was on its way") {
@@ -295,7 +295,7 @@ TEST_CASE("a lease that is lost cannot be renewed", "[contract]") {
   CHECK(refusal([&] { s.renew(visor::node_lease("nobody", 1, lease.until), 10s, visor::node_state::online); }) == "lease lost");
 }
 
-TEST_CASE("a node that leaves gives all back without using up attempts", "[contract]") {
+TEST_CASE("a node that leaves releases all without using up attempts", "[contract]") {
   scene s;
   auto const lease = s.join("a");
   auto const other = s.join("b");

@@ -134,7 +134,7 @@ TEST_CASE("a lasting refusal concerns one row: refused children fail the attempt
 TEST_CASE("a lasting refusal concerns one row: a job that cannot be put back is dead", "[contract]") {
   three_jobs s;
   if (!s->refuse_rows("visor_ready", "NEW.job = 2")) return;
-  std::vector<visor::give_back> back;
+  std::vector<visor::release> back;
   for (visor::job_id const id : {1, 2, 3}) back.emplace_back(s.claimed.lease, id);
   auto const told = s.exchange(s.lease, {}, back);
   CHECK(says(told.remarks, 2, "is dead"));

@@ -111,7 +111,7 @@ TEST_CASE("listeners hear of work and of changed schedules, and of nothing else"
   CHECK_FALSE(hears([&] { s.add(3); }));
   CHECK(hears([&] { s.exchange(lease, {s.retried(claimed, 1s)}); }));
   auto const again = s.claim(lease);
-  CHECK(hears([&] { s.exchange(lease, {}, {visor::give_back(again.lease, again.jobs.at(0).id)}); }));
+  CHECK(hears([&] { s.exchange(lease, {}, {visor::release(again.lease, again.jobs.at(0).id)}); }));
   CHECK(hears([&] { s.fire(lease, s.order("tick", 10)); }));
   auto const running = s.claim(lease);
   CHECK(hears([&] { s->cancel_job(running.jobs.at(0).id); }));

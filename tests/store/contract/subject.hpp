@@ -34,7 +34,7 @@ class subject {
   virtual visor::reserved_ids reserve_ids(std::size_t count) = 0;
   virtual std::size_t enqueue(std::span<visor::new_job const> jobs) = 0;
   virtual visor::exchange_result exchange(visor::node_lease const& lease, std::span<visor::job_result const> done,
-                                          std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) = 0;
+                                          std::span<visor::release const> back, std::span<visor::claim_request const> wanted) = 0;
   virtual visor::promotion promote(std::size_t limit) = 0;
   virtual visor::pending_work pending_work() = 0;
   virtual visor::due_schedules due(std::size_t limit, std::optional<visor::due_place> after = std::nullopt) = 0;

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-/// Claims, completions and returns.
+/// Claims, results and releases.
 namespace visor::detail {
 
 /// A lease that this transaction works on.
@@ -67,7 +67,7 @@ auto lock_leases(transaction<Session>& t, std::vector<statements::lease_params>&
   return asked;
 }
 
-/// Adds the leases of some completions or returns to those that this transaction works on.
+/// Adds the leases of some results or releases to those that this transaction works on.
 template <class Session, class Given>
 async<Session> hold(transaction<Session>& t, node_lease const& by, std::span<Given const> given, std::vector<held_lease>& held) {
   std::vector<statements::lease_params> which;
@@ -231,7 +231,7 @@ async<Session> put_back(transaction<Session>& t, job_id job, int attempt, durati
 }
 
 template <class Session>
-async<Session> take_back(transaction<Session>& t, node_lease const& by, std::span<give_back const> back, std::vector<held_lease>& held,
+async<Session> take_back(transaction<Session>& t, node_lease const& by, std::span<release const> back, std::vector<held_lease>& held,
                          std::vector<job_id>& refused) {
   co_await hold(t, by, back, held);
   for (auto const& each : back) {
@@ -502,7 +502,7 @@ async<Session, bool> is_current(transaction<Session>& t, node_lease const& lease
 /// \param first_id of as many unused lease ids as there are requests
 template <class Session>
 async<Session, exchange_result> exchange(transaction<Session>& t, node_lease const& by, std::span<job_result const> done,
-                                         std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {
+                                         std::span<release const> back, std::span<claim_request const> wanted, lease_id first_id) {
   exchange_result result;
   std::vector<held_lease> held;
   statements::named_epoch const me{by.node, by.epoch};

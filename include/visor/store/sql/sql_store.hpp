@@ -181,7 +181,7 @@ class sql_store {
   }
 
   /// O(log n) for each result, release and claimed job.
-  task<exchange_result> exchange(node_lease const& lease, std::span<job_result const> done, std::span<give_back const> back,
+  task<exchange_result> exchange(node_lease const& lease, std::span<job_result const> done, std::span<release const> back,
                                  std::span<claim_request const> wanted) {
     for (auto const& each : done) check_text(each);
     lease_id first_id = 0;
@@ -200,7 +200,7 @@ class sql_store {
     } catch (error const& thrown) {
       if (!is_refusal(thrown.kind())) throw;
     }
-    auto const part = [this, &lease](std::span<job_result const> results, std::span<give_back const> returns,
+    auto const part = [this, &lease](std::span<job_result const> results, std::span<release const> returns,
                                      std::span<claim_request const> requests) { return exchange_part(lease, results, returns, requests); };
     detail::parted_exchange parted(part);
     co_return co_await parted.run(done, back, wanted);
@@ -712,7 +712,7 @@ class sql_store {
     co_return co_await detail::perform_apart(stranded_, elapsed, once, tell);
   }
 
-  task<exchange_result> exchange_part(node_lease const& lease, std::span<job_result const> done, std::span<give_back const> back,
+  task<exchange_result> exchange_part(node_lease const& lease, std::span<job_result const> done, std::span<release const> back,
                                       std::span<claim_request const> wanted) {
     lease_id first_id = 0;
     if (!wanted.empty()) first_id = co_await reserve_lease_ids(wanted.size());

@@ -92,7 +92,7 @@ async<Session> expect_all(std::vector<Asked>& asked) {
 /// \param first_id of as many unused lease ids as there are requests
 template <class Session>
 async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lease const& by, std::span<job_result const> done,
-                                               std::span<give_back const> back, std::span<claim_request const> wanted, lease_id first_id) {
+                                               std::span<release const> back, std::span<claim_request const> wanted, lease_id first_id) {
   std::optional<usual_results> results;
   if (back.empty() && are_usual(wanted) && (done.empty() || !t.leases.saw_rarities)) results = plan(t.leases, by, done);
   if (!results) co_return co_await exchange(t, by, done, back, wanted, first_id);
