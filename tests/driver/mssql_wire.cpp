@@ -344,7 +344,7 @@ TEST_CASE("others that write for too long are waited for no longer", "[mssql]") 
   CHECK(failure->kind() == condition::busy);
 }
 
-TEST_CASE("whoever goes alone has more patience each time, and gives up its place between", "[mssql][locks]") {
+TEST_CASE("a waiter for the exclusive lock has more patience each time, and gives up its place between", "[mssql][locks]") {
   tds::server const server(when_asked("sp_getapplock", [] { return answer::with("-1"); }));
   auto settings = settings_for(server);
   settings.lock_timeout = 1s;
@@ -353,7 +353,7 @@ TEST_CASE("whoever goes alone has more patience each time, and gives up its plac
   auto const begin = std::chrono::steady_clock::now();
   std::optional<condition> refused;
   try {
-    run(here.io, here.base.transact(op, visor::access::alone));
+    run(here.io, here.base.transact(op, visor::lock_mode::exclusive));
   } catch (visor::error const& thrown) {
     refused = thrown.kind();
   }
@@ -439,7 +439,7 @@ struct counted {
   ~counted() { run(io, base.close()); }
 
   template <class Work>
-  std::optional<visor::error> transact(Work work, visor::access how = visor::access::beside) {
+  std::optional<visor::error> transact(Work work, visor::access how = visor::lock_mode::shared) {
     deferring<Work> op(std::move(work));
     return opened::failure_of([&] { run(io, base.transact(op, how)); });
   }
@@ -517,7 +517,7 @@ TEST_CASE("what guards itself neither asks for the counter nor counts but for wh
   tds::server const server(that_counts());
   counted here(server);
   guarded op;
-  CHECK_FALSE(opened::failure_of([&] { run(here.io, here.base.transact(op, visor::access::beside)); }));
+  CHECK_FALSE(opened::failure_of([&] { run(here.io, here.base.transact(op, visor::lock_mode::shared)); }));
   CHECK(server.times("nvarchar(20)) FROM visor_sequence") == 0);
   CHECK(server.times("N'writes'") == 0);
   CHECK(server.times("UPDATE visor_sequence SET [next] = [next] + 1 WHERE [name] = N'additions'") == 1);
@@ -590,7 +590,7 @@ TEST_CASE("what only read is done again where others wrote meanwhile", "[mssql]"
 TEST_CASE("what needs an answer half-way writes for it what it has, and takes that back", "[mssql]") {
   tds::server const server(that_counts());
   counted here(server);
-  auto const how = GENERATE(visor::access::beside, visor::access::alone);
+  auto const how = GENERATE(visor::lock_mode::shared, visor::lock_mode::exclusive);
   SECTION("to a question about what it wrote") {
     std::size_t found = 0;
     auto const ask = [&found](session& on) -> session::async<void> {
@@ -633,7 +633,7 @@ TEST_CASE("an operation that says nothing of itself leaves no transaction open b
     number_row const next{row->value + 1};
     co_await on.execute(change(), next);
   };
-  auto const how = GENERATE(visor::access::beside, visor::access::alone);
+  auto const how = GENERATE(visor::lock_mode::shared, visor::lock_mode::exclusive);
   CHECK_FALSE(opened::failure_of([&] { run(here.io, here.base.transact(op, how)); }));
   CHECK(left_open(server) == 0);
   CHECK(server.times("COMMIT TRANSACTION") == 1);

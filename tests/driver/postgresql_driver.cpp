@@ -244,7 +244,7 @@ struct copy_scene : scene {
         while (is_blocked) co_await on.run("SELECT pg_sleep(0.01)");
         throw visor::error(condition::conflict, "let go");
       };
-      CHECK(kind_of([&] { visor_test::run(here, other.transact(op, visor::access::beside)); }) == condition::conflict);
+      CHECK(kind_of([&] { visor_test::run(here, other.transact(op, visor::lock_mode::shared)); }) == condition::conflict);
       visor_test::run(here, other.close());
     });
   }
@@ -265,7 +265,7 @@ struct copy_scene : scene {
       ++tries;
       co_await on.copy(visor_test::insert_entry(), rows);
     };
-    visor_test::run(io, base.transact(op, visor::access::beside));
+    visor_test::run(io, base.transact(op, visor::lock_mode::shared));
   }
 
   std::size_t stored() {
@@ -336,7 +336,7 @@ TEST_CASE("a copy that is given up at any moment leaves no half-read connection 
     asio::any_io_executor const here = co_await asio::this_coro::executor;
     visor::postgresql_driver::connection::attachment const attached(*held, here);
     session on(*held);
-    co_await held->begin(visor::access::beside);
+    co_await held->begin(visor::lock_mode::shared);
     if (wrong) co_await on.copy(visor_test::insert_entry(), s.rows);
     co_await on.copy(visor_test::insert_entry(), s.rows);
     auto const found = co_await on.query(visor_test::all_entries());

@@ -33,16 +33,16 @@ struct driver_capabilities {
   bool transactional_schema = true;
 };
 
-/// The lock mode of a transaction. Most write transactions touch only their own rows, or lock the rows that they take: these run `beside`
-/// each other. A transaction that tolerates no concurrent writes runs `alone`. Every algorithm is therefore written for one of two cases,
-/// and no order of locks has to be kept.
-enum class access {
-  asks,    ///< reads by one statement, which the database wraps in a transaction by itself
-  reads,   ///< sees one state of the database, and blocks no other transaction
-  beside,  ///< writes concurrently with others of its kind; a driver may run it `alone`
-  alone,   ///< no other transaction writes from its begin to its end
-  beat,    ///< writes one row by one statement, committed by itself, and waits only for a lock on that row
-  schema   ///< alone among its kind, whether the tables exist or not
+/// The lock mode of a transaction. Most write transactions touch only their own rows, or lock the rows that they take: these share
+/// the store lock. A transaction that tolerates no concurrent writes takes it exclusively. Every algorithm is therefore written for one of
+/// two cases, and no order of locks has to be kept.
+enum class lock_mode {
+  single_statement,  ///< reads by one statement, which the database wraps in a transaction by itself
+  snapshot,          ///< reads one state of the database, and blocks no other transaction
+  shared,            ///< writes concurrently with others of its kind; a driver may run it as `exclusive`
+  exclusive,         ///< no other transaction writes from its begin to its end
+  heartbeat,         ///< writes one row by one statement, committed by itself, and waits only for a lock on that row
+  schema             ///< exclusive among its kind, whether the tables exist or not
 };
 
 /// The lock of the transactions of a store, as the store describes it: drivers and pools know no table.
@@ -73,7 +73,7 @@ struct store_lock {
 /// - `replayed`: any operation. For an answer about its own writes, a message performs all of them, asks the question, and rolls back.
 enum class deferral : std::uint8_t { none, checked, guarded, replayed };
 
-/// The lock request of a transaction. `patience` counts only for one that runs `alone`.
+/// The lock request of a transaction. `patience` counts only for one in mode `exclusive`.
 struct lock_request {
   store_lock lock;
   duration patience{0};  ///< longest wait for the lock, which keeps all later transactions out; 0: as long as any statement waits
@@ -132,7 +132,7 @@ struct any_statement : sql::statement_defaults {
 /// - `s.run(text)`: runs text that is not prepared, such as a statement of the schema. Its effects on the session of a server (settings,
 ///   temporary tables, locks) are invisible to the next transaction. Statements must leave nothing in a session: nothing cleans up after
 ///   them.
-/// - `s.lock_schema()`: in a transaction with access to the `schema`: until it ends no other process gets past this call. Its statements
+/// - `s.lock_schema()`: in a transaction in mode `schema`: until it ends no other process gets past this call. Its statements
 ///   wait for locks no longer than `longest_wait_of_schema`: even readers queue behind an ALTER that waits.
 /// - `s.oldest_transaction(prefix)`: only where the database can tell. Describes, for people, the other transaction that has been open
 ///   longest, as far as known among those that use tables whose names begin with `prefix`; empty for none.
@@ -169,11 +169,11 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 ///   `store_lock` may be left out.
 /// - `database.open()`: connects; repeatable. Throws as `transact` does.
 /// - `database.close()`: waits for the requested operations, then disconnects; later calls fail with `closed`, until it is opened again.
-/// - `database.transact(op, how)`: calls `op(session)`, which returns `S::async<void>`, in a write transaction with this `access` (`schema`
-///   if it is left out), and commits. `op` must live until completion, and may be called again after a failure that allows a retry. If it
-///   has an `op.where()`, a `std::source_location`, messages about a connection that is held for long name that. If its type has a
-///   `defers`, that is its `deferral`.
-/// - `database.read(op, how)`: the same for an operation that only reads: `reads`, if that is left out, or `asks`.
+/// - `database.transact(op, how)`: calls `op(session)`, which returns `S::async<void>`, in a write transaction in this `lock_mode`
+///   (`schema` if it is left out), and commits. `op` must live until completion, and may be called again after a failure that allows a
+///   retry. If it has an `op.where()`, a `std::source_location`, messages about a connection that is held for long name that. If its type
+///   has a `defers`, that is its `deferral`.
+/// - `database.read(op, how)`: the same for an operation that only reads: `snapshot`, if that is left out, or `single_statement`.
 /// - `database.is_watching()`: whether commits of others are noticed, as far as the driver knows.
 /// - `database.watch(f)`: `f` is called, from any thread, when another process may have committed, as far as the driver can tell. An empty
 ///   `f` ends that.
@@ -197,8 +197,8 @@ concept driver = driver_session<typename D::session> && sql::dialect<typename D:
                    { settings.auto_init } -> std::convertible_to<std::optional<bool>>;
                    { database.open() } -> std::same_as<task<>>;
                    { database.close() } -> std::same_as<task<>>;
-                   { database.transact(operation, access::alone) } -> std::same_as<task<>>;
-                   { database.read(operation, access::asks) } -> std::same_as<task<>>;
+                   { database.transact(operation, lock_mode::exclusive) } -> std::same_as<task<>>;
+                   { database.read(operation, lock_mode::single_statement) } -> std::same_as<task<>>;
                    { database.is_watching() } -> std::same_as<bool>;
                    database.watch(std::function<void()>{});
                    requires requires(int number) {

@@ -98,7 +98,7 @@ namespace visor {
 /// - `connector`: see the concept of that name, made from the settings and a `log_sink`; if it has threads of its own, with `stop()`, after
 ///   which they do nothing more;
 /// - `session`: made from a connection;
-/// - in its connection: `begin(access, lock_request)`, `commit()` and `rollback()`, which await, or else block on `threads()`;
+/// - in its connection: `begin(lock_mode, lock_request)`, `commit()` and `rollback()`, which await, or else block on `threads()`;
 ///   `was_kept_out()`; `attachment`; and `interrupt(late)`;
 /// - where the server can notify of other commits: `listen()` and `wait_for_notifications()`, used where `hears()` of the settings is true;
 /// - with those, `pay_debt(store_lock)`, which sends the pending notification of the connector's `news()`, an `announcer`.
@@ -152,12 +152,12 @@ class pooled_database {
   }
 
   template <class Op>
-  task<> transact(Op& op, access how = access::schema) {
+  task<> transact(Op& op, lock_mode how = lock_mode::schema) {
     return perform(operation::to(op), how, where_of(op), deferral_of<Op>());
   }
 
   template <class Op>
-  task<> read(Op& op, access how = access::reads) {
+  task<> read(Op& op, lock_mode how = lock_mode::snapshot) {
     return perform(operation::to(op), how, where_of(op));
   }
 
@@ -214,8 +214,8 @@ class pooled_database {
   static constexpr int most_attempts = 5;
   static constexpr int most_deferred = 3;  // others may have written each time: then it takes a turn, and finally a lock
   static constexpr std::chrono::milliseconds pause_for_turn{20};
-  /// A transaction that waits to run alone keeps out all later ones. So it gives up its place, lets those pass, and returns with twice the
-  /// patience. With the whole `lock_timeout` it gets the lock, since the transactions before it wait no longer for anything.
+  /// A transaction that waits for the exclusive lock keeps out all later ones. So it gives up its place, lets those pass, and returns with
+  /// twice the patience. With the whole `lock_timeout` it gets the lock, since the transactions before it wait no longer for anything.
   static constexpr std::chrono::milliseconds first_patience{250};
   static constexpr std::chrono::seconds grace{1};  // for the server, which aborts the transaction by itself and keeps the connection
 
@@ -287,13 +287,13 @@ class pooled_database {
            what == condition::read_only;
   }
 
-  static constexpr connection_purpose purpose_of(access how) noexcept {
-    return how == access::beat ? connection_purpose::beat : connection_purpose::work;
+  static constexpr connection_purpose purpose_of(lock_mode how) noexcept {
+    return how == lock_mode::heartbeat ? connection_purpose::beat : connection_purpose::work;
   }
 
   /// Writers, except for heartbeats, make the database listen again: other nodes will react.
-  static void end_silence(running& in, access how) {
-    bool const writes = how == access::beside || how == access::alone || how == access::schema;
+  static void end_silence(running& in, lock_mode how) {
+    bool const writes = how == lock_mode::shared || how == lock_mode::exclusive || how == lock_mode::schema;
     if (!writes || !in.is_silent.exchange(false)) return;
     boost::asio::post(in.context, [&in] { in.silence.cancel(); });
   }
@@ -317,7 +317,7 @@ class pooled_database {
 
   /// Runs an operation, with retries.
   /// \param where the holder of the connection, for messages
-  task<> perform(operation op, access how, std::source_location where, deferral may_defer = deferral::none) {
+  task<> perform(operation op, lock_mode how, std::source_location where, deferral may_defer = deferral::none) {
     auto const here = current();
     duration const limit = settings_.longest_lock_wait();
     duration patience = std::min<duration>(first_patience, limit);
@@ -341,7 +341,7 @@ class pooled_database {
         } catch (error const& thrown) {
           failure = thrown;
         }
-        was_kept_out = how == access::alone && held->was_kept_out();
+        was_kept_out = how == lock_mode::exclusive && held->was_kept_out();
         if constexpr (requires { held->is_others_turn(); }) is_others_turn = held->is_others_turn();
         bool const broke = failure->kind() == condition::connection_lost || failure->kind() == condition::outcome_unknown;
         // A right that is granted later counts for later connections only.
@@ -380,7 +380,7 @@ class pooled_database {
     co_await std::move(sleeping);
   }
 
-  task<> run(running& in, connection& on, operation op, access how, lock_request const& wanted) {
+  task<> run(running& in, connection& on, operation op, lock_mode how, lock_request const& wanted) {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     typename connection::attachment const here(on, executor);
     typename detail::deadline_book<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout + grace);
@@ -410,7 +410,7 @@ class pooled_database {
   }
 
   /// The same over a connection that blocks, on a thread of the driver.
-  static void run_here(connection& on, operation op, access how, lock_request const& wanted)
+  static void run_here(connection& on, operation op, lock_mode how, lock_request const& wanted)
     requires blocks<connection>
   {
     struct turn {
@@ -447,7 +447,7 @@ class pooled_database {
 
   /// Runs a deferred operation.
   /// \return false when the operation needs an answer half-way; nothing was written then
-  static bool deferred_here(connection& on, operation op, access how, lock_request const& wanted)
+  static bool deferred_here(connection& on, operation op, lock_mode how, lock_request const& wanted)
     requires blocks<connection>
   {
     try {

@@ -37,7 +37,7 @@ TEST_CASE("a claim takes what lies behind a place, in the order of the queue", "
   database in(where.settings());
   run(io, in.open());
   auto add_jobs = [&](session& on) -> visor::task<> { co_await on.post_many(st::insert_job(), std::span<st::new_job_row const>(jobs)); };
-  run(io, in.transact(add_jobs, visor::access::beside));
+  run(io, in.transact(add_jobs, visor::lock_mode::shared));
 
   auto const claim = [&](std::int64_t priority, std::int64_t seconds, visor::job_id job) {
     ids found;
@@ -49,7 +49,7 @@ TEST_CASE("a claim takes what lies behind a place, in the order of the queue", "
       auto const taken = co_await on.query(st::front_of_queue(), front);
       for (auto const& each : taken) found.push_back(each.id);
     };
-    run(io, in.transact(put_and_take, visor::access::beside));
+    run(io, in.transact(put_and_take, visor::lock_mode::shared));
     return found;
   };
 

@@ -31,7 +31,7 @@ void within(place const& where, boost::asio::io_context& io, Op op) {
     transaction t{on, visor::instant{}, leases, fronts, false, {}, nullptr};
     co_await op(t);
   };
-  run(io, base.transact(once, visor::access::beside));
+  run(io, base.transact(once, visor::lock_mode::shared));
   run(io, base.close());
 }
 

@@ -143,12 +143,12 @@ TEST_CASE("a transaction that is left open is taken back before the next", "[ser
   scene s(at_most(1));
   bool const is_answered = GENERATE(true, false);
   auto leave = [is_answered](connection& held, session& on) -> visor::task<> {
-    co_await held.begin(visor::access::schema);
+    co_await held.begin(visor::lock_mode::schema);
     if (is_answered) co_await add_number(on, 1);
   };
   run(s.io, borrow(s.pool, leave));
   auto whole = [](connection& held, session& on) -> visor::task<> {
-    co_await held.begin(visor::access::schema);
+    co_await held.begin(visor::lock_mode::schema);
     co_await add_number(on, 2);
     co_await held.commit();
   };
@@ -165,7 +165,7 @@ TEST_CASE("a query that is given up at any moment is never answered to somebody 
   int wrong = 0, answered = 0, given_up = 0;
   std::int64_t last = 0;
   auto ask = [&](connection& held, session& on) -> visor::task<> {
-    co_await held.begin(visor::access::reads);
+    co_await held.begin(visor::lock_mode::snapshot);
     for (int i = 0; i < 3; ++i) {
       number_row const question{++last};
       auto const answer = co_await on.find(echo(), question);

@@ -206,13 +206,13 @@ class connection {
 
   // One transaction.
 
-  /// Begins a transaction. A write transaction waits until every other one has ended, even with access `beside`. A read transaction sees
+  /// Begins a transaction. A write transaction waits until every other one has ended, even in lock mode `shared`. A read transaction sees
   /// one state, that of its first statement; where the database allows no snapshots, it blocks writers instead.
   ///
   /// A deferred transaction begins with its last message, and a replayed one also with each message that asks about its own writes. Its
   /// earlier reads need no lock: the message has no effect if another transaction has written since the first query. Where the operation
   /// guards itself, it has no effect if one of its statements affects another number of rows than it must.
-  void begin(access how, lock_request const& wanted = {}) {
+  void begin(lock_mode how, lock_request const& wanted = {}) {
     was_kept_out_ = false;
     last_number_ = 0;
     how_ = how;
@@ -224,12 +224,12 @@ class connection {
       later_.clear();
       seen_.reset();
       lock_text_ = lock_text(how, wanted);
-      writes_ = how != access::reads;
+      writes_ = how != lock_mode::snapshot;
       if (wanted.takes_turn) take_turn();
       return;
     }
-    writes_ = how != access::reads && how != access::asks;
-    if (how == access::asks || how == access::beat) return;
+    writes_ = how != lock_mode::snapshot && how != lock_mode::single_statement;
+    if (how == lock_mode::single_statement || how == lock_mode::heartbeat) return;
     is_open_ = true;
     if (!writes_ && has_snapshots_) return run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION");
     std::string const got = ask(lock_text(how, wanted) + turn_check_of(how) + " SELECT CAST(@got AS nvarchar(20))");
@@ -244,8 +244,8 @@ class connection {
   bool is_others_turn() const noexcept { return last_number_ == static_cast<int>(raised::others_turn); }
 
   /// True when any transaction of the kind may run as `deferral::replayed`: those that would block others between two messages.
-  bool replays(access how) const noexcept {
-    return how == access::beside || how == access::alone || (how == access::reads && !has_snapshots_);
+  bool replays(lock_mode how) const noexcept {
+    return how == lock_mode::shared || how == lock_mode::exclusive || (how == lock_mode::snapshot && !has_snapshots_);
   }
 
   /// Lets others write again, after a transaction that took a turn and did not complete.
@@ -420,21 +420,21 @@ class connection {
     }
   }
 
-  /// \param how a transaction that runs alone retries with more patience, so the holder of the lock is not looked up yet
-  error kept_out(access how) {
+  /// \param how an exclusive transaction retries with more patience, so the holder of the lock is not looked up yet
+  error kept_out(lock_mode how) {
     std::string line = "others wrote to " + place_ + " all the time: this was not begun";
-    if (how != access::alone)
+    if (how != lock_mode::exclusive)
       if (std::string const whose = oldest_transaction(); !whose.empty()) line += "; perhaps it was " + whose;
     return error(condition::busy, line);
   }
 
   /// Returns the text that begins a transaction and takes its lock. The result of the lock is in @got, below 0 on failure.
-  std::string lock_text(access how, lock_request const& wanted) const {
-    bool const only_reads = how == access::reads;
+  std::string lock_text(lock_mode how, lock_request const& wanted) const {
+    bool const only_reads = how == lock_mode::snapshot;
     return "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION; DECLARE @got int; EXEC @got = sp_getapplock @Resource = " +
            quoted(std::string(wanted.lock.resource) + database_of_lock_) + ", @LockMode = N'" + (only_reads ? "Shared" : "Exclusive") +
            "', @LockOwner = N'Transaction', @LockTimeout = " +
-           (how == access::alone && wanted.patience != duration{0} ? milliseconds(wanted.patience) : wait_) + ";";
+           (how == lock_mode::exclusive && wanted.patience != duration{0} ? milliseconds(wanted.patience) : wait_) + ";";
   }
 
   /// Reads the count of write transactions; nothing where none was counted yet. Later statements take no locks, where that is possible.
@@ -516,8 +516,8 @@ class connection {
   }
 
   /// The same for a transaction under the lock, when tables may be missing.
-  std::string turn_check_of(access how) const {
-    if (counter_.turn.empty() || (how != access::beside && how != access::alone)) return {};
+  std::string turn_check_of(lock_mode how) const {
+    if (counter_.turn.empty() || (how != lock_mode::shared && how != lock_mode::exclusive)) return {};
     return " IF @got >= 0 AND OBJECT_ID(" + quoted(counter_.table) + ") IS NOT NULL BEGIN " + turn_check() + " END;";
   }
 
@@ -693,7 +693,7 @@ class connection {
   bool is_encrypted_ = false;
   bool writes_ = false;
   bool was_kept_out_ = false;
-  access how_ = access::asks;
+  lock_mode how_ = lock_mode::single_statement;
   bool defers_ = false;  // the transaction
   bool is_guarded_ = false;
   bool is_replayed_ = false;

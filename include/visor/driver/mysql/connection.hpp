@@ -228,37 +228,37 @@ class connection {
   /// lock by name: it exists before the tables do, outlives the commits that are hidden in CREATE TABLE, and is released by the server when
   /// the connection breaks. Both belong to one server: a cluster with several writable servers must send all of visor to one of them.
   ///
-  /// A transaction with access `beside` hardly ever waits for that row, so the time is read together with it, which saves a statement. A
+  /// A transaction in lock mode `shared` hardly ever waits for that row, so the time is read together with it, which saves a statement. A
   /// statement returns the time of its beginning, so after a wait the time is read again.
   ///
-  /// A transaction that waits to run alone keeps out all later ones, so it waits for only a second at first. The statement behind the wait,
-  /// or the one that ends the transaction, restores the limit of the session.
-  task<> begin(access how, lock_request const& wanted = {}) {
+  /// A transaction that waits for the exclusive lock keeps out all later ones, so it waits for only a second at first. The statement behind
+  /// the wait, or the one that ends the transaction, restores the limit of the session.
+  task<> begin(lock_mode how, lock_request const& wanted = {}) {
     how_ = how;
     resource_ = wanted.lock.resource;
     was_kept_out_ = is_impatient_ = false;
     time_.clear();
-    if (how == access::asks || how == access::beat) co_return;
+    if (how == lock_mode::single_statement || how == lock_mode::heartbeat) co_return;
     is_open_ = true;
     std::string const time = std::string("SELECT ") + server_time;
     std::string const gate = " FROM " + (wanted.lock.row.empty() ? "(SELECT 1 AS version) one" : std::string(wanted.lock.row)) + " ";
     std::string text;
     if (!is_mariadb()) text = "SET wait_timeout = " + longest_pause() + "; ";
     switch (how) {
-      case access::asks:
-      case access::beat:
-      case access::reads:
+      case lock_mode::single_statement:
+      case lock_mode::heartbeat:
+      case lock_mode::snapshot:
         text += "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY; " + time;
         break;
-      case access::beside: text += "START TRANSACTION; " + time + gate + "LOCK IN SHARE MODE"; break;
-      case access::alone:
+      case lock_mode::shared: text += "START TRANSACTION; " + time + gate + "LOCK IN SHARE MODE"; break;
+      case lock_mode::exclusive:
         is_impatient_ = wanted.patience != duration{0} && whole_seconds(wanted.patience) != wait_;
         if (is_impatient_) text += "SET innodb_lock_wait_timeout = " + whole_seconds(wanted.patience) + "; ";
         text += "START TRANSACTION; SELECT version" + gate + "FOR UPDATE; ";
         if (is_impatient_) text += patient_again() + "; ";
         text += time;
         break;
-      case access::schema: text += "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION; " + time; break;
+      case lock_mode::schema: text += "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION; " + time; break;
     }
     bool is_late = false;
     std::vector<std::string> answers;
@@ -271,11 +271,11 @@ class connection {
     }
     if (!is_late) is_impatient_ = false;
     was_kept_out_ = is_late;
-    bool const has_waited = how == access::beside && wall_clock().elapsed() - asked_at > longest_entry;
+    bool const has_waited = how == lock_mode::shared && wall_clock().elapsed() - asked_at > longest_entry;
     if (!is_late && !has_waited) time_ = answers.back();
-    if (how == access::reads) co_return;
+    if (how == lock_mode::snapshot) co_return;
     bool const is_in = !is_late && !answers.at(0).empty() && answers.at(0) != "0";
-    if (is_late || (!is_in && how == access::schema))
+    if (is_late || (!is_in && how == lock_mode::schema))
       throw error(condition::busy, "others wrote to " + place_ + " all the time: this was not begun");
     if (!is_in) throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
   }
@@ -293,7 +293,7 @@ class connection {
   /// Commits.
   /// \throws visor::error `outcome_unknown` when the connection broke before the answer
   task<> commit() {
-    if (how_ == access::asks || how_ == access::beat) co_return;
+    if (how_ == lock_mode::single_statement || how_ == lock_mode::heartbeat) co_return;
     std::optional<error> failure;
     try {
       auto const answers = co_await run(end_of("COMMIT"));
@@ -302,7 +302,7 @@ class connection {
     }
     if (failure && answered_ != 0) is_broken_ = true;  // it is committed, but the lock may not be free
     if (failure && answered_ == 0) {
-      if (is_broken_ && how_ != access::reads)
+      if (is_broken_ && how_ != lock_mode::snapshot)
         throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
                     failure->server_text());
       throw error(*failure);
@@ -392,7 +392,7 @@ class connection {
   std::string end_of(std::string how) const {
     if (is_impatient_) how += "; " + patient_again();
     if (!is_mariadb()) how += "; SET wait_timeout = DEFAULT";
-    if (how_ == access::schema) how += "; DO RELEASE_LOCK(" + lock_name() + ")";
+    if (how_ == lock_mode::schema) how += "; DO RELEASE_LOCK(" + lock_name() + ")";
     return how;
   }
 
@@ -497,7 +497,7 @@ class connection {
   std::string wait_;  // longest wait for a lock, in whole seconds
   std::size_t largest_packet_ = 0;
   std::size_t answered_ = 0;  // number of answered statements in the last text
-  access how_ = access::reads;
+  lock_mode how_ = lock_mode::snapshot;
   std::string_view resource_;  // the lock of the store that this transaction works on
   bool was_kept_out_ = false;
   bool is_impatient_ = false;  // the session has a shorter lock timeout than the normal one

@@ -245,7 +245,7 @@ class connection {
   ///
   /// The lock is requested through a row of the store, together with the time. A server that only passes statements on, such as a member of
   /// a Citus cluster, passes this one on to the server with the tables. The name of the schema is thus a literal.
-  task<> begin(access how, lock_request const& wanted = {}) {
+  task<> begin(lock_mode how, lock_request const& wanted = {}) {
     if (is_without_schema_) throw error(condition::authentication_failed, place_ + ": " + grants_);
     how_ = how;
     lock_ = wanted.lock;
@@ -255,15 +255,15 @@ class connection {
     if (is_bare()) co_return;
     post(writes() ? "BEGIN ISOLATION LEVEL READ COMMITTED" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (!has_session()) post(local_);
-    if (!writes() || how == access::beat) co_return;
+    if (!writes() || how == lock_mode::heartbeat) co_return;
     if (schema_.empty()) co_await find_tables();
     std::string const key = "(hashtext('" + std::string(lock_.resource) + "'), hashtext(" + schema_ + "))";
-    if (how == access::beside)
+    if (how == lock_mode::shared)
       post_entry("SELECT '', pg_advisory_xact_lock_shared" + key + ", clock_timestamp()" + from_row());
-    else if (how == access::alone && wanted.patience != duration{0})
+    else if (how == lock_mode::exclusive && wanted.patience != duration{0})
       post("SELECT " + set_lock_timeout(wanted.patience) + ", pg_advisory_xact_lock" + key + ", clock_timestamp(), " +
            set_lock_timeout(wanted.limit) + from_row());
-    else if (how == access::alone)
+    else if (how == lock_mode::exclusive)
       post("SELECT '', pg_advisory_xact_lock" + key + ", clock_timestamp()" + from_row());
     else
       post("SELECT " + set_lock_timeout(longest_wait_of_schema) + ", pg_advisory_xact_lock" + key + ", clock_timestamp()");
@@ -274,7 +274,7 @@ class connection {
   /// The server's clock at the time of the answer. The first call returns the time that came with the lock, the time of the begin.
   task<instant> now() {
     if (entry_) return time_of(*std::exchange(entry_, std::nullopt), 2);
-    return time_of(send("SELECT clock_timestamp()" + (how_ == access::schema ? std::string() : from_row())), 0);
+    return time_of(send("SELECT clock_timestamp()" + (how_ == lock_mode::schema ? std::string() : from_row())), 0);
   }
 
   /// True when COPY is worthwhile. A member of a Citus cluster that passes a COPY on commits in two phases, between which an acknowledged
@@ -318,7 +318,7 @@ class connection {
 
   /// Sends the pending notification to others. It need not be on the server's disk before they receive it.
   task<> pay_debt(store_lock const& lock) {
-    co_await begin(access::asks);
+    co_await begin(lock_mode::single_statement);
     std::string const notify = "NOTIFY " + std::string(lock.resource);
     for (char const* const each : {"BEGIN", "SET LOCAL synchronous_commit TO OFF", notify.c_str(), "COMMIT"}) post(each);
     co_await receive();
@@ -519,7 +519,7 @@ class connection {
     schema_ = PQgetvalue(found.get(), 0, 0);
   }
 
-  /// Sends the first statement of a transaction with access `beside`: it is always the same, so it is prepared.
+  /// Sends the first statement of a transaction in lock mode `shared`: it is always the same, so it is prepared.
   void post_entry(std::string const& text) {
     struct entry {};
     visor::detail::statement_form const form{visor::detail::statement_number::of<entry>(), text, {}, {}};
@@ -602,8 +602,8 @@ class connection {
   }
 
   /// True for a single statement without a transaction, unless it needs the settings of one.
-  bool is_bare() const noexcept { return (how_ == access::asks || how_ == access::beat) && has_session(); }
-  bool writes() const noexcept { return how_ != access::reads && how_ != access::asks; }
+  bool is_bare() const noexcept { return (how_ == lock_mode::single_statement || how_ == lock_mode::heartbeat) && has_session(); }
+  bool writes() const noexcept { return how_ != lock_mode::snapshot && how_ != lock_mode::single_statement; }
 
   void note_sent(int success) {
     if (success != 1) lose();
@@ -677,7 +677,7 @@ class connection {
   std::vector<told_statement> telling_;                         // for the log, if that is on
   std::size_t sent_ = 0;                                        // statements without an answer
   bool is_busy_ = false;                                        // between a sync and its answer
-  access how_ = access::reads;
+  lock_mode how_ = lock_mode::snapshot;
   bool is_touched_ = false;  // the session may not be as it was
   bool is_without_schema_ = false;
   bool is_broken_ = false;

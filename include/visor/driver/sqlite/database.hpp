@@ -84,12 +84,12 @@ class basic_database {
 
   /// Runs a write transaction; writers run alone.
   template <class Op>
-  task<> transact(Op& op, access = access::schema) {
+  task<> transact(Op& op, lock_mode = lock_mode::schema) {
     return perform(writes_, work::operation::to(op));
   }
 
   template <class Op>
-  task<> read(Op& op, access = access::reads) {
+  task<> read(Op& op, lock_mode = lock_mode::snapshot) {
     return perform(reads_, work::operation::to(op));
   }
 

@@ -118,7 +118,7 @@ class sql_store {
     check_open();
     co_await check_row_locks();
     detail::asks_then_writes const op{[&](transaction& t) { return detail::join(t, request); }};
-    auto const joined = co_await write_apart<access::alone>(op);
+    auto const joined = co_await write_apart<lock_mode::exclusive>(op);
     std::scoped_lock const lock(lease_ids_mutex_);
     last_lease_id_ = next_lease_id_;  // a new generation may have begun since that block was reserved
     co_return joined;
@@ -126,17 +126,16 @@ class sql_store {
 
   task<node_lease> renew(node_lease const& lease, renewal how) {
     auto const op = [&lease, how](transaction& t) { return detail::renew<has_server_clock>(t, lease, how); };
-    co_return co_await perform_open<access::beat>(op, &no_check, std::source_location::current());
+    co_return co_await perform_open<lock_mode::heartbeat>(op, &no_check, std::source_location::current());
   }
 
   task<> leave(node_lease const& lease, departure how) {
-    return write_apart<access::alone>([&lease, how](transaction& t) { return detail::leave(t, lease, how); });
+    return write_apart<lock_mode::exclusive>([&lease, how](transaction& t) { return detail::leave(t, lease, how); });
   }
 
   task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
-    return write_apart<access::alone>([evict = std::move(evict), stranded = stranded_.is_due(wall_clock().elapsed())](transaction& t) {
-      return detail::recover(t, evict, stranded);
-    });
+    return write_apart<lock_mode::exclusive>([evict = std::move(evict), stranded = stranded_.is_due(wall_clock().elapsed())](
+                                                 transaction& t) { return detail::recover(t, evict, stranded); });
   }
 
   task<> request_state(std::string const& node, std::optional<requested_state> state) {
@@ -177,7 +176,7 @@ class sql_store {
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
     detail::guards_itself const usual{[jobs](transaction& t) { return detail::usual_enqueue(t, jobs); }};
     auto const careful = [jobs](transaction& t) { return detail::enqueue(t, jobs); };
-    return write_as_usual<access::beside>(usual, careful, [this, jobs] { check_all(jobs); });
+    return write_as_usual<lock_mode::shared>(usual, careful, [this, jobs] { check_all(jobs); });
   }
 
   /// O(log n) for each result, release and claimed job.
@@ -196,7 +195,7 @@ class sql_store {
     detail::asks_then_writes const usual{looks};
     detail::looks_first const careful{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
     try {
-      co_return co_await write_as_usual<access::beside>(usual, careful, &no_check);
+      co_return co_await write_as_usual<lock_mode::shared>(usual, careful, &no_check);
     } catch (error const& thrown) {
       if (!is_refusal(thrown.kind())) throw;
     }
@@ -208,7 +207,7 @@ class sql_store {
 
   task<promotion> promote(std::size_t limit) {
     detail::asks_then_writes const op{[limit](transaction& t) { return detail::promote(t, limit); }};
-    return write_apart<access::beside>(op);
+    return write_apart<lock_mode::shared>(op);
   }
 
   task<visor::pending_work> pending_work() {
@@ -252,7 +251,7 @@ class sql_store {
   }
 
   task<> put_manifest(std::string const& digest, int first, std::span<std::string const> parts) {
-    return write_beside([&digest, first, parts](transaction& t) { return detail::put_manifest(t, digest, first, parts); });
+    return write_shared([&digest, first, parts](transaction& t) { return detail::put_manifest(t, digest, first, parts); });
   }
 
   task<bool> declare(node_lease const& lease, std::span<set_declaration const> sets) {
@@ -305,7 +304,7 @@ class sql_store {
     check_all(records);
     auto const rows = detail::to_be_added(records);
     auto const op = [&rows](transaction& t) { return detail::add_schedules<session>(t, rows); };
-    co_await write_beside(op);
+    co_await write_shared(op);
   }
 
   task<schedule_record> update_schedule(schedule_record record) {
@@ -389,7 +388,7 @@ class sql_store {
     task<std::vector<working_node>> working_nodes() {
       co_await store_->database_.open();
       auto const op = [](transaction& t) { return working_nodes_in(t); };
-      co_return co_await store_->template perform<access::schema>(op, &no_check);
+      co_return co_await store_->template perform<lock_mode::schema>(op, &no_check);
     }
 
     /// Claims the place of the only node, where the operating system can tell whether there is one. While the claim is held, no node
@@ -406,7 +405,7 @@ class sql_store {
     task<std::int64_t> restored() {
       co_await store_->database_.open();
       auto const op = [](transaction& t) { return begin_generation(t); };
-      co_return co_await store_->template perform<access::schema>(op, &no_check);
+      co_return co_await store_->template perform<lock_mode::schema>(op, &no_check);
     }
 
     /// Rolls the latest versions back, with all data in their tables. Returns the number of versions.
@@ -438,7 +437,7 @@ class sql_store {
     static constexpr bool names_transactions = requires(session& on) { on.oldest_transaction(sql::table_prefix); };
     static constexpr std::chrono::seconds longest_change{60};
     static constexpr std::chrono::seconds pause_of_change{1};
-    static constexpr access looking = Driver::capabilities.transactional_schema ? access::reads : access::schema;
+    static constexpr lock_mode looking = Driver::capabilities.transactional_schema ? lock_mode::snapshot : lock_mode::schema;
 
     /// Changes the schema. Where another transaction uses a table, the change waits only for a moment, releases its locks, and tries again.
     /// \throws visor::error `busy` when that went on for `longest_change`; the message names that transaction, if the server tells which
@@ -449,7 +448,7 @@ class sql_store {
       for (;;) {
         std::optional<error> refused;
         try {
-          co_return co_await store_->template perform<access::schema>(op, &no_check);
+          co_return co_await store_->template perform<lock_mode::schema>(op, &no_check);
         } catch (error const& thrown) {
           refused = thrown;
         }
@@ -470,7 +469,7 @@ class sql_store {
     task<> check_rights() {
       if constexpr (dialect::catalog_hides) {
         detail::needs_no_time const op{[](transaction& t) { return detail::check_rights<dialect>(t.session); }};
-        co_await store_->template perform<access::asks>(op, &no_check);
+        co_await store_->template perform<lock_mode::single_statement>(op, &no_check);
       }
       co_return;
     }
@@ -480,7 +479,7 @@ class sql_store {
       if constexpr (names_transactions) {
         auto const op = [](transaction& t) -> async<std::string> { co_return co_await t.session.oldest_transaction(sql::table_prefix); };
         try {
-          found = co_await store_->template perform<access::asks>(op, &no_check);
+          found = co_await store_->template perform<lock_mode::single_statement>(op, &no_check);
         } catch (error const&) {  // not every user may know
         }
       }
@@ -594,7 +593,7 @@ class sql_store {
   static void no_check() {}
 
   /// One operation inside a transaction, with storage for its result.
-  template <access How, class Op>
+  template <lock_mode How, class Op>
   class call {
    public:
     call(sql_store& of, Op const& op, std::source_location where) : store_(of), op_(op), where_(where) {}
@@ -634,7 +633,8 @@ class sql_store {
     }
 
    private:
-    static constexpr bool asks_time = How != access::asks && How != access::beat && has_server_clock && !requires { Op::is_timeless; };
+    static constexpr bool asks_time =
+        How != lock_mode::single_statement && How != lock_mode::heartbeat && has_server_clock && !requires { Op::is_timeless; };
     struct nothing {};
     sql_store& store_;
     Op const& op_;
@@ -646,11 +646,11 @@ class sql_store {
   /// Performs one transaction on an open database.
   /// \param check throws where the operation may not begin
   /// \param where the caller, for messages about connections that are held for long
-  template <access How, class Op, class Check>
+  template <lock_mode How, class Op, class Check>
   task<result_of<Op>> perform(Op op, Check check, std::source_location where = std::source_location::current()) {
     check();
     call<How, Op> one(*this, op, where);
-    if constexpr (How == access::asks || How == access::reads)
+    if constexpr (How == lock_mode::single_statement || How == lock_mode::snapshot)
       co_await database_.read(one, How);
     else
       co_await database_.transact(one, How);
@@ -658,7 +658,7 @@ class sql_store {
     co_return one.take();
   }
 
-  template <access How, class Op, class Check>
+  template <lock_mode How, class Op, class Check>
   task<result_of<Op>> perform_open(Op op, Check check, std::source_location where) {
     auto const check_both = [this, check] {
       check();
@@ -670,18 +670,18 @@ class sql_store {
   /// Runs an operation under the exclusive store lock, for decisions that depend on rows other transactions change.
   template <class Op, class Check = void (*)()>
   task<result_of<Op>> write(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
-    return perform_open<access::alone>(std::move(op), check, where);
+    return perform_open<lock_mode::exclusive>(std::move(op), check, where);
   }
 
   /// Runs an operation under the shared store lock. It touches only rows of the caller, locks the rows that it takes, and adds new ones.
   /// Other rows that it reads change only under the exclusive lock.
   template <class Op, class Check = void (*)()>
-  task<result_of<Op>> write_beside(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
-    return perform_open<access::beside>(std::move(op), check, where);
+  task<result_of<Op>> write_shared(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
+    return perform_open<lock_mode::shared>(std::move(op), check, where);
   }
 
   /// Performs a write on the fast path. On a fast path miss, nothing of that is kept, and the write is repeated on the general path.
-  template <access How, class Usual, class Careful, class Check>
+  template <lock_mode How, class Usual, class Careful, class Check>
   task<result_of<Careful>> write_as_usual(Usual usual, Careful careful, Check check,
                                           std::source_location where = std::source_location::current()) {
     try {
@@ -694,7 +694,7 @@ class sql_store {
   }
 
   /// Performs a write of many rows. Where the database refuses one of them permanently, it is performed once more, row by row.
-  template <access How, class Op>
+  template <lock_mode How, class Op>
   task<result_of<Op>> write_apart(Op op, std::source_location where = std::source_location::current()) {
     auto once = [&](detail::row_refusals* refusals) -> task<result_of<Op>> {
       if (refusals == nullptr) co_return co_await perform_open<How>(op, &no_check, where);
@@ -717,24 +717,24 @@ class sql_store {
     lease_id first_id = 0;
     if (!wanted.empty()) first_id = co_await reserve_lease_ids(wanted.size());
     detail::looks_first const op{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
-    co_return co_await write_beside(op);
+    co_return co_await write_shared(op);
   }
 
   task<std::vector<fired>> fire_part(node_lease const& lease, std::span<fire_order const> orders) {
     detail::asks_then_writes const usual{[&lease, orders](transaction& t) { return detail::usual_fire_all(t, lease, orders); }};
     auto const careful = [&lease, orders](transaction& t) { return detail::fire_all(t, lease, orders); };
-    return write_as_usual<access::alone>(usual, careful, &no_check);
+    return write_as_usual<lock_mode::exclusive>(usual, careful, &no_check);
   }
 
   template <class Op, class Check = void (*)()>
   task<result_of<Op>> read(Op op, Check check = &no_check, std::source_location where = std::source_location::current()) {
-    return perform_open<access::reads>(std::move(op), std::move(check), where);
+    return perform_open<lock_mode::snapshot>(std::move(op), std::move(check), where);
   }
 
   /// Performs a read of one statement that does not need the time.
   template <class Op>
   task<result_of<Op>> ask(Op op, std::source_location where = std::source_location::current()) {
-    return perform_open<access::asks>(std::move(op), &no_check, where);
+    return perform_open<lock_mode::single_statement>(std::move(op), &no_check, where);
   }
 
   /// Checks whether a transaction skips a row that another one has locked: once for each store, and the result is stored in it.
@@ -747,13 +747,13 @@ class sql_store {
       auto const read = [&which](transaction& t) -> async<std::optional<statements::sequence_value>> {
         co_return co_await t.session.find(statements::read_sequence(), which);
       };
-      auto known = co_await perform<access::asks>(read, &no_check);
+      auto known = co_await perform<lock_mode::single_statement>(read, &no_check);
       if (!known) {
         auto const add = [](transaction& t) -> async<void> {
           sequence_record const first{std::string(detail::row_locks), 1};
           co_await t.session.post(statements::insert_new_sequence(), first);
         };
-        co_await perform<access::beside>(add, &no_check);
+        co_await perform<lock_mode::shared>(add, &no_check);
       }
       bool const is_known = known && known->next > 1;
       if (!is_known) co_await probe_row_locks(which);
@@ -769,7 +769,7 @@ class sql_store {
     if constexpr (requires(session& on) { on.defers(); })
       return ask(std::move(take), where);
     else
-      return write_beside(std::move(take), &no_check, where);
+      return write_shared(std::move(take), &no_check, where);
   }
 
   /// Rows that were copied into a database, or a replica that took over, come without what numbers them: ids would be given out once more,
@@ -805,13 +805,13 @@ class sql_store {
       // The first session was lost while the second one was waited for: the lock was gone, so that the result proves nothing.
       if (std::exchange(has_begun, true)) throw error(condition::busy, "two sessions cannot be had at once");
       co_await t.session.find(statements::lock_sequence(), which);
-      is_passed = co_await perform<access::beside>(pass, &no_check);
+      is_passed = co_await perform<lock_mode::shared>(pass, &no_check);
       statements::sequence_params const times{which.name, is_passed ? 0 : 1};
       co_await t.session.execute(statements::advance_sequence(), times);
     };
     bool is_certain = true;
     try {
-      co_await perform<access::beside>(hold, &no_check);
+      co_await perform<lock_mode::shared>(hold, &no_check);
     } catch (error const&) {  // a pooler may not give two sessions at once: then the result is unknown, and the next node tries again
       is_certain = false;
     }
@@ -832,7 +832,7 @@ class sql_store {
   task<lease_id> reserve_lease_ids(std::size_t count) {
     auto const block = std::max(lease_id_block, static_cast<std::int64_t>(count));
     detail::guards_itself const op{[&](transaction& t) { return detail::reserve(t, "lease", block); }};
-    lease_id const first = co_await write_beside(op);
+    lease_id const first = co_await write_shared(op);
     std::scoped_lock const lock(lease_ids_mutex_);
     next_lease_id_ = first + static_cast<lease_id>(count);
     last_lease_id_ = first + block;

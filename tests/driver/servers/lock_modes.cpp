@@ -15,7 +15,7 @@
 namespace visor_test {
 namespace {
 
-using visor::access;
+using visor::lock_mode;
 
 /// With the tables of visor, where those that write meet.
 struct two_databases {
@@ -42,7 +42,7 @@ struct two_databases {
 };
 
 /// The error of a transaction that does nothing; none if it succeeds.
-visor::task<std::optional<condition>> try_in(database& in, access how) {
+visor::task<std::optional<condition>> try_in(database& in, lock_mode how) {
   std::optional<condition> refused;
   auto nothing = [](session& on) -> visor::task<> { co_await on.run("SELECT 1"); };
   try {
@@ -54,7 +54,7 @@ visor::task<std::optional<condition>> try_in(database& in, access how) {
 }
 
 /// The error of a transaction while another one is open; none if it succeeds.
-std::optional<condition> meet(two_databases& two, access open, access comes) {
+std::optional<condition> meet(two_databases& two, lock_mode open, lock_mode comes) {
   std::optional<condition> refused;
   auto hold = [&](session& on) -> visor::task<> {
     co_await on.run("SELECT 1");
@@ -66,16 +66,17 @@ std::optional<condition> meet(two_databases& two, access open, access comes) {
 
 }  // namespace
 
-TEST_CASE("those that write go beside each other, unless one must be alone", "[servers]") {
+TEST_CASE("writers share the lock, unless one takes it exclusively", "[servers]") {
   // Less than the server waits for an idle one, and no more than an exclusive one waits for the lock.
   two_databases two(700ms, 200ms);
-  CHECK(meet(two, access::beside, access::beside) == std::nullopt);
-  for (auto const& [open, comes] : {std::pair(access::beside, access::alone), std::pair(access::alone, access::beside),
-                                    std::pair(access::alone, access::alone), std::pair(access::schema, access::schema)}) {
+  CHECK(meet(two, lock_mode::shared, lock_mode::shared) == std::nullopt);
+  for (auto const& [open, comes] :
+       {std::pair(lock_mode::shared, lock_mode::exclusive), std::pair(lock_mode::exclusive, lock_mode::shared),
+        std::pair(lock_mode::exclusive, lock_mode::exclusive), std::pair(lock_mode::schema, lock_mode::schema)}) {
     auto const refused = meet(two, open, comes);
     REQUIRE(refused);
     CHECK((*refused == condition::busy || *refused == condition::timeout));
-    CHECK(meet(two, access::beside, access::beside) == std::nullopt);  // nothing is left locked
+    CHECK(meet(two, lock_mode::shared, lock_mode::shared) == std::nullopt);  // nothing is left locked
   }
 }
 
@@ -86,12 +87,12 @@ TEST_CASE("the time of a transaction is not of before its wait for others", "[se
   auto hold = [&](session& on) -> visor::task<> {
     last_of_first = co_await on.now();
     visor::instant const end = last_of_first + 500ms;
-    boost::asio::co_spawn(two.io, two.second->transact(ask, access::beside), [](std::exception_ptr failed) {
+    boost::asio::co_spawn(two.io, two.second->transact(ask, lock_mode::shared), [](std::exception_ptr failed) {
       if (failed) std::rethrow_exception(failed);
     });
     while (last_of_first < end) last_of_first = co_await on.now();
   };
-  run(two.io, two.first->transact(hold, access::alone));
+  run(two.io, two.first->transact(hold, lock_mode::exclusive));
   two.io.run();
   CHECK(of_second >= last_of_first);
 }
@@ -104,12 +105,12 @@ TEST_CASE("a transaction that falls silent keeps the others waiting no longer th
   auto fall_silent = [&](session& on) -> visor::task<> {
     co_await on.run("SELECT 1");
     if (++tries == 1) {
-      refused = co_await try_in(*two.second, access::alone);
+      refused = co_await try_in(*two.second, lock_mode::exclusive);
       others_were_in = true;
     }
     co_await on.run("SELECT 1");
   };
-  run(two.io, two.first->transact(fall_silent, access::alone));
+  run(two.io, two.first->transact(fall_silent, lock_mode::exclusive));
   CHECK(others_were_in);
   CHECK(refused == std::nullopt);
   CHECK(tries == 2);  // the first time it had lost its connection
@@ -128,7 +129,7 @@ TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][l
   auto wait = [&]() -> visor::task<> {
     auto const begin = std::chrono::steady_clock::now();
     try {
-      co_await base.transact(insert, access::beside);
+      co_await base.transact(insert, lock_mode::shared);
     } catch (visor::error const& thrown) {
       refused = thrown.kind();
     }
@@ -141,7 +142,7 @@ TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][l
     });
     co_await on.run(kit::sleep("4"));
   };
-  run(io, base.transact(hold, access::beside));
+  run(io, base.transact(hold, lock_mode::shared));
   io.run();
   CHECK(refused == std::optional(condition::busy));
   CHECK(waited >= 900ms);
@@ -149,14 +150,14 @@ TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][l
   run(io, base.close());
 }
 
-TEST_CASE("whoever waits to go alone lets those pass that go beside others, and gets in though there is always one", "[servers][locks]") {
+TEST_CASE("a waiter for the exclusive lock lets shared ones pass, and gets it though there is always one", "[servers][locks]") {
   two_databases two(20s);
   auto const begin = std::chrono::steady_clock::now();
   auto const gone = [&] { return std::chrono::steady_clock::now() - begin; };
   visor::duration const held = 2500ms;
   std::optional<visor::duration> in_after;
   auto nothing = [](session& on) -> visor::task<> { co_await on.run("SELECT 1"); };
-  auto alone = [&](session& on) -> visor::task<> {
+  auto exclusive = [&](session& on) -> visor::task<> {
     co_await on.run("SELECT 1");
     in_after = std::chrono::duration_cast<visor::duration>(gone());
   };
@@ -164,11 +165,11 @@ TEST_CASE("whoever waits to go alone lets those pass that go beside others, and 
   auto const rethrow = [](std::exception_ptr failed) {
     if (failed) std::rethrow_exception(failed);
   };
-  auto go_alone = [&]() -> visor::task<> { co_await two.second->transact(alone, access::alone); };
+  auto take_exclusive = [&]() -> visor::task<> { co_await two.second->transact(exclusive, lock_mode::exclusive); };
   auto load = [&]() -> visor::task<> {
     while (!in_after && gone() < 15s) {
       auto const since = gone();
-      co_await two.second->transact(nothing, access::beside);
+      co_await two.second->transact(nothing, lock_mode::shared);
       if (gone() < held) longest_beside = std::max(longest_beside, std::chrono::duration_cast<visor::duration>(gone() - since));
     }
   };
@@ -176,12 +177,12 @@ TEST_CASE("whoever waits to go alone lets those pass that go beside others, and 
   auto slow = [&](session& on) -> visor::task<> {
     co_await on.run("SELECT 1");
     if (!std::exchange(is_begun, true)) {
-      boost::asio::co_spawn(two.io, go_alone(), rethrow);
+      boost::asio::co_spawn(two.io, take_exclusive(), rethrow);
       for (int i = 0; i < 3; ++i) boost::asio::co_spawn(two.io, load(), rethrow);
     }
     while (gone() < held) co_await on.run("SELECT 1");
   };
-  auto keep = [&]() -> visor::task<> { co_await two.first->transact(slow, access::beside); };
+  auto keep = [&]() -> visor::task<> { co_await two.first->transact(slow, lock_mode::shared); };
   boost::asio::co_spawn(two.io, keep(), rethrow);
   two.io.restart();
   two.io.run();
