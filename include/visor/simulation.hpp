@@ -234,9 +234,9 @@ class basic_simulation {
 
   /// Ends all faults. Resumes the paused processes, and starts one where the last has ended.
   void calm() {
-    auto const usual = world_.faults.usual_call;
+    auto const before = world_.faults.mean_call;
     world_.faults = simulated_faults();
-    world_.faults.usual_call = usual;
+    world_.faults.mean_call = before;
     world_.faults.longest_downtime = duration{0};
     is_calm_ = true;
     tell_restored();

@@ -39,7 +39,7 @@ TEST_CASE("a program is found where a command would find it") {
   CHECK(find_program("tool", "/nowhere:" + path + ":" + path + "/sub", "").file == path + "/tool");
   CHECK(find_program("tool", "sub", path).file == path + "/sub/tool");      // an entry of PATH that is not absolute
   CHECK(find_program("tool", "/nowhere:", path).file == path + "/./tool");  // an empty one is the folder itself
-  CHECK(find_program("sh", visor::detail::usual_path, "").problem.empty());
+  CHECK(find_program("sh", visor::detail::default_path, "").problem.empty());
 }
 
 TEST_CASE("a program that cannot be run says why") {

@@ -345,12 +345,12 @@ TEST_CASE("a copy that is given up at any moment leaves no half-read connection 
   };
   auto const begin = std::chrono::steady_clock::now();
   visor_test::run(s.io, copy_nothing(false));
-  auto const usual = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  auto const undisturbed = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
   for (int i = 0; i < 60; ++i) {
     asio::cancellation_signal cancel;
     bool ended = false;
     asio::co_spawn(s.io, copy_nothing(i % 2 == 0), asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr) { ended = true; }));
-    asio::steady_timer timer(s.io, std::chrono::microseconds{std::uniform_int_distribution<std::int64_t>(0, usual.count())(random)});
+    asio::steady_timer timer(s.io, std::chrono::microseconds{std::uniform_int_distribution<std::int64_t>(0, undisturbed.count())(random)});
     timer.async_wait([&](boost::system::error_code failed) {
       if (!failed && !ended) cancel.emit(asio::cancellation_type::terminal);
     });

@@ -14,7 +14,7 @@
 namespace visor_test {
 namespace {
 
-using usual_store = visor::sqlite_store<>;
+using default_store = visor::sqlite_store<>;
 
 /// Runs in a process of its own; true becomes exit code 0.
 pid_t start(std::function<bool()> const& what) {
@@ -81,7 +81,7 @@ TEST_CASE("processes that start at once on a new file make its tables once", "[d
     for (int i = 0; i < 4; ++i)
       children.push_back(start([&] {
         boost::asio::io_context io;
-        usual_store kept(patient(folder.file("new/schedules.db")));
+        default_store kept(patient(folder.file("new/schedules.db")));
         line.wait();
         run(io, kept.open());
         bool const well = run(io, kept.schema().validate()).empty();
@@ -105,7 +105,7 @@ TEST_CASE("processes share a queue, and no job is claimed twice", "[driver][sqli
   for (int p = 0; p < processes; ++p)
     children.push_back(start([&, p] {
       boost::asio::io_context io;
-      usual_store kept(patient(folder.file()));
+      default_store kept(patient(folder.file()));
       line.wait();
       run(io, kept.open());
       auto const first = run(io, kept.reserve_ids(jobs / processes)).take();
@@ -147,7 +147,7 @@ TEST_CASE("one process hears what another added", "[driver][sqlite][processes]")
   // Jobs that are added before the listening thread has looked for the first time cause no notification.
   pid_t const child = start([&] {
     boost::asio::io_context io;
-    usual_store kept(patient(folder.file()));
+    default_store kept(patient(folder.file()));
     line.wait();
     run(io, kept.open());
     for (int i = 1; i <= 80; ++i) {
@@ -157,7 +157,7 @@ TEST_CASE("one process hears what another added", "[driver][sqlite][processes]")
     return true;
   });
   boost::asio::io_context io;
-  usual_store kept(patient(folder.file()));
+  default_store kept(patient(folder.file()));
   run(io, kept.open());
   std::atomic<int> calls{0};
   auto const hearing = kept.on_change([&] { ++calls; });
@@ -178,7 +178,7 @@ TEST_CASE("what was acknowledged survives a kill, and a group is whole or absent
     std::int64_t const first = round * 1'000'000 + 1;
     pid_t const child = start([&] {
       boost::asio::io_context io;
-      usual_store kept(patient(folder.file()));
+      default_store kept(patient(folder.file()));
       run(io, kept.open());
       for (std::int64_t id = first;; id += 5) {
         run(io, kept.enqueue(jobs_of(id, 5)));

@@ -331,7 +331,7 @@ TEST_CASE("a schedule goes on when the clock of the store was ahead and is put b
 
 TEST_CASE("what goes on for ever without time passing is found", "[slow]") {
   visor::simulated_faults faults;
-  faults.usual_call = 0s;
+  faults.mean_call = 0s;
   simulation world(7, faults);
   visor::job_type_options options;
   options.backoff = visor::backoff{visor::backoff_kind::fixed, 0s, 0s};

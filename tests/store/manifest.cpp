@@ -15,7 +15,7 @@ using visor::schedule_set;
 using namespace std::chrono_literals;
 
 constexpr instant start{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
-schedule_set const usual;
+schedule_set const default_named;
 
 visor::schedule_record wanted(std::string id, std::string payload = "{}") {
   visor::schedule_record record;
@@ -41,7 +41,7 @@ manifest seen(std::vector<visor::schedule_record> const& all, visor::duration af
 /// `add x, change y` for a node that wants `mine`, which were first seen after a minute.
 std::string plan(std::vector<visor::schedule_record> const& mine, std::vector<visor::schedule_digest> const& in_store,
                  std::vector<manifest> const& others = {}) {
-  auto const plan = visor::plan_set(usual, mine, seen(mine, 1min), others, in_store);
+  auto const plan = visor::plan_set(default_named, mine, seen(mine, 1min), others, in_store);
   std::string words;
   auto const say = [&](char const* what, std::string const& id) { words += (words.empty() ? "" : ", ") + std::string(what) + " " + id; };
   for (auto const which : plan.add) say("add", mine[which].id);
@@ -81,13 +81,12 @@ TEST_CASE("a manifest is ASCII, whatever its ids", "[store]") {
 }
 
 TEST_CASE("the digest of a manifest is that of its ids, their definitions and its set, and of nothing else", "[store]") {
-  auto const digest = [](std::vector<visor::schedule_record> const& all, schedule_set const& set = usual, visor::duration after = 0s) {
-    return seen(all, after).digest(set);
-  };
+  auto const digest = [](std::vector<visor::schedule_record> const& all, schedule_set const& set = default_named,
+                         visor::duration after = 0s) { return seen(all, after).digest(set); };
   auto const both = digest({wanted("a"), wanted("b")});
   CHECK(both.size() == 32);
   CHECK(digest({wanted("b"), wanted("a")}) == both);
-  CHECK(digest({wanted("a"), wanted("b")}, usual, 1h) == both);
+  CHECK(digest({wanted("a"), wanted("b")}, default_named, 1h) == both);
   CHECK(digest({wanted("a")}) != both);
   CHECK(digest({wanted("a"), wanted("b", "1")}) != both);
   CHECK(digest({wanted("a"), wanted("b")}, schedule_set(visor::origin::code)) != both);

@@ -31,7 +31,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr char const* usual_file = ".visor/schedules.json";
+constexpr char const* default_file = ".visor/schedules.json";
 constexpr int most_failures = 3;  // in a row, as the older scheduler had it
 
 /// A fault of one row.
@@ -255,7 +255,7 @@ legacy_schedules read_legacy(std::string_view text, visor::settings const& setti
 
 std::string legacy_file(visor::settings const& settings) {
   if (settings.storage.driver == visor::storage_driver::memory) return {};
-  std::string const path = settings.storage.path.empty() ? usual_file : settings.storage.path;
+  std::string const path = settings.storage.path.empty() ? default_file : settings.storage.path;
   std::error_code problem;
   auto const status = std::filesystem::status(path, problem);
   return status.type() == std::filesystem::file_type::not_found ? std::string() : path;

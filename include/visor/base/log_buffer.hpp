@@ -31,17 +31,17 @@ class log_buffer {
   /// \return whether the line was written; false counts it as dropped
   using writer = std::function<bool(log_level, std::string_view)>;
 
-  static constexpr std::size_t usual_capacity = 1 << 20;
-  static constexpr std::chrono::seconds usual_patience{2};
+  static constexpr std::size_t default_capacity = 1 << 20;
+  static constexpr std::chrono::seconds default_patience{2};
 
   /// \param to called on the buffer's thread; a throw counts the line as dropped
   /// \param capacity bytes of the waiting lines; the thread may hold as many again
   /// \param patience the longest time that the destructor waits for the remaining lines
-  explicit log_buffer(writer to, std::size_t capacity = usual_capacity, duration patience = usual_patience)
+  explicit log_buffer(writer to, std::size_t capacity = default_capacity, duration patience = default_patience)
       : state_(std::make_shared<state>(std::move(to), capacity)), patience_(patience) {}
 
   /// The same for a sink. An empty sink makes all sinks of the buffer empty.
-  explicit log_buffer(log_sink to, std::size_t capacity = usual_capacity, duration patience = usual_patience)
+  explicit log_buffer(log_sink to, std::size_t capacity = default_capacity, duration patience = default_patience)
       : log_buffer(as_writer(std::move(to)), capacity, patience) {}
 
   log_buffer(log_buffer const&) = delete;

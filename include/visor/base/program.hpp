@@ -17,7 +17,7 @@
 namespace visor::detail {
 
 /// The folders that `execvp` searches when there is no PATH.
-inline constexpr std::string_view usual_path = "/usr/local/bin:/usr/bin:/bin";
+inline constexpr std::string_view default_path = "/usr/local/bin:/usr/bin:/bin";
 
 /// The file that a program's name resolves to, or the problem that keeps it from being run.
 struct program_search {

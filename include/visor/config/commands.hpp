@@ -52,7 +52,7 @@ inline void check_command(settings const& all, workflow const& each, std::string
 inline std::vector<config_error> check_commands(settings const& all, environment const& lookup = process_environment(),
                                                 std::function<void(workflow const&)> const& begins_with = {}) {
   std::vector<config_error> errors;
-  std::string const path = lookup("PATH").value_or(std::string(detail::usual_path));
+  std::string const path = lookup("PATH").value_or(std::string(detail::default_path));
   for (auto const& each : all.workflows) {
     if (!all.runs_here(each)) continue;
     if (begins_with) begins_with(each);

@@ -197,7 +197,7 @@ class command_plan {
  private:
   command_options options_;
   std::vector<std::string> environment_;
-  std::string path_{usual_path};
+  std::string path_{default_path};
   std::vector<program_candidate> candidates_;
 };
 

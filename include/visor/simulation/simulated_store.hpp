@@ -269,13 +269,13 @@ class simulated_store {
   }
 
   duration choose_length() {
-    if (!world_.happens(world_.faults.slow)) return world_.up_to(2 * world_.faults.usual_call);
+    if (!world_.happens(world_.faults.slow)) return world_.up_to(2 * world_.faults.mean_call);
     ++world_.counts.slow;
     return world_.up_to(world_.faults.longest_call);
   }
 
   void note_trouble(fault what, duration length) {
-    if (process_ == simulated_world::nobody || (what == fault::none && length <= 2 * world_.faults.usual_call)) return;
+    if (process_ == simulated_world::nobody || (what == fault::none && length <= 2 * world_.faults.mean_call)) return;
     world_.processes[process_].troubles.push_back(simulated_span{world_.now(), world_.now() + length});
     world_.note("a call is in trouble", process_, static_cast<int>(what), length.count());
   }

@@ -33,7 +33,7 @@ struct simulated_faults {
   double slow = 0;        ///< it takes up to `longest_call`
   double unheard = 0;     ///< a node is not notified of the commit of another one
   duration longest_call{std::chrono::seconds{10}};
-  duration usual_call{std::chrono::milliseconds{1}};  ///< the mean duration of other calls
+  duration mean_call{std::chrono::milliseconds{1}};  ///< the mean duration of other calls
 
   duration crash{};       ///< a node dies at once, as by `kill -9`
   duration pause{};       ///< a node executes nothing for a while, as after SIGSTOP, and then continues

@@ -86,8 +86,8 @@ inline std::string definition_digest(schedule_record const& schedule) {
   auto const defaults = detail::definition(plain);
   detail::value_hash hash;
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    auto const mix = [&](std::size_t number, auto const& value, auto const& usual) {
-      if (value == usual) return;
+    auto const mix = [&](std::size_t number, auto const& value, auto const& default_value) {
+      if (value == default_value) return;
       hash.mix(number);
       hash.mix(value);
     };

@@ -177,7 +177,7 @@ TEST_CASE("a query that is given up at any moment is never answered to somebody 
   run(s.io, borrow(s.pool, ask));
   auto const begin = std::chrono::steady_clock::now();
   run(s.io, borrow(s.pool, ask));
-  auto const usual = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  auto const undisturbed = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
   for (int i = 0; i < 100; ++i) {
     boost::asio::cancellation_signal cancel;
     bool ended = false;
@@ -185,7 +185,8 @@ TEST_CASE("a query that is given up at any moment is never answered to somebody 
                             ended = true;
                             if (thrown) ++given_up;
                           }));
-    boost::asio::steady_timer timer(s.io, std::chrono::microseconds{std::uniform_int_distribution<std::int64_t>(0, usual.count())(random)});
+    boost::asio::steady_timer timer(s.io,
+                                    std::chrono::microseconds{std::uniform_int_distribution<std::int64_t>(0, undisturbed.count())(random)});
     timer.async_wait([&](boost::system::error_code failed) {
       if (!failed && !ended) cancel.emit(boost::asio::cancellation_type::terminal);
     });

@@ -8,12 +8,12 @@
 #include "visor/store/change_signal.hpp"
 #include "visor/store/check_text.hpp"
 #include "visor/store/generation.hpp"
+#include "visor/store/sql/fast_path.hpp"
+#include "visor/store/sql/fast_path_fires.hpp"
 #include "visor/store/sql/job_numbers.hpp"
 #include "visor/store/sql/nodes.hpp"
 #include "visor/store/sql/schedules.hpp"
 #include "visor/store/sql/schema_operations.hpp"
-#include "visor/store/sql/usual.hpp"
-#include "visor/store/sql/usual_fires.hpp"
 #include "visor/store/sql/views.hpp"
 #include "visor/store/store.hpp"
 
@@ -174,9 +174,9 @@ class sql_store {
 
   /// O(log n) a job.
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
-    detail::guards_itself const usual{[jobs](transaction& t) { return detail::usual_enqueue(t, jobs); }};
-    auto const careful = [jobs](transaction& t) { return detail::enqueue(t, jobs); };
-    return write_as_usual<lock_mode::shared>(usual, careful, [this, jobs] { check_all(jobs); });
+    detail::guards_itself const fast_path{[jobs](transaction& t) { return detail::fast_path_enqueue(t, jobs); }};
+    auto const general_path = [jobs](transaction& t) { return detail::enqueue(t, jobs); };
+    return write_on_fast_path<lock_mode::shared>(fast_path, general_path, [this, jobs] { check_all(jobs); });
   }
 
   /// O(log n) for each result, release and claimed job.
@@ -191,11 +191,11 @@ class sql_store {
       else
         first_id = co_await reserve_lease_ids(wanted.size());
     }
-    detail::looks_first const looks{[&](transaction& t) { return detail::usual_exchange(t, lease, done, back, wanted, first_id); }};
-    detail::asks_then_writes const usual{looks};
-    detail::looks_first const careful{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
+    detail::looks_first const looks{[&](transaction& t) { return detail::fast_path_exchange(t, lease, done, back, wanted, first_id); }};
+    detail::asks_then_writes const fast_path{looks};
+    detail::looks_first const general_path{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
     try {
-      co_return co_await write_as_usual<lock_mode::shared>(usual, careful, &no_check);
+      co_return co_await write_on_fast_path<lock_mode::shared>(fast_path, general_path, &no_check);
     } catch (error const& thrown) {
       if (!is_refusal(thrown.kind())) throw;
     }
@@ -681,16 +681,16 @@ class sql_store {
   }
 
   /// Performs a write on the fast path. On a fast path miss, nothing of that is kept, and the write is repeated on the general path.
-  template <lock_mode How, class Usual, class Careful, class Check>
-  task<result_of<Careful>> write_as_usual(Usual usual, Careful careful, Check check,
-                                          std::source_location where = std::source_location::current()) {
+  template <lock_mode How, class FastPath, class GeneralPath, class Check>
+  task<result_of<GeneralPath>> write_on_fast_path(FastPath fast_path, GeneralPath general_path, Check check,
+                                                  std::source_location where = std::source_location::current()) {
     try {
-      co_return co_await perform_open<How>(std::move(usual), check, where);
-    } catch (detail::unusual const&) {
+      co_return co_await perform_open<How>(std::move(fast_path), check, where);
+    } catch (detail::fast_path_miss const&) {
     } catch (error const& thrown) {
       if (thrown.kind() != condition::unique_violation) throw;
     }
-    co_return co_await perform_open<How>(std::move(careful), check, where);
+    co_return co_await perform_open<How>(std::move(general_path), check, where);
   }
 
   /// Performs a write of many rows. Where the database refuses one of them permanently, it is performed once more, row by row.
@@ -721,9 +721,9 @@ class sql_store {
   }
 
   task<std::vector<fired>> fire_part(node_lease const& lease, std::span<fire_order const> orders) {
-    detail::asks_then_writes const usual{[&lease, orders](transaction& t) { return detail::usual_fire_all(t, lease, orders); }};
-    auto const careful = [&lease, orders](transaction& t) { return detail::fire_all(t, lease, orders); };
-    return write_as_usual<lock_mode::exclusive>(usual, careful, &no_check);
+    detail::asks_then_writes const fast_path{[&lease, orders](transaction& t) { return detail::fast_path_fire_all(t, lease, orders); }};
+    auto const general_path = [&lease, orders](transaction& t) { return detail::fire_all(t, lease, orders); };
+    return write_on_fast_path<lock_mode::exclusive>(fast_path, general_path, &no_check);
   }
 
   template <class Op, class Check = void (*)()>

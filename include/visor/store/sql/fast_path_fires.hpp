@@ -1,8 +1,8 @@
-#ifndef VISOR_STORE_SQL_USUAL_FIRES_HPP
-#define VISOR_STORE_SQL_USUAL_FIRES_HPP
+#ifndef VISOR_STORE_SQL_FAST_PATH_FIRES_HPP
+#define VISOR_STORE_SQL_FAST_PATH_FIRES_HPP
 
+#include "visor/store/sql/fast_path.hpp"
 #include "visor/store/sql/schedules.hpp"
-#include "visor/store/sql/usual.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +24,7 @@ async<Session, std::vector<std::optional<schedule_record>>> schedules_of(transac
   std::vector<std::optional<schedule_record>> all(orders.size());
   std::unordered_map<std::string_view, std::size_t> places;
   for (std::size_t i = 0; i < orders.size(); ++i)
-    if (!places.emplace(orders[i].schedule, i).second) throw unusual();  // the second order depends on the effects of the first
+    if (!places.emplace(orders[i].schedule, i).second) throw fast_path_miss();  // the second order depends on the effects of the first
   if (orders.size() > 1) {
     statements::due_params const first{t.now, static_cast<std::int64_t>(orders.size())};
     auto rows = co_await t.session.query(statements::due_schedules_now(), first);
@@ -45,7 +45,7 @@ async<Session, std::vector<std::optional<schedule_record>>> schedules_of(transac
 }
 
 /// The rows that fires write, and the replies to their orders.
-struct usual_fires {
+struct fast_path_fires {
   std::vector<fired> results;
   std::vector<statements::fire_row> fires;
   std::vector<statements::new_job_row> jobs;
@@ -95,8 +95,8 @@ async<Session, std::vector<bool>> are_free(transaction<Session>& t, std::span<fi
 
 /// Fires instants that have no record yet, with new job ids; overlapping fires take the general path.
 template <class Session>
-async<Session, std::vector<fired>> usual_fire_all(transaction<Session>& t, node_lease const& by, std::span<fire_order const> orders) {
-  usual_fires all;
+async<Session, std::vector<fired>> fast_path_fire_all(transaction<Session>& t, node_lease const& by, std::span<fire_order const> orders) {
+  fast_path_fires all;
   for (auto const& order : orders) all.results.emplace_back().schedule = order.schedule;
   bool const current = co_await is_current(t, by);
   if (!current) co_return std::move(all.results);

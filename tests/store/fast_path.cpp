@@ -1,4 +1,4 @@
-#include "visor/store/sql/usual.hpp"
+#include "visor/store/sql/fast_path.hpp"
 
 #include "support/catch.hpp"
 
@@ -23,7 +23,7 @@ visor::job_result result(visor::job_id job, int attempt = 1) {
 
 open_lease const both(4, {{1, 1, true}, {2, 3, true}});
 
-bool is_usual(lease_book const& book, std::vector<visor::job_result> const& done) {
+bool is_on_fast_path(lease_book const& book, std::vector<visor::job_result> const& done) {
   visor::node_lease const me("a", 5, visor::instant{});  // it kept the lease when it went on under another epoch
   auto const found = visor::detail::plan(book, me, done);
   if (found) CHECK(std::ranges::count(found->attempts, 4, &visor::statements::attempt_row::epoch) == std::ssize(done));
@@ -32,22 +32,22 @@ bool is_usual(lease_book const& book, std::vector<visor::job_result> const& done
 
 }  // namespace
 
-TEST_CASE("a result is usual if its job is known to be open in its lease with that attempt", "[store]") {
+TEST_CASE("a result takes the fast path if its job is known to be open in its lease with that attempt", "[store]") {
   lease_book book;
-  CHECK(is_usual(book, {}));
-  CHECK_FALSE(is_usual(book, {result(1)}));
+  CHECK(is_on_fast_path(book, {}));
+  CHECK_FALSE(is_on_fast_path(book, {result(1)}));
   book.put(lease, both);
-  CHECK(is_usual(book, {result(1)}));
-  CHECK(is_usual(book, {result(2, 3), result(1)}));
-  CHECK_FALSE(is_usual(book, {result(2)}));
-  CHECK_FALSE(is_usual(book, {result(3)}));
-  CHECK_FALSE(is_usual(book, {result(1), result(1)}));
+  CHECK(is_on_fast_path(book, {result(1)}));
+  CHECK(is_on_fast_path(book, {result(2, 3), result(1)}));
+  CHECK_FALSE(is_on_fast_path(book, {result(2)}));
+  CHECK_FALSE(is_on_fast_path(book, {result(3)}));
+  CHECK_FALSE(is_on_fast_path(book, {result(1), result(1)}));
   auto retried = result(1);
   retried.retry_after = visor::duration{0};
-  CHECK_FALSE(is_usual(book, {retried}));
+  CHECK_FALSE(is_on_fast_path(book, {retried}));
   auto parent = result(1);
   parent.children.emplace_back();
-  CHECK_FALSE(is_usual(book, {parent}));
+  CHECK_FALSE(is_on_fast_path(book, {parent}));
 }
 
 TEST_CASE("whether the last result ends a lease is certain only if all of them come together", "[store]") {
@@ -55,9 +55,9 @@ TEST_CASE("whether the last result ends a lease is certain only if all of them c
   auto rest = both;
   rest.end(*rest.find(1));
   book.put(lease, rest);
-  CHECK_FALSE(is_usual(book, {result(2, 3)}));
+  CHECK_FALSE(is_on_fast_path(book, {result(2, 3)}));
   book.put(lease, both);
-  CHECK(is_usual(book, {result(1), result(2, 3)}));
+  CHECK(is_on_fast_path(book, {result(1), result(2, 3)}));
 }
 
 TEST_CASE("what was looked up is taken only if it is what is known still", "[store]") {

@@ -1,5 +1,5 @@
-#ifndef VISOR_STORE_SQL_USUAL_HPP
-#define VISOR_STORE_SQL_USUAL_HPP
+#ifndef VISOR_STORE_SQL_FAST_PATH_HPP
+#define VISOR_STORE_SQL_FAST_PATH_HPP
 
 #include "visor/async/clock.hpp"
 #include "visor/store/sql/leases.hpp"
@@ -13,16 +13,16 @@
 #include <vector>
 
 /// The fast path of the frequent operations. In the common case inserted ids are new and a completion has no side effects. The fast path
-/// assumes both, sends all requests, and checks the replies afterwards. A fast path miss is `unusual`, or a unique violation. Then nothing
-/// of it is kept, and the general path, `enqueue` or `exchange`, repeats the operation; it handles every case.
+/// assumes both, sends all requests, and checks the replies afterwards. A fast path miss is `fast_path_miss`, or a unique violation. Then
+/// nothing of it is kept, and the general path, `enqueue` or `exchange`, repeats the operation; it handles every case.
 namespace visor::detail {
 
 /// Thrown on a fast path miss.
-struct unusual {};
+struct fast_path_miss {};
 
 /// Adds jobs whose ids do not exist yet.
 template <class Session>
-async<Session, std::size_t> usual_enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
+async<Session, std::size_t> fast_path_enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
   auto const rows = as_rows(jobs, t.now);
   std::vector<statements::queued_row> places;
   places.reserve(rows.size());
@@ -35,7 +35,7 @@ async<Session, std::size_t> usual_enqueue(transaction<Session>& t, std::span<new
 }
 
 /// The rows that results write, if the cached leases are right.
-struct usual_results {
+struct fast_path_results {
   std::vector<held_lease> held;
   std::vector<statements::attempt_row> attempts;
   std::vector<ended_job> ended;
@@ -43,8 +43,8 @@ struct usual_results {
 
 /// Plans the writes of results. None where a result has more effects than the end of its job, or is not known to belong to an open job.
 /// None also where the cache cannot tell whether a lease has open jobs left.
-inline std::optional<usual_results> plan(lease_book const& book, node_lease const& by, std::span<job_result const> done) {
-  usual_results all;
+inline std::optional<fast_path_results> plan(lease_book const& book, node_lease const& by, std::span<job_result const> done) {
+  fast_path_results all;
   all.attempts.reserve(done.size());
   all.ended.reserve(done.size());
   for (job_result const& result : done) {
@@ -71,7 +71,7 @@ inline std::optional<usual_results> plan(lease_book const& book, node_lease cons
 }
 
 /// Whether the heads of all these queues can be requested before any is taken.
-inline bool are_usual(std::span<claim_request const> wanted) {
+inline bool are_on_fast_path(std::span<claim_request const> wanted) {
   for (auto at = wanted.begin(); at != wanted.end(); ++at) {
     if (at->limit == 0 || queue_name(at->queue).is_limited()) return false;
     if (std::ranges::find(wanted.begin(), at, at->queue, &claim_request::queue) != at) return false;
@@ -84,17 +84,18 @@ template <class Session, class Asked>
 async<Session> expect_all(std::vector<Asked>& asked) {
   for (auto& each : asked) {
     auto const found = co_await std::move(each);
-    if (!found) throw unusual();
+    if (!found) throw fast_path_miss();
   }
 }
 
 /// Records results that end jobs, and makes claims without limits.
 /// \param first_id of as many unused lease ids as there are requests
 template <class Session>
-async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lease const& by, std::span<job_result const> done,
-                                               std::span<release const> back, std::span<claim_request const> wanted, lease_id first_id) {
-  std::optional<usual_results> results;
-  if (back.empty() && are_usual(wanted) && (done.empty() || !t.leases.saw_rarities)) results = plan(t.leases, by, done);
+async<Session, exchange_result> fast_path_exchange(transaction<Session>& t, node_lease const& by, std::span<job_result const> done,
+                                                   std::span<release const> back, std::span<claim_request const> wanted,
+                                                   lease_id first_id) {
+  std::optional<fast_path_results> results;
+  if (back.empty() && are_on_fast_path(wanted) && (done.empty() || !t.leases.saw_rarities)) results = plan(t.leases, by, done);
   if (!results) co_return co_await exchange(t, by, done, back, wanted, first_id);
 
   statements::named_epoch const me{by.node, by.epoch};
@@ -118,15 +119,15 @@ async<Session, exchange_result> usual_exchange(transaction<Session>& t, node_lea
 
   co_await know_time(t);
   auto const current = co_await std::move(asked_current);
-  if (!current || !is_unended(current->exclusive, current->lease_until, t.now)) throw unusual();
+  if (!current || !is_unended(current->exclusive, current->lease_until, t.now)) throw fast_path_miss();
   for (auto& each : asked_rarities) {
     auto const found = co_await std::move(each);
-    if (found) throw unusual();
+    if (found) throw fast_path_miss();
   }
   if constexpr (Session::in_order) co_await expect_all<Session>(asked_leases);
   // Another transaction of this process may have used the lease before it was locked.
   for (held_lease const& each : results->held)
-    if (!t.leases.take(each.id, each.known_as)) throw unusual();
+    if (!t.leases.take(each.id, each.known_as)) throw fast_path_miss();
 
   co_await close_leases(t, results->held);
   co_await follow_ends<Session>(t, results->ended, rarities());
