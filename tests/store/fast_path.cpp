@@ -8,7 +8,7 @@
 // Knowledge of its leases that a process needs before it takes the fast path of writing results.
 namespace {
 
-using visor::detail::lease_book;
+using visor::detail::lease_cache;
 using visor::detail::open_lease;
 
 constexpr visor::lease_id lease = 7;
@@ -23,9 +23,9 @@ visor::job_result result(visor::job_id job, int attempt = 1) {
 
 open_lease const both(4, {{1, 1, true}, {2, 3, true}});
 
-bool is_on_fast_path(lease_book const& book, std::vector<visor::job_result> const& done) {
+bool is_on_fast_path(lease_cache const& cache, std::vector<visor::job_result> const& done) {
   visor::node_lease const me("a", 5, visor::instant{});  // it kept the lease when it went on under another epoch
-  auto const found = visor::detail::plan(book, me, done);
+  auto const found = visor::detail::plan(cache, me, done);
   if (found) CHECK(std::ranges::count(found->attempts, 4, &visor::statements::attempt_row::epoch) == std::ssize(done));
   return found.has_value();
 }
@@ -33,50 +33,50 @@ bool is_on_fast_path(lease_book const& book, std::vector<visor::job_result> cons
 }  // namespace
 
 TEST_CASE("a result takes the fast path if its job is known to be open in its lease with that attempt", "[store]") {
-  lease_book book;
-  CHECK(is_on_fast_path(book, {}));
-  CHECK_FALSE(is_on_fast_path(book, {result(1)}));
-  book.put(lease, both);
-  CHECK(is_on_fast_path(book, {result(1)}));
-  CHECK(is_on_fast_path(book, {result(2, 3), result(1)}));
-  CHECK_FALSE(is_on_fast_path(book, {result(2)}));
-  CHECK_FALSE(is_on_fast_path(book, {result(3)}));
-  CHECK_FALSE(is_on_fast_path(book, {result(1), result(1)}));
+  lease_cache cache;
+  CHECK(is_on_fast_path(cache, {}));
+  CHECK_FALSE(is_on_fast_path(cache, {result(1)}));
+  cache.put(lease, both);
+  CHECK(is_on_fast_path(cache, {result(1)}));
+  CHECK(is_on_fast_path(cache, {result(2, 3), result(1)}));
+  CHECK_FALSE(is_on_fast_path(cache, {result(2)}));
+  CHECK_FALSE(is_on_fast_path(cache, {result(3)}));
+  CHECK_FALSE(is_on_fast_path(cache, {result(1), result(1)}));
   auto retried = result(1);
   retried.retry_after = visor::duration{0};
-  CHECK_FALSE(is_on_fast_path(book, {retried}));
+  CHECK_FALSE(is_on_fast_path(cache, {retried}));
   auto parent = result(1);
   parent.children.emplace_back();
-  CHECK_FALSE(is_on_fast_path(book, {parent}));
+  CHECK_FALSE(is_on_fast_path(cache, {parent}));
 }
 
 TEST_CASE("whether the last result ends a lease is certain only if all of them come together", "[store]") {
-  lease_book book;
+  lease_cache cache;
   auto rest = both;
   rest.end(*rest.find(1));
-  book.put(lease, rest);
-  CHECK_FALSE(is_on_fast_path(book, {result(2, 3)}));
-  book.put(lease, both);
-  CHECK(is_on_fast_path(book, {result(1), result(2, 3)}));
+  cache.put(lease, rest);
+  CHECK_FALSE(is_on_fast_path(cache, {result(2, 3)}));
+  cache.put(lease, both);
+  CHECK(is_on_fast_path(cache, {result(1), result(2, 3)}));
 }
 
 TEST_CASE("what was looked up is taken only if it is what is known still", "[store]") {
-  lease_book book;
-  book.put(lease, both);
-  auto const seen = book.look(lease);
+  lease_cache cache;
+  cache.put(lease, both);
+  auto const seen = cache.look(lease);
   REQUIRE(seen);
-  SECTION("nobody was there") { CHECK(book.take(lease, seen->number)); }
+  SECTION("nobody was there") { CHECK(cache.take(lease, seen->number)); }
   SECTION("somebody has taken it") {
-    REQUIRE(book.take(lease));
-    CHECK_FALSE(book.take(lease, seen->number));
+    REQUIRE(cache.take(lease));
+    CHECK_FALSE(cache.take(lease, seen->number));
   }
   SECTION("somebody has taken it, and put it back") {
-    book.put(lease, *book.take(lease));
-    CHECK_FALSE(book.take(lease, seen->number));
-    CHECK(book.look(lease));
+    cache.put(lease, *cache.take(lease));
+    CHECK_FALSE(cache.take(lease, seen->number));
+    CHECK(cache.look(lease));
   }
   SECTION("all was forgotten") {
-    book.clear();
-    CHECK_FALSE(book.take(lease, seen->number));
+    cache.clear();
+    CHECK_FALSE(cache.take(lease, seen->number));
   }
 }

@@ -47,7 +47,7 @@ namespace visor::detail {
 /// Breaks connections whose transaction takes too long. Every transaction has the same time limit, so their deadlines are in the order in
 /// which they began. Thread-safe. O(1) to begin and to end one.
 template <class Connection>
-class deadline_book {
+class transaction_deadlines {
  public:
   struct transaction {
     std::chrono::steady_clock::time_point end;
@@ -57,7 +57,7 @@ class deadline_book {
   /// Registers a transaction for its duration.
   class entry {
    public:
-    entry(deadline_book& in, Connection& of, duration length) : in_(in) {
+    entry(transaction_deadlines& in, Connection& of, duration length) : in_(in) {
       std::scoped_lock const lock(in_.mutex_);
       in_.running_.push_back({std::chrono::steady_clock::now() + length, &of});
       at_ = std::prev(in_.running_.end());
@@ -70,7 +70,7 @@ class deadline_book {
     }
 
    private:
-    deadline_book& in_;
+    transaction_deadlines& in_;
     typename std::list<transaction>::iterator at_;
   };
 
@@ -248,7 +248,7 @@ class pooled_database {
 
     boost::asio::io_context context{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work = boost::asio::make_work_guard(context);
-    detail::deadline_book<connection> deadlines;
+    detail::transaction_deadlines<connection> deadlines;
     connector source;
     visor::pool<connector> pool;
     std::atomic<bool> is_closing{false};
@@ -383,7 +383,7 @@ class pooled_database {
   task<> run(running& in, connection& on, operation op, lock_mode how, lock_request const& wanted) {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     typename connection::attachment const here(on, executor);
-    typename detail::deadline_book<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout + grace);
+    typename detail::transaction_deadlines<connection>::entry const until(in.deadlines, on, settings_.transaction_timeout + grace);
     if constexpr (blocks<connection>) {
       auto const work = [&on, op, how, &wanted] { run_here(on, op, how, wanted); };
       auto done = detail::run_on(on.threads(), work);

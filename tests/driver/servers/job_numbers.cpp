@@ -26,9 +26,9 @@ void within(place const& where, boost::asio::io_context& io, Op op) {
   database base(where.settings(), visor::log_sink(), visor::detail::lock_of_tables);
   run(io, base.open());
   auto once = [&op](session& on) -> done {
-    visor::detail::lease_book leases;
-    visor::detail::front_marks fronts;
-    transaction t{on, visor::instant{}, leases, fronts, false, {}, nullptr};
+    visor::detail::lease_cache leases;
+    visor::detail::claim_cursors cursors;
+    transaction t{on, visor::instant{}, leases, cursors, false, {}, nullptr};
     co_await op(t);
   };
   run(io, base.transact(once, visor::lock_mode::shared));

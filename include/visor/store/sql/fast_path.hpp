@@ -43,7 +43,7 @@ struct fast_path_results {
 
 /// Plans the writes of results. None where a result has more effects than the end of its job, or is not known to belong to an open job.
 /// None also where the cache cannot tell whether a lease has open jobs left.
-inline std::optional<fast_path_results> plan(lease_book const& book, node_lease const& by, std::span<job_result const> done) {
+inline std::optional<fast_path_results> plan(lease_cache const& cache, node_lease const& by, std::span<job_result const> done) {
   fast_path_results all;
   all.attempts.reserve(done.size());
   all.ended.reserve(done.size());
@@ -51,7 +51,7 @@ inline std::optional<fast_path_results> plan(lease_book const& book, node_lease 
     if (result.retry_after || !result.children.empty()) return std::nullopt;
     held_lease* lease = find_held(all.held, result.lease);
     if (lease == nullptr) {
-      auto known = book.look(result.lease);
+      auto known = cache.look(result.lease);
       if (!known) return std::nullopt;
       lease = &all.held.emplace_back();
       lease->id = result.lease;
@@ -95,16 +95,16 @@ async<Session, exchange_result> fast_path_exchange(transaction<Session>& t, node
                                                    std::span<release const> back, std::span<claim_request const> wanted,
                                                    lease_id first_id) {
   std::optional<fast_path_results> results;
-  if (back.empty() && are_on_fast_path(wanted) && (done.empty() || !t.leases.saw_rarities)) results = plan(t.leases, by, done);
+  if (back.empty() && are_on_fast_path(wanted) && (done.empty() || !t.leases.had_pending_side_effects)) results = plan(t.leases, by, done);
   if (!results) co_return co_await exchange(t, by, done, back, wanted, first_id);
 
   statements::named_epoch const me{by.node, by.epoch};
   auto asked_current = t.session.find(statements::current_node(), me);
   statements::at_most const one{1};
-  std::vector<decltype(t.session.find(statements::cancels(), one))> asked_rarities;
+  std::vector<decltype(t.session.find(statements::cancels(), one))> asked_side_effects;
   if (!done.empty()) {
-    asked_rarities.push_back(t.session.find(statements::any_waiting(), one));
-    asked_rarities.push_back(t.session.find(statements::cancels(), one));
+    asked_side_effects.push_back(t.session.find(statements::any_waiting(), one));
+    asked_side_effects.push_back(t.session.find(statements::cancels(), one));
   }
   std::vector<statements::lease_params> which;
   for (held_lease const& each : results->held) which.push_back({each.id, by.node, by.epoch});
@@ -120,7 +120,7 @@ async<Session, exchange_result> fast_path_exchange(transaction<Session>& t, node
   co_await know_time(t);
   auto const current = co_await std::move(asked_current);
   if (!current || !is_unended(current->exclusive, current->lease_until, t.now)) throw fast_path_miss();
-  for (auto& each : asked_rarities) {
+  for (auto& each : asked_side_effects) {
     auto const found = co_await std::move(each);
     if (found) throw fast_path_miss();
   }
@@ -130,7 +130,7 @@ async<Session, exchange_result> fast_path_exchange(transaction<Session>& t, node
     if (!t.leases.take(each.id, each.known_as)) throw fast_path_miss();
 
   co_await close_leases(t, results->held);
-  co_await follow_ends<Session>(t, results->ended, rarities());
+  co_await follow_ends<Session>(t, results->ended, pending_side_effects());
   exchange_result result;
   claim_budget budget;
   for (std::size_t i = 0; i < wanted.size(); ++i) {

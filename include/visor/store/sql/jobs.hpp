@@ -3,8 +3,8 @@
 
 #include "visor/driver/driver.hpp"
 #include "visor/store/row_refusals.hpp"
-#include "visor/store/sql/front_marks.hpp"
-#include "visor/store/sql/lease_book.hpp"
+#include "visor/store/sql/claim_cursors.hpp"
+#include "visor/store/sql/lease_cache.hpp"
 #include "visor/store/sql/lease_statements.hpp"
 #include "visor/store/sql/schedule_statements.hpp"
 #include "visor/store/sql/view_statements.hpp"
@@ -40,8 +40,8 @@ template <class Session>
 struct transaction {
   Session& session;
   instant now;  ///< known from the start, except in operations that look first: these call `know_time` before they use it
-  lease_book& leases;
-  front_marks& fronts;
+  lease_cache& leases;
+  claim_cursors& cursors;
   bool news = false;  ///< it gave some node work
   time_question<Session> time;
   row_refusals* apart = nullptr;  ///< some row was refused: jobs are written one by one, as this says
@@ -212,7 +212,7 @@ async<Session> put_job(transaction<Session>& t, job_id job, int attempt, std::op
 
 /// Whether any job waits for another one, and whether any cancellation is requested. Both are rare; without them the checks for each job
 /// are skipped.
-struct rarities {
+struct pending_side_effects {
   bool waiting = false;
   bool cancels = false;
 };
@@ -220,7 +220,7 @@ struct rarities {
 /// Applies the side effects of ended jobs: dead letters, the counters of their schedules, the jobs that wait behind them, their cancel
 /// requests. Only the schedules are shared with other transactions: they are changed in one order, against deadlocks.
 template <class Session>
-async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, rarities some) {
+async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, pending_side_effects some) {
   for (auto const& job : ended) {
     if (job.state != job_state::dead) continue;
     dead_record const letter{job.job, t.now, job.attempt, job.error ? std::optional<std::string>(*job.error) : std::nullopt};
@@ -269,7 +269,7 @@ async<Session> follow_end(transaction<Session>& t, ended_job ended) {
   auto asked_cancels = t.session.find(statements::cancels(), one);
   auto const waiting = co_await std::move(asked_waiting);
   auto const cancels = co_await std::move(asked_cancels);
-  rarities const some{waiting.has_value(), cancels.has_value()};
+  pending_side_effects const some{waiting.has_value(), cancels.has_value()};
   co_await follow_ends<Session>(t, std::span(&ended, 1), some);
 }
 

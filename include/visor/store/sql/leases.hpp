@@ -146,8 +146,8 @@ async<Session> complete(transaction<Session>& t, node_lease const& by, std::span
   co_await hold(t, by, done, held);
   auto const waiting = co_await std::move(asked_waiting);
   auto const cancels = co_await std::move(asked_cancels);
-  rarities const some{waiting.has_value(), cancels.has_value()};
-  t.leases.saw_rarities = some.waiting || some.cancels;
+  pending_side_effects const some{waiting.has_value(), cancels.has_value()};
+  t.leases.had_pending_side_effects = some.waiting || some.cancels;
   std::vector<statements::attempt_row> rows;
   std::vector<std::size_t> whose;
   std::vector<bool> is_refused(done.size());
@@ -358,14 +358,14 @@ inline statements::front_params look_behind(queue_place const& from, std::string
 template <class Session>
 statements::front_params look_at_front(transaction<Session>& t, std::string const& queue, std::size_t limit) {
   queue_place from;
-  if constexpr (Session::dialect::keeps_removed) from = t.fronts.start(queue, wall_clock().elapsed());
+  if constexpr (Session::dialect::keeps_removed) from = t.cursors.start(queue, wall_clock().elapsed());
   return look_behind(from, queue, limit);
 }
 
 /// Updates the claim cursor from the reply.
 /// \param since by `wall_clock::elapsed`: when the request was sent
 /// \param has_more there are jobs after these
-/// \return as `front_marks::saw`
+/// \return as `claim_cursors::saw`
 template <class Session>
 std::optional<duration> learn_from_front(transaction<Session>& t, statements::front_params const& asked,
                                          std::vector<claimed_job> const& jobs, duration since, bool has_more) {
@@ -377,7 +377,7 @@ std::optional<duration> learn_from_front(transaction<Session>& t, statements::fr
     seen.count = jobs.size();
     if (!jobs.empty()) seen.last = queue_place{jobs.back().priority, jobs.back().run_at, jobs.back().id};
     seen.is_full = has_more || static_cast<std::int64_t>(jobs.size()) == asked.limit;
-    return t.fronts.saw(asked.queue, seen, now);
+    return t.cursors.saw(asked.queue, seen, now);
   } else {
     return std::nullopt;
   }

@@ -599,7 +599,7 @@ class sql_store {
     call(sql_store& of, Op const& op, std::source_location where) : store_(of), op_(op), where_(where) {}
 
     async<void> operator()(session& on) {
-      transaction t{on, instant{}, store_.leases_, store_.fronts_, false, {}};
+      transaction t{on, instant{}, store_.leases_, store_.cursors_, false, {}};
       if constexpr (asks_time) {
         t.time.asked.emplace(on.now());
         t.time.is_used = true;
@@ -609,7 +609,7 @@ class sql_store {
       if constexpr (!requires { Op::before_time; }) {
         duration const since = wall_clock().elapsed();
         co_await detail::know_time(t);
-        if constexpr (asks_time && dialect::keeps_removed) t.fronts.saw_round_trip(wall_clock().elapsed() - since);
+        if constexpr (asks_time && dialect::keeps_removed) t.cursors.saw_round_trip(wall_clock().elapsed() - since);
       }
       if constexpr (std::is_void_v<result_of<Op>>)
         co_await op_(t);
@@ -845,8 +845,8 @@ class sql_store {
   std::atomic<bool> is_open_{false};
   std::atomic<bool> are_rows_locked_{false};
   change_signal changes_;
-  detail::lease_book leases_;
-  detail::front_marks fronts_;
+  detail::lease_cache leases_;
+  detail::claim_cursors cursors_;
   detail::stranded_jobs stranded_;
   std::mutex lease_ids_mutex_;
   lease_id next_lease_id_ = 0;

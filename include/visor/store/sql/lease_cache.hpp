@@ -1,5 +1,5 @@
-#ifndef VISOR_STORE_SQL_LEASE_BOOK_HPP
-#define VISOR_STORE_SQL_LEASE_BOOK_HPP
+#ifndef VISOR_STORE_SQL_LEASE_CACHE_HPP
+#define VISOR_STORE_SQL_LEASE_CACHE_HPP
 
 #include "visor/store/records.hpp"
 
@@ -72,7 +72,7 @@ class open_lease {
 /// A cache of this process's own leases, so that a completion need not read which jobs of its lease are open. After a failed transaction it
 /// may be wrong. So no result is refused, and no lease deleted, because of the cache alone. Only a transaction that has locked the row of a
 /// lease changes its entry. Thread-safe. O(1), `look` O(jobs).
-class lease_book {
+class lease_cache {
  public:
   /// A cached lease with its version: no two entries have the same number.
   struct entry {
@@ -118,7 +118,7 @@ class lease_book {
   }
 
   /// Whether some job waited for another one, or a cancellation was requested, at the last check.
-  std::atomic<bool> saw_rarities{false};
+  std::atomic<bool> had_pending_side_effects{false};
 
  private:
   mutable std::mutex mutex_;

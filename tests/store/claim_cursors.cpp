@@ -1,4 +1,4 @@
-#include "visor/store/sql/front_marks.hpp"
+#include "visor/store/sql/claim_cursors.hpp"
 
 #include "support/catch.hpp"
 
@@ -9,7 +9,7 @@
 #include <vector>
 
 using namespace std::chrono_literals;
-using visor::detail::front_marks;
+using visor::detail::claim_cursors;
 using visor::detail::front_seen;
 using visor::detail::queue_place;
 
@@ -25,7 +25,7 @@ queue_place at(std::int64_t priority, visor::job_id job) { return {priority, vis
 struct queue {
   std::set<place> jobs;
   std::set<place> gone;
-  front_marks marks;
+  claim_cursors cursors;
   visor::duration now{0};
   visor::duration pass = 40us;  ///< for each that is gone
   visor::duration base = 1ms;   ///< for each claim
@@ -38,7 +38,7 @@ struct queue {
   /// The ids of what is claimed.
   std::vector<visor::job_id> claim(std::size_t limit) {
     front_seen seen;
-    seen.from = marks.start("q", now);
+    seen.from = cursors.start("q", now);
     seen.took = base;
     for (auto const& each : gone)
       if (each > key(seen.from)) seen.took += pass;
@@ -53,7 +53,7 @@ struct queue {
     }
     seen.count = ids.size();
     seen.is_full = ids.size() == limit;
-    next_in = marks.saw("q", seen, now);
+    next_in = cursors.saw("q", seen, now);
     last_took = seen.took;
     return ids;
   }
@@ -71,7 +71,7 @@ TEST_CASE("claims begin at the front while that is quick", "[store]") {
   q.add(50, 100, 1);
   CHECK(q.claim(10) == ids{100, 11, 12, 13, 14, 15, 16, 17, 18, 19});
   CHECK_FALSE(q.next_in);
-  CHECK(q.marks.start("q", q.now) == queue_place());
+  CHECK(q.cursors.start("q", q.now) == queue_place());
 }
 
 TEST_CASE("a few claims that took long, as where they waited for a lock, change nothing", "[store]") {
@@ -79,8 +79,8 @@ TEST_CASE("a few claims that took long, as where they waited for a lock, change 
   q.add(100, 1, 500);
   for (int round = 0; round < 3; ++round) {
     q.base = 5s;
-    for (int i = 1; i < front_marks::enough; ++i) q.claim(10);
-    CHECK(q.marks.start("q", q.now) == queue_place());
+    for (int i = 1; i < claim_cursors::enough; ++i) q.claim(10);
+    CHECK(q.cursors.start("q", q.now) == queue_place());
     q.base = 1ms;
     q.add(50, 1000 + round, 1);
     CHECK(q.claim(10).front() == 1000 + round);
@@ -99,9 +99,9 @@ TEST_CASE("where many are taken of a queue that has more, the next claims begin 
   CHECK_FALSE(q.next_in);  // another one follows anyway
 
   SECTION("then at the front again") {
-    q.now += front_marks::between_looks;
+    q.now += claim_cursors::between_looks;
     CHECK(q.claim(3) == ids{5000, 0, 201});
-    CHECK(q.marks.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_place());
   }
   SECTION("and at once where there are too few") {
     CHECK(q.claim(900).size() == 800);
@@ -119,22 +119,22 @@ TEST_CASE("many at a time from behind many that are gone: one in 50 ms begins at
   queue q;
   q.add(100, 1, 20000);
   while (q.gone.size() < 5000) q.claim(100);
-  std::vector<visor::duration> swept;
-  for (int i = 0; i < 4000 && swept.size() < 6; ++i) {  // long after there is no job left
+  std::vector<visor::duration> rescans;
+  for (int i = 0; i < 4000 && rescans.size() < 6; ++i) {  // long after there is no job left
     q.claim(100);
-    if (q.last_took > 100ms) swept.push_back(q.now - q.last_took);
+    if (q.last_took > 100ms) rescans.push_back(q.now - q.last_took);
     q.now += 10ms;
   }
-  REQUIRE(swept.size() == 6);
-  CHECK(swept[1] - swept[0] < 1s);
-  CHECK(swept[5] - swept[4] >= 20 * q.last_took);
+  REQUIRE(rescans.size() == 6);
+  CHECK(rescans[1] - rescans[0] < 1s);
+  CHECK(rescans[5] - rescans[4] >= 20 * q.last_took);
 }
 
 TEST_CASE("behind many that are gone a claim begins where the last one ended", "[store]") {
   queue q;
   q.add(100, 1, 2000);
   for (int i = 0; i < 20; ++i) q.claim(50);
-  CHECK(q.last_took < 20ms);  // 20 claims in this many milliseconds: none has swept
+  CHECK(q.last_took < 20ms);  // 20 claims in this many milliseconds: none has rescanned
   CHECK(q.gone.size() == 1000);
   CHECK(q.claim(50).front() == 1001);
 }
@@ -181,11 +181,11 @@ TEST_CASE("rescans take at most a twentieth of the time, and are a minute apart 
   CHECK(q.last_took > 4s);
 }
 
-TEST_CASE("who found too few behind a mark is told when to look again", "[store]") {
+TEST_CASE("who found too few behind a cursor is told when to look again", "[store]") {
   queue q;
   q.add(100, 1, 1000);
   while (q.gone.size() < 1000) q.claim(50);
-  auto const swept = q.now;
+  auto const rescan = q.now;
   CHECK(q.claim(10).empty());
   REQUIRE(q.next_in);
   CHECK(*q.next_in <= 1s);
@@ -196,40 +196,40 @@ TEST_CASE("who found too few behind a mark is told when to look again", "[store]
   q.now += *q.next_in;
   CHECK(q.claim(10) == ids{5000});
   CHECK_FALSE(q.next_in);  // it has seen all
-  CHECK(q.now - swept < 1500ms);
+  CHECK(q.now - rescan < 1500ms);
 }
 
-TEST_CASE("one of several sweeps", "[store]") {
+TEST_CASE("one of several claims rescans", "[store]") {
   queue q;
   q.add(100, 1, 2000);
   while (q.gone.size() < 1000) q.claim(50);
   q.now += 1s;
-  CHECK(q.marks.start("q", q.now) == queue_place());
-  CHECK(q.marks.start("q", q.now) == at(100, 1000));
+  CHECK(q.cursors.start("q", q.now) == queue_place());
+  CHECK(q.cursors.start("q", q.now) == at(100, 1000));
 }
 
-TEST_CASE("a mark is forgotten when the front is quick again, or it does not help", "[store]") {
+TEST_CASE("a cursor is forgotten when the front is quick again, or it does not help", "[store]") {
   queue q;
   q.add(100, 1, 2000);
   while (q.gone.size() < 1000) q.claim(50);
-  REQUIRE(q.marks.start("q", q.now) == at(100, 1000));
+  REQUIRE(q.cursors.start("q", q.now) == at(100, 1000));
 
   SECTION("the old transaction has ended") {
     q.gone.clear();
     q.claim(10);
-    REQUIRE(q.marks.start("q", q.now) == at(100, 1010));
+    REQUIRE(q.cursors.start("q", q.now) == at(100, 1010));
     q.now += 1s;
     q.claim(10);
-    CHECK(q.marks.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_place());
   }
   SECTION("everything takes long") {
     q.base = 200ms;
     q.claim(10);
-    CHECK(q.marks.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_place());
     CHECK_FALSE(q.next_in);
     q.jobs.clear();
     q.claim(10);  // sets none: it found no job
-    CHECK(q.marks.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_place());
   }
   SECTION("and who has found too few behind it may look again at once") {
     q.base = 200ms;
@@ -246,32 +246,32 @@ TEST_CASE("the way to the server and back is not what claims take long for", "[s
   q.base = 80ms;
   for (int i = 0; i < 3; ++i) {
     q.add(100, 1, 100);
-    q.marks.saw_round_trip(80ms + std::chrono::milliseconds(i));
+    q.cursors.saw_round_trip(80ms + std::chrono::milliseconds(i));
     q.claim(10);
-    CHECK(q.marks.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_place());
   }
   // A server further away, and one that is nearer.
   q.base = 200ms;
   q.add(100, 1000, 100);
-  for (int i = 0; i < 50; ++i) q.marks.saw_round_trip(200ms);
-  for (int i = 0; i < front_marks::enough; ++i) q.claim(10);
-  CHECK(q.marks.start("q", q.now) == queue_place());
-  q.marks.saw_round_trip(1ms);
-  for (int i = 0; i < front_marks::enough; ++i) q.claim(10);
-  CHECK(q.marks.start("q", q.now) != queue_place());
+  for (int i = 0; i < 50; ++i) q.cursors.saw_round_trip(200ms);
+  for (int i = 0; i < claim_cursors::enough; ++i) q.claim(10);
+  CHECK(q.cursors.start("q", q.now) == queue_place());
+  q.cursors.saw_round_trip(1ms);
+  for (int i = 0; i < claim_cursors::enough; ++i) q.claim(10);
+  CHECK(q.cursors.start("q", q.now) != queue_place());
 }
 
-TEST_CASE("queues have marks of their own, and not more than a thousand have one", "[store]") {
-  front_marks marks;
+TEST_CASE("queues have cursors of their own, and not more than a thousand have one", "[store]") {
+  claim_cursors cursors;
   front_seen slow;
   slow.took = 1s;
   slow.count = 1;
   slow.is_full = true;
   for (int i = 0; i < 1100; ++i) {
     slow.last = at(100, i);
-    for (int k = 0; k < front_marks::enough; ++k) marks.saw("q" + std::to_string(i), slow, 0us);
+    for (int k = 0; k < claim_cursors::enough; ++k) cursors.saw("q" + std::to_string(i), slow, 0us);
   }
-  CHECK(marks.start("q0", 0us) == at(100, 0));
-  CHECK(marks.start("q999", 0us) == at(100, 999));
-  CHECK(marks.start("q1000", 0us) == queue_place());
+  CHECK(cursors.start("q0", 0us) == at(100, 0));
+  CHECK(cursors.start("q999", 0us) == at(100, 999));
+  CHECK(cursors.start("q1000", 0us) == queue_place());
 }

@@ -1,5 +1,5 @@
-#ifndef VISOR_STORE_SQL_FRONT_MARKS_HPP
-#define VISOR_STORE_SQL_FRONT_MARKS_HPP
+#ifndef VISOR_STORE_SQL_CLAIM_CURSORS_HPP
+#define VISOR_STORE_SQL_CLAIM_CURSORS_HPP
 
 #include "visor/base/time.hpp"
 #include "visor/store/records.hpp"
@@ -46,12 +46,12 @@ struct front_seen {
 /// has more jobs, the next claims begin where that one ended, for 50 ms: more urgent jobs wait for so long.
 ///
 /// A cursor is only a hint: with a wrong one a claim finds too little, for a second. Thread-safe. O(log(queues that have one)).
-class front_marks {
+class claim_cursors {
  public:
-  static constexpr duration between_sweeps = std::chrono::seconds{1};
-  /// The divisor of the share of time that rescans may take, 1/20, unless that would make them rarer than `longest_between_sweeps`.
-  static constexpr int share_of_sweeps = 20;
-  static constexpr duration longest_between_sweeps = std::chrono::seconds{60};
+  static constexpr duration between_rescans = std::chrono::seconds{1};
+  /// The divisor of the share of time that rescans may take, 1/20, unless that would make them rarer than `longest_between_rescans`.
+  static constexpr int share_of_rescans = 20;
+  static constexpr duration longest_between_rescans = std::chrono::seconds{60};
   /// The number of consecutive slow claims from the head after which a cursor is used.
   static constexpr int enough = 4;
   /// The interval between rescans where nothing is slow, after claims of `many` jobs.
@@ -62,11 +62,11 @@ class front_marks {
   /// \param now here and below: the time since some fixed moment
   queue_place start(std::string_view queue, duration now) {
     std::scoped_lock const lock(mutex_);
-    auto const at = marks_.find(queue);
-    if (at == marks_.end()) return {};
+    auto const at = cursors_.find(queue);
+    if (at == cursors_.end()) return {};
     if (!at->second.is_used) return {};
-    if (now - at->second.swept_at < at->second.lasts()) return at->second.place;
-    at->second.swept_at = now;  // others need not rescan meanwhile
+    if (now - at->second.rescanned_at < at->second.lasts()) return at->second.place;
+    at->second.rescanned_at = now;  // others need not rescan meanwhile
     return {};
   }
 
@@ -75,33 +75,33 @@ class front_marks {
   ///   None when this one has scanned all, or another claim follows anyway.
   std::optional<duration> saw(std::string_view queue, front_seen const& seen, duration now) {
     std::scoped_lock const lock(mutex_);
-    auto at = marks_.find(queue);
-    bool const was_sweep = seen.from == queue_place();
+    auto at = cursors_.find(queue);
+    bool const was_rescan = seen.from == queue_place();
     // A claim from a cursor must be much quicker. Otherwise the rows before the cursor are not the reason for the delay.
     duration const took = std::max(duration{0}, seen.took - round_trip_.value_or(duration{0}));
-    bool const is_of_use =
-        was_sweep ? took > usual(seen.count) : at != marks_.end() && at->second.is_slow() && took <= at->second.sweep_took / 2;
+    bool const is_of_use = was_rescan ? took > normal_duration(seen.count)
+                                      : at != cursors_.end() && at->second.is_slow() && took <= at->second.rescan_took / 2;
     bool const has_more = seen.is_full && seen.count >= many;
     if (!is_of_use && !has_more) {
-      if (at != marks_.end()) marks_.erase(at);
-      return seen_all(was_sweep, seen) ? std::nullopt : std::optional(duration{0});
+      if (at != cursors_.end()) cursors_.erase(at);
+      return seen_all(was_rescan, seen) ? std::nullopt : std::optional(duration{0});
     }
-    if (at == marks_.end()) {
-      if (marks_.size() == most_marks) return std::nullopt;
-      at = marks_.emplace(queue, mark()).first;
+    if (at == cursors_.end()) {
+      if (cursors_.size() == most_cursors) return std::nullopt;
+      at = cursors_.emplace(queue, claim_cursor()).first;
     }
-    if (was_sweep) {
-      at->second.swept_at = now;
-      at->second.sweep_took = took;
-      at->second.sweeps = is_of_use ? std::min(at->second.sweeps + 1, enough) : 0;
+    if (was_rescan) {
+      at->second.rescanned_at = now;
+      at->second.rescan_took = took;
+      at->second.slow_rescans = is_of_use ? std::min(at->second.slow_rescans + 1, enough) : 0;
     } else if (at->second.is_slow() && !is_of_use) {
-      at->second.sweeps = 0;
+      at->second.slow_rescans = 0;
     }
     if (seen.last) at->second.place = *seen.last;
     at->second.is_used = (at->second.is_slow() || has_more) && at->second.place != queue_place();
     if (!at->second.is_used) return std::nullopt;
-    if (seen_all(was_sweep, seen)) return std::nullopt;
-    return std::max(duration{0}, at->second.swept_at + at->second.lasts() - now);
+    if (seen_all(was_rescan, seen)) return std::nullopt;
+    return std::max(duration{0}, at->second.rescanned_at + at->second.lasts() - now);
   }
 
   /// Notes how long a minimal request took, with the network both ways. The shortest counts; it slowly adapts to longer ones.
@@ -111,32 +111,32 @@ class front_marks {
   }
 
  private:
-  struct mark {
+  struct claim_cursor {
     queue_place place;     ///< of the last job that was seen
     bool is_used = false;  ///< the next claims begin there
-    duration swept_at{0};
-    duration sweep_took{0};
-    int sweeps = 0;  ///< consecutive rescans that took long
+    duration rescanned_at{0};
+    duration rescan_took{0};
+    int slow_rescans = 0;  ///< consecutive rescans that took long
 
-    bool is_slow() const { return sweeps == enough; }
+    bool is_slow() const { return slow_rescans == enough; }
     duration lasts() const {
-      return is_slow() ? std::clamp(sweep_took * share_of_sweeps, between_sweeps, longest_between_sweeps) : between_looks;
+      return is_slow() ? std::clamp(rescan_took * share_of_rescans, between_rescans, longest_between_rescans) : between_looks;
     }
   };
   /// Bounds the memory: there is a queue for each key of a limited type.
-  static constexpr std::size_t most_marks = 1000;
+  static constexpr std::size_t most_cursors = 1000;
 
   /// The normal duration of a claim: about three times the time that 500 jobs of 150 bytes took, with as many results, on PostgreSQL and
   /// two processors.
-  static constexpr duration usual(std::size_t jobs) {
+  static constexpr duration normal_duration(std::size_t jobs) {
     return std::chrono::milliseconds{10} + std::chrono::microseconds{10} * static_cast<std::int64_t>(jobs);
   }
 
-  static bool seen_all(bool was_sweep, front_seen const& seen) { return was_sweep || seen.is_full; }
+  static bool seen_all(bool was_rescan, front_seen const& seen) { return was_rescan || seen.is_full; }
 
   std::mutex mutex_;
   std::optional<duration> round_trip_;
-  std::map<std::string, mark, std::less<>> marks_;
+  std::map<std::string, claim_cursor, std::less<>> cursors_;
 };
 
 }  // namespace visor::detail
