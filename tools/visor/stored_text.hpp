@@ -4,7 +4,7 @@
 #include "command.hpp"
 
 #include "visor/base/error.hpp"
-#include "visor/store/apart.hpp"
+#include "visor/store/bisection.hpp"
 #include "visor/store/row_refusals.hpp"
 
 #include <string>

@@ -56,9 +56,9 @@ task<manifest> known_manifest(Store& kept, schedule_set const& set, manifest fre
 
 /// Works as `change_schedules`, but a change that the database refuses permanently does not keep the others from being made.
 template <store Store>
-task<std::optional<std::vector<change_result>>> change_apart(Store& kept, schedule_set const& set, std::vector<std::string> const& basis,
-                                                             std::span<schedule_change const> changes,
-                                                             std::vector<remark_of_schedule>& refused) {
+task<std::optional<std::vector<change_result>>> change_bisected(Store& kept, schedule_set const& set, std::vector<std::string> const& basis,
+                                                                std::span<schedule_change const> changes,
+                                                                std::vector<remark_of_schedule>& refused) {
   std::string refusal;
   try {
     co_return co_await kept.change_schedules(set, basis, changes);
@@ -72,7 +72,7 @@ task<std::optional<std::vector<change_result>>> change_apart(Store& kept, schedu
   }
   std::vector<change_result> all;
   for (auto const part : {changes.first(changes.size() / 2), changes.subspan(changes.size() / 2)}) {
-    auto const results = co_await change_apart(kept, set, basis, part, refused);
+    auto const results = co_await change_bisected(kept, set, basis, part, refused);
     if (!results) co_return std::nullopt;
     all.insert(all.end(), results->begin(), results->end());
   }
@@ -123,7 +123,7 @@ task<std::optional<set_outcome>> take_steps(Store& kept, schedule_set const& set
     }
     changes.clear();
     for (std::size_t i = first; i < std::min(total, first + steps_at_once); ++i) changes.push_back(step(i));
-    auto const results = co_await change_apart<Store>(kept, set, basis, changes, outcome.refused);
+    auto const results = co_await change_bisected<Store>(kept, set, basis, changes, outcome.refused);
     if (!results) co_return std::nullopt;
     for (std::size_t i = 0; i < changes.size(); ++i) {
       auto& id = changes[i].given.id;

@@ -3,7 +3,7 @@
 
 #include "visor/base/error.hpp"
 #include "visor/simulation/simulated_world.hpp"
-#include "visor/store/apart.hpp"
+#include "visor/store/bisection.hpp"
 #include "visor/store/row_refusals.hpp"
 #include "visor/store/store.hpp"
 
@@ -58,19 +58,19 @@ class simulated_store {
   }
 
   task<node_lease> join(join_request request) {
-    return move([&to = kept_, request = std::move(request)](row_refusals* apart) { return to.join(request, apart); });
+    return move([&to = kept_, request = std::move(request)](row_refusals* refusals) { return to.join(request, refusals); });
   }
   task<node_lease> renew(node_lease const& lease, renewal how) {
     return write([&to = kept_, lease, how] { return to.renew(lease, how); });
   }
   task<> leave(node_lease const& lease, departure how) {
-    return move([&to = kept_, &world = world_, process = process_, lease, how](row_refusals* apart) {
+    return move([&to = kept_, &world = world_, process = process_, lease, how](row_refusals* refusals) {
       if (process != simulated_world::nobody) world.processes[process].left = world.now();
-      return to.leave(lease, how, apart);
+      return to.leave(lease, how, refusals);
     });
   }
   task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
-    return move([&to = kept_, evict = std::move(evict)](row_refusals* apart) { return to.recover(evict, apart); });
+    return move([&to = kept_, evict = std::move(evict)](row_refusals* refusals) { return to.recover(evict, refusals); });
   }
   task<> request_state(std::string const& node, std::optional<requested_state> state) {
     return write([&to = kept_, node, state] { return to.request_state(node, state); });
@@ -100,7 +100,7 @@ class simulated_store {
     });
   }
   task<promotion> promote(std::size_t limit) {
-    return move([&to = kept_, limit](row_refusals* apart) { return to.promote(limit, apart); });
+    return move([&to = kept_, limit](row_refusals* refusals) { return to.promote(limit, refusals); });
   }
   task<visor::pending_work> pending_work() {
     return read([&to = kept_] { return to.pending_work(); });
@@ -201,8 +201,8 @@ class simulated_store {
     };
     bool const is_refused = world.refuses_result && std::ranges::any_of(done, world.refuses_result);
     if (!is_refused) co_return co_await part(done, back, wanted);
-    parted_exchange parted(part);
-    co_return co_await parted.run(done, back, wanted);
+    bisected_exchange bisected(part);
+    co_return co_await bisected.run(done, back, wanted);
   }
 
   static task<std::vector<fired>> fire_in_parts(Kept& to, simulated_world& world, node_lease const& lease,
@@ -213,8 +213,8 @@ class simulated_store {
     };
     bool const is_refused = world.refuses_fire && std::ranges::any_of(orders, world.refuses_fire);
     if (!is_refused) co_return co_await part(orders);
-    parted_fires parted(part);
-    co_return co_await parted.run(orders);
+    bisected_fires bisected(part);
+    co_return co_await bisected.run(orders);
   }
 
   [[noreturn]] static void refuse(simulated_world& world) {
@@ -249,7 +249,7 @@ class simulated_store {
     return write([&world = world_, stranded = stranded_, operation = std::move(operation)]() mutable {
       auto const elapsed = [&world] { return world.time.elapsed(); };
       auto const count = [&world](remark const&) { ++world.counts.refused_moves; };
-      return perform_apart(*stranded, elapsed, operation, count);
+      return perform_isolating_refusals(*stranded, elapsed, operation, count);
     });
   }
 

@@ -2,9 +2,9 @@
 #define VISOR_STORE_MEMORY_JOBS_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/store/allowance.hpp"
 #include "visor/store/claim_budget.hpp"
 #include "visor/store/generation.hpp"
+#include "visor/store/limit_budget.hpp"
 #include "visor/store/memory_schedules.hpp"
 #include "visor/store/row_refusals.hpp"
 #include "visor/store/store.hpp"
@@ -49,7 +49,7 @@ class memory_jobs {
   void refuse_moves(refusal refuses) { refuses_ = std::move(refuses); }
 
   /// Makes the operations that move jobs go job by job from now on, as `how` says; null: no longer.
-  void move_apart(row_refusals* how) { apart_ = how; }
+  void move_row_by_row(row_refusals* how) { refusals_ = how; }
 
   /// Whether a move of a running or scheduled job may be refused.
   bool may_refuse() const {
@@ -122,7 +122,7 @@ class memory_jobs {
   }
 
   /// Ends jobs as dead that were taken from a queue and are under no lease.
-  void bury(claim const& taken, std::string const& reason, instant now) {
+  void mark_dead(claim const& taken, std::string const& reason, instant now) {
     for (auto const& job : taken.jobs) end_refused(jobs_.at(job.id), reason, now);
   }
 
@@ -366,17 +366,17 @@ class memory_jobs {
     return count;
   }
 
-  bool is_left(job_id id) const { return apart_ != nullptr && apart_->is_left(id); }
+  bool is_left(job_id id) const { return refusals_ != nullptr && refusals_->is_left(id); }
 
   /// \return why the job must become dead; none: it is to be moved
   std::string const* begin_move(job_id id) {
-    if (apart_ == nullptr) return nullptr;
-    apart_->begin(id);
-    return apart_->death_of(id);
+    if (refusals_ == nullptr) return nullptr;
+    refusals_->begin(id);
+    return refusals_->death_of(id);
   }
 
   void end_move() {
-    if (apart_ != nullptr) apart_->begin(0);
+    if (refusals_ != nullptr) refusals_->begin(0);
   }
 
   bool is_refused(entry const& job, job_state to) const { return refuses_ && refuses_(job.record, next_attempt(job), to); }
@@ -389,32 +389,33 @@ class memory_jobs {
   void take_limited(claim& to, claim_request const& request, std::string const& type, claim_budget& budget,
                     std::optional<duration>& next_in) {
     auto const known = limits_.find(type);
-    allowance allowed(known == limits_.end() ? job_limits() : known->second, to.taken_at);
-    count_usage(type, allowed);
+    limit_budget limit_left(known == limits_.end() ? job_limits() : known->second, to.taken_at);
+    count_usage(type, limit_left);
     auto& claimed = claimed_[type];
-    std::erase_if(claimed, [&](claim_record const& each) { return each.taken_at <= allowed.window_begin(); });
-    for (auto const& each : claimed) allowed.add_claimed(each.queue, each.taken_at, static_cast<std::size_t>(each.jobs));
-    for (turn_of_queues turn(request); to.jobs.size() < request.limit && allowed.is_open(); turn.pass()) {
+    std::erase_if(claimed, [&](claim_record const& each) { return each.taken_at <= limit_left.window_begin(); });
+    for (auto const& each : claimed) limit_left.add_claimed(each.queue, each.taken_at, static_cast<std::size_t>(each.jobs));
+    for (keyed_queue_rotation rotation(request); to.jobs.size() < request.limit && limit_left.is_open(); rotation.pass()) {
       if (budget.is_spent() && !to.jobs.empty()) {
         next_in = duration{0};
         break;
       }
-      if (turn.needs_next()) turn.answer(next_queue(turn.behind(), turn.before()));
-      if (turn.is_over()) break;
-      std::size_t const room = allowed.room(turn.current(), request.limit - to.jobs.size());
-      std::size_t const got = take_front(to, turn.current(), room, budget, next_in);
+      if (rotation.needs_next()) rotation.answer(next_queue(rotation.behind(), rotation.before()));
+      if (rotation.is_over()) break;
+      std::size_t const most = limit_left.available(rotation.current(), request.limit - to.jobs.size());
+      std::size_t const got = take_front(to, rotation.current(), most, budget, next_in);
       if (got == 0) continue;
-      allowed.take(turn.current(), got);
-      if (allowed.limits().any_rate()) claimed.push_back({type, to.taken_at, to.lease, 0, turn.current(), static_cast<int>(got)});
+      limit_left.take(rotation.current(), got);
+      if (limit_left.limits().any_rate()) claimed.push_back({type, to.taken_at, to.lease, 0, rotation.current(), static_cast<int>(got)});
     }
-    if (auto const at = allowed.look_again_at()) next_in = next_in ? std::min(*next_in, *at - to.taken_at) : *at - to.taken_at;
+    if (auto const at = limit_left.look_again_at()) next_in = next_in ? std::min(*next_in, *at - to.taken_at) : *at - to.taken_at;
   }
 
-  void count_usage(std::string const& type, allowance& allowed) const {
+  void count_usage(std::string const& type, limit_budget& limit_left) const {
     for (auto const& [id, lease] : leases_) {
       if (lease.limited != type) continue;
       for (job_id const job : lease.jobs)
-        if (auto const& one = jobs_.at(job); one.state == job_state::running && one.lease == id) allowed.add_running(one.record.queue, 1);
+        if (auto const& one = jobs_.at(job); one.state == job_state::running && one.lease == id)
+          limit_left.add_running(one.record.queue, 1);
     }
   }
 
@@ -605,7 +606,7 @@ class memory_jobs {
   lease_id last_lease_ = 0;
   bool news_ = false;
   refusal refuses_;
-  row_refusals* apart_ = nullptr;
+  row_refusals* refusals_ = nullptr;
 };
 
 }  // namespace visor::detail

@@ -59,11 +59,11 @@ class memory_store {
 
   [[nodiscard]] subscription on_change(std::function<void()> callback) { return changes_.subscribe(std::move(callback)); }
 
-  /// \param apart as of `refuse_moves`
-  task<node_lease> join(join_request request, detail::row_refusals* apart = nullptr) {
+  /// \param refusals as of `refuse_moves`
+  task<node_lease> join(join_request request, detail::row_refusals* refusals = nullptr) {
     check_text(request);
     operation here{*this};
-    undo all{*this, apart};
+    undo all{*this, refusals};
     std::vector<node_lease> replaced;
     auto lease = nodes_.join(request, here.now, replaced);
     lease.generation = generation_;
@@ -87,10 +87,10 @@ class memory_store {
     co_return nodes_.renew(lease, how, here.now);
   }
 
-  /// \param apart as of `refuse_moves`
-  task<> leave(node_lease const& lease, departure how, detail::row_refusals* apart = nullptr) {
+  /// \param refusals as of `refuse_moves`
+  task<> leave(node_lease const& lease, departure how, detail::row_refusals* refusals = nullptr) {
     operation here{*this};
-    undo all{*this, apart};
+    undo all{*this, refusals};
     if (!nodes_.leave(lease, how, here.now)) co_return;
     if (how == departure::owing_results)
       jobs_.recover(lease, here.now, survival());
@@ -100,10 +100,10 @@ class memory_store {
     all.keep();
   }
 
-  /// \param apart as of `refuse_moves`
-  task<std::vector<recovery>> recover(std::optional<node_lease> evict, detail::row_refusals* apart = nullptr) {
+  /// \param refusals as of `refuse_moves`
+  task<std::vector<recovery>> recover(std::optional<node_lease> evict, detail::row_refusals* refusals = nullptr) {
     operation here{*this};
-    undo all{*this, apart};
+    undo all{*this, refusals};
     std::vector<recovery> result;
     for (auto const& lapsed : nodes_.lapse(evict, here.now)) {
       result.push_back(jobs_.recover(lapsed, here.now, survival()));
@@ -180,7 +180,7 @@ class memory_store {
     for (auto const& request : wanted) {
       auto taken = result.lease_current ? jobs_.take(lease, request, here.now, budget, result.next_in) : claim();
       if (request.dead_with) {
-        jobs_.bury(taken, *request.dead_with, here.now);
+        jobs_.mark_dead(taken, *request.dead_with, here.now);
         for (auto const& job : taken.jobs) result.remarks.push_back({job.id, "is dead: " + *request.dead_with});
       } else if (!taken.jobs.empty()) {
         result.claims.push_back(std::move(taken));
@@ -189,10 +189,10 @@ class memory_store {
     co_return result;
   }
 
-  /// \param apart as of `refuse_moves`
-  task<promotion> promote(std::size_t limit, detail::row_refusals* apart = nullptr) {
+  /// \param refusals as of `refuse_moves`
+  task<promotion> promote(std::size_t limit, detail::row_refusals* refusals = nullptr) {
     operation const here{*this};
-    undo all{*this, apart};
+    undo all{*this, refusals};
     auto const result = jobs_.promote(here.now, limit);
     all.keep();
     co_return result;
@@ -471,15 +471,15 @@ class memory_store {
   /// Makes an operation that moves jobs atomic: it moves none where one is refused.
   class undo {
    public:
-    undo(memory_store& kept, detail::row_refusals* apart) : store_(kept) {
+    undo(memory_store& kept, detail::row_refusals* refusals) : store_(kept) {
       if (kept.jobs_.may_refuse()) before_.emplace(backup(kept));
-      kept.jobs_.move_apart(apart);
+      kept.jobs_.move_row_by_row(refusals);
     }
     undo(undo const&) = delete;
     undo& operator=(undo const&) = delete;
     ~undo() {
       if (before_) store_.become(*before_);
-      store_.jobs_.move_apart(nullptr);
+      store_.jobs_.move_row_by_row(nullptr);
     }
 
     void keep() { before_.reset(); }

@@ -4,7 +4,7 @@
 #include "visor/async/clock.hpp"
 #include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
-#include "visor/store/apart.hpp"
+#include "visor/store/bisection.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -30,7 +30,7 @@ class row_refusals {
   /// Whether any row was refused, so that jobs are written one by one.
   bool any() const { return is_on_; }
 
-  void begin_apart() { is_on_ = true; }
+  void begin_row_by_row() { is_on_ = true; }
 
   /// Announces that the next statements are about this job; 0: about none.
   void begin(job_id job) {
@@ -144,7 +144,7 @@ class stranded_jobs {
 /// \param transaction `task<T>(row_refusals*)`; null: all at once
 /// \param tell receives each `remark`
 template <class Elapsed, class Transaction, class Tell>
-auto perform_apart(stranded_jobs& stranded, Elapsed elapsed, Transaction& transaction, Tell tell)
+auto perform_isolating_refusals(stranded_jobs& stranded, Elapsed elapsed, Transaction& transaction, Tell tell)
     -> std::invoke_result_t<Transaction&, row_refusals*> {
   using value_type = typename std::invoke_result_t<Transaction&, row_refusals*>::value_type;
   row_refusals refusals = stranded.known(elapsed());
@@ -153,7 +153,7 @@ auto perform_apart(stranded_jobs& stranded, Elapsed elapsed, Transaction& transa
       co_return co_await transaction(nullptr);
     } catch (error const& thrown) {
       if (!is_refusal(thrown.kind())) throw;
-      refusals.begin_apart();
+      refusals.begin_row_by_row();
     }
   }
   auto const note = [&] {

@@ -468,7 +468,7 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   attempt loses its `final_state`. `conflict` when it has not ended, `not_found`.
 ///
 /// *A row that the database refuses permanently* (a CHECK, a trigger, a character that its encoding lacks, a length) does not keep
-/// `exchange`, `fire`, `promote`, `recover`, `join` and `leave` from writing the others: see `visor/store/apart.hpp` and
+/// `exchange`, `fire`, `promote`, `recover`, `join` and `leave` from writing the others: see `visor/store/bisection.hpp` and
 /// `visor/store/row_refusals.hpp`. A result loses a part only where the rest is accepted, and the reply says which. A job that cannot be
 /// moved becomes dead, with the reason. One that cannot even become dead stays where it is. The results name each of these. `enqueue` and
 /// the other operations that users call are not split.

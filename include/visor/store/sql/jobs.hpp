@@ -44,7 +44,7 @@ struct transaction {
   claim_cursors& cursors;
   bool news = false;  ///< it gave some node work
   time_question<Session> time;
-  row_refusals* apart = nullptr;  ///< some row was refused: jobs are written one by one, as this says
+  row_refusals* refusals = nullptr;  ///< some row was refused: jobs are written one by one, as this says
 };
 
 /// Awaits the server's time, if it is not known yet. Requests that were sent meanwhile have travelled together with that one.
@@ -321,11 +321,11 @@ async<Session> await_posted(transaction<Session>& t) {
 }
 
 /// Promotes as `promote` does, but job by job.
-/// \pre `t.apart`
+/// \pre `t.refusals`
 template <class Session>
-async<Session, promotion> promote_apart(transaction<Session>& t, std::size_t limit) {
+async<Session, promotion> promote_row_by_row(transaction<Session>& t, std::size_t limit) {
   promotion result;
-  auto& refusals = *t.apart;
+  auto& refusals = *t.refusals;
   statements::due_params const wanted{t.now, static_cast<std::int64_t>(limit + refusals.count_left())};
   auto const due = co_await t.session.query(statements::due_jobs(), wanted);
   for (auto const& job : due) {
@@ -353,7 +353,7 @@ async<Session, promotion> promote_apart(transaction<Session>& t, std::size_t lim
 
 template <class Session>
 async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
-  if (t.apart != nullptr) co_return co_await promote_apart(t, limit);
+  if (t.refusals != nullptr) co_return co_await promote_row_by_row(t, limit);
   promotion result;
   statements::due_params const wanted{t.now, static_cast<std::int64_t>(limit)};
   statements::at_most const one{1};

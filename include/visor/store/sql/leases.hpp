@@ -426,30 +426,30 @@ async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::
 template <class Session>
 async<Session> take_limited(transaction<Session>& t, claim& to, claim_request const& request, std::string_view type, claim_budget& budget,
                             std::optional<duration>& next_in) {
-  auto allowed = co_await hold_limits(t, type);
+  auto limit_left = co_await hold_limits(t, type);
   to.taken_at = t.now;
   int number = 0;
-  for (turn_of_queues turn(request); to.jobs.size() < request.limit && allowed.is_open(); turn.pass()) {
+  for (keyed_queue_rotation rotation(request); to.jobs.size() < request.limit && limit_left.is_open(); rotation.pass()) {
     if (budget.is_spent() && !to.jobs.empty()) {
       next_in = duration{0};
       break;
     }
-    if (turn.needs_next()) {
-      statements::between_queues const where{turn.behind(), turn.before(), 1};
+    if (rotation.needs_next()) {
+      statements::between_queues const where{rotation.behind(), rotation.before(), 1};
       auto found = co_await t.session.find(statements::next_queue(), where);
-      turn.answer(found ? std::optional(std::move(found->queue)) : std::nullopt);
+      rotation.answer(found ? std::optional(std::move(found->queue)) : std::nullopt);
     }
-    if (turn.is_over()) break;
-    std::size_t const most = allowed.room(turn.current(), request.limit - to.jobs.size());
+    if (rotation.is_over()) break;
+    std::size_t const most = limit_left.available(rotation.current(), request.limit - to.jobs.size());
     if (most == 0) continue;
-    std::size_t const got = co_await take_front(t, to, turn.current(), most, budget, next_in);
+    std::size_t const got = co_await take_front(t, to, rotation.current(), most, budget, next_in);
     if (got == 0) continue;
-    allowed.take(turn.current(), got);
-    if (!allowed.limits().any_rate()) continue;
-    statements::claim_row const row{type, t.now, to.lease, number++, turn.current(), static_cast<int>(got)};
+    limit_left.take(rotation.current(), got);
+    if (!limit_left.limits().any_rate()) continue;
+    statements::claim_row const row{type, t.now, to.lease, number++, rotation.current(), static_cast<int>(got)};
     co_await t.session.post(statements::insert_claim(), row);
   }
-  if (auto const at = allowed.look_again_at()) next_in = std::min(next_in.value_or(*at - t.now), *at - t.now);
+  if (auto const at = limit_left.look_again_at()) next_in = std::min(next_in.value_or(*at - t.now), *at - t.now);
 }
 
 /// Writes the lease of a claim.

@@ -2,7 +2,7 @@
 #define VISOR_STORE_SQL_LIMITS_HPP
 
 #include "visor/settings/queue_name.hpp"
-#include "visor/store/allowance.hpp"
+#include "visor/store/limit_budget.hpp"
 #include "visor/store/sql/jobs.hpp"
 #include "visor/store/sql/limit_statements.hpp"
 
@@ -27,14 +27,14 @@ async<Session, std::vector<type_limit_record>> list_limits(transaction<Session>&
 /// Announces that the next statements are about these texts, so that a refusal names them. Only where a refusal is looked for.
 template <class Session>
 async<Session> begin_named(transaction<Session>& t, std::vector<named_text> texts) {
-  if (t.apart == nullptr) co_return;
+  if (t.refusals == nullptr) co_return;
   co_await await_posted(t);
-  t.apart->begin_named(std::move(texts));
+  t.refusals->begin_named(std::move(texts));
 }
 
 template <class Session>
 async<Session> begin_type(transaction<Session>& t, std::string_view type) {
-  if (t.apart == nullptr) co_return;
+  if (t.refusals == nullptr) co_return;
   std::vector<named_text> name(1, named_text{"the job type", std::string(type)});
   co_await begin_named(t, std::move(name));
 }
@@ -90,23 +90,23 @@ async<Session> open_lane(transaction<Session>& t, std::string_view queue) {
 
 /// Returns the budget of a type: how many of its jobs may start now. From here to its end, only this transaction claims jobs of the type.
 template <class Session>
-async<Session, allowance> hold_limits(transaction<Session>& t, std::string_view type) {
+async<Session, limit_budget> hold_limits(transaction<Session>& t, std::string_view type) {
   statements::of_type const which{type};
   auto asked_limits = t.session.find(statements::find_limit(), which);
   auto asked_running = t.session.query(statements::running_of_type(), which);
   auto const limits = co_await std::move(asked_limits);
   auto const running = co_await std::move(asked_running);
   if (limits && limits->any_rate()) co_await renew_time(t);
-  allowance allowed(limits ? job_limits(*limits) : job_limits(), t.now);
-  for (auto const& each : running) allowed.add_running(each.queue, static_cast<std::size_t>(each.jobs));
-  if (!allowed.limits().any_rate()) co_return allowed;
+  limit_budget limit_left(limits ? job_limits(*limits) : job_limits(), t.now);
+  for (auto const& each : running) limit_left.add_running(each.queue, static_cast<std::size_t>(each.jobs));
+  if (!limit_left.limits().any_rate()) co_return limit_left;
   // A transaction that began earlier may come later, and for it these claims still count.
-  statements::claims_since const old{type, allowed.window_begin() - std::chrono::minutes{1}};
+  statements::claims_since const old{type, limit_left.window_begin() - std::chrono::minutes{1}};
   co_await t.session.post(statements::forget_claims(), old);
-  statements::claims_since const window{type, allowed.window_begin()};
+  statements::claims_since const window{type, limit_left.window_begin()};
   auto const claimed = co_await t.session.query(statements::claims_of_type(), window);
-  for (auto const& each : claimed) allowed.add_claimed(each.queue, each.taken_at, static_cast<std::size_t>(each.jobs));
-  co_return allowed;
+  for (auto const& each : claimed) limit_left.add_claimed(each.queue, each.taken_at, static_cast<std::size_t>(each.jobs));
+  co_return limit_left;
 }
 
 }  // namespace visor::detail

@@ -24,22 +24,22 @@ async<Session, std::vector<node_record>> list_nodes(transaction<Session>& t) {
 
 template <class Session>
 bool is_left(transaction<Session> const& t, job_id job) {
-  return t.apart != nullptr && t.apart->is_left(job);
+  return t.refusals != nullptr && t.refusals->is_left(job);
 }
 
 /// Announces that the next statements are about a job. \return why it must become dead
 template <class Session>
 std::string const* begin_job(transaction<Session>& t, job_id job) {
-  if (t.apart == nullptr) return nullptr;
-  t.apart->begin(job);
-  return t.apart->death_of(job);
+  if (t.refusals == nullptr) return nullptr;
+  t.refusals->begin(job);
+  return t.refusals->death_of(job);
 }
 
 template <class Session>
 async<Session> end_job(transaction<Session>& t) {
-  if (t.apart == nullptr) co_return;
+  if (t.refusals == nullptr) co_return;
   co_await await_posted(t);
-  t.apart->begin(0);
+  t.refusals->begin(0);
 }
 
 /// Removes a lease, except for the jobs that stay in it since the database refuses every move.
@@ -227,7 +227,7 @@ async<Session, std::int64_t> read_generation(transaction<Session>& t) {
 
 template <class Session>
 async<Session> begin_node(transaction<Session>& t, node_record const& node) {
-  if (t.apart == nullptr) co_return;
+  if (t.refusals == nullptr) co_return;
   std::vector<named_text> texts;
   texts.push_back({"the name of the node", node.name});
   texts.push_back({"its queues", node.queues.value_or("")});

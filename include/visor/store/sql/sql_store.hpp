@@ -118,7 +118,7 @@ class sql_store {
     check_open();
     co_await check_row_locks();
     detail::asks_then_writes const op{[&](transaction& t) { return detail::join(t, request); }};
-    auto const joined = co_await write_apart<lock_mode::exclusive>(op);
+    auto const joined = co_await write_isolating_refusals<lock_mode::exclusive>(op);
     std::scoped_lock const lock(lease_ids_mutex_);
     last_lease_id_ = next_lease_id_;  // a new generation may have begun since that block was reserved
     co_return joined;
@@ -130,12 +130,12 @@ class sql_store {
   }
 
   task<> leave(node_lease const& lease, departure how) {
-    return write_apart<lock_mode::exclusive>([&lease, how](transaction& t) { return detail::leave(t, lease, how); });
+    return write_isolating_refusals<lock_mode::exclusive>([&lease, how](transaction& t) { return detail::leave(t, lease, how); });
   }
 
   task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
-    return write_apart<lock_mode::exclusive>([evict = std::move(evict), stranded = stranded_.is_due(wall_clock().elapsed())](
-                                                 transaction& t) { return detail::recover(t, evict, stranded); });
+    return write_isolating_refusals<lock_mode::exclusive>([evict = std::move(evict), stranded = stranded_.is_due(wall_clock().elapsed())](
+                                                              transaction& t) { return detail::recover(t, evict, stranded); });
   }
 
   task<> request_state(std::string const& node, std::optional<requested_state> state) {
@@ -201,13 +201,13 @@ class sql_store {
     }
     auto const part = [this, &lease](std::span<job_result const> results, std::span<release const> returns,
                                      std::span<claim_request const> requests) { return exchange_part(lease, results, returns, requests); };
-    detail::parted_exchange parted(part);
-    co_return co_await parted.run(done, back, wanted);
+    detail::bisected_exchange bisected(part);
+    co_return co_await bisected.run(done, back, wanted);
   }
 
   task<promotion> promote(std::size_t limit) {
     detail::asks_then_writes const op{[limit](transaction& t) { return detail::promote(t, limit); }};
-    return write_apart<lock_mode::shared>(op);
+    return write_isolating_refusals<lock_mode::shared>(op);
   }
 
   task<visor::pending_work> pending_work() {
@@ -234,8 +234,8 @@ class sql_store {
     } catch (error const& thrown) {
       if (!is_refusal(thrown.kind())) throw;
     }
-    detail::parted_fires parted(part);
-    co_return co_await parted.run(orders);
+    detail::bisected_fires bisected(part);
+    co_return co_await bisected.run(orders);
   }
 
   task<std::size_t> note_missed(node_lease const& lease, std::span<missed_instant const> missed) {
@@ -695,21 +695,21 @@ class sql_store {
 
   /// Performs a write of many rows. Where the database refuses one of them permanently, it is performed once more, row by row.
   template <lock_mode How, class Op>
-  task<result_of<Op>> write_apart(Op op, std::source_location where = std::source_location::current()) {
+  task<result_of<Op>> write_isolating_refusals(Op op, std::source_location where = std::source_location::current()) {
     auto once = [&](detail::row_refusals* refusals) -> task<result_of<Op>> {
       if (refusals == nullptr) co_return co_await perform_open<How>(op, &no_check, where);
-      auto const apart = [&](transaction& t) {
+      auto const row_by_row = [&](transaction& t) {
         refusals->begin(0);
-        t.apart = refusals;
+        t.refusals = refusals;
         return op(t);
       };
-      co_return co_await perform_open<How>(apart, &no_check, where);
+      co_return co_await perform_open<How>(row_by_row, &no_check, where);
     };
     auto const elapsed = [] { return wall_clock().elapsed(); };
     auto const tell = [this](remark const& each) {
       if (log_) log_(log_level::error, "job " + std::to_string(each.job) + " " + each.text);
     };
-    co_return co_await detail::perform_apart(stranded_, elapsed, once, tell);
+    co_return co_await detail::perform_isolating_refusals(stranded_, elapsed, once, tell);
   }
 
   task<exchange_result> exchange_part(node_lease const& lease, std::span<job_result const> done, std::span<release const> back,

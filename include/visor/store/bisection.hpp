@@ -1,5 +1,5 @@
-#ifndef VISOR_STORE_APART_HPP
-#define VISOR_STORE_APART_HPP
+#ifndef VISOR_STORE_BISECTION_HPP
+#define VISOR_STORE_BISECTION_HPP
 
 #include "visor/async/task.hpp"
 #include "visor/base/error.hpp"
@@ -83,9 +83,9 @@ inline bool replace_all(std::optional<std::string>& in, std::string_view charact
 /// Repeats an exchange part by part, after the database refused it as a whole.
 /// \tparam Exchange `task<exchange_result>(span<job_result const>, span<release const>, span<claim_request const>)`, each one transaction
 template <class Exchange>
-class parted_exchange {
+class bisected_exchange {
  public:
-  explicit parted_exchange(Exchange const& exchange) : exchange_(exchange) {}
+  explicit bisected_exchange(Exchange const& exchange) : exchange_(exchange) {}
 
   /// O(log n) transactions for each row that is refused, and some ten more for its variants.
   task<exchange_result> run(std::span<job_result const> done, std::span<release const> back, std::span<claim_request const> wanted) {
@@ -257,9 +257,9 @@ class parted_exchange {
 /// Fires schedule by schedule, after the database refused all of them together. A refused fire is recorded as missed.
 /// \tparam Fire `task<vector<fired>>(span<fire_order const>)`, each one transaction
 template <class Fire>
-class parted_fires {
+class bisected_fires {
  public:
-  explicit parted_fires(Fire const& fire) : fire_(fire) {}
+  explicit bisected_fires(Fire const& fire) : fire_(fire) {}
 
   task<std::vector<fired>> run(std::span<fire_order const> orders) {
     co_await all(orders);

@@ -1,4 +1,4 @@
-#include "visor/store/apart.hpp"
+#include "visor/store/bisection.hpp"
 
 #include "support/catch.hpp"
 

@@ -1,5 +1,5 @@
-#ifndef VISOR_STORE_ALLOWANCE_HPP
-#define VISOR_STORE_ALLOWANCE_HPP
+#ifndef VISOR_STORE_LIMIT_BUDGET_HPP
+#define VISOR_STORE_LIMIT_BUDGET_HPP
 
 #include "visor/settings/queue_name.hpp"
 #include "visor/store/store.hpp"
@@ -19,9 +19,11 @@ namespace visor::detail {
 
 /// Computes what the limits of a job type allow now, from the running jobs and the recent claims. A claim counts from its instant on for
 /// the length of the window. In any period of that length, wherever it begins, no more are claimed than the rate says. O(log keys) each.
-class allowance {
+///
+/// It counts jobs. `claim_budget` counts bytes of payloads, and applies to every claim.
+class limit_budget {
  public:
-  allowance(job_limits const& limits, instant now) : limits_(limits), now_(now) {}
+  limit_budget(job_limits const& limits, instant now) : limits_(limits), now_(now) {}
 
   job_limits const& limits() const { return limits_; }
 
@@ -41,7 +43,7 @@ class allowance {
   }
 
   /// The number of jobs, up to `wanted`, of those that wait in this queue, that may start now.
-  std::size_t room(std::string_view queue, std::size_t wanted) {
+  std::size_t available(std::string_view queue, std::size_t wanted) {
     auto const key = queue_name(queue).key;
     auto const at = by_key_.find(key);
     usage const same = at == by_key_.end() ? usage() : at->second;
@@ -56,7 +58,7 @@ class allowance {
   }
 
   /// Whether any job may start, whatever its key.
-  bool is_open() { return room({}, 1) != 0; }
+  bool is_open() { return available({}, 1) != 0; }
 
   void take(std::string_view queue, std::size_t jobs) {
     add_running(queue, jobs);
@@ -97,9 +99,9 @@ class allowance {
 
 /// The round-robin order of the queues of one limited type: the queue without a key, then those with one by name. It starts after the queue
 /// that had its turn last, and goes around once. The caller finds the queues that exist.
-class turn_of_queues {
+class keyed_queue_rotation {
  public:
-  explicit turn_of_queues(claim_request const& request)
+  explicit keyed_queue_rotation(claim_request const& request)
       : queue_(request.queue),
         first_(before_keys(request.queue)),
         end_(behind_keys(request.queue)),
