@@ -295,7 +295,7 @@ TEST_CASE("who listens counts among all, is no leak, and is told when his connec
   auto settings = with(3);
   settings.leak_threshold = 1s;
   scene s(settings);
-  auto const ear = s.make(purpose::listening);
+  auto const listening = s.make(purpose::listening);
   s.release(s.make(purpose::beat));
   s.release(s.make());
   s.pass(1h);
@@ -309,14 +309,14 @@ TEST_CASE("who listens counts among all, is no leak, and is told when his connec
   SECTION("evicted") {
     s.pool.evict_all_as_old_as(worker, s.now);
     s.look();
-    CHECK(s.interrupted == std::vector{ear});
-    s.release(ear, returned::broken);
-    CHECK(s.reasons.at(ear) == close_reason::broken);
+    CHECK(s.interrupted == std::vector{listening});
+    s.release(listening, returned::broken);
+    CHECK(s.reasons.at(listening) == close_reason::broken);
   }
   SECTION("the end") {
     s.pool.shut_down();
     s.look();
-    CHECK(s.interrupted == std::vector{ear});
+    CHECK(s.interrupted == std::vector{listening});
   }
 }
 

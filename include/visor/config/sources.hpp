@@ -139,13 +139,13 @@ class source_reader {
     all.secret_variables = secret_variables(document_, all, lookup_);
     for (auto* const more : {&errors_, &reader.errors}) std::move(more->begin(), more->end(), std::back_inserter(errors));
     // Where a value could not be read, a fault of the value in its place is not worth reporting.
-    auto const is_news = [&, read = errors.size()](config_error const& wrong) {
+    auto const is_new = [&, read = errors.size()](config_error const& wrong) {
       return std::none_of(errors.begin(), errors.begin() + static_cast<std::ptrdiff_t>(read), [&](config_error const& each) {
         return each.path == wrong.path || each.path.starts_with(wrong.path + "[");  // an item of the list
       });
     };
     for (auto& wrong : checker{all, file_, reader.nodes}.run())
-      if (is_news(wrong)) errors.push_back(std::move(wrong));
+      if (is_new(wrong)) errors.push_back(std::move(wrong));
     sort_errors(errors);
     return {std::move(all), std::move(errors)};
   }

@@ -137,7 +137,7 @@ struct any_statement : sql::statement_defaults {
 /// - `s.oldest_transaction(prefix)`: only where the database can tell. Describes, for people, the other transaction that has been open
 ///   longest, as far as known among those that use tables whose names begin with `prefix`; empty for none.
 /// - `s.now()`: the database's clock; only with `server_clock`.
-/// - `s.announce()`: notifies watching processes when this transaction commits; only where the database can do that.
+/// - `s.notify()`: notifies watching processes when this transaction commits; only where the database can do that.
 ///
 /// `params` may be left out where the statement has none. Parameters are referenced, not copied, until the awaited call is over. All calls
 /// throw `visor::error`; after that the operation may not use the session any more. A failed transaction leaves nothing behind.

@@ -10,7 +10,7 @@
 #include "visor/driver/driver.hpp"
 #include "visor/driver/operation.hpp"
 #include "visor/driver/peer.hpp"
-#include "visor/pool/announcer.hpp"
+#include "visor/pool/notify_coalescer.hpp"
 #include "visor/pool/pool.hpp"
 #include "visor/settings/tls_settings.hpp"
 
@@ -101,7 +101,7 @@ namespace visor {
 /// - in its connection: `begin(lock_mode, lock_request)`, `commit()` and `rollback()`, which await, or else block on `threads()`;
 ///   `was_kept_out()`; `attachment`; and `interrupt(late)`;
 /// - where the server can notify of other commits: `listen()` and `wait_for_notifications()`, used where `hears()` of the settings is true;
-/// - with those, `pay_debt(store_lock)`, which sends the pending notification of the connector's `news()`, an `announcer`.
+/// - with those, `flush_pending(store_lock)`, which sends the pending notification of the connector's `notifier()`, a `notify_coalescer`.
 ///
 /// Notifications use connections of the pool as well, so there are never more than its `max`. Where that is below 3, no connection listens.
 ///
@@ -146,7 +146,7 @@ class pooled_database {
     }
     if (!last) co_return;
     last->is_closing = true;
-    co_await pay_last_debt(*last);
+    co_await flush_last_pending(*last);
     co_await last->pool.close(settings_.transaction_timeout);
     last->stop();
   }
@@ -171,7 +171,7 @@ class pooled_database {
   /// none.
   bool is_watching() const {
     std::scoped_lock const lock(mutex_);
-    return running_ && running_->is_heard && longest_silence() == duration{0};
+    return running_ && running_->is_listening && longest_silence() == duration{0};
   }
 
   /// The statistics of the pool, while the database is open.
@@ -208,8 +208,8 @@ class pooled_database {
   template <class Connection>
   static constexpr bool blocks = requires(Connection const& c) { c.threads(); };
 
-  /// Whether commits are announced to others.
-  static constexpr bool announces = requires(connection& c) { c.pay_debt(store_lock()); };
+  /// Whether other processes are notified of commits.
+  static constexpr bool notifies = requires(connection& c) { c.flush_pending(store_lock()); };
 
   static constexpr int most_attempts = 5;
   static constexpr int most_deferred = 3;  // others may have written each time: then it takes a turn, and finally a lock
@@ -253,8 +253,8 @@ class pooled_database {
     visor::pool<connector> pool;
     std::atomic<bool> is_closing{false};
     bool is_listening = false;
-    bool is_paying = false;                      // used on the context only
-    std::atomic<bool> is_heard{false};           // the listening connection is established
+    bool is_flushing = false;                    // used on the context only
+    std::atomic<bool> is_listening{false};       // the listening connection is established
     std::atomic<bool> is_silent{false};          // the listening connection was closed, since no notification came
     boost::asio::steady_timer silence{context};  // ends when there is a reason to listen again
     std::thread thread;
@@ -266,10 +266,11 @@ class pooled_database {
     if (running_) return running_;
     running_ = std::make_shared<running>(settings_, log_);
     if (watcher_) listen(running_);
-    if constexpr (announces)
-      running_->source.news().on_debt([this, &here = *running_] {
+    if constexpr (notifies)
+      running_->source.notifier().on_pending([this, &here = *running_] {
         boost::asio::post(here.context, [this, &here] {
-          if (!std::exchange(here.is_paying, true)) boost::asio::co_spawn(here.context, pay_debts(here), boost::asio::detached);
+          if (!std::exchange(here.is_flushing, true))
+            boost::asio::co_spawn(here.context, flush_pending_notifications(here), boost::asio::detached);
         });
       });
     return running_;
@@ -500,27 +501,27 @@ class pooled_database {
         auto const where = std::source_location::current();
         // Where the server allows a single connection only, it is not used for listening.
         auto other = co_await here.pool.acquire(where);
-        auto ear = co_await here.pool.acquire_or_fail(where, connection_purpose::listening);
+        auto listen_connection = co_await here.pool.acquire_or_fail(where, connection_purpose::listening);
         other.release();
         {
           boost::asio::any_io_executor const executor = here.context.get_executor();
-          typename connection::attachment const attached(*ear, executor);
-          co_await ear->listen(lock_);
-          here.is_heard = true;
+          typename connection::attachment const attached(*listen_connection, executor);
+          co_await listen_connection->listen(lock_);
+          here.is_listening = true;
           pause = std::chrono::milliseconds{100};
           if (std::exchange(again, true)) tell_watcher();  // for notifications missed meanwhile
           while (!is_silent) {
-            std::size_t const heard = co_await hear(here, *ear);
-            is_silent = heard == 0;
+            std::size_t const received = co_await await_notifications(here, *listen_connection);
+            is_silent = received == 0;
             if (!is_silent) tell_watcher();
           }
         }
         here.is_silent = is_silent;
-        here.is_heard = false;
-        ear.discard();
+        here.is_listening = false;
+        listen_connection.discard();
       } catch (std::exception const&) {  // operations on the database fail in the same way, and have a caller to tell
       }
-      here.is_heard = false;
+      here.is_listening = false;
       if (is_silent) {
         while (here.is_silent && !here.is_closing) {
           here.silence.expires_after(std::chrono::hours{1});
@@ -539,56 +540,59 @@ class pooled_database {
 
   /// Waits for notifications.
   /// \return the number of notifications from others; 0: none came for as long as a connection may be idle
-  task<std::size_t> hear(running& here, connection& ear) {
+  task<std::size_t> await_notifications(running& here, connection& listen_connection) {
     for (;;) {
-      std::size_t heard = 0;
+      std::size_t received = 0;
       duration const longest = longest_silence();
       if (longest == duration{0}) {
-        heard = co_await ear.wait_for_notifications();
+        received = co_await listen_connection.wait_for_notifications();
       } else {
         boost::asio::any_io_executor const executor = here.context.get_executor();
-        auto listening = detail::within<std::optional<std::size_t>>(executor, wall_clock(), longest, hear_once(ear));
+        auto listening =
+            detail::within<std::optional<std::size_t>>(executor, wall_clock(), longest, await_notifications_once(listen_connection));
         auto const answer = co_await std::move(listening);
         if (!answer) co_return 0;
-        heard = *answer;
+        received = *answer;
       }
-      if (heard != 0) co_return heard;
+      if (received != 0) co_return received;
     }
   }
-  static task<std::optional<std::size_t>> hear_once(connection& ear) { co_return co_await ear.wait_for_notifications(); }
+  static task<std::optional<std::size_t>> await_notifications_once(connection& listen_connection) {
+    co_return co_await listen_connection.wait_for_notifications();
+  }
 
   /// Sends pending notifications of commits, as long as there are any.
-  task<> pay_debts(running& here) {
+  task<> flush_pending_notifications(running& here) {
     boost::asio::steady_timer timer(here.context);
-    duration pause = detail::announcer::interval;
+    duration pause = detail::notify_coalescer::interval;
     for (;;) {
       timer.expires_after(pause);
       auto sleep = timer.async_wait(boost::asio::use_awaitable);
       co_await std::move(sleep);
-      if (!here.source.news().take_debt(std::chrono::steady_clock::now())) break;
+      if (!here.source.notifier().take_pending(std::chrono::steady_clock::now())) break;
       pause = std::chrono::milliseconds{100};
       try {
-        auto voice = co_await here.pool.acquire();
+        auto notify_connection = co_await here.pool.acquire();
         boost::asio::any_io_executor const executor = here.context.get_executor();
-        typename connection::attachment const attached(*voice, executor);
-        co_await voice->pay_debt(lock_);
-        pause = detail::announcer::interval;
+        typename connection::attachment const attached(*notify_connection, executor);
+        co_await notify_connection->flush_pending(lock_);
+        pause = detail::notify_coalescer::interval;
       } catch (std::exception const&) {  // operations on the database fail in the same way, and have a caller to tell
-        here.source.news().owe();
+        here.source.notifier().mark_pending();
       }
     }
-    here.is_paying = false;
+    here.is_flushing = false;
   }
 
   /// Sends the pending notification when the database is closed, if a connection is idle.
-  task<> pay_last_debt(running& here) {
-    if constexpr (announces) {
+  task<> flush_last_pending(running& here) {
+    if constexpr (notifies) {
       auto held = here.pool.try_acquire();
-      if (!held || !here.source.news().take_debt(std::chrono::steady_clock::now())) co_return;
+      if (!held || !here.source.notifier().take_pending(std::chrono::steady_clock::now())) co_return;
       boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
       typename connection::attachment const attached(*held, executor);
       try {
-        co_await held->pay_debt(lock_);
+        co_await held->flush_pending(lock_);
       } catch (error const&) {  // then the others find the work by themselves
       }
     }

@@ -169,7 +169,7 @@ class fire_loop {
   task<fire_round> fire(due_schedules const& due) {
     fire_round result;
     std::vector<fire_order> orders;
-    std::vector<std::string> news;  // ids of schedules that this node cannot compute, as it finds now
+    std::vector<std::string> newly_unable;  // ids of schedules that this node cannot compute, as it finds now
     std::size_t ids = 0;
     for (auto const& schedule : due.schedules) {
       if (is_known_to_be_unable(schedule)) continue;
@@ -178,10 +178,10 @@ class fire_loop {
         ids += orders.back().planned.size();
         unable_.erase(schedule.id);
       } catch (error const& failure) {
-        if (note_unable(schedule, failure.what())) news.push_back(schedule.id);
+        if (note_unable(schedule, failure.what())) newly_unable.push_back(schedule.id);
       }
     }
-    report_unable(news);
+    report_unable(newly_unable);
     co_await note_missed(due);
     if (orders.empty()) co_return result;
     co_await take_ids(orders, ids);

@@ -460,7 +460,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   }
 
   /// \pre the lock is held
-  std::string news_of(std::string const& what) const {
+  std::string line_of(std::string const& what) const {
     auto const now = core_.statistics();
     return what + " to " + connector_.place() + ": " + std::to_string(now.total) + " of " + std::to_string(settings_.max) + ", " +
            std::to_string(now.in_use) + " in use, " + std::to_string(now.idle) + " idle, " + std::to_string(now.waiting) + " callers wait";
@@ -490,12 +490,12 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
                                                         to_string(self->settings_.connect_timeout) + " (pool.connect_timeout)");
     log_level const level = failure ? log_level::warning : log_level::info;
     std::unique_lock lock(self->mutex_);
-    std::string news;
+    std::string line;
     if (failure) {
       // A server that is down for long fails every connect in the same way; only the first is reported.
-      bool const is_news = !self->last_failure_ || self->last_failure_->kind() != failure->kind();
+      bool const is_new = !self->last_failure_ || self->last_failure_->kind() != failure->kind();
       bool const is_wanted = !self->core_.is_closing();  // else the connect was cancelled
-      if (is_wanted && (is_news || self->settings_.log_connections)) news = std::string("cannot connect: ") + failure->what();
+      if (is_wanted && (is_new || self->settings_.log_connections)) line = std::string("cannot connect: ") + failure->what();
       self->last_failure_ = std::move(failure);
       self->core_.connect_failed(which, is_lasting(self->last_failure_->kind()), self->clock_.elapsed());
     } else {
@@ -503,9 +503,9 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       self->seats_[which].occupant = std::move(made);
       self->core_.connected(which, self->clock_.elapsed());
     }
-    if (!failure && self->settings_.log_connections) news = self->news_of("made a connection");
+    if (!failure && self->settings_.log_connections) line = self->line_of("made a connection");
     self->settle(lock);
-    if (!news.empty()) self->log(level, news);
+    if (!line.empty()) self->log(level, line);
     if (self->is_shut_down_) self->keeper_.notify();  // the end of the pool waits for the last connect
   }
 
@@ -541,11 +541,11 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     ended.reset();
     std::unique_lock lock(self->mutex_);
     self->core_.closed(which, self->clock_.elapsed());
-    std::string news;
+    std::string line;
     if (self->settings_.log_connections)
-      news = self->news_of(std::string("closed a connection (") + boost::describe::enum_to_string(reason, "unknown") + ")");
+      line = self->line_of(std::string("closed a connection (") + boost::describe::enum_to_string(reason, "unknown") + ")");
     self->settle(lock);
-    if (!news.empty()) self->log(log_level::info, news);
+    if (!line.empty()) self->log(log_level::info, line);
     self->keeper_.notify();
   }
 

@@ -64,7 +64,7 @@ class memory_jobs {
   }
 
   /// Whether a node may have got work since the last call.
-  bool take_news() { return std::exchange(news_, false); }
+  bool take_new_work() { return std::exchange(new_work_, false); }
 
   /// False if the id exists. O(log n), O(1) for a job that comes after all others of its queue.
   /// \param blocker the job to wait for; 0 for none
@@ -267,7 +267,7 @@ class memory_jobs {
     switch (job.state) {
       case job_state::running:
         cancelling_.insert(id);
-        news_ = true;
+        new_work_ = true;
         return cancel_result::requested;
       case job_state::ready: ready_[job.record.queue].erase(place_of(job)); break;
       case job_state::scheduled: scheduled_.erase(std::pair(job.run_at, id)); break;
@@ -436,7 +436,7 @@ class memory_jobs {
     job.run_at = run_at;
     auto& queue = ready_[job.record.queue];
     queue.emplace_hint(queue.end(), place_of(job));
-    news_ = true;
+    new_work_ = true;
   }
 
   /// Makes a job ready, or scheduled if its time is still to come.
@@ -444,7 +444,7 @@ class memory_jobs {
     if (job.run_at <= now) return make_ready(job, job.run_at);
     job.state = job_state::scheduled;
     scheduled_.emplace(job.run_at, job.record.id);
-    news_ = true;
+    new_work_ = true;
   }
 
   void put_back(entry& job, duration delay, instant now) {
@@ -604,7 +604,7 @@ class memory_jobs {
   std::map<std::string, type_limit_record> limits_;           // by type
   std::map<std::string, std::vector<claim_record>> claimed_;  // by type, the oldest first
   lease_id last_lease_ = 0;
-  bool news_ = false;
+  bool new_work_ = false;
   refusal refuses_;
   row_refusals* refusals_ = nullptr;
 };

@@ -457,9 +457,9 @@ class memory_store {
     operation(operation const&) = delete;
     operation& operator=(operation const&) = delete;
     ~operation() {
-      bool const news = store.jobs_.take_news() || schedules_changed;
+      bool const new_work = store.jobs_.take_new_work() || schedules_changed;
       lock.unlock();
-      if (news) store.changes_.notify();
+      if (new_work) store.changes_.notify();
     }
 
     memory_store& store;

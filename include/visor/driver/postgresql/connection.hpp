@@ -11,7 +11,7 @@
 #include "visor/driver/postgresql/values.hpp"
 #include "visor/driver/statement_form.hpp"
 #include "visor/driver/statement_log.hpp"
-#include "visor/pool/announcer.hpp"
+#include "visor/pool/notify_coalescer.hpp"
 #include "visor/pool/pool.hpp"
 
 #include <fcntl.h>
@@ -49,15 +49,16 @@ class connection {
   /// \param made connected
   /// \param place the name of the database in messages
   /// \param among the processes whose notifications are ignored, including this one
-  /// \param news coalesces the notifications of these connections
+  /// \param notifier coalesces the notifications of these connections
   /// \param grants the remedy for a user who lacks a right
   /// \param local the settings of each transaction, where it has no session of its own; empty: the session belongs to this connection
-  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among, std::shared_ptr<visor::detail::announcer> news,
-             visor::detail::statement_log log, std::string grants, std::string local = {})
+  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among,
+             std::shared_ptr<visor::detail::notify_coalescer> notifier, visor::detail::statement_log log, std::string grants,
+             std::string local = {})
       : handle_(std::move(made)),
         place_(std::move(place)),
         backend_(std::move(among), PQbackendPID(handle_.get())),
-        news_(std::move(news)),
+        notifier_(std::move(notifier)),
         log_(std::move(log)),
         grants_(std::move(grants)),
         local_(std::move(local)) {
@@ -249,7 +250,7 @@ class connection {
     if (is_without_schema_) throw error(condition::authentication_failed, place_ + ": " + grants_);
     how_ = how;
     lock_ = wanted.lock;
-    is_owing_ = was_kept_out_ = false;
+    leaves_pending_ = was_kept_out_ = false;
     entry_.reset();
     answers_.clear();
     if (is_bare()) co_return;
@@ -294,8 +295,8 @@ class connection {
     } catch (error const& thrown) {
       failure = thrown;
     }
-    // A commit with an unknown outcome is announced in any case.
-    if (is_owing_ && (!failure || is_broken_)) news_->owe();
+    // A commit with an unknown outcome is notified in any case.
+    if (leaves_pending_ && (!failure || is_broken_)) notifier_->mark_pending();
     if (!failure) co_return;
     if (is_broken_ && writes())
       throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
@@ -309,18 +310,18 @@ class connection {
   }
 
   /// Announces this transaction to others when it commits, or a moment later. Sent together with the following statements.
-  void announce() {
-    if (news_->takes_turn(std::chrono::steady_clock::now()))
+  void notify() {
+    if (notifier_->sends_now(std::chrono::steady_clock::now()))
       post("NOTIFY " + std::string(lock_.resource));
     else
-      is_owing_ = true;
+      leaves_pending_ = true;
   }
 
   /// Sends the pending notification to others. It need not be on the server's disk before they receive it.
-  task<> pay_debt(store_lock const& lock) {
+  task<> flush_pending(store_lock const& lock) {
     co_await begin(lock_mode::single_statement);
-    std::string const notify = "NOTIFY " + std::string(lock.resource);
-    for (char const* const each : {"BEGIN", "SET LOCAL synchronous_commit TO OFF", notify.c_str(), "COMMIT"}) post(each);
+    std::string const notification = "NOTIFY " + std::string(lock.resource);
+    for (char const* const each : {"BEGIN", "SET LOCAL synchronous_commit TO OFF", notification.c_str(), "COMMIT"}) post(each);
     co_await receive();
   }
 
@@ -657,8 +658,8 @@ class connection {
   own_socket socket_number_{PQsocket(handle_.get())};
   std::string place_;
   own_backends::entry backend_;
-  std::shared_ptr<visor::detail::announcer> news_;
-  bool is_owing_ = false;  // another transaction is to announce this one
+  std::shared_ptr<visor::detail::notify_coalescer> notifier_;
+  bool leaves_pending_ = false;  // another transaction is to notify of this one
   visor::detail::statement_log log_;
   std::string grants_;
   std::string local_;

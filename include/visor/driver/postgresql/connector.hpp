@@ -167,7 +167,7 @@ class connector {
 
   std::string place() const { return settings_.place(); }
 
-  visor::detail::announcer& news() const { return *news_; }
+  visor::detail::notify_coalescer& notifier() const { return *notifier_; }
 
   /// Connects to the first suitable server of several: each address of each host has its share of the time. The library could try several
   /// too, but it would give the first one all of the time, so that a dead machine hides all later ones. It would also stop at a server that
@@ -316,7 +316,7 @@ class connector {
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
     int const version = PQserverVersion(made.get());
     std::string const local = settings_.pgbouncer ? transaction_settings(settings_, version) : std::string();
-    auto result = std::make_unique<connection>(std::move(made), place(), own_, news_, log_, grants(settings_), local);
+    auto result = std::make_unique<connection>(std::move(made), place(), own_, notifier_, log_, grants(settings_), local);
     if (!settings_.pgbouncer) {
       std::string const set =
           "SELECT " + more_settings(version, "false") + ", current_setting('" + mark_of_session + "'), " + may_use_schema(settings_);
@@ -344,7 +344,7 @@ class connector {
   std::shared_ptr<tls_files const> certificates_;
   visor::detail::statement_log log_;
   std::shared_ptr<own_backends> own_ = std::make_shared<own_backends>();  // this and the next: shared by all copies
-  std::shared_ptr<visor::detail::announcer> news_ = std::make_shared<visor::detail::announcer>();
+  std::shared_ptr<visor::detail::notify_coalescer> notifier_ = std::make_shared<visor::detail::notify_coalescer>();
 };
 
 }  // namespace visor::postgresql_driver

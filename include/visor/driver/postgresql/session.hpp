@@ -111,7 +111,7 @@ class session {
   }
 
   /// Announces this transaction to others when it commits.
-  void announce() { connection_.announce(); }
+  void notify() { connection_.notify(); }
 
   /// The server's clock at the time of the answer. Sent at once.
   task<instant> now() { return connection_.now(); }

@@ -42,7 +42,7 @@ struct transaction {
   instant now;  ///< known from the start, except in operations that look first: these call `know_time` before they use it
   lease_cache& leases;
   claim_cursors& cursors;
-  bool news = false;  ///< it gave some node work
+  bool new_work = false;  ///< it gave some node work
   time_question<Session> time;
   row_refusals* refusals = nullptr;  ///< some row was refused: jobs are written one by one, as this says
 };
@@ -170,7 +170,7 @@ async<Session> place_jobs(transaction<Session>& t, std::span<statements::queued_
   for (auto const& job : jobs) (job.run_at <= t.now ? ready : scheduled).push_back(job);
   if (!ready.empty()) co_await insert_all<Session>(t, statements::insert_ready(), ready);
   if (!scheduled.empty()) co_await insert_all<Session>(t, statements::insert_scheduled(), scheduled);
-  t.news = t.news || !jobs.empty();
+  t.new_work = t.new_work || !jobs.empty();
 }
 
 /// Stores how many losses new jobs tolerate, where that is not the default.
@@ -207,7 +207,7 @@ async<Session> put_job(transaction<Session>& t, job_id job, int attempt, std::op
     co_await t.session.post(statements::put_scheduled(), where);
   else
     co_await t.session.post(statements::put_ready(), where);
-  t.news = true;
+  t.new_work = true;
 }
 
 /// Whether any job waits for another one, and whether any cancellation is requested. Both are rare; without them the checks for each job
@@ -342,7 +342,7 @@ async<Session, promotion> promote_row_by_row(transaction<Session>& t, std::size_
     }
     co_await await_posted(t);
     refusals.begin(0);
-    t.news = true;
+    t.new_work = true;
   }
   statements::at_most const first{static_cast<std::int64_t>(refusals.count_left()) + 1};
   auto const next = co_await t.session.query(statements::next_scheduled_jobs(), first);
@@ -374,7 +374,7 @@ async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
     co_await t.session.post_many(statements::remove_due(), places);
     co_await t.session.post_many(statements::insert_ready(), ready);
     result.moved = due.size();
-    t.news = true;
+    t.new_work = true;
   }
   if constexpr (!nobody_else_writes) {
     auto const next = co_await t.session.find(statements::next_scheduled(), one);
@@ -406,7 +406,7 @@ async<Session, cancel_result> cancel_job(transaction<Session>& t, job_id job) {
     case job_state::running: {
       cancel_record const request{job, t.now};
       co_await t.session.post(statements::insert_new_cancel(), request);
-      t.news = true;
+      t.new_work = true;
       co_return cancel_result::requested;
     }
     case job_state::scheduled: co_await t.session.post(statements::remove_scheduled(), which); break;

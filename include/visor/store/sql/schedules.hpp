@@ -227,7 +227,7 @@ async<Session, std::vector<bool>> correct_next(transaction<Session>& t, std::spa
   std::vector<bool> result;
   result.reserve(affected.size());
   for (std::size_t const count : affected) result.push_back(count != 0);
-  t.news = std::ranges::count(result, true) != 0;
+  t.new_work = std::ranges::count(result, true) != 0;
   co_return result;
 }
 
@@ -266,7 +266,7 @@ async<Session> add_schedules(transaction<Session>& t, std::span<schedule_record 
     if (made_room == 0) throw_taken(rows[i].id);
     co_await t.session.post(statements::insert_new_schedule(), rows[i]);
   }
-  t.news = true;
+  t.new_work = true;
 }
 
 template <class Session>
@@ -278,7 +278,7 @@ async<Session, schedule_record> update_schedule(transaction<Session>& t, schedul
     throw error(condition::conflict, "schedule " + given.id + " was changed meanwhile: read it again and repeat the change");
   schedule_record changed = as_updated(*stored, given, t.now);
   co_await t.session.post(statements::update_schedule(), changed);
-  t.news = true;
+  t.new_work = true;
   co_return changed;
 }
 
@@ -286,7 +286,7 @@ template <class Session>
 async<Session, bool> remove_schedule(transaction<Session>& t, std::string const& id) {
   statements::of_schedule const which{id};
   std::size_t const removed = co_await t.session.execute(statements::remove_schedule(), which);
-  t.news = removed != 0;
+  t.new_work = removed != 0;
   co_return removed != 0;
 }
 

@@ -61,7 +61,7 @@ template <class Session>
 async<Session> end_declarations(transaction<Session>& t, std::string const& node) {
   statements::declaring_node const which{node};
   std::size_t const ended = co_await t.session.execute(statements::remove_declarations(), which);
-  t.news = t.news || ended != 0;
+  t.new_work = t.new_work || ended != 0;
 }
 
 /// Removes the manifests that were declared long ago.
@@ -111,7 +111,7 @@ async<Session, bool> declare(transaction<Session>& t, node_lease const& lease, s
     else
       co_await forget_manifests(t, each.set);
   }
-  t.news = true;
+  t.new_work = true;
   co_return true;
 }
 
@@ -253,7 +253,7 @@ async<Session, std::optional<std::vector<change_result>>> change_schedules(trans
   if (!redefinitions.given.empty()) co_await redefine<Session>(t, redefinitions, results);
   if (!returns.given.empty()) co_await bring_back<Session>(t, returns, results);
   if (!ends.given.empty()) co_await retire<Session>(t, ends, results);
-  t.news = std::ranges::count(results, change_result::done) != 0;
+  t.new_work = std::ranges::count(results, change_result::done) != 0;
   co_return results;
 }
 

@@ -615,9 +615,9 @@ class sql_store {
         co_await op_(t);
       else
         result_.emplace(co_await op_(t));
-      news_ = t.news;
-      if constexpr (requires { on.announce(); })
-        if (t.news) on.announce();
+      new_work_ = t.new_work;
+      if constexpr (requires { on.notify(); })
+        if (t.new_work) on.notify();
     }
 
     static constexpr deferral defers = [] {
@@ -626,7 +626,7 @@ class sql_store {
       else
         return deferral::none;
     }();
-    bool has_news() const { return news_; }
+    bool has_new_work() const { return new_work_; }
     std::source_location where() const { return where_; }
     result_of<Op> take() {
       if constexpr (!std::is_void_v<result_of<Op>>) return std::move(*result_);
@@ -640,7 +640,7 @@ class sql_store {
     Op const& op_;
     std::source_location where_;
     std::optional<std::conditional_t<std::is_void_v<result_of<Op>>, nothing, result_of<Op>>> result_;
-    bool news_ = false;
+    bool new_work_ = false;
   };
 
   /// Performs one transaction on an open database.
@@ -654,7 +654,7 @@ class sql_store {
       co_await database_.read(one, How);
     else
       co_await database_.transact(one, How);
-    if (one.has_news()) changes_.notify();
+    if (one.has_new_work()) changes_.notify();
     co_return one.take();
   }
 

@@ -1,5 +1,5 @@
-#ifndef VISOR_POOL_ANNOUNCER_HPP
-#define VISOR_POOL_ANNOUNCER_HPP
+#ifndef VISOR_POOL_NOTIFY_COALESCER_HPP
+#define VISOR_POOL_NOTIFY_COALESCER_HPP
 
 #include <chrono>
 #include <functional>
@@ -14,48 +14,48 @@ namespace visor::detail {
 /// costs the other nodes as much as a commit, and PostgreSQL serializes the commits of transactions that notify.
 ///
 /// A pending notification is sent even if the first transaction was rolled back. Thread-safe. O(1).
-class announcer {
+class notify_coalescer {
  public:
   using instant = std::chrono::steady_clock::time_point;
 
   /// The longest delay of a pending notification.
   static constexpr std::chrono::milliseconds interval{5};
 
-  /// \param on_debt called, without a lock, by the first transaction that leaves a notification pending
-  void on_debt(std::function<void()> on_debt) {
+  /// \param on_pending called, without a lock, by the first transaction that leaves a notification pending
+  void on_pending(std::function<void()> on_pending) {
     std::scoped_lock const lock(mutex_);
-    on_debt_ = std::move(on_debt);
+    on_pending_ = std::move(on_pending);
   }
 
-  /// True when a transaction sends its own notification. Otherwise its caller calls `owe()` after the commit.
-  bool takes_turn(instant now) {
+  /// True when a transaction sends its own notification. Otherwise its caller calls `mark_pending()` after the commit.
+  bool sends_now(instant now) {
     std::scoped_lock const lock(mutex_);
     if (last_ && now - *last_ < interval) return false;
     last_ = now;
     return true;
   }
 
-  void owe() {
+  void mark_pending() {
     std::function<void()> first;
     {
       std::scoped_lock const lock(mutex_);
-      if (!std::exchange(is_owed_, true)) first = on_debt_;
+      if (!std::exchange(is_pending_, true)) first = on_pending_;
     }
     if (first) first();
   }
 
   /// Takes the pending notification. True when there was one, which the caller then has to send.
-  bool take_debt(instant now) {
+  bool take_pending(instant now) {
     std::scoped_lock const lock(mutex_);
-    if (is_owed_) last_ = now;
-    return std::exchange(is_owed_, false);
+    if (is_pending_) last_ = now;
+    return std::exchange(is_pending_, false);
   }
 
  private:
   std::mutex mutex_;
   std::optional<instant> last_;
-  bool is_owed_ = false;
-  std::function<void()> on_debt_;
+  bool is_pending_ = false;
+  std::function<void()> on_pending_;
 };
 
 }  // namespace visor::detail
