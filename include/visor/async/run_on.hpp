@@ -1,8 +1,8 @@
 #ifndef VISOR_ASYNC_RUN_ON_HPP
 #define VISOR_ASYNC_RUN_ON_HPP
 
+#include "visor/async/completion_poster.hpp"
 #include "visor/async/task.hpp"
-#include "visor/async/way_back.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -50,10 +50,10 @@ struct blocking_call {
 struct initiate_blocking_call {
   template <class Handler, class Call>
   void operator()(Handler&& handler, boost::asio::any_io_executor threads, std::shared_ptr<Call> call) const {
-    boost::asio::post(threads, [call = std::move(call), back = way_back(std::forward<Handler>(handler))]() mutable {
+    boost::asio::post(threads, [call = std::move(call), poster = completion_poster(std::forward<Handler>(handler))]() mutable {
       call->run();
       call.reset();
-      back.go();
+      poster.complete();
     });
   }
 };

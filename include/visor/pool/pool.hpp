@@ -2,9 +2,9 @@
 #define VISOR_POOL_POOL_HPP
 
 #include "visor/async/clock.hpp"
+#include "visor/async/completion_poster.hpp"
 #include "visor/async/signal.hpp"
 #include "visor/async/task.hpp"
-#include "visor/async/way_back.hpp"
 #include "visor/async/within.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
@@ -275,8 +275,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
  private:
   /// A waiting caller: its completion, and the holder that messages name.
   struct waiter {
-    waiter(handler completion, std::source_location where) : back(std::move(completion)), holder(where) {}
-    detail::way_back<handler> back;
+    waiter(handler completion, std::source_location where) : poster(std::move(completion)), holder(where) {}
+    detail::completion_poster<handler> poster;
     std::source_location holder;
   };
 
@@ -338,7 +338,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     if (core_.is_closing() || is_refused) {
       auto const failure = core_.is_closing() ? closed_failure() : full_failure();
       lock.unlock();
-      one->back.go(std::make_exception_ptr(failure), handle());
+      one->poster.complete(std::make_exception_ptr(failure), handle());
       return;
     }
     // The answer may be among the first actions, so the waiter is registered before they are taken.
@@ -356,7 +356,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     if (!core_.give_up(mine)) return;
     auto const one = take_waiter(mine);
     lock.unlock();
-    one->back.go(std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)), handle());
+    one->poster.complete(std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted)), handle());
   }
 
   std::unique_ptr<waiter> take_waiter(ticket mine) {
@@ -424,7 +424,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     }
     lock.unlock();
     for (auto const& each : reports) log(log_level::warning, each);
-    for (auto& each : answers) each.to->back.go(std::move(each.failure), std::move(each.connection));
+    for (auto& each : answers) each.to->poster.complete(std::move(each.failure), std::move(each.connection));
     for (auto const& each : actions) perform(each);
   }
 

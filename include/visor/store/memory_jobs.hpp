@@ -155,7 +155,7 @@ class memory_jobs {
   }
 
   /// False when it is refused.
-  bool release(node_lease const& by, visor::release const& back, instant now) {
+  bool release_job(node_lease const& by, visor::release const& back, instant now) {
     auto const at = jobs_.find(back.job);
     if (at == jobs_.end() || !is_held(at->second, by, back.lease)) return false;
     if (back.dead_with) {

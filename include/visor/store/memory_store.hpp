@@ -174,7 +174,7 @@ class memory_store {
       for (auto const& child : each.children) jobs_.add(as_record(child, here.now), here.now);
     }
     for (auto const& each : back)
-      if (!jobs_.release(lease, each, here.now)) result.refused.push_back(each.job);
+      if (!jobs_.release_job(lease, each, here.now)) result.refused.push_back(each.job);
     result.lease_current = nodes_.is_current(lease, here.now);
     claim_budget budget;
     for (auto const& request : wanted) {

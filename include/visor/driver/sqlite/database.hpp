@@ -73,9 +73,9 @@ class basic_database {
         [](auto handler, basic_database* that) {
           // Joining the threads takes as long as their work, and the last one writes the log into the file.
           std::scoped_lock const lock(that->life_mutex_);
-          that->closer_ = std::thread([that, back = visor::detail::way_back(std::move(handler))]() mutable {
+          that->closer_ = std::thread([that, poster = visor::detail::completion_poster(std::move(handler))]() mutable {
             that->stop();
-            back.go();
+            poster.complete();
           });
         },
         boost::asio::use_awaitable, this);

@@ -1,8 +1,8 @@
 #ifndef VISOR_DRIVER_SQLITE_WORK_HPP
 #define VISOR_DRIVER_SQLITE_WORK_HPP
 
+#include "visor/async/completion_poster.hpp"
 #include "visor/async/task.hpp"
-#include "visor/async/way_back.hpp"
 #include "visor/base/error.hpp"
 #include "visor/driver/operation.hpp"
 #include "visor/driver/sqlite/session.hpp"
@@ -30,7 +30,7 @@ class work {
   using operation = visor::detail::operation_ref<session>;
   using handler = boost::asio::async_result<std::decay_t<boost::asio::use_awaitable_t<> const>, void(std::exception_ptr)>::handler_type;
 
-  work(operation what, handler completion) : operation_(what), back_(std::move(completion)) {}
+  work(operation what, handler completion) : operation_(what), poster_(std::move(completion)) {}
 
   /// Calls the operation and keeps its exception.
   void run(session& on) noexcept {
@@ -42,7 +42,7 @@ class work {
   }
 
   /// Completes the operation on the executor of its caller. Must be called once.
-  void complete() noexcept { back_.go(std::move(failure_)); }
+  void complete() noexcept { poster_.complete(std::move(failure_)); }
 
   std::exception_ptr const& failure() const noexcept { return failure_; }
   void fail(std::exception_ptr why) noexcept { failure_ = std::move(why); }
@@ -51,7 +51,7 @@ class work {
   friend class work_queue;
 
   operation operation_;
-  visor::detail::way_back<handler> back_;
+  visor::detail::completion_poster<handler> poster_;
   std::exception_ptr failure_;
   enum class state { fresh, queued, running, done } state_ = state::fresh;  // guarded by the queue's mutex
   connection* interruptible_ = nullptr;                                     // the same

@@ -1,4 +1,4 @@
-#include "visor/async/way_back.hpp"
+#include "visor/async/completion_poster.hpp"
 
 #include "support/catch.hpp"
 
@@ -12,7 +12,7 @@
 #include <utility>
 
 namespace asio = boost::asio;
-using visor::detail::way_back;
+using visor::detail::completion_poster;
 
 // The sanitizers see what goes wrong here.
 
@@ -25,8 +25,8 @@ void send_to_contexts(int rounds, Leave const& leave) {
     auto context = std::make_unique<asio::io_context>(1);
     int arrived = 0;
     auto count = [&arrived](int by) { arrived += by; };
-    std::thread sender([back = way_back(asio::bind_executor(asio::any_io_executor(asio::make_strand(*context)),
-                                                            std::move(count)))]() mutable { back.go(2); });
+    std::thread sender([poster = completion_poster(asio::bind_executor(asio::any_io_executor(asio::make_strand(*context)),
+                                                                       std::move(count)))]() mutable { poster.complete(2); });
     leave(context, sender, arrived);
     if (sender.joinable()) sender.join();
   }
@@ -62,8 +62,8 @@ TEST_CASE("a completion may be sent from the context itself") {
   asio::io_context context;
   bool arrived = false;
   auto handler = asio::bind_executor(asio::any_io_executor(asio::make_strand(context)), [&arrived] { arrived = true; });
-  asio::post(context, [back = way_back(std::move(handler)), &arrived]() mutable {
-    back.go();
+  asio::post(context, [poster = completion_poster(std::move(handler)), &arrived]() mutable {
+    poster.complete();
     CHECK_FALSE(arrived);
   });
   context.run();

@@ -1,5 +1,5 @@
-#ifndef VISOR_ASYNC_WAY_BACK_HPP
-#define VISOR_ASYNC_WAY_BACK_HPP
+#ifndef VISOR_ASYNC_COMPLETION_POSTER_HPP
+#define VISOR_ASYNC_COMPLETION_POSTER_HPP
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -19,13 +19,13 @@ namespace visor::detail {
 /// The completion may destroy the caller's context, and a strand of a destroyed context must not even be released. The completion therefore
 /// waits until this thread has released the executor: a few instructions, and rarely needed.
 template <class Handler>
-class way_back {
+class completion_poster {
  public:
-  explicit way_back(Handler handler) : caller_(std::make_unique<caller>(std::move(handler))) {}
+  explicit completion_poster(Handler handler) : caller_(std::make_unique<caller>(std::move(handler))) {}
 
   /// Completes the operation. Must be called once.
   template <class... Args>
-  void go(Args... args) {
+  void complete(Args... args) {
     auto const left = std::make_shared<std::atomic_flag>();
     boost::asio::post(caller_->executor, [arrival = arrival(left), waiting = std::move(caller_->waiting),
                                           handler = std::move(caller_->handler), ... args = std::move(args)]() mutable {
