@@ -53,25 +53,25 @@ struct loaded_store {
 void count(benchmark::State& state) { state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(batch)); }
 
 void enqueue(benchmark::State& state) {
-  loaded_store kept{state.range(0)};
+  loaded_store loaded{state.range(0)};
   for (auto _ : state) {
     state.PauseTiming();
-    auto const jobs = make_jobs(kept.next);
-    kept.next += static_cast<std::int64_t>(batch);
+    auto const jobs = make_jobs(loaded.next);
+    loaded.next += static_cast<std::int64_t>(batch);
     state.ResumeTiming();
-    visor_test::run(kept.io, kept.store.enqueue(jobs));
+    visor_test::run(loaded.io, loaded.store.enqueue(jobs));
   }
   count(state);
 }
 
 void claim(benchmark::State& state) {
-  loaded_store kept{state.range(0)};
+  loaded_store loaded{state.range(0)};
   std::vector<visor::claim_request> const wanted{visor::claim_request("default", batch)};
   for (auto _ : state) {
     state.PauseTiming();
-    kept.enqueue();
+    loaded.enqueue();
     state.ResumeTiming();
-    auto result = visor_test::run(kept.io, kept.store.exchange(kept.lease, {}, {}, wanted));
+    auto result = visor_test::run(loaded.io, loaded.store.exchange(loaded.lease, {}, {}, wanted));
     if (result.claims.at(0).jobs.size() != batch) state.SkipWithError("a claim was short");
     state.PauseTiming();
     result = {};
@@ -82,12 +82,12 @@ void claim(benchmark::State& state) {
 
 /// Measures a whole life of a job: enqueue, claim, complete with history.
 void life(benchmark::State& state) {
-  loaded_store kept{state.range(0)};
+  loaded_store loaded{state.range(0)};
   std::vector<visor::claim_request> const wanted{visor::claim_request("default", batch)};
   std::vector<visor::job_result> done;
   for (auto _ : state) {
-    kept.enqueue();
-    auto const result = visor_test::run(kept.io, kept.store.exchange(kept.lease, done, {}, wanted));
+    loaded.enqueue();
+    auto const result = visor_test::run(loaded.io, loaded.store.exchange(loaded.lease, done, {}, wanted));
     done.clear();
     for (auto const& job : result.claims.at(0).jobs) {
       visor::job_result& each = done.emplace_back();

@@ -203,7 +203,7 @@ class scheduler {
   void stop();
 
   /// Returns the store, for operations that this class does not offer. The store is open from the start of `run` on.
-  store_type& kept() noexcept { return *store_; }
+  store_type& store() noexcept { return *store_; }
 
  private:
   struct known_type {

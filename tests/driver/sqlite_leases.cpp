@@ -63,19 +63,19 @@ class full_disk {
 using held_store = visor::sqlite_store<held_clock>;
 
 struct claimed_jobs {
-  explicit claimed_jobs(temporary_folder const& folder) : kept(quick(folder.file()), clock) {
-    run(io, kept.open());
+  explicit claimed_jobs(temporary_folder const& folder) : store(quick(folder.file()), clock) {
+    run(io, store.open());
     visor::join_request request;
     request.node = "node";
-    lease = run(io, kept.join(request));
+    lease = run(io, store.join(request));
     std::vector<visor::new_job> jobs(2);
     for (auto& job : jobs) {
       job.id = ++last;
       job.type = "x";
     }
-    run(io, kept.enqueue(jobs));
+    run(io, store.enqueue(jobs));
     std::vector<visor::claim_request> const all{visor::claim_request("default", jobs.size())};
-    claims = run(io, kept.exchange(lease, {}, {}, all)).claims;
+    claims = run(io, store.exchange(lease, {}, {}, all)).claims;
   }
 
   std::vector<visor::job_result> end_of(visor::job_id job) const {
@@ -85,11 +85,11 @@ struct claimed_jobs {
     return one;
   }
 
-  bool accepts(std::vector<visor::job_result> const& done) { return run(io, kept.exchange(lease, done, {}, {})).refused.empty(); }
+  bool accepts(std::vector<visor::job_result> const& done) { return run(io, store.exchange(lease, done, {}, {})).refused.empty(); }
 
   /// Does not wait for it.
   void begin(std::span<visor::job_result const> done) {
-    boost::asio::co_spawn(io, kept.exchange(lease, done, {}, {}), [this](std::exception_ptr thrown, visor::exchange_result const&) {
+    boost::asio::co_spawn(io, store.exchange(lease, done, {}, {}), [this](std::exception_ptr thrown, visor::exchange_result const&) {
       failures += refusal_of([&] {
                     if (thrown) std::rethrow_exception(thrown);
                   }).was;
@@ -99,7 +99,7 @@ struct claimed_jobs {
 
   boost::asio::io_context io;
   held_clock clock;
-  held_store kept;
+  held_store store;
   visor::node_lease lease;
   visor::job_id last = 0;
   std::vector<visor::claim> claims;
@@ -117,16 +117,16 @@ TEST_CASE("a claim that cannot remove all that it read takes nothing", "[driver]
     job.id = ++s.last;
     job.type = "x";
   }
-  run(s.io, s.kept.enqueue(jobs));
+  run(s.io, s.store.enqueue(jobs));
   other_connection other(folder.file());
   other.run("CREATE TRIGGER taken BEFORE DELETE ON visor_ready WHEN old.job = " + std::to_string(s.last) +
             " BEGIN SELECT RAISE(IGNORE); END");
   std::vector<visor::claim_request> const all{visor::claim_request("default", jobs.size())};
-  CHECK(refusal_of([&] { run(s.io, s.kept.exchange(s.lease, {}, {}, all)); }).kind == visor::condition::serialization_failure);
+  CHECK(refusal_of([&] { run(s.io, s.store.exchange(s.lease, {}, {}, all)); }).kind == visor::condition::serialization_failure);
   CHECK(other.value("SELECT count(*) FROM visor_ready") == "3");
   CHECK(other.value("SELECT count(*) FROM visor_lease") == "1");
   other.run("DROP TRIGGER taken");
-  CHECK(run(s.io, s.kept.exchange(s.lease, {}, {}, all)).claims.at(0).jobs.size() == 3);
+  CHECK(run(s.io, s.store.exchange(s.lease, {}, {}, all)).claims.at(0).jobs.size() == 3);
 }
 
 TEST_CASE("ids that are set back are in the way of no new job", "[driver][sqlite][ids]") {
@@ -137,10 +137,10 @@ TEST_CASE("ids that are set back are in the way of no new job", "[driver][sqlite
        {"UPDATE visor_sequence SET next = 1 WHERE name = 'job'", "DELETE FROM visor_sequence WHERE name = 'job'"}) {
     visor::new_job job;
     job.type = "x";
-    job.id = run(s.io, s.kept.reserve_ids(1)).take();
-    CHECK(run(s.io, s.kept.enqueue({&job, 1})) == 1);
+    job.id = run(s.io, s.store.reserve_ids(1)).take();
+    CHECK(run(s.io, s.store.enqueue({&job, 1})) == 1);
     other.run(text);
-    CHECK(run(s.io, s.kept.reserve_ids(1)).take() > job.id);
+    CHECK(run(s.io, s.store.reserve_ids(1)).take() > job.id);
   }
 }
 

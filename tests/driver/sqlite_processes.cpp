@@ -81,11 +81,11 @@ TEST_CASE("processes that start at once on a new file make its tables once", "[d
     for (int i = 0; i < 4; ++i)
       children.push_back(start([&] {
         boost::asio::io_context io;
-        default_store kept(patient(folder.file("new/schedules.db")));
+        default_store store(patient(folder.file("new/schedules.db")));
         line.wait();
-        run(io, kept.open());
-        bool const well = run(io, kept.schema().validate()).empty();
-        run(io, kept.close());
+        run(io, store.open());
+        bool const well = run(io, store.schema().validate()).empty();
+        run(io, store.close());
         return well;
       }));
     line.go();
@@ -105,19 +105,19 @@ TEST_CASE("processes share a queue, and no job is claimed twice", "[driver][sqli
   for (int p = 0; p < processes; ++p)
     children.push_back(start([&, p] {
       boost::asio::io_context io;
-      default_store kept(patient(folder.file()));
+      default_store store(patient(folder.file()));
       line.wait();
-      run(io, kept.open());
-      auto const first = run(io, kept.reserve_ids(jobs / processes)).take();
+      run(io, store.open());
+      auto const first = run(io, store.reserve_ids(jobs / processes)).take();
       auto const mine = jobs_of(first, jobs / processes);
-      bool well = run(io, kept.enqueue(mine)) == mine.size();
+      bool well = run(io, store.enqueue(mine)) == mine.size();
       visor::join_request request;
       request.node = "node " + std::to_string(p);
-      auto const lease = run(io, kept.join(request));
+      auto const lease = run(io, store.join(request));
       std::vector<visor::claim_request> const wanted{visor::claim_request("default", 7)};
       std::vector<visor::job_result> done;
       for (;;) {
-        auto const got = run(io, kept.exchange(lease, done, {}, wanted));
+        auto const got = run(io, store.exchange(lease, done, {}, wanted));
         well = well && got.refused.empty() && got.lease_current;
         done.clear();
         if (got.claims.empty()) break;
@@ -128,7 +128,7 @@ TEST_CASE("processes share a queue, and no job is claimed twice", "[driver][sqli
           end.attempt = job.attempt;
         }
       }
-      run(io, kept.close());
+      run(io, store.close());
       return well;
     }));
   line.go();
@@ -147,20 +147,20 @@ TEST_CASE("one process hears what another added", "[driver][sqlite][processes]")
   // Jobs that are added before the listening thread has looked for the first time cause no notification.
   pid_t const child = start([&] {
     boost::asio::io_context io;
-    default_store kept(patient(folder.file()));
+    default_store store(patient(folder.file()));
     line.wait();
-    run(io, kept.open());
+    run(io, store.open());
     for (int i = 1; i <= 80; ++i) {
-      run(io, kept.enqueue(jobs_of(i, 1)));
+      run(io, store.enqueue(jobs_of(i, 1)));
       std::this_thread::sleep_for(250ms);
     }
     return true;
   });
   boost::asio::io_context io;
-  default_store kept(patient(folder.file()));
-  run(io, kept.open());
+  default_store store(patient(folder.file()));
+  run(io, store.open());
   std::atomic<int> calls{0};
-  auto const hearing = kept.on_change([&] { ++calls; });
+  auto const hearing = store.on_change([&] { ++calls; });
   auto const until = std::chrono::steady_clock::now() + 20s;
   line.go();
   while (calls == 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(5ms);
@@ -178,10 +178,10 @@ TEST_CASE("what was acknowledged survives a kill, and a group is whole or absent
     std::int64_t const first = round * 1'000'000 + 1;
     pid_t const child = start([&] {
       boost::asio::io_context io;
-      default_store kept(patient(folder.file()));
-      run(io, kept.open());
+      default_store store(patient(folder.file()));
+      run(io, store.open());
       for (std::int64_t id = first;; id += 5) {
-        run(io, kept.enqueue(jobs_of(id, 5)));
+        run(io, store.enqueue(jobs_of(id, 5)));
         if (::write(ends[1], &id, sizeof id) != sizeof id) return false;
       }
     });

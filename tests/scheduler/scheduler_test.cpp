@@ -68,7 +68,7 @@ struct shop {
     return visor_test::run(io, scheduler->async_enqueue(what, std::move(options), boost::asio::use_awaitable));
   }
 
-  visor::job_view job(visor::job_id id) { return visor_test::run(io, scheduler->kept().find_job(id)).value(); }
+  visor::job_view job(visor::job_id id) { return visor_test::run(io, scheduler->store().find_job(id)).value(); }
 
   boost::asio::io_context io{1};
   visor::manual_clock clock;
@@ -149,7 +149,7 @@ TEST_CASE("what stands in ha is what the node does, and a scheduler that is not 
   bool ended = false;
   scheduler.async_run([&](std::exception_ptr) { ended = true; });
   visor_test::settle(io);
-  CHECK(visor_test::run(io, scheduler.kept().nodes()).at(0).name == "named");
+  CHECK(visor_test::run(io, scheduler.store().nodes()).at(0).name == "named");
   scheduler.stop();
   visor_test::pass(io, clock, 2s);
   CHECK(ended);
@@ -179,7 +179,7 @@ TEST_CASE("a job reaches its handler with its payload") {
   auto const done = here.job(id);
   CHECK(done.state == job_state::completed);
   CHECK(done.job.type == "order");
-  CHECK(visor_test::run(here.io, here.scheduler->kept().attempts(id)).at(0).output == "packed\n");
+  CHECK(visor_test::run(here.io, here.scheduler->store().attempts(id)).at(0).output == "packed\n");
   here.stop();
 }
 
@@ -200,10 +200,10 @@ TEST_CASE("a handler may take the payload alone, nothing of it, or be a function
   here.enqueue({"tea", 3});
   auto const cleaned = visor_test::run(here.io, here.scheduler->async_enqueue(cleanup(), boost::asio::use_awaitable));
   visor::new_job raw;
-  raw.id = visor_test::run(here.io, here.scheduler->kept().reserve_ids(1)).take();
+  raw.id = visor_test::run(here.io, here.scheduler->store().reserve_ids(1)).take();
   raw.type = "raw";
   raw.payload = "[1,2]";
-  visor_test::run(here.io, here.scheduler->kept().enqueue(std::span<visor::new_job const>(&raw, 1)));
+  visor_test::run(here.io, here.scheduler->store().enqueue(std::span<visor::new_job const>(&raw, 1)));
   for (int i = 0; i < 5000 && here.job(cleaned).state != job_state::completed; ++i) {  // the thread is a real one
     std::this_thread::sleep_for(1ms);
     here.pass(10ms);
@@ -212,7 +212,7 @@ TEST_CASE("a handler may take the payload alone, nothing of it, or be a function
   CHECK(here.job(cleaned).state == job_state::completed);
   CHECK(ran_on != std::thread::id());
   CHECK(ran_on != std::this_thread::get_id());
-  CHECK(visor_test::run(here.io, here.scheduler->kept().attempts(raw.id)).at(0).output == "[1,2]\n");
+  CHECK(visor_test::run(here.io, here.scheduler->store().attempts(raw.id)).at(0).output == "[1,2]\n");
   here.stop();
 }
 
@@ -260,7 +260,7 @@ TEST_CASE("schedules fire by their expressions, in their zones, and at one insta
   here.pass(2h + 1s);
   CHECK(seen == std::vector<std::string>{"hour 2026-01-01T01:00:00Z", "night 2026-01-01T01:00:00Z", "once 2026-01-01T01:30:00Z",
                                          "hour 2026-01-01T02:00:00Z"});
-  auto const fires = visor_test::run(here.io, here.scheduler->kept().fires("nightly", 10));
+  auto const fires = visor_test::run(here.io, here.scheduler->store().fires("nightly", 10));
   CHECK(fires.size() == 1);
   here.stop();
 }
@@ -278,7 +278,7 @@ TEST_CASE("the id of a schedule chooses the minute that H stands for") {
   auto const chosen = visor::recurrence("H * * * *"_cron).for_schedule("hourly");
   auto const first = chosen.next(visor::time_zone::utc(), here.clock.now() - 2h - 1us).value();
   CHECK(seen == std::vector<std::string>{visor::to_string(first), visor::to_string(first + 1h)});
-  CHECK(visor_test::run(here.io, here.scheduler->kept().find_schedule("hourly"))->expression == "H * * * *");
+  CHECK(visor_test::run(here.io, here.scheduler->store().find_schedule("hourly"))->expression == "H * * * *");
   here.stop();
 }
 
@@ -293,7 +293,7 @@ TEST_CASE("options of a schedule are kept with it") {
   how.dst = {visor::dst_gap::skip, visor::dst_overlap::last};
   here.scheduler->at("weekly", "0 9 * * 1"_cron, how, order{"tea", 2});
   here.start();
-  auto const kept = visor_test::run(here.io, here.scheduler->kept().find_schedule("weekly")).value();
+  auto const kept = visor_test::run(here.io, here.scheduler->store().find_schedule("weekly")).value();
   CHECK(kept.expression == "0 9 * * 1");
   CHECK(kept.zone == "Asia/Tokyo");
   CHECK(kept.origin == visor::origin::code);
@@ -405,7 +405,7 @@ TEST_CASE("run ends with a signal, and its jobs are kept for the next one") {
   });
   scheduler.run();
   CHECK(seen == std::vector<std::string>{"tea"});
-  visor_test::run(io, scheduler.kept().open());
-  CHECK(visor_test::run(io, scheduler.kept().find_job(first)).value().state == job_state::completed);
-  visor_test::run(io, scheduler.kept().close());
+  visor_test::run(io, scheduler.store().open());
+  CHECK(visor_test::run(io, scheduler.store().find_job(first)).value().state == job_state::completed);
+  visor_test::run(io, scheduler.store().close());
 }

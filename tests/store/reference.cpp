@@ -8,8 +8,8 @@ namespace visor_test {
 std::unique_ptr<subject> make_reference() {
   using store = visor::memory_store<visor::manual_clock>;
   visor::manual_clock const clock;
-  auto const kept = std::make_shared<store>(clock);
-  return std::make_unique<adapted<store, visor::manual_clock>>(clock, [kept] { return kept; });
+  auto const made = std::make_shared<store>(clock);
+  return std::make_unique<adapted<store, visor::manual_clock>>(clock, [made] { return made; });
 }
 
 }  // namespace visor_test

@@ -31,8 +31,8 @@ class schema_of final : public schema {
     using records = boost::mp11::mp_push_back<visor::records_of<typename Store::dialect>, visor::migration_record>;
     boost::mp11::mp_for_each<boost::mp11::mp_transform<boost::mp11::mp_identity, records>>(
         [&]<class Record>(boost::mp11::mp_identity<Record>) {
-          using kept = visor::sql::table<Record>;
-          if (kept::since <= version) names.push_back(std::string(visor::sql::table_prefix) + std::string(kept::name));
+          using definition = visor::sql::table<Record>;
+          if (definition::since <= version) names.push_back(std::string(visor::sql::table_prefix) + std::string(definition::name));
         });
     std::ranges::sort(names);
     return names;

@@ -55,9 +55,9 @@ class engine {
   /// \param executor where everything runs; the engine makes a strand on it for itself
   /// \param origin none: that of this process
   /// \throws visor::error `invalid_argument` when a setting is out of range
-  engine(boost::asio::any_io_executor executor, Store& kept, node_settings settings, Clock clock = Clock(), log_sink log = {},
+  engine(boost::asio::any_io_executor executor, Store& store, node_settings settings, Clock clock = Clock(), log_sink log = {},
          std::optional<engine_origin> origin = std::nullopt)
-      : shared_(std::move(executor), kept, std::move(settings), std::move(clock), std::move(log), std::move(origin)),
+      : shared_(std::move(executor), store, std::move(settings), std::move(clock), std::move(log), std::move(origin)),
         membership_(shared_),
         runner_(shared_),
         fires_(shared_),
@@ -149,7 +149,7 @@ class engine {
   /// \pre on the engine's executor, or not running
   engine_counters const& counters() const noexcept { return shared_.counters; }
   std::string const& name() const noexcept { return shared_.settings.name; }
-  Store& kept() noexcept { return shared_.kept; }
+  Store& store() noexcept { return shared_.store; }
 
  private:
   /// Ends a node that cannot go on: it drains without waiting for handlers, and `run()` throws.
@@ -177,7 +177,7 @@ class engine {
   }
 
   task<> serve_lanes() {
-    auto const limits = co_await shared_.kept.limits();
+    auto const limits = co_await shared_.store.limits();
     runner_.serve(limits);
   }
 
@@ -199,7 +199,7 @@ class engine {
     for (;;) {
       std::optional<error> refused;
       try {
-        if (!is_open) co_await shared_.kept.open();
+        if (!is_open) co_await shared_.store.open();
         is_open = true;
         co_return co_await membership_.join();
       } catch (error const& thrown) {
@@ -232,7 +232,7 @@ class engine {
       co_await membership_.leave();
       std::rethrow_exception(failure);
     }
-    auto changes = shared_.kept.on_change([this] { wake(); });
+    auto changes = shared_.store.on_change([this] { wake(); });
     membership_.start();
     sets_.start();
     review_.start();

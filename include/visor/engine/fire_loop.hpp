@@ -109,7 +109,7 @@ class fire_loop {
     for (;;) {
       if (co_await sleep(longest_sleep) || node_.draining) co_return duration{0};
       auto const before = node_.clock.elapsed();
-      auto const now = co_await node_.kept.now();
+      auto const now = co_await node_.store.now();
       saw_time(now, before);
       if (!next_at_) continue;
       if (*next_at_ - now <= longest_sleep) co_return std::max(*next_at_ - now, duration{0});
@@ -132,7 +132,7 @@ class fire_loop {
     fire_round result;
     for (;;) {
       auto const before = node_.clock.elapsed();
-      due = co_await node_.kept.due(round, after);
+      due = co_await node_.store.due(round, after);
       saw_time(due.now, before);
       result = co_await fire(due);
       if (due.schedules.size() < round || result.ordered != 0) break;
@@ -147,7 +147,7 @@ class fire_loop {
     std::optional<instant> next_job_at = due.next_job_at;
     bool more = result.ordered != 0;  // the new instants are read in the next round
     if (next_job_at && *next_job_at <= due.now) {
-      auto const promoted = co_await node_.kept.promote(round);
+      auto const promoted = co_await node_.store.promote(round);
       if (promoted.moved != 0 && on_new_work) on_new_work();
       more = more || promoted.moved == round;
       next_job_at = promoted.next_at;
@@ -188,7 +188,7 @@ class fire_loop {
     auto const held = node_.lease;  // the member may change while the store reads it
     std::vector<fired> results;
     try {
-      results = co_await node_.kept.fire(held, orders);
+      results = co_await node_.store.fire(held, orders);
     } catch (error const& failure) {
       // Other jobs may have the rest, too.
       if (failure.kind() == condition::conflict) spare_ids_.clear();
@@ -206,7 +206,7 @@ class fire_loop {
   /// Gives each planned instant an id, first from those that earlier orders did not use.
   task<> take_ids(std::vector<fire_order>& orders, std::size_t count) {
     reserved_ids fresh;
-    if (count > spare_ids_.size()) fresh = co_await node_.kept.reserve_ids(count - spare_ids_.size());
+    if (count > spare_ids_.size()) fresh = co_await node_.store.reserve_ids(count - spare_ids_.size());
     for (auto& each : orders)
       for (std::size_t i = 0; i < each.planned.size(); ++i) {
         if (spare_ids_.empty()) {
@@ -310,7 +310,7 @@ class fire_loop {
     auto const held = node_.lease;
     std::string refusal;
     try {
-      co_await node_.kept.note_missed(held, missed);
+      co_await node_.store.note_missed(held, missed);
     } catch (error const& failure) {
       if (!is_refusal(failure.kind())) throw;
       refusal = failure.what();

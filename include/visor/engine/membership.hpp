@@ -52,7 +52,7 @@ class membership {
     if (node_.settings.exclusive && !has_claim && !co_await claim_store()) co_return false;
     std::optional<node_record> waited_for;
     for (;;) {
-      auto const now = co_await node_.kept.now();
+      auto const now = co_await node_.store.now();
       auto const other = co_await find_rival(now);
       if (!other) {
         if (co_await try_join()) co_return true;
@@ -63,7 +63,7 @@ class membership {
       if (node_.claim.is_taken == false || process_identity::is_gone(other->address)) {
         node_.log(log_level::warning, "node ", other->name, " is gone without leaving: taking over its jobs");
         std::optional<node_lease> lapsed(std::in_place, other->name, other->epoch, other->lease_until);
-        auto const recovered = co_await node_.kept.recover(std::move(lapsed));
+        auto const recovered = co_await node_.store.recover(std::move(lapsed));
         report(recovered);
         if (recovered.empty()) co_await pause(std::chrono::milliseconds{10});  // it has come back, or another node was first
         if (node_.draining) co_return false;
@@ -71,7 +71,7 @@ class membership {
       }
       if (is_beyond_any_lease(*other, now)) {
         report_beyond(*other);
-        auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
+        auto const recovered = co_await node_.store.recover(std::optional<node_lease>());
         report(recovered);
         continue;
       }
@@ -134,7 +134,7 @@ class membership {
       // A job that has run must not go back as if it had not: it is lost with this node, whose process lives.
       auto const how = node_.lost || owes_results ? departure::owing_results : departure::clean;
       auto const held = node_.lease;
-      co_await node_.kept.leave(held, how);
+      co_await node_.store.leave(held, how);
     } catch (std::exception const& failure) {
       node_.log(log_level::warning, "leaving: ", failure.what());
       result = std::current_exception();
@@ -159,12 +159,12 @@ class membership {
   /// is refused, whatever the state of that node's lease. \return false when the node was told to drain meanwhile
   /// \throws visor::error `lease_held`
   task<bool> claim_store() {
-    if constexpr (requires { node_.kept.claim_node(std::string()); }) {
+    if constexpr (requires { node_.store.claim_node(std::string()); }) {
       std::string holder = "node " + node_.settings.name + " (";
       holder += node_.identity.host + " pid " + std::to_string(node_.identity.pid) + ")";
       auto const began = node_.clock.elapsed();
       for (;;) {
-        node_.claim = co_await node_.kept.claim_node(holder);
+        node_.claim = co_await node_.store.claim_node(holder);
         if (node_.claim.is_taken != true) co_return true;
         if (node_.clock.elapsed() - began >= claim_patience)
           throw error(condition::lease_held, (node_.claim.holder.empty() ? std::string("another process") : node_.claim.holder) +
@@ -182,7 +182,7 @@ class membership {
     if (node_.settings.exclusive && !goes_on) {
       // No other node can recover for it, and a node of another name, whose lease has run out, may have left jobs. A node that continues
       // would recover itself, if its heartbeat is late.
-      auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
+      auto const recovered = co_await node_.store.recover(std::optional<node_lease>());
       report(recovered);
     }
     join_request request;
@@ -197,8 +197,8 @@ class membership {
     for (auto const& each : node_.settings.capabilities) request.capabilities += (request.capabilities.empty() ? "" : ",") + each;
     request.resources = node_.identity.resources;
     request.limits = node_.types;
-    auto const now = co_await node_.kept.now();
-    auto const nodes = co_await node_.kept.nodes();
+    auto const now = co_await node_.store.now();
+    auto const nodes = co_await node_.store.nodes();
     // The lease may have been lost while the store was read. Then nothing is kept, and jobs that ran would be put back as if they had not.
     if (goes_on && node_.lost) co_return false;
     // Another node may have joined since the caller looked. One that joins after this look has another epoch.
@@ -210,7 +210,7 @@ class membership {
     request.last_token = token_;
     request.last_epoch = node_.lease.epoch;
     auto const asked = measured();
-    auto const lease = co_await node_.kept.join(std::move(request));
+    auto const lease = co_await node_.store.join(std::move(request));
     if (goes_on && node_.lost) co_return false;  // the jobs that it wanted to keep are stopped
     node_.lost = node_.claim_outcome_unknown = false;
     trust(lease, asked);
@@ -230,7 +230,7 @@ class membership {
   /// Finds a live node that excludes this one: any node where one of the two is exclusive, and always one of the same name.
   /// \throws visor::error `restored` when the store has lost an epoch of this node
   task<std::optional<node_record>> find_rival(instant now) {
-    auto const nodes = co_await node_.kept.nodes();
+    auto const nodes = co_await node_.store.nodes();
     auto const same = std::ranges::find(nodes, node_.settings.name, &node_record::name);
     // The next processes of that name use the lost epochs again, so a later look may not tell.
     if (same != nodes.end() && has_forgotten(*same, node_.lease.epoch, node_.identity.text())) throw_restored(node_.settings.name);
@@ -325,7 +325,7 @@ class membership {
   /// have died since, so this node waits once for the end of its lease. It never takes a name back from a node that lives.
   /// \return how long to wait before the next call; none: it has joined, or never will
   task<std::optional<duration>> come_back(std::optional<node_record>& waited_for) {
-    auto const now = co_await node_.kept.now();
+    auto const now = co_await node_.store.now();
     auto const other = co_await find_rival(now);
     if (other) {
       bool const is_renewed = waited_for && waited_for->name == other->name && waited_for->lease_until != other->lease_until;
@@ -353,7 +353,7 @@ class membership {
     how.state = node_.draining || node_.drain_requested ? node_state::draining : node_state::online;
     how.token = next_token_;
     how.last_token = token_;
-    auto const renewed = co_await node_.kept.renew(held, how);
+    auto const renewed = co_await node_.store.renew(held, how);
     // If the deadline passed meanwhile, running jobs are told to stop and their results do not count: only a new epoch repairs that.
     if (!node_.lost) trust(renewed, asked);
   }
@@ -402,10 +402,10 @@ class membership {
   /// \return when to look again. A node that lives renews its lease long before its end, so a lease that ends before the next heartbeat is
   ///   checked at its end.
   task<duration> look() {
-    auto const seen = co_await node_.kept.pending_work();
+    auto const seen = co_await node_.store.pending_work();
     if (seen.newer_schema && on_retire) on_retire(newer_schema(*seen.newer_schema));
-    auto const now = co_await node_.kept.now();
-    auto const nodes = co_await node_.kept.nodes();
+    auto const now = co_await node_.store.now();
+    auto const nodes = co_await node_.store.nodes();
     duration next = node_.settings.lease_ttl;
     value_hash others;
     bool any_lapsed = false;
@@ -433,7 +433,7 @@ class membership {
       co_return std::max<duration>(std::min(next, rest), shortest_wait);
     if (any_lapsed) {
       recover_at_ = node_.clock.elapsed() + between_recoveries;
-      auto const recovered = co_await node_.kept.recover(std::optional<node_lease>());
+      auto const recovered = co_await node_.store.recover(std::optional<node_lease>());
       report(recovered);
     }
     co_return std::max<duration>(next, shortest_wait);

@@ -55,7 +55,7 @@ struct shared_node {
   shared_node(boost::asio::any_io_executor on, Store& with, node_settings set, Clock time, log_sink sink, std::optional<engine_origin> from)
       : executor(std::move(on)),
         strand(boost::asio::make_strand(executor)),
-        kept(with),
+        store(with),
         settings(std::move(set)),
         clock(std::move(time)),
         sink_(std::move(sink)),
@@ -97,7 +97,7 @@ struct shared_node {
 
   boost::asio::any_io_executor executor;
   boost::asio::strand<boost::asio::any_io_executor> strand;
-  Store& kept;
+  Store& store;
   node_settings settings;
   Clock clock;
   process_identity identity;

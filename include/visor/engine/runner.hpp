@@ -172,7 +172,7 @@ class runner {
       queues_.asking(wanted);
       try {
         co_await name_children(done);
-        auto result = co_await node_.kept.exchange(held, done, back, wanted);
+        auto result = co_await node_.store.exchange(held, done, back, wanted);
         tell_of(result.refused);
         for (auto const& each : result.remarks) tell_of(each);
         if (held.epoch == node_.lease.epoch && !node_.lost) withhold(result.unwritten, done, back);
@@ -260,7 +260,7 @@ class runner {
       for (auto& child : each.children)
         if (child.id == 0) unnamed.push_back(&child);
     if (unnamed.empty()) co_return;
-    auto ids = co_await node_.kept.reserve_ids(unnamed.size());
+    auto ids = co_await node_.store.reserve_ids(unnamed.size());
     for (auto* const child : unnamed) child->id = ids.take();
   }
 
@@ -561,7 +561,7 @@ class runner {
       asked_at = node_.clock.elapsed();
       may_cancel_ = false;
       try {
-        auto const wanted = co_await node_.kept.cancel_requests();
+        auto const wanted = co_await node_.store.cancel_requests();
         for (auto const& job : running_)
           if (std::ranges::find(wanted, job->context.id()) != wanted.end()) stop(job, stop_reason::cancelled);
       } catch (std::exception const& failure) {

@@ -91,8 +91,8 @@ class schedule_review {
     filter.limit = page;
     std::size_t corrected = 0;
     for (;;) {
-      auto const schedules = co_await node_.kept.schedules(filter);
-      auto const now = co_await node_.kept.now();  // read after them: the fire loop handles those that are due by then
+      auto const schedules = co_await node_.store.schedules(filter);
+      auto const now = co_await node_.store.now();  // read after them: the fire loop handles those that are due by then
       std::vector<next_correction> corrections;
       for (auto const& each : schedules) {
         if (each.expression.empty() || !each.next_at) continue;
@@ -100,7 +100,7 @@ class schedule_review {
         if (correction) corrections.push_back(std::move(*correction));
       }
       if (!corrections.empty()) {
-        auto const made = co_await node_.kept.correct_next(corrections);
+        auto const made = co_await node_.store.correct_next(corrections);
         for (std::size_t i = 0; i < made.size(); ++i)
           if (made[i] && ++corrected <= most_lines) report(corrections[i]);
       }
@@ -142,7 +142,7 @@ class schedule_review {
         }
         co_return result;
       }
-      auto const more = co_await node_.kept.acted_on(schedule.id, *asked_for - duration{1}, page);
+      auto const more = co_await node_.store.acted_on(schedule.id, *asked_for - duration{1}, page);
       acted_on.insert(more.begin(), more.end());
       known_until = more.size() < page ? std::nullopt : std::optional<instant>(more.back());
     }

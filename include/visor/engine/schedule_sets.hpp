@@ -154,7 +154,7 @@ class schedule_sets {
       co_return;  // there is no other node
     }
     for (auto& [_, own] : own_) {
-      auto living = co_await node_.kept.declared(own.set);
+      auto living = co_await node_.store.declared(own.set);
       auto const membership_version = node_.membership_version;
       if (living == own.basis && membership_version == own.membership_version) continue;
       co_await bring(own, std::move(living));
@@ -179,7 +179,7 @@ class schedule_sets {
     std::vector<set_declaration> sets;
     sets.reserve(own_.size());
     for (auto const& [_, own] : own_) sets.emplace_back(own.set, own.digest, own.parts);
-    for (int attempt = 0; !co_await node_.kept.declare(held, sets); ++attempt) {
+    for (int attempt = 0; !co_await node_.store.declare(held, sets); ++attempt) {
       if (attempt == 3) throw error(condition::conflict, "the manifests of schedules do not stay in the store: it is tried again");
       for (auto const& [_, own] : own_) co_await write_manifest(own);
     }
@@ -188,13 +188,13 @@ class schedule_sets {
   }
 
   task<> write_manifest(own_set const& own) {
-    auto const now = co_await node_.kept.now();
+    auto const now = co_await node_.store.now();
     auto fresh = manifest_of(own.schedules, now);
-    auto const all = co_await known_manifest(node_.kept, own.set, std::move(fresh));
+    auto const all = co_await known_manifest(node_.store, own.set, std::move(fresh));
     auto const parts = all.parts();
     for (std::size_t first = 0; first < parts.size(); first += parts_at_once) {
       auto const some = std::span(parts).subspan(first, std::min(parts_at_once, parts.size() - first));
-      co_await node_.kept.put_manifest(own.digest, static_cast<int>(first), some);
+      co_await node_.store.put_manifest(own.digest, static_cast<int>(first), some);
     }
   }
 
@@ -208,7 +208,7 @@ class schedule_sets {
         own.basis = std::move(living);
         co_return;
       }
-      living = co_await node_.kept.declared(own.set);
+      living = co_await node_.store.declared(own.set);
     }
   }
 
@@ -217,7 +217,7 @@ class schedule_sets {
     std::vector<manifest> others;
     if (living.size() > 1) {
       for (auto const& digest : living) {
-        auto read = co_await read_manifest(node_.kept, digest);
+        auto read = co_await read_manifest(node_.store, digest);
         if (digest == own.digest)
           mine = std::move(read);
         else
@@ -226,11 +226,11 @@ class schedule_sets {
     }
     set_plan plan;
     {
-      auto const stored = co_await node_.kept.schedule_digests(own.set.origin);
+      auto const stored = co_await node_.store.schedule_digests(own.set.origin);
       plan = plan_set(own.set, own.schedules, mine, others, stored);
     }
     std::function<bool()> const is_allowed = [this] { return may_go_on(); };
-    co_return co_await take_steps(node_.kept, own.set, living, own.schedules, plan, is_allowed);
+    co_return co_await take_steps(node_.store, own.set, living, own.schedules, plan, is_allowed);
   }
 
   task<> report(own_set const& own, set_outcome const& outcome) {
@@ -265,7 +265,7 @@ class schedule_sets {
   }
 
   task<> report_taken(std::string const& id) {
-    auto const theirs = co_await node_.kept.find_schedule(id);
+    auto const theirs = co_await node_.store.find_schedule(id);
     std::string why = "there was one of this id a moment ago: restart this node, or run visor schedule apply";
     if (theirs && theirs->origin == origin::user)
       why = theirs->owner.value_or("a user") +

@@ -37,18 +37,18 @@ struct set_outcome {
 
 /// Reads the manifest that the store has under a digest; empty where it has none.
 template <store Store>
-task<manifest> read_manifest(Store& kept, std::string const& digest) {
-  auto const parts = co_await kept.manifest_parts(digest);
+task<manifest> read_manifest(Store& store, std::string const& digest) {
+  auto const parts = co_await store.manifest_parts(digest);
   co_return manifest::parse(parts);
 }
 
 /// Returns the manifest of a file or program, with the times at which its definitions were first seen, as far as the store knows them.
 /// \param fresh the manifest; its own times hold for definitions that the store does not know
 template <store Store>
-task<manifest> known_manifest(Store& kept, schedule_set const& set, manifest fresh) {
-  auto const known = co_await kept.manifests(set);
+task<manifest> known_manifest(Store& store, schedule_set const& set, manifest fresh) {
+  auto const known = co_await store.manifests(set);
   for (auto const& digest : known) {
-    auto const other = co_await read_manifest(kept, digest);
+    auto const other = co_await read_manifest(store, digest);
     fresh.inherit(other);
   }
   co_return fresh;
@@ -56,12 +56,13 @@ task<manifest> known_manifest(Store& kept, schedule_set const& set, manifest fre
 
 /// Works as `change_schedules`, but a change that the database refuses permanently does not keep the others from being made.
 template <store Store>
-task<std::optional<std::vector<change_result>>> change_bisected(Store& kept, schedule_set const& set, std::vector<std::string> const& basis,
+task<std::optional<std::vector<change_result>>> change_bisected(Store& store, schedule_set const& set,
+                                                                std::vector<std::string> const& basis,
                                                                 std::span<schedule_change const> changes,
                                                                 std::vector<remark_of_schedule>& refused) {
   std::string refusal;
   try {
-    co_return co_await kept.change_schedules(set, basis, changes);
+    co_return co_await store.change_schedules(set, basis, changes);
   } catch (error const& failure) {
     if (!is_refusal(failure.kind())) throw;
     refusal = failure.what();
@@ -72,7 +73,7 @@ task<std::optional<std::vector<change_result>>> change_bisected(Store& kept, sch
   }
   std::vector<change_result> all;
   for (auto const part : {changes.first(changes.size() / 2), changes.subspan(changes.size() / 2)}) {
-    auto const results = co_await change_bisected(kept, set, basis, part, refused);
+    auto const results = co_await change_bisected(store, set, basis, part, refused);
     if (!results) co_return std::nullopt;
     all.insert(all.end(), results->begin(), results->end());
   }
@@ -88,13 +89,13 @@ inline constexpr std::size_t steps_at_once = 500;
 /// \param may_go_on called before each transaction; when it returns false, the remaining steps are passed over
 /// \return none when living nodes declare something else meanwhile: then only some steps were taken, and there has to be another plan
 template <store Store>
-task<std::optional<set_outcome>> take_steps(Store& kept, schedule_set const& set, std::vector<std::string> const& basis,
+task<std::optional<set_outcome>> take_steps(Store& store, schedule_set const& set, std::vector<std::string> const& basis,
                                             std::span<schedule_record const> wanted, set_plan const& plan,
                                             std::function<bool()> const& may_go_on) {
   set_outcome outcome;
   outcome.unchanged = plan.unchanged;
   outcome.left = plan.left.size();
-  auto const now = co_await kept.now();
+  auto const now = co_await store.now();
   auto const given = [&](std::size_t which) {
     schedule_record record = wanted[which];
     record.created_at = now;
@@ -123,7 +124,7 @@ task<std::optional<set_outcome>> take_steps(Store& kept, schedule_set const& set
     }
     changes.clear();
     for (std::size_t i = first; i < std::min(total, first + steps_at_once); ++i) changes.push_back(step(i));
-    auto const results = co_await change_bisected<Store>(kept, set, basis, changes, outcome.refused);
+    auto const results = co_await change_bisected<Store>(store, set, basis, changes, outcome.refused);
     if (!results) co_return std::nullopt;
     for (std::size_t i = 0; i < changes.size(); ++i) {
       auto& id = changes[i].given.id;

@@ -68,7 +68,7 @@ class work_poller {
     std::string trouble;
     bool is_told = false;
     try {
-      auto const seen = co_await node_.kept.pending_work();
+      auto const seen = co_await node_.store.pending_work();
       is_told = seen.is_told_of_changes;
       if (seen.lanes > lanes_) {
         co_await on_lanes();

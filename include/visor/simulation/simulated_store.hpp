@@ -28,28 +28,28 @@
 namespace visor::detail {
 
 /// The store as one process sees it: over a network that delays, breaks, and loses replies, as the faults of the world say.
-/// \tparam Kept the store itself, whose operations complete without suspending
-template <store Kept>
+/// \tparam Store the store itself, whose operations complete without suspending
+template <store Store>
 class simulated_store {
  public:
   /// \param process the viewing process, an index into the world's processes; `nobody` for a client
-  simulated_store(Kept& kept, simulated_world& world, std::size_t process) : kept_(kept), world_(world), process_(process) {}
+  simulated_store(Store& store, simulated_world& world, std::size_t process) : store_(store), world_(world), process_(process) {}
   simulated_store(simulated_store const&) = delete;
   simulated_store& operator=(simulated_store const&) = delete;
 
   task<> open() {
-    return read([&to = kept_] { return to.open(); });
+    return read([&to = store_] { return to.open(); });
   }
   task<> close() {
-    return read([&to = kept_] { return to.close(); });
+    return read([&to = store_] { return to.close(); });
   }
   task<instant> now() {
-    return read([&to = kept_] { return to.now(); });
+    return read([&to = store_] { return to.now(); });
   }
 
   /// Registers a callback. A process is always notified of its own commits, but notifications of other commits may get lost.
   [[nodiscard]] subscription on_change(std::function<void()> callback) {
-    return kept_.on_change([this, callback = std::move(callback)] {
+    return store_.on_change([this, callback = std::move(callback)] {
       if (world_.author != process_ && world_.happens(world_.faults.unheard))
         ++world_.counts.unheard;
       else
@@ -58,133 +58,133 @@ class simulated_store {
   }
 
   task<node_lease> join(join_request request) {
-    return move([&to = kept_, request = std::move(request)](row_refusals* refusals) { return to.join(request, refusals); });
+    return move([&to = store_, request = std::move(request)](row_refusals* refusals) { return to.join(request, refusals); });
   }
   task<node_lease> renew(node_lease const& lease, renewal how) {
-    return write([&to = kept_, lease, how] { return to.renew(lease, how); });
+    return write([&to = store_, lease, how] { return to.renew(lease, how); });
   }
   task<> leave(node_lease const& lease, departure how) {
-    return move([&to = kept_, &world = world_, process = process_, lease, how](row_refusals* refusals) {
+    return move([&to = store_, &world = world_, process = process_, lease, how](row_refusals* refusals) {
       if (process != simulated_world::nobody) world.processes[process].left = world.now();
       return to.leave(lease, how, refusals);
     });
   }
   task<std::vector<recovery>> recover(std::optional<node_lease> evict) {
-    return move([&to = kept_, evict = std::move(evict)](row_refusals* refusals) { return to.recover(evict, refusals); });
+    return move([&to = store_, evict = std::move(evict)](row_refusals* refusals) { return to.recover(evict, refusals); });
   }
   task<> request_state(std::string const& node, std::optional<requested_state> state) {
-    return write([&to = kept_, node, state] { return to.request_state(node, state); });
+    return write([&to = store_, node, state] { return to.request_state(node, state); });
   }
   task<bool> remove_node(std::string const& node) {
-    return write([&to = kept_, node] { return to.remove_node(node); });
+    return write([&to = store_, node] { return to.remove_node(node); });
   }
   task<std::vector<node_record>> nodes() {
-    return read([&to = kept_] { return to.nodes(); });
+    return read([&to = store_] { return to.nodes(); });
   }
   task<std::vector<type_limit_record>> limits() {
-    return read([&to = kept_] { return to.limits(); });
+    return read([&to = store_] { return to.limits(); });
   }
   task<std::vector<node_type_record>> node_types() {
-    return read([&to = kept_] { return to.node_types(); });
+    return read([&to = store_] { return to.node_types(); });
   }
   task<reserved_ids> reserve_ids(std::size_t count) {
-    return write([&to = kept_, count] { return to.reserve_ids(count); });
+    return write([&to = store_, count] { return to.reserve_ids(count); });
   }
   task<std::size_t> enqueue(std::span<new_job const> jobs) {
-    return write([&to = kept_, jobs = copy(jobs)] { return to.enqueue(jobs); });
+    return write([&to = store_, jobs = copy(jobs)] { return to.enqueue(jobs); });
   }
   task<exchange_result> exchange(node_lease const& lease, std::span<job_result const> done, std::span<release const> back,
                                  std::span<claim_request const> wanted) {
-    return write([&to = kept_, &world = world_, lease, done = copy(done), back = copy(back), wanted = copy(wanted)] {
+    return write([&to = store_, &world = world_, lease, done = copy(done), back = copy(back), wanted = copy(wanted)] {
       return exchange_in_parts(to, world, lease, done, back, wanted);
     });
   }
   task<promotion> promote(std::size_t limit) {
-    return move([&to = kept_, limit](row_refusals* refusals) { return to.promote(limit, refusals); });
+    return move([&to = store_, limit](row_refusals* refusals) { return to.promote(limit, refusals); });
   }
   task<visor::pending_work> pending_work() {
-    return read([&to = kept_] { return to.pending_work(); });
+    return read([&to = store_] { return to.pending_work(); });
   }
   task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
-    return read([&to = kept_, limit, after = std::move(after)] { return to.due(limit, after); });
+    return read([&to = store_, limit, after = std::move(after)] { return to.due(limit, after); });
   }
   task<std::vector<fired>> fire(node_lease const& lease, std::span<fire_order const> orders) {
-    return write([&to = kept_, &world = world_, lease, orders = copy(orders)] { return fire_in_parts(to, world, lease, orders); });
+    return write([&to = store_, &world = world_, lease, orders = copy(orders)] { return fire_in_parts(to, world, lease, orders); });
   }
   task<std::size_t> note_missed(node_lease const& lease, std::span<missed_instant const> missed) {
-    return write([&to = kept_, lease, missed = copy(missed)] { return to.note_missed(lease, missed); });
+    return write([&to = store_, lease, missed = copy(missed)] { return to.note_missed(lease, missed); });
   }
   task<std::vector<instant>> acted_on(std::string const& schedule, instant after, std::size_t limit) {
-    return read([&to = kept_, schedule, after, limit] { return to.acted_on(schedule, after, limit); });
+    return read([&to = store_, schedule, after, limit] { return to.acted_on(schedule, after, limit); });
   }
   task<std::vector<bool>> correct_next(std::span<next_correction const> corrections) {
-    return write([&to = kept_, corrections = copy(corrections)] { return to.correct_next(corrections); });
+    return write([&to = store_, corrections = copy(corrections)] { return to.correct_next(corrections); });
   }
   task<> put_manifest(std::string const& digest, int first, std::span<std::string const> parts) {
-    return write([&to = kept_, digest, first, parts = copy(parts)] { return to.put_manifest(digest, first, parts); });
+    return write([&to = store_, digest, first, parts = copy(parts)] { return to.put_manifest(digest, first, parts); });
   }
   task<bool> declare(node_lease const& lease, std::span<set_declaration const> sets) {
-    return write([&to = kept_, &world = world_, process = process_, lease, sets = copy(sets)] {
+    return write([&to = store_, &world = world_, process = process_, lease, sets = copy(sets)] {
       return note_declaration(to.declare(lease, sets), world, process);
     });
   }
   task<std::vector<std::string>> declared(schedule_set const& set) {
-    return read([&to = kept_, set] { return to.declared(set); });
+    return read([&to = store_, set] { return to.declared(set); });
   }
   task<std::vector<declaration_record>> declarations() {
-    return read([&to = kept_] { return to.declarations(); });
+    return read([&to = store_] { return to.declarations(); });
   }
   task<std::vector<std::string>> manifests(schedule_set const& set) {
-    return read([&to = kept_, set] { return to.manifests(set); });
+    return read([&to = store_, set] { return to.manifests(set); });
   }
   task<std::vector<std::string>> manifest_parts(std::string const& digest) {
-    return read([&to = kept_, digest] { return to.manifest_parts(digest); });
+    return read([&to = store_, digest] { return to.manifest_parts(digest); });
   }
   task<std::vector<schedule_digest>> schedule_digests(origin of) {
-    return read([&to = kept_, of] { return to.schedule_digests(of); });
+    return read([&to = store_, of] { return to.schedule_digests(of); });
   }
   task<std::optional<std::vector<change_result>>> change_schedules(schedule_set const& set, std::span<std::string const> basis,
                                                                    std::span<schedule_change const> changes) {
-    return write([&to = kept_, set, basis = copy(basis), changes = copy(changes)] { return to.change_schedules(set, basis, changes); });
+    return write([&to = store_, set, basis = copy(basis), changes = copy(changes)] { return to.change_schedules(set, basis, changes); });
   }
   task<> add_schedules(std::span<schedule_record const> records) {
-    return write([&to = kept_, records = copy(records)] { return to.add_schedules(records); });
+    return write([&to = store_, records = copy(records)] { return to.add_schedules(records); });
   }
   task<> add_schedule(schedule_record record) {
-    return write([&to = kept_, record = std::move(record)] { return to.add_schedule(record); });
+    return write([&to = store_, record = std::move(record)] { return to.add_schedule(record); });
   }
   task<schedule_record> update_schedule(schedule_record record) {
-    return write([&to = kept_, record = std::move(record)] { return to.update_schedule(record); });
+    return write([&to = store_, record = std::move(record)] { return to.update_schedule(record); });
   }
   task<bool> remove_schedule(std::string const& id) {
-    return write([&to = kept_, id] { return to.remove_schedule(id); });
+    return write([&to = store_, id] { return to.remove_schedule(id); });
   }
   task<std::optional<schedule_record>> find_schedule(std::string const& id) {
-    return read([&to = kept_, id] { return to.find_schedule(id); });
+    return read([&to = store_, id] { return to.find_schedule(id); });
   }
   task<std::vector<schedule_record>> schedules(schedule_filter filter) {
-    return read([&to = kept_, filter = std::move(filter)] { return to.schedules(filter); });
+    return read([&to = store_, filter = std::move(filter)] { return to.schedules(filter); });
   }
   task<std::vector<fire_record>> fires(std::string const& schedule, std::size_t limit) {
-    return read([&to = kept_, schedule, limit] { return to.fires(schedule, limit); });
+    return read([&to = store_, schedule, limit] { return to.fires(schedule, limit); });
   }
   task<std::optional<job_view>> find_job(job_id id) {
-    return read([&to = kept_, id] { return to.find_job(id); });
+    return read([&to = store_, id] { return to.find_job(id); });
   }
   task<std::vector<job_view>> jobs(job_filter filter) {
-    return read([&to = kept_, filter = std::move(filter)] { return to.jobs(filter); });
+    return read([&to = store_, filter = std::move(filter)] { return to.jobs(filter); });
   }
   task<std::vector<attempt_record>> attempts(job_id id) {
-    return read([&to = kept_, id] { return to.attempts(id); });
+    return read([&to = store_, id] { return to.attempts(id); });
   }
   task<cancel_result> cancel_job(job_id id) {
-    return write([&to = kept_, id] { return to.cancel_job(id); });
+    return write([&to = store_, id] { return to.cancel_job(id); });
   }
   task<std::vector<job_id>> cancel_requests() {
-    return read([&to = kept_] { return to.cancel_requests(); });
+    return read([&to = store_] { return to.cancel_requests(); });
   }
   task<> retry_job(job_id id) {
-    return write([&to = kept_, id] { return to.retry_job(id); });
+    return write([&to = store_, id] { return to.retry_job(id); });
   }
 
  private:
@@ -192,7 +192,7 @@ class simulated_store {
 
   // A row that the store refuses permanently is handled as by the stores of databases.
 
-  static task<exchange_result> exchange_in_parts(Kept& to, simulated_world& world, node_lease const& lease,
+  static task<exchange_result> exchange_in_parts(Store& to, simulated_world& world, node_lease const& lease,
                                                  std::span<job_result const> done, std::span<release const> back,
                                                  std::span<claim_request const> wanted) {
     auto const part = [&](std::span<job_result const> results, std::span<release const> returns, std::span<claim_request const> requests) {
@@ -205,7 +205,7 @@ class simulated_store {
     co_return co_await bisected.run(done, back, wanted);
   }
 
-  static task<std::vector<fired>> fire_in_parts(Kept& to, simulated_world& world, node_lease const& lease,
+  static task<std::vector<fired>> fire_in_parts(Store& to, simulated_world& world, node_lease const& lease,
                                                 std::span<fire_order const> orders) {
     auto const part = [&](std::span<fire_order const> some) {
       if (world.refuses_fire && std::ranges::any_of(some, world.refuses_fire)) refuse(world);
@@ -353,7 +353,7 @@ class simulated_store {
   template <class Operation>
   void happen_later(Operation operation) {
     // Refers to nothing of this object, which is destroyed with its process.
-    auto call = std::make_shared<late_call<Operation>>(kept_, world_, process_, std::move(operation));
+    auto call = std::make_shared<late_call<Operation>>(store_, world_, process_, std::move(operation));
     auto& world = world_;
     world_.time.at(world_.time.elapsed() + world_.up_to(world_.faults.longest_call),
                    [&world, call] { boost::asio::co_spawn(world.server, late_call<Operation>::happen(call), boost::asio::detached); });
@@ -361,8 +361,8 @@ class simulated_store {
 
   template <class Operation>
   struct late_call {
-    late_call(Kept& kept, simulated_world& world, std::size_t process, Operation what)
-        : seen_by(kept, world, process), operation(std::move(what)) {
+    late_call(Store& store, simulated_world& world, std::size_t process, Operation what)
+        : seen_by(store, world, process), operation(std::move(what)) {
       seen_by.is_late_ = true;
     }
 
@@ -388,7 +388,7 @@ class simulated_store {
 
   static constexpr machine_time true_time{};
 
-  Kept& kept_;
+  Store& store_;
   simulated_world& world_;
   std::size_t process_;
   std::shared_ptr<stranded_jobs> stranded_ = std::make_shared<stranded_jobs>();

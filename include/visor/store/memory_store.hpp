@@ -451,8 +451,8 @@ class memory_store {
  private:
   /// One operation: exclusive, at one instant. It notifies the listeners at its end if it may have given a node work.
   struct operation {
-    explicit operation(memory_store& kept) : store(kept), lock(kept.mutex_), now(kept.clock_.now()) {
-      if (!kept.is_open_) throw error(condition::closed, "the store is not open: call open() first");
+    explicit operation(memory_store& of) : store(of), lock(of.mutex_), now(of.clock_.now()) {
+      if (!of.is_open_) throw error(condition::closed, "the store is not open: call open() first");
     }
     operation(operation const&) = delete;
     operation& operator=(operation const&) = delete;
@@ -471,9 +471,9 @@ class memory_store {
   /// Makes an operation that moves jobs atomic: it moves none where one is refused.
   class undo {
    public:
-    undo(memory_store& kept, detail::row_refusals* refusals) : store_(kept) {
-      if (kept.jobs_.may_refuse()) before_.emplace(backup(kept));
-      kept.jobs_.move_row_by_row(refusals);
+    undo(memory_store& of, detail::row_refusals* refusals) : store_(of) {
+      if (of.jobs_.may_refuse()) before_.emplace(backup(of));
+      of.jobs_.move_row_by_row(refusals);
     }
     undo(undo const&) = delete;
     undo& operator=(undo const&) = delete;

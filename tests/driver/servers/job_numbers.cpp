@@ -58,14 +58,14 @@ void set_counter(place const& where, boost::asio::io_context& io, std::int64_t n
 TEST_CASE("ids of jobs wait for no transaction that took some, and are not given out again when it ends", "[servers]") {
   place const where;
   boost::asio::io_context io{1};
-  store kept(where.settings());
-  run(io, kept.open());
+  store storage(where.settings());
+  run(io, storage.open());
   visor::reserved_ids mine, others;
   try {
     within(where, io, [&](transaction& t) -> done {
       auto taken = co_await visor::detail::take_job_ids(t, 120);
       mine = std::move(taken.ids);
-      others = co_await kept.reserve_ids(1000);
+      others = co_await storage.reserve_ids(1000);
       throw visor::error(condition::conflict, "is rolled back");
     });
   } catch (visor::error const& thrown) {
@@ -79,18 +79,18 @@ TEST_CASE("ids of jobs wait for no transaction that took some, and are not given
   while (!mine.empty()) next = mine.take();
   CHECK(others.first() > next);
   while (!others.empty()) next = others.take();
-  CHECK(run(io, kept.reserve_ids(1)).first() > next);
-  run(io, kept.close());
+  CHECK(run(io, storage.reserve_ids(1)).first() > next);
+  run(io, storage.close());
 }
 
 TEST_CASE("a schema of before goes on with the next id, and back", "[servers]") {
   place const where;
   boost::asio::io_context io{1};
-  store kept(where.settings());
+  store storage(where.settings());
   constexpr int numbered = visor::sql::table<visor::job_number_record>::since;
-  run(io, kept.schema().migrate());
+  run(io, storage.schema().migrate());
   CHECK(counter(where, io) == std::nullopt);
-  run(io, kept.schema().rollback(static_cast<int>(visor::schema_versions.size()) - numbered + 1));
+  run(io, storage.schema().rollback(static_cast<int>(visor::schema_versions.size()) - numbered + 1));
   set_counter(where, io, 4'712);
   auto const before = *counter(where, io);
   CHECK(before > 0);
@@ -98,13 +98,13 @@ TEST_CASE("a schema of before goes on with the next id, and back", "[servers]") 
     visor::statements::sequence_params const more{visor::detail::job_counter, 4'000};
     co_await t.session.execute(visor::statements::advance_sequence(), more);
   });
-  run(io, kept.schema().migrate());
-  run(io, kept.open());
-  auto const first = run(io, kept.reserve_ids(10)).first();
+  run(io, storage.schema().migrate());
+  run(io, storage.open());
+  auto const first = run(io, storage.reserve_ids(10)).first();
   CHECK(first >= before + 4'000);
   CHECK(first < before + 4'000 + 200);
-  run(io, kept.close());
-  run(io, kept.schema().rollback(static_cast<int>(visor::schema_versions.size()) - numbered + 1));
+  run(io, storage.close());
+  run(io, storage.schema().rollback(static_cast<int>(visor::schema_versions.size()) - numbered + 1));
   auto const after = *counter(where, io);
   // Others may have taken ids while the table went.
   CHECK(after >= first + visor::detail::most_reserved);
@@ -116,19 +116,19 @@ TEST_CASE("jobs that were copied into a database are in the way of no new one", 
   boost::asio::io_context io{1};
   std::vector<std::string> said;
   {
-    store kept(where.settings());
-    run(io, kept.open());
+    store storage(where.settings());
+    run(io, storage.open());
     visor::new_job far;
     far.id = 100'000'000'000;
     far.type = "copied";
-    CHECK(run(io, kept.enqueue({&far, 1})) == 1);
-    run(io, kept.close());
+    CHECK(run(io, storage.enqueue({&far, 1})) == 1);
+    run(io, storage.close());
   }
   for (int process = 0; process < 2; ++process) {
-    store kept(where.settings(), {}, [&said](visor::log_level, std::string_view line) { said.emplace_back(line); });
-    run(io, kept.open());
-    CHECK(run(io, kept.reserve_ids(3)).first() > 100'000'000'000);
-    run(io, kept.close());
+    store storage(where.settings(), {}, [&said](visor::log_level, std::string_view line) { said.emplace_back(line); });
+    run(io, storage.open());
+    CHECK(run(io, storage.reserve_ids(3)).first() > 100'000'000'000);
+    run(io, storage.close());
   }
   CHECK(std::ranges::count(said, "there were jobs with ids that had not been given out: those of new jobs are greater from now on") == 1);
 }
@@ -137,38 +137,38 @@ TEST_CASE("ids that are set back under a running node are in the way of no new j
   place const where;
   boost::asio::io_context io{1};
   std::vector<std::string> said;
-  store kept(where.settings(), {}, [&said](visor::log_level, std::string_view line) { said.emplace_back(line); });
-  run(io, kept.open());
+  store storage(where.settings(), {}, [&said](visor::log_level, std::string_view line) { said.emplace_back(line); });
+  run(io, storage.open());
   for (int round = 0; round < 3; ++round) {
-    auto ids = run(io, kept.reserve_ids(100));
+    auto ids = run(io, storage.reserve_ids(100));
     auto const first = ids.first();
     std::vector<visor::new_job> jobs(100);
     for (auto& job : jobs) {
       job.id = ids.take();
       job.type = "t";
     }
-    CHECK(run(io, kept.enqueue(jobs)) == 100);
+    CHECK(run(io, storage.enqueue(jobs)) == 100);
     within(where, io, [](transaction& t) -> done { co_await t.session.run(std::string(begin_anew)); });
-    auto next = run(io, kept.reserve_ids(1));
+    auto next = run(io, storage.reserve_ids(1));
     CHECK(next.first() > jobs.back().id);
     CHECK(next.first() > first);
     CHECK(said.size() == static_cast<std::size_t>(round + 1));
   }
-  run(io, kept.close());
+  run(io, storage.close());
 }
 
 TEST_CASE("a column that no longer numbers its rows is found, and gives out no id", "[servers]") {
   place const where;
   boost::asio::io_context io{1};
-  store kept(where.settings());
-  run(io, kept.open());
-  CHECK(run(io, kept.schema().validate()).empty());
+  store storage(where.settings());
+  run(io, storage.open());
+  CHECK(run(io, storage.schema().validate()).empty());
   within(where, io, [](transaction& t) -> done { co_await t.session.run(std::string(number_no_more)); });
-  auto const lines = run(io, kept.schema().validate());
+  auto const lines = run(io, storage.schema().validate());
   REQUIRE(lines.size() == 1);
   CHECK(lines[0] == "table visor_job_number lacks the numbered column number");
-  CHECK_THROWS_AS(run(io, kept.reserve_ids(1)), visor::error);
-  run(io, kept.close());
+  CHECK_THROWS_AS(run(io, storage.reserve_ids(1)), visor::error);
+  run(io, storage.close());
 }
 
 }  // namespace visor_test
