@@ -396,5 +396,29 @@ Text between.
         self.assertIsNotNone(layers.check_library("cron/expression.hpp", "boost/asio/post.hpp"))
 
 
+class OldWords(unittest.TestCase):
+    def setUp(self):
+        with open(os.path.join(lint.ROOT, lint.OLD_WORDS), encoding="utf-8") as file:
+            self.words = [line.rstrip("\n").split("\t") for line in file]
+
+    def test_each_old_word_is_refused(self):
+        for old, new in self.words:
+            for path in ("include/visor/a.hpp", "tests/a/a.cpp", "docs/a.md"):
+                self.assertEqual(list(lint.check_words(path, f"x\n  {old};\n")), [(2, f"{old} is an old word: write {new} ({lint.OLD_WORDS})")])
+
+    def test_parts_of_words_and_other_places_are_left_alone(self):
+        old = self.words[0][0]
+        for path, text in (
+            ("include/visor/a.hpp", f"{old}s a_{old} {old}_"),
+            ("CHANGELOG.md", old),
+            (lint.OLD_WORDS, old),
+        ):
+            self.assertEqual(list(lint.check_words(path, text)), [], text)
+
+    def test_no_new_word_is_an_old_one(self):
+        self.assertEqual(len(dict(self.words)), len(self.words))
+        self.assertEqual({new for _, new in self.words} & {old for old, _ in self.words}, set())
+
+
 if __name__ == "__main__":
     unittest.main()
