@@ -171,7 +171,7 @@ class pooled_database {
   /// none.
   bool is_watching() const {
     std::scoped_lock const lock(mutex_);
-    return running_ && running_->is_listening && longest_silence() == duration{0};
+    return running_ && running_->is_subscribed && longest_silence() == duration{0};
   }
 
   /// The statistics of the pool, while the database is open.
@@ -254,7 +254,7 @@ class pooled_database {
     std::atomic<bool> is_closing{false};
     bool is_listening = false;
     bool is_flushing = false;                    // used on the context only
-    std::atomic<bool> is_listening{false};       // the listening connection is established
+    std::atomic<bool> is_subscribed{false};      // the listening connection is established
     std::atomic<bool> is_silent{false};          // the listening connection was closed, since no notification came
     boost::asio::steady_timer silence{context};  // ends when there is a reason to listen again
     std::thread thread;
@@ -507,7 +507,7 @@ class pooled_database {
           boost::asio::any_io_executor const executor = here.context.get_executor();
           typename connection::attachment const attached(*listen_connection, executor);
           co_await listen_connection->listen(lock_);
-          here.is_listening = true;
+          here.is_subscribed = true;
           pause = std::chrono::milliseconds{100};
           if (std::exchange(again, true)) tell_watcher();  // for notifications missed meanwhile
           while (!is_silent) {
@@ -517,11 +517,11 @@ class pooled_database {
           }
         }
         here.is_silent = is_silent;
-        here.is_listening = false;
+        here.is_subscribed = false;
         listen_connection.discard();
       } catch (std::exception const&) {  // operations on the database fail in the same way, and have a caller to tell
       }
-      here.is_listening = false;
+      here.is_subscribed = false;
       if (is_silent) {
         while (here.is_silent && !here.is_closing) {
           here.silence.expires_after(std::chrono::hours{1});
