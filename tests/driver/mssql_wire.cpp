@@ -439,7 +439,7 @@ struct counted {
   ~counted() { run(io, base.close()); }
 
   template <class Work>
-  std::optional<visor::error> transact(Work work, visor::access how = visor::lock_mode::shared) {
+  std::optional<visor::error> transact(Work work, visor::lock_mode how = visor::lock_mode::shared) {
     deferring<Work> op(std::move(work));
     return opened::failure_of([&] { run(io, base.transact(op, how)); });
   }
