@@ -454,7 +454,7 @@ TEST_CASE("a heartbeat is one statement, and takes no lock", "[mssql][stopped]")
   try {
     run(s.io, s.store.renew(s.lease, how));
   } catch (visor::error const& lost) {  // no row was changed, says the script
-    CHECK(lost.kind() == visor::condition::lease_lost);
+    CHECK(lost.code() == visor::errc::lease_lost);
   }
   for (auto const& each : s.sent()) {
     CHECK(each.find("BEGIN TRANSACTION") == std::string::npos);

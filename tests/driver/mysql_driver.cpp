@@ -31,7 +31,7 @@ namespace visor_test {
 namespace {
 
 using namespace std::chrono_literals;
-using visor::condition;
+using visor::errc;
 using session = visor::mysql::session;
 
 /// A database for one test.
@@ -206,7 +206,7 @@ TEST_CASE("a server that comes back is used again", "[mysql]") {
   s.server.stop(SIGTERM);
   auto const failure = failure_of([&] { run(io, store.nodes()); });
   REQUIRE(failure);
-  CHECK((failure->kind() == condition::connection_failed || failure->kind() == condition::timeout));
+  CHECK((failure->code() == errc::connection_failed || failure->code() == errc::timeout));
   s.server.start();
   CHECK(run(io, store.find_job(1)).has_value());
   run(io, store.close());
@@ -227,7 +227,7 @@ TEST_CASE("a transaction that takes too long is given up", "[mysql]") {
   auto const failure = failure_of([&] { run(io, transact(database, [](session& on) -> visor::task<> { co_await on.run(forever); })); });
   CHECK(std::chrono::steady_clock::now() - begin < 5s);
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::timeout);
+  CHECK(failure->code() == errc::timeout);
   run(io, database.close());
   // The server has given it up too, with its lock.
   visor::mysql::database other(s.settings());
@@ -297,7 +297,7 @@ TEST_CASE("what the database cannot keep is refused, with the limit", "[mysql]")
     jobs[1].run_at = visor::instant{std::chrono::sys_days{std::chrono::year{9000} / 1 / 1}};
     auto const failure = failure_of([&] { run(io, store.enqueue(jobs)); });
     REQUIRE(failure);
-    CHECK(failure->kind() == condition::invalid_argument);
+    CHECK(failure->code() == errc::invalid_argument);
     CHECK_THAT(failure->what(), Contains("those of queues 703") && Contains("'queue'"));
   }
   SECTION("more than the server takes in one packet") {
@@ -310,7 +310,7 @@ TEST_CASE("what the database cannot keep is refused, with the limit", "[mysql]")
     auto const failure = failure_of([&] { run(io, narrow.enqueue(jobs)); });
     run(io, narrow.close());
     REQUIRE(failure);
-    CHECK(failure->kind() == condition::invalid_argument);
+    CHECK(failure->code() == errc::invalid_argument);
     CHECK_THAT(failure->what(), Contains("max_allowed_packet"));
   }
   CHECK_FALSE(run(io, store.find_job(1)).has_value());
@@ -345,31 +345,31 @@ TEST_CASE("a connection that cannot be made says what helps", "[mysql]") {
     visor::mysql::database database(settings);
     return failure_of([&] { run(io, database.open()); });
   };
-  condition expected{};
+  errc expected{};
   char const* says = "";
   SECTION("no such database") {
     settings.database = "nobody";
-    expected = condition::not_found;
+    expected = errc::not_found;
     says = "CREATE DATABASE `nobody`";
   }
   SECTION("no such user") {
     settings.user = "nobody";
-    expected = condition::authentication_failed;
+    expected = errc::authentication_failed;
     says = "'nobody'";
   }
   SECTION("another password") {
     settings.password = visor::secret("hunter2");
-    expected = condition::authentication_failed;
+    expected = errc::authentication_failed;
     says = "password";
   }
   SECTION("no such socket") {
     settings.host = "/nowhere/mysqld.sock";
-    expected = condition::connection_failed;
+    expected = errc::connection_failed;
     says = "/nowhere/mysqld.sock";
   }
   auto const failure = refusal();
   REQUIRE(failure);
-  CHECK(failure->kind() == expected);
+  CHECK(failure->code() == expected);
   CHECK_THAT(failure->what(), Contains(says) && !Contains("hunter2"));
   CHECK(std::string(failure->what()).find('\n') == std::string::npos);
 }
@@ -388,11 +388,11 @@ TEST_CASE("a user without rights is told which to grant, and not that tables are
   visor::sql_store<visor::mysql> store(settings);
   auto const failure = failure_of([&] { run(io, store.open()); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::authentication_failed);
+  CHECK(failure->code() == errc::authentication_failed);
   CHECK(failure->message().find("GRANT ALL ON `" + s.name + "`.* TO 'nobody'@'%'") != std::string::npos);
   auto const validated = failure_of([&] { run(io, store.schema().validate()); });
   REQUIRE(validated);
-  CHECK(validated->kind() == condition::authentication_failed);
+  CHECK(validated->code() == errc::authentication_failed);
   s.server.run("GRANT ALL ON " + s.name + ".* TO nobody");
   CHECK_FALSE(failure_of([&] { run(io, store.open()); }));
   run(io, store.close());
@@ -432,34 +432,34 @@ TEST_CASE("settings out of range are named", "[mysql]") {
   }
   auto const failure = failure_of([&] { settings.check(); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::invalid_argument);
+  CHECK(failure->code() == errc::invalid_argument);
   CHECK_THAT(failure->what(), Contains(field));
 }
 
-TEST_CASE("error numbers have portable conditions", "[mysql]") {
+TEST_CASE("error numbers have portable error codes", "[mysql]") {
   using visor::mysql;
-  CHECK(mysql::classify(1062) == condition::unique_violation);
-  CHECK(mysql::classify(1213) == condition::deadlock);
-  CHECK(mysql::classify(1205) == condition::busy);
-  CHECK(mysql::classify(1040) == condition::busy);
-  CHECK(mysql::classify(1045) == condition::authentication_failed);
-  CHECK(mysql::classify(1049) == condition::not_found);
-  CHECK(mysql::classify(2003) == condition::connection_failed);
-  CHECK(mysql::classify(2013) == condition::connection_lost);
-  CHECK(mysql::classify(1290) == condition::read_only);
+  CHECK(mysql::classify(1062) == errc::unique_violation);
+  CHECK(mysql::classify(1213) == errc::deadlock);
+  CHECK(mysql::classify(1205) == errc::busy);
+  CHECK(mysql::classify(1040) == errc::busy);
+  CHECK(mysql::classify(1045) == errc::authentication_failed);
+  CHECK(mysql::classify(1049) == errc::not_found);
+  CHECK(mysql::classify(2003) == errc::connection_failed);
+  CHECK(mysql::classify(2013) == errc::connection_lost);
+  CHECK(mysql::classify(1290) == errc::read_only);
   for (auto const* option : {"--read-only", "--super-read-only", "--read_only=NO_LOCK", "--transaction-read-only"}) {
     auto const words = "The MySQL server is running with the " + std::string(option) + " option so it cannot execute this statement";
-    CHECK(visor::mysql_driver::failure_of(1290, words, "there", "").kind() == condition::read_only);
+    CHECK(visor::mysql_driver::failure_of(1290, words, "there", "").code() == errc::read_only);
   }
   for (auto const* option : {"--secure-file-priv", "--skip-grant-tables"}) {
     auto const words = "The MySQL server is running with the " + std::string(option) + " option so it cannot execute this statement";
     auto const refused = visor::mysql_driver::failure_of(1290, words, "there", "");
-    CHECK(refused.kind() == condition::unsupported);
+    CHECK(refused.code() == errc::unsupported);
     CHECK_THAT(refused.what(), Contains("an option that forbids it") && Contains(option));
   }
-  CHECK(mysql::classify(1021) == condition::disk_full);
-  for (int const number : {1048, 1366, 1406, 1644, 3819, 4025}) CHECK(mysql::classify(number) == condition::invalid_argument);
-  CHECK(mysql::classify(1) == condition::internal);
+  CHECK(mysql::classify(1021) == errc::disk_full);
+  for (int const number : {1048, 1366, 1406, 1644, 3819, 4025}) CHECK(mysql::classify(number) == errc::invalid_argument);
+  CHECK(mysql::classify(1) == errc::internal);
 }
 
 }  // namespace visor_test

@@ -25,7 +25,7 @@
 #include <vector>
 
 using namespace std::chrono_literals;
-using visor::condition;
+using visor::errc;
 using visor_test::Contains;
 using visor_test::postgresql_server;
 using session = visor::postgresql::session;
@@ -113,13 +113,13 @@ struct scene {
 using list = std::vector<std::int64_t>;
 
 template <class What>
-condition kind_of(What const& what) {
+errc code_of(What const& what) {
   try {
     what();
   } catch (visor::error const& thrown) {
-    return thrown.kind();
+    return thrown.portable_code();
   }
-  return condition{};
+  return errc{};
 }
 
 }  // namespace
@@ -127,14 +127,14 @@ condition kind_of(What const& what) {
 TEST_CASE("what a transaction wrote is there, and what a failed one wrote is not", "[postgresql]") {
   scene s;
   s.add_number(1);
-  CHECK(kind_of([&] {
+  CHECK(code_of([&] {
           s.write([](session& on) -> visor::task<> {
             number_row const two{2};
             co_await on.execute(add(), two);
-            throw visor::error(condition::conflict, "no");
+            throw visor::error(errc::conflict, "no");
           });
-        }) == condition::conflict);
-  CHECK(kind_of([&] { s.add_number(1); }) == condition::unique_violation);
+        }) == errc::conflict);
+  CHECK(code_of([&] { s.add_number(1); }) == errc::unique_violation);
   s.add_number(3);
   CHECK(s.numbers() == list{1, 3});
 }
@@ -142,14 +142,14 @@ TEST_CASE("what a transaction wrote is there, and what a failed one wrote is not
 TEST_CASE("a statement that fails takes its transaction with it, and not the connection", "[postgresql]") {
   scene s;
   auto const before = s.base.statistics()->connected;
-  CHECK(kind_of([&] { s.write([](session& on) -> visor::task<> { auto const rows = co_await on.query(wrong()); }); }) ==
-        condition::schema_mismatch);
-  CHECK(kind_of([&] {
+  CHECK(code_of([&] { s.write([](session& on) -> visor::task<> { auto const rows = co_await on.query(wrong()); }); }) ==
+        errc::schema_mismatch);
+  CHECK(code_of([&] {
           s.write([](session& on) -> visor::task<> {
             std::vector<number_row> const same{{7}, {7}, {8}};
             co_await on.execute_many(add(), same);
           });
-        }) == condition::unique_violation);
+        }) == errc::unique_violation);
   s.add_number(9);
   CHECK(s.numbers() == list{9});
   CHECK(s.base.statistics()->connected == before);
@@ -160,34 +160,34 @@ TEST_CASE("a statement whose failure nobody waited for takes its transaction wit
   s.add_number(1);
   number_row const first{1}, second{2}, third{3};
   SECTION("at the commit") {
-    CHECK(kind_of([&] {
+    CHECK(code_of([&] {
             s.write([&](session& on) -> visor::task<> {
               co_await on.post(add(), second);
               co_await on.post(add(), first);
               co_await on.post(add(), third);
             });
-          }) == condition::unique_violation);
+          }) == errc::unique_violation);
   }
   SECTION("at the next question, which is not answered") {
     bool answered = false;
-    CHECK(kind_of([&] {
+    CHECK(code_of([&] {
             s.write([&](session& on) -> visor::task<> {
               co_await on.post(add(), first);
               co_await on.post(add(), second);
               auto const rows = co_await on.query(all());
               answered = true;
             });
-          }) == condition::unique_violation);
+          }) == errc::unique_violation);
     CHECK_FALSE(answered);
   }
   SECTION("after its caller gave up for a reason of his own") {
-    CHECK(kind_of([&] {
+    CHECK(code_of([&] {
             s.write([&](session& on) -> visor::task<> {
               co_await on.post(add(), second);
               co_await on.post(add(), first);
-              throw visor::error(condition::conflict, "no");
+              throw visor::error(errc::conflict, "no");
             });
-          }) == condition::conflict);
+          }) == errc::conflict);
   }
   s.add_number(4);
   CHECK(s.numbers() == list{1, 4});
@@ -206,13 +206,13 @@ TEST_CASE("what was posted is seen by what follows, and goes with a transaction 
     for (auto const& row : rows) seen.push_back(row.value);
   });
   CHECK(seen == list{1, 4, 5});
-  CHECK(kind_of([&] {
+  CHECK(code_of([&] {
           s.write([](session& on) -> visor::task<> {
             number_row const two{2};
             co_await on.post(add(), two);
-            throw visor::error(condition::conflict, "no");
+            throw visor::error(errc::conflict, "no");
           });
-        }) == condition::conflict);
+        }) == errc::conflict);
   CHECK(s.numbers() == list{1, 4, 5});
   CHECK(s.base.statistics()->connected == before);  // nothing was left on its way
 }
@@ -242,9 +242,9 @@ struct copy_scene : scene {
       auto op = [this](session& on) -> visor::task<> {
         co_await on.post(visor_test::insert_entry(), rows[rows.size() / 2]);
         while (is_blocked) co_await on.run("SELECT pg_sleep(0.01)");
-        throw visor::error(condition::conflict, "let go");
+        throw visor::error(errc::conflict, "let go");
       };
-      CHECK(kind_of([&] { visor_test::run(here, other.transact(op, visor::access::beside)); }) == condition::conflict);
+      CHECK(code_of([&] { visor_test::run(here, other.transact(op, visor::access::beside)); }) == errc::conflict);
       visor_test::run(here, other.close());
     });
   }
@@ -315,8 +315,8 @@ TEST_CASE("a copy that takes too long is given up", "[postgresql]") {
   copy_scene s(settings);
   s.block();
   auto const begin = std::chrono::steady_clock::now();
-  auto const why = kind_of([&] { s.copy(); });
-  CHECK((why == condition::timeout || why == condition::busy));
+  auto const why = code_of([&] { s.copy(); });
+  CHECK((why == errc::timeout || why == errc::busy));
   CHECK(std::chrono::steady_clock::now() - begin < 10s);
   CHECK(s.stored() == 0);
 }
@@ -404,14 +404,14 @@ TEST_CASE("a connection that the server ended is replaced, and the transaction r
   CHECK(s.numbers() == list{1, 2});
   // A transaction whose connection breaks during the commit is not repeated: its outcome is unknown.
   int tries = 0;
-  CHECK(kind_of([&] {
+  CHECK(code_of([&] {
           s.write([&tries](session& on) -> visor::task<> {
             number_row const three{3};
             co_await on.execute(add(), three);
             ++tries;
             end_connections();
           });
-        }) == condition::outcome_unknown);
+        }) == errc::outcome_unknown);
   CHECK(tries == 1);
   CHECK(s.numbers() == list{1, 2});
 }
@@ -421,7 +421,7 @@ TEST_CASE("a transaction that takes too long is given up with its connection", "
   settings.transaction_timeout = 300ms;
   scene s(settings);
   auto const begin = std::chrono::steady_clock::now();
-  CHECK(kind_of([&] { s.write([](session& on) -> visor::task<> { co_await on.run("SELECT pg_sleep(30)"); }); }) == condition::timeout);
+  CHECK(code_of([&] { s.write([](session& on) -> visor::task<> { co_await on.run("SELECT pg_sleep(30)"); }); }) == errc::timeout);
   CHECK(std::chrono::steady_clock::now() - begin < 10s);
   s.add_number(1);
   CHECK(s.numbers() == list{1});
@@ -701,7 +701,7 @@ TEST_CASE("a connection that listens is made anew when a server of no use is lef
   auto const before = s.base.statistics()->connected;
   int tries = 0;
   auto const fail_once = [&tries](session&) -> visor::task<> {
-    if (++tries == 1) throw visor::error(condition::read_only, "demoted");
+    if (++tries == 1) throw visor::error(errc::read_only, "demoted");
     co_return;
   };
   s.write(fail_once);
@@ -731,7 +731,7 @@ TEST_CASE("of several servers one that can be written is preferred, and any othe
   open();
   CHECK(gate.accepted() == 4);
   settings.target = "read-write";
-  CHECK(kind_of(open) == condition::connection_failed);
+  CHECK(code_of(open) == errc::connection_failed);
   CHECK(server.run("DROP ROLE reader"));
 }
 
@@ -755,7 +755,7 @@ TEST_CASE("a user without rights is told which, and what else is wrong with him"
       else
         visor_test::run(io, base.read(read));
     } catch (visor::error const& refused) {
-      CHECK(refused.kind() == condition::authentication_failed);
+      CHECK(refused.code() == errc::authentication_failed);
       words = refused.message();
     }
     visor_test::run(io, base.close());
@@ -778,7 +778,7 @@ TEST_CASE("a user without rights is told which, and what else is wrong with him"
 TEST_CASE("nothing after close, until it is opened again", "[postgresql]") {
   scene s;
   visor_test::run(s.io, s.base.close());
-  CHECK(kind_of([&] { s.add_number(1); }) == condition::closed);
+  CHECK(code_of([&] { s.add_number(1); }) == errc::closed);
   visor_test::run(s.io, s.base.open());
   s.add_number(1);
   CHECK(s.numbers() == list{1});

@@ -50,7 +50,7 @@ TEST_CASE("a node that another one got ahead of looks again after a pause") {
   world w;
   int tries = 0;
   w.store.before_join = [&] {
-    if (++tries <= 5) throw visor::error(visor::condition::lease_held, "another node was first");
+    if (++tries <= 5) throw visor::error(visor::errc::lease_held, "another node was first");
   };
   auto& node = w.add();
   w.start(node);
@@ -243,7 +243,7 @@ TEST_CASE("a node looks every two minutes for what lapsed nodes hold, also one t
   CHECK(w.store.recoveries >= at_start + 3);
   CHECK(w.store.recoveries <= at_start + 6);
   if (is_alone) {
-    w.store.before_renew = [] { throw visor::error(visor::condition::busy, "too late"); };
+    w.store.before_renew = [] { throw visor::error(visor::errc::busy, "too late"); };
     w.pass(1min);
     int const before = w.store.recoveries;
     w.pass(10min);
@@ -345,7 +345,7 @@ struct job_that_listens {
 
 /// No heartbeat gets through.
 void refuse_beats(store_type& store) {
-  store.before_renew = [] { throw visor::error(visor::condition::busy, "somebody locked the table of nodes"); };
+  store.before_renew = [] { throw visor::error(visor::errc::busy, "somebody locked the table of nodes"); };
 }
 
 }  // namespace
@@ -476,7 +476,7 @@ TEST_CASE("two live nodes of one name come to rest: the one that lost the name n
   job_that_listens job(w);
   refuse_beats(w.store);
   w.pass(50s);
-  w.store.before_join = [] { throw visor::error(visor::condition::busy, "somebody locked the table of nodes"); };
+  w.store.before_join = [] { throw visor::error(visor::errc::busy, "somebody locked the table of nodes"); };
   w.pass(2min);
   CHECK(job.node.engine->counters().lost_leases == 1);
   w.store.before_join = {};
@@ -499,7 +499,7 @@ TEST_CASE("a node ends when its database was restored from a backup") {
   world w;
   auto settings = GENERATE(world::settings(), world::beside_others());
   job_that_listens job(w, settings);
-  w.store.before_renew = [] { throw visor::error(visor::condition::restored, "the database does not know the last heartbeat"); };
+  w.store.before_renew = [] { throw visor::error(visor::errc::restored, "the database does not know the last heartbeat"); };
   w.pass(20s);
   CHECK(job.reasons == std::vector{visor::stop_reason::shutdown});
   CHECK(job.node.ended);

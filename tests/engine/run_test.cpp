@@ -474,7 +474,7 @@ TEST_CASE("children are there once though nobody knows whether their completion 
   }));
   int failures = 3;
   w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
-    if (size.done != 0 && failures-- > 0) throw visor::error(visor::condition::outcome_unknown, "nobody knows");
+    if (size.done != 0 && failures-- > 0) throw visor::error(visor::errc::outcome_unknown, "nobody knows");
     co_return;
   };
   w.enqueue("parent");

@@ -19,7 +19,7 @@ TEST_CASE("a node whose database is another one by now ends with the reason, and
   int results = 0;
   w.store.before_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     results += size.done + size.back != 0 ? 1 : 0;
-    throw visor::error(visor::condition::replaced, "the file is gone");
+    throw visor::error(visor::errc::replaced, "the file is gone");
     co_return;
   };
   w.enqueue("work", 2);
@@ -42,7 +42,7 @@ TEST_CASE("a drain ends although what it has to report is refused by the store t
   int tries = 0;
   w.store.before_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     tries += size.done != 0 ? 1 : 0;
-    if (away) throw visor::error(visor::condition::connection_lost, "the store is away");
+    if (away) throw visor::error(visor::errc::connection_lost, "the store is away");
     co_return;
   };
   w.pass(15s);
@@ -73,7 +73,7 @@ TEST_CASE("a node whose results are not taken says nothing of jobs that are left
   w.enqueue("work");
   w.pass(1s);
   w.store.before_exchange = [](store_type::exchange_size) -> visor::task<> {
-    throw visor::error(visor::condition::connection_lost, "the store is away");
+    throw visor::error(visor::errc::connection_lost, "the store is away");
     co_return;
   };
   node.engine->stop();
@@ -87,7 +87,7 @@ TEST_CASE("a node that cannot leave ends with the reason, unless it ends with an
   world w;
   auto& node = w.add();
   w.start(node);
-  w.store.before_leave = [] { throw visor::error(visor::condition::disk_full, "no room"); };
+  w.store.before_leave = [] { throw visor::error(visor::errc::disk_full, "no room"); };
   SECTION("it was told to stop") {
     node.engine->stop();
     w.pass(1min);
@@ -111,7 +111,7 @@ TEST_CASE("a node that leaves after its lease was lost gives back nothing that r
   w.start(node);
   auto const id = w.enqueue("work", 2);
   w.pass(1s);
-  w.store.before_join = [] { throw visor::error(visor::condition::connection_lost, "the store is away"); };
+  w.store.before_join = [] { throw visor::error(visor::errc::connection_lost, "the store is away"); };
   w.clock.advance(1h);  // nobody takes over meanwhile
   w.pass(1s);
   REQUIRE(node.engine->counters().lost_leases == 1);
@@ -151,7 +151,7 @@ TEST_CASE("a claim that is answered after the lease was lost is not run") {
   bool away = true;
   SECTION("while the node is not back yet") {
     w.store.before_join = [&] {
-      if (away) throw visor::error(visor::condition::connection_failed, "the store is away");
+      if (away) throw visor::error(visor::errc::connection_failed, "the store is away");
     };
     w.pass(25s);
     CHECK(runs == 0);
@@ -227,7 +227,7 @@ TEST_CASE("results are reported again when nobody knows what became of the excha
   bool first = true;
   auto const cut = [&](store_type::exchange_size size) -> visor::task<> {
     if (size.done != 0 && size.wanted != 0 && std::exchange(first, false))
-      throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+      throw visor::error(visor::errc::outcome_unknown, "the connection broke");
     co_return;
   };
   (written ? w.store.after_exchange : w.store.before_exchange) = cut;
@@ -282,10 +282,10 @@ TEST_CASE("a node that cannot go on in time, not knowing what it claimed, has lo
   auto const beside = enqueue_long(w, 2);
   w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     w.store.after_exchange = nullptr;
-    if (size.wanted != 0) throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+    if (size.wanted != 0) throw visor::error(visor::errc::outcome_unknown, "the connection broke");
     co_return;
   };
-  auto const away = [] { throw visor::error(visor::condition::connection_lost, "the store is away"); };
+  auto const away = [] { throw visor::error(visor::errc::connection_lost, "the store is away"); };
   (heard ? w.store.before_join : w.store.after_join) = away;
   auto const unknown = w.enqueue("work", 2);
   w.pass(visor::node_settings().lease_ttl + 1s);
@@ -320,7 +320,7 @@ TEST_CASE("a node that loses its lease while it asks to go on gives back nothing
   w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     w.store.after_exchange = nullptr;
     w.store.before_nodes = late_read;
-    if (size.wanted != 0) throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+    if (size.wanted != 0) throw visor::error(visor::errc::outcome_unknown, "the connection broke");
     co_return;
   };
   auto const unknown = w.enqueue("work", 2);
@@ -338,12 +338,12 @@ TEST_CASE("a node that is alone, late, and does not know what it claimed goes on
   world w;
   auto& node = with_two_queues(w, world::settings(), 1h);
   auto const beside = enqueue_long(w, 1);
-  w.store.before_renew = [] { throw visor::error(visor::condition::busy, "somebody locked the table of nodes"); };
+  w.store.before_renew = [] { throw visor::error(visor::errc::busy, "somebody locked the table of nodes"); };
   w.pass(visor::node_settings().lease_ttl + 1min);  // its lease has run out, and nobody else is there
   w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     if (size.wanted == 0) co_return;
     w.store.after_exchange = nullptr;
-    throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+    throw visor::error(visor::errc::outcome_unknown, "the connection broke");
   };
   auto const unknown = w.enqueue("work", 2);
   w.pass(10s);
@@ -487,7 +487,7 @@ TEST_CASE("a result that the database refuses in every form is kept, and all els
 TEST_CASE("a node that starts waits for locks of others, and a moment for a server that cuts it off") {
   world w;
   auto& node = w.add(world::settings());
-  auto why = visor::condition::busy;
+  auto why = visor::errc::busy;
   w.store.before_join = [&why] { throw visor::error(why, "not now"); };
   w.start(node);
   SECTION("a lock for long") {
@@ -505,7 +505,7 @@ TEST_CASE("a node that starts waits for locks of others, and a moment for a serv
     CHECK(node.failure.empty());
   }
   SECTION("a server that is back soon") {
-    why = visor::condition::connection_failed;
+    why = visor::errc::connection_failed;
     w.pass(4s);
     CHECK_FALSE(node.ended);
     w.store.before_join = nullptr;
@@ -513,13 +513,13 @@ TEST_CASE("a node that starts waits for locks of others, and a moment for a serv
     CHECK(w.run_now(w.store.nodes()).size() == 1);
   }
   SECTION("a server that is not there") {
-    why = visor::condition::connection_failed;
+    why = visor::errc::connection_failed;
     w.pass(8s);
     CHECK(node.ended);
     CHECK(node.failure == "not now");
   }
   SECTION("anything else") {
-    why = visor::condition::authentication_failed;
+    why = visor::errc::authentication_failed;
     w.pass(3s);
     CHECK(node.ended);
   }

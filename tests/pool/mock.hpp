@@ -54,13 +54,13 @@ struct mock_connection {
     operation const only(*this);
     ++server->asks;
     co_await server->take(server->asking_takes);
-    if (server->is_dead) throw visor::error(visor::condition::connection_lost, "the server is gone");
+    if (server->is_dead) throw visor::error(visor::errc::connection_lost, "the server is gone");
   }
   visor::task<> reset() {
     operation const only(*this);
     ++server->resets;
     co_await server->take(server->resetting_takes);
-    if (server->is_dead) throw visor::error(visor::condition::connection_lost, "the server is gone");
+    if (server->is_dead) throw visor::error(visor::errc::connection_lost, "the server is gone");
     is = visor::connection_state::clean;
   }
   visor::task<> close() {

@@ -19,8 +19,8 @@
 
 using namespace std::chrono_literals;
 using namespace pool_test;
-using visor::condition;
 using visor::connection_state;
+using visor::errc;
 using visor::pool_settings;
 namespace asio = boost::asio;
 
@@ -33,14 +33,14 @@ using pool_type = visor::pool<mock_connector<clock_type>, clock_type>;
 static_assert(!std::is_copy_constructible_v<pool_type::handle> && !std::is_copy_assignable_v<pool_type::handle>);
 static_assert(std::is_nothrow_move_constructible_v<pool_type::handle> && std::is_nothrow_move_assignable_v<pool_type::handle>);
 
-condition kind_of(std::exception_ptr const& failure) {
+errc code_of(std::exception_ptr const& failure) {
   try {
     if (failure) std::rethrow_exception(failure);
   } catch (visor::error const& thrown) {
-    return thrown.kind();
+    return thrown.portable_code();
   } catch (std::exception const&) {
   }
-  return condition::internal;
+  return errc::internal;
 }
 
 /// A caller that acquires a connection, and the result.
@@ -58,7 +58,7 @@ struct caller {
     }
     return {};
   }
-  condition kind() const { return kind_of(failure); }
+  errc code() const { return code_of(failure); }
 };
 
 /// A pool of a mock server with a clock that the test moves.
@@ -170,7 +170,7 @@ TEST_CASE("who gets none in time learns what all connections are doing and why t
   CHECK_FALSE(one.answered);
   s.pass(1s);
   REQUIRE(one.answered);
-  CHECK(one.kind() == condition::timeout);
+  CHECK(one.code() == errc::timeout);
   CHECK_THAT(one.message(),
              visor_test::Contains("no connection to the mock at localhost:1 within 5s (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): "
                                   "1 of 1 connections are in use, 0 idle, 0 being made, 0 callers wait"));
@@ -181,10 +181,10 @@ TEST_CASE("who gets none in time learns what all connections are doing and why t
 
   s.server->is_dead = true;
   s.pool->evict_all();
-  s.server->refuses = visor::error(condition::connection_failed, "connection refused by localhost:1: does the server run?");
+  s.server->refuses = visor::error(errc::connection_failed, "connection refused by localhost:1: does the server run?");
   auto& other = s.ask();
   s.pass(6s);
-  CHECK(other.kind() == condition::timeout);
+  CHECK(other.code() == errc::timeout);
   CHECK_THAT(other.message(), visor_test::Contains("the last connect failed: connection refused by localhost:1"));
 }
 
@@ -197,7 +197,7 @@ TEST_CASE("more than max_waiting callers are turned away at once") {
   s.ask();
   auto& one = s.ask();
   REQUIRE(one.answered);
-  CHECK(one.kind() == condition::busy);
+  CHECK(one.code() == errc::busy);
   CHECK_THAT(one.message(), visor_test::Contains("2 callers wait for one already (pool.max_waiting)"));
   CHECK(s.pool->statistics().turned_away == 1);
   holder.held.release();
@@ -245,7 +245,7 @@ TEST_CASE("a time that is over when a connection comes back has one end, whichev
   }
   SECTION("the end of the time") {
     s.settle();
-    CHECK(one.kind() == condition::timeout);
+    CHECK(one.code() == errc::timeout);
     CHECK_FALSE(one.held);
     holder.held.release();
   }
@@ -339,7 +339,7 @@ TEST_CASE("what was idle for long is asked first, with a time of its own") {
     CHECK_FALSE(one.answered);
     CHECK(s.server->connects == 2);
     s.pass(1ms);
-    CHECK(one.kind() == condition::timeout);
+    CHECK(one.code() == errc::timeout);
   }
 }
 
@@ -374,12 +374,12 @@ TEST_CASE("a changed session is reset, within a time; a broken connection never 
 
 TEST_CASE("a wrong password is told at once and not tried again and again") {
   scene s;
-  s.server->refuses = visor::error(condition::authentication_failed, "wrong password for the user visor");
+  s.server->refuses = visor::error(errc::authentication_failed, "wrong password for the user visor");
   auto& one = s.ask();
   REQUIRE(one.answered);
-  CHECK(one.kind() == condition::authentication_failed);
+  CHECK(one.code() == errc::authentication_failed);
   CHECK(one.message() == "wrong password for the user visor");
-  for (int i = 0; i < 10; ++i) CHECK(s.ask().kind() == condition::authentication_failed);
+  for (int i = 0; i < 10; ++i) CHECK(s.ask().code() == errc::authentication_failed);
   CHECK(s.server->connects == 1);
   s.server->refuses.reset();
   s.pool->evict_all();  // there is a new password
@@ -388,11 +388,11 @@ TEST_CASE("a wrong password is told at once and not tried again and again") {
 
 TEST_CASE("a start fails at once with what is wrong, while others wait for the server") {
   scene s;
-  s.server->refuses = visor::error(condition::connection_failed, "connection refused");
+  s.server->refuses = visor::error(errc::connection_failed, "connection refused");
   auto& patient = s.ask();
   auto& starting = s.ask(true);
   s.pass(100ms);
-  CHECK(starting.kind() == condition::connection_failed);
+  CHECK(starting.code() == errc::connection_failed);
   CHECK_FALSE(patient.answered);
   s.server->refuses.reset();
   s.pass(2s);
@@ -406,7 +406,7 @@ TEST_CASE("connecting has a time of its own") {
   s.server->connecting_takes = 1h;
   auto& one = s.ask(true);
   s.pass(1s);
-  CHECK(one.kind() == condition::connection_failed);
+  CHECK(one.code() == errc::connection_failed);
   CHECK_THAT(one.message(), visor_test::Contains("did not answer within 1s (pool.connect_timeout)"));
 }
 
@@ -449,7 +449,7 @@ TEST_CASE("the end waits for what is in use, and closes everything") {
   s.pass(10s);
   CHECK_FALSE(in_time);
   CHECK(s.server->open == 1);
-  CHECK(s.ask().kind() == condition::closed);
+  CHECK(s.ask().code() == errc::closed);
   SECTION("it comes back") {
     held.held.release();
     s.settle();
@@ -480,14 +480,14 @@ TEST_CASE("the end gives up connecting, or waits no longer than that takes") {
   s.server->connecting_takes = 4s;
   s.server->is_stubborn = GENERATE(false, true);
   bool const is_refused = GENERATE(false, true);
-  if (is_refused) s.server->refuses = visor::error(condition::connection_failed, "connection refused");
+  if (is_refused) s.server->refuses = visor::error(errc::connection_failed, "connection refused");
   auto& one = s.ask();
   s.pass(1s);
   auto const closing = [](pool_type& of, std::optional<bool>& in_time) -> visor::task<> { in_time = co_await of.close(1h); };
   std::optional<bool> in_time;
   asio::co_spawn(s.io, closing(*s.pool, in_time), asio::detached);
   s.settle();
-  CHECK(one.kind() == condition::closed);
+  CHECK(one.code() == errc::closed);
   CHECK(in_time.has_value() != s.server->is_stubborn);
   s.pass(3s);
   CHECK(in_time == true);
@@ -501,7 +501,7 @@ TEST_CASE("who waits when the pool ends is told") {
   auto& one = s.ask();
   s.pool.reset();
   s.settle();
-  CHECK(one.kind() == condition::closed);
+  CHECK(one.code() == errc::closed);
   held.held.release();
 }
 
@@ -532,7 +532,7 @@ TEST_CASE("a server that restarts is met with few connects, and every caller is 
   s.pass(1s);
   s.server->most_connecting = 0;
   s.server->is_dead = true;
-  s.server->refuses = visor::error(condition::connection_failed, "connection refused");
+  s.server->refuses = visor::error(errc::connection_failed, "connection refused");
   s.server->connects = 0;
   std::vector<caller*> asking;
   for (int i = 0; i < 8; ++i) asking.push_back(&s.ask());
@@ -566,7 +566,7 @@ TEST_CASE("what is told is told outside of the lock") {
   one.held->is = connection_state::broken;
   one.held.release();
   CHECK(s.logged("came back"));
-  s.server->refuses = visor::error(condition::connection_failed, "connection refused");
+  s.server->refuses = visor::error(errc::connection_failed, "connection refused");
   s.ask(true);
   CHECK(s.logged("closed a connection (broken)"));
   CHECK(s.logged("cannot connect"));
@@ -607,7 +607,7 @@ TEST_CASE("threads that take, keep, break and give up at random leave nothing be
         io.restart();
         asio::co_spawn(io, one(pool, random, served), asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr thrown) {
                          ended = true;
-                         if (kind_of(thrown) == condition::closed) ++told_of_the_end;
+                         if (code_of(thrown) == errc::closed) ++told_of_the_end;
                        }));
         // On the executor, behind the first step: co_spawn of Boost 1.81 to 1.83 does not bear it otherwise.
         if (random() % 4 == 0)

@@ -25,7 +25,7 @@ visor::database_report probe(visor::settings const& from) {
     return driver::probe(from);
   } catch (visor::error const& failure) {
     auto const to = driver::settings_of(from);
-    if (failure.kind() != visor::condition::tls_failed || to.has_instance()) throw;
+    if (failure.code() != visor::errc::tls_failed || to.has_instance()) throw;
     auto const found = ask(fault_of_certificate(to, before_tls::of_mssql));
     if (found) throw visor::error(*found);
     throw;

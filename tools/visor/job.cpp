@@ -260,8 +260,8 @@ int retry(invocation const& given) {
   try {
     ask(store->retry_job(id));
   } catch (visor::error const& refused) {
-    if (refused.kind() == visor::condition::not_found) no_such_job(id);
-    if (refused.kind() == visor::condition::conflict)
+    if (refused.code() == visor::errc::not_found) no_such_job(id);
+    if (refused.code() == visor::errc::conflict)
       throw failure("job " + std::to_string(id) + " has not ended yet: it cannot be tried again");
     throw;
   }

@@ -159,7 +159,7 @@ schedule_record change(invocation const& given, storage& store, Change const& de
     try {
       return ask(store.update_schedule(schedule));
     } catch (visor::error const& refused) {
-      if (refused.kind() != visor::condition::conflict || attempt == 5) throw;
+      if (refused.code() != visor::errc::conflict || attempt == 5) throw;
     }
   }
 }

@@ -126,7 +126,7 @@ void add_with_id(storage& store, visor::schedule_record& schedule, std::optional
                   [&] { ask(store.add_schedule(schedule)); });
       return;
     } catch (visor::error const& refused) {
-      if (refused.kind() != visor::condition::already_exists) throw;
+      if (refused.code() != visor::errc::already_exists) throw;
       if (id) throw failure("there is a schedule " + in_quotes(*id) + " already: choose another --name, or cancel that one first");
       if (attempt == 3) throw;
     }

@@ -36,8 +36,7 @@ inline std::string to_string(config_error const& wrong) {
 class config_failure : public error {
  public:
   /// \param errors at least one
-  explicit config_failure(std::vector<config_error> errors)
-      : error(condition::invalid_argument, join(errors)), errors_(std::move(errors)) {}
+  explicit config_failure(std::vector<config_error> errors) : error(errc::invalid_argument, join(errors)), errors_(std::move(errors)) {}
 
   std::vector<config_error> const& errors() const noexcept { return errors_; }
 

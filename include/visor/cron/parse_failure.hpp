@@ -234,7 +234,7 @@ class cron_error : public error {
   /// \param text the text that was parsed
   /// \param failure the place and the reason
   cron_error(std::string_view text, parse_failure const& failure)
-      : error(condition::invalid_argument, message(text, failure)), failure_(failure) {}
+      : error(errc::invalid_argument, message(text, failure)), failure_(failure) {}
 
   /// Bytes before the wrong place, from 0.
   std::size_t position() const noexcept { return failure_.position; }

@@ -65,7 +65,7 @@ class phrase_meaning {
     return std::chrono::local_seconds{seconds.time_since_epoch() + zone_.at(when).offset};
   }
 
-  [[noreturn]] static void refuse_anchor(std::string const& why) { throw error{condition::invalid_argument, "the anchor " + why}; }
+  [[noreturn]] static void refuse_anchor(std::string const& why) { throw error{errc::invalid_argument, "the anchor " + why}; }
 
   /// Explains the choice for a time that the clocks skip or repeat.
   std::string note() const {

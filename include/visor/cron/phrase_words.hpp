@@ -29,8 +29,7 @@ class phrase_error : public error {
   /// \param position bytes before the wrong place
   /// \param why the reason
   phrase_error(std::string_view text, std::size_t position, std::string const& why)
-      : error(condition::invalid_argument,
-              "time phrase \"" + detail::shown(text) + "\", column " + std::to_string(position + 1) + ": " + why),
+      : error(errc::invalid_argument, "time phrase \"" + detail::shown(text) + "\", column " + std::to_string(position + 1) + ": " + why),
         position_(position),
         why_(why) {}
 

@@ -65,11 +65,10 @@ class recurrence {
   /// \throws error `invalid_argument` with the reason
   recurrence anchored(std::string_view anchor) const {
     if (!expression_.is_interval())
-      throw error{condition::invalid_argument, "an anchor goes with an interval, such as \"@every 45m\" or \"every 2 days\""};
-    if (!anchor_text().empty())
-      throw error{condition::invalid_argument, "the interval says itself from where it counts: from " + anchor_text()};
+      throw error{errc::invalid_argument, "an anchor goes with an interval, such as \"@every 45m\" or \"every 2 days\""};
+    if (!anchor_text().empty()) throw error{errc::invalid_argument, "the interval says itself from where it counts: from " + anchor_text()};
     if (auto const found = counted_from(anchor)) return *found;
-    throw error{condition::invalid_argument,
+    throw error{errc::invalid_argument,
                 "the anchor must be an instant, such as 2026-11-21T14:00:00Z, or for whole days a local time, such as 2026-11-21T09:00:00"};
   }
 

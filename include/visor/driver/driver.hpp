@@ -178,9 +178,9 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `database.watch(f)`: `f` is called, from any thread, when another process may have committed, as far as the driver can tell. An empty
 ///   `f` ends that.
 /// - `database.claim_node(holder)`, optional: claims the right to be the store's only node, by a lock of the operating system.
-/// - `D::classify(code)`: the portable condition of one of the database's own error codes, a number or a text.
+/// - `D::classify(code)`: the portable error code for one of the codes of the database, a number or a text.
 ///
-/// `transact` and `read` throw the `visor::error` of `op`, or an error with the condition of the failure. `connection_lost` means that
+/// `transact` and `read` throw the `visor::error` of `op`, or an error with the code of the failure. `connection_lost` means that
 /// nothing was written, `outcome_unknown` that a commit was sent and its answer never came. Cancelling (terminal) abandons an operation
 /// that has not begun; one that has begun is awaited, since it refers to its caller's values.
 ///
@@ -202,9 +202,9 @@ concept driver = driver_session<typename D::session> && sql::dialect<typename D:
                    { database.is_watching() } -> std::same_as<bool>;
                    database.watch(std::function<void()>{});
                    requires requires(int number) {
-                     { D::classify(number) } -> std::same_as<condition>;
+                     { D::classify(number) } -> std::same_as<errc>;
                    } || requires(std::string_view text) {
-                     { D::classify(text) } -> std::same_as<condition>;
+                     { D::classify(text) } -> std::same_as<errc>;
                    };
                  };
 

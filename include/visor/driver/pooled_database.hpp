@@ -277,14 +277,13 @@ class pooled_database {
 
   std::shared_ptr<running> current() const {
     std::scoped_lock const lock(mutex_);
-    if (!running_) throw error(condition::closed, "the database is not open: call open() first, and nothing after close()");
+    if (!running_) throw error(errc::closed, "the database is not open: call open() first, and nothing after close()");
     return running_;
   }
 
   /// True when the whole transaction may be repeated, since nothing of it was written.
-  static bool may_repeat(condition what) noexcept {
-    return what == condition::connection_lost || what == condition::serialization_failure || what == condition::deadlock ||
-           what == condition::read_only;
+  static bool may_repeat(errc what) noexcept {
+    return what == errc::connection_lost || what == errc::serialization_failure || what == errc::deadlock || what == errc::read_only;
   }
 
   static constexpr connection_purpose purpose_of(access how) noexcept {
@@ -343,9 +342,9 @@ class pooled_database {
         }
         was_kept_out = how == access::alone && held->was_kept_out();
         if constexpr (requires { held->is_others_turn(); }) is_others_turn = held->is_others_turn();
-        bool const broke = failure->kind() == condition::connection_lost || failure->kind() == condition::outcome_unknown;
+        bool const broke = failure->code() == errc::connection_lost || failure->code() == errc::outcome_unknown;
         // A right that is granted later counts for later connections only.
-        bool const is_of_no_use = failure->kind() == condition::read_only || failure->kind() == condition::authentication_failed;
+        bool const is_of_no_use = failure->code() == errc::read_only || failure->code() == errc::authentication_failed;
         if (broke) held.evict_all();
         if (is_of_no_use) held.condemn();
       }
@@ -362,9 +361,9 @@ class pooled_database {
         continue;
       }
       // The next connection may lead to the server that is writable now. If even a new connection finds none, there is none.
-      int const most = failure->kind() == condition::read_only ? 2 : most_attempts;
-      if (!may_repeat(failure->kind()) || attempt >= most) throw error(*failure);
-      if (failure->kind() != condition::connection_lost) co_await pause(attempt);
+      int const most = failure->code() == errc::read_only ? 2 : most_attempts;
+      if (!may_repeat(failure->portable_code()) || attempt >= most) throw error(*failure);
+      if (failure->code() != errc::connection_lost) co_await pause(attempt);
     }
   }
 

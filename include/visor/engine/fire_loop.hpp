@@ -191,7 +191,7 @@ class fire_loop {
       results = co_await node_.kept.fire(held, orders);
     } catch (error const& failure) {
       // Other jobs may have the rest, too.
-      if (failure.kind() == condition::conflict) spare_ids_.clear();
+      if (failure.code() == errc::conflict) spare_ids_.clear();
       throw;
     }
     report(results);
@@ -312,7 +312,7 @@ class fire_loop {
     try {
       co_await node_.kept.note_missed(held, missed);
     } catch (error const& failure) {
-      if (!is_refusal(failure.kind())) throw;
+      if (!is_refusal(failure.portable_code())) throw;
       refusal = failure.what();
     }
     if (refusal.empty()) co_return;

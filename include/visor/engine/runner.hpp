@@ -63,7 +63,7 @@ class runner {
     auto name = type.name;
     type_limit_record limits(name, type.options.limits);
     if (!types_.emplace(name, std::make_shared<job_type const>(std::move(type))).second)
-      throw error(condition::already_exists, "job type " + name + " is registered already");
+      throw error(errc::already_exists, "job type " + name + " is registered already");
     node_.types.push_back(std::move(limits));
   }
 
@@ -182,7 +182,7 @@ class runner {
       } catch (error const& failure) {
         node_.look_at(failure);
         trouble = failure.what();
-        unknown = failure.kind() == condition::outcome_unknown;
+        unknown = failure.code() == errc::outcome_unknown;
       } catch (std::exception const& failure) {
         trouble = failure.what();
       }

@@ -63,7 +63,7 @@ task<std::optional<std::vector<change_result>>> change_apart(Store& kept, schedu
   try {
     co_return co_await kept.change_schedules(set, basis, changes);
   } catch (error const& failure) {
-    if (!is_refusal(failure.kind())) throw;
+    if (!is_refusal(failure.portable_code())) throw;
     refusal = failure.what();
   }
   if (changes.size() == 1) {

@@ -23,7 +23,7 @@ namespace detail {
 /// \throws visor::error `invalid_argument` for the first of the faults, if there is one
 inline void refuse_faults(std::string_view handler, std::vector<option_fault> const& faults) {
   if (faults.empty()) return;
-  throw error(condition::invalid_argument, std::string(handler) + ": " + faults.front().subject + " " + faults.front().reason);
+  throw error(errc::invalid_argument, std::string(handler) + ": " + faults.front().subject + " " + faults.front().reason);
 }
 
 }  // namespace detail

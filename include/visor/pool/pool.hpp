@@ -66,9 +66,9 @@ concept connector = requires(C& connector, typename C::connection& c) {
 
 /// True when another connect would fail too until an administrator changes something. Callers do not wait for that, and servers lock
 /// accounts after repeated attempts.
-inline bool is_lasting(condition what) noexcept {
-  return what == condition::authentication_failed || what == condition::tls_failed || what == condition::not_found ||
-         what == condition::invalid_argument || what == condition::unsupported || what == condition::corrupt;
+inline bool is_lasting(errc what) noexcept {
+  return what == errc::authentication_failed || what == errc::tls_failed || what == errc::not_found || what == errc::invalid_argument ||
+         what == errc::unsupported || what == errc::corrupt;
 }
 
 /// A pool of connections that are made on demand, shared by all callers and kept for reuse.
@@ -366,19 +366,19 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     return one;
   }
 
-  error closed_failure() const { return error(condition::closed, "the pool for " + connector_.place() + " is closed"); }
+  error closed_failure() const { return error(errc::closed, "the pool for " + connector_.place() + " is closed"); }
 
   error full_failure() {
     core_.turn_away();
-    return error(condition::busy, "no connection to " + connector_.place() + ": " + std::to_string(settings_.max_waiting) +
-                                      " callers wait for one already (pool.max_waiting); " + occupation());
+    return error(errc::busy, "no connection to " + connector_.place() + ": " + std::to_string(settings_.max_waiting) +
+                                 " callers wait for one already (pool.max_waiting); " + occupation());
   }
 
   error timeout_failure() const {
     std::string text = "no connection to " + connector_.place() + " within " + to_string(settings_.acquire_timeout) +
                        " (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): " + occupation();
     if (last_failure_) text += "; the last connect failed: " + std::string(last_failure_->what());
-    return error(condition::timeout, text);
+    return error(errc::timeout, text);
   }
 
   /// Describes the use of all connections, and a remedy.
@@ -483,21 +483,21 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     } catch (error const& refused) {
       failure = refused;
     } catch (std::exception const& broken) {
-      failure = error(condition::internal, broken.what());
+      failure = error(errc::internal, broken.what());
     }
     if (!made && !failure)
-      failure = error(condition::connection_failed, self->connector_.place() + " did not answer within " +
-                                                        to_string(self->settings_.connect_timeout) + " (pool.connect_timeout)");
+      failure = error(errc::connection_failed, self->connector_.place() + " did not answer within " +
+                                                   to_string(self->settings_.connect_timeout) + " (pool.connect_timeout)");
     log_level const level = failure ? log_level::warning : log_level::info;
     std::unique_lock lock(self->mutex_);
     std::string news;
     if (failure) {
       // A server that is down for long fails every connect in the same way; only the first is reported.
-      bool const is_news = !self->last_failure_ || self->last_failure_->kind() != failure->kind();
+      bool const is_news = !self->last_failure_ || self->last_failure_->code() != failure->code();
       bool const is_wanted = !self->core_.is_closing();  // else the connect was cancelled
       if (is_wanted && (is_news || self->settings_.log_connections)) news = std::string("cannot connect: ") + failure->what();
       self->last_failure_ = std::move(failure);
-      self->core_.connect_failed(which, is_lasting(self->last_failure_->kind()), self->clock_.elapsed());
+      self->core_.connect_failed(which, is_lasting(self->last_failure_->portable_code()), self->clock_.elapsed());
     } else {
       self->last_failure_.reset();
       self->seats_[which].occupant = std::move(made);

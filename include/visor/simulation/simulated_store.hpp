@@ -219,7 +219,7 @@ class simulated_store {
 
   [[noreturn]] static void refuse(simulated_world& world) {
     ++world.counts.refused_groups;
-    throw error(condition::invalid_argument, "simulated: a row is refused", "character with byte sequence 0xe2 0x82 0xac");
+    throw error(errc::invalid_argument, "simulated: a row is refused", "character with byte sequence 0xe2 0x82 0xac");
   }
 
   static task<bool> note_declaration(task<bool> declares, simulated_world& world, std::size_t process) {
@@ -288,16 +288,15 @@ class simulated_store {
     note_trouble(what, length);
     bool const happens_first = world_.happens(0.5);
     if (!happens_first || what == fault::refused || what == fault::overdue) co_await pass(length);
-    if (what == fault::refused) throw error(condition::connection_lost, "simulated: nothing was written");
+    if (what == fault::refused) throw error(errc::connection_lost, "simulated: nothing was written");
     if (what == fault::overdue) {
       happen_later(std::move(operation));
-      throw error(condition::outcome_unknown, "simulated: nobody knows");
+      throw error(errc::outcome_unknown, "simulated: nobody knows");
     }
     outcome_of<Value> result;
     co_await carry_out(operation, result);
     if (happens_first) co_await pass(length);
-    if (what == fault::unanswered)
-      throw error(writes ? condition::outcome_unknown : condition::connection_lost, "simulated: the answer was lost");
+    if (what == fault::unanswered) throw error(writes ? errc::outcome_unknown : errc::connection_lost, "simulated: the answer was lost");
     if (result.failure) std::rethrow_exception(result.failure);
     if constexpr (!std::is_void_v<Value>) co_return std::move(*result.value);
   }

@@ -282,9 +282,9 @@ class memory_jobs {
 
   void retry(job_id id, instant now) {
     auto const at = jobs_.find(id);
-    if (at == jobs_.end()) throw error(condition::not_found, "there is no job " + std::to_string(id));
+    if (at == jobs_.end()) throw error(errc::not_found, "there is no job " + std::to_string(id));
     if (!has_ended(at->second.state))
-      throw error(condition::conflict, "job " + std::to_string(id) + " has not ended: only one that has can be tried again");
+      throw error(errc::conflict, "job " + std::to_string(id) + " has not ended: only one that has can be tried again");
     at->second.attempts.back().final_state.reset();
     make_ready(at->second, now);
   }
@@ -382,7 +382,7 @@ class memory_jobs {
   bool is_refused(entry const& job, job_state to) const { return refuses_ && refuses_(job.record, next_attempt(job), to); }
 
   void check_move(entry const& job, job_state to) const {
-    if (is_refused(job, to)) throw error(condition::invalid_argument, "a row of job " + std::to_string(job.record.id) + " is refused");
+    if (is_refused(job, to)) throw error(errc::invalid_argument, "a row of job " + std::to_string(job.record.id) + " is refused");
   }
 
   /// Takes as many jobs as the limits allow, from the queue without a key, and from those with one in turn.

@@ -42,20 +42,20 @@ struct two_databases {
 };
 
 /// The error of a transaction that does nothing; none if it succeeds.
-visor::task<std::optional<condition>> try_in(database& in, access how) {
-  std::optional<condition> refused;
+visor::task<std::optional<errc>> try_in(database& in, access how) {
+  std::optional<errc> refused;
   auto nothing = [](session& on) -> visor::task<> { co_await on.run("SELECT 1"); };
   try {
     co_await in.transact(nothing, how);
   } catch (visor::error const& thrown) {
-    refused = thrown.kind();
+    refused = thrown.portable_code();
   }
   co_return refused;
 }
 
 /// The error of a transaction while another one is open; none if it succeeds.
-std::optional<condition> meet(two_databases& two, access open, access comes) {
-  std::optional<condition> refused;
+std::optional<errc> meet(two_databases& two, access open, access comes) {
+  std::optional<errc> refused;
   auto hold = [&](session& on) -> visor::task<> {
     co_await on.run("SELECT 1");
     refused = co_await try_in(*two.second, comes);
@@ -74,7 +74,7 @@ TEST_CASE("those that write go beside each other, unless one must be alone", "[s
                                     std::pair(access::alone, access::alone), std::pair(access::schema, access::schema)}) {
     auto const refused = meet(two, open, comes);
     REQUIRE(refused);
-    CHECK((*refused == condition::busy || *refused == condition::timeout));
+    CHECK((*refused == errc::busy || *refused == errc::timeout));
     CHECK(meet(two, access::beside, access::beside) == std::nullopt);  // nothing is left locked
   }
 }
@@ -99,7 +99,7 @@ TEST_CASE("the time of a transaction is not of before its wait for others", "[se
 TEST_CASE("a transaction that falls silent keeps the others waiting no longer than a second", "[servers]") {
   two_databases two(20s);
   int tries = 0;
-  std::optional<condition> refused;
+  std::optional<errc> refused;
   bool others_were_in = false;
   auto fall_silent = [&](session& on) -> visor::task<> {
     co_await on.run("SELECT 1");
@@ -122,7 +122,7 @@ TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][l
   boost::asio::io_context io{1};
   database base(settings);
   run(io, base.open());
-  std::optional<condition> refused;
+  std::optional<errc> refused;
   visor::duration waited{0};
   auto insert = [](session& on) -> visor::task<> { co_await on.run("INSERT INTO numbers VALUES (1)"); };
   auto wait = [&]() -> visor::task<> {
@@ -130,7 +130,7 @@ TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][l
     try {
       co_await base.transact(insert, access::beside);
     } catch (visor::error const& thrown) {
-      refused = thrown.kind();
+      refused = thrown.portable_code();
     }
     waited = std::chrono::duration_cast<visor::duration>(std::chrono::steady_clock::now() - begin);
   };
@@ -143,7 +143,7 @@ TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][l
   };
   run(io, base.transact(hold, access::beside));
   io.run();
-  CHECK(refused == std::optional(condition::busy));
+  CHECK(refused == std::optional(errc::busy));
   CHECK(waited >= 900ms);
   CHECK(waited < 3s);
   run(io, base.close());

@@ -66,10 +66,10 @@ TEST_CASE("ids of jobs wait for no transaction that took some, and are not given
       auto taken = co_await visor::detail::take_job_ids(t, 120);
       mine = std::move(taken.ids);
       others = co_await kept.reserve_ids(1000);
-      throw visor::error(condition::conflict, "is rolled back");
+      throw visor::error(errc::conflict, "is rolled back");
     });
   } catch (visor::error const& thrown) {
-    CHECK(thrown.kind() == condition::conflict);
+    CHECK(thrown.code() == errc::conflict);
   }
   REQUIRE(mine.size() == 120);
   REQUIRE(others.size() == 1000);

@@ -180,7 +180,7 @@ TEST_CASE("a server that is away is told of once, and not at each try", "[server
   CHECK(failure_of([&] { run(io, base.open()); }));
   auto const failure = failure_of([&] { add_number(io, base, 1); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::timeout);
+  CHECK(failure->code() == errc::timeout);
   CHECK_THAT(failure->what(), Contains("; the last connect failed: cannot connect to 127.0.0.1:") && !Contains("hunter2"));
   CHECK(base.statistics()->failed_connects > 2);
   CHECK(said.with(log_level::warning, "cannot connect: cannot connect to 127.0.0.1:").size() == 1);
@@ -215,7 +215,7 @@ TEST_CASE("who gets no connection is told what all of them do, and which setting
   } const second{base, third};
   run(io, base.read(second));
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::timeout);
+  CHECK(failure->code() == errc::timeout);
   CHECK_THAT(failure->what(), Contains(" by log.cpp:" + std::to_string(second.here.line()) + ";"));
   CHECK_THAT(failure->what(), StartsWith("no connection to " + settings.place() +
                                          " within 100ms (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): 2 of 2 connections "
@@ -232,7 +232,7 @@ TEST_CASE("a server that has no connection left is not asked for more, and says 
   run(io, first.open());
   auto const failure = failure_of([&] { run(io, second.open()); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::busy);
+  CHECK(failure->code() == errc::busy);
   CHECK_THAT(failure->what(),
              Contains("has no connection left: lower pool.max, or raise max_connections of the server") && !Contains("hunter2"));
   CHECK_THAT(failure->server_text(), Contains(settings.user) && !Contains("hunter2"));

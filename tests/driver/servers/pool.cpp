@@ -125,7 +125,7 @@ TEST_CASE("what somebody leaves in a session, nobody else finds", "[servers]") {
   auto leave = [&](session& on) -> visor::task<> {
     for (std::string const text : kit::leftovers) co_await on.run(text);
     before = co_await on.find(look());
-    if (failing) throw visor::error(condition::conflict, "no");
+    if (failing) throw visor::error(errc::conflict, "no");
   };
   if (failing)
     CHECK_THROWS_AS(run(io, base.transact(leave)), visor::error);
@@ -256,7 +256,7 @@ TEST_CASE("a server that stays read-only is said to be so, and not connected to 
   run(io, base.open());
   auto write = [](session& on) -> visor::task<> {
     co_await on.execute(raw<kit::demote>());
-    throw visor::error(condition::read_only, "this one, too");
+    throw visor::error(errc::read_only, "this one, too");
   };
   auto const begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i) CHECK_THROWS_WITH(run(io, base.transact(write)), Catch::Matchers::Contains("this one, too"));

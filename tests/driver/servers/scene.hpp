@@ -29,7 +29,7 @@
 namespace visor_test {
 
 using namespace std::chrono_literals;
-using visor::condition;
+using visor::errc;
 using database = kit::driver::database;
 using session = kit::driver::session;
 using done = visor::async<session>;
@@ -166,7 +166,7 @@ class crowd {
  public:
   struct member {
     numbers written, unknown;
-    std::vector<condition> failures;
+    std::vector<errc> failures;
     std::vector<std::string> surprises;  ///< what nobody may say
     visor::duration longest{0};
     std::atomic<int> ended{0};
@@ -257,16 +257,16 @@ class crowd {
   }
 
   static void note(member& me, visor::error const& thrown, std::int64_t number) {
-    switch (thrown.kind()) {
-      case condition::outcome_unknown: me.unknown.push_back(number); break;
-      case condition::connection_lost:
-      case condition::connection_failed:
-      case condition::timeout:
-      case condition::busy: break;
+    switch (thrown.portable_code()) {
+      case errc::outcome_unknown: me.unknown.push_back(number); break;
+      case errc::connection_lost:
+      case errc::connection_failed:
+      case errc::timeout:
+      case errc::busy: break;
       // A number that exists already: a transaction of unknown outcome was repeated.
       default: me.surprises.push_back(std::string(thrown.what()) + " (" + thrown.server_text() + ")");
     }
-    me.failures.push_back(thrown.kind());
+    me.failures.push_back(thrown.portable_code());
   }
 
   std::atomic<bool> is_over_{false};

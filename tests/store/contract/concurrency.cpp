@@ -297,13 +297,13 @@ TEST_CASE("only one of many changes at once gets through", "[contract]") {
       store.update_schedule(mine);
       ++won;
     } catch (visor::error const& failure) {
-      lost += failure.kind() == visor::condition::conflict ? 1 : 0;
+      lost += failure.code() == visor::errc::conflict ? 1 : 0;
     }
     try {
       store.add_schedule(s.schedule("new"));
       ++added;
     } catch (visor::error const& failure) {
-      lost += failure.kind() == visor::condition::already_exists ? 1 : 0;
+      lost += failure.code() == visor::errc::already_exists ? 1 : 0;
     }
   });
   CHECK(won == 1);
@@ -325,7 +325,7 @@ TEST_CASE("of many exclusive nodes one gets in", "[contract]") {
       stores[static_cast<std::size_t>(number % 4)]->join(request);
       ++in;
     } catch (visor::error const& failure) {
-      out += failure.kind() == visor::condition::lease_held ? 1 : 0;
+      out += failure.code() == visor::errc::lease_held ? 1 : 0;
     }
   });
   CHECK(in == 1);

@@ -30,7 +30,7 @@ std::string text(E value) {
   return boost::describe::enum_to_string(value, "?");
 }
 
-/// The error of a call, in the words of the condition; empty if it succeeds.
+/// The error of a call, in the words of its code; empty if it succeeds.
 template <class Call>
 std::string refusal(Call&& call) {
   try {

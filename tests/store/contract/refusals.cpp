@@ -294,7 +294,7 @@ TEST_CASE("a lasting refusal of what a node says of itself names that and the re
   try {
     s->join(wanted);
   } catch (visor::error const& refused) {
-    CHECK(refused.kind() == visor::condition::invalid_argument);
+    CHECK(refused.code() == visor::errc::invalid_argument);
     said = refused.what();
   }
   CHECK_THAT(said,

@@ -264,7 +264,7 @@ class connection {
   void commit() {
     if (defers_ && later_.is_empty()) {
       defers_ = false;
-      if (seen_ && seen_ != count()) throw error(condition::serialization_failure, "others wrote to " + place_ + " meanwhile");
+      if (seen_ && seen_ != count()) throw error(errc::serialization_failure, "others wrote to " + place_ + " meanwhile");
     }
     if (!is_open_ && !defers_) return;
     std::optional<error> failure;
@@ -277,7 +277,7 @@ class connection {
       failure = thrown;
     }
     if (failure && is_broken_ && writes_)
-      throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+      throw error(errc::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
                   failure->server_text());
     if (failure) throw error(*failure);
     is_open_ = false;
@@ -333,7 +333,7 @@ class connection {
     for (auto const& each : many) {
       char* end = nullptr;
       counts.push_back(std::strtoull(at, &end, 10));
-      if (end == at) throw error(condition::internal, place_ + " did not tell how many rows a statement affected");
+      if (end == at) throw error(errc::internal, place_ + " did not tell how many rows a statement affected");
       at = end;
       later_.add<S>(each, counts.back());
     }
@@ -342,7 +342,7 @@ class connection {
 
   error other_number() const {
     return error(
-        condition::serialization_failure,
+        errc::serialization_failure,
         "a claim in " + place_ + " removed other rows than it had read: another transaction was at work there, so nothing was done");
   }
 
@@ -413,8 +413,8 @@ class connection {
     try {
       return ask(R"(SELECT c FROM OPENJSON(N'[{"c":"\"\\\n\t\u0041"}]') WITH (c nvarchar(max)))") == "\"\\\n\tA";
     } catch (error const& thrown) {
-      if (thrown.kind() != condition::schema_mismatch) throw;
-      throw error(condition::unsupported,
+      if (thrown.code() != errc::schema_mismatch) throw;
+      throw error(errc::unsupported,
                   place_ + " knows no JSON, since it behaves as an older server: ALTER DATABASE ... SET COMPATIBILITY_LEVEL = 140",
                   thrown.server_text());
     }
@@ -425,7 +425,7 @@ class connection {
     std::string line = "others wrote to " + place_ + " all the time: this was not begun";
     if (how != access::alone)
       if (std::string const whose = oldest_transaction(); !whose.empty()) line += "; perhaps it was " + whose;
-    return error(condition::busy, line);
+    return error(errc::busy, line);
   }
 
   /// Returns the text that begins a transaction and takes its lock. The result of the lock is in @got, below 0 on failure.
@@ -667,9 +667,9 @@ class connection {
     if (visor::mssql_driver::is_broken(all) || is_late_ || is_interrupted_) is_broken_ = true;
     last_number_ = reason_of(all).number;
     SQLFreeStmt(statement, SQL_CLOSE);
-    if (is_others_turn()) throw error(condition::busy, "others wrote to " + place_ + " all the time: this was not begun");
-    if (is_late_) throw error(condition::timeout, place_ + " did not answer in the time that a transaction may take");
-    if (is_interrupted_) throw error(condition::connection_lost, "the connection to " + place_ + " was closed");
+    if (is_others_turn()) throw error(errc::busy, "others wrote to " + place_ + " all the time: this was not begun");
+    if (is_late_) throw error(errc::timeout, place_ + " did not answer in the time that a transaction may take");
+    if (is_interrupted_) throw error(errc::connection_lost, "the connection to " + place_ + " was closed");
     throw failure_of(all, place_, remedy_);
   }
 

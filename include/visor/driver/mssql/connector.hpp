@@ -86,15 +86,14 @@ class connector {
     try {
       return dial_once(threads, end);
     } catch (error const& thrown) {
-      if (thrown.kind() != condition::tls_failed) throw;
+      if (thrown.code() != errc::tls_failed) throw;
     }
     return dial_once(std::move(threads), end);
   }
 
   std::unique_ptr<connection> dial_once(boost::asio::any_io_executor threads, clock::time_point end) const {
     SQLHDBC handle = nullptr;
-    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, environment(), &handle)))
-      throw error(condition::internal, "no memory for a connection");
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, environment(), &handle))) throw error(errc::internal, "no memory for a connection");
     connection_ptr made(handle);
     auto const seconds = std::chrono::ceil<std::chrono::seconds>(left_until(end)).count();
     auto const set = [handle](SQLINTEGER what, std::int64_t value) {

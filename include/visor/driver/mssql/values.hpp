@@ -24,8 +24,7 @@ inline SQL_TIMESTAMP_STRUCT to_timestamp(instant when) {
   std::chrono::year_month_day const date(day);
   std::chrono::hh_mm_ss const time(when - day);
   if (date.year() < std::chrono::year{1} || date.year() > std::chrono::year{9999})
-    throw error(condition::invalid_argument,
-                "the instant " + to_string(when) + " is not among those of SQL Server, of the years 1 to 9999");
+    throw error(errc::invalid_argument, "the instant " + to_string(when) + " is not among those of SQL Server, of the years 1 to 9999");
   SQL_TIMESTAMP_STRUCT result{};
   result.year = static_cast<SQLSMALLINT>(static_cast<int>(date.year()));
   result.month = static_cast<SQLUSMALLINT>(static_cast<unsigned>(date.month()));

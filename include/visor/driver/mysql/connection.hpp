@@ -266,7 +266,7 @@ class connection {
     try {
       answers = co_await run(text);
     } catch (error const& thrown) {
-      is_late = thrown.kind() == condition::busy;
+      is_late = thrown.code() == errc::busy;
       if (!is_late) throw;
     }
     if (!is_late) is_impatient_ = false;
@@ -276,8 +276,8 @@ class connection {
     if (how == access::reads) co_return;
     bool const is_in = !is_late && !answers.at(0).empty() && answers.at(0) != "0";
     if (is_late || (!is_in && how == access::schema))
-      throw error(condition::busy, "others wrote to " + place_ + " all the time: this was not begun");
-    if (!is_in) throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
+      throw error(errc::busy, "others wrote to " + place_ + " all the time: this was not begun");
+    if (!is_in) throw error(errc::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
   }
 
   /// True when the last transaction failed because it did not get its lock in time; nothing of it was done.
@@ -303,7 +303,7 @@ class connection {
     if (failure && answered_ != 0) is_broken_ = true;  // it is committed, but the lock may not be free
     if (failure && answered_ == 0) {
       if (is_broken_ && how_ != access::reads)
-        throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+        throw error(errc::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
                     failure->server_text());
       throw error(*failure);
     }
@@ -451,7 +451,7 @@ class connection {
     if (form.number >= prepared_.size()) prepared_.resize(form.number + 1);
     auto& one = prepared_[form.number];
     if (!one) one = std::make_unique<prepared_statement>(handle_.get(), form.columns);
-    if (!one->handle) throw error(condition::internal, "no memory for a statement");
+    if (!one->handle) throw error(errc::internal, "no memory for a statement");
     return *one;
   }
 
@@ -483,7 +483,7 @@ class connection {
   }
   [[noreturn]] void fail(int number, std::string_view text) {
     if (ends_connection(number)) is_broken_ = true;
-    if (is_broken_ && is_late_) throw error(condition::timeout, place_ + " did not answer in the time that a transaction may take");
+    if (is_broken_ && is_late_) throw error(errc::timeout, place_ + " did not answer in the time that a transaction may take");
     throw failure_of(number, text, place_, grants_);
   }
 

@@ -65,7 +65,7 @@ class connector {
         made = co_await std::move(reaching);
       } catch (error const& thrown) {
         // A login that one server refuses is refused by all.
-        if (is_lasting(thrown.kind())) throw;
+        if (is_lasting(thrown.portable_code())) throw;
         trouble = thrown;
       }
       if (made && (made->is_writable() || i + 1 == all.size()) && !unsuitable) co_return made;
@@ -135,7 +135,7 @@ class connector {
     duration const rest = std::max<duration>(left, std::chrono::milliseconds{10});
     auto preparing = visor::detail::within(executor, wall_clock(), rest, prepare(*ready));
     bool const is_ready = co_await std::move(preparing);
-    if (!is_ready) throw error(condition::connection_failed, to.to.server() + " lets us in, and says nothing more (pool.connect_timeout)");
+    if (!is_ready) throw error(errc::connection_failed, to.to.server() + " lets us in, and says nothing more (pool.connect_timeout)");
     largest_packet_->store(ready->largest_packet());
     co_return ready;
   }

@@ -62,7 +62,7 @@ class connection {
         grants_(std::move(grants)),
         local_(std::move(local)) {
     if (socket_number_.value < 0 || PQsetnonblocking(handle_.get(), 1) != 0 || PQenterPipelineMode(handle_.get()) != 1)
-      throw error(condition::connection_failed, "cannot use the connection to " + place_, one_line(PQerrorMessage(handle_.get())));
+      throw error(errc::connection_failed, "cannot use the connection to " + place_, one_line(PQerrorMessage(handle_.get())));
     refuse_by_name();
   }
   connection(connection const&) = delete;
@@ -246,7 +246,7 @@ class connection {
   /// The lock is requested through a row of the store, together with the time. A server that only passes statements on, such as a member of
   /// a Citus cluster, passes this one on to the server with the tables. The name of the schema is thus a literal.
   task<> begin(access how, lock_request const& wanted = {}) {
-    if (is_without_schema_) throw error(condition::authentication_failed, place_ + ": " + grants_);
+    if (is_without_schema_) throw error(errc::authentication_failed, place_ + ": " + grants_);
     how_ = how;
     lock_ = wanted.lock;
     is_owing_ = was_kept_out_ = false;
@@ -298,7 +298,7 @@ class connection {
     if (is_owing_ && (!failure || is_broken_)) news_->owe();
     if (!failure) co_return;
     if (is_broken_ && writes())
-      throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+      throw error(errc::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
                   failure->server_text());
     throw error(*failure);
   }
@@ -376,7 +376,7 @@ class connection {
       answers_.clear();
       co_return *PQgetvalue(found.get(), 0, PQnfields(found.get()) - 1) != 0;  // in binary
     } catch (error const& refused) {
-      if (refused.kind() == condition::connection_lost || refused.kind() == condition::timeout) throw;
+      if (refused.code() == errc::connection_lost || refused.code() == errc::timeout) throw;
     }
     co_return std::nullopt;
   }
@@ -423,8 +423,7 @@ class connection {
     char const* const cockroach = PQparameterStatus(handle_.get(), "crdb_version");
     std::string const product = cockroach != nullptr ? cockroach : server();
     if (cockroach != nullptr || product.find("-YB-") != std::string::npos)
-      throw error(condition::unsupported,
-                  place_ + " is not PostgreSQL but " + product + ", on which claims do not work: use PostgreSQL itself");
+      throw error(errc::unsupported, place_ + " is not PostgreSQL but " + product + ", on which claims do not work: use PostgreSQL itself");
   }
 
   static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
@@ -543,7 +542,7 @@ class connection {
   task<instant> time_of(ticket asked, int column) {
     result_ptr const found = co_await answer(asked);
     if (PQntuples(found.get()) == 0)
-      throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
+      throw error(errc::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
     co_return row_cursor(found.get(), 0).when(column);
   }
 
@@ -612,8 +611,8 @@ class connection {
 
   [[noreturn]] void lose() {
     is_broken_ = true;
-    if (is_late_) throw error(condition::timeout, place_ + " did not answer in the time that a transaction may take");
-    throw error(condition::connection_lost, "the connection to " + place_ + " broke", one_line(PQerrorMessage(handle_.get())));
+    if (is_late_) throw error(errc::timeout, place_ + " did not answer in the time that a transaction may take");
+    throw error(errc::connection_lost, "the connection to " + place_ + " broke", one_line(PQerrorMessage(handle_.get())));
   }
 
   /// Returns the next result, or null at the end of the answers of a statement.

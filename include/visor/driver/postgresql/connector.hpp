@@ -262,7 +262,7 @@ class connector {
       auto finishing = finish(std::move(made));
       co_return co_await std::move(finishing);
     } catch (error const& thrown) {
-      if (thrown.kind() != condition::connection_lost) throw;
+      if (thrown.code() != errc::connection_lost) throw;
       why = thrown.server_text() + "\n";
     }
     co_return nullptr;
@@ -281,7 +281,7 @@ class connector {
     names.push_back(nullptr);
     values.push_back(nullptr);
     connection_ptr made(PQconnectStartParams(names.data(), values.data(), 0));
-    if (!made) throw error(condition::internal, "no memory for a connection");
+    if (!made) throw error(errc::internal, "no memory for a connection");
     PQsetErrorVerbosity(made.get(), PQERRORS_VERBOSE);
     PQsetNoticeReceiver(made.get(), [](void*, PGresult const*) {}, nullptr);
     asio::any_io_executor const executor = co_await asio::this_coro::executor;
@@ -299,10 +299,9 @@ class connector {
       }
       int const socket = PQsocket(made.get());
       if (which.to.tls.mode == tls_mode::disable && !visor::detail::is_this_machine(socket) && asks_in_clear(socket))
-        throw error(condition::tls_failed,
-                    which.to.server() +
-                        " asks for the password in clear text, and the connection is not encrypted: it was not sent; "
-                        "set ssl, or scram-sha-256 in pg_hba.conf of the server");
+        throw error(errc::tls_failed, which.to.server() +
+                                          " asks for the password in clear text, and the connection is not encrypted: it was not sent; "
+                                          "set ssl, or scram-sha-256 in pg_hba.conf of the server");
       next = PQconnectPoll(made.get());
     }
     co_return made;
@@ -311,7 +310,7 @@ class connector {
   task<std::unique_ptr<connection>> finish(connection_ptr made) {
     if (PQstatus(made.get()) != CONNECTION_OK) throw connect_failure(settings_, PQerrorMessage(made.get()));
     if (int const version = PQserverVersion(made.get()); version < 120000)
-      throw error(condition::unsupported,
+      throw error(errc::unsupported,
                   place() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
     int const version = PQserverVersion(made.get());

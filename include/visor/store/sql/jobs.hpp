@@ -433,8 +433,8 @@ async<Session> retry_job(transaction<Session>& t, job_id job) {
   std::size_t const reopened = co_await t.session.execute(statements::reopen_job(), which);
   if (reopened == 0) {
     auto const found = co_await t.session.find(statements::find_facts(), which);
-    if (!found) throw error(condition::not_found, "there is no job " + std::to_string(job));
-    throw error(condition::conflict, "job " + std::to_string(job) + " has not ended: only one that has can be tried again");
+    if (!found) throw error(errc::not_found, "there is no job " + std::to_string(job));
+    throw error(errc::conflict, "job " + std::to_string(job) + " has not ended: only one that has can be tried again");
   }
   co_await t.session.post(statements::remove_dead(), which);
   auto const next = co_await t.session.find(statements::next_attempt_number(), which);

@@ -302,7 +302,7 @@ async<Session> remove_taken(transaction<Session>& t, std::string const& queue, s
     else
       removed = co_await t.session.execute(statements::remove_front(), places.back());
     if (removed != jobs.size())
-      throw error(condition::serialization_failure,
+      throw error(errc::serialization_failure,
                   "the claim of " + std::to_string(jobs.size()) + " jobs of the queue " + queue + " removed " + std::to_string(removed) +
                       ": another transaction was at work there, so nothing was claimed. A server where this lasts does not lock rows");
   }

@@ -232,7 +232,7 @@ async<Session, std::vector<bool>> correct_next(transaction<Session>& t, std::spa
 }
 
 [[noreturn]] inline void throw_taken(std::string const& id) {
-  throw error(condition::already_exists, "schedule " + id + " exists already: choose another id");
+  throw error(errc::already_exists, "schedule " + id + " exists already: choose another id");
 }
 
 /// Returns the rows of new schedules, by id, so that concurrent calls lock them in one order. It runs before the transaction, so that the
@@ -273,9 +273,9 @@ template <class Session>
 async<Session, schedule_record> update_schedule(transaction<Session>& t, schedule_record const& given) {
   statements::of_schedule const which{given.id};
   auto const stored = co_await t.session.find(statements::find_schedule(), which);
-  if (!stored) throw error(condition::not_found, "there is no schedule " + given.id);
+  if (!stored) throw error(errc::not_found, "there is no schedule " + given.id);
   if (stored->version != given.version)
-    throw error(condition::conflict, "schedule " + given.id + " was changed meanwhile: read it again and repeat the change");
+    throw error(errc::conflict, "schedule " + given.id + " was changed meanwhile: read it again and repeat the change");
   schedule_record changed = as_updated(*stored, given, t.now);
   co_await t.session.post(statements::update_schedule(), changed);
   t.news = true;

@@ -150,8 +150,7 @@ async<Session> check_rights(Session& session) {
     try {
       co_await session.run("SELECT 1 FROM " + table + " WHERE 1 = 0");
     } catch (error const& refused) {
-      bool const is_missing =
-          refused.kind() == condition::schema_mismatch || refused.kind() == condition::internal;  // Babelfish reports no more
+      bool const is_missing = refused.code() == errc::schema_mismatch || refused.code() == errc::internal;  // Babelfish reports no more
       if (!is_missing) throw;
     }
   }
@@ -282,9 +281,9 @@ async<Session> check_half_made(Session& session, std::string place) {
   statements::at_most const one{1};
   auto const job = co_await session.find(statements::any_job(), one);
   if (job)
-    throw error(condition::schema_mismatch, "the tables in " + place +
-                                                " hold jobs, and none of their versions is recorded in visor_migration: "
-                                                "take these rows from a backup, or remove all with `visor db reset`");
+    throw error(errc::schema_mismatch, "the tables in " + place +
+                                           " hold jobs, and none of their versions is recorded in visor_migration: "
+                                           "take these rows from a backup, or remove all with `visor db reset`");
 }
 
 template <class Dialect, class Session>

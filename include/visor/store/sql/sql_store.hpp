@@ -74,9 +74,8 @@ class sql_store {
       status = co_await tables.status();
     }
     if (!status.has_tables)
-      throw error(condition::schema_mismatch,
-                  "there are no tables of visor in " + place() + ", and auto_init is false: run `visor db init`");
-    if (std::string line = detail::mismatch(status, place()); !line.empty()) throw error(condition::schema_mismatch, std::move(line));
+      throw error(errc::schema_mismatch, "there are no tables of visor in " + place() + ", and auto_init is false: run `visor db init`");
+    if (std::string line = detail::mismatch(status, place()); !line.empty()) throw error(errc::schema_mismatch, std::move(line));
     is_open_ = true;
   }
 
@@ -165,7 +164,7 @@ class sql_store {
   /// ids.
   task<reserved_ids> reserve_ids(std::size_t count) {
     if (count < 1 || count > static_cast<std::size_t>(detail::most_reserved))
-      throw error(condition::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
+      throw error(errc::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
     check_open();
     auto const take = [count](transaction& t) { return detail::take_job_ids(t, static_cast<std::int64_t>(count)); };
     auto taken = co_await take_ids(take);
@@ -198,7 +197,7 @@ class sql_store {
     try {
       co_return co_await write_as_usual<access::beside>(usual, careful, &no_check);
     } catch (error const& thrown) {
-      if (!is_refusal(thrown.kind())) throw;
+      if (!is_refusal(thrown.portable_code())) throw;
     }
     auto const part = [this, &lease](std::span<completion const> results, std::span<give_back const> returns,
                                      std::span<claim_request const> wishes) { return exchange_part(lease, results, returns, wishes); };
@@ -226,14 +225,14 @@ class sql_store {
     auto const check = [orders] {
       for (auto const& order : orders)
         if (order.ids.size() != order.planned.size())
-          throw error(condition::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
+          throw error(errc::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
     };
     check();
     auto const part = [this, &lease](std::span<fire_order const> some) { return fire_part(lease, some); };
     try {
       co_return co_await part(orders);
     } catch (error const& thrown) {
-      if (!is_refusal(thrown.kind())) throw;
+      if (!is_refusal(thrown.portable_code())) throw;
     }
     detail::parted_fires parted(part);
     co_return co_await parted.run(orders);
@@ -453,11 +452,11 @@ class sql_store {
         } catch (error const& thrown) {
           refused = thrown;
         }
-        if (!names_transactions || refused->kind() != condition::busy) throw error(*refused);
+        if (!names_transactions || refused->code() != errc::busy) throw error(*refused);
         std::string line = "the tables in " + store_->place() + " are in use by another transaction";
         if (std::string const whose = co_await oldest_transaction(); !whose.empty()) line += ", perhaps by " + whose;
         if (wall_clock().elapsed() - begin > longest_change)
-          throw error(condition::busy, line + ": nothing was changed; end it, or try again later", refused->server_text());
+          throw error(errc::busy, line + ": nothing was changed; end it, or try again later", refused->server_text());
         if (told_) told_(log_level::warning, line + ": their change waits for it");
         boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
         timer.expires_after(pause_of_change);
@@ -492,7 +491,7 @@ class sql_store {
       auto const status = co_await detail::read_status<dialect>(t.session);
       bool const is_ours = !status.has_tables || status.is_half_made || status.current > 0;
       if (status.current > status.latest || !is_ours || status.is_altered())
-        throw error(condition::schema_mismatch, detail::mismatch(status, where));
+        throw error(errc::schema_mismatch, detail::mismatch(status, where));
       if (status.is_half_made) {
         co_await detail::check_half_made(t.session, where);
         co_await detail::reset_schema<dialect>(t.session, t.now);
@@ -537,7 +536,7 @@ class sql_store {
     static async<int> rollback_in(transaction& t, int steps, std::string where) {
       co_await t.session.lock_schema();
       auto const status = co_await detail::read_status<dialect>(t.session);
-      if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      if (status.current > status.latest) throw error(errc::schema_mismatch, detail::mismatch(status, where));
       int const target = std::max(0, status.begun - std::max(1, steps));
       constexpr int numbered = sql::table<job_number_record>::since;
       if (target > 0 && target < numbered && status.current >= numbered) co_await detail::end_job_numbers(t);
@@ -547,7 +546,7 @@ class sql_store {
     static async<int> reset_in(transaction& t, std::string where) {
       co_await t.session.lock_schema();
       auto const status = co_await detail::read_status<dialect>(t.session);
-      if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      if (status.current > status.latest) throw error(errc::schema_mismatch, detail::mismatch(status, where));
       co_await detail::reset_schema<dialect>(t.session, t.now);
       co_return status.latest;
     }
@@ -567,7 +566,7 @@ class sql_store {
   static constexpr std::int64_t lease_id_block = 1024;
 
   void check_open() const {
-    if (!is_open_) throw error(condition::closed, "the store is not open: call open() first");
+    if (!is_open_) throw error(errc::closed, "the store is not open: call open() first");
   }
 
   /// The name of the database in messages.
@@ -688,7 +687,7 @@ class sql_store {
       co_return co_await perform_open<How>(std::move(usual), check, where);
     } catch (detail::unusual const&) {
     } catch (error const& thrown) {
-      if (thrown.kind() != condition::unique_violation) throw;
+      if (thrown.code() != errc::unique_violation) throw;
     }
     co_return co_await perform_open<How>(std::move(careful), check, where);
   }
@@ -788,7 +787,7 @@ class sql_store {
     taken = co_await take_ids(take);
     taken.highest = highest;
     if (!taken.are_new())
-      throw error(condition::schema_mismatch,
+      throw error(errc::schema_mismatch,
                   "there are no ids for new jobs: visor_job_number no longer numbers its rows: `visor db validate` tells what it lacks");
     if (log_) log_(log_level::warning, "there were jobs with ids that had not been given out: those of new jobs are greater from now on");
     co_return taken;
@@ -803,7 +802,7 @@ class sql_store {
     bool is_passed = false;
     auto const hold = [this, &pass, &which, &has_begun, &is_passed](transaction& t) -> async<void> {
       // The first session was lost while the second one was waited for: the lock was gone, so that the result proves nothing.
-      if (std::exchange(has_begun, true)) throw error(condition::busy, "two sessions cannot be had at once");
+      if (std::exchange(has_begun, true)) throw error(errc::busy, "two sessions cannot be had at once");
       co_await t.session.find(statements::lock_sequence(), which);
       is_passed = co_await perform<access::beside>(pass, &no_check);
       statements::sequence_params const times{which.name, is_passed ? 0 : 1};
@@ -816,7 +815,7 @@ class sql_store {
       is_certain = false;
     }
     if (is_certain && is_passed)
-      throw error(condition::unsupported,
+      throw error(errc::unsupported,
                   place() +
                       " locks no rows: one session took a row that another had locked, so two nodes would run one job. It must be the "
                       "database itself, with its own storage engine, not one that speaks its language");
