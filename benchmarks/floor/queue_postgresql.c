@@ -228,12 +228,12 @@ struct worker {
   int64_t lease;
   int64_t* ids;      /* that it holds */
   int32_t* attempts; /* and the number of each */
-  uint64_t place[3]; /* priority, time and id behind which it looks for more, as they are sent */
+  uint64_t position[3]; /* priority, time and id behind which it looks for more, as they are sent */
   long count;
 };
 
 static void begin_at_front(struct worker* one) {
-  for (int i = 0; i < 3; ++i) one->place[i] = htobe64((uint64_t)(int64_t)INT32_MIN); /* in microseconds that is just before 2000 */
+  for (int i = 0; i < 3; ++i) one->position[i] = htobe64((uint64_t)(int64_t)INT32_MIN); /* in microseconds that is just before 2000 */
 }
 
 /* Many in one statement, as arrays. */
@@ -330,7 +330,7 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
   }
   struct given front = {0};
   give_text(&front, "default");
-  for (int i = 0; i < 3; ++i) give_bytes(&front, (char const*)&by->place[i], 8);
+  for (int i = 0; i < 3; ++i) give_bytes(&front, (char const*)&by->position[i], 8);
   give_number(&front, limit);
   give_number(&front, longest_payload);
   give_number(&front, limit);
@@ -349,9 +349,9 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
   }
   if (by->count != 0) {
     int const last = (int)by->count - 1;
-    by->place[0] = htobe64((uint64_t)(int64_t)small_at(rows, last, 4));
-    memcpy(&by->place[1], PQgetvalue(rows, last, 9), 8);
-    memcpy(&by->place[2], PQgetvalue(rows, last, 0), 8);
+    by->position[0] = htobe64((uint64_t)(int64_t)small_at(rows, last, 4));
+    memcpy(&by->position[1], PQgetvalue(rows, last, 9), 8);
+    memcpy(&by->position[2], PQgetvalue(rows, last, 0), 8);
   }
   PQclear(rows);
   trip_ended(on);

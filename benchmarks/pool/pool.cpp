@@ -25,7 +25,7 @@ struct free_connection {
 
 struct free_connector {
   using connection = free_connection;
-  std::string place() const { return "nowhere"; }
+  std::string display_name() const { return "nowhere"; }
   visor::task<std::unique_ptr<connection>> connect() { co_return std::make_unique<connection>(); }
 };
 

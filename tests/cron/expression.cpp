@@ -120,7 +120,7 @@ TEST_CASE("the canonical text is short and parses back") {
   CHECK(cron_expression::parse(canonical) == parsed);
 }
 
-TEST_CASE("every wrong text is refused at its place") {
+TEST_CASE("every wrong text is refused at its position") {
   struct wrong {
     std::string text;
     cron_fault why;

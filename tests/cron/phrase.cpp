@@ -167,7 +167,7 @@ TEST_CASE("other intervals count from now, days on the wall clock, less in real 
   CHECK(meaning(text) == expected);
 }
 
-TEST_CASE("what is not understood is refused at its place, with what may have been meant") {
+TEST_CASE("what is not understood is refused at its position, with what may have been meant") {
   struct wrong {
     std::string text;
     std::size_t position;

@@ -103,7 +103,7 @@ struct mock_connector {
     mock_server<Clock>& to;
   };
 
-  std::string place() const { return "the mock at localhost:1"; }
+  std::string display_name() const { return "the mock at localhost:1"; }
   visor::task<std::unique_ptr<connection>> connect() {
     attempt const mine(*server);
     ++server->connects;

@@ -406,7 +406,7 @@ class run_of_both {
     std::vector<visor::missed_instant> missed;
     std::vector<visor::next_correction> corrections;
     visor::due_schedules due;
-    visor::due_place const after(now() - std::chrono::seconds(below(20)), schedule_name());
+    visor::due_position const after(now() - std::chrono::seconds(below(20)), schedule_name());
     auto const limit = static_cast<std::size_t>(1 + below(3));
     both("due", [&](subject& s) { return due = s.due(limit, after); });
     for (auto const& schedule : due.schedules) {

@@ -130,7 +130,7 @@ std::string number_text(double value, int digits) {
 void print(bench_plan const& plan, std::string_view scenario, driver_entry const& driver, bench_result const& result) {
   fields shown;
   shown.add("scenario", std::string(scenario));
-  shown.add("database", result.place + ", " + result.server);
+  shown.add("database", result.display_name + ", " + result.server);
   shown.add("jobs", std::to_string(plan.jobs) + " of " + std::to_string(plan.payload) + " bytes, batch " + std::to_string(plan.batch) +
                         (plan.nodes > 1 ? ", " + std::to_string(plan.nodes) + " nodes" : ""));
   shown.add("driver", std::string(driver.name) + ", " + driver.library());

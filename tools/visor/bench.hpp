@@ -64,8 +64,8 @@ struct bench_point {
 };
 
 struct bench_result {
-  std::string place;   ///< the database, for display
-  std::string server;  ///< product and version
+  std::string display_name;  ///< of the database
+  std::string server;        ///< product and version
   double seconds = 0;
   double enqueue_seconds = 0;                      ///< to add the jobs that were then run; 0: there were none
   std::map<std::string, bench_samples> latencies;  ///< by what was measured, such as `start`

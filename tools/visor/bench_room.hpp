@@ -22,7 +22,7 @@ class bench_room {
   bench_room& operator=(bench_room const&) = delete;
   virtual ~bench_room() = default;
 
-  virtual std::string place() const = 0;  ///< for display
+  virtual std::string display_name() const = 0;  ///< for display
   /// Makes another store in this place, not opened yet; if `log` is given, each statement is logged.
   virtual std::unique_ptr<storage> store(visor::log_sink log) const = 0;
   /// The size of the write-ahead log from any fixed start on, where the database reports it.

@@ -128,7 +128,7 @@ class bench_sql_room : public bench_room {
   using settings = typename Driver::settings;
   using session = typename Driver::session;
 
-  std::string place() const override { return inside_.place(); }
+  std::string display_name() const override { return inside_.display_name(); }
 
   std::unique_ptr<storage> store(visor::log_sink log) const override {
     settings how = inside_;
@@ -241,7 +241,7 @@ class bench_server_room final : public bench_sql_room<Driver, Ways> {
     try {
       outside.run(Ways::make);
     } catch (visor::error const& refused) {
-      throw failure("cannot make " + std::string(Ways::what) + " " + bench_place + " in " + around_.place() +
+      throw failure("cannot make " + std::string(Ways::what) + " " + bench_place + " in " + around_.display_name() +
                     ", which is where benchmarks work: " + refused.what() +
                     "; the user must be allowed to, and where an earlier run left one behind, --replace removes it");
     }
@@ -289,7 +289,7 @@ class bench_given_room final : public bench_sql_room<Driver, Ways> {
     schema_of<typename bench_given_room::kind> tables(this->inside_);
     if (!has_tables(tables)) return;
     if (!plan.replace)
-      throw failure("there are tables of visor in " + this->inside_.place() +
+      throw failure("there are tables of visor in " + this->inside_.display_name() +
                     ", which is where benchmarks work: where an earlier run left them behind, --replace removes them");
     tables.roll_back(tables.status().current);
   }

@@ -41,7 +41,7 @@ class bench_scene {
 
   /// \throws failure when a job was not done exactly once
   bench_result run() {
-    result_.place = room_->place();
+    result_.display_name = room_->display_name();
     result_.server = driver_.several_nodes ? driver_.probe(plan_.settings).server : driver_.library();
     if (plan_.scenario != bench_scenario::bulk_enqueue && plan_.scenario != bench_scenario::deep_queue &&
         plan_.scenario != bench_scenario::pinned_xmin)

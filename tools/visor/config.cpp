@@ -29,7 +29,7 @@ int check(invocation const& given) {
   }
   auto const config = read_configuration(named);
   if (auto const* const driver = driver_in_program(config.settings.storage.driver))
-    driver->place(config.settings);
+    driver->display_name(config.settings);
   else
     std::cerr << "visor: note: the driver " << word(config.settings.storage.driver)
               << " was not built into this program: it can check this configuration, and not use it\n";
@@ -62,7 +62,7 @@ int show(invocation const& given) {
     if (has_string && is_in_connection_string(setting.path)) continue;
     // The connection string without its password, which only a driver can find in it.
     if (has_string && driver != nullptr && setting.path == "scheduler.storage.connection.connection_string")
-      setting.value = driver->place(config.settings);
+      setting.value = driver->display_name(config.settings);
     auto const from = visor::to_string(setting.from);
     if (given.has("changed") && from == "default") continue;
     rows.add({setting.path, setting.value, {from, from == "default" ? colour::faint : colour::none}});

@@ -109,7 +109,7 @@ void check_connection_string(visor::settings const& given) {
   auto const* const driver = driver_in_program(given.storage.driver);
   if (found == given.sources.end() || driver == nullptr) return;
   try {
-    driver->place(given);
+    driver->display_name(given);
   } catch (visor::error const& wrong) {
     if (!wrong.message().starts_with(found->first)) throw;
     throw failure(to_string(found->second) + ": " + wrong.message());
@@ -196,7 +196,7 @@ std::shared_ptr<storage> open_storage(configuration const& from) {
 std::shared_ptr<storage> look_at_storage(configuration const& from) {
   auto const& found = find_driver(from.settings.storage.driver);
   if (found.is_missing != nullptr && found.is_missing(from.settings)) {
-    std::cerr << "visor: note: there is no database yet: " << escaped(found.place(from.settings)) << '\n';
+    std::cerr << "visor: note: there is no database yet: " << escaped(found.display_name(from.settings)) << '\n';
     return nullptr;
   }
   return open_storage(from);

@@ -10,7 +10,7 @@ using kind = visor::memory_store<>;
 
 class memory_room final : public bench_room {
  public:
-  std::string place() const override { return "memory"; }
+  std::string display_name() const override { return "memory"; }
   std::unique_ptr<storage> store(visor::log_sink) const override { return std::make_unique<storage_of<kind>>(); }
 };
 
@@ -23,7 +23,7 @@ driver_entry const& memory_driver() {
       .lasts = false,
       .several_nodes = false,
       .has_tls = false,
-      .place = [](visor::settings const&) { return std::string("memory"); },
+      .display_name = [](visor::settings const&) { return std::string("memory"); },
       .probe = nullptr,
       .store = [](visor::settings const&, visor::log_sink) -> std::unique_ptr<storage> { return std::make_unique<storage_of<kind>>(); },
       .is_missing = nullptr,

@@ -37,7 +37,7 @@ driver_entry const& sqlite_driver() {
       .lasts = true,
       .several_nodes = false,
       .has_tls = false,
-      .place =
+      .display_name =
           [](visor::settings const& from) {
             auto const settings = settings_of(from);
             settings.check();

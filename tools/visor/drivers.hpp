@@ -52,7 +52,7 @@ struct driver_entry {
   bool several_nodes;        ///< several nodes may work on one database
   bool has_tls;              ///< it has TLS, or needs none
   /// The location of the data, for display. \throws visor::error for settings that the driver does not allow
-  std::string (*place)(visor::settings const&);
+  std::string (*display_name)(visor::settings const&);
   /// Connects and reads facts about the server, without the tables. Null: there is nothing to connect to
   visor::database_report (*probe)(visor::settings const&);
   std::unique_ptr<storage> (*store)(visor::settings const&, visor::log_sink);  ///< not opened yet

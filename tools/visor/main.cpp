@@ -29,7 +29,7 @@ void complain(std::string_view message) {
 }
 
 /// The settings that an error of a database server concerns.
-std::string_view place_of_settings(visor::errc of) {
+std::string_view settings_of_failure(visor::errc of) {
   if (of == visor::errc::authentication_failed)
     return " (scheduler.storage.connection.user and password; DATABASE_URL, DB_USER and DB_PASSWORD)";
   if (of == visor::errc::connection_failed)
@@ -51,7 +51,7 @@ int run(std::vector<std::string> const& words) {
     complain(wrong.what());
     return 2;
   } catch (visor::error const& failed) {
-    complain(failed.what() + std::string(place_of_settings(failed.portable_code())));
+    complain(failed.what() + std::string(settings_of_failure(failed.portable_code())));
     // For supervisors: the same program would end again if it were restarted.
     if (failed.code() == visor::errc::restored || failed.code() == visor::errc::superseded) return 3;
   } catch (std::bad_alloc const&) {

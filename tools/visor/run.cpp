@@ -201,7 +201,7 @@ int run(invocation const& given) {
   auto const log = lines.sink();
   log(visor::log_level::info, "visor " + std::string(visor::version_text) + ", " +
                                   (config.file.empty() ? "no configuration, defaults" : config.file) + ", " +
-                                  driver.place(config.settings));
+                                  driver.display_name(config.settings));
   for (auto const& each : config.settings.ignored) log(visor::log_level::warning, each);
   for (auto const& each : unchecked) log(visor::log_level::warning, each);
   if (!config.settings.enabled) {

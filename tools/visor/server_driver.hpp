@@ -22,7 +22,7 @@ struct server_driver {
 
   static auto settings_of(visor::settings const& from) { return driver_settings(Driver(), from.storage); }
 
-  static std::string place(visor::settings const& from) {
+  static std::string display_name(visor::settings const& from) {
     auto const settings = settings_of(from);
     settings.check();
     return settings.url();
@@ -41,7 +41,7 @@ struct server_driver {
             .lasts = true,
             .several_nodes = true,
             .has_tls = true,
-            .place = &place,
+            .display_name = &display_name,
             .probe = &probe,
             .store = &store,
             .is_missing = nullptr,

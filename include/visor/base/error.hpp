@@ -90,13 +90,13 @@ inline boost::system::error_category const& visor_category() noexcept {
 /// Makes `errc` usable as a `boost::system::error_code`. Found by argument-dependent lookup.
 inline boost::system::error_code make_error_code(errc what) noexcept { return {static_cast<int>(what), visor_category()}; }
 
-/// The exception of the library. `what()` is one line for a person: the field, the place and the remedy, and never a secret. `code()` is
-/// the portable error code: `failure.code() == visor::errc::not_found`. Text that came from a server is kept apart, since it may repeat
-/// user data.
+/// The exception of the library. `what()` is one line for a person: the field, its position in a file, and the remedy, and never a secret.
+/// `code()` is the portable error code: `failure.code() == visor::errc::not_found`. Text that came from a server is kept apart, since it
+/// may repeat user data.
 class error : public boost::system::system_error {
  public:
   /// \param what the portable error code
-  /// \param message one line, without a full stop, that names the place and the remedy
+  /// \param message one line, without a full stop, that names the field and the remedy
   /// \param server_text the words of the database itself, unchanged; may be empty
   error(errc what, std::string message, std::string server_text = {})
       : boost::system::system_error(make_error_code(what)), message_(std::move(message)), server_text_(std::move(server_text)) {

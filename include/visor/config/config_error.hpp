@@ -54,7 +54,7 @@ class config_failure : public error {
 
 namespace detail {
 
-/// Sorts errors by place, so that a reader goes through the file once.
+/// Sorts errors by position, so that a reader goes through the file once.
 inline void sort_errors(std::vector<config_error>& errors) {
   std::sort(errors.begin(), errors.end(), [](auto const& a, auto const& b) {
     return std::tie(a.line, a.column, a.path, a.message) < std::tie(b.line, b.column, b.path, b.message);

@@ -27,7 +27,7 @@ class recurrence {
   ///   1970-01-01T00:00:00Z; `@every 90s from 2026-11-21T14:00:00Z`; or, for whole days, with a time on the wall clock of the
   ///   schedule's zone: `@every 2d from 2026-11-21T09:00:00`
   /// \param dst the policy for clock changes
-  /// \throws cron_error with the place and the reason
+  /// \throws cron_error with the position and the reason
   static recurrence parse(std::string_view text, dst_policy const& dst = {}) {
     constexpr std::string_view separator = " from ";
     std::size_t const at = text.find(separator);

@@ -162,7 +162,8 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `D::name`: as users write it in a configuration.
 /// - `D::dialect`: satisfies `sql::dialect`.
 /// - `D::capabilities`: a constexpr `driver_capabilities`.
-/// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `place()`, the name of the
+/// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `display_name()`, the name
+/// of the
 ///   database in messages.
 /// - `D::session`: satisfies `driver_session`.
 /// - `D::database(settings, log, lock)`: owns connections and threads; does nothing yet. It logs its own actions to the `log_sink`. The
@@ -193,7 +194,7 @@ concept driver = driver_session<typename D::session> && sql::dialect<typename D:
                           typename D::session::template async<void> (&operation)(typename D::session&)) {
                    { D::name } -> std::convertible_to<std::string_view>;
                    { D::capabilities } -> std::convertible_to<driver_capabilities>;
-                   { settings.place() } -> std::convertible_to<std::string>;
+                   { settings.display_name() } -> std::convertible_to<std::string>;
                    { settings.auto_init } -> std::convertible_to<std::optional<bool>>;
                    { database.open() } -> std::same_as<task<>>;
                    { database.close() } -> std::same_as<task<>>;

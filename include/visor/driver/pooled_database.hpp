@@ -195,13 +195,13 @@ class pooled_database {
     auto const leaves = [](auto const& each) { return !detail::names_this_machine(each.host); };
     if (settings_.tls.mode != tls_mode::disable || !std::ranges::any_of(settings_.addresses(), leaves) || is_warned_.exchange(true)) return;
     if (log_)
-      log_(log_level::warning, settings_.place() +
+      log_(log_level::warning, settings_.display_name() +
                                    " is on another machine, and nothing that goes there is encrypted, not even what proves the password: "
                                    "set ssl of the connection");
   }
 
   void warn_of_shortcoming(std::string const& what) {
-    if (!what.empty() && log_ && !is_told_.exchange(true)) log_(log_level::warning, settings_.place() + ": " + what);
+    if (!what.empty() && log_ && !is_told_.exchange(true)) log_(log_level::warning, settings_.display_name() + ": " + what);
   }
 
   /// Whether the calls of a connection block, on threads of the driver.
@@ -479,7 +479,7 @@ class pooled_database {
   }
 
   void note_deaf(running& here, std::string const& why) {
-    boost::asio::post(here.context, [log = log_, text = settings_.place() + why] {
+    boost::asio::post(here.context, [log = log_, text = settings_.display_name() + why] {
       if (log) log(log_level::info, text);
     });
   }

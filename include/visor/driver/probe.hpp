@@ -94,14 +94,15 @@ task<database_report> probe(typename Driver::settings settings) {
   auto connecting = detail::within<std::unique_ptr<connection>>(executor, wall_clock(), limit, source.connect());
   auto const made = co_await std::move(connecting);
   if (!made)
-    throw error(errc::connection_failed, settings.place() + " did not answer within " + to_string(limit) + " (pool.connect_timeout)");
+    throw error(errc::connection_failed,
+                settings.display_name() + " did not answer within " + to_string(limit) + " (pool.connect_timeout)");
   try {
     co_return co_await detail::look_around<Driver>(*made, limit);
   } catch (error const& failure) {
     if (failure.code() != errc::timeout) throw;
   }
   throw error(errc::connection_failed,
-              settings.place() + " lets us in, and then did not answer within " + to_string(limit) + " (pool.connect_timeout)");
+              settings.display_name() + " lets us in, and then did not answer within " + to_string(limit) + " (pool.connect_timeout)");
 }
 
 }  // namespace visor

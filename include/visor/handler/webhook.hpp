@@ -300,13 +300,13 @@ task<> exchange(std::shared_ptr<webhook_call> call, Stream& stream, webhook_answ
 template <class Part>
 class in_use {
  public:
-  in_use(Part*& place, Part& part) : place_(place) { place_ = &part; }
+  in_use(Part*& current, Part& part) : current_(current) { current_ = &part; }
   in_use(in_use const&) = delete;
   in_use& operator=(in_use const&) = delete;
-  ~in_use() { place_ = nullptr; }
+  ~in_use() { current_ = nullptr; }
 
  private:
-  Part*& place_;
+  Part*& current_;
 };
 
 /// Connects to the host or the proxy.

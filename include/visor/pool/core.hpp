@@ -406,8 +406,8 @@ class pool_core {
     one.answered = now;
     one.ask_at = settings_.keepalive == duration{0} ? forever : now + less_up_to_a_tenth(settings_.keepalive);
     // A ping does not reset the idle time.
-    auto const place = std::find_if(idle_.rbegin(), idle_.rend(), [&](slot each) { return entries_[each].since <= one.since; });
-    idle_.insert(place.base(), which);
+    auto const position = std::find_if(idle_.rbegin(), idle_.rend(), [&](slot each) { return entries_[each].since <= one.since; });
+    idle_.insert(position.base(), which);
     wake_by(std::min(one.expires, one.ask_at));
     if (settings_.idle_timeout != duration{0} && live() > settings_.least()) wake_by(one.since + settings_.idle_timeout);
   }

@@ -44,7 +44,7 @@ namespace visor {
 ///
 /// - `C::connection`: closes itself, without waiting, in its destructor.
 /// - `connector.connect()`: awaits to a `std::unique_ptr<connection>`; throws `visor::error`.
-/// - `connector.place()`: the name of the server in messages.
+/// - `connector.display_name()`: the name of the server in messages.
 /// - `c.state()`: see `connection_state`. It does no I/O.
 /// - `c.ask()`: pings the server at no cost for it and awaits its answer; throws when there is none.
 /// - `c.reset()`: rolls back and restores the initial state of the session; throws on failure.
@@ -56,7 +56,7 @@ namespace visor {
 template <class C>
 concept connector = requires(C& connector, typename C::connection& c) {
   { connector.connect() } -> std::same_as<task<std::unique_ptr<typename C::connection>>>;
-  { connector.place() } -> std::convertible_to<std::string>;
+  { connector.display_name() } -> std::convertible_to<std::string>;
   { std::as_const(c).state() } noexcept -> std::same_as<connection_state>;
   { c.ask() } -> std::same_as<task<>>;
   { c.reset() } -> std::same_as<task<>>;
@@ -269,7 +269,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     if (core_.was_reported(which)) late = seats_[which].holder;
     core_.release(which, how ? *how : seats_[which].occupant->state(), clock_.elapsed());
     settle(lock);
-    if (late) log(log_level::info, "a connection to " + connector_.place() + " came back that " + text_of(*late) + " had for long");
+    if (late) log(log_level::info, "a connection to " + connector_.display_name() + " came back that " + text_of(*late) + " had for long");
   }
 
  private:
@@ -366,16 +366,16 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     return one;
   }
 
-  error closed_failure() const { return error(errc::closed, "the pool for " + connector_.place() + " is closed"); }
+  error closed_failure() const { return error(errc::closed, "the pool for " + connector_.display_name() + " is closed"); }
 
   error full_failure() {
     core_.turn_away();
-    return error(errc::busy, "no connection to " + connector_.place() + ": " + std::to_string(settings_.max_waiting) +
+    return error(errc::busy, "no connection to " + connector_.display_name() + ": " + std::to_string(settings_.max_waiting) +
                                  " callers wait for one already (pool.max_waiting); " + occupation());
   }
 
   error timeout_failure() const {
-    std::string text = "no connection to " + connector_.place() + " within " + to_string(settings_.acquire_timeout) +
+    std::string text = "no connection to " + connector_.display_name() + " within " + to_string(settings_.acquire_timeout) +
                        " (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): " + occupation();
     if (last_failure_) text += "; the last connect failed: " + std::string(last_failure_->what());
     return error(errc::timeout, text);
@@ -455,14 +455,15 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   }
 
   std::string report_of(action const& one) const {
-    return "a connection to " + connector_.place() + " is held for " + to_string(std::chrono::floor<std::chrono::milliseconds>(one.held)) +
-           " by " + text_of(seats_[one.connection].holder) + ", longer than pool.leak_threshold";
+    return "a connection to " + connector_.display_name() + " is held for " +
+           to_string(std::chrono::floor<std::chrono::milliseconds>(one.held)) + " by " + text_of(seats_[one.connection].holder) +
+           ", longer than pool.leak_threshold";
   }
 
   /// \pre the lock is held
   std::string news_of(std::string const& what) const {
     auto const now = core_.statistics();
-    return what + " to " + connector_.place() + ": " + std::to_string(now.total) + " of " + std::to_string(settings_.max) + ", " +
+    return what + " to " + connector_.display_name() + ": " + std::to_string(now.total) + " of " + std::to_string(settings_.max) + ", " +
            std::to_string(now.in_use) + " in use, " + std::to_string(now.idle) + " idle, " + std::to_string(now.waiting) + " callers wait";
   }
 
@@ -486,7 +487,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       failure = error(errc::internal, broken.what());
     }
     if (!made && !failure)
-      failure = error(errc::connection_failed, self->connector_.place() + " did not answer within " +
+      failure = error(errc::connection_failed, self->connector_.display_name() + " did not answer within " +
                                                    to_string(self->settings_.connect_timeout) + " (pool.connect_timeout)");
     log_level const level = failure ? log_level::warning : log_level::info;
     std::unique_lock lock(self->mutex_);

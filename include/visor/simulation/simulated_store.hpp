@@ -105,7 +105,7 @@ class simulated_store {
   task<outlook> glance() {
     return read([&to = kept_] { return to.glance(); });
   }
-  task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
+  task<due_schedules> due(std::size_t limit, std::optional<due_position> after = std::nullopt) {
     return read([&to = kept_, limit, after = std::move(after)] { return to.due(limit, after); });
   }
   task<std::vector<fired>> fire(node_lease const& lease, std::span<fire_order const> orders) {

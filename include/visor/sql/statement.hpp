@@ -133,7 +133,7 @@ class writer {
       } else if (c == '[') {
         column(take(pattern, i, ']'));
       } else if (c == '{') {
-        place(take(pattern, i, '}'));
+        expand(take(pattern, i, '}'));
       } else if (c == ':' && i + 1 < size && detail::is_word(text[i + 1])) {
         std::size_t end = i + 1;
         while (end < size && detail::is_word(text[end])) ++end;
@@ -207,7 +207,7 @@ class writer {
     return false;
   }
 
-  constexpr void place(std::string_view name) {
+  constexpr void expand(std::string_view name) {
     for (detail::spelling::named_pattern const& each : how_.patterns) {
       if (each.name != name) continue;
       (*this)(each.pattern);

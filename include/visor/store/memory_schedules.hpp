@@ -26,7 +26,7 @@ class memory_schedules {
   }
 
   /// O(log n + result).
-  due_schedules due(instant now, std::size_t limit, std::optional<due_place> const& after) const {
+  due_schedules due(instant now, std::size_t limit, std::optional<due_position> const& after) const {
     due_schedules result;
     result.now = now;
     auto at = after ? timeline_.upper_bound(std::pair(after->next_at, after->id)) : timeline_.begin();

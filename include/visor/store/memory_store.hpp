@@ -210,7 +210,7 @@ class memory_store {
     co_return result;
   }
 
-  task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
+  task<due_schedules> due(std::size_t limit, std::optional<due_position> after = std::nullopt) {
     operation const here{*this};
     auto result = schedules_.due(here.now, limit, after);
     result.next_job_at = jobs_.next_scheduled();

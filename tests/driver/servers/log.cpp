@@ -120,11 +120,11 @@ TEST_CASE("a log of connections tells who came and went, and why", "[servers]") 
     CHECK(said.size() == 0);
     return;
   }
-  auto const made = said.with(log_level::info, "made a connection to " + settings.place());
+  auto const made = said.with(log_level::info, "made a connection to " + settings.display_name());
   REQUIRE(made.size() == 2);
   CHECK_THAT(made[0], EndsWith(": 1 of 3, 1 in use, 0 idle, 0 callers wait"));
-  CHECK(said.with(log_level::info, "closed a connection (broken) to " + settings.place()).size() == 1);
-  CHECK(said.with(log_level::info, "closed a connection (shutdown) to " + settings.place()).size() == 1);
+  CHECK(said.with(log_level::info, "closed a connection (broken) to " + settings.display_name()).size() == 1);
+  CHECK(said.with(log_level::info, "closed a connection (shutdown) to " + settings.display_name()).size() == 1);
   CHECK(said.size() == 4);
 }
 
@@ -217,7 +217,7 @@ TEST_CASE("who gets no connection is told what all of them do, and which setting
   REQUIRE(failure);
   CHECK(failure->code() == errc::timeout);
   CHECK_THAT(failure->what(), Contains(" by log.cpp:" + std::to_string(second.here.line()) + ";"));
-  CHECK_THAT(failure->what(), StartsWith("no connection to " + settings.place() +
+  CHECK_THAT(failure->what(), StartsWith("no connection to " + settings.display_name() +
                                          " within 100ms (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): 2 of 2 connections "
                                          "are in use, 0 idle, 0 being made, 0 callers wait; "));
   CHECK_THAT(failure->what(), Contains("the oldest is held for ") && Contains("raise pool.max (DB_POOL_MAX)") && !Contains("hunter2"));

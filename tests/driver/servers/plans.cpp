@@ -182,10 +182,10 @@ void check_lists(planner const& on) {
   check<st::list_schedules>(on, {"s5", "s6", {}, {}, {}, {}, 50}, 50);
   check<st::list_schedules>(on, {"", {}, {}, {}, {}, {}, 50}, 50);
 
-  // Lists of jobs: each job with its last attempt, found by its number, and its place among those not yet ready.
+  // Lists of jobs: each job with its last attempt, found by its number, and its position among those not yet ready.
   double const shown = 5;
   check<st::find_job>(on, ended, shown);
-  check<st::find_place>(on, ended, shown);
+  check<st::find_job_state>(on, ended, shown);
   check<st::list_jobs<st::from_all>>(on, {jobs, {}, {}, 50}, 50 * shown);
   check<st::list_jobs<st::from_completed>>(on, {jobs, {}, {}, 50}, 2 * 50 * shown);  // two of three jobs have ended
   check<st::list_jobs<st::from_scheduled>>(on, {jobs, {}, {}, 50}, 50 * (shown + 1));

@@ -61,7 +61,7 @@ class adapted final : public subject {
   }
   visor::promotion promote(std::size_t limit) override { return run(store_->promote(limit)); }
   visor::outlook glance() override { return run(store_->glance()); }
-  visor::due_schedules due(std::size_t limit, std::optional<visor::due_place> after) override {
+  visor::due_schedules due(std::size_t limit, std::optional<visor::due_position> after) override {
     return run(store_->due(limit, std::move(after)));
   }
   std::vector<visor::fired> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) override {

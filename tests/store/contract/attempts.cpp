@@ -155,7 +155,7 @@ TEST_CASE("a result is refused when its lease is gone, and nothing is written", 
   }
 }
 
-TEST_CASE("a job that is released has its old place again, and no attempt is counted", "[contract]") {
+TEST_CASE("a job that is released has its old position again, and no attempt is counted", "[contract]") {
   scene s;
   auto const lease = s.join("a");
   auto made = s.job(1);
@@ -374,7 +374,7 @@ TEST_CASE("what is refused leaves what came before it in the same exchange as it
   CHECK(s.state(1) == "completed");
 }
 
-TEST_CASE("a returned job has its old place and all its attempts", "[contract]") {
+TEST_CASE("a returned job has its old position and all its attempts", "[contract]") {
   scene s;
   auto const lease = s.join("a");
   s.add(1);

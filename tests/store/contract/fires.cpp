@@ -212,7 +212,7 @@ TEST_CASE("due schedules are read page by page", "[contract]") {
   }
   s->advance(2s);
   std::vector<std::string> seen;
-  std::optional<visor::due_place> after;
+  std::optional<visor::due_position> after;
   for (int pages = 0; pages < 10; ++pages) {
     auto const page = s->due(2, after);
     for (auto const& each : page.schedules) seen.push_back(each.id);
@@ -220,9 +220,9 @@ TEST_CASE("due schedules are read page by page", "[contract]") {
     after.emplace(*page.schedules.back().next_at, page.schedules.back().id);
   }
   CHECK(seen == std::vector<std::string>{"s0", "s1", "s2", "s3", "s4"});
-  CHECK(s->due(10, visor::due_place(start + 1s, "s1")).schedules.size() == 3);
-  CHECK(s->due(10, visor::due_place(start + 1s, "s2")).schedules.size() == 2);
-  CHECK(s->due(10, visor::due_place(start + 2s, "s9")).schedules.empty());
+  CHECK(s->due(10, visor::due_position(start + 1s, "s1")).schedules.size() == 3);
+  CHECK(s->due(10, visor::due_position(start + 1s, "s2")).schedules.size() == 2);
+  CHECK(s->due(10, visor::due_position(start + 2s, "s9")).schedules.empty());
 }
 
 TEST_CASE("an order without one id for each instant is refused as a whole", "[contract]") {

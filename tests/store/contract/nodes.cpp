@@ -392,7 +392,7 @@ TEST_CASE("what a lapsed node held goes on elsewhere", "[contract]") {
   CHECK(s->recover().empty());
   CHECK(s.history(1) == "lost");
   auto const again = s.claim(alive, 10);
-  CHECK(ids_of(again) == ids{1, 6});  // its old place
+  CHECK(ids_of(again) == ids{1, 6});  // its old position
   CHECK(again.jobs.at(0).attempt == 2);
   CHECK(s.exchange(alive, {s.done(theirs)}).refused.empty());
 }

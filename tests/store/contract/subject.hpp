@@ -37,7 +37,7 @@ class subject {
                                           std::span<visor::give_back const> back, std::span<visor::claim_request const> wanted) = 0;
   virtual visor::promotion promote(std::size_t limit) = 0;
   virtual visor::outlook glance() = 0;
-  virtual visor::due_schedules due(std::size_t limit, std::optional<visor::due_place> after = std::nullopt) = 0;
+  virtual visor::due_schedules due(std::size_t limit, std::optional<visor::due_position> after = std::nullopt) = 0;
   virtual std::vector<visor::fired> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) = 0;
   virtual std::size_t note_missed(visor::node_lease const& lease, std::span<visor::missed_instant const> missed) = 0;
   virtual std::vector<visor::instant> acted_on(std::string const& schedule, visor::instant after, std::size_t limit) = 0;

@@ -65,16 +65,16 @@ struct prepared_statement {
 class connection {
  public:
   /// \param made connected
-  /// \param place the name of the database in messages
+  /// \param display_name the name of the database in messages
   /// \param remedy for a user who lacks a right
   /// \param limit of a transaction
   /// \param lock_wait the longest wait of a statement for a lock
   /// \param how shared by all connections of the connector
-  connection(connection_ptr made, shared_socket socket, std::string place, std::string remedy, duration limit, duration lock_wait,
+  connection(connection_ptr made, shared_socket socket, std::string display_name, std::string remedy, duration limit, duration lock_wait,
              visor::detail::statement_log log, std::shared_ptr<deferral_state> how, boost::asio::any_io_executor threads)
       : handle_(std::move(made)),
         socket_(std::move(socket)),
-        place_(std::move(place)),
+        display_name_(std::move(display_name)),
         remedy_(std::move(remedy)),
         limit_(limit),
         log_(std::move(log)),
@@ -264,7 +264,7 @@ class connection {
   void commit() {
     if (defers_ && later_.is_empty()) {
       defers_ = false;
-      if (seen_ && seen_ != count()) throw error(errc::serialization_failure, "others wrote to " + place_ + " meanwhile");
+      if (seen_ && seen_ != count()) throw error(errc::serialization_failure, "others wrote to " + display_name_ + " meanwhile");
     }
     if (!is_open_ && !defers_) return;
     std::optional<error> failure;
@@ -277,7 +277,7 @@ class connection {
       failure = thrown;
     }
     if (failure && is_broken_ && writes_)
-      throw error(errc::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+      throw error(errc::outcome_unknown, "the connection to " + display_name_ + " broke while it committed: it may have, or not",
                   failure->server_text());
     if (failure) throw error(*failure);
     is_open_ = false;
@@ -333,7 +333,7 @@ class connection {
     for (auto const& each : many) {
       char* end = nullptr;
       counts.push_back(std::strtoull(at, &end, 10));
-      if (end == at) throw error(errc::internal, place_ + " did not tell how many rows a statement affected");
+      if (end == at) throw error(errc::internal, display_name_ + " did not tell how many rows a statement affected");
       at = end;
       later_.add<S>(each, counts.back());
     }
@@ -343,7 +343,7 @@ class connection {
   error other_number() const {
     return error(
         errc::serialization_failure,
-        "a claim in " + place_ + " removed other rows than it had read: another transaction was at work there, so nothing was done");
+        "a claim in " + display_name_ + " removed other rows than it had read: another transaction was at work there, so nothing was done");
   }
 
   /// True when readers and writers do not block each other.
@@ -415,14 +415,14 @@ class connection {
     } catch (error const& thrown) {
       if (thrown.code() != errc::schema_mismatch) throw;
       throw error(errc::unsupported,
-                  place_ + " knows no JSON, since it behaves as an older server: ALTER DATABASE ... SET COMPATIBILITY_LEVEL = 140",
+                  display_name_ + " knows no JSON, since it behaves as an older server: ALTER DATABASE ... SET COMPATIBILITY_LEVEL = 140",
                   thrown.server_text());
     }
   }
 
   /// \param how a transaction that runs alone retries with more patience, so the holder of the lock is not looked up yet
   error kept_out(access how) {
-    std::string line = "others wrote to " + place_ + " all the time: this was not begun";
+    std::string line = "others wrote to " + display_name_ + " all the time: this was not begun";
     if (how != access::alone)
       if (std::string const whose = oldest_transaction(); !whose.empty()) line += "; perhaps it was " + whose;
     return error(errc::busy, line);
@@ -636,7 +636,7 @@ class connection {
     SQLHSTMT made = nullptr;
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, handle_.get(), &made))) {
       is_broken_ = true;
-      throw failure_of(diagnoses(SQL_HANDLE_DBC, handle_.get()), place_, remedy_);
+      throw failure_of(diagnoses(SQL_HANDLE_DBC, handle_.get()), display_name_, remedy_);
     }
     auto const seconds = std::chrono::ceil<std::chrono::seconds>(limit_).count() + 1;
     SQLSetStmtAttr(made, SQL_ATTR_QUERY_TIMEOUT, reinterpret_cast<SQLPOINTER>(static_cast<std::intptr_t>(seconds)), 0);
@@ -667,15 +667,15 @@ class connection {
     if (visor::mssql_driver::is_broken(all) || is_late_ || is_interrupted_) is_broken_ = true;
     last_number_ = reason_of(all).number;
     SQLFreeStmt(statement, SQL_CLOSE);
-    if (is_others_turn()) throw error(errc::busy, "others wrote to " + place_ + " all the time: this was not begun");
-    if (is_late_) throw error(errc::timeout, place_ + " did not answer in the time that a transaction may take");
-    if (is_interrupted_) throw error(errc::connection_lost, "the connection to " + place_ + " was closed");
-    throw failure_of(all, place_, remedy_);
+    if (is_others_turn()) throw error(errc::busy, "others wrote to " + display_name_ + " all the time: this was not begun");
+    if (is_late_) throw error(errc::timeout, display_name_ + " did not answer in the time that a transaction may take");
+    if (is_interrupted_) throw error(errc::connection_lost, "the connection to " + display_name_ + " was closed");
+    throw failure_of(all, display_name_, remedy_);
   }
 
   connection_ptr handle_;
   shared_socket socket_;
-  std::string place_;
+  std::string display_name_;
   std::string remedy_;  // for a user who lacks a right
   duration limit_;
   visor::detail::statement_log log_;

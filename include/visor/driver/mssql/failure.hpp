@@ -87,26 +87,26 @@ inline std::string grants(mssql_settings const& to) {
 
 /// Returns the error of a failed statement.
 /// \param remedy for a user who lacks a right
-inline error failure_of(std::vector<diagnosis> const& all, std::string const& place, std::string const& remedy) {
+inline error failure_of(std::vector<diagnosis> const& all, std::string const& display_name, std::string const& remedy) {
   diagnosis const why = reason_of(all);
   errc what = classify(why.number);
   if ((what == errc::internal || is_users(why.number)) && is_broken(all)) what = errc::connection_lost;
   if (what == errc::internal && why.state == "22001") what = errc::invalid_argument;
-  std::string message = place + " refused a statement";
+  std::string message = display_name + " refused a statement";
   switch (what) {
-    case errc::connection_lost: message = "the connection to " + place + " broke"; break;
-    case errc::read_only: message = place + " cannot be written: it is a replica, or set to read-only"; break;
-    case errc::disk_full: message = "no room for " + place + ": let its files or its log grow, or free some"; break;
-    case errc::authentication_failed: message = place + ": " + remedy; break;
-    case errc::timeout: message = place + " did not answer in the time that a transaction may take"; break;
-    case errc::busy: message = place + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
+    case errc::connection_lost: message = "the connection to " + display_name + " broke"; break;
+    case errc::read_only: message = display_name + " cannot be written: it is a replica, or set to read-only"; break;
+    case errc::disk_full: message = "no room for " + display_name + ": let its files or its log grow, or free some"; break;
+    case errc::authentication_failed: message = display_name + ": " + remedy; break;
+    case errc::timeout: message = display_name + " did not answer in the time that a transaction may take"; break;
+    case errc::busy: message = display_name + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
     case errc::schema_mismatch:
-      message = "the tables in " + place + " are not as they should be: `visor db validate` tells what differs";
+      message = "the tables in " + display_name + " are not as they should be: `visor db validate` tells what differs";
       break;
     default: break;
   }
   if (why.number == 2628 || why.number == 8152 || why.state == "22001")
-    message = "a value is too long for " + place + ": ids of schedules, names of queues and of nodes may have 255 characters";
+    message = "a value is too long for " + display_name + ": ids of schedules, names of queues and of nodes may have 255 characters";
   return error(what, message, server_words(why));
 }
 

@@ -99,7 +99,7 @@ struct mssql_settings : server_options {
   std::string url() const { return "mssql://" + user + "@" + server() + "/" + database + "?sslmode=" + sslmode(tls.mode); }
 
   /// The name of the database in messages: without the password.
-  std::string place() const { return "the database '" + database + "' at " + server(); }
+  std::string display_name() const { return "the database '" + database + "' at " + server(); }
 
  private:
   enum class encryption { off, on, strict };

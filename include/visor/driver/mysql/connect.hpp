@@ -146,11 +146,12 @@ class connect_call {
                                         " has no TLS, and ssl asks for it: set up TLS there; only for a trusted "
                                         "network, turn ssl off");
     // TiDB accepts FOR UPDATE SKIP LOCKED, but skips nothing.
-    if (std::string_view(mysql_get_server_info(handle)).find("TiDB") != std::string_view::npos) throw locks_no_rows(to_.place(), "TiDB");
+    if (std::string_view(mysql_get_server_info(handle)).find("TiDB") != std::string_view::npos)
+      throw locks_no_rows(to_.display_name(), "TiDB");
     unsigned long const version = mysql_get_server_version(handle);
     bool const is_mariadb = mariadb_connection(handle) != 0;
     if (version < (is_mariadb ? 100600U : 80017U))
-      throw error(errc::unsupported, to_.place() + " is version " + mysql_get_server_info(handle) +
+      throw error(errc::unsupported, to_.display_name() + " is version " + mysql_get_server_info(handle) +
                                          ": the least that is supported are MariaDB 10.6 and MySQL 8.0.17");
   }
 

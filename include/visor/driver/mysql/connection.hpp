@@ -47,15 +47,15 @@ struct prepared_statement {
 class connection {
  public:
   /// \param made connected, its socket non-blocking
-  /// \param place the name of the database in messages
+  /// \param display_name the name of the database in messages
   /// \param limit of a transaction
   /// \param grants the remedy for a user who lacks a right
   /// \param lock_wait the longest wait of a statement for a lock; the servers count whole seconds
-  connection(connection_ptr made, std::string place, std::string grants, duration limit, duration lock_wait,
+  connection(connection_ptr made, std::string display_name, std::string grants, duration limit, duration lock_wait,
              visor::detail::statement_log log)
       : handle_(std::move(made)),
         socket_(mysql_get_socket(handle_.get())),
-        place_(std::move(place)),
+        display_name_(std::move(display_name)),
         grants_(std::move(grants)),
         limit_(limit),
         log_(std::move(log)),
@@ -70,12 +70,12 @@ class connection {
   task<> check_product() {
     if (is_mariadb()) co_return;
     auto const comment = co_await run("SELECT @@version_comment");
-    if (comment.at(0).find("Dolt") != std::string::npos) throw locks_no_rows(place_, "Dolt");
+    if (comment.at(0).find("Dolt") != std::string::npos) throw locks_no_rows(display_name_, "Dolt");
     bool const is_vitess = (comment.at(0) + mysql_get_server_info(handle_.get())).find("Vitess") != std::string::npos;
     if (!is_vitess) co_return;
     auto const shards = co_await run("SHOW VITESS_SHARDS LIKE '%'");
     bool const is_whole = shards.empty() || shards.at(0).ends_with("/-") || shards.at(0).ends_with("/0");
-    if (!is_whole) throw locks_no_rows(place_, "a sharded Vitess");
+    if (!is_whole) throw locks_no_rows(display_name_, "a sharded Vitess");
   }
 
   /// Sets up a new session with the settings that visor relies on.
@@ -276,8 +276,8 @@ class connection {
     if (how == access::reads) co_return;
     bool const is_in = !is_late && !answers.at(0).empty() && answers.at(0) != "0";
     if (is_late || (!is_in && how == access::schema))
-      throw error(errc::busy, "others wrote to " + place_ + " all the time: this was not begun");
-    if (!is_in) throw error(errc::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
+      throw error(errc::busy, "others wrote to " + display_name_ + " all the time: this was not begun");
+    if (!is_in) throw error(errc::schema_mismatch, "the tables of visor in " + display_name_ + " are not complete: run `visor db init`");
   }
 
   /// True when the last transaction failed because it did not get its lock in time; nothing of it was done.
@@ -303,7 +303,7 @@ class connection {
     if (failure && answered_ != 0) is_broken_ = true;  // it is committed, but the lock may not be free
     if (failure && answered_ == 0) {
       if (is_broken_ && how_ != access::reads)
-        throw error(errc::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+        throw error(errc::outcome_unknown, "the connection to " + display_name_ + " broke while it committed: it may have, or not",
                     failure->server_text());
       throw error(*failure);
     }
@@ -465,7 +465,8 @@ class connection {
   task<> execute(prepared_statement& what, MYSQL_BIND* given, std::size_t bytes, unsigned rows) {
     // The server would break the connection without an error.
     if (largest_packet_ != 0 && bytes + 4096 > largest_packet_)
-      throw failure_of(1153, std::to_string(bytes) + " bytes, max_allowed_packet is " + std::to_string(largest_packet_), place_, grants_);
+      throw failure_of(1153, std::to_string(bytes) + " bytes, max_allowed_packet is " + std::to_string(largest_packet_), display_name_,
+                       grants_);
     MYSQL_STMT* const handle = what.handle.get();
     mysql_stmt_attr_set(handle, STMT_ATTR_ARRAY_SIZE, &rows);
     if (mysql_stmt_bind_param(handle, given) != 0) fail(what);
@@ -483,14 +484,14 @@ class connection {
   }
   [[noreturn]] void fail(int number, std::string_view text) {
     if (ends_connection(number)) is_broken_ = true;
-    if (is_broken_ && is_late_) throw error(errc::timeout, place_ + " did not answer in the time that a transaction may take");
-    throw failure_of(number, text, place_, grants_);
+    if (is_broken_ && is_late_) throw error(errc::timeout, display_name_ + " did not answer in the time that a transaction may take");
+    throw failure_of(number, text, display_name_, grants_);
   }
 
   std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed after the connection, which saves a message for each
   connection_ptr handle_;
   watched_socket socket_;
-  std::string place_;
+  std::string display_name_;
   std::string grants_;
   duration limit_;
   visor::detail::statement_log log_;

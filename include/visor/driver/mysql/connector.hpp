@@ -41,7 +41,7 @@ class connector {
     std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });  // the call is not thread-safe
   }
 
-  std::string place() const { return settings_.place(); }
+  std::string display_name() const { return settings_.display_name(); }
 
   /// Joins the threads, each of which may be connecting; no connect may follow.
   void stop() { threads_->join(); }
@@ -129,7 +129,7 @@ class connector {
     auto connecting = on_threads(work);
     connection_ptr made = co_await std::move(connecting);
     auto const left = std::chrono::duration_cast<duration>(end - std::chrono::steady_clock::now());
-    auto ready = std::make_unique<connection>(std::move(made), place(), grants(settings_), settings_.transaction_timeout,
+    auto ready = std::make_unique<connection>(std::move(made), display_name(), grants(settings_), settings_.transaction_timeout,
                                               settings_.longest_lock_wait(), log_);
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     duration const rest = std::max<duration>(left, std::chrono::milliseconds{10});

@@ -28,39 +28,41 @@ inline std::string grants(mysql_settings const& to) {
 
 /// Returns the error of a failed statement.
 /// \param remedy for a user who lacks a right
-inline error failure_of(int number, std::string_view text, std::string const& place, std::string const& remedy) {
+inline error failure_of(int number, std::string_view text, std::string const& display_name, std::string const& remedy) {
   errc const what = ends_connection(number) && number != 1153 && number != 2020 ? errc::connection_lost : classify(number, text);
-  std::string message = place + " refused a statement";
+  std::string message = display_name + " refused a statement";
   switch (what) {
-    case errc::connection_lost: message = "the connection to " + place + " broke"; break;
-    case errc::read_only: message = place + " cannot be written: its server is a replica, or set to read-only"; break;
-    case errc::disk_full: message = "no room for " + place + ": free some on the disk of the server"; break;
-    case errc::authentication_failed: message = place + ": " + remedy; break;
-    case errc::timeout: message = place + " did not answer in the time that a transaction may take"; break;
-    case errc::busy: message = place + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
+    case errc::connection_lost: message = "the connection to " + display_name + " broke"; break;
+    case errc::read_only: message = display_name + " cannot be written: its server is a replica, or set to read-only"; break;
+    case errc::disk_full: message = "no room for " + display_name + ": free some on the disk of the server"; break;
+    case errc::authentication_failed: message = display_name + ": " + remedy; break;
+    case errc::timeout: message = display_name + " did not answer in the time that a transaction may take"; break;
+    case errc::busy: message = display_name + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
     case errc::schema_mismatch:
-      message = "the tables in " + place + " are not as they should be: `visor db validate` tells what differs";
+      message = "the tables in " + display_name + " are not as they should be: `visor db validate` tells what differs";
       break;
     default: break;
   }
   if (number == 1290 && what != errc::read_only)
-    message = place + " refused a statement, as its server was started with an option that forbids it: start it without";
+    message = display_name + " refused a statement, as its server was started with an option that forbids it: start it without";
   if (number == 1406)
-    message = "a value is too long for " + place + ": ids of schedules and names of nodes may have 255 characters, those of queues 703";
-  if (number == 1153 || number == 2020) message = "a value is too large for " + place + ": raise max_allowed_packet of the server";
+    message =
+        "a value is too long for " + display_name + ": ids of schedules and names of nodes may have 255 characters, those of queues 703";
+  if (number == 1153 || number == 2020) message = "a value is too large for " + display_name + ": raise max_allowed_packet of the server";
   if (number == 1461)
-    message = place + " holds no more prepared statements: raise max_prepared_stmt_count of the server, or lower pool.max of its clients";
+    message =
+        display_name + " holds no more prepared statements: raise max_prepared_stmt_count of the server, or lower pool.max of its clients";
   if (number == 1709 || number == 1071)
-    message = place +
+    message = display_name +
               " takes no keys as long as those of our tables: its server needs innodb_page_size = 16k, and the table ROW_FORMAT = DYNAMIC";
-  if (number == 1665) message = place + " cannot be written in READ COMMITTED: set binlog_format of the server to MIXED or ROW";
+  if (number == 1665) message = display_name + " cannot be written in READ COMMITTED: set binlog_format of the server to MIXED or ROW";
   return error(what, message, server_words(number, text));
 }
 
 /// Returns the error for a server that speaks the protocol of MySQL but cannot be used.
-inline error locks_no_rows(std::string const& place, std::string const& product) {
-  return error(errc::unsupported,
-               place + " is " + product + ", which locks no rows as MySQL does: two nodes would run one job. Use MariaDB or MySQL itself");
+inline error locks_no_rows(std::string const& display_name, std::string const& product) {
+  return error(errc::unsupported, display_name + " is " + product +
+                                      ", which locks no rows as MySQL does: two nodes would run one job. Use MariaDB or MySQL itself");
 }
 
 /// Returns the error of a failed connect.
@@ -85,7 +87,7 @@ inline error connect_failure(mysql_settings const& to, int number, std::string_v
       return because(errc::authentication_failed,
                      where + " knows the user '" + to.user + "' by its Unix account only: connect as that one, or make another user");
     case 1044:  // also for a database that does not exist, if the user may not list databases
-      return because(errc::authentication_failed, "the user '" + to.user + "' has no right to " + to.place() +
+      return because(errc::authentication_failed, "the user '" + to.user + "' has no right to " + to.display_name() +
                                                       ", or there is none: CREATE DATABASE `" + to.database + "`; GRANT ALL ON `" +
                                                       to.database + "`.* TO `" + to.user + "`");
     case 1130:

@@ -47,22 +47,22 @@ using connection_ptr = std::unique_ptr<PGconn, connection_closer>;
 class connection {
  public:
   /// \param made connected
-  /// \param place the name of the database in messages
+  /// \param display_name the name of the database in messages
   /// \param among the processes whose notifications are ignored, including this one
   /// \param news coalesces the notifications of these connections
   /// \param grants the remedy for a user who lacks a right
   /// \param local the settings of each transaction, where it has no session of its own; empty: the session belongs to this connection
-  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among, std::shared_ptr<visor::detail::announcer> news,
-             visor::detail::statement_log log, std::string grants, std::string local = {})
+  connection(connection_ptr made, std::string display_name, std::shared_ptr<own_backends> among,
+             std::shared_ptr<visor::detail::announcer> news, visor::detail::statement_log log, std::string grants, std::string local = {})
       : handle_(std::move(made)),
-        place_(std::move(place)),
+        display_name_(std::move(display_name)),
         backend_(std::move(among), PQbackendPID(handle_.get())),
         news_(std::move(news)),
         log_(std::move(log)),
         grants_(std::move(grants)),
         local_(std::move(local)) {
     if (socket_number_.value < 0 || PQsetnonblocking(handle_.get(), 1) != 0 || PQenterPipelineMode(handle_.get()) != 1)
-      throw error(errc::connection_failed, "cannot use the connection to " + place_, one_line(PQerrorMessage(handle_.get())));
+      throw error(errc::connection_failed, "cannot use the connection to " + display_name_, one_line(PQerrorMessage(handle_.get())));
     refuse_by_name();
   }
   connection(connection const&) = delete;
@@ -124,21 +124,21 @@ class connection {
       result_ptr answer = co_await next_result();
       if (!answer) lose();
       if (!is_success(answer.get()) && !failure && PQresultStatus(answer.get()) != PGRES_PIPELINE_ABORTED)
-        failure = failure_of(answer.get(), place_, grants_, i == entry_place_ && kept_out(answer.get()));
-      if (log_.is_on() && told < telling_.size() && i == telling_[told].place) tell(telling_[told++], answer.get(), since);
+        failure = failure_of(answer.get(), display_name_, grants_, i == entry_index_ && kept_out(answer.get()));
+      if (log_.is_on() && told < telling_.size() && i == telling_[told].index) tell(telling_[told++], answer.get(), since);
       all.push_back(std::move(answer));
       result_ptr const end = co_await next_result();  // end of the answers of this statement
       if (end) lose();
     }
     result_ptr const sync = co_await next_result();
     if (!sync || PQresultStatus(sync.get()) != PGRES_PIPELINE_SYNC) lose();
-    for (auto const& [number, place] : preparing_) prepared_[number] = is_success(all[place].get());
+    for (auto const& [number, index] : preparing_) prepared_[number] = is_success(all[index].get());
     for (std::size_t const each : wanted_) answers_.push_back(std::move(all[each]));
     preparing_.clear();
     wanted_.clear();
     telling_.clear();
     sent_ = 0;
-    entry_place_ = nowhere;
+    entry_index_ = nowhere;
     is_busy_ = false;
     if (failure) throw error(*failure);
   }
@@ -204,7 +204,7 @@ class connection {
       answer = co_await next_result();
     }
     if (!answer) lose();
-    if (!failure && !is_success(answer.get())) failure = failure_of(answer.get(), place_, grants_);
+    if (!failure && !is_success(answer.get())) failure = failure_of(answer.get(), display_name_, grants_);
     if (log_.is_on()) log_.tell(text, 0, failure ? std::nullopt : std::optional(rows.size()), log_.now() - since);
     result_ptr const end = co_await next_result();
     if (end || PQenterPipelineMode(handle_.get()) != 1) lose();
@@ -246,7 +246,7 @@ class connection {
   /// The lock is requested through a row of the store, together with the time. A server that only passes statements on, such as a member of
   /// a Citus cluster, passes this one on to the server with the tables. The name of the schema is thus a literal.
   task<> begin(access how, lock_request const& wanted = {}) {
-    if (is_without_schema_) throw error(errc::authentication_failed, place_ + ": " + grants_);
+    if (is_without_schema_) throw error(errc::authentication_failed, display_name_ + ": " + grants_);
     how_ = how;
     lock_ = wanted.lock;
     is_owing_ = was_kept_out_ = false;
@@ -267,7 +267,7 @@ class connection {
       post("SELECT '', pg_advisory_xact_lock" + key + ", clock_timestamp()" + from_row());
     else
       post("SELECT " + set_lock_timeout(longest_wait_of_schema) + ", pg_advisory_xact_lock" + key + ", clock_timestamp()");
-    entry_place_ = sent_ - 1;
+    entry_index_ = sent_ - 1;
     entry_ = want();
   }
 
@@ -298,7 +298,7 @@ class connection {
     if (is_owing_ && (!failure || is_broken_)) news_->owe();
     if (!failure) co_return;
     if (is_broken_ && writes())
-      throw error(errc::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+      throw error(errc::outcome_unknown, "the connection to " + display_name_ + " broke while it committed: it may have, or not",
                   failure->server_text());
     throw error(*failure);
   }
@@ -423,7 +423,8 @@ class connection {
     char const* const cockroach = PQparameterStatus(handle_.get(), "crdb_version");
     std::string const product = cockroach != nullptr ? cockroach : server();
     if (cockroach != nullptr || product.find("-YB-") != std::string::npos)
-      throw error(errc::unsupported, place_ + " is not PostgreSQL but " + product + ", on which claims do not work: use PostgreSQL itself");
+      throw error(errc::unsupported,
+                  display_name_ + " is not PostgreSQL but " + product + ", on which claims do not work: use PostgreSQL itself");
   }
 
   static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
@@ -542,7 +543,7 @@ class connection {
   task<instant> time_of(ticket asked, int column) {
     result_ptr const found = co_await answer(asked);
     if (PQntuples(found.get()) == 0)
-      throw error(errc::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
+      throw error(errc::schema_mismatch, "the tables of visor in " + display_name_ + " are not complete: run `visor db init`");
     co_return row_cursor(found.get(), 0).when(column);
   }
 
@@ -562,7 +563,7 @@ class connection {
 
   /// The log entry of a statement that was sent.
   struct told_statement {
-    std::size_t place;  // index in the sent statements
+    std::size_t index;  // index in the sent statements
     std::string text;
     std::size_t parameters;
   };
@@ -611,8 +612,8 @@ class connection {
 
   [[noreturn]] void lose() {
     is_broken_ = true;
-    if (is_late_) throw error(errc::timeout, place_ + " did not answer in the time that a transaction may take");
-    throw error(errc::connection_lost, "the connection to " + place_ + " broke", one_line(PQerrorMessage(handle_.get())));
+    if (is_late_) throw error(errc::timeout, display_name_ + " did not answer in the time that a transaction may take");
+    throw error(errc::connection_lost, "the connection to " + display_name_ + " broke", one_line(PQerrorMessage(handle_.get())));
   }
 
   /// Returns the next result, or null at the end of the answers of a statement.
@@ -654,7 +655,7 @@ class connection {
 
   connection_ptr handle_;
   own_socket socket_number_{PQsocket(handle_.get())};
-  std::string place_;
+  std::string display_name_;
   own_backends::entry backend_;
   std::shared_ptr<visor::detail::announcer> news_;
   bool is_owing_ = false;  // another transaction is to announce this one
@@ -666,7 +667,7 @@ class connection {
   std::string schema_;                 // schema of the tables, as a literal; empty: unknown yet
   bool is_passing_on_ = false;         // the tables are on another member of a Citus cluster
   std::optional<ticket> entry_;        // the request for lock and time, until the time was read
-  std::size_t entry_place_ = nowhere;  // index in the sent statements
+  std::size_t entry_index_ = nowhere;  // index in the sent statements
   bool was_kept_out_ = false;
   std::optional<boost::asio::posix::stream_descriptor> socket_;
   std::vector<bool> prepared_;

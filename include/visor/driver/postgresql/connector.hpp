@@ -165,7 +165,7 @@ class connector {
     settings_.tls = certificates_->paths();
   }
 
-  std::string place() const { return settings_.place(); }
+  std::string display_name() const { return settings_.display_name(); }
 
   visor::detail::announcer& news() const { return *news_; }
 
@@ -311,11 +311,11 @@ class connector {
     if (PQstatus(made.get()) != CONNECTION_OK) throw connect_failure(settings_, PQerrorMessage(made.get()));
     if (int const version = PQserverVersion(made.get()); version < 120000)
       throw error(errc::unsupported,
-                  place() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
+                  display_name() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
     int const version = PQserverVersion(made.get());
     std::string const local = settings_.pgbouncer ? transaction_settings(settings_, version) : std::string();
-    auto result = std::make_unique<connection>(std::move(made), place(), own_, news_, log_, grants(settings_), local);
+    auto result = std::make_unique<connection>(std::move(made), display_name(), own_, news_, log_, grants(settings_), local);
     if (!settings_.pgbouncer) {
       std::string const set =
           "SELECT " + more_settings(version, "false") + ", current_setting('" + mark_of_session + "'), " + may_use_schema(settings_);

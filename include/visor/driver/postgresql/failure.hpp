@@ -15,7 +15,7 @@
 /// Translates the errors of the server and of libpq.
 namespace visor::postgresql_driver {
 
-/// Whether a line of libpq names a place in the source of the server: `LOCATION:  auth_failed, auth.c:335`. Its first word may be in
+/// Whether a line of libpq names a position in the source of the server: `LOCATION:  auth_failed, auth.c:335`. Its first word may be in
 /// another language.
 inline bool names_source(std::string_view line) {
   auto const digits = line.find_last_not_of("0123456789");
@@ -24,7 +24,7 @@ inline bool names_source(std::string_view line) {
   return before.ends_with(".c") && before.find(":  ") != before.npos && before.find(", ") != before.npos;
 }
 
-/// Joins lines to one, with one blank between words, and without places in the source of the server.
+/// Joins lines to one, with one blank between words, and without positions in the source of the server.
 inline std::string one_line(char const* text) {
   std::string line;
   bool blank = false;
@@ -67,7 +67,7 @@ inline std::string grants(postgresql_settings const& to) {
 /// Returns the error of a failed statement.
 /// \param remedy for a user who lacks a right
 /// \param kept_out the statement requested the lock of the store
-inline error failure_of(PGresult const* answer, std::string const& place, std::string const& remedy, bool kept_out = false) {
+inline error failure_of(PGresult const* answer, std::string const& display_name, std::string const& remedy, bool kept_out = false) {
   auto const field = [answer](int which) {
     char const* const text = PQresultErrorField(answer, which);
     return std::string(text == nullptr ? "" : text);
@@ -79,25 +79,25 @@ inline error failure_of(PGresult const* answer, std::string const& place, std::s
   errc const what = state.empty() || is_stale ? errc::connection_lost : classify(state);
   std::string text = field(PG_DIAG_MESSAGE_PRIMARY);
   if (text.empty()) text = one_line(PQresultErrorMessage(answer));
-  std::string message = place + " refused a statement";
-  if (kept_out) return error(what, "others wrote to " + place + " all the time: this was not begun", text);
-  if (is_stale || state == "26000") return error(what, "statements that " + place + " had prepared are of no use any more", text);
+  std::string message = display_name + " refused a statement";
+  if (kept_out) return error(what, "others wrote to " + display_name + " all the time: this was not begun", text);
+  if (is_stale || state == "26000") return error(what, "statements that " + display_name + " had prepared are of no use any more", text);
   switch (what) {
-    case errc::connection_lost: message = "the connection to " + place + " broke"; break;
+    case errc::connection_lost: message = "the connection to " + display_name + " broke"; break;
     case errc::read_only:
-      message = place +
+      message = display_name +
                 " cannot be written: it is a standby, or set to read-only; for several hosts set target_session_attrs=read-write in the "
                 "connection string";
       break;
-    case errc::busy: message = place + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
-    case errc::disk_full: message = "no room for " + place + ": free some on the disk of the server"; break;
-    case errc::authentication_failed: message = place + ": " + remedy; break;
+    case errc::busy: message = display_name + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
+    case errc::disk_full: message = "no room for " + display_name + ": free some on the disk of the server"; break;
+    case errc::authentication_failed: message = display_name + ": " + remedy; break;
     case errc::schema_mismatch:
-      message = "the tables in " + place + " are not as they should be: `visor db validate` tells what differs";
+      message = "the tables in " + display_name + " are not as they should be: `visor db validate` tells what differs";
       break;
     default: break;
   }
-  if (state == "3F000") message = place + " has no schema for our tables, or the user may not use it: CREATE SCHEMA ...; " + remedy;
+  if (state == "3F000") message = display_name + " has no schema for our tables, or the user may not use it: CREATE SCHEMA ...; " + remedy;
   return error(what, message, state.empty() ? text : text + " (SQLSTATE " + state + ")");
 }
 
@@ -141,7 +141,7 @@ inline error connect_failure(postgresql_settings const& to, char const* libpq_te
     return admits(" refused the user '" + to.user + "': it does not exist, may not log in, or is not let in by pg_hba.conf");
   }
   if (refused("42501"))
-    return because(errc::authentication_failed, "the user '" + to.user + "' may not connect to " + to.place() +
+    return because(errc::authentication_failed, "the user '" + to.user + "' may not connect to " + to.display_name() +
                                                     ": GRANT CONNECT ON DATABASE " + quoted(to.database) + " TO " + quoted(to.user));
   if (says("no password supplied") || says("fe_sendauth"))
     return because(errc::authentication_failed, where + " wants a password for the user '" + to.user + "', and none is set");

@@ -319,14 +319,14 @@ class connection {
     return keep(text, statements_[number]);
   }
 
-  sqlite3_stmt* keep(std::string_view text, statement_ptr& place) {
-    if (!place) place = prepare(text, SQLITE_PREPARE_PERSISTENT);
-    return place.get();
+  sqlite3_stmt* keep(std::string_view text, statement_ptr& statement) {
+    if (!statement) statement = prepare(text, SQLITE_PREPARE_PERSISTENT);
+    return statement.get();
   }
 
-  void control(std::string_view text, statement_ptr& place) {
+  void control(std::string_view text, statement_ptr& statement) {
     visor::detail::statement_log::entry telling(log_, text, 0);
-    execute(keep(text, place));
+    execute(keep(text, statement));
     telling.rows = 0;
   }
 

@@ -39,7 +39,7 @@ struct sqlite_settings {
   friend bool operator==(sqlite_settings const&, sqlite_settings const&) = default;
 
   /// The name of the database in messages.
-  std::string place() const { return "the database '" + filename + "'"; }
+  std::string display_name() const { return "the database '" + filename + "'"; }
 
   /// \throws visor::error `invalid_argument` that names the first field out of its range, and the allowed values
   void check() const {

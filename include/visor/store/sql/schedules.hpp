@@ -29,7 +29,7 @@ async<Session, outlook> glance(transaction<Session>& t) {
 }
 
 template <class Session>
-async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit, std::optional<due_place> const& after) {
+async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit, std::optional<due_position> const& after) {
   due_schedules result;
   result.now = t.now;
   std::int64_t const most = static_cast<std::int64_t>(limit);
@@ -137,11 +137,11 @@ async<Session, bool> start(transaction<Session>& t, schedule_record const& sched
     co_await t.session.post(statements::set_max_lost(), limit);
   }
   if (blocker != 0) {
-    statements::waiting_row const place{blocker, id, planned, job.priority, 1, job.queue};
-    co_await t.session.post(statements::insert_waiting(), place);
+    statements::waiting_row const waiting{blocker, id, planned, job.priority, 1, job.queue};
+    co_await t.session.post(statements::insert_waiting(), waiting);
   } else {
-    statements::queued_row const place = place_of(job);
-    co_await place_jobs<Session>(t, std::span(&place, 1));
+    statements::queued_row const queued = queued_row_of(job);
+    co_await add_to_queues<Session>(t, std::span(&queued, 1));
   }
   co_return true;
 }

@@ -74,8 +74,9 @@ class sql_store {
       status = co_await tables.status();
     }
     if (!status.has_tables)
-      throw error(errc::schema_mismatch, "there are no tables of visor in " + place() + ", and auto_init is false: run `visor db init`");
-    if (std::string line = detail::mismatch(status, place()); !line.empty()) throw error(errc::schema_mismatch, std::move(line));
+      throw error(errc::schema_mismatch,
+                  "there are no tables of visor in " + display_name() + ", and auto_init is false: run `visor db init`");
+    if (std::string line = detail::mismatch(status, display_name()); !line.empty()) throw error(errc::schema_mismatch, std::move(line));
     is_open_ = true;
   }
 
@@ -217,7 +218,7 @@ class sql_store {
     co_return result;
   }
 
-  task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
+  task<due_schedules> due(std::size_t limit, std::optional<due_position> after = std::nullopt) {
     return read([limit, after = std::move(after)](transaction& t) { return detail::due(t, limit, after); });
   }
 
@@ -378,7 +379,7 @@ class sql_store {
     ///   locks no rows
     task<int> migrate() {
       co_await store_->database_.open();
-      auto const op = [this](transaction& t) { return migrate_in(t, store_->place()); };
+      auto const op = [this](transaction& t) { return migrate_in(t, store_->display_name()); };
       int const steps = co_await change(op);
       co_await store_->check_row_locks();
       co_return steps;
@@ -412,7 +413,7 @@ class sql_store {
     /// \param steps from 1
     task<int> rollback(int steps) {
       co_await store_->database_.open();
-      auto const op = [this, steps](transaction& t) { return rollback_in(t, steps, store_->place()); };
+      auto const op = [this, steps](transaction& t) { return rollback_in(t, steps, store_->display_name()); };
       co_return co_await change(op);
     }
 
@@ -420,7 +421,7 @@ class sql_store {
     task<std::vector<std::string>> validate() {
       co_await store_->database_.open();
       co_await check_rights();
-      detail::needs_no_time const op{[this](transaction& t) { return detail::find_drift<dialect>(t.session, store_->place()); }};
+      detail::needs_no_time const op{[this](transaction& t) { return detail::find_drift<dialect>(t.session, store_->display_name()); }};
       co_return co_await store_->template perform<looking>(op, &no_check);
     }
 
@@ -428,7 +429,7 @@ class sql_store {
     /// \throws visor::error `schema_mismatch` when a newer program made them: it has tables that this one does not know
     task<> reset() {
       co_await store_->database_.open();
-      auto const op = [this](transaction& t) { return reset_in(t, store_->place()); };
+      auto const op = [this](transaction& t) { return reset_in(t, store_->display_name()); };
       co_await change(op);
     }
 
@@ -453,7 +454,7 @@ class sql_store {
           refused = thrown;
         }
         if (!names_transactions || refused->code() != errc::busy) throw error(*refused);
-        std::string line = "the tables in " + store_->place() + " are in use by another transaction";
+        std::string line = "the tables in " + store_->display_name() + " are in use by another transaction";
         if (std::string const whose = co_await oldest_transaction(); !whose.empty()) line += ", perhaps by " + whose;
         if (wall_clock().elapsed() - begin > longest_change)
           throw error(errc::busy, line + ": nothing was changed; end it, or try again later", refused->server_text());
@@ -570,7 +571,7 @@ class sql_store {
   }
 
   /// The name of the database in messages.
-  std::string place() const { return settings_.place(); }
+  std::string display_name() const { return settings_.display_name(); }
 
   template <class Records>
   void check_all(Records const& all) const {
@@ -587,7 +588,7 @@ class sql_store {
       if (payload.size() > always_taken)
         if (auto const limit = database_.payload_limit())
           detail::check_payload_size(payload, *limit, "max_allowed_packet of the server (less 64 KiB, but 16 KiB at least)",
-                                     [this] { return place(); });
+                                     [this] { return display_name(); });
   }
 
   static void no_check() {}
@@ -816,7 +817,7 @@ class sql_store {
     }
     if (is_certain && is_passed)
       throw error(errc::unsupported,
-                  place() +
+                  display_name() +
                       " locks no rows: one session took a row that another had locked, so two nodes would run one job. It must be the "
                       "database itself, with its own storage engine, not one that speaks its language");
   }
