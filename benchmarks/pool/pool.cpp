@@ -17,7 +17,7 @@ namespace {
 
 struct free_connection {
   visor::connection_state state() const noexcept { return visor::connection_state::clean; }
-  visor::task<> ask() { co_return; }
+  visor::task<> ping() { co_return; }
   visor::task<> reset() { co_return; }
   visor::task<> close() { co_return; }
   void interrupt() noexcept {}

@@ -50,7 +50,7 @@ namespace visor {
 ///
 ///     world.run_for(1h);                                      // some milliseconds
 ///     CHECK(world.rest(1h));                                  // no more faults: does everything end?
-///     // now look at the effects of the handler, at world.runs() and at world.ask(world.store().attempts(id))
+///     // now look at the effects of the handler, at world.runs() and at world.run_sync(world.store().attempts(id))
 ///
 /// \tparam Store constructible from a `simulated_clock`; its operations must complete without suspending. Beside the operations
 ///   of the concept it has `back_up`, `restore`, `restored` and `refuse_moves`, and their types; see `memory_store`.
@@ -60,7 +60,7 @@ class basic_simulation {
  public:
   explicit basic_simulation(std::uint64_t seed, simulated_faults faults = simulated_faults()) : world_(seed) {
     world_.faults = faults;
-    ask(store_.open());
+    run_sync(store_.open());
     keep_happening(&simulated_faults::crash, [this](std::size_t which) { crash(which, world_.up_to(world_.faults.longest_downtime)); });
     keep_happening(&simulated_faults::pause, [this](std::size_t which) { pause(which, world_.up_to(world_.faults.longest_pause)); });
     keep_happening(&simulated_faults::suspend, [this](std::size_t which) { suspend(which, world_.up_to(world_.faults.longest_pause)); });
@@ -222,7 +222,7 @@ class basic_simulation {
   /// Enqueues a job as a client that repeats its call until the call is acknowledged.
   /// \param job its id is assigned here
   job_id enqueue(new_job job) {
-    job.id = ask(store_.reserve_ids(1)).take();
+    job.id = run_sync(store_.reserve_ids(1)).take();
     boost::asio::co_spawn(world_.server, hand_in(job), boost::asio::detached);
     return job.id;
   }
@@ -254,10 +254,10 @@ class basic_simulation {
     duration longest{};
     for (auto const& each : machines_) longest = std::max(longest, each.settings.lease_ttl + each.settings.heartbeat_interval);
     run_for(longest + std::chrono::minutes{1});
-    for (auto& each : ask(store_.schedules(schedule_filter()))) {
+    for (auto& each : run_sync(store_.schedules(schedule_filter()))) {
       if (each.state != schedule_state::active) continue;
       each.state = schedule_state::paused;
-      ask(store_.update_schedule(each));
+      run_sync(store_.update_schedule(each));
     }
     for (duration waited{}; open_jobs() != 0; waited += std::chrono::seconds{10}) {
       if (waited >= limit) return false;
@@ -301,14 +301,14 @@ class basic_simulation {
   /// Returns the store itself, without faults.
   Store& store() { return store_; }
 
-  /// Runs an operation of the store and returns its result: `world.ask(world.store().attempts(id))`.
+  /// Runs an operation of the store and returns its result: `world.run_sync(world.store().attempts(id))`.
   template <class T>
-  T ask(task<T> question) {
+  T run_sync(task<T> operation) {
     std::optional<T> answer;
-    complete(keep(std::move(question), answer));
+    complete(keep(std::move(operation), answer));
     return std::move(*answer);
   }
-  void ask(task<> question) { complete(std::move(question)); }
+  void run_sync(task<> operation) { complete(std::move(operation)); }
 
   /// Counts the jobs that have not ended.
   std::size_t open_jobs() {
@@ -317,7 +317,7 @@ class basic_simulation {
       job_filter filter;
       filter.state = state;
       filter.limit = static_cast<std::size_t>(-1);
-      result += ask(store_.jobs(filter)).size();
+      result += run_sync(store_.jobs(filter)).size();
     }
     return result;
   }
@@ -533,7 +533,7 @@ class basic_simulation {
     job_filter all;
     all.limit = static_cast<std::size_t>(-1);
     std::set<job_id> result;
-    for (auto const& each : ask(store_.jobs(all))) result.insert(each.job.id);
+    for (auto const& each : run_sync(store_.jobs(all))) result.insert(each.job.id);
     return result;
   }
 
@@ -563,7 +563,7 @@ class basic_simulation {
   /// Tells visor of the restore, as `visor db restored` does.
   void tell_restored() {
     if (world_.restores.empty() || world_.restores.back().told) return;
-    world_.note("visor is told of the restored backup", world_.nobody, ask(store_.restored()));
+    world_.note("visor is told of the restored backup", world_.nobody, run_sync(store_.restored()));
     world_.restores.back().told = world_.now();
     surprise(world_.restores.back().restored);
     is_restoring_ = false;
@@ -622,14 +622,14 @@ class basic_simulation {
 
   template <class T>
   static task<> keep(task<T> question, std::optional<T>& answer) {
-    answer.emplace(co_await std::move(question));
+    answer.emplace(co_await std::move(operation));
   }
 
-  void complete(task<> question) {
+  void complete(task<> operation) {
     boost::asio::io_context io{1};
     std::exception_ptr failure;
     bool answered = false;
-    boost::asio::co_spawn(io, std::move(question), [&](std::exception_ptr thrown) {
+    boost::asio::co_spawn(io, std::move(operation), [&](std::exception_ptr thrown) {
       failure = thrown;
       answered = true;
     });

@@ -103,9 +103,9 @@ TEST_CASE("READPAST passes a row that somebody else has locked", "[readpast]") {
   fact([](scene& s) {
     s.one->run("BEGIN TRANSACTION");
     s.one->run("UPDATE t SET v = 1 WHERE id = 1");
-    return is(
-        s.other->ask("SELECT TOP (1) CAST(id AS nvarchar(10)) FROM t WITH (READCOMMITTEDLOCK, ROWLOCK, UPDLOCK, READPAST) ORDER BY id"),
-        "2");
+    return is(s.other->query_value(
+                  "SELECT TOP (1) CAST(id AS nvarchar(10)) FROM t WITH (READCOMMITTEDLOCK, ROWLOCK, UPDLOCK, READPAST) ORDER BY id"),
+              "2");
   });
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("a row that changed since the snapshot is 3960", "[snapshot_conflict]"
   fact([](scene& s) {
     (void)refusal(*s.other, "ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON");
     s.one->run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION");
-    s.one->ask("SELECT CAST(v AS nvarchar(10)) FROM t WHERE id = 1");
+    s.one->query_value("SELECT CAST(v AS nvarchar(10)) FROM t WHERE id = 1");
     s.other->run("UPDATE t SET v = 1 WHERE id = 1");
     return refused_with(3960, *s.one, "UPDATE t SET v = 2 WHERE id = 1");
   });
@@ -161,15 +161,15 @@ TEST_CASE("a lock by name that is not given in time is -1, and one that was wait
         "DECLARE @got int; EXEC @got = sp_getapplock @Resource = N'it', @LockMode = N'Exclusive', "
         "@LockOwner = N'Session', ";
     std::string const tell = "; SELECT CAST(@got AS nvarchar(20))";
-    s.one->ask(take + "@LockTimeout = 0" + tell);
-    std::string const at_once = s.other->ask(take + "@LockTimeout = 0" + tell);
+    s.one->query_value(take + "@LockTimeout = 0" + tell);
+    std::string const at_once = s.other->query_value(take + "@LockTimeout = 0" + tell);
     std::thread later([&] {
       std::this_thread::sleep_for(300ms);
       s.one->run("EXEC sp_releaseapplock @Resource = N'it', @LockOwner = N'Session'");
     });
     std::string waited;
     try {
-      waited = s.other->ask(take + "@LockTimeout = 30000" + tell);
+      waited = s.other->query_value(take + "@LockTimeout = 30000" + tell);
     } catch (visor::error const& thrown) {
       waited = thrown.server_text();
     }
@@ -214,15 +214,15 @@ TEST_CASE("many rows locked become a lock of the table, unless that is switched 
 
 TEST_CASE("datetime2(7) keeps its seventh digit", "[seventh_digit]") {
   fact([](scene& s) {
-    return is(s.one->ask("SELECT CONVERT(nvarchar(40), CAST('2026-01-02T03:04:05.1234567' AS datetime2(7)), 126)"),
+    return is(s.one->query_value("SELECT CONVERT(nvarchar(40), CAST('2026-01-02T03:04:05.1234567' AS datetime2(7)), 126)"),
               "2026-01-02T03:04:05.1234567");
   });
 }
 
 TEST_CASE("a text of more than 4000 characters comes whole out of JSON", "[long_text]") {
   fact([](scene& s) {
-    return is(s.one->ask("DECLARE @j nvarchar(max) = N'[{\"a\":\"' + REPLICATE(CAST(N'x' AS nvarchar(max)), 9000) + N'\"}]'; "
-                         "SELECT CAST(LEN(a) AS nvarchar(10)) FROM OPENJSON(@j) WITH (a nvarchar(max))"),
+    return is(s.one->query_value("DECLARE @j nvarchar(max) = N'[{\"a\":\"' + REPLICATE(CAST(N'x' AS nvarchar(max)), 9000) + N'\"}]'; "
+                                 "SELECT CAST(LEN(a) AS nvarchar(10)) FROM OPENJSON(@j) WITH (a nvarchar(max))"),
               "9000");
   });
 }
@@ -230,7 +230,7 @@ TEST_CASE("a text of more than 4000 characters comes whole out of JSON", "[long_
 TEST_CASE("an index has the name that it was given", "[index_name]") {
   fact([](scene& s) {
     s.one->run("CREATE INDEX mine ON t (v)");
-    return is(s.one->ask("SELECT CAST(COUNT(*) AS nvarchar(10)) FROM sys.indexes WHERE name = N'mine'"), "1");
+    return is(s.one->query_value("SELECT CAST(COUNT(*) AS nvarchar(10)) FROM sys.indexes WHERE name = N'mine'"), "1");
   });
 }
 

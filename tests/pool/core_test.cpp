@@ -31,7 +31,7 @@ struct scene {
   pool_settings settings;
   core pool;
   duration now{1h};
-  std::vector<slot> connecting, asking, resetting, closing;
+  std::vector<slot> connecting, pinging, resetting, closing;
   std::map<slot, close_reason> reasons;
   std::map<ticket, slot> granted;
   std::vector<ticket> granted_order;
@@ -45,7 +45,7 @@ struct scene {
     for (auto const& each : actions) {
       switch (each.what) {
         case kind::connect: connecting.push_back(each.connection); break;
-        case kind::ask: asking.push_back(each.connection); break;
+        case kind::ping: pinging.push_back(each.connection); break;
         case kind::reset: resetting.push_back(each.connection); break;
         case kind::close:
           closing.push_back(each.connection);
@@ -84,7 +84,7 @@ struct scene {
     look();
   }
   void answer(bool good = true) {
-    pool.asked(take_first(asking), good, now);
+    pool.pinged(take_first(pinging), good, now);
     look();
   }
   void finish_reset(bool good = true) {
@@ -194,7 +194,7 @@ TEST_CASE("there are never more connections than max, whatever happens") {
       s.fail_connect(random() % 5 == 0);
     } else if (dice < 9 && !s.connecting.empty()) {
       s.connect();
-    } else if (dice == 9 && !s.asking.empty()) {
+    } else if (dice == 9 && !s.pinging.empty()) {
       s.answer(random() % 3 != 0);
     } else if (dice == 10 && !s.resetting.empty()) {
       s.finish_reset(random() % 3 != 0);
@@ -232,7 +232,7 @@ TEST_CASE("there are never more connections than max, whatever happens") {
     int const room = std::max(most_others - others, 0);
     int const eligible = static_cast<int>(beats.size()) + std::min(now.waiting - static_cast<int>(beats.size()), room);
     // No caller waits while an idle connection is available, except for the answer to whether it is still good.
-    REQUIRE((eligible <= static_cast<int>(s.asking.size()) || now.idle == 0));
+    REQUIRE((eligible <= static_cast<int>(s.pinging.size()) || now.idle == 0));
     // Connections reserved for heartbeats have been given to no other caller since any exist.
     if (others > most_others && others > others_before) ++overdrawn;
     others_before = others;
@@ -406,14 +406,14 @@ TEST_CASE("what was idle for long is asked before it is given out, and replaced 
   auto const which = s.make();
   s.release(which);
   s.pass(s.settings.validation_window);
-  REQUIRE(s.asking.empty());
+  REQUIRE(s.pinging.empty());
   CHECK(s.pool.acquire(s.now) == which);  // not yet longer than the window
   s.release(which);
   s.pass(s.settings.validation_window);
   s.now += 1us;
   CHECK_FALSE(s.pool.acquire(s.now));
   auto const mine = s.wait();
-  REQUIRE(s.asking == std::vector{which});
+  REQUIRE(s.pinging == std::vector{which});
   SECTION("it answers") {
     s.answer(true);
     CHECK(s.granted.at(mine) == which);
@@ -445,16 +445,16 @@ TEST_CASE("only idle connections are asked to keep them alive, not all at once, 
   std::set<slot> asked;
   for (int i = 0; i < 1000; ++i) {
     s.pass(10ms);
-    for (; !s.asking.empty(); s.answer()) {
+    for (; !s.pinging.empty(); s.answer()) {
       moments.insert(s.now);
-      asked.insert(s.asking.front());
+      asked.insert(s.pinging.front());
     }
   }
   CHECK(asked.size() == 19);
   CHECK_FALSE(asked.contains(held[19]));
   CHECK(moments.size() > 10);
   for (int i = 0; i < 1499; ++i)
-    for (s.pass(10ms); !s.asking.empty();) s.answer();
+    for (s.pass(10ms); !s.pinging.empty();) s.answer();
   CHECK(s.closing.empty());
   s.pass(10ms);
   CHECK(s.closing.size() == 19);
@@ -553,7 +553,7 @@ TEST_CASE("idle connections are closed down to min, the oldest first, and made a
   while (!s.closing.empty()) s.finish_close();
   CHECK_FALSE(s.pool.acquire(s.now));  // it was idle for long
   s.wait();
-  CHECK(s.asking == std::vector{held[4]});
+  CHECK(s.pinging == std::vector{held[4]});
   s.answer(false);
   CHECK(s.pool.statistics().connecting == 1);
 }
@@ -819,11 +819,11 @@ TEST_CASE("nobody gets in between while those who wait are brought one") {
   s.release(b);
   s.pass(2s);
   auto const mine = s.wait();
-  REQUIRE(s.asking == std::vector{b});
+  REQUIRE(s.pinging == std::vector{b});
   auto const next = s.wait();
-  REQUIRE(s.asking == std::vector{b, a});
+  REQUIRE(s.pinging == std::vector{b, a});
   s.pool.give_up(next);
-  s.pool.asked(a, true, s.now);  // answered first, so it goes to whoever came first
+  s.pool.pinged(a, true, s.now);  // answered first, so it goes to whoever came first
   s.look();
   CHECK(s.granted.at(mine) == a);
   s.answer();
@@ -839,11 +839,11 @@ TEST_CASE("nobody gets what is there while another who came before waits for an 
   s.release(a);
   s.pass(1s);
   s.release(b);
-  while (s.asking.empty()) s.pass(10ms);
-  REQUIRE(s.asking == std::vector{a});
+  while (s.pinging.empty()) s.pass(10ms);
+  REQUIRE(s.pinging == std::vector{a});
   s.answer();  // now it is known to be good, and the newest is not
   auto const mine = s.wait();
-  REQUIRE(s.asking == std::vector{b});
+  REQUIRE(s.pinging == std::vector{b});
   CHECK_FALSE(s.pool.acquire(s.now));
   s.answer();
   CHECK(s.granted.at(mine) == b);

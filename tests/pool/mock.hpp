@@ -23,7 +23,7 @@ struct mock_server {
   Clock clock;
   duration connecting_takes{0}, asking_takes{0}, resetting_takes{0}, closing_takes{0};
   std::optional<visor::error> refuses;  ///< every connect
-  bool is_dead = false;                 ///< asking and resetting fail
+  bool is_dead = false;                 ///< pings and resets fail
   bool is_stubborn = false;             ///< connecting cannot be interrupted
   int last = 0;
   int open = 0, most_open = 0, connects = 0, asks = 0, resets = 0, goodbyes = 0, interrupts = 0;
@@ -50,7 +50,7 @@ struct mock_connection {
     co_await server->take(length);
     is = visor::connection_state::clean;
   }
-  visor::task<> ask() {
+  visor::task<> ping() {
     operation const only(*this);
     ++server->asks;
     co_await server->take(server->asking_takes);

@@ -82,9 +82,9 @@ class checker {
   explicit checker(cluster& checked) : cluster_(checked), world_(checked.world), runs_(checked.world.runs()) {
     visor::job_filter all;
     all.limit = static_cast<std::size_t>(-1);
-    for (auto& view : world_.ask(world_.store().jobs(all))) {
+    for (auto& view : world_.run_sync(world_.store().jobs(all))) {
       auto const id = view.job.id;
-      attempts_.emplace(id, world_.ask(world_.store().attempts(id)));
+      attempts_.emplace(id, world_.run_sync(world_.store().attempts(id)));
       jobs_.emplace(id, std::move(view));
     }
     for (auto const& run : runs_) runs_of_[run.job].push_back(&run);
@@ -203,7 +203,7 @@ class checker {
 
   void check_unfit() {
     if (!cluster_.has_unfit) return;
-    auto const fires = world_.ask(world_.store().fires("unfit", static_cast<std::size_t>(-1)));
+    auto const fires = world_.run_sync(world_.store().fires("unfit", static_cast<std::size_t>(-1)));
     if (fires.empty() && world_.restores().empty()) wrong("nothing says that the unfit schedule did not fire");
     for (auto const& fire : fires)
       if (fire.result != visor::fire_result::missed || fire.reason.value_or("").find("refuses its job") == std::string::npos)
@@ -540,9 +540,9 @@ class checker {
   /// One fire for each instant, and one job for each fire.
   void check_fires() {
     std::map<std::pair<std::string, visor::instant>, visor::job_id> fired;
-    auto const schedules = world_.ask(world_.store().schedules(visor::schedule_filter()));
+    auto const schedules = world_.run_sync(world_.store().schedules(visor::schedule_filter()));
     for (auto const& id : schedule_ids(schedules)) {
-      auto const fires = world_.ask(world_.store().fires(id, static_cast<std::size_t>(-1)));
+      auto const fires = world_.run_sync(world_.store().fires(id, static_cast<std::size_t>(-1)));
       seen_.fires += fires.size();
       for (auto const& fire : fires)
         if (fire.job && !fired.emplace(std::pair(fire.schedule, fire.planned_at), *fire.job).second) wrong(id + " fired twice");
@@ -579,14 +579,14 @@ class checker {
   std::set<std::string> schedule_ids(std::vector<visor::schedule_record> const& listed) {
     std::set<std::string> result;
     for (auto const& each : listed) result.insert(each.id);
-    for (auto const& each : world_.ask(world_.store().schedule_digests(visor::origin::code))) result.insert(each.id);
+    for (auto const& each : world_.run_sync(world_.store().schedule_digests(visor::origin::code))) result.insert(each.id);
     return result;
   }
 
   /// Each instant of a schedule has fired, or is on record as one that did not.
   /// \param makes_up whether it fires for all of them in the end
   void check_instants(visor::schedule_record const& schedule, visor::duration period, bool makes_up) {
-    auto fires = world_.ask(world_.store().fires(schedule.id, static_cast<std::size_t>(-1)));
+    auto fires = world_.run_sync(world_.store().fires(schedule.id, static_cast<std::size_t>(-1)));
     std::ranges::reverse(fires);
     if (fires.size() < 3) return wrong(schedule.id + " fired " + std::to_string(fires.size()) + " times");
     auto accounted_until = visor::instant::min();
@@ -647,7 +647,7 @@ class checker {
     if (!cluster_.not_computable) return;
     auto const at = std::ranges::find(schedules, std::string("of the future"), &visor::schedule_record::id);
     if (at == schedules.end() || at->next_at != cluster_.not_computable) return wrong("what no node can compute was changed");
-    auto const fires = world_.ask(world_.store().fires(at->id, 10));
+    auto const fires = world_.run_sync(world_.store().fires(at->id, 10));
     if (fires.size() != 1 || fires[0].result != visor::fire_result::missed || fires[0].planned_at != *cluster_.not_computable ||
         fires[0].reason.value_or("").empty())
       wrong("what no node can compute is not on record, or more than once");

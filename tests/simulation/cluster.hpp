@@ -154,7 +154,7 @@ class cluster {
   }
 
   std::string type_of(visor::job_id id) {
-    auto const found = world.ask(world.store().find_job(id));
+    auto const found = world.run_sync(world.store().find_job(id));
     return found ? found->job.type : std::string();
   }
 
@@ -267,7 +267,7 @@ class cluster {
     if (one_in(8)) {
       auto record = schedule("of the future", "@when-the-moon-is-full", "quick");
       record.next_at = not_computable = world.clock().now() + 20s;
-      world.ask(world.store().add_schedule(record));
+      world.run_sync(world.store().add_schedule(record));
     }
     if (one_in(2)) {
       auto record = schedule("in-turn", "*/15 * * * * *", "slow");
@@ -341,7 +341,7 @@ class cluster {
       for (auto const& [id, digest] : process.schedules) declared[id].insert(digest);
     }
     std::vector<std::string> problems;
-    for (auto const& each : world.ask(world.store().schedules(visor::schedule_filter()))) {
+    for (auto const& each : world.run_sync(world.store().schedules(visor::schedule_filter()))) {
       if (each.origin == visor::origin::user) continue;
       auto const at = declared.find(each.id);
       if (at == declared.end())

@@ -31,7 +31,7 @@ visor::job_type sleeper(simulation& world, visor::duration length) {
   });
 }
 
-job_state state_of(simulation& world, visor::job_id id) { return world.ask(world.store().find_job(id)).value().state; }
+job_state state_of(simulation& world, visor::job_id id) { return world.run_sync(world.store().find_job(id)).value().state; }
 
 }  // namespace
 
@@ -100,7 +100,7 @@ TEST_CASE("a process that was paused for longer than its lease is told to stop w
   CHECK(world.runs()[0].told_to_stop == world.processes()[0].pauses.at(0).until);
   CHECK(world.runs()[0].why == visor::stop_reason::lease_lost);
   CHECK(state_of(world, id) == job_state::completed);
-  CHECK(world.ask(world.store().attempts(id)).size() == 2);
+  CHECK(world.run_sync(world.store().attempts(id)).size() == 2);
 }
 
 TEST_CASE("a process that is asked to stop drains") {
@@ -127,7 +127,7 @@ TEST_CASE("a handler that ends as soon as it is told loses no attempt, however l
   world.stop(0, 1h);
   world.run_for(5s);
   CHECK(world.processes()[0].how == simulated_process::end::stopped);
-  auto const attempts = world.ask(world.store().attempts(id));
+  auto const attempts = world.run_sync(world.store().attempts(id));
   REQUIRE(attempts.size() == 1);
   CHECK(attempts[0].outcome == visor::outcome::released);
 }
@@ -140,7 +140,7 @@ TEST_CASE("the clock of a machine changes nothing but what it says") {
   CHECK(world.clock().now() - world.clock(0).now() == 1h);
   auto const id = world.enqueue(job_of("sleep"));
   world.run_for(20s);
-  auto const attempts = world.ask(world.store().attempts(id));
+  auto const attempts = world.run_sync(world.store().attempts(id));
   REQUIRE(attempts.size() == 1);
   CHECK(*attempts[0].started_at < world.runs()[0].began - 59min);
 }
@@ -183,7 +183,7 @@ TEST_CASE("a node alone on its store has its schedules there, also when a call f
     world.run_for(10s);
     world.calm();
     world.run_for(1min);
-    CHECK(world.ask(world.store().find_schedule("nightly")));
+    CHECK(world.run_sync(world.store().find_schedule("nightly")));
   }
 }
 
@@ -304,7 +304,7 @@ TEST_CASE("a job that the store refuses to move is dead, and the others of its n
   CHECK(state_of(world, jobs[0]) == job_state::running);
   CHECK(state_of(world, jobs[1]) == job_state::dead);
   CHECK(state_of(world, jobs[2]) == job_state::running);
-  auto const attempts = world.ask(world.store().attempts(stuck));
+  auto const attempts = world.run_sync(world.store().attempts(stuck));
   REQUIRE(attempts.size() == 1);
   CHECK(attempts[0].outcome == visor::outcome::lost);
   CHECK_THAT(attempts[0].error.value_or(""), StartsWith("it cannot be moved: ") && Contains("is refused"));

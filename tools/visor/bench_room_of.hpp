@@ -1,9 +1,9 @@
 #ifndef VISOR_TOOLS_BENCH_ROOM_OF_HPP
 #define VISOR_TOOLS_BENCH_ROOM_OF_HPP
 
-#include "ask.hpp"
 #include "bench_room.hpp"
 #include "command.hpp"
+#include "run_sync.hpp"
 #include "schema_of.hpp"
 
 #include "visor/store/sql/sql_store.hpp"
@@ -106,11 +106,11 @@ class bench_database {
   using session = typename Driver::session;
   using operation = std::function<visor::async<session>(session&)>;  // one type for all: a transaction is slow to compile
 
-  explicit bench_database(typename Driver::settings settings) : database_(std::move(settings)) { ask(database_.open()); }
+  explicit bench_database(typename Driver::settings settings) : database_(std::move(settings)) { run_sync(database_.open()); }
   ~bench_database() { close_after_use(database_); }
 
-  void transact(operation op) { ask(database_.transact(op)); }
-  void look(operation op) { ask(database_.read(op)); }
+  void transact(operation op) { run_sync(database_.transact(op)); }
+  void look(operation op) { run_sync(database_.read(op)); }
 
   void run(std::string text) {
     transact([&text](session& on) -> visor::async<session> { co_await on.run(text); });

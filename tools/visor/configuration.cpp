@@ -1,8 +1,8 @@
 #include "configuration.hpp"
 
-#include "ask.hpp"
 #include "drivers.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "words.hpp"
 
 #include "visor/base/storable_text.hpp"

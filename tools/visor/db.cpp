@@ -1,8 +1,8 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "drivers.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 
 #include "visor/engine/process.hpp"
 

@@ -26,7 +26,7 @@ visor::database_report probe(visor::settings const& from) {
   } catch (visor::error const& failure) {
     auto const to = driver::settings_of(from);
     if (failure.code() != visor::errc::tls_failed || to.has_instance()) throw;
-    auto const found = ask(fault_of_certificate(to, before_tls::of_mssql));
+    auto const found = run_sync(fault_of_certificate(to, before_tls::of_mssql));
     if (found) throw visor::error(*found);
     throw;
   }

@@ -35,7 +35,7 @@ visor::database_report probe(visor::settings const& from) {
     auto const to = driver::settings_of(from);
     bool const verifies = to.tls.mode == visor::tls_mode::verify_ca || to.tls.mode == visor::tls_mode::verify_full;
     if (failure.code() != visor::errc::tls_failed || !verifies) throw;
-    auto const found = ask(fault_of_certificate(to, before_tls::of_postgresql));
+    auto const found = run_sync(fault_of_certificate(to, before_tls::of_postgresql));
     if (found) throw visor::error(*found);
     throw;
   }

@@ -1,8 +1,8 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "job_number.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "stored_text.hpp"
 #include "words.hpp"
@@ -98,7 +98,7 @@ int list(invocation const& given) {
   filter.limit = static_cast<std::size_t>(given.number("limit", 1, 1'000'000).value_or(100));
   auto const config = read_configuration(given);
   auto const store = look_at_storage(config);
-  auto const found = store ? ask(store->jobs(filter)) : std::vector<visor::job_view>();
+  auto const found = store ? run_sync(store->jobs(filter)) : std::vector<visor::job_view>();
   if (given.has("json")) {
     boost::json::array all;
     for (auto const& view : found) all.emplace_back(as_object(view));
@@ -129,9 +129,9 @@ int list(invocation const& given) {
 int show(invocation const& given) {
   auto const id = job_id_of(given.argument(0));
   auto const store = look_at_storage(read_configuration(given));
-  auto const view = store ? ask(store->find_job(id)) : std::nullopt;
+  auto const view = store ? run_sync(store->find_job(id)) : std::nullopt;
   if (!view) no_such_job(id);
-  auto const attempts = ask(store->attempts(id));
+  auto const attempts = run_sync(store->attempts(id));
   if (given.has("json")) {
     auto all = as_object(*view);
     auto& list = all["attempt_list"].emplace_array();
@@ -226,14 +226,14 @@ int enqueue(invocation const& given) {
   job.owner = user_name();
   auto const store = open_storage(config);
   job.run_at = at;
-  if (delay) job.run_at = ask(store->now()) + *delay;
-  job.id = ask(store->reserve_ids(1)).take();
+  if (delay) job.run_at = run_sync(store->now()) + *delay;
+  job.id = run_sync(store->reserve_ids(1)).take();
   store_texts({{"the workflow's name", job.type},
                {"--key", key.value_or("")},
                {"the workflow's queue", job.queue},
                {"the payload", job.payload},
                {"the name of the user", job.owner.value_or("")}},
-              [&] { ask(store->enqueue({&job, 1})); });
+              [&] { run_sync(store->enqueue({&job, 1})); });
   if (given.has("json"))
     std::cout << boost::json::serialize(boost::json::object{{"id", job.id}}) << '\n';
   else
@@ -245,7 +245,7 @@ int enqueue(invocation const& given) {
 int cancel(invocation const& given) {
   auto const id = job_id_of(given.argument(0));
   auto const store = open_storage(read_configuration(given));
-  switch (ask(store->cancel_job(id))) {
+  switch (run_sync(store->cancel_job(id))) {
     case visor::cancel_result::cancelled: std::cout << "job " << id << " cancelled\n"; return 0;
     case visor::cancel_result::requested: std::cout << "job " << id << " is running: its node is asked to stop it\n"; return 0;
     case visor::cancel_result::finished: throw failure("job " + std::to_string(id) + " has ended already: there is nothing to cancel");
@@ -258,7 +258,7 @@ int retry(invocation const& given) {
   auto const id = job_id_of(given.argument(0));
   auto const store = open_storage(read_configuration(given));
   try {
-    ask(store->retry_job(id));
+    run_sync(store->retry_job(id));
   } catch (visor::error const& refused) {
     if (refused.code() == visor::errc::not_found) no_such_job(id);
     if (refused.code() == visor::errc::conflict)

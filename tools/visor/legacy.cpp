@@ -1,8 +1,8 @@
 #include "legacy.hpp"
 
-#include "ask.hpp"
 #include "command.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "workflows.hpp"
 
@@ -284,8 +284,8 @@ void take_over_legacy(storage& store, visor::settings const& settings, visor::lo
   for (auto const& entry : settings.cron) known.insert(entry.name);
   std::vector<visor::schedule_record> added;
   for (auto& each : found.records)
-    if (known.insert(each.id).second && !ask(store.find_schedule(each.id))) added.push_back(std::move(each));
-  if (!added.empty()) ask(store.add_schedules(added));
+    if (known.insert(each.id).second && !run_sync(store.find_schedule(each.id))) added.push_back(std::move(each));
+  if (!added.empty()) run_sync(store.add_schedules(added));
   for (auto const& each : found.notes) log(visor::log_level::warning, path + ": " + each);
   std::string const kept = set_aside(path);
   log(visor::log_level::info, path + ": " + std::to_string(added.size()) + " schedules taken over, " +

@@ -1,8 +1,8 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "node_view.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "words.hpp"
 #include "workflows.hpp"
@@ -38,10 +38,10 @@ struct node_view {
 
 /// The nodes, with the number of jobs that run on each.
 std::vector<node_view> views_of(storage& in) {
-  auto const now = ask(in.now());
+  auto const now = run_sync(in.now());
   auto running = running_on_nodes(in);
   std::vector<node_view> all;
-  for (auto& node : ask(in.nodes())) {
+  for (auto& node : run_sync(in.nodes())) {
     std::string state(word(node.state));
     if (node.state != visor::node_state::offline && !is_live(node, now)) state = "lapsed";
     int const jobs = running[node.name];
@@ -55,7 +55,7 @@ using types_by_node = std::map<std::string, std::set<std::string>>;
 
 types_by_node types_of(storage& in) {
   types_by_node all;
-  for (auto& each : ask(in.node_types())) all[each.node].insert(std::move(each.type));
+  for (auto& each : run_sync(in.node_types())) all[each.node].insert(std::move(each.type));
   return all;
 }
 
@@ -148,7 +148,7 @@ int list(invocation const& given) {
 }
 
 visor::node_record find_node(storage& in, std::string const& name) {
-  for (auto& node : ask(in.nodes()))
+  for (auto& node : run_sync(in.nodes()))
     if (node.name == name) return node;
   no_such_node(name);
 }
@@ -157,8 +157,8 @@ int drain(invocation const& given) {
   auto const& name = given.argument(0);
   auto const store = open_storage(read_configuration(given));
   auto const node = find_node(*store, name);
-  if (!is_live(node, ask(store->now()))) throw failure("node " + in_quotes(name) + " is not at work");
-  ask(store->set_wish(name, visor::node_wish::drain));
+  if (!is_live(node, run_sync(store->now()))) throw failure("node " + in_quotes(name) + " is not at work");
+  run_sync(store->set_wish(name, visor::node_wish::drain));
   std::cout << "node " << escaped(name) << " takes no more work from its next heartbeat on, until it is resumed or started anew\n";
   return 0;
 }
@@ -167,7 +167,7 @@ int resume(invocation const& given) {
   auto const& name = given.argument(0);
   auto const store = open_storage(read_configuration(given));
   if (!find_node(*store, name).wish) throw failure("node " + in_quotes(name) + " takes work already");
-  ask(store->set_wish(name, std::nullopt));
+  run_sync(store->set_wish(name, std::nullopt));
   std::cout << "node " << escaped(name) << " takes work again from its next heartbeat on\n";
   return 0;
 }
@@ -176,14 +176,14 @@ int remove(invocation const& given) {
   auto const& name = given.argument(0);
   auto const store = open_storage(read_configuration(given));
   auto const node = find_node(*store, name);
-  bool const is_at_work = is_live(node, ask(store->now()));
+  bool const is_at_work = is_live(node, run_sync(store->now()));
   if (is_at_work && !given.has("force"))
     throw failure("node " + in_quotes(name) + " is at work: stop it first, or with --force let others take its jobs now");
   if (node.state != visor::node_state::offline) {
-    for (auto const& lapsed : ask(store->recover(visor::node_lease(node.name, node.epoch, node.lease_until))))
+    for (auto const& lapsed : run_sync(store->recover(visor::node_lease(node.name, node.epoch, node.lease_until))))
       if (lapsed.node == name && !lapsed.requeued.empty()) std::cout << lapsed.requeued.size() << " jobs that it held run again\n";
   }
-  if (!ask(store->remove_node(name))) no_such_node(name);
+  if (!run_sync(store->remove_node(name))) no_such_node(name);
   std::cout << "node " << escaped(name) << " removed" << (is_at_work ? "; if it still runs it comes back, under a new epoch" : "") << '\n';
   return 0;
 }

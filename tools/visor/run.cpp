@@ -1,10 +1,10 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "drivers.hpp"
 #include "legacy.hpp"
 #include "own_process.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "running_node.hpp"
 #include "words.hpp"
 #include "workflows.hpp"
@@ -213,7 +213,7 @@ int run(invocation const& given) {
     running_node node(driver.store(config.settings, log), config.settings.node, std::move(types), log);
     if (config.settings.declares_schedules()) node.declare(set_of(config.settings), std::move(schedules));
     if (!legacy_file(config.settings).empty()) {
-      ask(node.store().open());
+      run_sync(node.store().open());
       take_over_legacy(node.store(), config.settings, log);
     }
     leave_watch leaving(node, config.settings.node, [&] {

@@ -1,7 +1,7 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "schedule_creation.hpp"
 #include "schedule_sets.hpp"
 #include "storage.hpp"
@@ -124,15 +124,15 @@ std::string misfire_text(schedule_record const& schedule) {
 
 /// Finds the schedule of an id, or of the beginning of one if no other begins like that.
 schedule_record find(storage& store, std::string const& id) {
-  if (auto const exact = ask(store.find_schedule(id))) return *exact;
+  if (auto const exact = run_sync(store.find_schedule(id))) return *exact;
   visor::schedule_filter filter;
   filter.id_prefix = id;
   filter.limit = 6;
-  auto const found = id.empty() ? std::vector<schedule_record>() : ask(store.schedules(filter));
+  auto const found = id.empty() ? std::vector<schedule_record>() : run_sync(store.schedules(filter));
   if (found.size() == 1) return found.front();
   if (found.empty()) {
     std::vector<std::string> ids;
-    for (auto const& each : ask(store.schedules(visor::schedule_filter()))) ids.push_back(each.id);
+    for (auto const& each : run_sync(store.schedules(visor::schedule_filter()))) ids.push_back(each.id);
     std::vector<std::string_view> const known(ids.begin(), ids.end());
     throw failure("there is no schedule " + in_quotes(id) + suggestion(id, known) +
                   "; 'visor schedule list --all' shows those that there are");
@@ -157,7 +157,7 @@ schedule_record change(invocation const& given, storage& store, Change const& de
     check_owner(given, schedule);
     decide(schedule);
     try {
-      return ask(store.update_schedule(schedule));
+      return run_sync(store.update_schedule(schedule));
     } catch (visor::error const& refused) {
       if (refused.code() != visor::errc::conflict || attempt == 5) throw;
     }
@@ -172,7 +172,7 @@ int list(invocation const& given) {
   filter.limit = static_cast<std::size_t>(given.number("limit", 1, 1'000'000).value_or(1000));
   auto const config = read_configuration(given);
   auto const store = look_at_storage(config);
-  auto const found = store ? ask(store->schedules(filter)) : std::vector<schedule_record>();
+  auto const found = store ? run_sync(store->schedules(filter)) : std::vector<schedule_record>();
   if (given.has("json")) {
     std::vector<std::string> all;
     for (auto const& each : found) all.push_back(with_json(as_object(each), "inputs", each.payload));
@@ -203,7 +203,7 @@ int show(invocation const& given) {
   auto const store = look_at_storage(read_configuration(given));
   if (!store) throw failure("there is no schedule " + in_quotes(given.argument(0)));
   auto const schedule = find(*store, given.argument(0));
-  auto const fires = ask(store->fires(schedule.id, limit));
+  auto const fires = run_sync(store->fires(schedule.id, limit));
   if (given.has("json")) {
     auto all = as_object(schedule);
     auto& list = all["fires"].emplace_array();
@@ -248,7 +248,7 @@ int create(invocation const& given) {
   auto const plan = read_creation(given);
   auto const config = read_configuration(given);
   auto const store = open_storage(config);
-  auto const now = ask(store->now());
+  auto const now = run_sync(store->now());
   auto when = read_moment(plan.at, plan.zone.value_or(config.settings.default_timezone), now, plan.anchor);
   auto schedule = schedule_of(plan, find_workflow(config, given.argument(0)));
   visor::detail::check_payload_size(schedule.payload, config.settings.node.payload_limit, "scheduler.node.payload_limit",
@@ -273,7 +273,7 @@ int create(invocation const& given) {
   add_with_id(*store, schedule, plan.name, find_next);
 
   if (given.has("json")) {
-    auto const stored = ask(store->find_schedule(schedule.id));
+    auto const stored = run_sync(store->find_schedule(schedule.id));
     auto const shown = stored.value_or(schedule);
     auto all = as_object(shown);
     if (!when.note.empty()) all["note"] = when.note;
@@ -311,7 +311,7 @@ int resume(invocation const& given) {
     if (schedule.state != schedule_state::paused && schedule.state != schedule_state::failed)
       throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) +
                     ": only a paused or failed one can be resumed");
-    auto const now = ask(store->now());
+    auto const now = run_sync(store->now());
     // Instants that passed during the pause were not wanted: the schedule goes on with the next instant from now.
     if (!schedule.expression.empty())
       schedule.next_at = moment_of(schedule).next(now);
@@ -337,7 +337,7 @@ int cancel(invocation const& given) {
     throw failure("schedule " + in_quotes(schedule.id) +
                   " is made by a C++ program: remove it there; 'visor schedule pause' stops it for now");
   check_owner(given, schedule);
-  if (!ask(store->remove_schedule(schedule.id))) throw failure("schedule " + in_quotes(schedule.id) + " is gone already");
+  if (!run_sync(store->remove_schedule(schedule.id))) throw failure("schedule " + in_quotes(schedule.id) + " is gone already");
   std::cout << "schedule " << escaped(schedule.id) << " cancelled; its jobs stay\n";
   return 0;
 }
@@ -369,7 +369,7 @@ int print_next(invocation const& given) {
     visor::schedule_filter filter;
     filter.state = schedule_state::active;
     filter.limit = 1'000'000;
-    for (auto const& schedule : ask(store->schedules(filter))) add(schedule);
+    for (auto const& schedule : run_sync(store->schedules(filter))) add(schedule);
     std::ranges::sort(found);
   }
   if (found.size() > count) found.resize(count);

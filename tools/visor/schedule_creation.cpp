@@ -1,8 +1,8 @@
 #include "schedule_creation.hpp"
 
-#include "ask.hpp"
 #include "configuration.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "stored_text.hpp"
 
@@ -123,7 +123,7 @@ void add_with_id(storage& store, visor::schedule_record& schedule, std::optional
                    {"the payload", schedule.payload},
                    {"--description", schedule.description.value_or("")},
                    {"the name of the user", schedule.owner.value_or("")}},
-                  [&] { ask(store.add_schedule(schedule)); });
+                  [&] { run_sync(store.add_schedule(schedule)); });
       return;
     } catch (visor::error const& refused) {
       if (refused.code() != visor::errc::already_exists) throw;

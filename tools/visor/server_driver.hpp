@@ -1,9 +1,9 @@
 #ifndef VISOR_TOOLS_SERVER_DRIVER_HPP
 #define VISOR_TOOLS_SERVER_DRIVER_HPP
 
-#include "ask.hpp"
 #include "bench_room_of.hpp"
 #include "drivers.hpp"
+#include "run_sync.hpp"
 #include "schema_of.hpp"
 #include "storage.hpp"
 
@@ -27,7 +27,7 @@ struct server_driver {
     settings.check();
     return settings.url();
   }
-  static visor::database_report probe(visor::settings const& from) { return ask(visor::probe<Driver>(settings_of(from))); }
+  static visor::database_report probe(visor::settings const& from) { return run_sync(visor::probe<Driver>(settings_of(from))); }
   static std::unique_ptr<storage> store(visor::settings const& from, visor::log_sink log) {
     return std::make_unique<storage_of<kind>>(settings_of(from), visor::wall_clock(), std::move(log));
   }

@@ -45,7 +45,7 @@ namespace visor::detail {
 /// A connection is a number below `max`. It is in one of seven states, and all but the first count towards `max`:
 ///
 ///     absent -> connecting -> idle <-> in_use -> resetting -> idle
-///                             idle <-> asked (does it still answer?)
+///                             idle <-> pinging (does it still answer?)
 ///     any -> closing -> absent
 ///
 /// Callers wait in one queue: heartbeats first, then all others in the order of arrival. No caller is promised a certain connection: an
@@ -60,7 +60,7 @@ class pool_core {
   struct action {
     enum class kind {
       connect,    ///< a slot: answered by `connected` or `connect_failed`
-      ask,        ///< a slot: answered by `asked`
+      ping,       ///< a slot: answered by `pinged`
       reset,      ///< a slot: answered by `was_reset`
       close,      ///< a slot, and why: answered by `closed`
       grant,      ///< a slot and a ticket: the caller gets the connection
@@ -90,7 +90,7 @@ class pool_core {
   std::optional<slot> acquire(duration now, connection_purpose why = connection_purpose::work) {
     note(why);
     bool const is_beat = why == connection_purpose::beat;
-    bool const others_first = is_beat ? beats_waiting() != 0 : !waiting_.empty() || room() == 0;
+    bool const others_first = is_beat ? beats_waiting() != 0 : !waiting_.empty() || grantable() == 0;
     if (idle_.empty() || others_first || suspended_ || closing_) return std::nullopt;
     slot const newest = idle_.back();
     entry& one = entries_[newest];
@@ -102,7 +102,7 @@ class pool_core {
   }
 
   bool is_full() const { return waiting_.size() >= static_cast<std::size_t>(settings_.max_waiting); }
-  void turn_away() { ++statistics_.turned_away; }
+  void count_rejected() { ++statistics_.rejected; }
 
   /// Joins the queue. \pre not closing, not full
   /// \param impatient refused at the first connect that fails
@@ -148,7 +148,7 @@ class pool_core {
     dispatch(now);
   }
 
-  void asked(slot which, bool answered, duration now) {
+  void pinged(slot which, bool answered, duration now) {
     if (answered)
       become_available(which, now);
     else
@@ -253,7 +253,7 @@ class pool_core {
 
   pool_statistics statistics() const {
     pool_statistics now = statistics_;
-    now.total = count(state::connecting) + count(state::idle) + count(state::asked) + count(state::in_use) + count(state::resetting) +
+    now.total = count(state::connecting) + count(state::idle) + count(state::pinging) + count(state::in_use) + count(state::resetting) +
                 count(state::closing);
     now.idle = count(state::idle);
     now.in_use = count(state::in_use);
@@ -289,7 +289,7 @@ class pool_core {
   static constexpr duration longest_pause{std::chrono::seconds{1}};
   static constexpr duration longest_pause_of_lasting{std::chrono::minutes{5}};
 
-  enum class state : std::uint8_t { absent, connecting, idle, asked, in_use, resetting, closing };
+  enum class state : std::uint8_t { absent, connecting, idle, pinging, in_use, resetting, closing };
 
   struct entry {
     state is = state::absent;
@@ -300,7 +300,7 @@ class pool_core {
     std::int64_t uses = 0;
     duration since{0};     // start of its idle time or of its use
     duration answered{0};  // last time it was known to be good
-    duration ask_at{0};    // when idle: time of the next ping
+    duration ping_at{0};   // when idle: time of the next ping
     duration expires{0};   // end of its lifetime
   };
 
@@ -323,11 +323,11 @@ class pool_core {
   /// The number of waiting heartbeats, which are first in the queue.
   int beats_waiting() const { return static_cast<int>(std::distance(waiting_.begin(), waiting_.lower_bound(first_ticket))); }
   /// The number of connections that may still be granted for other purposes than heartbeats.
-  int room() const { return std::max(settings_.max - reserved_ - others_, 0); }
+  int grantable() const { return std::max(settings_.max - reserved_ - others_, 0); }
   /// The number of waiting callers that may have a connection as soon as there is one.
   int eligible() const {
     int const beats = beats_waiting();
-    return beats + std::min(static_cast<int>(waiting_.size()) - beats, room());
+    return beats + std::min(static_cast<int>(waiting_.size()) - beats, grantable());
   }
 
   void interrupt_listeners() {
@@ -404,11 +404,11 @@ class pool_core {
     if (count(state::idle) >= settings_.max_idle) return close(which, close_reason::idle);
     change(which, state::idle);
     one.answered = now;
-    one.ask_at = settings_.keepalive == duration{0} ? forever : now + less_up_to_a_tenth(settings_.keepalive);
+    one.ping_at = settings_.keepalive == duration{0} ? forever : now + less_up_to_a_tenth(settings_.keepalive);
     // A ping does not reset the idle time.
     auto const position = std::find_if(idle_.rbegin(), idle_.rend(), [&](slot each) { return entries_[each].since <= one.since; });
     idle_.insert(position.base(), which);
-    wake_by(std::min(one.expires, one.ask_at));
+    wake_by(std::min(one.expires, one.ping_at));
     if (settings_.idle_timeout != duration{0} && live() > settings_.least()) wake_by(one.since + settings_.idle_timeout);
   }
 
@@ -441,13 +441,13 @@ class pool_core {
   /// Provides connections for the waiting callers: idle ones, with a ping first after a long idle time, and new ones.
   void dispatch(duration now) {
     if (closing_ || suspended_) return;
-    while (!idle_.empty() && eligible() > count(state::asked)) {
+    while (!idle_.empty() && eligible() > count(state::pinging)) {
       slot const newest = idle_.back();
       idle_.pop_back();
       if (auto const reason = reason_to_close(entries_[newest], now))
         close(newest, *reason);
       else if (now - entries_[newest].answered > settings_.validation_window)
-        begin(newest, state::asked, action::kind::ask);
+        begin(newest, state::pinging, action::kind::ping);
       else
         grant(newest, now);
     }
@@ -455,7 +455,7 @@ class pool_core {
       if (eligible() > 0 || live() < settings_.least()) wake_by(retry_at_);
       return;
     }
-    int const coming = count(state::connecting) + count(state::asked) + count(state::resetting);
+    int const coming = count(state::connecting) + count(state::pinging) + count(state::resetting);
     int const wanted = std::max(settings_.least() - live(), eligible() - coming);
     // After a failure only one connect at a time is tried, until one succeeds.
     int const at_once = failures_ == 0 ? settings_.max_connecting : 1;
@@ -480,8 +480,8 @@ class pool_core {
         close(each, *reason);
       else if (is_idle_too_long && live() > settings_.least())
         close(each, close_reason::idle);
-      else if (one.ask_at <= now)
-        begin(each, state::asked, action::kind::ask);
+      else if (one.ping_at <= now)
+        begin(each, state::pinging, action::kind::ping);
       else
         kept.push_back(each);
     }
@@ -506,7 +506,7 @@ class pool_core {
       for (auto const& [_, each] : waiting_) wake_by(each.deadline);
     for (slot const each : idle_) {
       entry const& one = entries_[each];
-      wake_by(std::min(one.expires, one.ask_at));
+      wake_by(std::min(one.expires, one.ping_at));
       if (settings_.idle_timeout != duration{0} && live() > settings_.least()) wake_by(one.since + settings_.idle_timeout);
     }
   }

@@ -46,7 +46,7 @@ namespace visor {
 /// - `connector.connect()`: awaits to a `std::unique_ptr<connection>`; throws `visor::error`.
 /// - `connector.display_name()`: the name of the server in messages.
 /// - `c.state()`: see `connection_state`. It does no I/O.
-/// - `c.ask()`: pings the server at no cost for it and awaits its answer; throws when there is none.
+/// - `c.ping()`: pings the server at no cost for it and awaits its answer; throws when there is none.
 /// - `c.reset()`: rolls back and restores the initial state of the session; throws on failure.
 /// - `c.close()`: closes in an orderly way, without a long wait.
 /// - `c.interrupt()`: interrupts the running operation, from any thread.
@@ -58,7 +58,7 @@ concept connector = requires(C& connector, typename C::connection& c) {
   { connector.connect() } -> std::same_as<task<std::unique_ptr<typename C::connection>>>;
   { connector.display_name() } -> std::convertible_to<std::string>;
   { std::as_const(c).state() } noexcept -> std::same_as<connection_state>;
-  { c.ask() } -> std::same_as<task<>>;
+  { c.ping() } -> std::same_as<task<>>;
   { c.reset() } -> std::same_as<task<>>;
   { c.close() } -> std::same_as<task<>>;
   { c.interrupt() } noexcept;
@@ -206,18 +206,18 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
         clock_(std::move(clock)),
         log_(std::move(log)),
         core_(settings, seed),
-        seats_(static_cast<std::size_t>(settings.max)),
-        keeper_(executor_, clock_) {}
+        slots_(static_cast<std::size_t>(settings.max)),
+        maintenance_(executor_, clock_) {}
 
-  void start() { boost::asio::co_spawn(executor_, keep(this->shared_from_this()), boost::asio::detached); }
+  void start() { boost::asio::co_spawn(executor_, maintain(this->shared_from_this()), boost::asio::detached); }
 
   handle try_acquire(std::source_location where, connection_purpose why) {
     std::scoped_lock const lock(mutex_);
     auto const found = core_.acquire(clock_.elapsed(), why);
     if (!found) return {};
-    seats_[*found].holder = where;
-    wake_keeper();
-    return handle(this->shared_from_this(), seats_[*found].occupant.get(), *found);
+    slots_[*found].holder = where;
+    wake_maintenance();
+    return handle(this->shared_from_this(), slots_[*found].current.get(), *found);
   }
 
   task<handle> acquire(std::source_location where, bool impatient, connection_purpose why) {
@@ -251,8 +251,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     change([](core& of, duration) { of.shut_down(); });
     boost::asio::post(executor_, [self = this->shared_from_this()] {
       self->is_shut_down_ = true;
-      for (auto& each : self->seats_) each.give_up_connecting.emit(boost::asio::cancellation_type::terminal);
-      self->keeper_.notify();
+      for (auto& each : self->slots_) each.give_up_connecting.emit(boost::asio::cancellation_type::terminal);
+      self->maintenance_.notify();
     });
   }
 
@@ -266,8 +266,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   void give_back(slot which, std::optional<connection_state> how = std::nullopt) noexcept {
     std::unique_lock lock(mutex_);
     std::optional<std::source_location> late;
-    if (core_.was_reported(which)) late = seats_[which].holder;
-    core_.release(which, how ? *how : seats_[which].occupant->state(), clock_.elapsed());
+    if (core_.was_reported(which)) late = slots_[which].holder;
+    core_.release(which, how ? *how : slots_[which].current->state(), clock_.elapsed());
     settle(lock);
     if (late) log(log_level::info, "a connection to " + connector_.display_name() + " came back that " + text_of(*late) + " had for long");
   }
@@ -281,19 +281,21 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   };
 
   /// The connection of a slot and its holder.
-  struct seat {
-    std::unique_ptr<connection> occupant;
+  struct slot_state {
+    std::unique_ptr<connection> current;
     std::source_location holder;
     boost::asio::cancellation_signal give_up_connecting;  ///< used on the strand
   };
 
   /// Registers a signal for the end of the pool during its lifetime.
-  class ender {
+  class close_waiter {
    public:
-    ender(std::vector<detail::signal<Clock>*>& among, detail::signal<Clock>& who) : among_(among), who_(who) { among_.push_back(&who_); }
-    ender(ender const&) = delete;
-    ender& operator=(ender const&) = delete;
-    ~ender() { std::erase(among_, &who_); }
+    close_waiter(std::vector<detail::signal<Clock>*>& among, detail::signal<Clock>& who) : among_(among), who_(who) {
+      among_.push_back(&who_);
+    }
+    close_waiter(close_waiter const&) = delete;
+    close_waiter& operator=(close_waiter const&) = delete;
+    ~close_waiter() { std::erase(among_, &who_); }
 
    private:
     std::vector<detail::signal<Clock>*>& among_;
@@ -369,7 +371,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   error closed_failure() const { return error(errc::closed, "the pool for " + connector_.display_name() + " is closed"); }
 
   error full_failure() {
-    core_.turn_away();
+    core_.count_rejected();
     return error(errc::busy, "no connection to " + connector_.display_name() + ": " + std::to_string(settings_.max_waiting) +
                                  " callers wait for one already (pool.max_waiting); " + occupation());
   }
@@ -389,14 +391,14 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
                        std::to_string(now.waiting) + " callers wait";
     if (auto const oldest = core_.oldest_in_use(clock_.elapsed()))
       text += "; the oldest is held for " + to_string(std::chrono::floor<std::chrono::milliseconds>(oldest->second)) + " by " +
-              text_of(seats_[oldest->first].holder);
+              text_of(slots_[oldest->first].holder);
     if (now.in_use == settings_.max) text += "; raise pool.max (DB_POOL_MAX), or find who keeps them";
     return text;
   }
 
   /// Carries out the actions of the core. \param lock is held on entry and released on return
   void settle(std::unique_lock<std::mutex>& lock) {
-    wake_keeper();
+    wake_maintenance();
     if (!core_.has_actions()) return lock.unlock();
     std::vector<action> actions;
     core_.take_actions(actions);
@@ -411,14 +413,14 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       switch (each.what) {
         case action::kind::grant: {
           auto to = take_waiter(each.caller);
-          seats_[each.connection].holder = to->holder;
+          slots_[each.connection].holder = to->holder;
           answers.push_back(
-              {std::move(to), nullptr, handle(this->shared_from_this(), seats_[each.connection].occupant.get(), each.connection)});
+              {std::move(to), nullptr, handle(this->shared_from_this(), slots_[each.connection].current.get(), each.connection)});
           break;
         }
         case action::kind::refuse: answers.push_back({take_waiter(each.caller), refusal_of(each), handle()}); break;
         case action::kind::report: reports.push_back(report_of(each)); break;
-        case action::kind::interrupt: seats_[each.connection].occupant->interrupt(); break;
+        case action::kind::interrupt: slots_[each.connection].current->interrupt(); break;
         default: break;
       }
     }
@@ -444,7 +446,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     auto const self = this->shared_from_this();
     switch (one.what) {
       case action::kind::connect: boost::asio::post(executor_, [self, which = one.connection] { begin_to_connect(self, which); }); break;
-      case action::kind::ask: spawn(ask(self, one.connection)); break;
+      case action::kind::ping: spawn(ping(self, one.connection)); break;
       case action::kind::reset: spawn(reset(self, one.connection)); break;
       case action::kind::close: spawn(end(self, one.connection, one.reason)); break;
       case action::kind::report:
@@ -456,7 +458,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
 
   std::string report_of(action const& one) const {
     return "a connection to " + connector_.display_name() + " is held for " +
-           to_string(std::chrono::floor<std::chrono::milliseconds>(one.held)) + " by " + text_of(seats_[one.connection].holder) +
+           to_string(std::chrono::floor<std::chrono::milliseconds>(one.held)) + " by " + text_of(slots_[one.connection].holder) +
            ", longer than pool.leak_threshold";
   }
 
@@ -469,7 +471,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
 
   /// Must be called on the strand.
   static void begin_to_connect(std::shared_ptr<shared> self, slot which) {
-    auto& give_up = self->seats_[which].give_up_connecting;
+    auto& give_up = self->slots_[which].give_up_connecting;
     boost::asio::co_spawn(self->executor_, connect(self, which),
                           boost::asio::bind_cancellation_slot(give_up.slot(), boost::asio::detached));
     if (self->is_shut_down_) give_up.emit(boost::asio::cancellation_type::terminal);
@@ -501,13 +503,13 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       self->core_.connect_failed(which, is_lasting(self->last_failure_->portable_code()), self->clock_.elapsed());
     } else {
       self->last_failure_.reset();
-      self->seats_[which].occupant = std::move(made);
+      self->slots_[which].current = std::move(made);
       self->core_.connected(which, self->clock_.elapsed());
     }
     if (!failure && self->settings_.log_connections) news = self->news_of("made a connection");
     self->settle(lock);
     if (!news.empty()) self->log(level, news);
-    if (self->is_shut_down_) self->keeper_.notify();  // the end of the pool waits for the last connect
+    if (self->is_shut_down_) self->maintenance_.notify();  // the end of the pool waits for the last connect
   }
 
   /// Runs an operation of a connection for at most `length`.
@@ -521,22 +523,22 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     co_return false;
   }
 
-  static task<> ask(std::shared_ptr<shared> self, slot which) {
-    bool const answered = co_await try_within(self, self->settings_.validation_timeout, self->seats_[which].occupant->ask());
+  static task<> ping(std::shared_ptr<shared> self, slot which) {
+    bool const answered = co_await try_within(self, self->settings_.validation_timeout, self->slots_[which].current->ping());
     std::unique_lock lock(self->mutex_);
-    self->core_.asked(which, answered && self->seats_[which].occupant->state() == connection_state::clean, self->clock_.elapsed());
+    self->core_.pinged(which, answered && self->slots_[which].current->state() == connection_state::clean, self->clock_.elapsed());
     self->settle(lock);
   }
 
   static task<> reset(std::shared_ptr<shared> self, slot which) {
-    bool const done = co_await try_within(self, self->settings_.reset_timeout, self->seats_[which].occupant->reset());
+    bool const done = co_await try_within(self, self->settings_.reset_timeout, self->slots_[which].current->reset());
     std::unique_lock lock(self->mutex_);
-    self->core_.was_reset(which, done && self->seats_[which].occupant->state() == connection_state::clean, self->clock_.elapsed());
+    self->core_.was_reset(which, done && self->slots_[which].current->state() == connection_state::clean, self->clock_.elapsed());
     self->settle(lock);
   }
 
   static task<> end(std::shared_ptr<shared> self, slot which, close_reason reason) {
-    auto ended = std::move(self->seats_[which].occupant);
+    auto ended = std::move(self->slots_[which].current);
     if (reason != close_reason::broken && reason != close_reason::unanswered && reason != close_reason::reset_failed)
       co_await try_within(self, self->settings_.reset_timeout, ended->close());
     ended.reset();
@@ -547,11 +549,11 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       news = self->news_of(std::string("closed a connection (") + boost::describe::enum_to_string(reason, "unknown") + ")");
     self->settle(lock);
     if (!news.empty()) self->log(log_level::info, news);
-    self->keeper_.notify();
+    self->maintenance_.notify();
   }
 
   /// Calls `tick` whenever it is due, until the pool is over.
-  static task<> keep(std::shared_ptr<shared> self) {
+  static task<> maintain(std::shared_ptr<shared> self) {
     for (;;) {
       duration wait{0};
       {
@@ -559,30 +561,30 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
         self->core_.tick(self->clock_.elapsed());
         if (self->core_.is_over()) {
           self->settle(lock);
-          for (auto* const each : self->enders_) each->notify();
+          for (auto* const each : self->close_waiters_) each->notify();
           co_return;
         }
-        self->kept_until_ = self->core_.wake_at();
-        wait = self->kept_until_ == duration::max() ? longest_sleep : self->kept_until_ - self->clock_.elapsed();
+        self->maintenance_at_ = self->core_.wake_at();
+        wait = self->maintenance_at_ == duration::max() ? longest_sleep : self->maintenance_at_ - self->clock_.elapsed();
         self->settle(lock);
       }
       wait = std::clamp(wait, duration{0}, duration{longest_sleep});
-      co_await self->keeper_.wait_for(wait);
+      co_await self->maintenance_.wait_for(wait);
     }
   }
 
   /// \pre the lock is held
-  void wake_keeper() {
-    if (core_.wake_at() >= kept_until_) return;
-    kept_until_ = core_.wake_at();
+  void wake_maintenance() {
+    if (core_.wake_at() >= maintenance_at_) return;
+    maintenance_at_ = core_.wake_at();
     boost::asio::post(executor_, [weak = this->weak_from_this()] {
-      if (auto const self = weak.lock()) self->keeper_.notify();
+      if (auto const self = weak.lock()) self->maintenance_.notify();
     });
   }
 
   static task<bool> wait_for_end(std::shared_ptr<shared> self, duration patience) {
     detail::signal<Clock> ended(self->executor_, self->clock_);
-    ender const known(self->enders_, ended);
+    close_waiter const known(self->close_waiters_, ended);
     duration const until = self->clock_.elapsed() + patience;
     bool in_time = true;
     bool is_over = self->is_over();
@@ -606,8 +608,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   /// Interrupts the running operations of connections in use.
   void interrupt_all() {
     std::scoped_lock const lock(mutex_);
-    for (slot each = 0; each < seats_.size(); ++each)
-      if (core_.is_in_use(each)) seats_[each].occupant->interrupt();
+    for (slot each = 0; each < slots_.size(); ++each)
+      if (core_.is_in_use(each)) slots_[each].current->interrupt();
   }
 
   static constexpr duration longest_sleep{std::chrono::seconds{30}};
@@ -620,14 +622,14 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
 
   mutable std::mutex mutex_;  // guards the members below
   core core_;
-  std::vector<seat> seats_;
+  std::vector<slot_state> slots_;
   std::unordered_map<ticket, std::unique_ptr<waiter>> waiters_;
   std::optional<error> last_failure_;
-  duration kept_until_ = duration::max();
+  duration maintenance_at_ = duration::max();
 
   // Used on the strand.
-  detail::signal<Clock> keeper_;
-  std::vector<detail::signal<Clock>*> enders_;  // of the callers that wait for the end
+  detail::signal<Clock> maintenance_;
+  std::vector<detail::signal<Clock>*> close_waiters_;  // of the callers that wait for the end
   bool is_shut_down_ = false;
 };
 

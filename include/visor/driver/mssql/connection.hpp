@@ -96,18 +96,19 @@ class connection {
     run("SET XACT_ABORT ON; SET NOCOUNT OFF; SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET CONCAT_NULL_YIELDS_NULL ON; "
         "SET QUOTED_IDENTIFIER ON; SET LOCK_TIMEOUT " +
         wait_);
-    server_ = ask("SELECT CAST(SERVERPROPERTY('productversion') AS nvarchar(128))");
-    std::string const bare = ask("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))");
+    server_ = query_value("SELECT CAST(SERVERPROPERTY('productversion') AS nvarchar(128))");
+    std::string const bare = query_value("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))");
     is_babelfish_ = bare == "1";
     // There a lock by name belongs to the whole server, and not to a database.
-    if (is_babelfish_) database_of_lock_ = " of " + ask("SELECT DB_NAME()");
+    if (is_babelfish_) database_of_lock_ = " of " + query_value("SELECT DB_NAME()");
     reads_json_ = probe_json();
     // Undoes possible settings of the server's `user options` or of a login trigger: implicit transactions, cut results, and errors instead
     // of rounded numbers.
     if (!is_babelfish_)
       run("SET IMPLICIT_TRANSACTIONS OFF; SET ROWCOUNT 0; SET NUMERIC_ROUNDABORT OFF; SET ARITHABORT ON; SET CURSOR_CLOSE_ON_COMMIT OFF");
     has_snapshots_ =
-        is_babelfish_ || ask("SELECT CAST(snapshot_isolation_state AS nvarchar(10)) FROM sys.databases WHERE database_id = DB_ID()") == "1";
+        is_babelfish_ ||
+        query_value("SELECT CAST(snapshot_isolation_state AS nvarchar(10)) FROM sys.databases WHERE database_id = DB_ID()") == "1";
     limit_ = whole;
   }
 
@@ -164,7 +165,7 @@ class connection {
 
   /// Runs a query.
   /// \return the first value of its result, as text; empty for none
-  std::string ask(std::string_view text) {
+  std::string query_value(std::string_view text) {
     statement_ptr const one = make_statement();
     execute_text(one.get(), text);
     running const now(*this, one.get());
@@ -186,7 +187,7 @@ class connection {
   /// right.
   std::string oldest_transaction() {
     try {
-      return ask(
+      return query_value(
           "SELECT TOP (1) CONCAT('session ', s.session_id, ' of the server (user ', s.login_name, ', program ', s.program_name, ', from ', "
           "s.host_name, ', process ', s.host_process_id, '), open since ', CONVERT(nvarchar(19), t.transaction_begin_time, 120)) FROM "
           "sys.dm_tran_session_transactions o JOIN sys.dm_tran_active_transactions t ON t.transaction_id = o.transaction_id JOIN "
@@ -232,7 +233,7 @@ class connection {
     if (how == access::asks || how == access::beat) return;
     is_open_ = true;
     if (!writes_ && has_snapshots_) return run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION");
-    std::string const got = ask(lock_text(how, wanted) + turn_check_of(how) + " SELECT CAST(@got AS nvarchar(20))");
+    std::string const got = query_value(lock_text(how, wanted) + turn_check_of(how) + " SELECT CAST(@got AS nvarchar(20))");
     was_kept_out_ = got.empty() || got.starts_with('-');
     if (was_kept_out_) throw kept_out(how);
   }
@@ -310,7 +311,7 @@ class connection {
   template <sql::statement S, class Take>
   void replay(typename S::params const& given, Take take) {
     deferred_statements all(later_);
-    all.ask<S>(given);
+    all.add_query<S>(given);
     auto const form = visor::detail::form_of<mssql_dialect, S>();
     send(all, "ROLLBACK TRANSACTION", form.columns, take);
   }
@@ -365,7 +366,7 @@ class connection {
     return is_open_ ? connection_state::dirty : connection_state::clean;
   }
 
-  task<> ask() {
+  task<> ping() {
     auto const work = [this] { run("SELECT 1"); };
     auto done = visor::detail::run_on(threads_, work);
     co_await std::move(done);
@@ -411,7 +412,7 @@ class connection {
   /// \throws visor::error `unsupported` where the database has the compatibility level of an older server
   bool probe_json() {
     try {
-      return ask(R"(SELECT c FROM OPENJSON(N'[{"c":"\"\\\n\t\u0041"}]') WITH (c nvarchar(max)))") == "\"\\\n\tA";
+      return query_value(R"(SELECT c FROM OPENJSON(N'[{"c":"\"\\\n\t\u0041"}]') WITH (c nvarchar(max)))") == "\"\\\n\tA";
     } catch (error const& thrown) {
       if (thrown.code() != errc::schema_mismatch) throw;
       throw error(errc::unsupported,
@@ -441,8 +442,9 @@ class connection {
   std::optional<std::int64_t> count() {
     // A replayed operation may run while the schema is incomplete.
     std::string const where_there = is_replayed_ ? "IF OBJECT_ID(" + quoted(counter_.table) + ") IS NOT NULL " : std::string();
-    std::string const found = ask(std::string("SET TRANSACTION ISOLATION LEVEL ") + (has_snapshots_ ? "SNAPSHOT" : "READ COMMITTED") +
-                                  "; " + where_there + "SELECT CAST(" + counted() + " AS nvarchar(20)) FROM " + counters());
+    std::string const found =
+        query_value(std::string("SET TRANSACTION ISOLATION LEVEL ") + (has_snapshots_ ? "SNAPSHOT" : "READ COMMITTED") + "; " +
+                    where_there + "SELECT CAST(" + counted() + " AS nvarchar(20)) FROM " + counters());
     if (found.empty()) return std::nullopt;
     return std::strtoll(found.c_str(), nullptr, 10);
   }
@@ -495,7 +497,7 @@ class connection {
                              set_text(counter_.turn, "@until", "@until") + "COMMIT TRANSACTION; SELECT CAST(@until AS nvarchar(20))";
     std::string until;
     try {
-      until = ask(text);
+      until = query_value(text);
     } catch (error const&) {
       was_kept_out_ = last_number_ == static_cast<int>(raised::no_turn);
       if (was_kept_out_) throw kept_out(how_);

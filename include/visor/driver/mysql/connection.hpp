@@ -333,7 +333,7 @@ class connection {
     return is_open_ || is_touched_ ? connection_state::dirty : connection_state::clean;
   }
 
-  task<> ask() {
+  task<> ping() {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     attachment const here(*this, executor);
     int const failed = co_await call(&mysql_ping_start, &mysql_ping_cont, handle_.get());

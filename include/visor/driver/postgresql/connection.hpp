@@ -361,7 +361,7 @@ class connection {
     return is_idle && !is_touched_ ? connection_state::clean : connection_state::dirty;
   }
 
-  task<> ask() { return run_alone("SELECT 1"); }
+  task<> ping() { return run_alone("SELECT 1"); }
 
   /// Sets up a new session with the settings that visor relies on; `reset` repeats that.
   /// \param setting a statement whose row ends with a boolean. It fails where the session lacks the requested settings; the connection is

@@ -49,7 +49,7 @@ class basic_database {
   task<> open() {
     settings_.check();
     start();
-    auto const look = [](session& on) -> immediate<> { return ask_for_anything(on); };
+    auto const look = [](session& on) -> immediate<> { return read_anything(on); };
     // A reader of a file that still has a write-ahead log would prevent the change of the journal mode.
     bool needs_writer = settings_.journal == sqlite_journal::rollback;
     try {
@@ -147,7 +147,7 @@ class basic_database {
         detail::submit(), boost::asio::use_awaitable, std::move(queue), what);
   }
 
-  static immediate<> ask_for_anything(session& on) { co_await on.run("SELECT count(*) FROM sqlite_schema"); }
+  static immediate<> read_anything(session& on) { co_await on.run("SELECT count(*) FROM sqlite_schema"); }
 
   void start() {
     std::scoped_lock const lock(life_mutex_);

@@ -96,7 +96,7 @@ class sql_store {
     check_open();
     if constexpr (has_server_clock) {
       auto const op = [](transaction& t) -> async<instant> { co_return co_await t.session.now(); };
-      co_return co_await ask(op);
+      co_return co_await read_one_statement(op);
     } else {
       co_return clock_.now();
     }
@@ -150,15 +150,15 @@ class sql_store {
   }
 
   task<std::vector<node_record>> nodes() {
-    return ask([](transaction& t) { return detail::list_nodes(t); });
+    return read_one_statement([](transaction& t) { return detail::list_nodes(t); });
   }
 
   task<std::vector<type_limit_record>> limits() {
-    return ask([](transaction& t) { return detail::list_limits(t); });
+    return read_one_statement([](transaction& t) { return detail::list_limits(t); });
   }
 
   task<std::vector<node_type_record>> node_types() {
-    return ask([](transaction& t) { return detail::list_node_types(t); });
+    return read_one_statement([](transaction& t) { return detail::list_node_types(t); });
   }
 
   /// O(1), except on PostgreSQL: O(count) of little cost there. With numbers from rows (MySQL and SQL Server), some statements for each 50
@@ -213,7 +213,7 @@ class sql_store {
 
   task<outlook> glance() {
     auto const op = [](transaction& t) { return detail::glance(t); };
-    auto result = co_await ask(op);
+    auto result = co_await read_one_statement(op);
     result.is_told_of_changes = database_.is_watching();
     co_return result;
   }
@@ -244,7 +244,7 @@ class sql_store {
   }
 
   task<std::vector<instant>> acted_on(std::string const& schedule, instant after, std::size_t limit) {
-    return ask([&schedule, after, limit](transaction& t) { return detail::acted_on(t, schedule, after, limit); });
+    return read_one_statement([&schedule, after, limit](transaction& t) { return detail::acted_on(t, schedule, after, limit); });
   }
 
   task<std::vector<bool>> correct_next(std::span<next_correction const> corrections) {
@@ -263,24 +263,24 @@ class sql_store {
   }
 
   task<std::vector<std::string>> declared(schedule_set const& set) {
-    return ask([&set](transaction& t) { return detail::declared(t, set); });
+    return read_one_statement([&set](transaction& t) { return detail::declared(t, set); });
   }
 
   task<std::vector<declaration_record>> declarations() {
-    return ask([](transaction& t) { return detail::list_declarations(t); });
+    return read_one_statement([](transaction& t) { return detail::list_declarations(t); });
   }
 
   task<std::vector<std::string>> manifests(schedule_set const& set) {
-    return ask([&set](transaction& t) { return detail::manifests(t, set); });
+    return read_one_statement([&set](transaction& t) { return detail::manifests(t, set); });
   }
 
   task<std::vector<std::string>> manifest_parts(std::string const& digest) {
-    return ask([&digest](transaction& t) { return detail::manifest_parts(t, digest); });
+    return read_one_statement([&digest](transaction& t) { return detail::manifest_parts(t, digest); });
   }
 
   /// O(schedules of the origin).
   task<std::vector<schedule_digest>> schedule_digests(origin of) {
-    return ask([of](transaction& t) { return detail::schedule_digests(t, of); });
+    return read_one_statement([of](transaction& t) { return detail::schedule_digests(t, of); });
   }
 
   /// Holds the exclusive store lock: some hundred changes at a time are few enough.
@@ -353,7 +353,7 @@ class sql_store {
   }
 
   task<std::vector<job_id>> cancel_requests() {
-    return ask([](transaction& t) { return detail::list_cancels(t); });
+    return read_one_statement([](transaction& t) { return detail::list_cancels(t); });
   }
 
   task<> retry_job(job_id id) {
@@ -733,7 +733,7 @@ class sql_store {
 
   /// Performs a read of one statement that does not need the time.
   template <class Op>
-  task<result_of<Op>> ask(Op op, std::source_location where = std::source_location::current()) {
+  task<result_of<Op>> read_one_statement(Op op, std::source_location where = std::source_location::current()) {
     return perform_open<access::asks>(std::move(op), &no_check, where);
   }
 
@@ -767,7 +767,7 @@ class sql_store {
   template <class Take>
   task<detail::taken_ids> take_ids(Take take, std::source_location where = std::source_location::current()) {
     if constexpr (requires(session& on) { on.defers(); })
-      return ask(std::move(take), where);
+      return read_one_statement(std::move(take), where);
     else
       return write_beside(std::move(take), &no_check, where);
   }
@@ -777,7 +777,7 @@ class sql_store {
   template <class Take>
   task<detail::taken_ids> take_ids_behind_all(Take take) {
     // Between taking ids and looking, others may have taken the next ones and used them.
-    job_id const highest = co_await ask([](transaction& t) { return detail::highest_job_id(t); });
+    job_id const highest = co_await read_one_statement([](transaction& t) { return detail::highest_job_id(t); });
     auto taken = co_await take_ids(take);
     taken.highest = highest;
     if (taken.are_new()) co_return taken;
