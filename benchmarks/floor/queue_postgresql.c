@@ -125,7 +125,7 @@ static PGconn* connect_prepared(void) {
   prepare(on, "find_lease", LEASES_FIND_LEASE, 3, (Oid const[]){is_number, is_text, is_number});
   prepare(on, "insert_attempt", LEASES_INSERT_ATTEMPT, 11,
           (Oid const[]){is_number, is_number, is_number, is_time, is_time, is_small, is_text, is_text, is_text, is_text, is_text});
-  prepare(on, "insert_attempts", MANY_INSERT_ATTEMPT, 11,
+  prepare(on, "insert_attempts", BULK_INSERT_ATTEMPT, 11,
           (Oid const[]){are_numbers, are_numbers, are_numbers, are_times, are_times, are_smalls, are_texts, are_texts, are_texts, are_texts,
                         are_texts});
   prepare(on, "remove_lease", LEASES_REMOVE_LEASE, 1, (Oid const[]){is_number});

@@ -1,4 +1,4 @@
-#include "many.hpp"
+#include "execute_many.hpp"
 #include "servers/scene.hpp"
 
 #include "visor/mssql.hpp"
@@ -42,7 +42,7 @@ struct count_texts : visor::sql::statement_defaults {
 
 TEST_CASE("many executions go as few messages and tell of each", "[mssql]") {
   place const where(server);
-  check_many<visor::mssql>(where.settings());
+  check_execute_many<visor::mssql>(where.settings());
 }
 
 TEST_CASE("text of several statements is run to its end, and what fails in it is told", "[mssql]") {

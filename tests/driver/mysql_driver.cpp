@@ -1,4 +1,4 @@
-#include "many.hpp"
+#include "execute_many.hpp"
 
 #include "support/catch.hpp"
 #include "support/mariadb_server.hpp"
@@ -155,7 +155,7 @@ TEST_CASE("tables that were not made to the end are made anew", "[mysql]") {
 
 TEST_CASE("many executions are one after another, however they are made", "[mysql]") {
   scene s;
-  check_many<visor::mysql>(s.settings());
+  check_execute_many<visor::mysql>(s.settings());
 }
 
 TEST_CASE("the server's clock is the store's", "[mysql]") {

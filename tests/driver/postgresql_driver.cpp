@@ -1,4 +1,4 @@
-#include "many.hpp"
+#include "execute_many.hpp"
 
 #include "support/catch.hpp"
 #include "support/postgresql_server.hpp"
@@ -220,7 +220,7 @@ TEST_CASE("what was posted is seen by what follows, and goes with a transaction 
 TEST_CASE("many executions are one after another, however they are made", "[postgresql]") {
   CHECK(postgresql_server::shared().run("SET client_min_messages = error; DROP SCHEMA IF EXISTS \"numbers of test\" CASCADE"));
   CHECK(postgresql_server::shared().run("CREATE SCHEMA \"numbers of test\""));
-  visor_test::check_many<visor::postgresql>(local());
+  visor_test::check_execute_many<visor::postgresql>(local());
 }
 
 namespace {

@@ -1,4 +1,4 @@
-#include "many.hpp"
+#include "execute_many.hpp"
 #include "sqlite_scene.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -144,7 +144,7 @@ visor::errc code_of(std::exception_ptr const& failure) {
 
 TEST_CASE("many executions are one after another, however they are made", "[driver][sqlite]") {
   temporary_folder const folder;
-  check_many<visor::sqlite>(quick(folder.file()));
+  check_execute_many<visor::sqlite>(quick(folder.file()));
 }
 
 TEST_CASE("a session queries, finds, executes", "[driver][sqlite]") {

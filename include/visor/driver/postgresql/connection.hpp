@@ -154,7 +154,7 @@ class connection {
   /// True when one statement can insert many rows.
   template <sql::statement Definition>
   static constexpr bool takes_bulks() {
-    return requires { typename Definition::many; };
+    return requires { typename Definition::bulk_form; };
   }
 
   /// Queues the executions of a batch behind the earlier statements.
@@ -192,7 +192,7 @@ class connection {
   /// sent before: a pipeline has no COPY.
   template <sql::statement Definition>
   task<> copy(std::span<typename Definition::params const> rows) {
-    static constexpr std::string_view text = sql::text_in<postgresql_dialect, copy_in<typename Definition::many>>;
+    static constexpr std::string_view text = sql::text_in<postgresql_dialect, copy_in<typename Definition::bulk_form>>;
     if (sent_ != 0) co_await receive();
     duration const since = log_.is_on() ? log_.now() : duration{0};
     is_busy_ = true;
@@ -431,13 +431,13 @@ class connection {
 
   template <sql::statement Definition>
   void post_bulk(std::span<typename Definition::params const> given) {
-    using many = typename Definition::many;
-    static constexpr auto types = parameter_types<many>();
-    static constexpr auto array_types = parameter_types<many>(array_type_of);
-    array_parameters<placeholders<many>.size()> arrays(types, given.size());
-    for (auto const& each : given) sql::bind_all<sql::spelled<postgresql_dialect, many>>(arrays, each);
+    using bulk_form = typename Definition::bulk_form;
+    static constexpr auto types = parameter_types<bulk_form>();
+    static constexpr auto array_types = parameter_types<bulk_form>(array_type_of);
+    array_parameters<placeholders<bulk_form>.size()> arrays(types, given.size());
+    for (auto const& each : given) sql::bind_all<sql::spelled<postgresql_dialect, bulk_form>>(arrays, each);
     auto const values = arrays.all();
-    send_prepared(visor::detail::form_of<postgresql_dialect, many>(), array_types.data(), values.all());
+    send_prepared(visor::detail::form_of<postgresql_dialect, bulk_form>(), array_types.data(), values.all());
   }
 
   /// Sends the data of a COPY.

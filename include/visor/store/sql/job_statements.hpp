@@ -152,8 +152,8 @@ struct remove_front : sql::statement_defaults {
 // Moves between the tables of waiting jobs.
 
 /// The bulk form of `remove_ready`.
-struct remove_many_ready : sql::statement_defaults {
-  static constexpr std::string_view name = "remove_many_ready";
+struct bulk_remove_ready : sql::statement_defaults {
+  static constexpr std::string_view name = "bulk_remove_ready";
   using params = position_in_queue;
   using used = sql::tables<ready_record>;
   static constexpr bool removes = true;
@@ -166,7 +166,7 @@ struct remove_ready : sql::statement_defaults {
   static constexpr std::string_view name = "remove_ready";
   using params = position_in_queue;
   using used = sql::tables<ready_record>;
-  using many = remove_many_ready;
+  using bulk_form = bulk_remove_ready;
   static constexpr void write(auto& out) {
     out("DELETE FROM {ready} WHERE [queue] = :queue AND [priority] = :priority AND [run_at] = :run_at AND [job] = :job");
   }

@@ -1,5 +1,5 @@
-#ifndef VISOR_TESTS_DRIVER_MANY_HPP
-#define VISOR_TESTS_DRIVER_MANY_HPP
+#ifndef VISOR_TESTS_DRIVER_EXECUTE_MANY_HPP
+#define VISOR_TESTS_DRIVER_EXECUTE_MANY_HPP
 
 #include "visor/driver/driver.hpp"
 #include "visor/sql/migration.hpp"
@@ -58,7 +58,7 @@ inline std::vector<entry> entries(std::int64_t first, std::int64_t last) {
 
 /// \tparam Driver of the database, which is empty
 template <class Driver>
-void check_many(typename Driver::settings const& settings) {
+void check_execute_many(typename Driver::settings const& settings) {
   using session = typename Driver::session;
   using done = visor::async<session>;
   boost::asio::io_context io;
