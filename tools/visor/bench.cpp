@@ -183,11 +183,11 @@ constinit command const bench_commands[1] = {
      "deep-queue       single claims beside jobs that have ended\n"
      "pinned-xmin      single claims while somebody keeps the database from clearing up\n"
      "mixed            as burn-down, with jobs among them that take long\n"
-     "It works in a place of its own, which it makes and removes: the schema visor_bench on PostgreSQL, the database visor_bench on "
+     "It works in a sandbox, which it makes and removes: the schema visor_bench on PostgreSQL, the database visor_bench on "
      "MariaDB\n"
      "and MySQL, on SQLite a file beside that of the configuration; on SQL Server tables in the database visor_bench, which you create "
      "first.\n"
-     "Where there is such a place already it refuses, unless --replace says that it may go.\n"
+     "Where there is such a sandbox already it refuses, unless --replace says that it may go.\n"
      "It looks at the end whether every job was done exactly once, and fails otherwise. Floors and charts: scripts/bench.",
      "visor bench burn-down --driver postgresql --url postgresql://app@db.internal/test --jobs 200000 --nodes 2\n"
      "visor bench steady --driver memory --rate 5000 --json",

@@ -20,7 +20,7 @@ namespace visor_program {
 BOOST_DEFINE_ENUM_CLASS(bench_scenario, burn_down, steady, one_at_a_time, bulk_enqueue, schedule_storm, deep_queue, pinned_xmin, mixed)
 
 /// The schema, the database, or the suffix of a file name in which benchmarks work.
-inline constexpr char const* bench_place = "visor_bench";
+inline constexpr char const* bench_sandbox_name = "visor_bench";
 
 struct bench_plan {
   visor::settings settings;

@@ -10,7 +10,7 @@ namespace {
 
 struct bench_ways {
   static visor::postgresql_settings inside(visor::postgresql_settings around) {
-    around.schema = bench_place;
+    around.schema = bench_sandbox_name;
     return around;
   }
   static constexpr char const* what = "the schema";
@@ -20,7 +20,7 @@ struct bench_ways {
   static constexpr char const* written = "SELECT CAST(pg_current_wal_insert_lsn() - '0/0' AS bigint) AS value";
 };
 
-using driver = server_driver<visor::postgresql, bench_server_room<visor::postgresql, bench_ways>>;
+using driver = server_driver<visor::postgresql, bench_server_sandbox<visor::postgresql, bench_ways>>;
 
 std::string library() {
   int const version = ::PQlibVersion();

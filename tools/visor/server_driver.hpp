@@ -1,7 +1,7 @@
 #ifndef VISOR_TOOLS_SERVER_DRIVER_HPP
 #define VISOR_TOOLS_SERVER_DRIVER_HPP
 
-#include "bench_room_of.hpp"
+#include "bench_sandbox_of.hpp"
 #include "drivers.hpp"
 #include "run_sync.hpp"
 #include "schema_of.hpp"
@@ -15,8 +15,8 @@
 namespace visor_program {
 
 /// The program's functions for the driver of a database server.
-/// \tparam Room the place of benchmarks
-template <class Driver, class Room>
+/// \tparam Sandbox the sandbox of benchmarks
+template <class Driver, class Sandbox>
 struct server_driver {
   using kind = visor::sql_store<Driver>;
 
@@ -32,7 +32,7 @@ struct server_driver {
     return std::make_unique<storage_of<kind>>(settings_of(from), visor::wall_clock(), std::move(log));
   }
   static std::unique_ptr<schema> tables(visor::settings const& from) { return std::make_unique<schema_of<kind>>(settings_of(from)); }
-  static std::unique_ptr<bench_room> room(bench_plan const& plan) { return std::make_unique<Room>(plan); }
+  static std::unique_ptr<bench_sandbox> sandbox(bench_plan const& plan) { return std::make_unique<Sandbox>(plan); }
 
   /// \param library that it is built on, with its version
   static driver_entry entry(std::string (*library)()) {
@@ -46,7 +46,7 @@ struct server_driver {
             .store = &store,
             .is_missing = nullptr,
             .tables = &tables,
-            .room = &room};
+            .sandbox = &sandbox};
   }
 };
 

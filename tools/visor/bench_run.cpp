@@ -1,6 +1,6 @@
 #include "bench.hpp"
 #include "bench_nodes.hpp"
-#include "bench_room.hpp"
+#include "bench_sandbox.hpp"
 #include "command.hpp"
 #include "drivers.hpp"
 #include "run_sync.hpp"
@@ -33,20 +33,20 @@
 namespace visor_program {
 namespace {
 
-/// One run of one scenario in a room: it adds the work, waits for it, and verifies the outcome.
-class bench_scene {
+/// One run of one scenario in a sandbox: it adds the work, waits for it, and verifies the outcome.
+class bench_run {
  public:
-  bench_scene(driver_entry const& driver, bench_plan const& plan)
-      : driver_(driver), plan_(plan), room_(driver.room(plan)), client_(opened(room_->store({}))) {}
+  bench_run(driver_entry const& driver, bench_plan const& plan)
+      : driver_(driver), plan_(plan), sandbox_(driver.sandbox(plan)), client_(opened(sandbox_->store({}))) {}
 
   /// \throws failure when a job was not done exactly once
   bench_result run() {
-    result_.display_name = room_->display_name();
+    result_.display_name = sandbox_->display_name();
     result_.server = driver_.several_nodes ? driver_.probe(plan_.settings).server : driver_.library();
     if (plan_.scenario != bench_scenario::bulk_enqueue && plan_.scenario != bench_scenario::deep_queue &&
         plan_.scenario != bench_scenario::pinned_xmin)
       count_statements();
-    auto const written = room_->written_bytes();
+    auto const written = sandbox_->written_bytes();
     switch (plan_.scenario) {
       case bench_scenario::burn_down:
       case bench_scenario::one_at_a_time:
@@ -57,7 +57,7 @@ class bench_scene {
       case bench_scenario::deep_queue: deep_queue(); break;
       case bench_scenario::pinned_xmin: pinned_xmin(); break;
     }
-    if (auto const now_written = room_->written_bytes(); written && now_written && plan_.scenario != bench_scenario::deep_queue)
+    if (auto const now_written = sandbox_->written_bytes(); written && now_written && plan_.scenario != bench_scenario::deep_queue)
       result_.wal_bytes_per_job = (*now_written - *written) / static_cast<double>(plan_.jobs);
     result_.resident_bytes = resident_bytes();
     for (auto& [_, samples] : result_.latencies) samples.sort();
@@ -148,12 +148,12 @@ class bench_scene {
     auto const first = run_sync(reserve(count));
     run_sync(enqueue(*client_, first, 0, count, batch));
     result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
-    room_->settle();
+    sandbox_->settle();
     return first;
   }
 
   /// The store of a node: its own, as that of another process, where there may be several.
-  std::shared_ptr<storage> store_for_node() { return driver_.several_nodes ? opened(room_->store({})) : client_; }
+  std::shared_ptr<storage> store_for_node() { return driver_.several_nodes ? opened(sandbox_->store({})) : client_; }
 
   bench_nodes make_nodes(bench_record& record) {
     std::vector<std::shared_ptr<storage>> stores;
@@ -197,7 +197,7 @@ class bench_scene {
     };
     auto few = plan_;
     few.jobs = std::min<std::int64_t>(plan_.jobs, static_cast<std::int64_t>(std::max<std::size_t>(4 * plan_.batch, 100)));
-    auto const teller = opened(room_->store(log));
+    auto const teller = opened(sandbox_->store(log));
     auto const first = run_sync(reserve(few.jobs));
     count = 0;
     run_sync(enqueue(*teller, first, 0, few.jobs, plan_.scenario == bench_scenario::steady ? 1 : plan_.batch));
@@ -241,7 +241,7 @@ class bench_scene {
       for (auto const& each : thrown)
         if (each) std::rethrow_exception(each);
     }
-    room_->settle();
+    sandbox_->settle();
     visor::job_filter filter;
     filter.state = visor::job_state::ready;
     filter.limit = 5'000;
@@ -421,8 +421,8 @@ class bench_scene {
     auto const ready = std::max(plan_.depth / 10, plan_.jobs);
     auto const first = run_sync(reserve(plan_.depth + ready));
     auto const begin = clock_.elapsed();
-    room_->fill(first, plan_.depth, ready);
-    room_->settle();
+    sandbox_->fill(first, plan_.depth, ready);
+    sandbox_->settle();
     result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
     auto const lease = run_sync(join());
     {
@@ -436,7 +436,7 @@ class bench_scene {
   void pinned_xmin() {
     auto const first = enqueue_all(plan_.jobs, 5'000);
     auto const lease = run_sync(join());
-    auto const pin = room_->pin();
+    auto const pin = sandbox_->pin();
     auto& claims = result_.latencies["claim"];
     auto& completes = result_.latencies["complete"];
     {
@@ -462,13 +462,13 @@ class bench_scene {
   visor::wall_clock clock_;
   visor::detail::id_block ids_;
   std::deque<boost::asio::io_context> contexts_;  // of several threads that add jobs: they outlive the operations that complete on them
-  std::unique_ptr<bench_room> room_;              // removes its place after all stores in it are closed
+  std::unique_ptr<bench_sandbox> sandbox_;        // removes its tables after all stores in it are closed
   std::shared_ptr<storage> client_;
   bench_result result_;
 };
 
 }  // namespace
 
-bench_result run_bench(driver_entry const& driver, bench_plan const& plan) { return bench_scene(driver, plan).run(); }
+bench_result run_bench(driver_entry const& driver, bench_plan const& plan) { return bench_run(driver, plan).run(); }
 
 }  // namespace visor_program
