@@ -1,4 +1,4 @@
-#include "servers/scene.hpp"
+#include "servers/test_database.hpp"
 
 #include "visor/driver/pooled_database.hpp"
 #include "visor/mssql.hpp"
@@ -350,7 +350,7 @@ TEST_CASE("under load, cancelled, late and cut off, every answer is to its own q
   unsigned const seed = from_environment("VISOR_SEED", std::random_device{}());
   std::chrono::seconds const length{from_environment("VISOR_SOAK_SECONDS", 5)};
   std::printf("VISOR_SEED=%u VISOR_SOAK_SECONDS=%lld\n", seed, static_cast<long long>(length.count()));
-  place const where;
+  test_database const where;
   make_tables(where.settings());
   holder const lock(where.settings());
   auto const files = count_of("/proc/self/fd");

@@ -35,11 +35,11 @@ using visor::errc;
 using session = visor::mysql::session;
 
 /// A database for one test.
-struct scene {
-  scene() { server.run("CREATE DATABASE " + name); }
-  ~scene() { server.run("DROP DATABASE " + name); }
-  scene(scene const&) = delete;
-  scene& operator=(scene const&) = delete;
+struct mysql_database {
+  mysql_database() { server.run("CREATE DATABASE " + name); }
+  ~mysql_database() { server.run("DROP DATABASE " + name); }
+  mysql_database(mysql_database const&) = delete;
+  mysql_database& operator=(mysql_database const&) = delete;
 
   visor::mysql_settings settings() const {
     auto result = server.settings();
@@ -86,7 +86,7 @@ visor::task<> sleep(visor::duration length) {
 }  // namespace
 
 TEST_CASE("many that open an empty database at the same time all find whole tables", "[mysql]") {
-  scene s;
+  mysql_database s;
   std::atomic<int> failures = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 6; ++i)
@@ -106,7 +106,7 @@ TEST_CASE("many that open an empty database at the same time all find whole tabl
 }
 
 TEST_CASE("the schema goes up and down", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> store(s.settings());
   CHECK(run(io, store.schema().migrate()) == latest);
@@ -123,7 +123,7 @@ TEST_CASE("the schema goes up and down", "[mysql]") {
 }
 
 TEST_CASE("tables that were not made to the end are made anew", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> first(s.settings());
   CHECK(run(io, first.schema().migrate()) == latest);
@@ -154,12 +154,12 @@ TEST_CASE("tables that were not made to the end are made anew", "[mysql]") {
 }
 
 TEST_CASE("many executions are one after another, however they are made", "[mysql]") {
-  scene s;
+  mysql_database s;
   check_execute_many<visor::mysql>(s.settings());
 }
 
 TEST_CASE("the server's clock is the store's", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> store(s.settings());
   run(io, store.open());
@@ -172,7 +172,7 @@ TEST_CASE("the server's clock is the store's", "[mysql]") {
 }
 
 TEST_CASE("a transaction whose connection is killed is done again", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql::database database(s.settings());
   run(io, database.open());
@@ -192,7 +192,7 @@ TEST_CASE("a transaction whose connection is killed is done again", "[mysql]") {
 }
 
 TEST_CASE("a server that comes back is used again", "[mysql]") {
-  scene s;
+  mysql_database s;
   if (!s.server.is_own()) return;
   boost::asio::io_context io;
   auto settings = s.settings();
@@ -217,7 +217,7 @@ constexpr char const* forever =
     "SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b, information_schema.columns c";
 
 TEST_CASE("a transaction that takes too long is given up", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   auto settings = s.settings();
   settings.transaction_timeout = 300ms;
@@ -238,7 +238,7 @@ TEST_CASE("a transaction that takes too long is given up", "[mysql]") {
 }
 
 TEST_CASE("the context goes on while the server thinks", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql::database database(s.settings());
   run(io, database.open());
@@ -261,7 +261,7 @@ TEST_CASE("the context goes on while the server thinks", "[mysql]") {
 }
 
 TEST_CASE("a call that is given up leaves a connection that is broken, and nothing else", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   auto const settings = s.settings();
   visor::mysql::connector connector(settings);
@@ -287,7 +287,7 @@ TEST_CASE("a call that is given up leaves a connection that is broken, and nothi
 }
 
 TEST_CASE("what the database cannot keep is refused, with the limit", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> store(s.settings());
   run(io, store.open());
@@ -321,7 +321,7 @@ TEST_CASE("what the database cannot keep is refused, with the limit", "[mysql]")
 }
 
 TEST_CASE("texts that differ in case are different keys", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> store(s.settings());
   run(io, store.open());
@@ -338,7 +338,7 @@ TEST_CASE("texts that differ in case are different keys", "[mysql]") {
 }
 
 TEST_CASE("a connection that cannot be made says what helps", "[mysql]") {
-  scene s;
+  mysql_database s;
   auto settings = s.settings();
   auto const refusal = [&] {
     boost::asio::io_context io;
@@ -375,7 +375,7 @@ TEST_CASE("a connection that cannot be made says what helps", "[mysql]") {
 }
 
 TEST_CASE("a user without rights is told which to grant, and not that tables are missing", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io{1};
   visor::sql_store<visor::mysql> owner(s.settings());
   run(io, owner.open());
@@ -400,7 +400,7 @@ TEST_CASE("a user without rights is told which to grant, and not that tables are
 }
 
 TEST_CASE("tables are made whatever row format the server has as its default", "[mysql]") {
-  scene s;
+  mysql_database s;
   if (!s.server.run("SET GLOBAL innodb_default_row_format = compact")) return;
   boost::asio::io_context io{1};
   visor::sql_store<visor::mysql> store(s.settings());

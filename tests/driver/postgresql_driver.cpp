@@ -74,13 +74,13 @@ void end_connections() {
 }
 
 /// A database with a table of numbers, and a context to work on it.
-struct scene {
-  explicit scene(visor::postgresql_settings settings = local()) : base(std::move(settings)) {
+struct numbers_database {
+  explicit numbers_database(visor::postgresql_settings settings = local()) : base(std::move(settings)) {
     CHECK(postgresql_server::shared().run("DROP SCHEMA IF EXISTS \"numbers of test\" CASCADE"));
     CHECK(postgresql_server::shared().run("CREATE SCHEMA \"numbers of test\" CREATE TABLE numbers (value bigint PRIMARY KEY)"));
     visor_test::run(io, base.open());
   }
-  ~scene() { visor_test::run(io, base.close()); }
+  ~numbers_database() { visor_test::run(io, base.close()); }
 
   asio::io_context io{1};
   database base;
@@ -125,7 +125,7 @@ errc code_of(What const& what) {
 }  // namespace
 
 TEST_CASE("what a transaction wrote is there, and what a failed one wrote is not", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.add_number(1);
   CHECK(code_of([&] {
           s.write([](session& on) -> visor::task<> {
@@ -140,7 +140,7 @@ TEST_CASE("what a transaction wrote is there, and what a failed one wrote is not
 }
 
 TEST_CASE("a statement that fails takes its transaction with it, and not the connection", "[postgresql]") {
-  scene s;
+  numbers_database s;
   auto const before = s.base.statistics()->connected;
   CHECK(code_of([&] { s.write([](session& on) -> visor::task<> { auto const rows = co_await on.query(wrong()); }); }) ==
         errc::schema_mismatch);
@@ -156,7 +156,7 @@ TEST_CASE("a statement that fails takes its transaction with it, and not the con
 }
 
 TEST_CASE("a statement whose failure nobody waited for takes its transaction with it", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.add_number(1);
   number_row const first{1}, second{2}, third{3};
   SECTION("at the commit") {
@@ -194,7 +194,7 @@ TEST_CASE("a statement whose failure nobody waited for takes its transaction wit
 }
 
 TEST_CASE("what was posted is seen by what follows, and goes with a transaction that is given up", "[postgresql]") {
-  scene s;
+  numbers_database s;
   auto const before = s.base.statistics()->connected;
   std::vector<number_row> const some{{5}, {4}};
   list seen;
@@ -225,14 +225,14 @@ TEST_CASE("many executions are one after another, however they are made", "[post
 
 namespace {
 
-/// A scene with a table of entries, of which somebody else is about to write the one in the middle: there a copy stands still.
-struct copy_scene : scene {
-  explicit copy_scene(visor::postgresql_settings settings = local()) : scene(std::move(settings)) {
+/// A numbers_database with a table of entries, of which somebody else is about to write the one in the middle: there a copy stands still.
+struct copy_fixture : numbers_database {
+  explicit copy_fixture(visor::postgresql_settings settings = local()) : numbers_database(std::move(settings)) {
     write(
         [](session& on) -> visor::task<> { co_await on.run(visor::sql::create_table_text<visor::postgresql_dialect, visor_test::entry>); });
     for (auto& each : rows) each.text = std::string(2000, 'x');
   }
-  ~copy_scene() { let_go(); }
+  ~copy_fixture() { let_go(); }
 
   void block() {
     blocker = std::thread([this] {
@@ -292,7 +292,7 @@ TEST_CASE("a copy whose connection breaks in its middle is done again", "[postgr
   visor_test::tcp_gate gate(asio::local::stream_protocol::endpoint(settings.host + "/.s.PGSQL." + std::to_string(settings.port)));
   settings.host = "127.0.0.1";
   settings.port = gate.port();
-  copy_scene s(settings);
+  copy_fixture s(settings);
   s.block();
   bool const is_ended_by_server = GENERATE(false, true);
   std::thread breaker([&] {
@@ -312,7 +312,7 @@ TEST_CASE("a copy whose connection breaks in its middle is done again", "[postgr
 TEST_CASE("a copy that takes too long is given up", "[postgresql]") {
   auto settings = local();
   settings.transaction_timeout = 300ms;
-  copy_scene s(settings);
+  copy_fixture s(settings);
   s.block();
   auto const begin = std::chrono::steady_clock::now();
   auto const why = code_of([&] { s.copy(); });
@@ -325,7 +325,7 @@ TEST_CASE("a copy that is given up at any moment leaves no half-read connection 
   auto const seed = std::random_device{}();
   CAPTURE(seed);
   std::minstd_rand random(seed);
-  copy_scene s;
+  copy_fixture s;
   s.rows.resize(1000);
   auto how = visor::pool_settings();
   how.max = 1;
@@ -369,7 +369,7 @@ TEST_CASE("a log of statements tells of a copy", "[postgresql]") {
   settings.log_statements.all = true;
   std::vector<std::string> lines;
   std::mutex mutex;
-  copy_scene s;
+  copy_fixture s;
   database base(settings, [&](visor::log_level, std::string_view line) {
     std::scoped_lock const lock(mutex);
     if (line.find("COPY") != std::string_view::npos) lines.emplace_back(line);
@@ -385,7 +385,7 @@ TEST_CASE("a log of statements tells of a copy", "[postgresql]") {
 }
 
 TEST_CASE("many rows in one go are counted one by one", "[postgresql]") {
-  scene s;
+  numbers_database s;
   std::vector<number_row> many(1700);
   for (std::size_t i = 0; i < many.size(); ++i) many[i].value = static_cast<std::int64_t>(i);
   std::vector<std::size_t> affected(many.size());
@@ -397,7 +397,7 @@ TEST_CASE("many rows in one go are counted one by one", "[postgresql]") {
 }
 
 TEST_CASE("a connection that the server ended is replaced, and the transaction repeated", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.add_number(1);
   end_connections();
   s.add_number(2);
@@ -419,7 +419,7 @@ TEST_CASE("a connection that the server ended is replaced, and the transaction r
 TEST_CASE("a transaction that takes too long is given up with its connection", "[postgresql]") {
   auto settings = local();
   settings.transaction_timeout = 300ms;
-  scene s(settings);
+  numbers_database s(settings);
   auto const begin = std::chrono::steady_clock::now();
   CHECK(code_of([&] { s.write([](session& on) -> visor::task<> { co_await on.run("SELECT pg_sleep(30)"); }); }) == errc::timeout);
   CHECK(std::chrono::steady_clock::now() - begin < 10s);
@@ -428,7 +428,7 @@ TEST_CASE("a transaction that takes too long is given up with its connection", "
 }
 
 TEST_CASE("a caller who gives up while his transaction runs leaves no half-read connection behind", "[postgresql]") {
-  scene s;
+  numbers_database s;
   asio::cancellation_signal cancel;
   bool ended = false;
   auto op = [](session& on) -> visor::task<> {
@@ -448,7 +448,7 @@ TEST_CASE("a caller who gives up while his transaction runs leaves no half-read 
 }
 
 TEST_CASE("a reading whose connection breaks at its end is done again", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.add_number(1);
   int tries = 0;
   auto op = [&tries](session& on) -> visor::task<> {
@@ -464,7 +464,7 @@ TEST_CASE("a reading whose connection breaks at its end is done again", "[postgr
 TEST_CASE("callers of several threads share the connections", "[postgresql]") {
   auto settings = local();
   settings.pool.max = 3;
-  scene s(settings);
+  numbers_database s(settings);
   std::vector<std::thread> threads;
   std::atomic<int> failures{0};
   for (int t = 0; t < 6; ++t)
@@ -489,8 +489,8 @@ TEST_CASE("callers of several threads share the connections", "[postgresql]") {
 }
 
 TEST_CASE("others hear of a commit that is announced, and whoever made it does not", "[postgresql]") {
-  scene s;
-  scene* const same = &s;
+  numbers_database s;
+  numbers_database* const same = &s;
   database other(local());
   asio::io_context io{1};
   std::atomic<int> here{0}, there{0};
@@ -513,7 +513,7 @@ TEST_CASE("others hear of a commit that is announced, and whoever made it does n
 
 TEST_CASE("of many commits in a moment others hear a few words, the last one behind the last of them", "[postgresql]") {
   bool const closes = GENERATE(false, true);
-  scene s;
+  numbers_database s;
   database other(local());
   asio::io_context io{1};
   // Counted as they begin: others may hear of a commit before we do.
@@ -542,7 +542,7 @@ TEST_CASE("of many commits in a moment others hear a few words, the last one beh
 }
 
 TEST_CASE("what is announced by somebody else is heard though the first one was rolled back", "[postgresql]") {
-  scene s;
+  numbers_database s;
   database other(local());
   asio::io_context io{1};
   std::atomic<int> words{0};
@@ -600,7 +600,7 @@ TEST_CASE("sessions that listen and those that tell others are counted by the po
   auto settings = local();
   settings.application = "counted";
   settings.pool.max = max;
-  scene s(settings);
+  numbers_database s(settings);
   std::atomic<int> words{0};
   s.base.watch([&words] { ++words; });
   if (max >= 3) CHECK(comes([&] { return s.base.is_watching(); }));
@@ -624,7 +624,7 @@ TEST_CASE("where no connection may stay open idle, none that listens does, until
   settings.application = "counted";
   if (is_said) settings.pool.min = 0;
   settings.pool.idle_timeout = 1s;
-  scene s(settings);
+  numbers_database s(settings);
   std::atomic<int> words{0};
   s.base.watch([&words] { ++words; });
   CHECK(comes([] { return listeners() == 1; }));
@@ -650,7 +650,7 @@ TEST_CASE("where no connection may stay open idle, all end once a node that wrot
   settings.pool.min = 0;
   settings.pool.max = 5;
   settings.pool.idle_timeout = 1s;
-  scene s(settings);
+  numbers_database s(settings);
   std::atomic<int> calls{0};
   s.base.watch([&calls] { ++calls; });
   CHECK(comes([] { return listeners() == 1; }));
@@ -695,7 +695,7 @@ TEST_CASE("a database that is not closed takes a connection that listens with it
 }
 
 TEST_CASE("a connection that listens is made anew when a server of no use is left", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.base.watch([] {});
   CHECK(comes([&] { return s.base.is_watching(); }));
   auto const before = s.base.statistics()->connected;
@@ -776,7 +776,7 @@ TEST_CASE("a user without rights is told which, and what else is wrong with him"
 }
 
 TEST_CASE("nothing after close, until it is opened again", "[postgresql]") {
-  scene s;
+  numbers_database s;
   visor_test::run(s.io, s.base.close());
   CHECK(code_of([&] { s.add_number(1); }) == errc::closed);
   visor_test::run(s.io, s.base.open());

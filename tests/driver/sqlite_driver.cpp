@@ -1,5 +1,5 @@
 #include "execute_many.hpp"
-#include "sqlite_scene.hpp"
+#include "sqlite_fixture.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>

@@ -25,8 +25,8 @@ using purpose = visor::connection_purpose;
 namespace {
 
 /// A pool's decisions, with a clock, and lists of what it asked for.
-struct scene {
-  explicit scene(pool_settings of, std::uint64_t seed = 1) : settings(of), pool(of, seed) { settings.check(); }
+struct pool_core_fixture {
+  explicit pool_core_fixture(pool_settings of, std::uint64_t seed = 1) : settings(of), pool(of, seed) { settings.check(); }
 
   pool_settings settings;
   core pool;
@@ -131,7 +131,7 @@ pool_settings with(int max, int min = 0) {
 }  // namespace
 
 TEST_CASE("a connection is made when it is needed, and kept for the next") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   CHECK(s.connecting.empty());
   CHECK_FALSE(s.pool.acquire(s.now));
   auto const mine = s.wait();
@@ -144,7 +144,7 @@ TEST_CASE("a connection is made when it is needed, and kept for the next") {
 }
 
 TEST_CASE("the one that came back last is given out first") {
-  scene s(with(3));
+  pool_core_fixture s(with(3));
   auto const a = s.make(), b = s.make(), c = s.make();
   for (slot const each : {b, c, a}) {
     s.pass(1s);
@@ -164,7 +164,7 @@ TEST_CASE("there are never more connections than max, whatever happens") {
   settings.max_lifetime = 60s;
   settings.keepalive = 20s;
   settings.validation_window = 3s;
-  scene s(settings, seed);
+  pool_core_fixture s(settings, seed);
   std::vector<slot> held;
   std::set<ticket> waiting, beats;
   std::set<slot> held_by_beats;
@@ -242,7 +242,7 @@ TEST_CASE("there are never more connections than max, whatever happens") {
 }
 
 TEST_CASE("a heartbeat goes before all who wait, and one connection is kept for it from the first one on") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   SECTION("the first meets a pool without reserve") {
     auto const a = s.make();
     auto const b = s.make();
@@ -281,7 +281,7 @@ TEST_CASE("a heartbeat goes before all who wait, and one connection is kept for 
 }
 
 TEST_CASE("of one connection nothing can be kept for a heartbeat, but it is the next") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const which = s.make();
   auto const first = s.wait();
   auto const beat = s.wait(false, purpose::beat);
@@ -294,7 +294,7 @@ TEST_CASE("of one connection nothing can be kept for a heartbeat, but it is the 
 TEST_CASE("who listens counts among all, is no leak, and is told when his connection is to go") {
   auto settings = with(3);
   settings.leak_threshold = 1s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const ear = s.make(purpose::listening);
   s.release(s.make(purpose::beat));
   s.release(s.make());
@@ -323,7 +323,7 @@ TEST_CASE("who listens counts among all, is no leak, and is told when his connec
 TEST_CASE("a server of no use is left with all its connections, and not asked again and again") {
   auto settings = with(3);
   settings.idle_timeout = 10min;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const first = s.make();
   auto const second = s.make();
   s.release(second);
@@ -348,7 +348,7 @@ TEST_CASE("a server of no use is left with all its connections, and not asked ag
 }
 
 TEST_CASE("connections are given out in the order in which callers came, and no newcomer gets in between") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   slot which = s.make();
   std::vector<ticket> waiting;
   for (int i = 0; i < 100; ++i) waiting.push_back(s.wait());
@@ -366,7 +366,7 @@ TEST_CASE("connections are given out in the order in which callers came, and no 
 }
 
 TEST_CASE("who waits for too long is refused, exactly once, and the next one is not") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const held = s.make();
   auto const first = s.wait();
   s.pass(3s);
@@ -390,7 +390,7 @@ TEST_CASE("who waits for too long is refused, exactly once, and the next one is 
 }
 
 TEST_CASE("a connection that arrives when its caller has given up stays for the next") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   auto const mine = s.wait();
   CHECK(s.pool.give_up(mine));
   s.connect();
@@ -402,7 +402,7 @@ TEST_CASE("a connection that arrives when its caller has given up stays for the 
 TEST_CASE("what was idle for long is asked before it is given out, and replaced where it does not answer") {
   auto settings = with(2);
   settings.idle_timeout = 10min;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const which = s.make();
   s.release(which);
   s.pass(s.settings.validation_window);
@@ -437,7 +437,7 @@ TEST_CASE("only idle connections are asked to keep them alive, not all at once, 
   auto settings = with(20);
   settings.keepalive = 10s;
   settings.idle_timeout = 25s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   std::vector<slot> held;
   for (int i = 0; i < 20; ++i) held.push_back(s.make());
   for (int i = 0; i < 19; ++i) s.release(held[static_cast<std::size_t>(i)]);
@@ -465,7 +465,7 @@ TEST_CASE("connections of one age do not end together, and never later than they
   settings.max_connecting = 100;
   settings.idle_timeout = 0s;
   settings.keepalive = 0s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   s.pool.tick(s.now);
   s.look();
   REQUIRE(s.connecting.size() == 100);
@@ -484,7 +484,7 @@ TEST_CASE("connections of one age do not end together, and never later than they
 TEST_CASE("a connection in use ends its life when it comes back") {
   auto settings = with(1);
   settings.keepalive = 0s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const which = s.make();
   s.pass(30min);
   CHECK(s.closing.empty());
@@ -500,7 +500,7 @@ TEST_CASE("a connection in use ends its life when it comes back") {
 TEST_CASE("a connection is replaced after so many uses") {
   auto settings = with(1);
   settings.max_uses = 3;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const which = s.make();
   s.release(which);
   for (int use = 2; use <= 3; ++use) {
@@ -513,7 +513,7 @@ TEST_CASE("a connection is replaced after so many uses") {
 TEST_CASE("a connection that comes back to max_idle idle ones is closed, unless somebody waits for it") {
   auto settings = with(3);
   settings.max_idle = 1;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const first = s.make();
   auto const second = s.make();
   auto const third = s.make();
@@ -530,7 +530,7 @@ TEST_CASE("a connection that comes back to max_idle idle ones is closed, unless 
 TEST_CASE("idle connections are closed down to min, the oldest first, and made again up to min") {
   auto settings = with(5, 2);
   settings.keepalive = 0s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   s.pool.tick(s.now);
   s.look();
   CHECK(s.connecting.size() == 2);
@@ -561,7 +561,7 @@ TEST_CASE("idle connections are closed down to min, the oldest first, and made a
 TEST_CASE("of those that were idle too long for as long the newest stay") {
   auto settings = with(5, 2);
   settings.keepalive = 0s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   std::vector<slot> held;
   for (int i = 0; i < 5; ++i) held.push_back(s.make());
   for (slot const each : held) s.release(each);
@@ -572,7 +572,7 @@ TEST_CASE("of those that were idle too long for as long the newest stay") {
 }
 
 TEST_CASE("after failures there are min connections again, without anybody asking for one") {
-  scene s(with(5, 2));
+  pool_core_fixture s(with(5, 2));
   s.pool.tick(s.now);
   s.look();
   s.connect();
@@ -588,7 +588,7 @@ TEST_CASE("after failures there are min connections again, without anybody askin
 }
 
 TEST_CASE("with min 0 nothing stays open") {
-  scene s(with(3));
+  pool_core_fixture s(with(3));
   auto const which = s.make();
   s.release(which);
   s.pass(31s);
@@ -601,7 +601,7 @@ TEST_CASE("with min 0 nothing stays open") {
 TEST_CASE("no more are made at once than allowed, and after a failure one alone tries") {
   auto settings = with(10);
   settings.max_connecting = 3;
-  scene s(settings);
+  pool_core_fixture s(settings);
   for (int i = 0; i < 8; ++i) s.wait();
   CHECK(s.connecting.size() == 3);
   s.connect();
@@ -619,14 +619,14 @@ TEST_CASE("pauses between failing connects grow, at random, up to the cap, and b
   settings.acquire_timeout = 1h;
   std::vector<duration> longest(12, duration{0}), shortest(12, duration::max());
   duration longest_after_success{0};
-  auto const fail = [](scene& s) {
+  auto const fail = [](pool_core_fixture& s) {
     s.fail_connect();
     duration const failed_at = s.now;
     while (s.connecting.empty()) s.pass(1ms);
     return s.now - failed_at;
   };
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    scene s(settings, seed);
+    pool_core_fixture s(settings, seed);
     s.wait();
     for (std::size_t i = 0; i < longest.size(); ++i) {
       duration const pause = fail(s);
@@ -650,7 +650,7 @@ TEST_CASE("pauses between failing connects grow, at random, up to the cap, and b
 }
 
 TEST_CASE("a failure that lasts is told to all who wait and is not tried at once again; a passing one is waited out") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   auto const first = s.wait();
   auto const second = s.wait();
   SECTION("lasting") {
@@ -674,7 +674,7 @@ TEST_CASE("a failure that lasts is told to all who wait and is not tried at once
 }
 
 TEST_CASE("after a lasting failure the account is not hammered") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   s.wait();
   s.fail_connect(true);
   for (int i = 0; i < 100; ++i) {
@@ -697,7 +697,7 @@ TEST_CASE("after a lasting failure the account is not hammered") {
 }
 
 TEST_CASE("who waits runs out of time also while nothing can be connected") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const mine = s.wait();
   duration const begin = s.now;
   while (!s.refused.contains(mine)) {
@@ -710,7 +710,7 @@ TEST_CASE("who waits runs out of time also while nothing can be connected") {
 }
 
 TEST_CASE("a changed session is reset before the next one has it, and goes where that fails") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const which = s.make();
   auto const next = s.wait();
   s.release(which, returned::dirty);
@@ -730,7 +730,7 @@ TEST_CASE("a changed session is reset before the next one has it, and goes where
 }
 
 TEST_CASE("a broken connection is closed, and who waits gets a fresh one") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const which = s.make();
   auto const next = s.wait();
   s.release(which, returned::broken);
@@ -744,7 +744,7 @@ TEST_CASE("a broken connection is closed, and who waits gets a fresh one") {
 TEST_CASE("who holds a connection for long is reported once") {
   auto settings = with(2);
   settings.leak_threshold = 10s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const which = s.make();
   auto const other = s.make();
   s.pass(9s);
@@ -759,7 +759,7 @@ TEST_CASE("who holds a connection for long is reported once") {
 }
 
 TEST_CASE("a suspended pool gives out nothing, lets nobody run out of time, and goes on where it was") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   auto const held = s.make();
   auto const idle = s.make();
   s.release(idle);
@@ -778,7 +778,7 @@ TEST_CASE("a suspended pool gives out nothing, lets nobody run out of time, and 
 }
 
 TEST_CASE("a suspended pool keeps what arrives, makes nothing, and is filled up to min when it goes on") {
-  scene s(with(3, 2));
+  pool_core_fixture s(with(3, 2));
   s.pool.tick(s.now);
   s.look();
   s.connect();
@@ -796,7 +796,7 @@ TEST_CASE("a suspended pool keeps what arrives, makes nothing, and is filled up 
 }
 
 TEST_CASE("whoever waited for a suspended pool has the whole time again") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const held = s.make();
   s.pool.suspend();
   auto const mine = s.wait();
@@ -812,7 +812,7 @@ TEST_CASE("whoever waited for a suspended pool has the whole time again") {
 TEST_CASE("nobody gets in between while those who wait are brought one") {
   auto settings = with(2);
   settings.validation_window = 1s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const a = s.make();
   auto const b = s.make();
   s.release(a);
@@ -834,7 +834,7 @@ TEST_CASE("nobody gets what is there while another who came before waits for an 
   auto settings = with(2);
   settings.keepalive = 10s;
   settings.validation_window = 5s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const a = s.make(), b = s.make();
   s.release(a);
   s.pass(1s);
@@ -851,7 +851,7 @@ TEST_CASE("nobody gets what is there while another who came before waits for an 
 }
 
 TEST_CASE("evicting replaces what is idle at once and the rest when it comes back") {
-  scene s(with(4));
+  pool_core_fixture s(with(4));
   auto const held = s.make();
   auto const lent = s.make();
   auto const idle = s.make();
@@ -877,7 +877,7 @@ TEST_CASE("evicting replaces what is idle at once and the rest when it comes bac
 }
 
 TEST_CASE("the end: nobody new, whoever waits is told, idle ones go, the rest when it comes back") {
-  scene s(with(3));
+  pool_core_fixture s(with(3));
   auto const held = s.make();
   auto const idle = s.make();
   s.release(idle);
@@ -896,7 +896,7 @@ TEST_CASE("the end: nobody new, whoever waits is told, idle ones go, the rest wh
 }
 
 TEST_CASE("the numbers of a pool add up") {
-  scene s(with(4));
+  pool_core_fixture s(with(4));
   auto const a = s.make();
   auto const b = s.make();
   s.wait();

@@ -62,8 +62,8 @@ struct caller {
 };
 
 /// A pool of a mock server with a clock that the test moves.
-struct scene {
-  explicit scene(pool_settings settings = {}) {
+struct pool_fixture {
+  explicit pool_fixture(pool_settings settings = {}) {
     pool.emplace(
         io.get_executor(), settings, mock_connector<clock_type>{server}, clock,
         [this](visor::log_level, std::string_view line) {
@@ -73,7 +73,7 @@ struct scene {
         1);
     settle();
   }
-  ~scene() {
+  ~pool_fixture() {
     pool.reset();
     settle();
     for (auto& each : callers) each.held.release();
@@ -124,7 +124,7 @@ pool_settings with(int max, int min = 0) {
 }  // namespace
 
 TEST_CASE("a pool makes a connection for whoever asks, and gives it to the next") {
-  scene s;
+  pool_fixture s;
   CHECK(s.server->connects == 0);
   CHECK_FALSE(s.pool->try_acquire());
   auto& first = s.acquire();
@@ -138,13 +138,13 @@ TEST_CASE("a pool makes a connection for whoever asks, and gives it to the next"
 }
 
 TEST_CASE("min connections are made ahead") {
-  scene s(with(5, 3));
+  pool_fixture s(with(5, 3));
   CHECK(s.server->open == 3);
   CHECK(s.pool->statistics().idle == 3);
 }
 
 TEST_CASE("a handle gives back once, whatever is done with it") {
-  scene s;
+  pool_fixture s;
   auto& one = s.acquire();
   auto moved = std::move(one.held);
   CHECK_FALSE(one.held);
@@ -162,7 +162,7 @@ TEST_CASE("a handle gives back once, whatever is done with it") {
 
 TEST_CASE("who gets none in time learns what all connections are doing and why the last connect failed") {
   auto settings = with(1);
-  scene s(settings);
+  pool_fixture s(settings);
   auto& holder = s.acquire();
   s.pass(2s);
   auto& one = s.acquire();
@@ -191,7 +191,7 @@ TEST_CASE("who gets none in time learns what all connections are doing and why t
 TEST_CASE("more than max_waiting callers are turned away at once") {
   auto settings = with(1);
   settings.max_waiting = 2;
-  scene s(settings);
+  pool_fixture s(settings);
   auto& holder = s.acquire();
   s.acquire();
   s.acquire();
@@ -204,7 +204,7 @@ TEST_CASE("more than max_waiting callers are turned away at once") {
 }
 
 TEST_CASE("a caller who gives up while a connection is made leaves it to the next") {
-  scene s;
+  pool_fixture s;
   s.server->connecting_takes = 1s;
   auto& one = s.acquire();
   one.cancel.emit(asio::cancellation_type::terminal);
@@ -217,7 +217,7 @@ TEST_CASE("a caller who gives up while a connection is made leaves it to the nex
 }
 
 TEST_CASE("giving up while the connection is on its way loses nothing") {
-  scene s(with(1));
+  pool_fixture s(with(1));
   auto& holder = s.acquire();
   auto& one = s.acquire();
   holder.held.release();  // it is on its way
@@ -231,7 +231,7 @@ TEST_CASE("giving up while the connection is on its way loses nothing") {
 }
 
 TEST_CASE("a time that is over when a connection comes back has one end, whichever is first") {
-  scene s(with(1));
+  pool_fixture s(with(1));
   auto& holder = s.acquire();
   auto& one = s.acquire();
   s.clock.advance(5s);  // the pool has not looked yet
@@ -254,7 +254,7 @@ TEST_CASE("a time that is over when a connection comes back has one end, whichev
 }
 
 TEST_CASE("what is given back in the middle of a query is never given to another") {
-  scene s(with(1));
+  pool_fixture s(with(1));
   auto const use = [](pool_type& from) -> visor::task<> {
     auto const held = co_await from.acquire();
     co_await held->work(1h);
@@ -275,7 +275,7 @@ TEST_CASE("what is given back in the middle of a query is never given to another
 }
 
 TEST_CASE("a handle may outlive its pool") {
-  scene s;
+  pool_fixture s;
   auto& one = s.acquire();
   auto& other = s.acquire();
   CHECK(s.server->open == 2);
@@ -292,7 +292,7 @@ TEST_CASE("a handle may outlive its pool") {
 TEST_CASE("who holds a connection for long is named, and again when it comes back") {
   auto settings = with(2);
   settings.leak_threshold = 10s;
-  scene s(settings);
+  pool_fixture s(settings);
   auto const where = std::source_location::current();
   std::string_view const file = where.file_name();
   std::string const here = std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(where.line());
@@ -309,7 +309,7 @@ TEST_CASE("who holds a connection for long is named, and again when it comes bac
 TEST_CASE("what was idle for long is asked first, with a time of its own") {
   auto settings = with(2);
   settings.validation_window = 1s;
-  scene s(settings);
+  pool_fixture s(settings);
   auto& first = s.acquire();
   first.held.release();
   s.pass(2s);
@@ -344,7 +344,7 @@ TEST_CASE("what was idle for long is asked first, with a time of its own") {
 }
 
 TEST_CASE("a changed session is reset, within a time; a broken connection never comes back") {
-  scene s(with(1));
+  pool_fixture s(with(1));
   auto& first = s.acquire();
   first.held->is = connection_state::dirty;
   SECTION("in time") {
@@ -373,7 +373,7 @@ TEST_CASE("a changed session is reset, within a time; a broken connection never 
 }
 
 TEST_CASE("a wrong password is told at once and not tried again and again") {
-  scene s;
+  pool_fixture s;
   s.server->refuses = visor::error(errc::authentication_failed, "wrong password for the user visor");
   auto& one = s.acquire();
   REQUIRE(one.answered);
@@ -387,7 +387,7 @@ TEST_CASE("a wrong password is told at once and not tried again and again") {
 }
 
 TEST_CASE("a start fails at once with what is wrong, while others wait for the server") {
-  scene s;
+  pool_fixture s;
   s.server->refuses = visor::error(errc::connection_failed, "connection refused");
   auto& patient = s.acquire();
   auto& starting = s.acquire(true);
@@ -402,7 +402,7 @@ TEST_CASE("a start fails at once with what is wrong, while others wait for the s
 TEST_CASE("connecting has a time of its own") {
   auto settings = with(1);
   settings.connect_timeout = 1s;
-  scene s(settings);
+  pool_fixture s(settings);
   s.server->connecting_takes = 1h;
   auto& one = s.acquire(true);
   s.pass(1s);
@@ -413,7 +413,7 @@ TEST_CASE("connecting has a time of its own") {
 TEST_CASE("a step of the system clock changes nothing") {
   auto settings = with(2);
   settings.keepalive = 0s;
-  scene s(settings);
+  pool_fixture s(settings);
   auto& one = s.acquire();
   one.held.release();
   s.clock.step_to(s.clock.now() + 24h * 365);
@@ -427,7 +427,7 @@ TEST_CASE("a step of the system clock changes nothing") {
 }
 
 TEST_CASE("a suspended pool keeps callers waiting until it is resumed") {
-  scene s(with(2));
+  pool_fixture s(with(2));
   s.pool->suspend();
   auto& one = s.acquire();
   s.pass(1h);
@@ -438,7 +438,7 @@ TEST_CASE("a suspended pool keeps callers waiting until it is resumed") {
 }
 
 TEST_CASE("the end waits for what is in use, and closes everything") {
-  scene s(with(3));
+  pool_fixture s(with(3));
   auto& held = s.acquire();
   s.acquire().held.release();
   auto const closing = [](pool_type& of, std::optional<bool>& in_time) -> visor::task<> { in_time = co_await of.close(30s); };
@@ -476,7 +476,7 @@ TEST_CASE("the end waits for what is in use, and closes everything") {
 }
 
 TEST_CASE("the end gives up connecting, or waits no longer than that takes") {
-  scene s(with(2));
+  pool_fixture s(with(2));
   s.server->connecting_takes = 4s;
   s.server->is_stubborn = GENERATE(false, true);
   bool const is_refused = GENERATE(false, true);
@@ -496,7 +496,7 @@ TEST_CASE("the end gives up connecting, or waits no longer than that takes") {
 }
 
 TEST_CASE("who waits when the pool ends is told") {
-  scene s(with(1));
+  pool_fixture s(with(1));
   auto& held = s.acquire();
   auto& one = s.acquire();
   s.pool.reset();
@@ -506,7 +506,7 @@ TEST_CASE("who waits when the pool ends is told") {
 }
 
 TEST_CASE("of those who lose their connections, the first has the others replaced, and nobody what came since") {
-  scene s(with(4));
+  pool_fixture s(with(4));
   std::vector<caller*> callers;
   for (int i = 0; i < 3; ++i) callers.push_back(&s.acquire());
   s.acquire().held.release();
@@ -527,7 +527,7 @@ TEST_CASE("a server that restarts is met with few connects, and every caller is 
   auto settings = with(8, 8);
   settings.validation_window = 0s;
   settings.max_connecting = 2;
-  scene s(settings);
+  pool_fixture s(settings);
   REQUIRE(s.server->open == 8);
   s.pass(1s);
   s.server->most_connecting = 0;
@@ -551,7 +551,7 @@ TEST_CASE("what is told is told outside of the lock") {
   auto settings = with(1);
   settings.log_connections = true;
   settings.leak_threshold = 10s;
-  scene s(settings);
+  pool_fixture s(settings);
   std::list<std::future<void>> looks;
   int told = 0, locked_out = 0;
   s.when_told = [&] {

@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "test_database.hpp"
 
 #include "visor/store/sql/sql_store.hpp"
 
@@ -23,7 +23,7 @@ struct two_databases {
     auto settings = where.settings();
     settings.transaction_timeout = patience;
     settings.lock_timeout = lock_timeout;
-    visor::sql_store<kit::driver> store(settings);
+    visor::sql_store<server_traits::driver> store(settings);
     run(io, store.open());
     run(io, store.close());
     first.emplace(settings, visor::log_sink(), visor::detail::lock_of_tables);
@@ -36,7 +36,7 @@ struct two_databases {
     run(io, second->close());
   }
 
-  place where;
+  test_database where;
   boost::asio::io_context io{1};
   std::optional<database> first, second;
 };
@@ -116,7 +116,7 @@ TEST_CASE("a transaction that falls silent keeps the others waiting no longer th
 }
 
 TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][locks]") {
-  place where;
+  test_database where;
   auto settings = where.settings();
   settings.lock_timeout = 1s;
   boost::asio::io_context io{1};
@@ -139,7 +139,7 @@ TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][l
     boost::asio::co_spawn(io, wait(), [](std::exception_ptr failed) {
       if (failed) std::rethrow_exception(failed);
     });
-    co_await on.run(kit::sleep("4"));
+    co_await on.run(server_traits::sleep("4"));
   };
   run(io, base.transact(hold, access::beside));
   io.run();

@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "test_database.hpp"
 
 #include <random>
 
@@ -42,7 +42,7 @@ class weather {
 }  // namespace
 
 TEST_CASE("a network that swallows everything keeps nobody for longer than the time of a transaction", "[servers]") {
-  place where;
+  test_database where;
   tcp_gate gate(where.endpoint());
   auto settings = where.settings(gate);
   settings.transaction_timeout = 300ms;
@@ -78,7 +78,7 @@ TEST_CASE("a network that swallows everything keeps nobody for longer than the t
 TEST_CASE("whatever the network does, nobody waits for longer than he said, and no answer is another's", "[servers]") {
   auto const seed = std::random_device{}();
   CAPTURE(seed);
-  place where;
+  test_database where;
   tcp_gate gate(where.endpoint(), seed);
   auto settings = where.settings(gate);
   settings.transaction_timeout = 500ms;

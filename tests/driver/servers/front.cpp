@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "test_database.hpp"
 
 #include "visor/store/sql/sql_store.hpp"
 
@@ -16,9 +16,9 @@ visor::instant at(std::int64_t seconds) { return visor::instant(std::chrono::sec
 }  // namespace
 
 TEST_CASE("a claim takes what lies behind a position, in the order of the queue", "[servers]") {
-  place where;
+  test_database where;
   boost::asio::io_context io{1};
-  visor::sql_store<kit::driver> store(where.settings());
+  visor::sql_store<server_traits::driver> store(where.settings());
   run(io, store.open());
   run(io, store.close());
 

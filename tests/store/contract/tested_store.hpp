@@ -1,5 +1,5 @@
-#ifndef VISOR_TESTS_STORE_CONTRACT_SUBJECT_HPP
-#define VISOR_TESTS_STORE_CONTRACT_SUBJECT_HPP
+#ifndef VISOR_TESTS_STORE_CONTRACT_TESTED_STORE_HPP
+#define VISOR_TESTS_STORE_CONTRACT_TESTED_STORE_HPP
 
 #include "visor/store/store.hpp"
 
@@ -14,9 +14,9 @@ namespace visor_test {
 
 /// A store under test, whatever its type: the operations of the concept `visor::store`, each run to its end, and the store's time.
 /// The suite is written against this, so it is compiled once for all stores. All members may be called from any thread.
-class subject {
+class tested_store {
  public:
-  virtual ~subject() = default;
+  virtual ~tested_store() = default;
 
   virtual void open() = 0;
   virtual void close() = 0;
@@ -83,14 +83,14 @@ class subject {
   virtual void reopen() = 0;
 
   /// A second store on the same data and time, as another process has it; this one again where data are not shared that way.
-  virtual std::shared_ptr<subject> another() = 0;
+  virtual std::shared_ptr<tested_store> another() = 0;
 };
 
 /// A new, empty, open store. Each test program defines it for the store that it tests.
-std::unique_ptr<subject> make_subject();
+std::unique_ptr<tested_store> make_tested_store();
 
 /// The same for the reference.
-std::unique_ptr<subject> make_reference();
+std::unique_ptr<tested_store> make_reference();
 
 }  // namespace visor_test
 

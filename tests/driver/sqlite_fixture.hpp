@@ -1,5 +1,5 @@
-#ifndef VISOR_TESTS_DRIVER_SQLITE_SCENE_HPP
-#define VISOR_TESTS_DRIVER_SQLITE_SCENE_HPP
+#ifndef VISOR_TESTS_DRIVER_SQLITE_FIXTURE_HPP
+#define VISOR_TESTS_DRIVER_SQLITE_FIXTURE_HPP
 
 #include "support/catch.hpp"
 #include "support/run.hpp"
