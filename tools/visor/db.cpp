@@ -32,8 +32,8 @@ struct database {
 
 enum class purpose { look, change };
 
-database open(invocation const& given, purpose why) {
-  auto config = read_configuration(given);
+database open(invocation const& arguments, purpose why) {
+  auto config = read_configuration(arguments);
   auto const& driver = find_driver(config.settings.storage.driver);
   if (driver.tables == nullptr)
     throw failure("the driver " + std::string(driver.name) +
@@ -100,8 +100,8 @@ void warn_of(visor::database_report const& found, std::string const& display_nam
   if (!found.shortcoming.empty()) std::cerr << "visor: warning: " << escaped(display_name + ": " + found.shortcoming) << '\n';
 }
 
-int init(invocation const& given) {
-  auto const db = open(given, purpose::change);
+int init(invocation const& arguments) {
+  auto const db = open(arguments, purpose::change);
   auto const before = db.tables->status();
   if (before.has_tables && before.current == before.latest && !before.is_altered()) {
     std::cout << "initialized already: " << escaped(db.display_name()) << " has version " << before.current << '\n';
@@ -115,12 +115,12 @@ int init(invocation const& given) {
   return 0;
 }
 
-int print_status(invocation const& given) {
-  auto const db = open(given, purpose::look);
+int print_status(invocation const& arguments) {
+  auto const db = open(arguments, purpose::look);
   auto const status = db.tables ? db.tables->status() : visor::schema_status();
   bool const initialized = status.current > 0;
   auto const tables = db.tables ? db.tables->tables(std::min(status.current, status.latest)) : std::vector<std::string>();
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     boost::json::object all{
         {"database", db.display_name()}, {"initialized", initialized}, {"version", status.current}, {"newest", status.latest}};
     auto& names = all["tables"].emplace_array();
@@ -140,15 +140,15 @@ int print_status(invocation const& given) {
   return 0;
 }
 
-int test(invocation const& given) {
-  auto const config = read_configuration(given);
+int test(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   auto const& driver = find_driver(config.settings.storage.driver);
   auto const display_name = driver.display_name(config.settings);
   auto const found = driver.probe != nullptr ? driver.probe(config.settings) : visor::database_report();
   bool const missing = driver.is_missing != nullptr && driver.is_missing(config.settings);
   warn_of(found, display_name);
   auto const length = [](std::optional<visor::duration> const& one) { return one ? visor::to_string(*one) : std::string("-"); };
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     auto const microseconds = [](std::optional<visor::duration> const& one) { return one ? boost::json::value(one->count()) : nullptr; };
     boost::json::object const all{{"database", display_name},
                                   {"exists", !missing},
@@ -170,10 +170,10 @@ int test(invocation const& given) {
   return 0;
 }
 
-int migrate(invocation const& given) {
-  auto const db = open(given, purpose::change);
+int migrate(invocation const& arguments) {
+  auto const db = open(arguments, purpose::change);
   nodes_at_work const nodes(db);
-  check_older_nodes(db, nodes, given.has("with-nodes-running"));
+  check_older_nodes(db, nodes, arguments.has("with-nodes-running"));
   int const applied = db.tables->migrate();
   int const version = db.tables->status().current;
   std::cout << (applied == 0 ? std::string("up to date") : versions_text(applied) + " applied") << ": " << escaped(db.display_name())
@@ -181,14 +181,14 @@ int migrate(invocation const& given) {
   return 0;
 }
 
-int roll_back(invocation const& given) {
-  auto const steps = static_cast<int>(given.number("steps", 1, 1'000'000).value_or(1));
-  auto const db = open(given, purpose::look);
+int roll_back(invocation const& arguments) {
+  auto const steps = static_cast<int>(arguments.number("steps", 1, 1'000'000).value_or(1));
+  auto const db = open(arguments, purpose::look);
   if (!db.tables) throw failure("there is no database yet: " + db.display_name());
   auto const status = db.tables->status();
   if (status.begun == 0 && !status.is_half_made)
     throw failure("there is nothing to take back: " + db.display_name() + " has no tables of visor");
-  if (!given.has("yes"))
+  if (!arguments.has("yes"))
     throw failure(status.begun <= steps
                       ? "this drops every table of " + db.display_name() + " with all schedules, jobs and their history: --yes does it"
                       : "this drops what " + versions_text(steps) + " brought to the tables of " + db.display_name() +
@@ -201,8 +201,8 @@ int roll_back(invocation const& given) {
   return 0;
 }
 
-int validate(invocation const& given) {
-  auto const db = open(given, purpose::look);
+int validate(invocation const& arguments) {
+  auto const db = open(arguments, purpose::look);
   if (!db.tables) throw failure("there is no database yet: " + db.display_name() + "; 'visor db init' makes it");
   std::string lines;
   for (auto const& line : db.tables->validate()) lines += (lines.empty() ? "" : "\n") + line;
@@ -212,8 +212,8 @@ int validate(invocation const& given) {
   return 0;
 }
 
-int restored(invocation const& given) {
-  auto const db = open(given, purpose::look);
+int restored(invocation const& arguments) {
+  auto const db = open(arguments, purpose::look);
   if (!db.tables) throw failure("there is no database yet: " + db.display_name());
   auto const status = db.tables->status();
   if (status.current != status.latest || !status.missing().empty() || status.is_altered())
@@ -224,10 +224,10 @@ int restored(invocation const& given) {
   return 0;
 }
 
-int reset(invocation const& given) {
-  if (!given.has("yes"))
+int reset(invocation const& arguments) {
+  if (!arguments.has("yes"))
     throw failure("this drops every table with all schedules, jobs and their history, and makes them anew: --yes does it");
-  auto const db = open(given, purpose::change);
+  auto const db = open(arguments, purpose::change);
   nodes_at_work const nodes(db);
   nodes.refuse();
   std::cerr << "visor: warning: all schedules, jobs and their history in " << escaped(db.display_name()) << " are being removed\n";

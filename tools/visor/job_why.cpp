@@ -148,9 +148,9 @@ lines reasons(storage& in, visor::job_view const& view) {
 
 }  // namespace
 
-int why(invocation const& given) {
-  auto const id = job_id_of(given.argument(0));
-  auto const store = look_at_storage(read_configuration(given));
+int why(invocation const& arguments) {
+  auto const id = job_id_of(arguments.argument(0));
+  auto const store = look_at_storage(read_configuration(arguments));
   auto const view = store ? run_sync(store->find_job(id)) : std::nullopt;
   if (!view) no_such_job(id);
   std::cout << "job " << id << ' ' << escaped(view->job.type) << " is " << word(view->state) << '\n';

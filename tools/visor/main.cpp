@@ -86,7 +86,7 @@ void hide_secrets(int count, char** words) {
 int main(int count, char** words) {
   visor_program::prepare_process();
   std::ios::sync_with_stdio(false);
-  std::vector<std::string> const given(words + 1, words + std::max(count, 1));
+  std::vector<std::string> const arguments(words + 1, words + std::max(count, 1));
   hide_secrets(count, words);
-  return run(given);
+  return run(arguments);
 }

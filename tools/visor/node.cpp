@@ -92,11 +92,11 @@ std::string runs(std::set<std::string> const& types, std::set<std::string> const
   return (common == 0 ? "" : counted + " of all online nodes; ") + some_of(own);
 }
 
-int list(invocation const& given) {
-  auto const store = look_at_storage(read_configuration(given));
+int list(invocation const& arguments) {
+  auto const store = look_at_storage(read_configuration(arguments));
   auto const found = store ? views_of(*store) : std::vector<node_view>();
   auto types = store ? types_of(*store) : types_by_node();
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     boost::json::array all;
     for (auto const& [node, state, running] : found) {
       boost::json::object one;
@@ -153,9 +153,9 @@ visor::node_record find_node(storage& in, std::string const& name) {
   no_such_node(name);
 }
 
-int drain(invocation const& given) {
-  auto const& name = given.argument(0);
-  auto const store = open_storage(read_configuration(given));
+int drain(invocation const& arguments) {
+  auto const& name = arguments.argument(0);
+  auto const store = open_storage(read_configuration(arguments));
   auto const node = find_node(*store, name);
   if (!is_live(node, run_sync(store->now()))) throw failure("node " + in_quotes(name) + " is not at work");
   run_sync(store->set_wish(name, visor::node_wish::drain));
@@ -163,21 +163,21 @@ int drain(invocation const& given) {
   return 0;
 }
 
-int resume(invocation const& given) {
-  auto const& name = given.argument(0);
-  auto const store = open_storage(read_configuration(given));
+int resume(invocation const& arguments) {
+  auto const& name = arguments.argument(0);
+  auto const store = open_storage(read_configuration(arguments));
   if (!find_node(*store, name).wish) throw failure("node " + in_quotes(name) + " takes work already");
   run_sync(store->set_wish(name, std::nullopt));
   std::cout << "node " << escaped(name) << " takes work again from its next heartbeat on\n";
   return 0;
 }
 
-int remove(invocation const& given) {
-  auto const& name = given.argument(0);
-  auto const store = open_storage(read_configuration(given));
+int remove(invocation const& arguments) {
+  auto const& name = arguments.argument(0);
+  auto const store = open_storage(read_configuration(arguments));
   auto const node = find_node(*store, name);
   bool const is_at_work = is_live(node, run_sync(store->now()));
-  if (is_at_work && !given.has("force"))
+  if (is_at_work && !arguments.has("force"))
     throw failure("node " + in_quotes(name) + " is at work: stop it first, or with --force let others take its jobs now");
   if (node.state != visor::node_state::offline) {
     for (auto const& lapsed : run_sync(store->recover(visor::node_lease(node.name, node.epoch, node.lease_until))))

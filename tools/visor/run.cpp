@@ -187,11 +187,11 @@ void run_until_told(running_node& node, std::optional<visor::duration> length, l
 
 }  // namespace
 
-int run(invocation const& given) {
-  auto const length = given.length("for");
-  auto const least = value_of<visor::log_level>(given.text("log-level").value_or("info"));
+int run(invocation const& arguments) {
+  auto const length = arguments.length("for");
+  auto const least = value_of<visor::log_level>(arguments.text("log-level").value_or("info"));
   leave_process_1_to_reaper();
-  auto config = read_configuration(given);
+  auto config = read_configuration(arguments);
   auto const& driver = find_driver(config.settings.storage.driver);
 
   std::vector<std::string> unchecked;

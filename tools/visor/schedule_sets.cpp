@@ -130,12 +130,12 @@ visor::detail::set_outcome take(configuration const& config, storage& store, Cho
 
 }  // namespace
 
-int diff(invocation const& given) {
-  auto const config = read_configuration(given);
+int diff(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   auto const store = open_storage(config);
   auto const found = compare(config, *store);
   auto const lines = lines_of(found, *store);
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     boost::json::array all;
     for (auto const& each : lines) all.emplace_back(boost::json::object{{"id", each.id}, {"what", each.what}, {"details", each.details}});
     print_json(std::cout, all);
@@ -147,8 +147,8 @@ int diff(invocation const& given) {
   return 0;
 }
 
-int apply(invocation const& given) {
-  auto const config = read_configuration(given);
+int apply(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   auto const store = open_storage(config);
   auto const outcome = take(config, *store, [](visor::set_plan& plan) { plan.retire.clear(); });
   for (auto const& id : outcome.changed) std::cout << "schedule " << escaped(id) << " changed\n";
@@ -158,8 +158,8 @@ int apply(invocation const& given) {
   return 0;
 }
 
-int prune(invocation const& given) {
-  auto const config = read_configuration(given);
+int prune(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   auto const store = open_storage(config);
   auto const outcome = take(config, *store, [](visor::set_plan& plan) {
     plan.add.clear();
