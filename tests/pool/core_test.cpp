@@ -62,8 +62,8 @@ struct pool_core_fixture {
     }
   }
 
-  ticket wait(bool impatient = false, purpose why = purpose::work) {
-    ticket const mine = pool.wait(now, settings.acquire_timeout, impatient, why);
+  ticket wait(bool fail_fast = false, purpose why = purpose::work) {
+    ticket const mine = pool.wait(now, settings.acquire_timeout, fail_fast, why);
     look();
     return mine;
   }
@@ -79,8 +79,8 @@ struct pool_core_fixture {
     pool.connected(take_first(connecting), now);
     look();
   }
-  void fail_connect(bool is_lasting = false) {
-    pool.connect_failed(take_first(connecting), is_lasting, now);
+  void fail_connect(bool is_permanent = false) {
+    pool.connect_failed(take_first(connecting), is_permanent, now);
     look();
   }
   void answer(bool good = true) {
@@ -177,7 +177,7 @@ TEST_CASE("there are never more connections than max, whatever happens") {
       waiting.insert(s.wait(dice == 0, random() % 8 == 0 ? purpose::listening : purpose::work));
     } else if (dice == 14 && step > 500 && beats.size() + held_by_beats.size() < 2) {
       had_beat = true;
-      auto const mine = s.wait(false, purpose::beat);
+      auto const mine = s.wait(false, purpose::heartbeat);
       waiting.insert(mine);
       beats.insert(mine);
     } else if (dice < 5 && !held.empty()) {
@@ -247,7 +247,7 @@ TEST_CASE("a heartbeat goes before all who wait, and one connection is kept for 
     auto const a = s.make();
     auto const b = s.make();
     auto const first = s.wait();
-    auto const beat = s.wait(false, purpose::beat);
+    auto const beat = s.wait(false, purpose::heartbeat);
     s.release(a);
     CHECK(s.granted.at(beat) == a);
     s.release(b);
@@ -256,19 +256,19 @@ TEST_CASE("a heartbeat goes before all who wait, and one connection is kept for 
     auto const second = s.wait();
     CHECK_FALSE(s.granted.contains(second));  // though one is idle
     CHECK_FALSE(s.pool.acquire(s.now));
-    CHECK(s.pool.acquire(s.now, purpose::beat) == a);  // at once, whoever else waits
+    CHECK(s.pool.acquire(s.now, purpose::heartbeat) == a);  // at once, whoever else waits
     s.release(a);
     CHECK_FALSE(s.granted.contains(second));
     s.release(b);
     CHECK(s.granted.contains(second));
   }
   SECTION("a connection is made for it, however many wait") {
-    s.release(s.make(purpose::beat), returned::broken);
+    s.release(s.make(purpose::heartbeat), returned::broken);
     s.finish_close();
     s.make();
     for (int i = 0; i < 10; ++i) s.wait();
     CHECK(s.connecting.empty());
-    auto const beat = s.wait(false, purpose::beat);
+    auto const beat = s.wait(false, purpose::heartbeat);
     REQUIRE(s.connecting.size() == 1);
     s.connect();
     CHECK(s.granted.contains(beat));
@@ -284,7 +284,7 @@ TEST_CASE("of one connection nothing can be kept for a heartbeat, but it is the 
   pool_core_fixture s(with(1));
   auto const which = s.make();
   auto const first = s.wait();
-  auto const beat = s.wait(false, purpose::beat);
+  auto const beat = s.wait(false, purpose::heartbeat);
   s.release(which);
   CHECK(s.granted.at(beat) == which);
   s.release(which);
@@ -296,7 +296,7 @@ TEST_CASE("who listens counts among all, is no leak, and is told when his connec
   settings.leak_threshold = 1s;
   pool_core_fixture s(settings);
   auto const ear = s.make(purpose::listening);
-  s.release(s.make(purpose::beat));
+  s.release(s.make(purpose::heartbeat));
   s.release(s.make());
   s.pass(1h);
   CHECK(s.reported.empty());
@@ -653,7 +653,7 @@ TEST_CASE("a failure that lasts is told to all who wait and is not tried at once
   pool_core_fixture s(with(2));
   auto const first = s.wait();
   auto const second = s.wait();
-  SECTION("lasting") {
+  SECTION("permanent") {
     s.fail_connect(true);
     CHECK(s.refused.at(first) == refusal::connect_failed);
     CHECK(s.refused.at(second) == refusal::connect_failed);
@@ -661,7 +661,7 @@ TEST_CASE("a failure that lasts is told to all who wait and is not tried at once
     auto const third = s.wait();
     CHECK(s.refused.contains(third));
   }
-  SECTION("passing, but somebody is impatient") {
+  SECTION("passing, but one caller fails fast") {
     auto const third = s.wait(true);
     s.fail_connect();
     CHECK(s.refused.at(third) == refusal::connect_failed);
@@ -673,7 +673,7 @@ TEST_CASE("a failure that lasts is told to all who wait and is not tried at once
   }
 }
 
-TEST_CASE("after a lasting failure the account is not hammered") {
+TEST_CASE("after a permanent failure the account is not hammered") {
   pool_core_fixture s(with(1));
   s.wait();
   s.fail_connect(true);

@@ -92,7 +92,7 @@ struct pool_fixture {
   void settle() { visor_test::settle(io); }
   void pass(duration length) { visor_test::pass(io, clock, length); }
 
-  caller& acquire(bool impatient = false, std::source_location where = std::source_location::current()) {
+  caller& acquire(bool fail_fast = false, std::source_location where = std::source_location::current()) {
     auto& one = callers.emplace_back();
     auto const get = [](pool_type& from, caller& into, bool in_a_hurry, std::source_location at) -> visor::task<> {
       if (in_a_hurry)
@@ -100,7 +100,7 @@ struct pool_fixture {
       else
         into.held = co_await from.acquire(at);
     };
-    asio::co_spawn(io, get(*pool, one, impatient, where),
+    asio::co_spawn(io, get(*pool, one, fail_fast, where),
                    asio::bind_cancellation_slot(one.cancel.slot(), [&one](std::exception_ptr thrown) {
                      one.failure = std::move(thrown);
                      one.answered = true;

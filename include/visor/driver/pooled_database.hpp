@@ -287,7 +287,7 @@ class pooled_database {
   }
 
   static constexpr connection_purpose purpose_of(access how) noexcept {
-    return how == access::beat ? connection_purpose::beat : connection_purpose::work;
+    return how == access::beat ? connection_purpose::heartbeat : connection_purpose::work;
   }
 
   /// Writers, except for heartbeats, make the database listen again: other nodes will react.

@@ -66,7 +66,7 @@ concept connector = requires(C& connector, typename C::connection& c) {
 
 /// True when another connect would fail too until an administrator changes something. Callers do not wait for that, and servers lock
 /// accounts after repeated attempts.
-inline bool is_lasting(errc what) noexcept {
+inline bool is_permanent(errc what) noexcept {
   return what == errc::authentication_failed || what == errc::tls_failed || what == errc::not_found || what == errc::invalid_argument ||
          what == errc::unsupported || what == errc::corrupt;
 }
@@ -220,10 +220,10 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     return handle(this->shared_from_this(), slots_[*found].current.get(), *found);
   }
 
-  task<handle> acquire(std::source_location where, bool impatient, connection_purpose why) {
+  task<handle> acquire(std::source_location where, bool fail_fast, connection_purpose why) {
     if (handle at_once = try_acquire(where, why)) co_return at_once;
     auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr, handle)>(
-        join_queue(), boost::asio::use_awaitable, this->shared_from_this(), where, impatient, why);
+        join_queue(), boost::asio::use_awaitable, this->shared_from_this(), where, fail_fast, why);
     co_return co_await std::move(waiting);
   }
 
@@ -303,9 +303,9 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   };
 
   struct join_queue {
-    void operator()(handler completion, std::shared_ptr<shared> in, std::source_location where, bool impatient,
+    void operator()(handler completion, std::shared_ptr<shared> in, std::source_location where, bool fail_fast,
                     connection_purpose why) const {
-      in->join(std::move(completion), where, impatient, why);
+      in->join(std::move(completion), where, fail_fast, why);
     }
   };
 
@@ -332,11 +332,11 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     settle(lock);
   }
 
-  void join(handler completion, std::source_location where, bool impatient, connection_purpose why) {
+  void join(handler completion, std::source_location where, bool fail_fast, connection_purpose why) {
     auto cancellation = boost::asio::get_associated_cancellation_slot(completion);
     auto one = std::make_unique<waiter>(std::move(completion), where);
     std::unique_lock lock(mutex_);
-    bool const is_refused = core_.is_full() && why != connection_purpose::beat;
+    bool const is_refused = core_.is_full() && why != connection_purpose::heartbeat;
     if (core_.is_closing() || is_refused) {
       auto const failure = core_.is_closing() ? closed_failure() : full_failure();
       lock.unlock();
@@ -344,7 +344,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       return;
     }
     // The answer may be among the first actions, so the waiter is registered before they are taken.
-    ticket const mine = core_.wait(clock_.elapsed(), settings_.acquire_timeout, impatient, why);
+    ticket const mine = core_.wait(clock_.elapsed(), settings_.acquire_timeout, fail_fast, why);
     waiters_.emplace(mine, std::move(one));
     if (cancellation.is_connected())
       cancellation.assign([weak = this->weak_from_this(), mine](boost::asio::cancellation_type) {
@@ -500,7 +500,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       bool const is_wanted = !self->core_.is_closing();  // else the connect was cancelled
       if (is_wanted && (is_news || self->settings_.log_connections)) news = std::string("cannot connect: ") + failure->what();
       self->last_failure_ = std::move(failure);
-      self->core_.connect_failed(which, is_lasting(self->last_failure_->portable_code()), self->clock_.elapsed());
+      self->core_.connect_failed(which, is_permanent(self->last_failure_->portable_code()), self->clock_.elapsed());
     } else {
       self->last_failure_.reset();
       self->slots_[which].current = std::move(made);

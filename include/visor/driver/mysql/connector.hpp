@@ -65,7 +65,7 @@ class connector {
         made = co_await std::move(reaching);
       } catch (error const& thrown) {
         // A login that one server refuses is refused by all.
-        if (is_lasting(thrown.portable_code())) throw;
+        if (is_permanent(thrown.portable_code())) throw;
         trouble = thrown;
       }
       if (made && (made->is_writable() || i + 1 == all.size()) && !unsuitable) co_return made;
