@@ -4,7 +4,7 @@
 #include "visor/async/clock.hpp"
 #include "visor/async/run_on.hpp"
 #include "visor/async/task.hpp"
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
 #include "visor/driver/driver.hpp"
@@ -546,7 +546,7 @@ class pooled_database {
         heard = co_await ear.wait_for_notifications();
       } else {
         boost::asio::any_io_executor const executor = here.context.get_executor();
-        auto listening = detail::within<std::optional<std::size_t>>(executor, wall_clock(), longest, hear_once(ear));
+        auto listening = detail::with_timeout<std::optional<std::size_t>>(executor, wall_clock(), longest, hear_once(ear));
         auto const answer = co_await std::move(listening);
         if (!answer) co_return 0;
         heard = *answer;

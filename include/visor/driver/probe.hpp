@@ -4,7 +4,7 @@
 #include "visor/async/clock.hpp"
 #include "visor/async/run_on.hpp"
 #include "visor/async/task.hpp"
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/time.hpp"
 
@@ -91,7 +91,7 @@ task<database_report> probe(typename Driver::settings settings) {
   boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
   duration const limit = settings.pool.connect_timeout;
   typename Driver::connector source(settings);
-  auto connecting = detail::within<std::unique_ptr<connection>>(executor, wall_clock(), limit, source.connect());
+  auto connecting = detail::with_timeout<std::unique_ptr<connection>>(executor, wall_clock(), limit, source.connect());
   auto const made = co_await std::move(connecting);
   if (!made)
     throw error(errc::connection_failed,

@@ -5,7 +5,7 @@
 #include "visor/async/signal.hpp"
 #include "visor/async/task.hpp"
 #include "visor/async/way_back.hpp"
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
 #include "visor/pool/core.hpp"
@@ -481,8 +481,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     std::unique_ptr<connection> made;
     std::optional<error> failure;
     try {
-      made = co_await detail::within<std::unique_ptr<connection>>(self->executor_, self->clock_, self->settings_.connect_timeout,
-                                                                  self->connector_.connect());
+      made = co_await detail::with_timeout<std::unique_ptr<connection>>(self->executor_, self->clock_, self->settings_.connect_timeout,
+                                                                        self->connector_.connect());
     } catch (error const& refused) {
       failure = refused;
     } catch (std::exception const& broken) {
@@ -514,9 +514,9 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
 
   /// Runs an operation of a connection for at most `length`.
   /// \return whether it succeeded in time
-  static task<bool> try_within(std::shared_ptr<shared> self, duration length, task<> work) {
+  static task<bool> try_with_timeout(std::shared_ptr<shared> self, duration length, task<> work) {
     try {
-      bool const in_time = co_await detail::within(self->executor_, self->clock_, length, std::move(work));
+      bool const in_time = co_await detail::with_timeout(self->executor_, self->clock_, length, std::move(work));
       co_return in_time;
     } catch (std::exception const&) {  // the connection is closed, and the next connect reports the cause
     }
@@ -524,14 +524,14 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   }
 
   static task<> ping(std::shared_ptr<shared> self, slot which) {
-    bool const answered = co_await try_within(self, self->settings_.validation_timeout, self->slots_[which].current->ping());
+    bool const answered = co_await try_with_timeout(self, self->settings_.validation_timeout, self->slots_[which].current->ping());
     std::unique_lock lock(self->mutex_);
     self->core_.pinged(which, answered && self->slots_[which].current->state() == connection_state::clean, self->clock_.elapsed());
     self->settle(lock);
   }
 
   static task<> reset(std::shared_ptr<shared> self, slot which) {
-    bool const done = co_await try_within(self, self->settings_.reset_timeout, self->slots_[which].current->reset());
+    bool const done = co_await try_with_timeout(self, self->settings_.reset_timeout, self->slots_[which].current->reset());
     std::unique_lock lock(self->mutex_);
     self->core_.was_reset(which, done && self->slots_[which].current->state() == connection_state::clean, self->clock_.elapsed());
     self->settle(lock);
@@ -540,7 +540,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   static task<> end(std::shared_ptr<shared> self, slot which, close_reason reason) {
     auto ended = std::move(self->slots_[which].current);
     if (reason != close_reason::broken && reason != close_reason::unanswered && reason != close_reason::reset_failed)
-      co_await try_within(self, self->settings_.reset_timeout, ended->close());
+      co_await try_with_timeout(self, self->settings_.reset_timeout, ended->close());
     ended.reset();
     std::unique_lock lock(self->mutex_);
     self->core_.closed(which, self->clock_.elapsed());

@@ -2,7 +2,7 @@
 #define VISOR_DRIVER_MYSQL_CONNECTOR_HPP
 
 #include "visor/async/run_on.hpp"
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/json_text.hpp"
 #include "visor/driver/mysql/connect.hpp"
 #include "visor/driver/mysql/connection.hpp"
@@ -133,7 +133,7 @@ class connector {
                                               settings_.longest_lock_wait(), log_);
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     duration const rest = std::max<duration>(left, std::chrono::milliseconds{10});
-    auto preparing = visor::detail::within(executor, wall_clock(), rest, prepare(*ready));
+    auto preparing = visor::detail::with_timeout(executor, wall_clock(), rest, prepare(*ready));
     bool const is_ready = co_await std::move(preparing);
     if (!is_ready) throw error(errc::connection_failed, to.to.server() + " lets us in, and says nothing more (pool.connect_timeout)");
     largest_packet_->store(ready->largest_packet());

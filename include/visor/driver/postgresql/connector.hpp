@@ -1,7 +1,7 @@
 #ifndef VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 #define VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/is_ready.hpp"
 #include "visor/driver/peer.hpp"
 #include "visor/driver/postgresql/clear_password.hpp"
@@ -187,7 +187,7 @@ class connector {
         duration const share = left / static_cast<std::int64_t>(all.size() - i + (unsuitable.empty() ? 0 : 1));
         all[i].to.target = target;
         std::string why;
-        auto trying = visor::detail::within<std::unique_ptr<connection>>(executor, wall_clock(), share, reach(all[i], why));
+        auto trying = visor::detail::with_timeout<std::unique_ptr<connection>>(executor, wall_clock(), share, reach(all[i], why));
         auto made = co_await std::move(trying);
         if (made) co_return made;
         if (is_unsuitable(why)) unsuitable.push_back(all[i]);
