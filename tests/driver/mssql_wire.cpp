@@ -343,7 +343,7 @@ TEST_CASE("others that write for too long are waited for no longer", "[mssql]") 
   CHECK(failure->code() == errc::busy);
 }
 
-TEST_CASE("whoever goes alone has more patience each time, and gives up its place between", "[mssql][locks]") {
+TEST_CASE("whoever goes alone has a longer lock timeout each time, and gives up its position between", "[mssql][locks]") {
   tds::server const server(when_asked("sp_getapplock", [] { return answer::with("-1"); }));
   auto settings = settings_for(server);
   settings.lock_timeout = 1s;
@@ -357,7 +357,7 @@ TEST_CASE("whoever goes alone has more patience each time, and gives up its plac
     refused = thrown.portable_code();
   }
   CHECK(refused == std::optional(errc::busy));
-  for (std::string const patience : {"250", "500", "1000"}) CHECK(server.times("@LockTimeout = " + patience + ";") == 1);
+  for (std::string const timeout : {"250", "500", "1000"}) CHECK(server.times("@LockTimeout = " + timeout + ";") == 1);
   CHECK(server.times("sp_getapplock") == 3);
   CHECK(std::chrono::steady_clock::now() - begin >= 750ms);
 }

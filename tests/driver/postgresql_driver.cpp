@@ -497,13 +497,13 @@ TEST_CASE("others hear of a commit that is announced, and whoever made it does n
   s.base.watch([&here] { ++here; });
   other.watch([&there] { ++there; });
   visor_test::run(io, other.open());
-  auto const announce = [](session& on) -> visor::task<> {
-    on.announce();
+  auto const notify = [](session& on) -> visor::task<> {
+    on.notify();
     co_return;
   };
   // It may take a while until the server knows that somebody listens.
   for (int tries = 0; tries < 200 && there == 0; ++tries) {
-    same->write(announce);
+    same->write(notify);
     std::this_thread::sleep_for(10ms);
   }
   CHECK(there > 0);
@@ -526,13 +526,13 @@ TEST_CASE("of many commits in a moment others hear a few words, the last one beh
   for (int tries = 0; tries < 500 && !other.is_watching(); ++tries) std::this_thread::sleep_for(10ms);
   REQUIRE(other.is_watching());
   constexpr int many = 200;
-  auto const announce = [](session& on) -> visor::task<> {
-    on.announce();
+  auto const notify = [](session& on) -> visor::task<> {
+    on.notify();
     co_return;
   };
   for (int i = 0; i < many; ++i) {
     ++begun;
-    s.write(announce);
+    s.write(notify);
   }
   if (closes) visor_test::run(s.io, s.base.close());
   for (int tries = 0; tries < 500 && heard != many; ++tries) std::this_thread::sleep_for(10ms);
@@ -550,17 +550,17 @@ TEST_CASE("what is announced by somebody else is heard though the first one was 
   visor_test::run(io, other.open());
   for (int tries = 0; tries < 500 && !other.is_watching(); ++tries) std::this_thread::sleep_for(10ms);
   auto const fail = [](session& on) -> visor::task<> {
-    on.announce();
+    on.notify();
     co_await on.run("SELECT 1 / 0");
   };
-  auto const announce = [](session& on) -> visor::task<> {
-    on.announce();
+  auto const notify = [](session& on) -> visor::task<> {
+    on.notify();
     co_return;
   };
   for (int round = 1; round <= 5; ++round) {
     CHECK_THROWS_AS(s.write(fail), visor::error);
     int const before = words;
-    s.write(announce);
+    s.write(notify);
     for (int tries = 0; tries < 500 && words == before; ++tries) std::this_thread::sleep_for(10ms);
     CHECK(words > before);
     std::this_thread::sleep_for(20ms);
@@ -587,8 +587,8 @@ std::int64_t listeners() {
 }
 
 template <class Condition>
-bool comes(Condition what, std::chrono::seconds patience = 10s) {
-  auto const end = std::chrono::steady_clock::now() + patience;
+bool comes(Condition what, std::chrono::seconds timeout = 10s) {
+  auto const end = std::chrono::steady_clock::now() + timeout;
   while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(10ms);
   return what();
 }
@@ -604,13 +604,13 @@ TEST_CASE("sessions that listen and those that tell others are counted by the po
   std::atomic<int> words{0};
   s.base.watch([&words] { ++words; });
   if (max >= 3) CHECK(comes([&] { return s.base.is_watching(); }));
-  auto const announce = [](session& on) -> visor::task<> {
-    on.announce();
+  auto const notify = [](session& on) -> visor::task<> {
+    on.notify();
     co_return;
   };
   // A session is there for a moment longer than its connection.
   for (int i = 0; i < 50; ++i) {
-    s.write(announce);
+    s.write(notify);
     if (i % 10 == 0) CHECK(comes([&] { return sessions() <= max; }));
   }
   std::this_thread::sleep_for(50ms);

@@ -99,7 +99,7 @@ class error_log {
   }
 
   /// Waits a moment for the lines to be written. \return false when nobody reads them
-  bool flush() { return buffer_.flush(visor::log_buffer::usual_patience); }
+  bool flush() { return buffer_.flush(visor::log_buffer::default_flush_timeout); }
 
  private:
   static bool write(visor::log_level level, std::string_view line) {

@@ -73,11 +73,11 @@ struct store_lock {
 /// - `replayed`: any operation. For an answer about its own writes, a message performs all of them, asks the question, and rolls back.
 enum class deferral : std::uint8_t { none, checked, guarded, replayed };
 
-/// The lock request of a transaction. `patience` counts only for one that runs `alone`.
+/// The lock request of a transaction. `lock_timeout` counts only for one that runs `alone`.
 struct lock_request {
   store_lock lock;
-  duration patience{0};  ///< longest wait for the lock, which keeps all later transactions out; 0: as long as any statement waits
-  duration limit{0};     ///< longest wait of its other statements for locks
+  duration lock_timeout{0};  ///< longest wait for the lock, which keeps all later transactions out; 0: as long as any statement waits
+  duration limit{0};         ///< longest wait of its other statements for locks
   deferral defers = deferral::none;
   bool may_replay = false;  ///< a driver may run any operation as `deferral::replayed`
   bool takes_turn = false;  ///< takes the turn: no other transaction begins to write until this one is over or a second has passed
@@ -137,7 +137,7 @@ struct any_statement : sql::statement_defaults {
 /// - `s.oldest_transaction(prefix)`: only where the database can tell. Describes, for people, the other transaction that has been open
 ///   longest, as far as known among those that use tables whose names begin with `prefix`; empty for none.
 /// - `s.now()`: the database's clock; only with `server_clock`.
-/// - `s.announce()`: notifies watching processes when this transaction commits; only where the database can do that.
+/// - `s.notify()`: notifies watching processes when this transaction commits; only where the database can do that.
 ///
 /// `params` may be left out where the statement has none. Parameters are referenced, not copied, until the awaited call is over. All calls
 /// throw `visor::error`; after that the operation may not use the session any more. A failed transaction leaves nothing behind.
@@ -162,9 +162,8 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `D::name`: as users write it in a configuration.
 /// - `D::dialect`: satisfies `sql::dialect`.
 /// - `D::capabilities`: a constexpr `driver_capabilities`.
-/// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `display_name()`, the name
-/// of the
-///   database in messages.
+/// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `display_name()`, the
+///   name of the database in messages.
 /// - `D::session`: satisfies `driver_session`.
 /// - `D::database(settings, log, lock)`: owns connections and threads; does nothing yet. It logs its own actions to the `log_sink`. The
 ///   `store_lock` may be left out.

@@ -208,15 +208,15 @@ class pooled_database {
   template <class Connection>
   static constexpr bool blocks = requires(Connection const& c) { c.threads(); };
 
-  /// Whether commits are announced to others.
-  static constexpr bool announces = requires(connection& c) { c.pay_debt(store_lock()); };
+  /// Whether others are notified of commits.
+  static constexpr bool notifies = requires(connection& c) { c.pay_debt(store_lock()); };
 
   static constexpr int most_attempts = 5;
   static constexpr int most_deferred = 3;  // others may have written each time: then it takes a turn, and finally a lock
   static constexpr std::chrono::milliseconds pause_for_turn{20};
   /// A transaction that waits to run alone keeps out all later ones. So it gives up its place, lets those pass, and returns with twice the
-  /// patience. With the whole `lock_timeout` it gets the lock, since the transactions before it wait no longer for anything.
-  static constexpr std::chrono::milliseconds first_patience{250};
+  /// lock timeout. With the whole `lock_timeout` it gets the lock, since the transactions before it wait no longer for anything.
+  static constexpr std::chrono::milliseconds first_lock_wait{250};
   static constexpr std::chrono::seconds grace{1};  // for the server, which aborts the transaction by itself and keeps the connection
 
   /// The state of an open database: it lives until the last operation on it has ended.
@@ -266,7 +266,7 @@ class pooled_database {
     if (running_) return running_;
     running_ = std::make_shared<running>(settings_, log_);
     if (watcher_) listen(running_);
-    if constexpr (announces)
+    if constexpr (notifies)
       running_->source.news().on_debt([this, &here = *running_] {
         boost::asio::post(here.context, [this, &here] {
           if (!std::exchange(here.is_paying, true)) boost::asio::co_spawn(here.context, pay_debts(here), boost::asio::detached);
@@ -319,7 +319,7 @@ class pooled_database {
   task<> perform(operation op, access how, std::source_location where, deferral may_defer = deferral::none) {
     auto const here = current();
     duration const limit = settings_.longest_lock_wait();
-    duration patience = std::min<duration>(first_patience, limit);
+    duration lock_wait = std::min<duration>(first_lock_wait, limit);
     duration waited{0};  // for the turns of others
     end_silence(*here, how);
     for (int attempt = 1;; ++attempt) {
@@ -333,7 +333,7 @@ class pooled_database {
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         try {
           bool const is_calm = attempt <= most_deferred;
-          lock_request const wanted{lock_, patience, limit, is_calm ? may_defer : deferral::none, attempt < most_attempts, !is_calm};
+          lock_request const wanted{lock_, lock_wait, limit, is_calm ? may_defer : deferral::none, attempt < most_attempts, !is_calm};
           co_await run(*here, *held, op, how, wanted);
           if (held->state() == connection_state::broken) held.evict_all();  // the connection broke with the last answer
           co_return;
@@ -354,9 +354,9 @@ class pooled_database {
         --attempt;
         continue;
       }
-      if (was_kept_out && patience < limit) {
-        co_await sleep(patience);
-        patience = std::min(patience * 2, limit);
+      if (was_kept_out && lock_wait < limit) {
+        co_await sleep(lock_wait);
+        lock_wait = std::min(lock_wait * 2, limit);
         --attempt;
         continue;
       }
@@ -581,7 +581,7 @@ class pooled_database {
 
   /// Sends the pending notification when the database is closed, if a connection is idle.
   task<> pay_last_debt(running& here) {
-    if constexpr (announces) {
+    if constexpr (notifies) {
       auto held = here.pool.try_acquire();
       if (!held || !here.source.news().take_debt(std::chrono::steady_clock::now())) co_return;
       boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;

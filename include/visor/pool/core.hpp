@@ -29,9 +29,8 @@ enum class connection_state { clean, dirty, broken };
 /// The purpose for which a caller acquires a connection.
 ///
 /// - `work`: any operation, for a short time.
-/// - `heartbeat`: renews a lease, on which everything else depends. It goes before all others. From the first heartbeat on, a pool of two
-/// or more
-///   connections keeps one free of other purposes, so that other holders cannot starve heartbeats.
+/// - `heartbeat`: renews a lease, on which everything else depends. It goes before all others. From the first heartbeat on, a pool of
+///   two or more connections keeps one free of other purposes, so that other holders cannot starve heartbeats.
 /// - `listening`: receives notifications of others' commits, for as long as the pool lives. Its holder is interrupted when the pool wants
 ///   the connection back: when it is evicted, and at shutdown.
 enum class connection_purpose : std::uint8_t { work, heartbeat, listening };

@@ -178,10 +178,10 @@ class pool {
   /// Replaces all connections: idle ones at once, the others on release. For new credentials or certificates.
   void evict_all() { shared_->evict_all(); }
 
-  /// Closes the pool: refuses waiting and later callers, cancels connects, waits for connections in use for `patience` at most, interrupts
+  /// Closes the pool: refuses waiting and later callers, cancels connects, waits for connections in use for `timeout` at most, interrupts
   /// the rest, and closes everything. May be called again; each call waits.
   /// \return whether all connections were released in time
-  task<bool> close(duration patience) { return shared_->close(patience); }
+  task<bool> close(duration timeout) { return shared_->close(timeout); }
 
  private:
   std::shared_ptr<shared> shared_;
@@ -256,10 +256,10 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     });
   }
 
-  task<bool> close(duration patience) {
+  task<bool> close(duration timeout) {
     auto const self = this->shared_from_this();
     shut_down();
-    auto waiting = boost::asio::co_spawn(executor_, wait_for_end(self, patience), boost::asio::use_awaitable);
+    auto waiting = boost::asio::co_spawn(executor_, wait_for_end(self, timeout), boost::asio::use_awaitable);
     co_return co_await std::move(waiting);
   }
 
@@ -582,10 +582,10 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     });
   }
 
-  static task<bool> wait_for_end(std::shared_ptr<shared> self, duration patience) {
+  static task<bool> wait_for_end(std::shared_ptr<shared> self, duration timeout) {
     detail::signal<Clock> ended(self->executor_, self->clock_);
     close_waiter const known(self->close_waiters_, ended);
-    duration const until = self->clock_.elapsed() + patience;
+    duration const until = self->clock_.elapsed() + timeout;
     bool in_time = true;
     bool is_over = self->is_over();
     while (!is_over) {

@@ -19,9 +19,9 @@ using visor::access;
 
 /// With the tables of visor, where those that write meet.
 struct two_databases {
-  explicit two_databases(visor::duration patience, visor::duration lock_timeout = 15s) {
+  explicit two_databases(visor::duration timeout, visor::duration lock_timeout = 15s) {
     auto settings = where.settings();
-    settings.transaction_timeout = patience;
+    settings.transaction_timeout = timeout;
     settings.lock_timeout = lock_timeout;
     visor::sql_store<server_traits::driver> store(settings);
     run(io, store.open());

@@ -199,10 +199,10 @@ class crowd {
   }
 
   /// Waits until each of them has come to the end of some more. False when one does not.
-  bool goes_on(int more, std::chrono::seconds patience = 60s) const {
+  bool goes_on(int more, std::chrono::seconds timeout = 60s) const {
     std::vector<int> before;
     for (auto const& each : members) before.push_back(each.ended);
-    auto const end = std::chrono::steady_clock::now() + patience;
+    auto const end = std::chrono::steady_clock::now() + timeout;
     for (auto at = members.begin(); auto const count : before) {
       for (; at->ended < count + more; std::this_thread::sleep_for(1ms))
         if (std::chrono::steady_clock::now() > end) return false;

@@ -421,7 +421,7 @@ class connection {
     }
   }
 
-  /// \param how a transaction that runs alone retries with more patience, so the holder of the lock is not looked up yet
+  /// \param how a transaction that runs alone retries with a longer lock timeout, so the holder of the lock is not looked up yet
   error kept_out(access how) {
     std::string line = "others wrote to " + display_name_ + " all the time: this was not begun";
     if (how != access::alone)
@@ -435,7 +435,7 @@ class connection {
     return "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION; DECLARE @got int; EXEC @got = sp_getapplock @Resource = " +
            quoted(std::string(wanted.lock.resource) + database_of_lock_) + ", @LockMode = N'" + (only_reads ? "Shared" : "Exclusive") +
            "', @LockOwner = N'Transaction', @LockTimeout = " +
-           (how == access::alone && wanted.patience != duration{0} ? milliseconds(wanted.patience) : wait_) + ";";
+           (how == access::alone && wanted.lock_timeout != duration{0} ? milliseconds(wanted.lock_timeout) : wait_) + ";";
   }
 
   /// Reads the count of write transactions; nothing where none was counted yet. Later statements take no locks, where that is possible.

@@ -236,7 +236,7 @@ class connection {
   task<> begin(access how, lock_request const& wanted = {}) {
     how_ = how;
     resource_ = wanted.lock.resource;
-    was_kept_out_ = is_impatient_ = false;
+    was_kept_out_ = has_own_lock_timeout_ = false;
     time_.clear();
     if (how == access::asks || how == access::beat) co_return;
     is_open_ = true;
@@ -252,10 +252,10 @@ class connection {
         break;
       case access::beside: text += "START TRANSACTION; " + time + gate + "LOCK IN SHARE MODE"; break;
       case access::alone:
-        is_impatient_ = wanted.patience != duration{0} && whole_seconds(wanted.patience) != wait_;
-        if (is_impatient_) text += "SET innodb_lock_wait_timeout = " + whole_seconds(wanted.patience) + "; ";
+        has_own_lock_timeout_ = wanted.lock_timeout != duration{0} && whole_seconds(wanted.lock_timeout) != wait_;
+        if (has_own_lock_timeout_) text += "SET innodb_lock_wait_timeout = " + whole_seconds(wanted.lock_timeout) + "; ";
         text += "START TRANSACTION; SELECT version" + gate + "FOR UPDATE; ";
-        if (is_impatient_) text += patient_again() + "; ";
+        if (has_own_lock_timeout_) text += restore_lock_timeout() + "; ";
         text += time;
         break;
       case access::schema: text += "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION; " + time; break;
@@ -269,7 +269,7 @@ class connection {
       is_late = thrown.code() == errc::busy;
       if (!is_late) throw;
     }
-    if (!is_late) is_impatient_ = false;
+    if (!is_late) has_own_lock_timeout_ = false;
     was_kept_out_ = is_late;
     bool const has_waited = how == access::beside && wall_clock().elapsed() - asked_at > longest_entry;
     if (!is_late && !has_waited) time_ = answers.back();
@@ -312,7 +312,7 @@ class connection {
 
   task<> rollback() {
     auto const answers = co_await run(end_of("ROLLBACK"));
-    is_open_ = is_impatient_ = false;
+    is_open_ = has_own_lock_timeout_ = false;
   }
 
   /// Product and version.
@@ -369,7 +369,7 @@ class connection {
     return std::to_string(std::max<std::int64_t>(std::chrono::floor<std::chrono::seconds>(length).count(), 1));
   }
 
-  std::string patient_again() const { return "SET innodb_lock_wait_timeout = " + wait_; }
+  std::string restore_lock_timeout() const { return "SET innodb_lock_wait_timeout = " + wait_; }
 
   static instant as_instant(std::string const& text) {
     std::int64_t count = 0;
@@ -390,7 +390,7 @@ class connection {
   }
 
   std::string end_of(std::string how) const {
-    if (is_impatient_) how += "; " + patient_again();
+    if (has_own_lock_timeout_) how += "; " + restore_lock_timeout();
     if (!is_mariadb()) how += "; SET wait_timeout = DEFAULT";
     if (how_ == access::schema) how += "; DO RELEASE_LOCK(" + lock_name() + ")";
     return how;
@@ -501,8 +501,8 @@ class connection {
   access how_ = access::reads;
   std::string_view resource_;  // the lock of the store that this transaction works on
   bool was_kept_out_ = false;
-  bool is_impatient_ = false;  // the session has a shorter lock timeout than the normal one
-  std::string time_;           // server time at the begin of this transaction; empty: none
+  bool has_own_lock_timeout_ = false;  // the session has a shorter lock timeout than the normal one
+  std::string time_;                   // server time at the begin of this transaction; empty: none
   bool is_writable_ = true;
   bool is_open_ = false;     // a transaction or the lock is open
   bool is_touched_ = false;  // the session may not be as it was

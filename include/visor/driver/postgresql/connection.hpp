@@ -260,8 +260,8 @@ class connection {
     std::string const key = "(hashtext('" + std::string(lock_.resource) + "'), hashtext(" + schema_ + "))";
     if (how == access::beside)
       post_entry("SELECT '', pg_advisory_xact_lock_shared" + key + ", clock_timestamp()" + from_row());
-    else if (how == access::alone && wanted.patience != duration{0})
-      post("SELECT " + set_lock_timeout(wanted.patience) + ", pg_advisory_xact_lock" + key + ", clock_timestamp(), " +
+    else if (how == access::alone && wanted.lock_timeout != duration{0})
+      post("SELECT " + set_lock_timeout(wanted.lock_timeout) + ", pg_advisory_xact_lock" + key + ", clock_timestamp(), " +
            set_lock_timeout(wanted.limit) + from_row());
     else if (how == access::alone)
       post("SELECT '', pg_advisory_xact_lock" + key + ", clock_timestamp()" + from_row());
@@ -308,8 +308,8 @@ class connection {
     co_await receive();
   }
 
-  /// Announces this transaction to others when it commits, or a moment later. Sent together with the following statements.
-  void announce() {
+  /// Notifies others of this transaction when it commits, or a moment later. Sent together with the following statements.
+  void notify() {
     if (news_->takes_turn(std::chrono::steady_clock::now()))
       post("NOTIFY " + std::string(lock_.resource));
     else
@@ -658,7 +658,7 @@ class connection {
   std::string display_name_;
   own_backends::entry backend_;
   std::shared_ptr<visor::detail::announcer> news_;
-  bool is_owing_ = false;  // another transaction is to announce this one
+  bool is_owing_ = false;  // another transaction is to notify others of this one
   visor::detail::statement_log log_;
   std::string grants_;
   std::string local_;

@@ -617,8 +617,8 @@ class sql_store {
       else
         result_.emplace(co_await op_(t));
       news_ = t.news;
-      if constexpr (requires { on.announce(); })
-        if (t.news) on.announce();
+      if constexpr (requires { on.notify(); })
+        if (t.news) on.notify();
     }
 
     static constexpr deferral defers = [] {
