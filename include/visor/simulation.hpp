@@ -624,7 +624,7 @@ class basic_simulation {
   }
 
   template <class T>
-  static task<> keep(task<T> question, std::optional<T>& answer) {
+  static task<> keep(task<T> operation, std::optional<T>& answer) {
     answer.emplace(co_await std::move(operation));
   }
 

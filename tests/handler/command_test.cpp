@@ -93,7 +93,7 @@ TEST_CASE("A command's exit code decides") {
   CHECK(run(shell("exit 0")).good);
   auto const three = run(shell("echo first; echo 'cannot open x' >&2; echo; exit 3"));
   CHECK_FALSE(three.good);
-  CHECK(three.kind == errc::handler_failed);
+  CHECK(three.code == errc::handler_failed);
   CHECK_FALSE(three.permanent);
   CHECK(three.message == "exited with code 3: cannot open x");
   CHECK(run(shell("exit 255")).message == "exited with code 255");

@@ -97,7 +97,7 @@ class front_marks {
     } else if (at->second.is_slow() && !is_of_use) {
       at->second.sweeps = 0;
     }
-    if (seen.last) at->second.display_name = *seen.last;
+    if (seen.last) at->second.position = *seen.last;
     at->second.is_used = (at->second.is_slow() || has_more) && at->second.position != queue_position();
     if (!at->second.is_used) return std::nullopt;
     if (seen_all(was_sweep, seen)) return std::nullopt;
