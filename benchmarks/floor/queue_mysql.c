@@ -172,7 +172,7 @@ static void work(int node, int ready, int go, void* with) {
   snprintf(name, sizeof name, "bench-%d", node + 1);
   unsigned long name_length, queue_length, ids_length;
   int64_t lease = (int64_t)(node + 1) * 1000000000, one = 1, epoch = 1, limit = of->batch, longest = longest_payload;
-  int64_t priority = INT32_MIN, run_at = INT32_MIN, job = INT32_MIN; /* behind this place it looks for more; at first before all */
+  int64_t priority = INT32_MIN, run_at = INT32_MIN, job = INT32_MIN; /* behind this position it looks for more; at first before all */
   int64_t* const ids = malloc((size_t)of->batch * sizeof *ids);
   int64_t* const attempts = malloc((size_t)of->batch * sizeof *attempts);
   int64_t* const priorities = malloc((size_t)of->batch * sizeof *priorities);

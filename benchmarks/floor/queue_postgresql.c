@@ -57,7 +57,7 @@ static void put_text(struct buffer* to, char const* text) {
 }
 
 /* The parameters of one execution. */
-struct given {
+struct parameters {
   int count;
   char const* values[most_parameters];
   int lengths[most_parameters];
@@ -65,22 +65,22 @@ struct given {
   uint64_t numbers[most_parameters];
 };
 
-static void give_bytes(struct given* to, char const* bytes, size_t size) {
+static void give_bytes(struct parameters* to, char const* bytes, size_t size) {
   to->values[to->count] = bytes;
   to->lengths[to->count] = (int)size;
   to->formats[to->count++] = 1;
 }
-static void give_number(struct given* to, int64_t value) {
+static void give_number(struct parameters* to, int64_t value) {
   to->numbers[to->count] = htobe64((uint64_t)value);
   give_bytes(to, (char const*)&to->numbers[to->count], 8);
 }
-static void give_small(struct given* to, int32_t value) {
+static void give_small(struct parameters* to, int32_t value) {
   uint32_t const big = htobe32((uint32_t)value);
   memcpy(&to->numbers[to->count], &big, sizeof big);
   give_bytes(to, (char const*)&to->numbers[to->count], 4);
 }
-static void give_text(struct given* to, char const* text) { give_bytes(to, text, strlen(text)); }
-static void give_null(struct given* to) {
+static void give_text(struct parameters* to, char const* text) { give_bytes(to, text, strlen(text)); }
+static void give_null(struct parameters* to) {
   to->values[to->count] = NULL;
   to->formats[to->count++] = 1;
 }
@@ -125,7 +125,7 @@ static PGconn* connect_prepared(void) {
   prepare(on, "find_lease", LEASES_FIND_LEASE, 3, (Oid const[]){is_number, is_text, is_number});
   prepare(on, "insert_attempt", LEASES_INSERT_ATTEMPT, 11,
           (Oid const[]){is_number, is_number, is_number, is_time, is_time, is_small, is_text, is_text, is_text, is_text, is_text});
-  prepare(on, "insert_attempts", MANY_INSERT_ATTEMPT, 11,
+  prepare(on, "insert_attempts", BULK_INSERT_ATTEMPT, 11,
           (Oid const[]){are_numbers, are_numbers, are_numbers, are_times, are_times, are_smalls, are_texts, are_texts, are_texts, are_texts,
                         are_texts});
   prepare(on, "remove_lease", LEASES_REMOVE_LEASE, 1, (Oid const[]){is_number});
@@ -134,7 +134,7 @@ static PGconn* connect_prepared(void) {
   return on;
 }
 
-static void issue(PGconn* on, char const* name, struct given const* with) {
+static void issue(PGconn* on, char const* name, struct parameters const* with) {
   if (PQsendQueryPrepared(on, name, with->count, with->values, with->lengths, with->formats, 1) != 1) fail(on);
 }
 static void issue_text(PGconn* on, char const* text) {
@@ -228,18 +228,18 @@ struct worker {
   int64_t lease;
   int64_t* ids;      /* that it holds */
   int32_t* attempts; /* and the number of each */
-  uint64_t place[3]; /* priority, time and id behind which it looks for more, as they are sent */
+  uint64_t position[3]; /* priority, time and id behind which it looks for more, as they are sent */
   long count;
 };
 
 static void begin_at_front(struct worker* one) {
-  for (int i = 0; i < 3; ++i) one->place[i] = htobe64((uint64_t)(int64_t)INT32_MIN); /* in microseconds that is just before 2000 */
+  for (int i = 0; i < 3; ++i) one->position[i] = htobe64((uint64_t)(int64_t)INT32_MIN); /* in microseconds that is just before 2000 */
 }
 
 /* Many in one statement, as arrays. */
 static void issue_attempts(PGconn* on, struct worker const* by, long from, long count, int64_t now, struct buffer* arrays) {
   int64_t const kinds[] = {is_number, is_number, is_number, is_time, is_time, is_small, is_text, is_text, is_text, is_text, is_text};
-  struct given with = {0};
+  struct parameters with = {0};
   for (int column = 0; column < 11; ++column) {
     struct buffer* const to = &arrays[column];
     to->size = 0;
@@ -265,7 +265,7 @@ static void issue_attempts(PGconn* on, struct worker const* by, long from, long 
 }
 
 static void issue_attempt(PGconn* on, struct worker const* by, int64_t now) {
-  struct given with = {0};
+  struct parameters with = {0};
   give_number(&with, by->ids[0]);
   give_number(&with, by->lease);
   give_number(&with, 1);
@@ -294,8 +294,8 @@ static int32_t small_at(PGresult* rows, int row, int column) {
 
 /* Completes what the last call claimed, and claims more, in one transaction of two round trips. */
 static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* arrays) {
-  struct given const nothing = {0};
-  struct given one = {0}, me = {0};
+  struct parameters const nothing = {0};
+  struct parameters one = {0}, me = {0};
   int answers = 4;
   give_number(&one, 1);
   give_text(&me, by->name);
@@ -307,7 +307,7 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
   int const completes = by->count != 0;
   int const find_lease = answers + 2;
   if (completes) {
-    struct given held = {0}, gone = {0};
+    struct parameters held = {0}, gone = {0};
     give_number(&held, by->lease);
     give_text(&held, by->name);
     give_number(&held, 1);
@@ -328,9 +328,9 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
     issue(on, "remove_lease", &gone);
     ++answers;
   }
-  struct given front = {0};
+  struct parameters front = {0};
   give_text(&front, "default");
-  for (int i = 0; i < 3; ++i) give_bytes(&front, (char const*)&by->place[i], 8);
+  for (int i = 0; i < 3; ++i) give_bytes(&front, (char const*)&by->position[i], 8);
   give_number(&front, limit);
   give_number(&front, longest_payload);
   give_number(&front, limit);
@@ -349,16 +349,16 @@ static void exchange(PGconn* on, struct worker* by, long limit, struct buffer* a
   }
   if (by->count != 0) {
     int const last = (int)by->count - 1;
-    by->place[0] = htobe64((uint64_t)(int64_t)small_at(rows, last, 4));
-    memcpy(&by->place[1], PQgetvalue(rows, last, 9), 8);
-    memcpy(&by->place[2], PQgetvalue(rows, last, 0), 8);
+    by->position[0] = htobe64((uint64_t)(int64_t)small_at(rows, last, 4));
+    memcpy(&by->position[1], PQgetvalue(rows, last, 9), 8);
+    memcpy(&by->position[2], PQgetvalue(rows, last, 0), 8);
   }
   PQclear(rows);
   trip_ended(on);
   if (by->count != 0) {
     ++by->lease;
     char* const ids = ids_as_json(by->ids, by->count);
-    struct given taken = {0};
+    struct parameters taken = {0};
     give_number(&taken, by->lease);
     give_text(&taken, by->name);
     give_number(&taken, 1);
@@ -398,7 +398,7 @@ static double* added_at;
 static double* started_at;
 
 static void add_one(PGconn* on, struct plan const* of, long id) {
-  struct given job = {0}, ready = {0}, nothing = {0};
+  struct parameters job = {0}, ready = {0}, nothing = {0};
   int64_t const now = since_2000();
   give_number(&job, id);
   give_number(&job, now);

@@ -17,7 +17,7 @@ namespace {
 
 struct free_connection {
   visor::connection_state state() const noexcept { return visor::connection_state::clean; }
-  visor::task<> ask() { co_return; }
+  visor::task<> ping() { co_return; }
   visor::task<> reset() { co_return; }
   visor::task<> close() { co_return; }
   void interrupt() noexcept {}
@@ -25,21 +25,21 @@ struct free_connection {
 
 struct free_connector {
   using connection = free_connection;
-  std::string place() const { return "nowhere"; }
+  std::string display_name() const { return "nowhere"; }
   visor::task<std::unique_ptr<connection>> connect() { co_return std::make_unique<connection>(); }
 };
 
 using pool_type = visor::pool<free_connector>;
 
-struct scene {
-  explicit scene(int idle) {
+struct pool_fixture {
+  explicit pool_fixture(int idle) {
     visor::pool_settings settings;
     settings.max = settings.min = idle;
     settings.max_connecting = 100;
     pool = std::make_unique<pool_type>(io.get_executor(), settings, free_connector());
     while (pool->statistics().idle < idle) io.run_one();
   }
-  ~scene() {
+  ~pool_fixture() {
     pool.reset();
     io.run();
   }
@@ -68,7 +68,7 @@ void mutex_and_vector(benchmark::State& state) {
 }
 
 void acquire_and_release(benchmark::State& state) {
-  scene s(static_cast<int>(state.range(0)));
+  pool_fixture s(static_cast<int>(state.range(0)));
   for (auto _ : state) {
     auto held = s.pool->try_acquire();
     if (!held) state.SkipWithError("there is none");
@@ -77,7 +77,7 @@ void acquire_and_release(benchmark::State& state) {
 }
 
 void await_and_release(benchmark::State& state) {
-  scene s(static_cast<int>(state.range(0)));
+  pool_fixture s(static_cast<int>(state.range(0)));
   auto const loop = [](pool_type& from, benchmark::State& measured) -> visor::task<> {
     for (auto _ : measured) {
       auto held = co_await from.acquire();

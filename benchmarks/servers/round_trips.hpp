@@ -50,7 +50,7 @@ template <class Driver>
 std::string const statement_text{visor::sql::text_in<typename Driver::dialect, statement>};
 
 template <class Driver>
-visor::task<> ask(typename Driver::connector::connection& on, int rounds) {
+visor::task<> find_rows(typename Driver::connector::connection& on, int rounds) {
   boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
   typename Driver::connector::connection::attachment const here(on, executor);
   typename Driver::session in(on);
@@ -82,10 +82,10 @@ void measure_round_trips(typename Driver::settings const& settings, std::vector<
   typename Driver::connector source(settings);
   std::unique_ptr<typename Driver::connector::connection> on;
   run(io, [](auto& from, auto& to) -> visor::task<> { to = co_await from.connect(); }(source, on));
-  run(io, ask<Driver>(*on, 100));
+  run(io, find_rows<Driver>(*on, 100));
   std::vector<double> ours, floors;
   for (int i = 0; i < 5; ++i) {
-    ours.push_back(seconds_of([&] { run(io, ask<Driver>(*on, rounds)); }) / rounds * 1e6);
+    ours.push_back(seconds_of([&] { run(io, find_rows<Driver>(*on, rounds)); }) / rounds * 1e6);
     floors.push_back(floor_of(floor, rounds));
   }
   double const each = median(ours);

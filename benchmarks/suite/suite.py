@@ -151,7 +151,7 @@ class Memory:
 
 # First what is about a cluster that is idle: behind heavy work a server cleans up for a while. For the same reason peers have one of their own.
 PARTS = {"postgresql": [["steady", "idle", "postgresql", "scale", "depth", "others"], ["peers"]]}
-PLACES = {"memory": Memory, "sqlite": SQLite, "postgresql": PostgreSQL, "mysql": MariaDB}
+BACKENDS = {"memory": Memory, "sqlite": SQLite, "postgresql": PostgreSQL, "mysql": MariaDB}
 # How many times as fast as a peer, with that batch, it has to be.
 LEAST = {("graphile-worker", 500): 2.5, ("pg-boss", 500): 5, ("river", 2000): 3}
 NAMES = {"memory": "memory", "sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
@@ -177,26 +177,26 @@ def cpu_of(process):
 
 class Bench:
     def __init__(self, driver):
-        self.driver, self.place = driver, PLACES[driver]()
+        self.driver, self.backend = driver, BACKENDS[driver]()
 
     def visor(self, scenario, url=None, **options):
         words = [PROGRAM, "bench", scenario, "--driver", self.driver, "--json"]
-        if self.place.url:
-            words += ["--url", url or self.place.url]
+        if self.backend.url:
+            words += ["--url", url or self.backend.url]
         if self.driver == "sqlite":
-            words += ["--file", self.place.root / "visor.db"]
+            words += ["--file", self.backend.root / "visor.db"]
         for name, value in options.items():
             words += [f"--{name}", value]
-        self.place.settle()
-        before = cpu_of(self.place.server)
-        result = json.loads(run(words, cwd=self.place.root))
+        self.backend.settle()
+        before = cpu_of(self.backend.server)
+        result = json.loads(run(words, cwd=self.backend.root))
         if before is not None:
-            result["server_cpu_seconds"] = cpu_of(self.place.server) - before  # with making and checking the jobs
+            result["server_cpu_seconds"] = cpu_of(self.backend.server) - before  # with making and checking the jobs
         return result
 
     def floor(self, scenario, jobs, batch=1, nodes=1):
-        self.place.settle()
-        return json.loads(self.place.floor([scenario, jobs, batch, nodes, 150]))
+        self.backend.settle()
+        return json.loads(self.backend.floor([scenario, jobs, batch, nodes, 150]))
 
 
 # ---- what is measured ----
@@ -313,13 +313,13 @@ class Suite:
                                         "milliseconds", dead))
 
     def mysql(self, bench):
-        before = bench.place.deadlocks()
+        before = bench.backend.deadlocks()
         for nodes in (1, 2):
             self.ratio_row(bench, f"MariaDB burn-down, {nodes} node{'s' if nodes > 1 else ''}", "burn-down", 0.75, jobs=self.count(50_000),
                            batch=500, nodes=nodes)
         self.ratio_row(bench, "MariaDB, one at a time", "one-at-a-time", None, jobs=self.count(2_000))
         self.ratio_row(bench, "MariaDB bulk enqueue", "bulk-enqueue", None, jobs=self.count(50_000), batch=500)
-        dead = bench.place.deadlocks() - before
+        dead = bench.backend.deadlocks() - before
         self.row("MariaDB deadlocks", str(dead), "0", dead == 0)
 
     def sqlite(self, bench):
@@ -335,14 +335,14 @@ class Suite:
     def idle(self, bench):
         """A node with nothing to do, as the program runs it."""
         from idle import Counter
-        config = bench.place.root / "idle.yaml"
-        config.write_text(json.dumps({"scheduler": {"storage": {"driver": "postgresql", "connection": {"connection_string": bench.place.url}}},
+        config = bench.backend.root / "idle.yaml"
+        config.write_text(json.dumps({"scheduler": {"storage": {"driver": "postgresql", "connection": {"connection_string": bench.backend.url}}},
                                       "workflows": {"quick": {"command": ["true"]}}}))
         node = subprocess.Popen([PROGRAM, "run", "--config", config], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL)
         try:
             time.sleep(4)
-            counter = Counter(bench.place)
+            counter = Counter(bench.backend)
             time.sleep(1)
             before, begin = counter.value(), time.monotonic()
             time.sleep(30)
@@ -352,8 +352,8 @@ class Suite:
         finally:
             node.terminate()
             node.wait()
-            bench.place.sql("ALTER SYSTEM RESET log_statement")
-            bench.place.sql("SELECT pg_reload_conf()")
+            bench.backend.sql("ALTER SYSTEM RESET log_statement")
+            bench.backend.sql("SELECT pg_reload_conf()")
         self.row("idle daemon, PostgreSQL", f"{each:.2f} statements a second, {resident:.1f} MiB", "1 and 15 MiB", each < 1 and resident < 15)
 
     def peers(self, bench):
@@ -361,12 +361,12 @@ class Suite:
         jobs, shape = self.count(200_000), {"batch": 1000, "nodes": 2}
 
         def ours():
-            return rate(self.keep("visor by TCP", bench.visor("burn-down", url=bench.place.address + "/visor", jobs=jobs, **shape)))
+            return rate(self.keep("visor by TCP", bench.visor("burn-down", url=bench.backend.address + "/visor", jobs=jobs, **shape)))
 
         ours()  # the first finds a server that has no file of its log yet to write to
         rounds = [ours() for _ in range(self.options.rounds // 2 + 1)]
         said = subprocess.run([sys.executable, SOURCE / "benchmarks/peers/run.py", "--json", "--jobs", str(jobs), "--url",
-                               bench.place.address + "/postgres"], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+                               bench.backend.address + "/postgres"], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
         rounds += [ours() for _ in range(self.options.rounds // 2)]
         one = statistics.median(rounds)
         found = [self.keep("peer", json.loads(line)) for line in said.splitlines()]
@@ -398,14 +398,14 @@ class Suite:
             for parts in PARTS.get(driver, [[driver]]):
                 bench = Bench(driver)
                 try:
-                    versions[NAMES[driver]] = bench.place.version()
+                    versions[NAMES[driver]] = bench.backend.version()
                     for part in parts:
                         try:
                             getattr(self, part)(bench)
                         except Failure as failed:
                             self.row(f"{NAMES[driver]}, {part}", "failed", "", None, str(failed).strip().splitlines()[-1])
                 finally:
-                    bench.place.end()
+                    bench.backend.end()
         return versions
 
     def write(self, versions):
@@ -450,9 +450,9 @@ def main():
     parser.add_argument("--depth", type=int, default=1_000_000, help="the deepest queue; 10000000 takes long to fill")
     options = parser.parse_args()
     options.drivers = options.drivers.split(",")
-    unknown = [driver for driver in options.drivers if driver not in PLACES]
+    unknown = [driver for driver in options.drivers if driver not in BACKENDS]
     if unknown:
-        parser.error(f"--drivers: there is no {', '.join(unknown)}; there are: {', '.join(PLACES)}")
+        parser.error(f"--drivers: there is no {', '.join(unknown)}; there are: {', '.join(BACKENDS)}")
     suite = Suite(options)
     try:
         versions = suite.measure()

@@ -41,17 +41,17 @@ int payments_too_many(std::uint64_t seed, bank& paid, Pay pay) {
   visor::simulated_faults faults;
   faults.crash = 30s;
   faults.unanswered = 0.01;
-  visor::simulation world(seed, faults);
-  world.add(visor::job_type("pay", paying(world.clock(), pay)));
-  for (int i = 0; i < 3; ++i) world.add_node();
+  visor::simulation cluster(seed, faults);
+  cluster.add(visor::job_type("pay", paying(cluster.clock(), pay)));
+  for (int i = 0; i < 3; ++i) cluster.add_node();
   for (int i = 0; i < 100; ++i) {
     visor::new_job job;
     job.type = "pay";
     job.max_attempts = 1000;
-    world.enqueue(job);
-    world.run_for(5s);
+    cluster.enqueue(job);
+    cluster.run_for(5s);
   }
-  if (!world.rest(1h)) std::cout << "seed " << seed << ": not all jobs ended\n";
+  if (!cluster.rest(1h)) std::cout << "seed " << seed << ": not all jobs ended\n";
   return paid.payments - 100;
 }
 

@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   for (auto const& each : result.errors) {
     std::string const line = to_string(each);
     require(one_line(line), "an error is one line");
-    require(each.file == "f" && each.line >= 0 && each.column >= 0 && !each.message.empty(), "an error has a place and a message");
+    require(each.file == "f" && each.line >= 0 && each.column >= 0 && !each.message.empty(), "an error has a position and a message");
     require(written_by_hand || line.find(secret) == std::string::npos, "an error repeats what came from a variable");
     require(visor::is_storable_text(line), "an error is valid text");
   }

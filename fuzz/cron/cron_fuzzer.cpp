@@ -1,4 +1,4 @@
-// Any text is either refused at a place inside it, or is an expression whose text parses back and whose instants are in order.
+// Any text is either refused at a position inside it, or is an expression whose text parses back and whose instants are in order.
 #include "visor/cron/explain.hpp"
 #include "visor/cron/recurrence.hpp"
 #include "visor/zone.hpp"

@@ -1,4 +1,4 @@
-// Any text is either refused at a place inside it, or means an instant in the future or a recurrence that is written and read back.
+// Any text is either refused at a position inside it, or means an instant in the future or a recurrence that is written and read back.
 #include "visor/cron/phrase.hpp"
 #include "visor/zone.hpp"
 

@@ -65,7 +65,7 @@ namespace detail {
 /// when a file is read.
 /// \throws visor::error `invalid_argument` for settings that a scheduler of this driver would ignore
 inline settings obeyed(settings how, std::string_view driver) {
-  auto const refuse = [](std::string const& what) { throw error(condition::invalid_argument, what); };
+  auto const refuse = [](std::string const& what) { throw error(errc::invalid_argument, what); };
   settings const standard;
   std::string const said = boost::describe::enum_to_string(how.storage.driver, "");
   if (how.storage.driver != standard.storage.driver && said != driver)
@@ -118,7 +118,7 @@ class scheduler {
     auto code = handler_of<Payload>(std::move(run));
     add(job_type(type, std::move(code), options));
     if (!names_.emplace(boost::typeindex::type_id<Payload>(), known_type(type, std::move(options))).second)
-      throw error(condition::already_exists, "the payload type of job type " + type + " belongs to another job type already");
+      throw error(errc::already_exists, "the payload type of job type " + type + " belongs to another job type already");
   }
 
   /// Registers a job type that has no payload, or whose handler reads the payload itself.
@@ -141,7 +141,7 @@ class scheduler {
     record.expression = when.to_string();
     if (when.is_interval()) refuse_dst(record);
     if (!when.is_interval() && !when.for_schedule(record.id).can_fire())
-      throw error(condition::invalid_argument, "schedule " + record.id + " never fires: no year has the day that its id chooses for H");
+      throw error(errc::invalid_argument, "schedule " + record.id + " never fires: no year has the day that its id chooses for H");
     add(std::move(record));
   }
   template <class Payload>
@@ -229,7 +229,7 @@ class scheduler {
   known_type const& type_of() const {
     auto const found = names_.find(boost::typeindex::type_id<Payload>());
     if (found == names_.end())
-      throw error(condition::not_found,
+      throw error(errc::not_found,
                   "no job type has the payload " + boost::typeindex::type_id<Payload>().pretty_name() + ": call on<...>() first");
     return found->second;
   }
@@ -266,7 +266,7 @@ class scheduler {
 
   static void refuse_dst(schedule_record const& record) {
     if (record.dst_gap || record.dst_overlap)
-      throw error(condition::invalid_argument,
+      throw error(errc::invalid_argument,
                   "schedule " + record.id + ": options.dst goes with a cron expression; intervals and single instants know no clocks");
   }
 

@@ -7,8 +7,8 @@
 
 #include "visor/engine/engine.hpp"
 #include "visor/simulation/simulated_clock.hpp"
+#include "visor/simulation/simulated_cluster.hpp"
 #include "visor/simulation/simulated_store.hpp"
-#include "visor/simulation/simulated_world.hpp"
 #include "visor/store/memory_store.hpp"
 #include "visor/store/schedule_rules.hpp"
 
@@ -42,15 +42,15 @@ namespace visor {
 ///     visor::simulated_faults faults;
 ///     faults.crash = 5min;                                    // one node of the cluster in five minutes
 ///     faults.unanswered = 0.01;                               // one call to the store in a hundred
-///     visor::simulation world(seed, faults);
+///     visor::simulation cluster(seed, faults);
 ///
-///     world.add(visor::job_type("send", send, options));      // the handler under test
-///     for (int i = 0; i < 3; ++i) world.add_node();
-///     world.enqueue(job);
+///     cluster.add(visor::job_type("send", send, options));      // the handler under test
+///     for (int i = 0; i < 3; ++i) cluster.add_node();
+///     cluster.enqueue(job);
 ///
-///     world.run_for(1h);                                      // some milliseconds
-///     CHECK(world.rest(1h));                                  // no more faults: does everything end?
-///     // now look at the effects of the handler, at world.runs() and at world.ask(world.store().attempts(id))
+///     cluster.run_for(1h);                                      // some milliseconds
+///     CHECK(cluster.rest(1h));                                  // no more faults: does everything end?
+///     // now look at the effects of the handler, at cluster.runs() and at cluster.run_sync(cluster.store().attempts(id))
 ///
 /// \tparam Store constructible from a `simulated_clock`; its operations must complete without suspending. Beside the operations
 ///   of the concept it has `back_up`, `restore`, `restored` and `refuse_moves`, and their types; see `memory_store`.
@@ -58,32 +58,34 @@ namespace visor {
 template <store Store = memory_store<simulated_clock>>
 class basic_simulation {
  public:
-  explicit basic_simulation(std::uint64_t seed, simulated_faults faults = simulated_faults()) : world_(seed) {
-    world_.faults = faults;
-    ask(store_.open());
-    keep_happening(&simulated_faults::crash, [this](std::size_t which) { crash(which, world_.up_to(world_.faults.longest_downtime)); });
-    keep_happening(&simulated_faults::pause, [this](std::size_t which) { pause(which, world_.up_to(world_.faults.longest_pause)); });
-    keep_happening(&simulated_faults::suspend, [this](std::size_t which) { suspend(which, world_.up_to(world_.faults.longest_pause)); });
-    keep_happening(&simulated_faults::stop, [this](std::size_t which) { stop(which, world_.up_to(world_.faults.longest_downtime)); });
+  explicit basic_simulation(std::uint64_t seed, simulated_faults faults = simulated_faults()) : cluster_(seed) {
+    cluster_.faults = faults;
+    run_sync(store_.open());
+    keep_happening(&simulated_faults::crash, [this](std::size_t which) { crash(which, cluster_.up_to(cluster_.faults.longest_downtime)); });
+    keep_happening(&simulated_faults::pause, [this](std::size_t which) { pause(which, cluster_.up_to(cluster_.faults.longest_pause)); });
+    keep_happening(&simulated_faults::suspend,
+                   [this](std::size_t which) { suspend(which, cluster_.up_to(cluster_.faults.longest_pause)); });
+    keep_happening(&simulated_faults::stop, [this](std::size_t which) { stop(which, cluster_.up_to(cluster_.faults.longest_downtime)); });
     keep_happening(&simulated_faults::clock_step, [this](std::size_t which) {
-      step_clock(which, world_.up_to(2 * world_.faults.longest_step) - world_.faults.longest_step);
+      step_clock(which, cluster_.up_to(2 * cluster_.faults.longest_step) - cluster_.faults.longest_step);
     });
-    keep_happening(&simulated_faults::full_log, [this](std::size_t which) { fill_log(which, world_.up_to(world_.faults.longest_pause)); });
+    keep_happening(&simulated_faults::full_log,
+                   [this](std::size_t which) { fill_log(which, cluster_.up_to(cluster_.faults.longest_pause)); });
     keep_happening(&simulated_faults::store_step, [this](std::size_t) {
-      auto const longest = world_.faults.longest_store_step;
-      step_store_clock(world_.happens(0.5) ? duration{0} : world_.up_to(2 * longest) - longest);
+      auto const longest = cluster_.faults.longest_store_step;
+      step_store_clock(cluster_.happens(0.5) ? duration{0} : cluster_.up_to(2 * longest) - longest);
     });
-    keep_happening(&simulated_faults::restore, [this](std::size_t) { restore_later(world_.up_to(world_.faults.longest_backup_age)); });
+    keep_happening(&simulated_faults::restore, [this](std::size_t) { restore_later(cluster_.up_to(cluster_.faults.longest_backup_age)); });
   }
   basic_simulation(basic_simulation const&) = delete;
   basic_simulation& operator=(basic_simulation const&) = delete;
   ~basic_simulation() {
     for (auto& each : machines_) destroy(each);
-    world_.time.forget(world_.server);
+    cluster_.time.forget(cluster_.server);
   }
 
   /// Sets the sink for one line per event, and for the log lines of the engines. Logging does not change the run.
-  void log_to(std::function<void(std::string_view)> sink) { world_.log = std::move(sink); }
+  void log_to(std::function<void(std::string_view)> sink) { cluster_.log = std::move(sink); }
 
   // --- the program ----------------------------------------------------------------------------------------------------------------
 
@@ -103,8 +105,8 @@ class basic_simulation {
   /// \param moves see `memory_store::refuse_moves`
   void refuse(std::function<bool(job_result const&)> results, std::function<bool(fire_order const&)> fires = {},
               std::function<bool(job_record const&, int, job_state)> moves = {}) {
-    world_.refuses_result = std::move(results);
-    world_.refuses_fire = std::move(fires);
+    cluster_.refuses_result = std::move(results);
+    cluster_.refuses_fire = std::move(fires);
     store_.refuse_moves(std::move(moves));
   }
 
@@ -144,69 +146,69 @@ class basic_simulation {
   /// Advances the virtual time and runs all that falls due.
   /// \throws std::logic_error when the work of one instant never ends
   void run_for(duration length) {
-    auto const end = world_.time.elapsed() + length;
+    auto const end = cluster_.time.elapsed() + length;
     settle();
-    for (auto next = world_.time.next_due(); next && *next <= end; next = world_.time.next_due()) {
-      if (*next > world_.time.elapsed()) handled_ = 0;
-      world_.time.move_to(*next);
+    for (auto next = cluster_.time.next_due(); next && *next <= end; next = cluster_.time.next_due()) {
+      if (*next > cluster_.time.elapsed()) handled_ = 0;
+      cluster_.time.move_to(*next);
       settle();
     }
-    world_.time.move_to(end);
+    cluster_.time.move_to(end);
   }
 
   /// Calls `what` after a time.
-  void after(duration wait, std::function<void()> what) { world_.time.at(world_.time.elapsed() + wait, std::move(what)); }
+  void after(duration wait, std::function<void()> what) { cluster_.time.at(cluster_.time.elapsed() + wait, std::move(what)); }
 
   /// Kills the process of a machine. A new one starts after `downtime`.
   void crash(std::size_t which, duration downtime) {
     if (!machines_[which].engine) return;
-    ++world_.counts.crashes;
+    ++cluster_.counts.crashes;
     end(which, simulated_process::end::crashed, downtime);
   }
 
   /// Stops a process from executing for a time; then it continues.
   void pause(std::size_t which, duration length) {
-    if (hold(which, length, false)) ++world_.counts.pauses;
+    if (hold(which, length, false)) ++cluster_.counts.pauses;
   }
 
   /// Pauses a process, and stops the clock of its machine meanwhile, except the time of day.
   void suspend(std::size_t which, duration length) {
-    if (hold(which, length, true)) ++world_.counts.suspensions;
+    if (hold(which, length, true)) ++cluster_.counts.suspensions;
   }
 
   /// Asks a process to stop, which drains it. A new one starts after `downtime`.
   void stop(std::size_t which, duration downtime) {
     auto& stopped = machines_[which];
-    auto& about = world_.processes[stopped.process];
+    auto& about = cluster_.processes[stopped.process];
     if (!stopped.engine || about.asked_to_stop) return;
-    ++world_.counts.stops;
-    world_.note("is asked to stop", stopped.process);
-    about.asked_to_stop = world_.now();
+    ++cluster_.counts.stops;
+    cluster_.note("is asked to stop", stopped.process);
+    about.asked_to_stop = cluster_.now();
     stopped.downtime = downtime;
     stopped.engine->stop();
   }
 
   /// Sets the time of day of a machine off the true time.
   void step_clock(std::size_t which, duration offset) {
-    ++world_.counts.clock_steps;
+    ++cluster_.counts.clock_steps;
     machines_[which].time.ahead = offset;
-    world_.note("the clock is set", machines_[which].process, offset.count());
+    cluster_.note("the clock is set", machines_[which].process, offset.count());
   }
 
   /// Drops the log lines of a process for a time.
   void fill_log(std::size_t which, duration length) {
-    world_.note("the log is full", machines_[which].process, length.count());
-    machines_[which].log_full_until = world_.time.elapsed() + length;
+    cluster_.note("the log is full", machines_[which].process, length.count());
+    machines_[which].log_full_until = cluster_.time.elapsed() + length;
   }
 
   /// Sets the clock of the store off the true time.
   void step_store_clock(duration ahead) {
-    if (ahead == world_.store_time.ahead) return;
-    ++world_.counts.store_steps;
-    world_.note("the clock of the store is set", world_.nobody, ahead.count());
-    world_.store_time.ahead = ahead;
-    world_.store_steps.push_back({world_.now(), ahead});
-    surprise(world_.now());
+    if (ahead == cluster_.store_time.ahead) return;
+    ++cluster_.counts.store_steps;
+    cluster_.note("the clock of the store is set", cluster_.nobody, ahead.count());
+    cluster_.store_time.ahead = ahead;
+    cluster_.store_steps.push_back({cluster_.now(), ahead});
+    surprise(cluster_.now());
   }
 
   /// Backs up the store, and restores it after `age`. Visor is told of the restore up to `longest_untold` later. Does nothing
@@ -215,29 +217,29 @@ class basic_simulation {
     if (is_restoring_) return;
     is_restoring_ = true;
     auto kept = std::make_shared<typename Store::backup const>(store_.back_up());
-    world_.note("is backed up", world_.nobody, age.count());
-    after(age, [this, kept, backed_up = world_.now()] { restore_and_tell(kept, backed_up); });
+    cluster_.note("is backed up", cluster_.nobody, age.count());
+    after(age, [this, kept, backed_up = cluster_.now()] { restore_and_tell(kept, backed_up); });
   }
 
   /// Enqueues a job as a client that repeats its call until the call is acknowledged.
   /// \param job its id is assigned here
   job_id enqueue(new_job job) {
-    job.id = ask(store_.reserve_ids(1)).take();
-    boost::asio::co_spawn(world_.server, hand_in(job), boost::asio::detached);
+    job.id = run_sync(store_.reserve_ids(1)).take();
+    boost::asio::co_spawn(cluster_.server, hand_in(job), boost::asio::detached);
     return job.id;
   }
 
   /// Requests that a job be cancelled, as a client that does not repeat its call.
-  void cancel(job_id id) { boost::asio::co_spawn(world_.server, withdraw(id), boost::asio::detached); }
+  void cancel(job_id id) { boost::asio::co_spawn(cluster_.server, withdraw(id), boost::asio::detached); }
 
   // --- the end --------------------------------------------------------------------------------------------------------------------
 
   /// Ends all faults. Resumes the paused processes, and starts one where the last has ended.
   void calm() {
-    auto const before = world_.faults.mean_call;
-    world_.faults = simulated_faults();
-    world_.faults.mean_call = before;
-    world_.faults.longest_downtime = duration{0};
+    auto const before = cluster_.faults.mean_call;
+    cluster_.faults = simulated_faults();
+    cluster_.faults.mean_call = before;
+    cluster_.faults.longest_downtime = duration{0};
     is_calm_ = true;
     tell_restored();
     step_store_clock(duration{0});
@@ -254,10 +256,10 @@ class basic_simulation {
     duration longest{};
     for (auto const& each : machines_) longest = std::max(longest, each.settings.lease_ttl + each.settings.heartbeat_interval);
     run_for(longest + std::chrono::minutes{1});
-    for (auto& each : ask(store_.schedules(schedule_filter()))) {
+    for (auto& each : run_sync(store_.schedules(schedule_filter()))) {
       if (each.state != schedule_state::active) continue;
       each.state = schedule_state::paused;
-      ask(store_.update_schedule(each));
+      run_sync(store_.update_schedule(each));
     }
     for (duration waited{}; open_jobs() != 0; waited += std::chrono::seconds{10}) {
       if (waited >= limit) return false;
@@ -278,37 +280,37 @@ class basic_simulation {
   // --- what happened --------------------------------------------------------------------------------------------------------------
 
   /// Returns the true time. The store has the same time until its clock is set.
-  simulated_clock clock() { return {world_.time, true_time_}; }
+  simulated_clock clock() { return {cluster_.time, true_time_}; }
   /// Returns the clock of a machine.
-  simulated_clock clock(std::size_t which) { return {world_.time, machines_.at(which).time}; }
+  simulated_clock clock(std::size_t which) { return {cluster_.time, machines_.at(which).time}; }
 
-  std::vector<simulated_run> const& runs() const { return world_.runs; }
-  std::vector<simulated_claim> const& claims() const { return world_.claims; }
-  std::vector<simulated_process> const& processes() const { return world_.processes; }
-  simulated_counts const& counts() const { return world_.counts; }
-  std::vector<simulated_store_step> const& store_steps() const { return world_.store_steps; }
-  std::vector<simulated_restore> const& restores() const { return world_.restores; }
+  std::vector<simulated_run> const& runs() const { return cluster_.runs; }
+  std::vector<simulated_claim> const& claims() const { return cluster_.claims; }
+  std::vector<simulated_process> const& processes() const { return cluster_.processes; }
+  simulated_counts const& counts() const { return cluster_.counts; }
+  std::vector<simulated_store_step> const& store_steps() const { return cluster_.store_steps; }
+  std::vector<simulated_restore> const& restores() const { return cluster_.restores; }
 
   /// Returns the jobs that were lost by a restore: the older state does not have them.
-  std::set<job_id> const& forgotten() const { return world_.forgotten; }
+  std::set<job_id> const& forgotten() const { return cluster_.forgotten; }
 
   /// Returns the ids of the jobs whose enqueue was acknowledged to the client.
   std::vector<job_id> const& acknowledged() const { return acknowledged_; }
 
   /// Returns a hash of the whole run: the same for the same seed, faults and calls.
-  std::uint64_t trace() const { return world_.trace; }
+  std::uint64_t trace() const { return cluster_.trace; }
 
   /// Returns the store itself, without faults.
   Store& store() { return store_; }
 
-  /// Runs an operation of the store and returns its result: `world.ask(world.store().attempts(id))`.
+  /// Runs an operation of the store and returns its result: `cluster.run_sync(cluster.store().attempts(id))`.
   template <class T>
-  T ask(task<T> question) {
+  T run_sync(task<T> operation) {
     std::optional<T> answer;
-    complete(keep(std::move(question), answer));
+    complete(keep(std::move(operation), answer));
     return std::move(*answer);
   }
-  void ask(task<> question) { complete(std::move(question)); }
+  void run_sync(task<> operation) { complete(std::move(operation)); }
 
   /// Counts the jobs that have not ended.
   std::size_t open_jobs() {
@@ -317,7 +319,7 @@ class basic_simulation {
       job_filter filter;
       filter.state = state;
       filter.limit = static_cast<std::size_t>(-1);
-      result += ask(store_.jobs(filter)).size();
+      result += run_sync(store_.jobs(filter)).size();
     }
     return result;
   }
@@ -345,10 +347,10 @@ class basic_simulation {
 
   /// Repeats a fault at random times. \param mean the member with the mean interval; 0 for never
   void keep_happening(duration simulated_faults::* mean, std::function<void(std::size_t)> what) {
-    if (world_.faults.*mean <= duration{0}) return;
-    after(world_.up_to(2 * (world_.faults.*mean)), [this, mean, what] {
-      if (world_.faults.*mean <= duration{0}) return;  // it is calm now
-      if (!machines_.empty()) what(world_.below(machines_.size()));
+    if (cluster_.faults.*mean <= duration{0}) return;
+    after(cluster_.up_to(2 * (cluster_.faults.*mean)), [this, mean, what] {
+      if (cluster_.faults.*mean <= duration{0}) return;  // it is calm now
+      if (!machines_.empty()) what(cluster_.below(machines_.size()));
       keep_happening(mean, what);
     });
   }
@@ -366,23 +368,23 @@ class basic_simulation {
   void start(std::size_t which) {
     machine& on = machines_[which];
     if (is_over_ || on.engine) return;
-    on.process = world_.processes.size();
-    auto& about = world_.processes.emplace_back();
+    on.process = cluster_.processes.size();
+    auto& about = cluster_.processes.emplace_back();
     about.node = on.settings.name;
     about.machine = which;
     about.address = on.address.host;
-    about.started = world_.now();
-    world_.note("starts", on.process);
+    about.started = cluster_.now();
+    cluster_.note("starts", on.process);
     on.is_paused = on.has_ended = false;
-    on.downtime = world_.up_to(world_.faults.longest_downtime);
+    on.downtime = cluster_.up_to(cluster_.faults.longest_downtime);
     on.io = std::make_unique<boost::asio::io_context>(1);
-    on.view = std::make_unique<view_type>(store_, world_, on.process);
+    on.view = std::make_unique<view_type>(store_, cluster_, on.process);
     log_sink sink;
-    if (world_.log || world_.faults.full_log > duration{0})
+    if (cluster_.log || cluster_.faults.full_log > duration{0})
       sink = [this, which, process = on.process](log_level, std::string_view line) { log(which, process, line); };
     engine_origin origin;
     origin.identity = on.address;
-    origin.seed = world_.random();
+    origin.seed = cluster_.random();
     on.engine = std::make_unique<engine_type>(on.io->get_executor(), *on.view, on.settings, clock(which), sink, origin);
     for (auto const& each : types_)
       if (!each.knows || each.knows(which)) on.engine->add(watched(each.type, on.process));
@@ -395,15 +397,15 @@ class basic_simulation {
   }
 
   void log(std::size_t which, std::size_t process, std::string_view line) {
-    if (world_.time.elapsed() < machines_[which].log_full_until)
-      ++world_.counts.dropped_lines;
-    else if (world_.log)
-      world_.say(line, process);
+    if (cluster_.time.elapsed() < machines_[which].log_full_until)
+      ++cluster_.counts.dropped_lines;
+    else if (cluster_.log)
+      cluster_.say(line, process);
   }
 
   void has_run(std::size_t which, std::exception_ptr const& thrown) {
     machine& on = machines_[which];
-    auto& about = world_.processes[on.process];
+    auto& about = cluster_.processes[on.process];
     about.lost_leases = on.engine->counters().lost_leases;
     try {
       if (thrown) std::rethrow_exception(thrown);
@@ -416,22 +418,22 @@ class basic_simulation {
   void clear_ended() {
     for (std::size_t which = 0; which < machines_.size(); ++which)
       if (auto& on = machines_[which]; on.has_ended) {
-        auto const failed = !world_.processes[on.process].failure.empty();
+        auto const failed = !cluster_.processes[on.process].failure.empty();
         end(which, failed ? simulated_process::end::failed : simulated_process::end::stopped, on.downtime);
       }
   }
 
   void end(std::size_t which, enum simulated_process::end how, duration downtime) {
     machine& on = machines_[which];
-    auto& about = world_.processes[on.process];
-    world_.note("ends", on.process, static_cast<int>(how));
+    auto& about = cluster_.processes[on.process];
+    cluster_.note("ends", on.process, static_cast<int>(how));
     about.how = how;
-    about.ended = world_.now();
+    about.ended = cluster_.now();
     end_pause(on);
     destroy(on);
     // The next process has another address, or another name too. Otherwise the store replaces its predecessor at once.
-    if (world_.happens(0.5)) on.address = new_address();
-    if (world_.happens(0.3) && !on.has_own_name) on.settings.name = "node" + std::to_string(which) + "-" + std::to_string(++names_);
+    if (cluster_.happens(0.5)) on.address = new_address();
+    if (cluster_.happens(0.3) && !on.has_own_name) on.settings.name = "node" + std::to_string(which) + "-" + std::to_string(++names_);
     after(downtime, [this, which] { start(which); });
   }
 
@@ -439,7 +441,7 @@ class basic_simulation {
   /// the view of the store.
   void destroy(machine& on) {
     if (!on.io) return;
-    world_.time.forget(*on.io);
+    cluster_.time.forget(*on.io);
     on.engine.reset();
     on.io.reset();
     on.view.reset();
@@ -449,16 +451,16 @@ class basic_simulation {
   void resume(std::size_t which, std::size_t process) {
     machine& on = machines_[which];
     if (!on.engine || on.process != process || !on.is_paused) return;
-    world_.note("goes on", process);
+    cluster_.note("goes on", process);
     end_pause(on);
   }
 
   bool hold(std::size_t which, duration length, bool suspended) {
     machine& on = machines_[which];
     if (!on.engine || on.is_paused) return false;
-    world_.note(suspended ? "is suspended" : "is paused", on.process, length.count());
+    cluster_.note(suspended ? "is suspended" : "is paused", on.process, length.count());
     on.is_paused = true;
-    world_.processes[on.process].pauses.push_back(simulated_pause{world_.now(), world_.now() + length, suspended});
+    cluster_.processes[on.process].pauses.push_back(simulated_pause{cluster_.now(), cluster_.now() + length, suspended});
     after(length, [this, which, process = on.process] { resume(which, process); });
     return true;
   }
@@ -466,8 +468,8 @@ class basic_simulation {
   /// Ends a pause. Timers that fell due while the clock of the machine stood still end early, as waits may.
   void end_pause(machine& on) {
     if (!on.is_paused) return;
-    auto& pause = world_.processes[on.process].pauses.back();
-    pause.until = world_.now();
+    auto& pause = cluster_.processes[on.process].pauses.back();
+    pause.until = cluster_.now();
     if (pause.suspended) on.time.behind += pause.until - pause.from;
     on.is_paused = false;
   }
@@ -484,7 +486,7 @@ class basic_simulation {
         co_await std::move(work);
       } catch (not_started const&) {
         thrown = std::current_exception();
-        world_.runs[number].not_started = true;
+        cluster_.runs[number].not_started = true;
       } catch (...) {
         thrown = std::current_exception();
       }
@@ -495,77 +497,77 @@ class basic_simulation {
   }
 
   std::size_t begins(job_context const& job, std::size_t process) {
-    auto& run = world_.runs.emplace_back();
+    auto& run = cluster_.runs.emplace_back();
     run.job = job.id();
     run.attempt = job.attempt();
     run.type = job.type();
     run.process = process;
     run.epoch = job.epoch();
     run.fence = job.fence();
-    run.began = world_.now();
-    world_.note("a run begins", process, run.job, run.attempt);
-    return world_.runs.size() - 1;
+    run.began = cluster_.now();
+    cluster_.note("a run begins", process, run.job, run.attempt);
+    return cluster_.runs.size() - 1;
   }
 
   void is_told(std::size_t number, stop_reason why) {
-    auto& run = world_.runs[number];
-    run.told_to_stop = world_.now();
+    auto& run = cluster_.runs[number];
+    run.told_to_stop = cluster_.now();
     run.why = why;
-    world_.note("a run is told to stop", run.process, run.job, static_cast<int>(why));
+    cluster_.note("a run is told to stop", run.process, run.job, static_cast<int>(why));
   }
 
   void ends(std::size_t number, bool returned) {
-    auto& run = world_.runs[number];
-    run.ended = world_.now();
+    auto& run = cluster_.runs[number];
+    run.ended = cluster_.now();
     run.returned = returned;
-    world_.note(returned ? "a run returns" : "a run throws", run.process, run.job, run.attempt);
+    cluster_.note(returned ? "a run returns" : "a run throws", run.process, run.job, run.attempt);
   }
 
   // The store.
 
   /// Records that the leases known to living processes may have been wrong from `from` until now.
   void surprise(instant from) {
-    for (auto& each : world_.processes)
-      if (!each.ended || *each.ended >= from) each.surprises.push_back(simulated_span{from, world_.now()});
+    for (auto& each : cluster_.processes)
+      if (!each.ended || *each.ended >= from) each.surprises.push_back(simulated_span{from, cluster_.now()});
   }
 
   std::set<job_id> stored_jobs() {
     job_filter all;
     all.limit = static_cast<std::size_t>(-1);
     std::set<job_id> result;
-    for (auto const& each : ask(store_.jobs(all))) result.insert(each.job.id);
+    for (auto const& each : run_sync(store_.jobs(all))) result.insert(each.job.id);
     return result;
   }
 
   void restore_and_tell(std::shared_ptr<typename Store::backup const> const& kept, instant backed_up) {
     if (is_calm_) return;
     restore(*kept, backed_up);
-    after(world_.up_to(world_.faults.longest_untold), [this, kept, backed_up] {
-      if (world_.restores.back().told) return;
+    after(cluster_.up_to(cluster_.faults.longest_untold), [this, kept, backed_up] {
+      if (cluster_.restores.back().told) return;
       tell_restored();
-      if (!world_.happens(world_.faults.restored_again)) return;
+      if (!cluster_.happens(cluster_.faults.restored_again)) return;
       is_restoring_ = true;
-      auto const wait = std::chrono::seconds{2} + world_.up_to(world_.faults.longest_backup_age);  // a restore takes some time
+      auto const wait = std::chrono::seconds{2} + cluster_.up_to(cluster_.faults.longest_backup_age);  // a restore takes some time
       after(wait, [this, kept, backed_up] { restore_and_tell(kept, backed_up); });
     });
   }
 
   void restore(typename Store::backup const& kept, instant backed_up) {
-    ++world_.counts.restores;
-    world_.note("is restored", world_.nobody, (backed_up - simulated_clock::start).count());
+    ++cluster_.counts.restores;
+    cluster_.note("is restored", cluster_.nobody, (backed_up - simulated_clock::start).count());
     auto const before = stored_jobs();
     store_.restore(kept);
     auto const left = stored_jobs();
-    std::ranges::set_difference(before, left, std::inserter(world_.forgotten, world_.forgotten.end()));
-    world_.restores.push_back({backed_up, world_.now(), std::nullopt});
+    std::ranges::set_difference(before, left, std::inserter(cluster_.forgotten, cluster_.forgotten.end()));
+    cluster_.restores.push_back({backed_up, cluster_.now(), std::nullopt});
   }
 
   /// Tells visor of the restore, as `visor db restored` does.
   void tell_restored() {
-    if (world_.restores.empty() || world_.restores.back().told) return;
-    world_.note("visor is told of the restored backup", world_.nobody, ask(store_.restored()));
-    world_.restores.back().told = world_.now();
-    surprise(world_.restores.back().restored);
+    if (cluster_.restores.empty() || cluster_.restores.back().told) return;
+    cluster_.note("visor is told of the restored backup", cluster_.nobody, run_sync(store_.restored()));
+    cluster_.restores.back().told = cluster_.now();
+    surprise(cluster_.restores.back().restored);
     is_restoring_ = false;
   }
 
@@ -576,11 +578,11 @@ class basic_simulation {
     for (;;) {
       try {
         co_await client_.enqueue(jobs);
-        world_.note("a job is acknowledged", world_.nobody, job.id);
+        cluster_.note("a job is acknowledged", cluster_.nobody, job.id);
         acknowledged_.push_back(job.id);
         co_return;
       } catch (error const&) {
-        world_.note("a job was not acknowledged", world_.nobody, job.id);
+        cluster_.note("a job was not acknowledged", cluster_.nobody, job.id);
       }
     }
   }
@@ -589,7 +591,7 @@ class basic_simulation {
     try {
       co_await client_.cancel_job(id);
     } catch (error const&) {
-      world_.note("cancelling was not acknowledged", world_.nobody, id);
+      cluster_.note("cancelling was not acknowledged", cluster_.nobody, id);
     }
   }
 
@@ -599,7 +601,7 @@ class basic_simulation {
   void settle() {
     for (bool any = true; any;) {
       any = false;
-      std::size_t const first = world_.below(machines_.size() + 1);
+      std::size_t const first = cluster_.below(machines_.size() + 1);
       for (std::size_t i = 0; i <= machines_.size(); ++i) any = run_some((first + i) % (machines_.size() + 1)) || any;
       clear_ended();
     }
@@ -607,29 +609,30 @@ class basic_simulation {
 
   /// Runs one to four handlers of the context of one machine, or of the store.
   bool run_some(std::size_t which) {
-    auto* io = &world_.server;
+    auto* io = &cluster_.server;
     if (which < machines_.size()) {
       if (!machines_[which].io || machines_[which].is_paused) return false;
       io = machines_[which].io.get();
     }
     io->restart();
     std::size_t done = 0;
-    for (std::size_t most = 1 + world_.below(4); done < most && io->poll_one() != 0;) ++done;
+    for (std::size_t most = 1 + cluster_.below(4); done < most && io->poll_one() != 0;) ++done;
     handled_ += done;
-    if (handled_ > 1'000'000) throw std::logic_error("at " + to_string(world_.now()) + " something goes on for ever without time passing");
+    if (handled_ > 1'000'000)
+      throw std::logic_error("at " + to_string(cluster_.now()) + " something goes on for ever without time passing");
     return done != 0;
   }
 
   template <class T>
-  static task<> keep(task<T> question, std::optional<T>& answer) {
-    answer.emplace(co_await std::move(question));
+  static task<> keep(task<T> operation, std::optional<T>& answer) {
+    answer.emplace(co_await std::move(operation));
   }
 
-  void complete(task<> question) {
+  void complete(task<> operation) {
     boost::asio::io_context io{1};
     std::exception_ptr failure;
     bool answered = false;
-    boost::asio::co_spawn(io, std::move(question), [&](std::exception_ptr thrown) {
+    boost::asio::co_spawn(io, std::move(operation), [&](std::exception_ptr thrown) {
       failure = thrown;
       answered = true;
     });
@@ -640,9 +643,9 @@ class basic_simulation {
 
   static constexpr detail::machine_time true_time_{};
 
-  detail::simulated_world world_;
-  Store store_{simulated_clock(world_.time, world_.store_time)};
-  view_type client_{store_, world_, detail::simulated_world::nobody};
+  detail::simulated_cluster cluster_;
+  Store store_{simulated_clock(cluster_.time, cluster_.store_time)};
+  view_type client_{store_, cluster_, detail::simulated_cluster::nobody};
   struct known_type {
     job_type type;
     std::function<bool(std::size_t)> knows;

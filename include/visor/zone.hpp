@@ -113,8 +113,8 @@ class iana_zones {
     } catch (std::runtime_error const&) {
     }
     if (std::string const why = why_unreadable(folder); !why.empty())
-      throw error{condition::invalid_argument, std::string{"the time zone data in "} + folder + " cannot be read: " + why};
-    throw error{condition::invalid_argument, std::string{"no time zone data in "} + folder + "; install the package tzdata"};
+      throw error{errc::invalid_argument, std::string{"the time zone data in "} + folder + " cannot be read: " + why};
+    throw error{errc::invalid_argument, std::string{"no time zone data in "} + folder + "; install the package tzdata"};
   }
 
   /// The date library lists the names once; zones that are installed later are found as files.
@@ -141,8 +141,8 @@ class iana_zones {
       auto table = zone_file_reader{bytes}.read(name);
       if (!table) {
         std::string const why = why_unreadable(path);
-        throw error{condition::invalid_argument, "the data of time zone " + quoted_zone(name) +
-                                                     " cannot be read: " + (why.empty() ? path + " is no time zone file" : why)};
+        throw error{errc::invalid_argument, "the data of time zone " + quoted_zone(name) +
+                                                " cannot be read: " + (why.empty() ? path + " is no time zone file" : why)};
       }
       return std::move(*table);
     } else {
@@ -163,7 +163,7 @@ class iana_zones {
       }
       return {std::move(name), initial, transitions};
     } catch (std::runtime_error const& failure) {
-      throw error{condition::invalid_argument, "the data of time zone " + quoted_zone(name) + " cannot be read: " + failure.what()};
+      throw error{errc::invalid_argument, "the data of time zone " + quoted_zone(name) + " cannot be read: " + failure.what()};
     }
   }
 

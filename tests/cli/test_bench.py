@@ -132,16 +132,16 @@ class OnServer:
         cls.WHERE = ("--url", cls.url(cls.server))
 
     def leaves_nothing(self):
-        self.assertEqual(self.places(), 0)
+        self.assertEqual(self.sandboxes(), 0)
         self.assertEqual(self.server.tables(), 0)
 
     def test_several_nodes(self):
         self.assertEqual(self.bench("burn-down", "--nodes", 3, "--batch", 7)["nodes"], 3)
 
     def test_what_is_there_stays_unless_it_may_go(self):
-        self.make_place()
+        self.make_sandbox()
         self.refuses("bench", "burn-down", *self.WHERE, says=("visor_bench", "--replace"))
-        self.assertEqual(self.places(), 1)
+        self.assertEqual(self.sandboxes(), 1)
         self.bench("burn-down", "--replace")
         self.leaves_nothing()
 
@@ -153,10 +153,10 @@ class OnPostgreSQL(OnServer, Bench, ProgramTest):
     def url(server):
         return f"postgresql://postgres@:{server.port}/visor?host={server.root}"
 
-    def places(self):
+    def sandboxes(self):
         return int(self.server.sql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'visor%'", "visor"))
 
-    def make_place(self):
+    def make_sandbox(self):
         self.server.sql("CREATE SCHEMA visor_bench", "visor")
 
 
@@ -167,10 +167,10 @@ class OnMariaDB(OnServer, Bench, ProgramTest):
     def url(server):
         return f"mysql://root@localhost/visor?host={server.root}/mysqld.sock"
 
-    def places(self):
+    def sandboxes(self):
         return int(self.server.sql("SELECT count(*) FROM information_schema.schemata WHERE schema_name LIKE 'visor!_%' ESCAPE '!'"))
 
-    def make_place(self):
+    def make_sandbox(self):
         self.server.sql("CREATE DATABASE visor_bench")
 
 
@@ -179,9 +179,9 @@ class Floors(unittest.TestCase):
     """The programs that do the same by hand know today's tables and statements; each checks by itself that every job was done."""
 
     def test_each(self):
-        for driver in suite.PLACES:
+        for driver in suite.BACKENDS:
             bench = suite.Bench(driver)
-            self.addCleanup(bench.place.end)
+            self.addCleanup(bench.backend.end)
             for scenario, how in (("burn-down", {"batch": 20}), ("one-at-a-time", {}), ("bulk-enqueue", {"batch": 50})):
                 with self.subTest(driver=driver, scenario=scenario):
                     self.assertEqual(bench.floor(scenario, jobs=120, **how)["jobs"], 120)

@@ -164,7 +164,7 @@ TEST_CASE("a queue is served by someone") {
   CHECK(wrong("scheduler: {storage: {driver: mysql}, ha: {enabled: true}}\n" + with_workflow("command: [x], queue: elsewhere")) == "");
 }
 
-TEST_CASE("settings made by a program are checked too, without places") {
+TEST_CASE("settings made by a program are checked too, without positions") {
   visor::settings all;
   CHECK(check_settings(all).empty());
   visor::cron_entry reminder;

@@ -5,7 +5,7 @@
 
 using namespace visor_test;
 
-TEST_CASE("broken YAML has its place and a remedy") {
+TEST_CASE("broken YAML has its position and a remedy") {
   CHECK(wrong("scheduler:\n  enabled: true\n ha: {}\n") == "visor.yaml:3:2: broken YAML: the indentation fits no line above\n");
   CHECK(wrong("scheduler: {enabled: true\n") ==
         "visor.yaml:2:1: scheduler: broken YAML: \"}\" is missing, or a text between { and } needs quotes\n");
@@ -39,7 +39,7 @@ TEST_CASE("tabs do not indent") {
         "if x; then\n\ty\n");
 }
 
-TEST_CASE("bytes that no text has are refused with their place") {
+TEST_CASE("bytes that no text has are refused with their position") {
   using namespace std::string_literals;
   CHECK(wrong("scheduler:\n  \0"s) == "visor.yaml:2:3: a NUL byte cannot be in the file\n");
   CHECK(wrong("# \xC3\xA9\n# \xC3\xA9\xFF\n") == "visor.yaml:2:4: bytes that are not valid UTF-8 cannot be in the file\n");

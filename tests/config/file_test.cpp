@@ -48,14 +48,14 @@ TEST_CASE("a file that cannot be read") {
     visor::load_settings("/nowhere/visor.yaml", variables());
     FAIL("it was read");
   } catch (visor::error const& refused) {
-    CHECK(refused.kind() == visor::condition::not_found);
+    CHECK(refused.code() == visor::errc::not_found);
     CHECK(std::string{refused.what()} == "cannot read the configuration /nowhere/visor.yaml: No such file or directory");
   }
   try {
     visor::load_settings("/tmp", variables());
     FAIL("it was read");
   } catch (visor::error const& refused) {
-    CHECK(refused.kind() == visor::condition::invalid_argument);
+    CHECK(refused.code() == visor::errc::invalid_argument);
     CHECK(std::string{refused.what()} == "cannot read the configuration /tmp: Is a directory");
   }
 }

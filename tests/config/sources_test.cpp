@@ -90,8 +90,8 @@ TEST_CASE("every variable reaches its key") {
     std::map<std::string, std::string> set{{each.variable, each.value}};
     for (char const* const own : {"DB_SSL_CERT", "DB_SSL_KEY"})  // which belong together
       if (std::string(each.variable).starts_with("DB_SSL_")) set.emplace(own, "/x.pem");
-    std::string const place = std::string(each.key) == "driver" ? "connection: {host: h, database: d, user: u}" : "driver: postgresql";
-    auto const all = read(from_file(place), variables(set));
+    std::string const driver = std::string(each.key) == "driver" ? "connection: {host: h, database: d, user: u}" : "driver: postgresql";
+    auto const all = read(from_file(driver), variables(set));
     CHECK(line(all, std::string("scheduler.storage.") + each.key) == std::string(each.shown) + " (environment " + each.variable + ")");
     // Empty, it counts as not set.
     std::string const server = from_file("driver: mysql, connection: {host: h}");

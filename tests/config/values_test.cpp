@@ -238,7 +238,7 @@ TEST_CASE("every error is reported, in the order of the file, and joined when th
     FAIL("it was accepted");
   } catch (visor::config_failure const& refused) {
     CHECK(std::string{refused.what()} + "\n" == expected);
-    CHECK(refused.kind() == visor::condition::invalid_argument);
+    CHECK(refused.code() == visor::errc::invalid_argument);
     REQUIRE(refused.errors().size() == 6);
     CHECK(refused.errors()[1].line == 2);
     CHECK(refused.errors()[1].column == 28);

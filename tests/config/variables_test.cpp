@@ -58,7 +58,7 @@ workflows:
   CHECK(all.workflows[0].env.at("TOKEN").reveal() == "x: {y");
 }
 
-TEST_CASE("what is wrong with a variable is told at its place") {
+TEST_CASE("what is wrong with a variable is told at its position") {
   CHECK(wrong("scheduler:\n  storage:\n    driver: mysql\n    connection:\n      password: ${VISOR_DB_PASSWORD}\n") ==
         "visor.yaml:5:17: scheduler.storage.connection.password: the variable VISOR_DB_PASSWORD is not set; set it, or write "
         "${VISOR_DB_PASSWORD:-default}\n");

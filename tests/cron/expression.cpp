@@ -120,7 +120,7 @@ TEST_CASE("the canonical text is short and parses back") {
   CHECK(cron_expression::parse(canonical) == parsed);
 }
 
-TEST_CASE("every wrong text is refused at its place") {
+TEST_CASE("every wrong text is refused at its position") {
   struct wrong {
     std::string text;
     cron_fault why;
@@ -236,7 +236,7 @@ TEST_CASE("every wrong text is refused at its place") {
     auto const parsed = cron_expression::parse(each.text);
     FAIL("accepted as " << parsed.to_string());
   } catch (cron_error const& refused) {
-    CHECK(refused.kind() == condition::invalid_argument);
+    CHECK(refused.code() == errc::invalid_argument);
     CHECK(refused.failure().why == each.why);
     CHECK(refused.field() == each.field);
     CHECK(refused.position() == each.position);

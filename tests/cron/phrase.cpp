@@ -167,7 +167,7 @@ TEST_CASE("other intervals count from now, days on the wall clock, less in real 
   CHECK(meaning(text) == expected);
 }
 
-TEST_CASE("what is not understood is refused at its place, with what may have been meant") {
+TEST_CASE("what is not understood is refused at its position, with what may have been meant") {
   struct wrong {
     std::string text;
     std::size_t position;
@@ -243,7 +243,7 @@ TEST_CASE("what is not understood is refused at its place, with what may have be
     FAIL("understood as " << understood);
   } catch (phrase_error const& refused) {
     CAPTURE(refused.what());
-    CHECK(refused.kind() == condition::invalid_argument);
+    CHECK(refused.code() == errc::invalid_argument);
     CHECK_THAT(refused.what(), Contains(each.part));
     if (each.part != "do not go together") CHECK(refused.position() == each.position);
   }

@@ -148,7 +148,7 @@ TEST_CASE("a zone that does not exist is refused with the nearest name") {
     zone(each.name);
     FAIL("accepted");
   } catch (error const& refused) {
-    CHECK(refused.kind() == condition::invalid_argument);
+    CHECK(refused.code() == errc::invalid_argument);
     CHECK_THAT(refused.what(), Contains(each.part));
   }
 }

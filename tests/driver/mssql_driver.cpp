@@ -1,5 +1,5 @@
-#include "many.hpp"
-#include "servers/scene.hpp"
+#include "execute_many.hpp"
+#include "servers/test_database.hpp"
 
 #include "visor/mssql.hpp"
 
@@ -41,12 +41,12 @@ struct count_texts : visor::sql::statement_defaults {
 }  // namespace
 
 TEST_CASE("many executions go as few messages and tell of each", "[mssql]") {
-  place const where(server);
-  check_many<visor::mssql>(where.settings());
+  test_database const where(server);
+  check_execute_many<visor::mssql>(where.settings());
 }
 
 TEST_CASE("text of several statements is run to its end, and what fails in it is told", "[mssql]") {
-  place const where(server);
+  test_database const where(server);
   boost::asio::io_context io{1};
   database base(where.settings());
   run(io, base.open());
@@ -65,7 +65,7 @@ TEST_CASE("a text of any length is given and stored as it is, and a short one al
   std::size_t const times = GENERATE(as<std::size_t>(), 1, 800, 4000, 4001, 100'000);
   std::string value;
   for (std::size_t i = 0; i < times; ++i) value += text;
-  place const where(server);
+  test_database const where(server);
   boost::asio::io_context io{1};
   database base(where.settings());
   run(io, base.open());

@@ -96,16 +96,16 @@ class canned_server {
   tds::server server_;
 };
 
-class scene {
+class recorded_store {
  public:
-  scene() : store(settings(server)) {
+  recorded_store() : store(settings(server)) {
     run(io, store.open());
     lease.node = "one";
     lease.epoch = 3;
     server.answer_to("SELECT [lease_until], [exclusive] FROM [visor_node] WHERE [name] =", {{"2026-01-02 04:00:00", "0"}});
     begin();
   }
-  ~scene() { run(io, store.close()); }
+  ~recorded_store() { run(io, store.close()); }
 
   void begin() { before_ = server.requests().size(); }
 
@@ -165,7 +165,7 @@ bool has_all(std::string const& message, std::vector<std::string> const& parts) 
 }  // namespace
 
 TEST_CASE("ids are reserved without a transaction, and jobs are added by one message", "[mssql][stopped]") {
-  scene s;
+  recorded_store s;
   auto reserved = run(s.io, s.store.reserve_ids(5));
   CHECK(reserved.size() == 5);
   CHECK(reserved.take() == 101);  // a number stands for 50 ids
@@ -185,7 +185,7 @@ TEST_CASE("ids are reserved without a transaction, and jobs are added by one mes
 }
 
 TEST_CASE("jobs are claimed and completed by one message each", "[mssql][stopped]") {
-  scene s;
+  recorded_store s;
   s.server.answer_to("SELECT [next] FROM [visor_sequence]", {{"1"}});
   s.server.answer_to(
       "FROM [visor_ready] r JOIN [visor_job] j",
@@ -223,7 +223,7 @@ TEST_CASE("jobs are claimed and completed by one message each", "[mssql][stopped
 }
 
 TEST_CASE("a job that is tried again, and one of a lease that was not claimed here, end by one message", "[mssql][stopped]") {
-  scene s;
+  recorded_store s;
   s.server.answer_to("FROM [visor_lease] WHERE [id] =", {{"3"}});
   s.server.answer_to("OPENJSON(l.[jobs])", {{"42", "1"}, {"43", "1"}});
   visor::job_result result;
@@ -245,7 +245,7 @@ TEST_CASE("a job that is tried again, and one of a lease that was not claimed he
 }
 
 TEST_CASE("due jobs are moved by one message", "[mssql][stopped]") {
-  scene s;
+  recorded_store s;
   s.server.answer_to("FROM [visor_scheduled] WHERE [run_at] <=", {{"2026-01-02 03:04:00", "42", "100", "1", "default"}});
   s.server.answer_to("SELECT [run_at] FROM [visor_scheduled] ORDER BY", {{"2026-01-02 03:04:00"}, {"2026-01-02 03:06:00"}});
   auto const moved = run(s.io, s.store.promote(100));
@@ -256,7 +256,7 @@ TEST_CASE("due jobs are moved by one message", "[mssql][stopped]") {
 }
 
 TEST_CASE("a node joins by one message", "[mssql][stopped]") {
-  scene s;
+  recorded_store s;
   s.server.answer_to("SELECT [next] FROM [visor_sequence]", {{"1"}});
   visor::join_request request;
   request.node = "one";
@@ -269,7 +269,7 @@ TEST_CASE("a node joins by one message", "[mssql][stopped]") {
 }
 
 TEST_CASE("schedules fire by one message", "[mssql][stopped]") {
-  scene s;
+  recorded_store s;
   std::vector<value> const tick{"tick",
                                 "config",
                                 "* * * * *",
@@ -328,7 +328,7 @@ TEST_CASE("schedules fire by one message", "[mssql][stopped]") {
 
 // Operations that need the results of their writes are rarer. Their messages write, read, and roll back.
 TEST_CASE("nothing that writes leaves a transaction open between two messages", "[mssql][stopped]") {
-  scene s;
+  recorded_store s;
   std::vector<value> const tick{"tick",
                                 "user",
                                 "* * * * *",
@@ -447,14 +447,14 @@ TEST_CASE("nothing that writes leaves a transaction open between two messages", 
 }
 
 TEST_CASE("a heartbeat is one statement, and takes no lock", "[mssql][stopped]") {
-  scene s;
+  recorded_store s;
   s.lease.until = visor::parse_instant("2026-01-02T04:00:00Z").value();
   visor::renewal how;
   how.ttl = std::chrono::seconds{10};
   try {
     run(s.io, s.store.renew(s.lease, how));
   } catch (visor::error const& lost) {  // no row was changed, says the script
-    CHECK(lost.kind() == visor::condition::lease_lost);
+    CHECK(lost.code() == visor::errc::lease_lost);
   }
   for (auto const& each : s.sent()) {
     CHECK(each.find("BEGIN TRANSACTION") == std::string::npos);

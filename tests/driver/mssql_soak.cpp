@@ -1,4 +1,4 @@
-#include "servers/scene.hpp"
+#include "servers/test_database.hpp"
 
 #include "visor/driver/pooled_database.hpp"
 #include "visor/mssql.hpp"
@@ -158,7 +158,7 @@ class worker {
       try {
         perform(io, number);
       } catch (visor::error const& thrown) {
-        if (!may_be(thrown.kind())) surprises.push_back(std::string(thrown.what()) + " (" + thrown.server_text() + ")");
+        if (!may_be(thrown.portable_code())) surprises.push_back(std::string(thrown.what()) + " (" + thrown.server_text() + ")");
       } catch (std::exception const& thrown) {
         surprises.emplace_back(thrown.what());
       }
@@ -189,7 +189,7 @@ class worker {
       written.push_back(number);
       ++told_.written;
     } catch (visor::error const& thrown) {
-      if (thrown.kind() != condition::outcome_unknown) throw;
+      if (thrown.code() != errc::outcome_unknown) throw;
       unknown.push_back(number);
     }
   }
@@ -200,8 +200,8 @@ class worker {
     try {
       co_await work(on);
     } catch (visor::error const& thrown) {
-      if (thrown.kind() == condition::timeout) ++told_.timed_out;
-      if (thrown.kind() == condition::connection_lost) ++(me.is_cancelled() ? told_.cancelled : told_.cut);
+      if (thrown.code() == errc::timeout) ++told_.timed_out;
+      if (thrown.code() == errc::connection_lost) ++(me.is_cancelled() ? told_.cancelled : told_.cut);
       throw;
     }
   }
@@ -241,9 +241,8 @@ class worker {
     throw std::logic_error("a lock that somebody holds was given away");
   }
 
-  static bool may_be(condition what) {
-    return what == condition::connection_lost || what == condition::connection_failed || what == condition::timeout ||
-           what == condition::busy;
+  static bool may_be(errc what) {
+    return what == errc::connection_lost || what == errc::connection_failed || what == errc::timeout || what == errc::busy;
   }
 
   std::int64_t up_to(std::int64_t most) { return std::uniform_int_distribution<std::int64_t>(0, most)(random_); }
@@ -351,7 +350,7 @@ TEST_CASE("under load, cancelled, late and cut off, every answer is to its own q
   unsigned const seed = from_environment("VISOR_SEED", std::random_device{}());
   std::chrono::seconds const length{from_environment("VISOR_SOAK_SECONDS", 5)};
   std::printf("VISOR_SEED=%u VISOR_SOAK_SECONDS=%lld\n", seed, static_cast<long long>(length.count()));
-  place const where;
+  test_database const where;
   make_tables(where.settings());
   holder const lock(where.settings());
   auto const files = count_of("/proc/self/fd");

@@ -30,7 +30,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using tds::answer;
-using visor::condition;
+using visor::errc;
 using database = visor::mssql::database;
 using session = visor::mssql::session;
 
@@ -255,30 +255,29 @@ TEST_CASE("texts travel as JSON only where the server gives them back as they we
     tds::server const server(when_asked("FROM OPENJSON(N'", [] { return answer::failing(208); }));
     auto const failure = failure_to_open(settings_for(server));
     REQUIRE(failure);
-    CHECK(failure->kind() == condition::unsupported);
+    CHECK(failure->code() == errc::unsupported);
     CHECK(failure->message().find("COMPATIBILITY_LEVEL = 140") != std::string::npos);
   }
 }
 
-TEST_CASE("each error number of the server has its portable condition", "[mssql]") {
+TEST_CASE("each error number of the server has its portable error code", "[mssql]") {
   struct expectation {
     int number;
-    condition kind;
+    errc code;
     int tries;  // of the whole transaction
   };
-  auto const expected = GENERATE(expectation{2627, condition::unique_violation, 1}, expectation{2601, condition::unique_violation, 1},
-                                 expectation{1205, condition::deadlock, 5}, expectation{3960, condition::serialization_failure, 5},
-                                 expectation{1222, condition::busy, 1}, expectation{208, condition::schema_mismatch, 1},
-                                 expectation{229, condition::authentication_failed, 1}, expectation{9002, condition::disk_full, 1},
-                                 expectation{3906, condition::read_only, 2}, expectation{983, condition::read_only, 2},
-                                 expectation{2628, condition::invalid_argument, 1}, expectation{50000, condition::invalid_argument, 1},
-                                 expectation{547, condition::invalid_argument, 1}, expectation{1, condition::internal, 1});
+  auto const expected = GENERATE(
+      expectation{2627, errc::unique_violation, 1}, expectation{2601, errc::unique_violation, 1}, expectation{1205, errc::deadlock, 5},
+      expectation{3960, errc::serialization_failure, 5}, expectation{1222, errc::busy, 1}, expectation{208, errc::schema_mismatch, 1},
+      expectation{229, errc::authentication_failed, 1}, expectation{9002, errc::disk_full, 1}, expectation{3906, errc::read_only, 2},
+      expectation{983, errc::read_only, 2}, expectation{2628, errc::invalid_argument, 1}, expectation{50000, errc::invalid_argument, 1},
+      expectation{547, errc::invalid_argument, 1}, expectation{1, errc::internal, 1});
   CAPTURE(expected.number);
   tds::server const server(when_asked("UPDATE something", [&] { return answer::failing(expected.number); }));
   opened here(settings_for(server));
   auto const failure = here.change_something();
   REQUIRE(failure);
-  CHECK(failure->kind() == expected.kind);
+  CHECK(failure->code() == expected.code);
   CHECK(failure->server_text().find("as the script says") != std::string::npos);
   CHECK(server.times("UPDATE something") == expected.tries);
   CHECK(server.times("COMMIT TRANSACTION") == 0);
@@ -341,24 +340,24 @@ TEST_CASE("others that write for too long are waited for no longer", "[mssql]") 
   opened here(settings_for(server));
   auto const failure = here.change_something();
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::busy);
+  CHECK(failure->code() == errc::busy);
 }
 
-TEST_CASE("a waiter for the exclusive lock has more patience each time, and gives up its place between", "[mssql][locks]") {
+TEST_CASE("a waiter for the exclusive lock has a longer lock timeout each time, and gives up its position between", "[mssql][locks]") {
   tds::server const server(when_asked("sp_getapplock", [] { return answer::with("-1"); }));
   auto settings = settings_for(server);
   settings.lock_timeout = 1s;
   opened here(settings);
   auto op = [](session&) -> session::async<void> { co_return; };
   auto const begin = std::chrono::steady_clock::now();
-  std::optional<condition> refused;
+  std::optional<errc> refused;
   try {
     run(here.io, here.base.transact(op, visor::lock_mode::exclusive));
   } catch (visor::error const& thrown) {
-    refused = thrown.kind();
+    refused = thrown.portable_code();
   }
-  CHECK(refused == std::optional(condition::busy));
-  for (std::string const patience : {"250", "500", "1000"}) CHECK(server.times("@LockTimeout = " + patience + ";") == 1);
+  CHECK(refused == std::optional(errc::busy));
+  for (std::string const timeout : {"250", "500", "1000"}) CHECK(server.times("@LockTimeout = " + timeout + ";") == 1);
   CHECK(server.times("sp_getapplock") == 3);
   CHECK(std::chrono::steady_clock::now() - begin >= 750ms);
 }
@@ -394,7 +393,7 @@ TEST_CASE("a connection that is cut while it commits leaves the outcome unknown"
   opened here(settings_for(server));
   auto const failure = here.change_something();
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::outcome_unknown);
+  CHECK(failure->code() == errc::outcome_unknown);
   CHECK(server.times("UPDATE something") == 1);
 }
 
@@ -407,7 +406,7 @@ TEST_CASE("a server that answers half and then nothing is left after the transac
   auto const failure = here.change_something();
   REQUIRE(failure);
   INFO(failure->what() << " " << failure->server_text());
-  CHECK(failure->kind() == condition::timeout);
+  CHECK(failure->code() == errc::timeout);
   CHECK_FALSE(here.change_something());
   CHECK(server.connections() == 2);
 }
@@ -655,7 +654,7 @@ TEST_CASE("who does not get its turn within one message is told so", "[mssql]") 
   counted here(server);
   auto const failure = here.transact([](session& on) -> session::async<void> { co_await on.post(change(), seven); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::busy);
+  CHECK(failure->code() == errc::busy);
   CHECK(server.times("UPDATE something") == 1);
 }
 
@@ -670,7 +669,7 @@ TEST_CASE("who meets others' turns for as long as it may wait is told so", "[mss
   auto const failure = opened::failure_of([&] { run(io, base.transact(op)); });
   run(io, base.close());
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::busy);
+  CHECK(failure->code() == errc::busy);
   CHECK(std::string(failure->what()).find("others wrote to the database 'visor' at") != std::string::npos);
   CHECK(server.times("UPDATE something") > 2);
 }
@@ -719,33 +718,33 @@ TEST_CASE("a connection that is cut during the one message leaves the outcome un
   counted here(server);
   auto const failure = here.transact([](session& on) -> session::async<void> { co_await on.post(change(), seven); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::outcome_unknown);
+  CHECK(failure->code() == errc::outcome_unknown);
   CHECK(server.times("UPDATE something") == 1);
 }
 
 TEST_CASE("who is not let in is told why, and no secret", "[mssql]") {
   struct expectation {
     std::vector<int> numbers;
-    condition kind;
+    errc code;
     std::string says;
   };
   // A server that has no such database says that the login failed as well, and the library puts that first.
-  auto const expected = GENERATE(expectation{{18456}, condition::authentication_failed, "refused the user 'somebody' or the password"},
-                                 expectation{{4060, 18456}, condition::not_found, "there is no database 'visor'"},
-                                 expectation{{18456, 4060}, condition::not_found, "CREATE USER [somebody] FOR LOGIN [somebody]"},
-                                 expectation{{911}, condition::not_found, "CREATE DATABASE [visor]"},
-                                 expectation{{18456, 18486}, condition::authentication_failed, "it is locked"},
-                                 expectation{{18487}, condition::authentication_failed, "has expired"},
-                                 expectation{{916, 18456}, condition::authentication_failed, "no right to the database 'visor'"},
-                                 expectation{{40615}, condition::authentication_failed, "firewall"},
-                                 expectation{{40613, 18456}, condition::connection_failed, "40613"});
+  auto const expected = GENERATE(expectation{{18456}, errc::authentication_failed, "refused the user 'somebody' or the password"},
+                                 expectation{{4060, 18456}, errc::not_found, "there is no database 'visor'"},
+                                 expectation{{18456, 4060}, errc::not_found, "CREATE USER [somebody] FOR LOGIN [somebody]"},
+                                 expectation{{911}, errc::not_found, "CREATE DATABASE [visor]"},
+                                 expectation{{18456, 18486}, errc::authentication_failed, "it is locked"},
+                                 expectation{{18487}, errc::authentication_failed, "has expired"},
+                                 expectation{{916, 18456}, errc::authentication_failed, "no right to the database 'visor'"},
+                                 expectation{{40615}, errc::authentication_failed, "firewall"},
+                                 expectation{{40613, 18456}, errc::connection_failed, "40613"});
   tds::server::settings how;
   how.login_errors = expected.numbers;
   tds::server const server(how);
   auto const failure = failure_to_open(settings_for(server));
   REQUIRE(failure);
   INFO(failure->what());
-  CHECK(failure->kind() == expected.kind);
+  CHECK(failure->code() == expected.code);
   CHECK(std::string(failure->what()).find(expected.says) != std::string::npos);
   CHECK(std::string(failure->what()).find("pa{}ss") == std::string::npos);
   CHECK(failure->server_text().find("pa{}ss") == std::string::npos);
@@ -773,7 +772,7 @@ TEST_CASE("a user who lacks a right is told which, with the statement that gives
   opened here(settings);
   auto const failure = here.change_something();
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::authentication_failed);
+  CHECK(failure->code() == errc::authentication_failed);
   CHECK(
       failure->message().find("the user 'o]x' lacks a right there: USE [jobs]; GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON SCHEMA::dbo "
                               "TO [o]]x]; GRANT CREATE TABLE TO [o]]x]") != std::string::npos);
@@ -787,13 +786,15 @@ TEST_CASE("of several errors the one counts that says most, wherever it stands",
     one.state = std::move(state);
     return one;
   };
-  auto const kind = [](std::vector<diagnosis> const& all) { return visor::mssql_driver::failure_of(all, "here", "grant it").kind(); };
-  CHECK(kind({of(3621, "01000"), of(2627)}) == condition::unique_violation);
-  CHECK(kind({of(8180), of(208)}) == condition::schema_mismatch);
-  CHECK(kind({of(20017), of(1205)}) == condition::deadlock);
-  CHECK(kind({of(50000), of(20017)}) == condition::connection_lost);  // its last words
-  CHECK(kind({of(50000)}) == condition::invalid_argument);
-  CHECK(kind({}) == condition::internal);
+  auto const code = [](std::vector<diagnosis> const& all) {
+    return visor::mssql_driver::failure_of(all, "here", "grant it").portable_code();
+  };
+  CHECK(code({of(3621, "01000"), of(2627)}) == errc::unique_violation);
+  CHECK(code({of(8180), of(208)}) == errc::schema_mismatch);
+  CHECK(code({of(20017), of(1205)}) == errc::deadlock);
+  CHECK(code({of(50000), of(20017)}) == errc::connection_lost);  // its last words
+  CHECK(code({of(50000)}) == errc::invalid_argument);
+  CHECK(code({}) == errc::internal);
 }
 
 TEST_CASE("where nobody listens there is no connection", "[mssql]") {
@@ -808,7 +809,7 @@ TEST_CASE("where nobody listens there is no connection", "[mssql]") {
   settings.pool.acquire_timeout = 2s;
   auto const failure = failure_to_open(settings);
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::connection_failed);
+  CHECK(failure->code() == errc::connection_failed);
 }
 
 TEST_CASE("a named instance is found by the browser service of its machine", "[mssql]") {
@@ -861,7 +862,7 @@ TEST_CASE("encrypt and trustServerCertificate are read as Microsoft's drivers wr
     try {
       mode(options);
     } catch (visor::error const& thrown) {
-      CHECK(thrown.kind() == condition::invalid_argument);
+      CHECK(thrown.code() == errc::invalid_argument);
       return thrown.what();
     }
     return {};
@@ -1015,7 +1016,7 @@ TEST_CASE("a password goes to no server without TLS where TLS is asked for", "[m
   auto const failure = failure_to_open(settings);
   REQUIRE(failure);
   INFO(failure->what());
-  CHECK(failure->kind() == condition::tls_failed);
+  CHECK(failure->code() == errc::tls_failed);
   CHECK(server.connections() > 0);
   CHECK(server.logins() == 0);
 }
@@ -1063,7 +1064,7 @@ TEST_CASE("each mode of TLS takes the certificates that it means", "[mssql]") {
     } else {
       auto const failure = failure_to_open(settings);
       REQUIRE(failure);
-      CHECK(failure->kind() == condition::tls_failed);
+      CHECK(failure->code() == errc::tls_failed);
       CHECK(server.logins() == 0);
     }
   }
@@ -1087,7 +1088,7 @@ TEST_CASE("a server that hangs up before it lets anybody in is not taken for one
   auto const failure = opened::failure_of([&] { run(io, base.open()); });
   if (failure) {
     INFO(failure->what() << " " << failure->server_text());
-    CHECK(failure->kind() == condition::connection_failed);
+    CHECK(failure->code() == errc::connection_failed);
     run(io, base.open());
   }
   CHECK(server.connections() == 2);

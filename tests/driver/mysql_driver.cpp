@@ -1,4 +1,4 @@
-#include "many.hpp"
+#include "execute_many.hpp"
 
 #include "support/catch.hpp"
 #include "support/mariadb_server.hpp"
@@ -31,15 +31,15 @@ namespace visor_test {
 namespace {
 
 using namespace std::chrono_literals;
-using visor::condition;
+using visor::errc;
 using session = visor::mysql::session;
 
 /// A database for one test.
-struct scene {
-  scene() { server.run("CREATE DATABASE " + name); }
-  ~scene() { server.run("DROP DATABASE " + name); }
-  scene(scene const&) = delete;
-  scene& operator=(scene const&) = delete;
+struct mysql_database {
+  mysql_database() { server.run("CREATE DATABASE " + name); }
+  ~mysql_database() { server.run("DROP DATABASE " + name); }
+  mysql_database(mysql_database const&) = delete;
+  mysql_database& operator=(mysql_database const&) = delete;
 
   visor::mysql_settings settings() const {
     auto result = server.settings();
@@ -86,7 +86,7 @@ visor::task<> sleep(visor::duration length) {
 }  // namespace
 
 TEST_CASE("many that open an empty database at the same time all find whole tables", "[mysql]") {
-  scene s;
+  mysql_database s;
   std::atomic<int> failures = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 6; ++i)
@@ -106,7 +106,7 @@ TEST_CASE("many that open an empty database at the same time all find whole tabl
 }
 
 TEST_CASE("the schema goes up and down", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> store(s.settings());
   CHECK(run(io, store.schema().migrate()) == latest);
@@ -123,7 +123,7 @@ TEST_CASE("the schema goes up and down", "[mysql]") {
 }
 
 TEST_CASE("tables that were not made to the end are made anew", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> first(s.settings());
   CHECK(run(io, first.schema().migrate()) == latest);
@@ -154,12 +154,12 @@ TEST_CASE("tables that were not made to the end are made anew", "[mysql]") {
 }
 
 TEST_CASE("many executions are one after another, however they are made", "[mysql]") {
-  scene s;
-  check_many<visor::mysql>(s.settings());
+  mysql_database s;
+  check_execute_many<visor::mysql>(s.settings());
 }
 
 TEST_CASE("the server's clock is the store's", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> store(s.settings());
   run(io, store.open());
@@ -172,7 +172,7 @@ TEST_CASE("the server's clock is the store's", "[mysql]") {
 }
 
 TEST_CASE("a transaction whose connection is killed is done again", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql::database database(s.settings());
   run(io, database.open());
@@ -192,7 +192,7 @@ TEST_CASE("a transaction whose connection is killed is done again", "[mysql]") {
 }
 
 TEST_CASE("a server that comes back is used again", "[mysql]") {
-  scene s;
+  mysql_database s;
   if (!s.server.is_own()) return;
   boost::asio::io_context io;
   auto settings = s.settings();
@@ -206,7 +206,7 @@ TEST_CASE("a server that comes back is used again", "[mysql]") {
   s.server.stop(SIGTERM);
   auto const failure = failure_of([&] { run(io, store.nodes()); });
   REQUIRE(failure);
-  CHECK((failure->kind() == condition::connection_failed || failure->kind() == condition::timeout));
+  CHECK((failure->code() == errc::connection_failed || failure->code() == errc::timeout));
   s.server.start();
   CHECK(run(io, store.find_job(1)).has_value());
   run(io, store.close());
@@ -217,7 +217,7 @@ constexpr char const* forever =
     "SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b, information_schema.columns c";
 
 TEST_CASE("a transaction that takes too long is given up", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   auto settings = s.settings();
   settings.transaction_timeout = 300ms;
@@ -227,7 +227,7 @@ TEST_CASE("a transaction that takes too long is given up", "[mysql]") {
   auto const failure = failure_of([&] { run(io, transact(database, [](session& on) -> visor::task<> { co_await on.run(forever); })); });
   CHECK(std::chrono::steady_clock::now() - begin < 5s);
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::timeout);
+  CHECK(failure->code() == errc::timeout);
   run(io, database.close());
   // The server has given it up too, with its lock.
   visor::mysql::database other(s.settings());
@@ -238,7 +238,7 @@ TEST_CASE("a transaction that takes too long is given up", "[mysql]") {
 }
 
 TEST_CASE("the context goes on while the server thinks", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql::database database(s.settings());
   run(io, database.open());
@@ -261,7 +261,7 @@ TEST_CASE("the context goes on while the server thinks", "[mysql]") {
 }
 
 TEST_CASE("a call that is given up leaves a connection that is broken, and nothing else", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   auto const settings = s.settings();
   visor::mysql::connector connector(settings);
@@ -287,7 +287,7 @@ TEST_CASE("a call that is given up leaves a connection that is broken, and nothi
 }
 
 TEST_CASE("what the database cannot keep is refused, with the limit", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> store(s.settings());
   run(io, store.open());
@@ -297,7 +297,7 @@ TEST_CASE("what the database cannot keep is refused, with the limit", "[mysql]")
     jobs[1].run_at = visor::instant{std::chrono::sys_days{std::chrono::year{9000} / 1 / 1}};
     auto const failure = failure_of([&] { run(io, store.enqueue(jobs)); });
     REQUIRE(failure);
-    CHECK(failure->kind() == condition::invalid_argument);
+    CHECK(failure->code() == errc::invalid_argument);
     CHECK_THAT(failure->what(), Contains("those of queues 703") && Contains("'queue'"));
   }
   SECTION("more than the server takes in one packet") {
@@ -310,7 +310,7 @@ TEST_CASE("what the database cannot keep is refused, with the limit", "[mysql]")
     auto const failure = failure_of([&] { run(io, narrow.enqueue(jobs)); });
     run(io, narrow.close());
     REQUIRE(failure);
-    CHECK(failure->kind() == condition::invalid_argument);
+    CHECK(failure->code() == errc::invalid_argument);
     CHECK_THAT(failure->what(), Contains("max_allowed_packet"));
   }
   CHECK_FALSE(run(io, store.find_job(1)).has_value());
@@ -321,7 +321,7 @@ TEST_CASE("what the database cannot keep is refused, with the limit", "[mysql]")
 }
 
 TEST_CASE("texts that differ in case are different keys", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io;
   visor::mysql_store<> store(s.settings());
   run(io, store.open());
@@ -338,44 +338,44 @@ TEST_CASE("texts that differ in case are different keys", "[mysql]") {
 }
 
 TEST_CASE("a connection that cannot be made says what helps", "[mysql]") {
-  scene s;
+  mysql_database s;
   auto settings = s.settings();
   auto const refusal = [&] {
     boost::asio::io_context io;
     visor::mysql::database database(settings);
     return failure_of([&] { run(io, database.open()); });
   };
-  condition expected{};
+  errc expected{};
   char const* says = "";
   SECTION("no such database") {
     settings.database = "nobody";
-    expected = condition::not_found;
+    expected = errc::not_found;
     says = "CREATE DATABASE `nobody`";
   }
   SECTION("no such user") {
     settings.user = "nobody";
-    expected = condition::authentication_failed;
+    expected = errc::authentication_failed;
     says = "'nobody'";
   }
   SECTION("another password") {
     settings.password = visor::secret("hunter2");
-    expected = condition::authentication_failed;
+    expected = errc::authentication_failed;
     says = "password";
   }
   SECTION("no such socket") {
     settings.host = "/nowhere/mysqld.sock";
-    expected = condition::connection_failed;
+    expected = errc::connection_failed;
     says = "/nowhere/mysqld.sock";
   }
   auto const failure = refusal();
   REQUIRE(failure);
-  CHECK(failure->kind() == expected);
+  CHECK(failure->code() == expected);
   CHECK_THAT(failure->what(), Contains(says) && !Contains("hunter2"));
   CHECK(std::string(failure->what()).find('\n') == std::string::npos);
 }
 
 TEST_CASE("a user without rights is told which to grant, and not that tables are missing", "[mysql]") {
-  scene s;
+  mysql_database s;
   boost::asio::io_context io{1};
   visor::sql_store<visor::mysql> owner(s.settings());
   run(io, owner.open());
@@ -388,11 +388,11 @@ TEST_CASE("a user without rights is told which to grant, and not that tables are
   visor::sql_store<visor::mysql> store(settings);
   auto const failure = failure_of([&] { run(io, store.open()); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::authentication_failed);
+  CHECK(failure->code() == errc::authentication_failed);
   CHECK(failure->message().find("GRANT ALL ON `" + s.name + "`.* TO 'nobody'@'%'") != std::string::npos);
   auto const validated = failure_of([&] { run(io, store.schema().validate()); });
   REQUIRE(validated);
-  CHECK(validated->kind() == condition::authentication_failed);
+  CHECK(validated->code() == errc::authentication_failed);
   s.server.run("GRANT ALL ON " + s.name + ".* TO nobody");
   CHECK_FALSE(failure_of([&] { run(io, store.open()); }));
   run(io, store.close());
@@ -400,7 +400,7 @@ TEST_CASE("a user without rights is told which to grant, and not that tables are
 }
 
 TEST_CASE("tables are made whatever row format the server has as its default", "[mysql]") {
-  scene s;
+  mysql_database s;
   if (!s.server.run("SET GLOBAL innodb_default_row_format = compact")) return;
   boost::asio::io_context io{1};
   visor::sql_store<visor::mysql> store(s.settings());
@@ -432,34 +432,34 @@ TEST_CASE("settings out of range are named", "[mysql]") {
   }
   auto const failure = failure_of([&] { settings.check(); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::invalid_argument);
+  CHECK(failure->code() == errc::invalid_argument);
   CHECK_THAT(failure->what(), Contains(field));
 }
 
-TEST_CASE("error numbers have portable conditions", "[mysql]") {
+TEST_CASE("error numbers have portable error codes", "[mysql]") {
   using visor::mysql;
-  CHECK(mysql::classify(1062) == condition::unique_violation);
-  CHECK(mysql::classify(1213) == condition::deadlock);
-  CHECK(mysql::classify(1205) == condition::busy);
-  CHECK(mysql::classify(1040) == condition::busy);
-  CHECK(mysql::classify(1045) == condition::authentication_failed);
-  CHECK(mysql::classify(1049) == condition::not_found);
-  CHECK(mysql::classify(2003) == condition::connection_failed);
-  CHECK(mysql::classify(2013) == condition::connection_lost);
-  CHECK(mysql::classify(1290) == condition::read_only);
+  CHECK(mysql::classify(1062) == errc::unique_violation);
+  CHECK(mysql::classify(1213) == errc::deadlock);
+  CHECK(mysql::classify(1205) == errc::busy);
+  CHECK(mysql::classify(1040) == errc::busy);
+  CHECK(mysql::classify(1045) == errc::authentication_failed);
+  CHECK(mysql::classify(1049) == errc::not_found);
+  CHECK(mysql::classify(2003) == errc::connection_failed);
+  CHECK(mysql::classify(2013) == errc::connection_lost);
+  CHECK(mysql::classify(1290) == errc::read_only);
   for (auto const* option : {"--read-only", "--super-read-only", "--read_only=NO_LOCK", "--transaction-read-only"}) {
     auto const words = "The MySQL server is running with the " + std::string(option) + " option so it cannot execute this statement";
-    CHECK(visor::mysql_driver::failure_of(1290, words, "there", "").kind() == condition::read_only);
+    CHECK(visor::mysql_driver::failure_of(1290, words, "there", "").code() == errc::read_only);
   }
   for (auto const* option : {"--secure-file-priv", "--skip-grant-tables"}) {
     auto const words = "The MySQL server is running with the " + std::string(option) + " option so it cannot execute this statement";
     auto const refused = visor::mysql_driver::failure_of(1290, words, "there", "");
-    CHECK(refused.kind() == condition::unsupported);
+    CHECK(refused.code() == errc::unsupported);
     CHECK_THAT(refused.what(), Contains("an option that forbids it") && Contains(option));
   }
-  CHECK(mysql::classify(1021) == condition::disk_full);
-  for (int const number : {1048, 1366, 1406, 1644, 3819, 4025}) CHECK(mysql::classify(number) == condition::invalid_argument);
-  CHECK(mysql::classify(1) == condition::internal);
+  CHECK(mysql::classify(1021) == errc::disk_full);
+  for (int const number : {1048, 1366, 1406, 1644, 3819, 4025}) CHECK(mysql::classify(number) == errc::invalid_argument);
+  CHECK(mysql::classify(1) == errc::internal);
 }
 
 }  // namespace visor_test

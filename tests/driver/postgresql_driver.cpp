@@ -1,4 +1,4 @@
-#include "many.hpp"
+#include "execute_many.hpp"
 
 #include "support/catch.hpp"
 #include "support/postgresql_server.hpp"
@@ -25,7 +25,7 @@
 #include <vector>
 
 using namespace std::chrono_literals;
-using visor::condition;
+using visor::errc;
 using visor_test::Contains;
 using visor_test::postgresql_server;
 using session = visor::postgresql::session;
@@ -74,13 +74,13 @@ void end_connections() {
 }
 
 /// A database with a table of numbers, and a context to work on it.
-struct scene {
-  explicit scene(visor::postgresql_settings settings = local()) : base(std::move(settings)) {
+struct numbers_database {
+  explicit numbers_database(visor::postgresql_settings settings = local()) : base(std::move(settings)) {
     CHECK(postgresql_server::shared().run("DROP SCHEMA IF EXISTS \"numbers of test\" CASCADE"));
     CHECK(postgresql_server::shared().run("CREATE SCHEMA \"numbers of test\" CREATE TABLE numbers (value bigint PRIMARY KEY)"));
     visor_test::run(io, base.open());
   }
-  ~scene() { visor_test::run(io, base.close()); }
+  ~numbers_database() { visor_test::run(io, base.close()); }
 
   asio::io_context io{1};
   database base;
@@ -113,88 +113,88 @@ struct scene {
 using list = std::vector<std::int64_t>;
 
 template <class What>
-condition kind_of(What const& what) {
+errc code_of(What const& what) {
   try {
     what();
   } catch (visor::error const& thrown) {
-    return thrown.kind();
+    return thrown.portable_code();
   }
-  return condition{};
+  return errc{};
 }
 
 }  // namespace
 
 TEST_CASE("what a transaction wrote is there, and what a failed one wrote is not", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.add_number(1);
-  CHECK(kind_of([&] {
+  CHECK(code_of([&] {
           s.write([](session& on) -> visor::task<> {
             number_row const two{2};
             co_await on.execute(add(), two);
-            throw visor::error(condition::conflict, "no");
+            throw visor::error(errc::conflict, "no");
           });
-        }) == condition::conflict);
-  CHECK(kind_of([&] { s.add_number(1); }) == condition::unique_violation);
+        }) == errc::conflict);
+  CHECK(code_of([&] { s.add_number(1); }) == errc::unique_violation);
   s.add_number(3);
   CHECK(s.numbers() == list{1, 3});
 }
 
 TEST_CASE("a statement that fails takes its transaction with it, and not the connection", "[postgresql]") {
-  scene s;
+  numbers_database s;
   auto const before = s.base.statistics()->connected;
-  CHECK(kind_of([&] { s.write([](session& on) -> visor::task<> { auto const rows = co_await on.query(wrong()); }); }) ==
-        condition::schema_mismatch);
-  CHECK(kind_of([&] {
+  CHECK(code_of([&] { s.write([](session& on) -> visor::task<> { auto const rows = co_await on.query(wrong()); }); }) ==
+        errc::schema_mismatch);
+  CHECK(code_of([&] {
           s.write([](session& on) -> visor::task<> {
             std::vector<number_row> const same{{7}, {7}, {8}};
             co_await on.execute_many(add(), same);
           });
-        }) == condition::unique_violation);
+        }) == errc::unique_violation);
   s.add_number(9);
   CHECK(s.numbers() == list{9});
   CHECK(s.base.statistics()->connected == before);
 }
 
 TEST_CASE("a statement whose failure nobody waited for takes its transaction with it", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.add_number(1);
   number_row const first{1}, second{2}, third{3};
   SECTION("at the commit") {
-    CHECK(kind_of([&] {
+    CHECK(code_of([&] {
             s.write([&](session& on) -> visor::task<> {
               co_await on.post(add(), second);
               co_await on.post(add(), first);
               co_await on.post(add(), third);
             });
-          }) == condition::unique_violation);
+          }) == errc::unique_violation);
   }
   SECTION("at the next question, which is not answered") {
     bool answered = false;
-    CHECK(kind_of([&] {
+    CHECK(code_of([&] {
             s.write([&](session& on) -> visor::task<> {
               co_await on.post(add(), first);
               co_await on.post(add(), second);
               auto const rows = co_await on.query(all());
               answered = true;
             });
-          }) == condition::unique_violation);
+          }) == errc::unique_violation);
     CHECK_FALSE(answered);
   }
   SECTION("after its caller gave up for a reason of his own") {
-    CHECK(kind_of([&] {
+    CHECK(code_of([&] {
             s.write([&](session& on) -> visor::task<> {
               co_await on.post(add(), second);
               co_await on.post(add(), first);
-              throw visor::error(condition::conflict, "no");
+              throw visor::error(errc::conflict, "no");
             });
-          }) == condition::conflict);
+          }) == errc::conflict);
   }
   s.add_number(4);
   CHECK(s.numbers() == list{1, 4});
 }
 
 TEST_CASE("what was posted is seen by what follows, and goes with a transaction that is given up", "[postgresql]") {
-  scene s;
+  numbers_database s;
   auto const before = s.base.statistics()->connected;
   std::vector<number_row> const some{{5}, {4}};
   list seen;
@@ -206,13 +206,13 @@ TEST_CASE("what was posted is seen by what follows, and goes with a transaction 
     for (auto const& row : rows) seen.push_back(row.value);
   });
   CHECK(seen == list{1, 4, 5});
-  CHECK(kind_of([&] {
+  CHECK(code_of([&] {
           s.write([](session& on) -> visor::task<> {
             number_row const two{2};
             co_await on.post(add(), two);
-            throw visor::error(condition::conflict, "no");
+            throw visor::error(errc::conflict, "no");
           });
-        }) == condition::conflict);
+        }) == errc::conflict);
   CHECK(s.numbers() == list{1, 4, 5});
   CHECK(s.base.statistics()->connected == before);  // nothing was left on its way
 }
@@ -220,19 +220,19 @@ TEST_CASE("what was posted is seen by what follows, and goes with a transaction 
 TEST_CASE("many executions are one after another, however they are made", "[postgresql]") {
   CHECK(postgresql_server::shared().run("SET client_min_messages = error; DROP SCHEMA IF EXISTS \"numbers of test\" CASCADE"));
   CHECK(postgresql_server::shared().run("CREATE SCHEMA \"numbers of test\""));
-  visor_test::check_many<visor::postgresql>(local());
+  visor_test::check_execute_many<visor::postgresql>(local());
 }
 
 namespace {
 
-/// A scene with a table of entries, of which somebody else is about to write the one in the middle: there a copy stands still.
-struct copy_scene : scene {
-  explicit copy_scene(visor::postgresql_settings settings = local()) : scene(std::move(settings)) {
+/// A numbers_database with a table of entries, of which somebody else is about to write the one in the middle: there a copy stands still.
+struct copy_fixture : numbers_database {
+  explicit copy_fixture(visor::postgresql_settings settings = local()) : numbers_database(std::move(settings)) {
     write(
         [](session& on) -> visor::task<> { co_await on.run(visor::sql::create_table_text<visor::postgresql_dialect, visor_test::entry>); });
     for (auto& each : rows) each.text = std::string(2000, 'x');
   }
-  ~copy_scene() { let_go(); }
+  ~copy_fixture() { let_go(); }
 
   void block() {
     blocker = std::thread([this] {
@@ -242,9 +242,9 @@ struct copy_scene : scene {
       auto op = [this](session& on) -> visor::task<> {
         co_await on.post(visor_test::insert_entry(), rows[rows.size() / 2]);
         while (is_blocked) co_await on.run("SELECT pg_sleep(0.01)");
-        throw visor::error(condition::conflict, "let go");
+        throw visor::error(errc::conflict, "let go");
       };
-      CHECK(kind_of([&] { visor_test::run(here, other.transact(op, visor::lock_mode::shared)); }) == condition::conflict);
+      CHECK(code_of([&] { visor_test::run(here, other.transact(op, visor::lock_mode::shared)); }) == errc::conflict);
       visor_test::run(here, other.close());
     });
   }
@@ -292,7 +292,7 @@ TEST_CASE("a copy whose connection breaks in its middle is done again", "[postgr
   visor_test::tcp_gate gate(asio::local::stream_protocol::endpoint(settings.host + "/.s.PGSQL." + std::to_string(settings.port)));
   settings.host = "127.0.0.1";
   settings.port = gate.port();
-  copy_scene s(settings);
+  copy_fixture s(settings);
   s.block();
   bool const is_ended_by_server = GENERATE(false, true);
   std::thread breaker([&] {
@@ -312,11 +312,11 @@ TEST_CASE("a copy whose connection breaks in its middle is done again", "[postgr
 TEST_CASE("a copy that takes too long is given up", "[postgresql]") {
   auto settings = local();
   settings.transaction_timeout = 300ms;
-  copy_scene s(settings);
+  copy_fixture s(settings);
   s.block();
   auto const begin = std::chrono::steady_clock::now();
-  auto const why = kind_of([&] { s.copy(); });
-  CHECK((why == condition::timeout || why == condition::busy));
+  auto const why = code_of([&] { s.copy(); });
+  CHECK((why == errc::timeout || why == errc::busy));
   CHECK(std::chrono::steady_clock::now() - begin < 10s);
   CHECK(s.stored() == 0);
 }
@@ -325,7 +325,7 @@ TEST_CASE("a copy that is given up at any moment leaves no half-read connection 
   auto const seed = std::random_device{}();
   CAPTURE(seed);
   std::minstd_rand random(seed);
-  copy_scene s;
+  copy_fixture s;
   s.rows.resize(1000);
   auto how = visor::pool_settings();
   how.max = 1;
@@ -369,7 +369,7 @@ TEST_CASE("a log of statements tells of a copy", "[postgresql]") {
   settings.log_statements.all = true;
   std::vector<std::string> lines;
   std::mutex mutex;
-  copy_scene s;
+  copy_fixture s;
   database base(settings, [&](visor::log_level, std::string_view line) {
     std::scoped_lock const lock(mutex);
     if (line.find("COPY") != std::string_view::npos) lines.emplace_back(line);
@@ -385,7 +385,7 @@ TEST_CASE("a log of statements tells of a copy", "[postgresql]") {
 }
 
 TEST_CASE("many rows in one go are counted one by one", "[postgresql]") {
-  scene s;
+  numbers_database s;
   std::vector<number_row> many(1700);
   for (std::size_t i = 0; i < many.size(); ++i) many[i].value = static_cast<std::int64_t>(i);
   std::vector<std::size_t> affected(many.size());
@@ -397,21 +397,21 @@ TEST_CASE("many rows in one go are counted one by one", "[postgresql]") {
 }
 
 TEST_CASE("a connection that the server ended is replaced, and the transaction repeated", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.add_number(1);
   end_connections();
   s.add_number(2);
   CHECK(s.numbers() == list{1, 2});
   // A transaction whose connection breaks during the commit is not repeated: its outcome is unknown.
   int tries = 0;
-  CHECK(kind_of([&] {
+  CHECK(code_of([&] {
           s.write([&tries](session& on) -> visor::task<> {
             number_row const three{3};
             co_await on.execute(add(), three);
             ++tries;
             end_connections();
           });
-        }) == condition::outcome_unknown);
+        }) == errc::outcome_unknown);
   CHECK(tries == 1);
   CHECK(s.numbers() == list{1, 2});
 }
@@ -419,16 +419,16 @@ TEST_CASE("a connection that the server ended is replaced, and the transaction r
 TEST_CASE("a transaction that takes too long is given up with its connection", "[postgresql]") {
   auto settings = local();
   settings.transaction_timeout = 300ms;
-  scene s(settings);
+  numbers_database s(settings);
   auto const begin = std::chrono::steady_clock::now();
-  CHECK(kind_of([&] { s.write([](session& on) -> visor::task<> { co_await on.run("SELECT pg_sleep(30)"); }); }) == condition::timeout);
+  CHECK(code_of([&] { s.write([](session& on) -> visor::task<> { co_await on.run("SELECT pg_sleep(30)"); }); }) == errc::timeout);
   CHECK(std::chrono::steady_clock::now() - begin < 10s);
   s.add_number(1);
   CHECK(s.numbers() == list{1});
 }
 
 TEST_CASE("a caller who gives up while his transaction runs leaves no half-read connection behind", "[postgresql]") {
-  scene s;
+  numbers_database s;
   asio::cancellation_signal cancel;
   bool ended = false;
   auto op = [](session& on) -> visor::task<> {
@@ -448,7 +448,7 @@ TEST_CASE("a caller who gives up while his transaction runs leaves no half-read 
 }
 
 TEST_CASE("a reading whose connection breaks at its end is done again", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.add_number(1);
   int tries = 0;
   auto op = [&tries](session& on) -> visor::task<> {
@@ -464,7 +464,7 @@ TEST_CASE("a reading whose connection breaks at its end is done again", "[postgr
 TEST_CASE("callers of several threads share the connections", "[postgresql]") {
   auto settings = local();
   settings.pool.max = 3;
-  scene s(settings);
+  numbers_database s(settings);
   std::vector<std::thread> threads;
   std::atomic<int> failures{0};
   for (int t = 0; t < 6; ++t)
@@ -489,8 +489,8 @@ TEST_CASE("callers of several threads share the connections", "[postgresql]") {
 }
 
 TEST_CASE("others are notified of a commit, and whoever made it does not", "[postgresql]") {
-  scene s;
-  scene* const same = &s;
+  numbers_database s;
+  numbers_database* const same = &s;
   database other(local());
   asio::io_context io{1};
   std::atomic<int> here{0}, there{0};
@@ -513,7 +513,7 @@ TEST_CASE("others are notified of a commit, and whoever made it does not", "[pos
 
 TEST_CASE("of many commits in a moment others hear a few words, the last one behind the last of them", "[postgresql]") {
   bool const closes = GENERATE(false, true);
-  scene s;
+  numbers_database s;
   database other(local());
   asio::io_context io{1};
   // Counted as they begin: others may hear of a commit before we do.
@@ -542,7 +542,7 @@ TEST_CASE("of many commits in a moment others hear a few words, the last one beh
 }
 
 TEST_CASE("a notification by somebody else is received though the first one was rolled back", "[postgresql]") {
-  scene s;
+  numbers_database s;
   database other(local());
   asio::io_context io{1};
   std::atomic<int> words{0};
@@ -587,8 +587,8 @@ std::int64_t listeners() {
 }
 
 template <class Condition>
-bool comes(Condition what, std::chrono::seconds patience = 10s) {
-  auto const end = std::chrono::steady_clock::now() + patience;
+bool comes(Condition what, std::chrono::seconds timeout = 10s) {
+  auto const end = std::chrono::steady_clock::now() + timeout;
   while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(10ms);
   return what();
 }
@@ -600,7 +600,7 @@ TEST_CASE("sessions that listen and those that tell others are counted by the po
   auto settings = local();
   settings.application = "counted";
   settings.pool.max = max;
-  scene s(settings);
+  numbers_database s(settings);
   std::atomic<int> words{0};
   s.base.watch([&words] { ++words; });
   if (max >= 3) CHECK(comes([&] { return s.base.is_watching(); }));
@@ -624,7 +624,7 @@ TEST_CASE("where no connection may stay open idle, none that listens does, until
   settings.application = "counted";
   if (is_said) settings.pool.min = 0;
   settings.pool.idle_timeout = 1s;
-  scene s(settings);
+  numbers_database s(settings);
   std::atomic<int> words{0};
   s.base.watch([&words] { ++words; });
   CHECK(comes([] { return listeners() == 1; }));
@@ -650,7 +650,7 @@ TEST_CASE("where no connection may stay open idle, all end once a node that wrot
   settings.pool.min = 0;
   settings.pool.max = 5;
   settings.pool.idle_timeout = 1s;
-  scene s(settings);
+  numbers_database s(settings);
   std::atomic<int> calls{0};
   s.base.watch([&calls] { ++calls; });
   CHECK(comes([] { return listeners() == 1; }));
@@ -695,13 +695,13 @@ TEST_CASE("a database that is not closed takes a connection that listens with it
 }
 
 TEST_CASE("a connection that listens is made anew when a server of no use is left", "[postgresql]") {
-  scene s;
+  numbers_database s;
   s.base.watch([] {});
   CHECK(comes([&] { return s.base.is_watching(); }));
   auto const before = s.base.statistics()->connected;
   int tries = 0;
   auto const fail_once = [&tries](session&) -> visor::task<> {
-    if (++tries == 1) throw visor::error(condition::read_only, "demoted");
+    if (++tries == 1) throw visor::error(errc::read_only, "demoted");
     co_return;
   };
   s.write(fail_once);
@@ -731,7 +731,7 @@ TEST_CASE("of several servers one that can be written is preferred, and any othe
   open();
   CHECK(gate.accepted() == 4);
   settings.target = "read-write";
-  CHECK(kind_of(open) == condition::connection_failed);
+  CHECK(code_of(open) == errc::connection_failed);
   CHECK(server.run("DROP ROLE reader"));
 }
 
@@ -755,7 +755,7 @@ TEST_CASE("a user without rights is told which, and what else is wrong with him"
       else
         visor_test::run(io, base.read(read));
     } catch (visor::error const& refused) {
-      CHECK(refused.kind() == condition::authentication_failed);
+      CHECK(refused.code() == errc::authentication_failed);
       words = refused.message();
     }
     visor_test::run(io, base.close());
@@ -776,9 +776,9 @@ TEST_CASE("a user without rights is told which, and what else is wrong with him"
 }
 
 TEST_CASE("nothing after close, until it is opened again", "[postgresql]") {
-  scene s;
+  numbers_database s;
   visor_test::run(s.io, s.base.close());
-  CHECK(kind_of([&] { s.add_number(1); }) == condition::closed);
+  CHECK(code_of([&] { s.add_number(1); }) == errc::closed);
   visor_test::run(s.io, s.base.open());
   s.add_number(1);
   CHECK(s.numbers() == list{1});

@@ -1,5 +1,5 @@
-#include "many.hpp"
-#include "sqlite_scene.hpp"
+#include "execute_many.hpp"
+#include "sqlite_fixture.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -132,11 +132,11 @@ class together {
   std::vector<std::exception_ptr> failures_;
 };
 
-visor::condition kind_of(std::exception_ptr const& failure) {
+visor::errc code_of(std::exception_ptr const& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (visor::error const& known) {
-    return known.kind();
+    return known.portable_code();
   }
 }
 
@@ -144,7 +144,7 @@ visor::condition kind_of(std::exception_ptr const& failure) {
 
 TEST_CASE("many executions are one after another, however they are made", "[driver][sqlite]") {
   temporary_folder const folder;
-  check_many<visor::sqlite>(quick(folder.file()));
+  check_execute_many<visor::sqlite>(quick(folder.file()));
 }
 
 TEST_CASE("a session queries, finds, executes", "[driver][sqlite]") {
@@ -174,10 +174,10 @@ TEST_CASE("an operation that throws leaves nothing behind", "[driver][sqlite]") 
   notes db(folder);
   auto const op = [](session& on) -> visor::immediate<> {
     co_await add(on, 1);
-    throw visor::error(visor::condition::conflict, "no");
+    throw visor::error(visor::errc::conflict, "no");
   };
   auto const no = refusal_of([&] { db.transact(op); });
-  CHECK(no.kind == visor::condition::conflict);
+  CHECK(no.code == visor::errc::conflict);
   CHECK(db.ids().empty());
   db.transact([](session& on) { return add(on, 2); });
   CHECK(db.ids() == std::vector<std::int64_t>{2});
@@ -190,7 +190,7 @@ TEST_CASE("in a group, one that fails takes back only its own", "[driver][sqlite
   group.add([](session& on) { return add(on, 1); });
   group.add([](session& on) -> visor::immediate<> {
     co_await add(on, 2);
-    throw visor::error(visor::condition::conflict, "no");
+    throw visor::error(visor::errc::conflict, "no");
   });
   group.add([](session& on) -> visor::immediate<> {
     co_await add(on, 3);
@@ -199,8 +199,8 @@ TEST_CASE("in a group, one that fails takes back only its own", "[driver][sqlite
   group.add([](session& on) { return add(on, 4); });
   auto const failures = group.run_all();
   CHECK(failures[0] == nullptr);
-  CHECK(kind_of(failures[1]) == visor::condition::conflict);
-  CHECK(kind_of(failures[2]) == visor::condition::unique_violation);
+  CHECK(code_of(failures[1]) == visor::errc::conflict);
+  CHECK(code_of(failures[2]) == visor::errc::unique_violation);
   CHECK(failures[3] == nullptr);
   CHECK(db.ids() == std::vector<std::int64_t>{1, 4});
 }
@@ -213,12 +213,12 @@ TEST_CASE("what ends the transaction of a group is told to all that were in it",
   group.add([](session& on) -> visor::immediate<> {
     co_await add(on, 2);
     co_await on.run("ROLLBACK");  // as SQLite does by itself for some failures
-    throw visor::error(visor::condition::disk_full, "no room");
+    throw visor::error(visor::errc::disk_full, "no room");
   });
   group.add([](session& on) { return add(on, 3); });
   auto const failures = group.run_all();
-  CHECK(kind_of(failures[0]) == visor::condition::disk_full);
-  CHECK(kind_of(failures[1]) == visor::condition::disk_full);
+  CHECK(code_of(failures[0]) == visor::errc::disk_full);
+  CHECK(code_of(failures[1]) == visor::errc::disk_full);
   CHECK(failures[2] == nullptr);
   CHECK(db.ids() == std::vector<std::int64_t>{3});
 }
@@ -236,7 +236,7 @@ TEST_CASE("a full database fails what does not fit, and nothing is half done", "
   });
   group.add([](session& on) { return add(on, 4); });
   auto const failures = group.run_all();
-  CHECK(kind_of(failures[1]) == visor::condition::disk_full);
+  CHECK(code_of(failures[1]) == visor::errc::disk_full);
   std::vector<std::int64_t> expected;
   if (failures[0] == nullptr) expected.push_back(1);
   if (failures[2] == nullptr) expected.push_back(4);
@@ -272,7 +272,7 @@ TEST_CASE("a read sees one state of the database", "[driver][sqlite]") {
 TEST_CASE("a read cannot write", "[driver][sqlite]") {
   temporary_folder const folder;
   notes db(folder);
-  CHECK(refusal_of([&] { db.read([](session& on) { return add(on, 1); }); }).kind == visor::condition::read_only);
+  CHECK(refusal_of([&] { db.read([](session& on) { return add(on, 1); }); }).code == visor::errc::read_only);
   CHECK(db.ids().empty());
 }
 
@@ -294,7 +294,7 @@ struct giving_up {
     try {
       if (failure) std::rethrow_exception(failure);
     } catch (boost::system::system_error const& thrown) {
-      return thrown.code() == boost::asio::error::operation_aborted || thrown.code() == visor::condition::cancelled;
+      return thrown.code() == boost::asio::error::operation_aborted || thrown.code() == visor::errc::cancelled;
     }
     return false;
   }
@@ -357,7 +357,7 @@ TEST_CASE("closing waits for what was asked for, and can be undone", "[driver][s
   db.close();
   db.io.run();
   CHECK(failure == nullptr);
-  CHECK(refusal_of([&] { db.ids(); }).kind == visor::condition::closed);
+  CHECK(refusal_of([&] { db.ids(); }).code == visor::errc::closed);
   db.close();
   db.open();
   db.open();

@@ -1,4 +1,4 @@
-#include "sqlite_scene.hpp"
+#include "sqlite_fixture.hpp"
 
 #include "support/no_descriptors.hpp"
 
@@ -87,7 +87,7 @@ TEST_CASE("a file that is no database is refused and left as it is", "[driver][s
   std::ofstream(folder.file()) << text;
   auto const no = opening(folder.file());
   check_one_line(no);
-  CHECK(no.kind == visor::condition::corrupt);
+  CHECK(no.code == visor::errc::corrupt);
   CHECK_THAT(no.text, Contains("'" + folder.file() + "' is not an SQLite database"));
   std::ifstream in(folder.file());
   CHECK(std::string(std::istreambuf_iterator<char>(in), {}) == text);
@@ -97,7 +97,7 @@ TEST_CASE("a folder in the place of the file is refused", "[driver][sqlite][erro
   temporary_folder const folder;
   auto const no = opening(folder.path().string());
   check_one_line(no);
-  CHECK(no.kind == visor::condition::connection_failed);
+  CHECK(no.code == visor::errc::connection_failed);
   CHECK_THAT(no.text, Contains("it is a folder; name a file in it"));
 }
 
@@ -106,7 +106,7 @@ TEST_CASE("a link to a file that is missing is refused, and nothing is made", "[
   fs::create_symlink("not mounted/real.db", folder.file());
   auto const no = opening(folder.file());
   check_one_line(no);
-  CHECK(no.kind == visor::condition::connection_failed);
+  CHECK(no.code == visor::errc::connection_failed);
   CHECK_THAT(no.text, Contains("is a symbolic link to 'not mounted/real.db', and there is no such file"));
   CHECK_FALSE(fs::exists(folder.file()));
 }
@@ -118,7 +118,7 @@ TEST_CASE("the lack of descriptors is called so", "[driver][sqlite][errors]") {
     return opening(folder.file());
   }();
   check_one_line(no);
-  CHECK(no.kind == visor::condition::connection_failed);
+  CHECK(no.code == visor::errc::connection_failed);
   CHECK_THAT(no.text, Contains("this process has no file descriptor left: raise its limit (ulimit -n"));
 }
 
@@ -127,7 +127,7 @@ TEST_CASE("a file in the place of a folder is refused", "[driver][sqlite][errors
   std::ofstream(folder.file("x")) << "file";
   auto const no = opening(folder.file("x/schedules.db"));
   check_one_line(no);
-  CHECK(no.kind == visor::condition::connection_failed);
+  CHECK(no.code == visor::errc::connection_failed);
   CHECK_THAT(no.text, Contains(folder.file("x")));
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("settings out of their range are refused by name", "[driver][sqlite][e
   settings.busy_timeout = -1ms;
   CHECK(opening(settings).text == "busy_timeout is -1ms: allowed is 0s to 10m");
   settings.busy_timeout = std::chrono::minutes(11);
-  CHECK(opening(settings).kind == visor::condition::invalid_argument);
+  CHECK(opening(settings).code == visor::errc::invalid_argument);
   CHECK(fs::is_empty(folder.path()));
 }
 
@@ -154,7 +154,7 @@ TEST_CASE("a locked database is busy, and free again later", "[driver][sqlite][e
   auto const write = [](session& on) -> visor::immediate<> { co_await on.run("CREATE TABLE visor_x (a)"); };
   auto const no = refusal_of([&] { db.transact(write); });
   check_one_line(no);
-  CHECK(no.kind == visor::condition::busy);
+  CHECK(no.code == visor::errc::busy);
   CHECK_THAT(no.text, Contains("is locked by process " + std::to_string(::getpid()) + " ("));
   db.read([](session& on) -> visor::immediate<> { co_await on.run("SELECT 1"); });
   other.run("COMMIT");
@@ -212,7 +212,7 @@ TEST_CASE("closing does not wait for somebody else's lock", "[driver][sqlite][er
   db.io.run();
   CHECK(refusal_of([&] {
           if (failure) std::rethrow_exception(failure);
-        }).kind == visor::condition::busy);
+        }).code == visor::errc::busy);
 }
 
 TEST_CASE("a damaged database is told from a busy one", "[driver][sqlite][errors]") {
@@ -234,7 +234,7 @@ TEST_CASE("a damaged database is told from a busy one", "[driver][sqlite][errors
     db.read([](session& on) -> visor::immediate<> { co_await on.run("SELECT sum(length(a)) FROM visor_x"); });
   });
   check_one_line(no);
-  CHECK(no.kind == visor::condition::corrupt);
+  CHECK(no.code == visor::errc::corrupt);
   CHECK_THAT(no.text, Contains("perhaps since it was written over (cp, rsync) while in use"));
 }
 
@@ -253,7 +253,7 @@ TEST_CASE("a disk that refuses to write fails the operation, and is tried again"
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &old) == 0);
   std::signal(SIGXFSZ, before);
   check_one_line(no);
-  bool const is_io = no.kind == visor::condition::connection_lost || no.kind == visor::condition::disk_full;
+  bool const is_io = no.code == visor::errc::connection_lost || no.code == visor::errc::disk_full;
   CHECK(is_io);
   CHECK_THAT(no.text, Contains(folder.file()));
   CHECK(other_connection(folder.file()).value("SELECT count(*) FROM visor_x") == "0");
@@ -289,20 +289,20 @@ TEST_CASE("what may not be written or made is refused by name", "[driver][sqlite
   }
 }
 
-TEST_CASE("result codes become conditions", "[driver][sqlite][errors]") {
-  using visor::condition;
-  CHECK(visor::sqlite::classify(SQLITE_BUSY_SNAPSHOT) == condition::busy);
-  CHECK(visor::sqlite::classify(SQLITE_READONLY_DIRECTORY) == condition::read_only);
-  CHECK(visor::sqlite::classify(SQLITE_FULL) == condition::disk_full);
-  CHECK(visor::sqlite::classify(SQLITE_NOTADB) == condition::corrupt);
-  CHECK(visor::sqlite::classify(SQLITE_IOERR_WRITE) == condition::connection_lost);
-  CHECK(visor::sqlite::classify(SQLITE_IOERR_FSYNC) == condition::outcome_unknown);
-  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_PRIMARYKEY) == condition::unique_violation);
-  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_CHECK) == condition::invalid_argument);
-  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_TRIGGER) == condition::invalid_argument);
-  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_NOTNULL) == condition::invalid_argument);
-  CHECK(visor::sqlite::classify(SQLITE_INTERRUPT) == condition::cancelled);
-  CHECK(visor::sqlite::classify(SQLITE_CANTOPEN) == condition::connection_failed);
+TEST_CASE("result codes become portable error codes", "[driver][sqlite][errors]") {
+  using visor::errc;
+  CHECK(visor::sqlite::classify(SQLITE_BUSY_SNAPSHOT) == errc::busy);
+  CHECK(visor::sqlite::classify(SQLITE_READONLY_DIRECTORY) == errc::read_only);
+  CHECK(visor::sqlite::classify(SQLITE_FULL) == errc::disk_full);
+  CHECK(visor::sqlite::classify(SQLITE_NOTADB) == errc::corrupt);
+  CHECK(visor::sqlite::classify(SQLITE_IOERR_WRITE) == errc::connection_lost);
+  CHECK(visor::sqlite::classify(SQLITE_IOERR_FSYNC) == errc::outcome_unknown);
+  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_PRIMARYKEY) == errc::unique_violation);
+  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_CHECK) == errc::invalid_argument);
+  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_TRIGGER) == errc::invalid_argument);
+  CHECK(visor::sqlite::classify(SQLITE_CONSTRAINT_NOTNULL) == errc::invalid_argument);
+  CHECK(visor::sqlite::classify(SQLITE_INTERRUPT) == errc::cancelled);
+  CHECK(visor::sqlite::classify(SQLITE_CANTOPEN) == errc::connection_failed);
 }
 
 }  // namespace visor_test

@@ -1,4 +1,4 @@
-#include "sqlite_scene.hpp"
+#include "sqlite_fixture.hpp"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -110,7 +110,7 @@ TEST_CASE("a file with a second name is refused, since each name has a log of it
   for (std::string const& name : {folder.file(), second.string()}) {
     on_file other(quick(name));
     auto const no = refusal_of([&] { other.open(); });
-    CHECK(no.kind == visor::condition::unsupported);
+    CHECK(no.code == visor::errc::unsupported);
     CHECK_THAT(no.text, Contains("has 2 names (hard links)"));
   }
   fs::remove(second);
@@ -185,7 +185,7 @@ TEST_CASE("the process that keeps others from writing is named", "[driver][sqlit
   auto const what = one.write();
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
-  CHECK(what.kind == visor::condition::busy);
+  CHECK(what.code == visor::errc::busy);
   CHECK_THAT(what.text, Contains("is locked by process " + std::to_string(child) + " (test_driver_sql"));
 }
 
@@ -220,10 +220,10 @@ TEST_CASE("nothing is read from or written to a file that its path does not lead
     expected = "was truncated";
   }
   for (auto const& what : {one.write(), one.look(), one.write()}) {
-    CHECK(what.kind == visor::condition::replaced);
+    CHECK(what.code == visor::errc::replaced);
     CHECK_THAT(what.text, Contains("the file of the database '" + file.string() + "' " + expected + " while it was in use"));
   }
-  CHECK(refusal_of([&] { one.open(); }).kind == visor::condition::replaced);
+  CHECK(refusal_of([&] { one.open(); }).code == visor::errc::replaced);
   CHECK((fs::exists(file) || expected == "was removed or renamed"));  // nobody made a new one
 
   one.close();
@@ -240,7 +240,7 @@ TEST_CASE("a write-ahead log that somebody removed is noticed", "[driver][sqlite
   std::string const which = GENERATE("-wal", "-shm");
   fs::remove(folder.file() + which);
   auto const what = one.write();
-  CHECK(what.kind == visor::condition::replaced);
+  CHECK(what.code == visor::errc::replaced);
   CHECK_THAT(what.text, Contains("schedules.db" + which + "', which was removed"));
 }
 
@@ -450,7 +450,7 @@ TEST_CASE("a database that machines may share is refused with the remedy, unless
     return refusal_of([&] { visor::sqlite_driver::check_file_system(settings, shared); });
   };
   CHECK_FALSE(check("").was);
-  CHECK(check("NFS").kind == visor::condition::unsupported);
+  CHECK(check("NFS").code == visor::errc::unsupported);
   CHECK_THAT(check("NFS").text, Contains("'/mnt/x.db'") && Contains("(NFS)") && Contains("local disk") && Contains("journal to rollback"));
   settings.journal = visor::sqlite_journal::rollback;
   CHECK_FALSE(check("NFS").was);

@@ -1,4 +1,4 @@
-#include "sqlite_scene.hpp"
+#include "sqlite_fixture.hpp"
 
 #include "visor/async/manual_clock.hpp"
 
@@ -122,7 +122,7 @@ TEST_CASE("a claim that cannot remove all that it read takes nothing", "[driver]
   other.run("CREATE TRIGGER taken BEFORE DELETE ON visor_ready WHEN old.job = " + std::to_string(s.last) +
             " BEGIN SELECT RAISE(IGNORE); END");
   std::vector<visor::claim_request> const all{visor::claim_request("default", jobs.size())};
-  CHECK(refusal_of([&] { run(s.io, s.store.exchange(s.lease, {}, {}, all)); }).kind == visor::condition::serialization_failure);
+  CHECK(refusal_of([&] { run(s.io, s.store.exchange(s.lease, {}, {}, all)); }).code == visor::errc::serialization_failure);
   CHECK(other.value("SELECT count(*) FROM visor_ready") == "3");
   CHECK(other.value("SELECT count(*) FROM visor_lease") == "1");
   other.run("DROP TRIGGER taken");

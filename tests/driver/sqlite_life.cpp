@@ -1,4 +1,4 @@
-#include "sqlite_scene.hpp"
+#include "sqlite_fixture.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 
@@ -42,7 +42,7 @@ TEST_CASE("threads may open and close a database at once, and each operation is 
         run(io, db.database.transact(insert));
         ++done;
       });
-      if (no.was && no.kind != visor::condition::closed) ++wrong;
+      if (no.was && no.code != visor::errc::closed) ++wrong;
       run(io, db.database.close());
     }
   };
@@ -51,7 +51,7 @@ TEST_CASE("threads may open and close a database at once, and each operation is 
   for (auto& each : all) each.join();
   CHECK(wrong == 0);
   db.close();
-  CHECK(refusal_of([&] { db.read(look); }).kind == visor::condition::closed);
+  CHECK(refusal_of([&] { db.read(look); }).code == visor::errc::closed);
   db.open();
   CHECK(other_connection(folder.file()).value("SELECT count(*) FROM visor_x") == std::to_string(done));
 }
@@ -98,7 +98,7 @@ TEST_CASE("while a database closes, whoever closes or opens it is not kept waiti
   while (!refusal_of(reading).was) std::this_thread::yield();  // the close has begun
   auto const others = std::async(std::launch::async, [&] {
     run(another, db.database.close());
-    return refusal_of([&] { run(another, db.database.open()); }).kind;
+    return refusal_of([&] { run(another, db.database.open()); }).code;
   });
   bool const waited = others.wait_for(10s) != std::future_status::ready;
   leave.count_down();

@@ -1,4 +1,4 @@
-#include "sqlite_scene.hpp"
+#include "sqlite_fixture.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "sqlite_scene.hpp"
+#include "sqlite_fixture.hpp"
 
 #include "visor/async/manual_clock.hpp"
 
@@ -63,10 +63,10 @@ TEST_CASE("tables are made where there are none, unless that is forbidden", "[dr
   SECTION("false") {
     stored s(with_init(folder.file(), false));
     auto const no = s.opening();
-    CHECK(no.kind == visor::condition::schema_mismatch);
+    CHECK(no.code == visor::errc::schema_mismatch);
     CHECK(no.text == "there are no tables of visor in the database '" + folder.file() + "', and auto_init is false: run `visor db init`");
     CHECK(count_of_tables(folder) == "0");
-    CHECK(refusal_of([&] { s.wait(s.store.nodes()); }).kind == visor::condition::closed);
+    CHECK(refusal_of([&] { s.wait(s.store.nodes()); }).code == visor::errc::closed);
     s.wait(s.store.schema().migrate());
     CHECK_FALSE(s.opening().was);
   }
@@ -97,11 +97,11 @@ TEST_CASE("a database that a newer program made is refused", "[driver][schema]")
   for (auto const init : {std::optional<bool>(), std::optional<bool>(true)}) {
     stored s(with_init(folder.file(), init));
     auto const no = s.opening();
-    CHECK(no.kind == visor::condition::schema_mismatch);
+    CHECK(no.code == visor::errc::schema_mismatch);
     CHECK_THAT(no.text, Contains("are of version 99, newer than this program, which knows " + std::to_string(latest)));
-    CHECK(refusal_of([&] { s.wait(s.store.schema().migrate()); }).kind == visor::condition::schema_mismatch);
-    CHECK(refusal_of([&] { s.wait(s.store.schema().rollback(1)); }).kind == visor::condition::schema_mismatch);
-    CHECK(refusal_of([&] { s.wait(s.store.schema().reset()); }).kind == visor::condition::schema_mismatch);
+    CHECK(refusal_of([&] { s.wait(s.store.schema().migrate()); }).code == visor::errc::schema_mismatch);
+    CHECK(refusal_of([&] { s.wait(s.store.schema().rollback(1)); }).code == visor::errc::schema_mismatch);
+    CHECK(refusal_of([&] { s.wait(s.store.schema().reset()); }).code == visor::errc::schema_mismatch);
     auto const status = s.wait(s.store.schema().status());
     CHECK(status.current == 99);
     REQUIRE(status.versions.size() == static_cast<std::size_t>(latest) + 1);
@@ -116,7 +116,7 @@ TEST_CASE("tables made with other statements are refused", "[driver][schema]") {
   other_connection(folder.file()).run("UPDATE visor_migration SET checksum = '0123456789abcdef'");
   stored s(with_init(folder.file(), true));
   auto const no = s.opening();
-  CHECK(no.kind == visor::condition::schema_mismatch);
+  CHECK(no.code == visor::errc::schema_mismatch);
   CHECK_THAT(no.text, Contains("version 1 of the tables"));
   CHECK_THAT(no.text, Contains("`visor db validate`"));
   auto const status = s.wait(s.store.schema().status());
@@ -129,7 +129,7 @@ TEST_CASE("a migration does not go on from tables made with other statements", "
   other_connection(folder.file()).run("UPDATE visor_migration SET checksum = '0123456789abcdef'");
   stored s(with_init(folder.file(), true));
   auto const no = refusal_of([&] { s.wait(s.store.schema().migrate()); });
-  CHECK(no.kind == visor::condition::schema_mismatch);
+  CHECK(no.code == visor::errc::schema_mismatch);
   CHECK_THAT(no.text, Contains("version 1 of the tables"));
   CHECK_THAT(no.text, Contains("`visor db validate`"));
   CHECK(other_connection(folder.file()).value("SELECT max(checksum) FROM visor_migration") == "0123456789abcdef");
@@ -140,9 +140,9 @@ TEST_CASE("somebody else's tables of our names are not touched", "[driver][schem
   other_connection(folder.file()).run("CREATE TABLE visor_job (x)");
   stored s(with_init(folder.file(), true));
   auto const no = s.opening();
-  CHECK(no.kind == visor::condition::schema_mismatch);
+  CHECK(no.code == visor::errc::schema_mismatch);
   CHECK_THAT(no.text, Contains("visor did not make"));
-  CHECK(refusal_of([&] { s.wait(s.store.schema().migrate()); }).kind == visor::condition::schema_mismatch);
+  CHECK(refusal_of([&] { s.wait(s.store.schema().migrate()); }).code == visor::errc::schema_mismatch);
   CHECK(count_of_tables(folder) == "1");
 }
 
@@ -204,7 +204,7 @@ TEST_CASE("what an older program made is brought up to date, and what is in it s
   {
     stored s(quick(folder.file()));
     auto const no = s.opening();
-    CHECK(no.kind == visor::condition::schema_mismatch);
+    CHECK(no.code == visor::errc::schema_mismatch);
     CHECK_THAT(no.text, Contains("visor db migrate"));
   }
   stored s(with_init(folder.file(), true));

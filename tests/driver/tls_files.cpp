@@ -97,7 +97,7 @@ TEST_CASE("a file that cannot be read is named with what it is for") {
     try {
       tls_files(given).check();
     } catch (visor::error const& wrong) {
-      CHECK(wrong.kind() == visor::condition::tls_failed);
+      CHECK(wrong.code() == visor::errc::tls_failed);
       return wrong.message();
     }
     return std::string("accepted");

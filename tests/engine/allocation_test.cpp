@@ -1,5 +1,5 @@
 // The allocations of a job: every operator new of this program is counted.
-#include "world.hpp"
+#include "fake_clock_cluster.hpp"
 
 #include "support/allocations.hpp"
 
@@ -8,10 +8,10 @@ using namespace visor_test;
 TEST_CASE("from its claim to its report a job allocates once, for itself") {
   constexpr std::size_t batch = 500;
   constexpr int rounds = 20;
-  world w;
-  auto how = world::settings();
+  fake_clock_cluster w;
+  auto how = fake_clock_cluster::settings();
   how.queues = {visor::queue_settings("default", 2 * batch)};
-  world::node node;  // one that tells nobody what it does
+  fake_clock_cluster::node node;  // one that tells nobody what it does
   node.engine = std::make_unique<engine_type>(w.io.get_executor(), w.store, how, w.clock);
   int runs = 0;
   node.engine->add(visor::job_type("quick", [&](visor::job_context&) -> visor::task<> {

@@ -1,11 +1,11 @@
-#include "world.hpp"
+#include "fake_clock_cluster.hpp"
 
 using namespace visor_test;
 using visor::job_context;
 using visor::job_state;
 
 TEST_CASE("an idle node stops at once") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   w.start(node);
   node.engine->stop();
@@ -15,8 +15,8 @@ TEST_CASE("an idle node stops at once") {
 }
 
 TEST_CASE("draining lets a running job finish and takes no other") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("default", 1)};
   auto& node = w.add(settings);
   node.engine->add(visor::job_type("work", sleeper(w.clock, 10s)));
@@ -35,7 +35,7 @@ TEST_CASE("draining lets a running job finish and takes no other") {
 }
 
 TEST_CASE("a job that does not end in time is told to stop and released with all its attempts") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
   w.start(node);
@@ -55,7 +55,7 @@ TEST_CASE("a job that does not end in time is told to stop and released with all
 }
 
 TEST_CASE("a second stop waits for nobody") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
   w.start(node);
@@ -70,8 +70,8 @@ TEST_CASE("a second stop waits for nobody") {
 }
 
 TEST_CASE("a second stop waits no longer than the grace for a job that ignores it") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.poll_interval = 1h;
   settings.drain_timeout = 24h;
   auto& node = w.add(settings);
@@ -98,7 +98,7 @@ TEST_CASE("a second stop waits no longer than the grace for a job that ignores i
 }
 
 TEST_CASE("a job that ignores everything is left behind, and what it says later does not count") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   std::unique_ptr<visor::manual_clock::timer> deaf;
   auto const clock = w.clock;
@@ -124,7 +124,7 @@ TEST_CASE("a job that ignores everything is left behind, and what it says later 
 }
 
 TEST_CASE("a drain ends although a job whose lease was lost ignores everything") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   std::unique_ptr<visor::manual_clock::timer> deaf;
   auto const clock = w.clock;

@@ -1,12 +1,12 @@
-#include "world.hpp"
+#include "fake_clock_cluster.hpp"
 
 using namespace visor_test;
 using visor::job_context;
 using visor::job_state;
 
 TEST_CASE("a second exclusive node on the same machine is refused with the name of the first") {
-  world w;
-  auto& first = w.add(world::settings("first"));
+  fake_clock_cluster w;
+  auto& first = w.add(fake_clock_cluster::settings("first"));
   w.start(first);
   // Of the same process; an address that differs only in the start of the process would be one that is gone.
   auto const lease = w.run_now(w.store.nodes()).at(0);
@@ -19,10 +19,10 @@ TEST_CASE("a second exclusive node on the same machine is refused with the name 
 }
 
 TEST_CASE("a second exclusive engine of the same process is refused") {
-  world w;
-  auto& first = w.add(world::settings("first"));
+  fake_clock_cluster w;
+  auto& first = w.add(fake_clock_cluster::settings("first"));
   w.start(first);
-  auto& second = w.add(world::settings("second"));
+  auto& second = w.add(fake_clock_cluster::settings("second"));
   w.start(second);
   CHECK(second.ended);  // no time has passed
   CHECK_THAT(second.failure, StartsWith("node first ("));
@@ -32,8 +32,8 @@ TEST_CASE("a second exclusive engine of the same process is refused") {
 }
 
 TEST_CASE("a second engine of the same name is refused, also in the same process") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.exclusive = GENERATE(true, false);
   auto& first = w.add(settings);
   w.start(first);
@@ -47,10 +47,10 @@ TEST_CASE("a second engine of the same name is refused, also in the same process
 }
 
 TEST_CASE("a node that another one got ahead of looks again after a pause") {
-  world w;
+  fake_clock_cluster w;
   int tries = 0;
   w.store.before_join = [&] {
-    if (++tries <= 5) throw visor::error(visor::condition::lease_held, "another node was first");
+    if (++tries <= 5) throw visor::error(visor::errc::lease_held, "another node was first");
   };
   auto& node = w.add();
   w.start(node);
@@ -72,7 +72,7 @@ TEST_CASE("a node that another one got ahead of looks again after a pause") {
 }
 
 TEST_CASE("an exclusive node whose process is gone is evicted and its jobs run again") {
-  world w;
+  fake_clock_cluster w;
   auto gone = visor::process_identity::current();
   gone.start = "1";
   visor::join_request request;
@@ -100,7 +100,7 @@ TEST_CASE("an exclusive node whose process is gone is evicted and its jobs run a
 }
 
 TEST_CASE("whether the process of an exclusive node lives is known by its lock, whatever its address and lease say") {
-  world w;
+  fake_clock_cluster w;
   visor::join_request request;
   request.node = "elsewhere";
   request.address = "another-host pid 1 start 1 boot x space y";
@@ -151,21 +151,21 @@ TEST_CASE("whether the process of an exclusive node lives is known by its lock, 
 }
 
 TEST_CASE("nodes that tolerate others claim nothing") {
-  world w;
+  fake_clock_cluster w;
   int claims = 0;
   w.store.claim = [&] {
     ++claims;
     return visor::node_claim();
   };
-  w.start(w.add(world::beside_others("one")));
-  w.start(w.add(world::beside_others("two")));
+  w.start(w.add(fake_clock_cluster::beside_others("one")));
+  w.start(w.add(fake_clock_cluster::beside_others("two")));
   CHECK(claims == 0);
   w.stop_all();
 }
 
 namespace {
 
-/// A heartbeat of a node that is not one of the world's.
+/// A heartbeat of a node that is not one of the cluster's.
 visor::renewal beat() {
   visor::renewal how;
   how.ttl = 1min;
@@ -175,7 +175,7 @@ visor::renewal beat() {
 }  // namespace
 
 TEST_CASE("the end of the lease of an unknown exclusive node is waited for") {
-  world w;
+  fake_clock_cluster w;
   visor::join_request request;
   request.node = "elsewhere";
   request.address = "another-host pid 1 start 1 boot x space y";
@@ -208,7 +208,7 @@ TEST_CASE("the end of the lease of an unknown exclusive node is waited for") {
 }
 
 TEST_CASE("an exclusive node takes over from one of another name whose lease had run out before it began") {
-  world w;
+  fake_clock_cluster w;
   visor::join_request request;
   request.node = "elsewhere";
   request.address = "another-host pid 1 start 1 boot x space y";
@@ -231,9 +231,9 @@ TEST_CASE("an exclusive node takes over from one of another name whose lease had
 }
 
 TEST_CASE("a node looks every two minutes for what lapsed nodes hold, also one that is alone, unless its own heartbeat is late") {
-  world w;
+  fake_clock_cluster w;
   bool const is_alone = GENERATE(true, false);
-  auto settings = world::settings();
+  auto settings = fake_clock_cluster::settings();
   settings.exclusive = is_alone;
   auto& node = w.add(settings);
   w.start(node);
@@ -243,7 +243,7 @@ TEST_CASE("a node looks every two minutes for what lapsed nodes hold, also one t
   CHECK(w.store.recoveries >= at_start + 3);
   CHECK(w.store.recoveries <= at_start + 6);
   if (is_alone) {
-    w.store.before_renew = [] { throw visor::error(visor::condition::busy, "too late"); };
+    w.store.before_renew = [] { throw visor::error(visor::errc::busy, "too late"); };
     w.pass(1min);
     int const before = w.store.recoveries;
     w.pass(10min);
@@ -256,7 +256,7 @@ TEST_CASE("a node looks every two minutes for what lapsed nodes hold, also one t
 }
 
 TEST_CASE("a node renews its lease for as long as it runs") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   w.start(node);
   for (int i = 0; i < 100; ++i) {
@@ -268,7 +268,7 @@ TEST_CASE("a node renews its lease for as long as it runs") {
 }
 
 TEST_CASE("stepping the clock back does not stop the heartbeat") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   w.start(node);
   w.pass(1min);
@@ -280,8 +280,8 @@ TEST_CASE("stepping the clock back does not stop the heartbeat") {
 }
 
 TEST_CASE("a node that others gave up stops its jobs, refuses their results and comes back under a new epoch") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.exclusive = false;
   auto& node = w.add(settings);
   int begun = 0;
@@ -319,7 +319,8 @@ namespace {
 
 /// A node beside others with one job, and how often and why it was told to stop.
 struct job_that_listens {
-  explicit job_that_listens(world& in, visor::node_settings settings = world::beside_others(), visor::duration length = 1h)
+  explicit job_that_listens(fake_clock_cluster& in, visor::node_settings settings = fake_clock_cluster::beside_others(),
+                            visor::duration length = 1h)
       : w(in), node(w.add(std::move(settings))) {
     auto const clock = w.clock;
     node.engine->add(visor::job_type("work", [this, clock, length](job_context& job) -> visor::task<> {
@@ -335,8 +336,8 @@ struct job_that_listens {
     w.pass(1s);
   }
 
-  world& w;
-  world::node& node;
+  fake_clock_cluster& w;
+  fake_clock_cluster::node& node;
   visor::job_id id = 0;
   bool finishes_when_told = false;
   std::vector<visor::stop_reason> reasons;
@@ -345,13 +346,13 @@ struct job_that_listens {
 
 /// No heartbeat gets through.
 void refuse_beats(store_type& store) {
-  store.before_renew = [] { throw visor::error(visor::condition::busy, "somebody locked the table of nodes"); };
+  store.before_renew = [] { throw visor::error(visor::errc::busy, "somebody locked the table of nodes"); };
 }
 
 }  // namespace
 
 TEST_CASE("a lease that cannot be renewed tells its jobs to stop before it ends") {
-  world w;
+  fake_clock_cluster w;
   job_that_listens job(w);
   refuse_beats(w.store);
   visor::instant const end = w.run_now(w.store.nodes()).at(0).lease_until;
@@ -367,7 +368,7 @@ TEST_CASE("a lease that cannot be renewed tells its jobs to stop before it ends"
 }
 
 TEST_CASE("a heartbeat that gets through at the last moment saves what jobs did when they were told to stop") {
-  world w;
+  fake_clock_cluster w;
   job_that_listens job(w);
   job.finishes_when_told = GENERATE(true, false);
   refuse_beats(w.store);
@@ -390,7 +391,7 @@ TEST_CASE("a heartbeat that gets through at the last moment saves what jobs did 
 }
 
 TEST_CASE("a heartbeat whose answer comes after the deadline leaves no job behind") {
-  world w;
+  fake_clock_cluster w;
   job_that_listens job(w);
   w.store.renew_takes = 58s;  // the heartbeat 15 s after the join is answered when the lease has been given up
   w.pass(75s);
@@ -405,8 +406,8 @@ TEST_CASE("a heartbeat whose answer comes after the deadline leaves no job behin
 }
 
 TEST_CASE("nothing that happens to an exclusive node on its own cancels its jobs") {
-  world w;
-  job_that_listens job(w, world::settings(), 10h);
+  fake_clock_cluster w;
+  job_that_listens job(w, fake_clock_cluster::settings(), 10h);
   SECTION("its heartbeats are late") {
     refuse_beats(w.store);
     w.pass(1h);
@@ -430,7 +431,7 @@ TEST_CASE("nothing that happens to an exclusive node on its own cancels its jobs
 }
 
 TEST_CASE("a node beside others counts the time for which its machine was suspended") {
-  world w;
+  fake_clock_cluster w;
   job_that_listens job(w);
   w.clock.suspend(3min);
   w.pass(3s);
@@ -440,8 +441,8 @@ TEST_CASE("a node beside others counts the time for which its machine was suspen
 }
 
 TEST_CASE("an exclusive node whose place was taken stops its jobs, waits once, and ends as at the start") {
-  world w;
-  job_that_listens job(w, world::settings());
+  fake_clock_cluster w;
+  job_that_listens job(w, fake_clock_cluster::settings());
   refuse_beats(w.store);
   w.pass(2min);
   visor::join_request request;
@@ -472,11 +473,11 @@ TEST_CASE("an exclusive node whose place was taken stops its jobs, waits once, a
 }
 
 TEST_CASE("two live nodes of one name come to rest: the one that lost the name never takes it back") {
-  world w;
+  fake_clock_cluster w;
   job_that_listens job(w);
   refuse_beats(w.store);
   w.pass(50s);
-  w.store.before_join = [] { throw visor::error(visor::condition::busy, "somebody locked the table of nodes"); };
+  w.store.before_join = [] { throw visor::error(visor::errc::busy, "somebody locked the table of nodes"); };
   w.pass(2min);
   CHECK(job.node.engine->counters().lost_leases == 1);
   w.store.before_join = {};
@@ -496,10 +497,10 @@ TEST_CASE("two live nodes of one name come to rest: the one that lost the name n
 }
 
 TEST_CASE("a node ends when its database was restored from a backup") {
-  world w;
-  auto settings = GENERATE(world::settings(), world::beside_others());
+  fake_clock_cluster w;
+  auto settings = GENERATE(fake_clock_cluster::settings(), fake_clock_cluster::beside_others());
   job_that_listens job(w, settings);
-  w.store.before_renew = [] { throw visor::error(visor::condition::restored, "the database does not know the last heartbeat"); };
+  w.store.before_renew = [] { throw visor::error(visor::errc::restored, "the database does not know the last heartbeat"); };
   w.pass(20s);
   CHECK(job.reasons == std::vector{visor::stop_reason::shutdown});
   CHECK(job.node.ended);
@@ -507,7 +508,7 @@ TEST_CASE("a node ends when its database was restored from a backup") {
 }
 
 TEST_CASE("a node that lost its lease ends when its database, which was restored, has given its epoch to another process") {
-  world w;
+  fake_clock_cluster w;
   auto const kept = w.store.back_up();
   job_that_listens job(w);
   refuse_beats(w.store);
@@ -531,8 +532,8 @@ TEST_CASE("a node that lost its lease ends when its database, which was restored
 }
 
 TEST_CASE("a node whose tables a newer program has migrated drains, and ends") {
-  world w;
-  job_that_listens job(w, world::beside_others(), 20s);
+  fake_clock_cluster w;
+  job_that_listens job(w, fake_clock_cluster::beside_others(), 20s);
   w.store.newer_schema = 99;
   w.pass(16s);
   CHECK(job.node.logged("a newer program has migrated the tables to version 99"));
@@ -547,9 +548,9 @@ TEST_CASE("a node whose tables a newer program has migrated drains, and ends") {
 }
 
 TEST_CASE("each attempt of a job has a larger fence, whatever its node") {
-  world w;
-  auto& one = w.add(world::beside_others("one"));
-  auto& two = w.add(world::beside_others("two"));
+  fake_clock_cluster w;
+  auto& one = w.add(fake_clock_cluster::beside_others("one"));
+  auto& two = w.add(fake_clock_cluster::beside_others("two"));
   std::vector<std::int64_t> fences;
   for (auto* const node : {&one, &two})
     node->engine->add(visor::job_type("work", [&fences](job_context& job) -> visor::task<> {
@@ -575,8 +576,8 @@ TEST_CASE("each attempt of a job has a larger fence, whatever its node") {
 }
 
 TEST_CASE("a node whose lease ran out while it stood still gives up what it ran") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.exclusive = false;
   auto& node = w.add(settings);
   node.engine->add(visor::job_type("work", sleeper(w.clock, 3h)));
@@ -594,10 +595,10 @@ TEST_CASE("a node whose lease ran out while it stood still gives up what it ran"
 }
 
 TEST_CASE("two nodes share the work and take over from each other") {
-  world w;
+  fake_clock_cluster w;
   int runs = 0;
-  auto const make = [&](std::string name) -> world::node& {
-    auto settings = world::settings(std::move(name));
+  auto const make = [&](std::string name) -> fake_clock_cluster::node& {
+    auto settings = fake_clock_cluster::settings(std::move(name));
     settings.exclusive = false;
     auto& node = w.add(settings);
     node.engine->add(visor::job_type("tick", [&](job_context&) -> visor::task<> {

@@ -1,4 +1,4 @@
-#include "world.hpp"
+#include "fake_clock_cluster.hpp"
 
 #include "support/catch.hpp"
 
@@ -22,7 +22,7 @@ struct running {
 };
 
 /// Takes a second.
-visor::job_type counted(world& w, running& count, visor::job_limits limits) {
+visor::job_type counted(fake_clock_cluster& w, running& count, visor::job_limits limits) {
   visor::job_type type("work", [clock = w.clock, &count](visor::job_context& job) -> visor::task<> {
     auto const key = job.payload();
     count.most = std::max(count.most, ++count.all);
@@ -38,7 +38,7 @@ visor::job_type counted(world& w, running& count, visor::job_limits limits) {
 }
 
 /// Jobs whose payload is their key.
-std::vector<visor::job_id> enqueue_many(world& w, int count, std::string const& queue, std::string const& payload = "0") {
+std::vector<visor::job_id> enqueue_many(fake_clock_cluster& w, int count, std::string const& queue, std::string const& payload = "0") {
   std::vector<visor::new_job> jobs(static_cast<std::size_t>(count));
   std::vector<visor::job_id> ids;
   for (auto& job : jobs) {
@@ -53,20 +53,20 @@ std::vector<visor::job_id> enqueue_many(world& w, int count, std::string const& 
   return ids;
 }
 
-int count_of(world& w, std::vector<visor::job_id> const& ids, visor::job_state state) {
+int count_of(fake_clock_cluster& w, std::vector<visor::job_id> const& ids, visor::job_state state) {
   return static_cast<int>(std::ranges::count_if(ids, [&](visor::job_id id) { return w.state(id) == state; }));
 }
 
 }  // namespace
 
 TEST_CASE("two nodes run no more jobs of a type than its limit, and that many") {
-  world w;
+  fake_clock_cluster w;
   running count;
   visor::job_limits limits;
   limits.concurrency = 3;
   auto const ids = enqueue_many(w, 30, "default*work");
   for (char const* const name : {"one", "two"}) {
-    auto& node = w.add(world::beside_others(name));
+    auto& node = w.add(fake_clock_cluster::beside_others(name));
     node.engine->add(counted(w, count, limits));
     w.start(node);
   }
@@ -80,15 +80,15 @@ TEST_CASE("two nodes run no more jobs of a type than its limit, and that many") 
 }
 
 TEST_CASE("what one node ends another may start, at its next look at the latest") {
-  world w;
+  fake_clock_cluster w;
   running count;
   visor::job_limits limits;
   limits.concurrency = 1;
-  auto& one = w.add(world::beside_others("one"));
+  auto& one = w.add(fake_clock_cluster::beside_others("one"));
   one.engine->add(counted(w, count, limits));
   w.start(one);
   enqueue_many(w, 1, "default*work");
-  auto& two = w.add(world::beside_others("two"));
+  auto& two = w.add(fake_clock_cluster::beside_others("two"));
   two.engine->add(counted(w, count, limits));
   w.start(two);
   auto const later = enqueue_many(w, 1, "default*work");
@@ -101,7 +101,7 @@ TEST_CASE("what one node ends another may start, at its next look at the latest"
 }
 
 TEST_CASE("jobs of one key run one after the other, beside those of others") {
-  world w;
+  fake_clock_cluster w;
   running count;
   visor::job_limits limits;
   limits.key_concurrency = 1;
@@ -111,7 +111,7 @@ TEST_CASE("jobs of one key run one after the other, beside those of others") {
     ids.insert(ids.end(), some.begin(), some.end());
   }
   for (char const* const name : {"one", "two"}) {
-    auto& node = w.add(world::beside_others(name));
+    auto& node = w.add(fake_clock_cluster::beside_others(name));
     node.engine->add(counted(w, count, limits));
     w.start(node);
   }
@@ -124,11 +124,11 @@ TEST_CASE("jobs of one key run one after the other, beside those of others") {
 }
 
 TEST_CASE("keys have their turns where slots are few") {
-  world w;
+  fake_clock_cluster w;
   running count;
   visor::job_limits limits;
   limits.key_concurrency = 5;
-  auto settings = world::beside_others("one");
+  auto settings = fake_clock_cluster::beside_others("one");
   settings.queues = {visor::queue_settings("default", 1)};
   enqueue_many(w, 50, "default*work*1", "1");
   auto const last = enqueue_many(w, 1, "default*work*9", "9");
@@ -142,12 +142,12 @@ TEST_CASE("keys have their turns where slots are few") {
 }
 
 TEST_CASE("a rate lets jobs start as its window moves on, without anybody who asks for it") {
-  world w;
+  fake_clock_cluster w;
   running count;
   visor::job_limits limits;
   limits.rate = 4;
   limits.per = 1min;
-  auto settings = world::beside_others("one");
+  auto settings = fake_clock_cluster::beside_others("one");
   settings.poll_interval = 1h;
   settings.lease_ttl = 1h;
   settings.heartbeat_interval = 30min;
@@ -165,12 +165,12 @@ TEST_CASE("a rate lets jobs start as its window moves on, without anybody who as
 }
 
 TEST_CASE("jobs that were added without regard to the limits are limited all the same") {
-  world w;
+  fake_clock_cluster w;
   running count;
   visor::job_limits limits;
   limits.concurrency = 2;
   auto const ids = enqueue_many(w, 12, "default");
-  auto& node = w.add(world::beside_others("one"));
+  auto& node = w.add(fake_clock_cluster::beside_others("one"));
   node.engine->add(counted(w, count, limits));
   w.start(node);
   w.pass(20s);
@@ -181,7 +181,7 @@ TEST_CASE("jobs that were added without regard to the limits are limited all the
 }
 
 TEST_CASE("what was added under limits that were lifted runs without them") {
-  world w;
+  fake_clock_cluster w;
   running count;
   {
     visor::join_request before;
@@ -192,7 +192,7 @@ TEST_CASE("what was added under limits that were lifted runs without them") {
     w.run_now(w.store.leave(w.run_now(w.store.join(before)), visor::departure::clean));
   }
   auto const ids = enqueue_many(w, 8, "default*work");
-  auto& node = w.add(world::beside_others("one"));
+  auto& node = w.add(fake_clock_cluster::beside_others("one"));
   node.engine->add(counted(w, count, visor::job_limits()));
   w.start(node);
   w.pass(3s);
@@ -202,7 +202,7 @@ TEST_CASE("what was added under limits that were lifted runs without them") {
 }
 
 TEST_CASE("limits that cannot be are refused with their name") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   auto const refusal = [&](std::string name, auto set) {
     visor::job_type type(std::move(name), [](visor::job_context&) -> visor::task<> { co_return; });

@@ -1,4 +1,4 @@
-#include "world.hpp"
+#include "fake_clock_cluster.hpp"
 
 #include "support/catch.hpp"
 
@@ -7,7 +7,7 @@ namespace visor_test {
 namespace {
 
 /// A node that is there by its lease alone, and has taken a job.
-visor::node_lease taken_by(world& w, std::string name, visor::duration ttl) {
+visor::node_lease taken_by(fake_clock_cluster& w, std::string name, visor::duration ttl) {
   visor::join_request request;
   request.node = std::move(name);
   request.ttl = ttl;
@@ -18,7 +18,7 @@ visor::node_lease taken_by(world& w, std::string name, visor::duration ttl) {
   return lease;
 }
 
-visor::job_id enqueue_in(world& w, std::string queue) {
+visor::job_id enqueue_in(fake_clock_cluster& w, std::string queue) {
   std::vector<visor::new_job> jobs(1);
   jobs[0].id = w.run_now(w.store.reserve_ids(1)).take();
   jobs[0].type = "work";
@@ -35,10 +35,10 @@ visor::handler nothing() {
 }  // namespace
 
 TEST_CASE("the jobs of a node that is gone are taken over when its lease ends, not at the next heartbeat") {
-  world w;
+  fake_clock_cluster w;
   auto const id = w.enqueue("work", 2);
   taken_by(w, "gone", 20s);
-  auto& node = w.add(world::beside_others());
+  auto& node = w.add(fake_clock_cluster::beside_others());
   node.engine->add(visor::job_type("work", nothing()));
   w.start(node);
   w.pass(20s - 1ms);
@@ -50,9 +50,9 @@ TEST_CASE("the jobs of a node that is gone are taken over when its lease ends, n
 }
 
 TEST_CASE("nodes that live are not looked at more often than they say so") {
-  world w;
-  auto& one = w.add(world::beside_others("one"));
-  auto& two = w.add(world::beside_others("two"));
+  fake_clock_cluster w;
+  auto& one = w.add(fake_clock_cluster::beside_others("one"));
+  auto& two = w.add(fake_clock_cluster::beside_others("two"));
   w.start(one);
   w.pass(7s);
   w.start(two);
@@ -64,8 +64,8 @@ TEST_CASE("nodes that live are not looked at more often than they say so") {
 }
 
 TEST_CASE("a node takes the jobs that need what it has, and its slots are for both kinds") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("default", 2)};
   settings.capabilities = {"gpu", "tape"};
   auto& node = w.add(settings);
@@ -97,8 +97,8 @@ TEST_CASE("a node takes the jobs that need what it has, and its slots are for bo
 }
 
 TEST_CASE("no kind of job of a queue keeps the others from their turn") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("default", 1)};
   settings.capabilities = {"gpu"};
   auto& node = w.add(settings);
@@ -119,8 +119,8 @@ TEST_CASE("no kind of job of a queue keeps the others from their turn") {
 
 TEST_CASE("a node of which that is wanted takes no more work and fires nothing, until it may again") {
   bool const exclusive = GENERATE(true, false);
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.exclusive = exclusive;
   auto& node = w.add(settings);
   int runs = 0;
@@ -157,7 +157,7 @@ TEST_CASE("a node of which that is wanted takes no more work and fires nothing, 
 }
 
 TEST_CASE("a capability has a name") {
-  auto settings = world::settings();
+  auto settings = fake_clock_cluster::settings();
   settings.capabilities = {"a+b"};
   CHECK_THROWS_AS(settings.check(), visor::error);
   settings.capabilities = {""};

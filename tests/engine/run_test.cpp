@@ -1,4 +1,4 @@
-#include "world.hpp"
+#include "fake_clock_cluster.hpp"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@ using visor::job_state;
 using visor::outcome;
 
 TEST_CASE("an enqueued job runs at once, once, and is recorded") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   int runs = 0;
   node.engine->add(visor::job_type("hello", [&](job_context& job) -> visor::task<> {
@@ -31,7 +31,7 @@ TEST_CASE("an enqueued job runs at once, once, and is recorded") {
 }
 
 TEST_CASE("a job that was there before the node starts too") {
-  world w;
+  fake_clock_cluster w;
   auto const id = w.enqueue("hello");
   auto& node = w.add();
   node.engine->add(visor::job_type("hello", [](job_context&) -> visor::task<> { co_return; }));
@@ -42,7 +42,7 @@ TEST_CASE("a job that was there before the node starts too") {
 }
 
 TEST_CASE("a failing job is tried again after its pause and then dead") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   visor::job_type_options options;
   options.backoff = visor::backoff(visor::backoff_kind::fixed, 10s, 10s);
@@ -73,7 +73,7 @@ TEST_CASE("a failing job is tried again after its pause and then dead") {
 }
 
 TEST_CASE("a permanent failure ends the job whatever attempts are left") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("bad", [](job_context&) -> visor::task<> {
     throw visor::permanent_failure("no such report");
@@ -88,7 +88,7 @@ TEST_CASE("a permanent failure ends the job whatever attempts are left") {
 }
 
 TEST_CASE("what is thrown need not be an exception, nor its text UTF-8") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("number", [](job_context&) -> visor::task<> {
     throw 7;
@@ -112,8 +112,8 @@ TEST_CASE("what is thrown need not be an exception, nor its text UTF-8") {
 }
 
 TEST_CASE("a job type may keep more or less output than its node") {
-  world w;
-  auto how = world::settings();
+  fake_clock_cluster w;
+  auto how = fake_clock_cluster::settings();
   how.output_limit = 20;
   auto& node = w.add(how);
   auto const talk = [](job_context& job) -> visor::task<> {
@@ -138,7 +138,7 @@ TEST_CASE("a job type may keep more or less output than its node") {
 }
 
 TEST_CASE("a job runs no longer than its timeout") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   visor::job_type_options options;
   options.timeout = 1min;
@@ -157,7 +157,7 @@ TEST_CASE("a job runs no longer than its timeout") {
 }
 
 TEST_CASE("a running job is cancelled on request") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("slow", sleeper(w.clock, 1h)));
   w.start(node);
@@ -171,8 +171,8 @@ TEST_CASE("a running job is cancelled on request") {
 }
 
 TEST_CASE("what is to be cancelled is not asked for each job that begins") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("default", 1)};
   auto& node = w.add(settings);
   node.engine->add(visor::job_type("quick", sleeper(w.clock, 100ms)));
@@ -187,7 +187,7 @@ TEST_CASE("what is to be cancelled is not asked for each job that begins") {
 }
 
 TEST_CASE("a job that is cancelled again goes on with what it does about the first time") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   int interrupted = 0;
   bool cleaned = false;
@@ -222,8 +222,8 @@ TEST_CASE("a job that is cancelled again goes on with what it does about the fir
 }
 
 TEST_CASE("a queue runs no more jobs than it has slots, and the others in order of priority") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("default", 2)};
   auto& node = w.add(settings);
   int running = 0;
@@ -250,8 +250,8 @@ TEST_CASE("a queue runs no more jobs than it has slots, and the others in order 
 }
 
 TEST_CASE("queues do not take each other's slots") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("slow", 1), visor::queue_settings("fast", 1)};
   auto& node = w.add(settings);
   node.engine->add(visor::job_type("sleep", sleeper(w.clock, 1h)));
@@ -277,8 +277,8 @@ TEST_CASE("queues do not take each other's slots") {
 }
 
 TEST_CASE("a job of a type that the node does not know waits in the lane of its type, and is not failed") {
-  world w;
-  auto& node = w.add(world::beside_others());
+  fake_clock_cluster w;
+  auto& node = w.add(fake_clock_cluster::beside_others());
   w.start(node);
   auto const id = w.enqueue("unheard-of");
   auto const starred = w.enqueue("un*heard");  // which can be no name of a lane
@@ -291,7 +291,7 @@ TEST_CASE("a job of a type that the node does not know waits in the lane of its 
   auto const claimed = node.engine->counters().claimed;
   w.pass(10min);
   CHECK(node.engine->counters().claimed < claimed + 30);  // the other one, from time to time
-  auto& other = w.add(world::beside_others("other"));
+  auto& other = w.add(fake_clock_cluster::beside_others("other"));
   other.engine->add(visor::job_type("unheard-of", [](job_context&) -> visor::task<> { co_return; }));
   w.start(other);
   CHECK(w.state(id) == job_state::completed);
@@ -300,8 +300,8 @@ TEST_CASE("a job of a type that the node does not know waits in the lane of its 
 
 TEST_CASE("a job that one node of twenty knows starts within a second") {
   bool const is_told = GENERATE(true, false);
-  world w;
-  auto settings = world::beside_others();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::beside_others();
   settings.poll_interval = 2s;
   w.store.tells_of_changes = is_told;
   for (int i = 0; i < 19; ++i) {
@@ -325,8 +325,8 @@ TEST_CASE("a job that one node of twenty knows starts within a second") {
 }
 
 TEST_CASE("a burst larger than the slots is worked off without waiting for a poll") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.poll_interval = 1h;
   auto& node = w.add(settings);
   int runs = 0;
@@ -343,8 +343,8 @@ TEST_CASE("a burst larger than the slots is worked off without waiting for a pol
 }
 
 TEST_CASE("of many slots a half is claimed while the other half runs") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("default", 1000)};
   auto& node = w.add(settings);
   std::vector<std::size_t> rooms;
@@ -363,8 +363,8 @@ TEST_CASE("of many slots a half is claimed while the other half runs") {
 }
 
 TEST_CASE("results wait for others, but not those that are many") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("default", 300)};
   settings.completion_delay = 1s;
   auto& node = w.add(settings);
@@ -395,7 +395,7 @@ TEST_CASE("results wait for others, but not those that are many") {
 }
 
 TEST_CASE("two job types cannot have one name") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("hello", sleeper(w.clock, 1s)));
   CHECK_THROWS_AS(node.engine->add(visor::job_type("hello", sleeper(w.clock, 1s))), visor::error);
@@ -403,9 +403,9 @@ TEST_CASE("two job types cannot have one name") {
 }
 
 TEST_CASE("settings out of range are refused by name") {
-  world w;
+  fake_clock_cluster w;
   auto wrong = [&](auto change, char const* text) {
-    auto settings = world::settings();
+    auto settings = fake_clock_cluster::settings();
     change(settings);
     CHECK_THROWS_WITH(w.add(settings), Contains(text));
   };
@@ -418,8 +418,8 @@ TEST_CASE("settings out of range are refused by name") {
 }
 
 TEST_CASE("a queue that is named twice, or not at all, is refused") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("mail", 1), visor::queue_settings("default", 1), visor::queue_settings("mail", 5)};
   CHECK_THROWS_WITH(w.add(settings), Contains("queue mail is there twice"));
   settings.queues = {visor::queue_settings("", 1)};
@@ -427,7 +427,7 @@ TEST_CASE("a queue that is named twice, or not at all, is refused") {
 }
 
 TEST_CASE("children are added with the attempt that completes, and with no other") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("parent", [](visor::job_context& job) -> visor::task<> {
     for (int i = 0; i < 2; ++i) {
@@ -458,7 +458,7 @@ TEST_CASE("children are added with the attempt that completes, and with no other
 }
 
 TEST_CASE("children are there once though nobody knows whether their completion was written") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("parent", [](visor::job_context& job) -> visor::task<> {
     visor::new_job child;
@@ -474,7 +474,7 @@ TEST_CASE("children are there once though nobody knows whether their completion 
   }));
   int failures = 3;
   w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
-    if (size.done != 0 && failures-- > 0) throw visor::error(visor::condition::outcome_unknown, "nobody knows");
+    if (size.done != 0 && failures-- > 0) throw visor::error(visor::errc::outcome_unknown, "nobody knows");
     co_return;
   };
   w.enqueue("parent");

@@ -1,4 +1,4 @@
-#include "world.hpp"
+#include "fake_clock_cluster.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -20,7 +20,7 @@ visor::job_type counting(int& runs) {
 }  // namespace
 
 TEST_CASE("a schedule fires at every planned instant, once") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   int runs = 0;
   node.engine->add(counting(runs));
@@ -37,8 +37,8 @@ TEST_CASE("a schedule fires at every planned instant, once") {
 }
 
 TEST_CASE("a job forty days ahead runs in forty days") {
-  world w;
-  auto how = world::settings();
+  fake_clock_cluster w;
+  auto how = fake_clock_cluster::settings();
   how.poll_interval = 10min;  // forty days of polling every two seconds would take minutes under a sanitizer
   how.lease_ttl = 1h;
   how.heartbeat_interval = 10min;
@@ -60,13 +60,13 @@ TEST_CASE("a job forty days ahead runs in forty days") {
 }
 
 TEST_CASE("what was missed while no node was there follows the policy") {
-  world w;
+  fake_clock_cluster w;
   int runs = 0;
   auto const down_for_an_hour = [&](visor::misfire policy) {
     auto minutely = schedule("minutely", "* * * * *", "tick");
     minutely.misfire = policy;
     minutely.misfire_window = 10min;
-    auto& before = w.add(world::settings("before"));
+    auto& before = w.add(fake_clock_cluster::settings("before"));
     before.engine->add(counting(runs));
     before.engine->add(minutely);
     w.start(before);
@@ -76,7 +76,7 @@ TEST_CASE("what was missed while no node was there follows the policy") {
     REQUIRE(before.ended);
     w.pass(1h + 40s);
     runs = 0;
-    auto& after = w.add(world::settings("after"));
+    auto& after = w.add(fake_clock_cluster::settings("after"));
     after.engine->add(counting(runs));
     after.engine->add(minutely);
     w.start(after);
@@ -104,7 +104,7 @@ TEST_CASE("what was missed while no node was there follows the policy") {
 }
 
 TEST_CASE("the overlap policy decides what a fire beside a running job does") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   int begun = 0;
   auto const clock = w.clock;
@@ -173,7 +173,7 @@ visor::schedule_record on_mars(std::string id, visor::instant next_at) {
 }  // namespace
 
 TEST_CASE("a schedule that this node cannot compute is left to others, and is on record when no node can") {
-  world w;
+  fake_clock_cluster w;
   auto const due = w.clock.now();
   w.run_now(w.store.add_schedule(on_mars("broken", due)));
   auto& node = w.add();
@@ -207,7 +207,7 @@ TEST_CASE("a schedule that this node cannot compute is left to others, and is on
 }
 
 TEST_CASE("a thousand schedules that this node cannot compute hide no others") {
-  world w;
+  fake_clock_cluster w;
   std::vector<visor::schedule_record> all;
   for (int i = 0; i < 1200; ++i) all.push_back(on_mars("a" + std::to_string(i), w.clock.now() - 1h));
   w.run_now(w.store.add_schedules(all));
@@ -223,8 +223,8 @@ TEST_CASE("a thousand schedules that this node cannot compute hide no others") {
 }
 
 TEST_CASE("fires that nobody accepts burn no ids and are not tried all the time") {
-  world w;
-  auto& node = w.add(world::beside_others());
+  fake_clock_cluster w;
+  auto& node = w.add(fake_clock_cluster::beside_others());
   int runs = 0;
   node.engine->add(counting(runs));
   node.engine->add(schedule("minutely", "* * * * *", "tick"));
@@ -242,11 +242,11 @@ TEST_CASE("fires that nobody accepts burn no ids and are not tried all the time"
 }
 
 TEST_CASE("a clock that was ahead and is put back stops no schedule") {
-  world w;
+  fake_clock_cluster w;
   int runs = 0;
   auto const start = w.clock.now();
   auto const ahead = GENERATE(visor::duration(20s), visor::duration(24h * 365));
-  auto& first = w.add(world::settings("first"));
+  auto& first = w.add(fake_clock_cluster::settings("first"));
   first.engine->add(counting(runs));
   first.engine->add(schedule("tick", "*/10 * * * * *", "tick"));
   first.engine->add(schedule("minutely", "* * * * *", "tick"));
@@ -258,7 +258,7 @@ TEST_CASE("a clock that was ahead and is put back stops no schedule") {
     w.stop_all();
     w.clock.step_to(start);
     runs = 0;
-    auto& second = w.add(world::settings("second"));
+    auto& second = w.add(fake_clock_cluster::settings("second"));
     second.engine->add(counting(runs));
     second.engine->add(schedule("tick", "*/10 * * * * *", "tick"));
     second.engine->add(schedule("minutely", "* * * * *", "tick"));
@@ -281,7 +281,7 @@ TEST_CASE("a clock that was ahead and is put back stops no schedule") {
 }
 
 TEST_CASE("a next instant that the expression does not name is corrected at the start") {
-  world w;
+  fake_clock_cluster w;
   auto wrong = schedule("nightly", "0 2 * * *", "tick");
   wrong.origin = visor::origin::user;
   wrong.next_at = w.clock.now() + 1h;  // as data of time zones said that were others
@@ -295,7 +295,7 @@ TEST_CASE("a next instant that the expression does not name is corrected at the 
 }
 
 TEST_CASE("a schedule with a wrong expression or zone is refused when it is added") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   CHECK_THROWS_AS(node.engine->add(schedule("x", "61 * * * *", "tick")), visor::error);
   CHECK_THROWS_AS(node.engine->add(schedule("x", "", "tick")), visor::error);
@@ -305,15 +305,15 @@ TEST_CASE("a schedule with a wrong expression or zone is refused when it is adde
 }
 
 TEST_CASE("a restart keeps the schedules that are as before and removes those that are gone") {
-  world w;
+  fake_clock_cluster w;
   int runs = 0;
-  auto& first = w.add(world::settings("first"));
+  auto& first = w.add(fake_clock_cluster::settings("first"));
   first.engine->add(counting(runs));
   first.engine->add(schedule("stays", "0 0 1 1 *", "tick"));
   first.engine->add(schedule("goes", "0 0 1 1 *", "tick"));
   w.start(first);
   w.stop_all();
-  auto& second = w.add(world::settings("second"));
+  auto& second = w.add(fake_clock_cluster::settings("second"));
   second.engine->add(counting(runs));
   second.engine->add(schedule("stays", "0 0 1 1 *", "tick"));
   w.start(second);
@@ -326,8 +326,9 @@ TEST_CASE("a restart keeps the schedules that are as before and removes those th
 namespace {
 
 /// A node of a cluster with some schedules, each of which runs once in a year.
-world::node& add_node(world& w, std::string name, std::vector<std::string> const& ids, std::string const& payload = "{}") {
-  auto& node = w.add(world::beside_others(std::move(name)));
+fake_clock_cluster::node& add_node(fake_clock_cluster& w, std::string name, std::vector<std::string> const& ids,
+                                   std::string const& payload = "{}") {
+  auto& node = w.add(fake_clock_cluster::beside_others(std::move(name)));
   for (auto const& id : ids) {
     auto record = schedule(id, "0 0 1 1 *", "tick");
     record.payload = payload;
@@ -338,13 +339,13 @@ world::node& add_node(world& w, std::string name, std::vector<std::string> const
   return node;
 }
 
-std::string ids_of(world& w) {
+std::string ids_of(fake_clock_cluster& w) {
   std::string all;
   for (auto const& each : w.run_now(w.store.schedules(visor::schedule_filter()))) all += each.id + " ";
   return all;
 }
 
-void stop(world& w, world::node& node) {
+void stop(fake_clock_cluster& w, fake_clock_cluster::node& node) {
   node.engine->stop();
   w.pass(10s);
   REQUIRE(node.ended);
@@ -353,7 +354,7 @@ void stop(world& w, world::node& node) {
 }  // namespace
 
 TEST_CASE("a node of an older version takes nothing from those of a newer one, and has its own again when they are gone") {
-  world w;
+  fake_clock_cluster w;
   auto& old = add_node(w, "old", {"a"}, "1");
   auto& young = add_node(w, "young", {"a", "b"}, "2");
   CHECK(ids_of(w) == "a b ");
@@ -390,7 +391,7 @@ TEST_CASE("a node of an older version takes nothing from those of a newer one, a
 }
 
 TEST_CASE("of many schedules that changed the log names some and counts the others") {
-  world w;
+  fake_clock_cluster w;
   std::vector<std::string> ids;
   for (int i = 100; i < 153; ++i) ids.push_back("s" + std::to_string(i));
   stop(w, add_node(w, "first", ids, "1"));
@@ -409,7 +410,7 @@ TEST_CASE("of many schedules that changed the log names some and counts the othe
 }
 
 TEST_CASE("a node without schedules leaves those of others alone, and one that declares none removes what nobody declares") {
-  world w;
+  fake_clock_cluster w;
   auto& node = add_node(w, "node", {"a", "b"});
   auto& worker = add_node(w, "worker", {});
   CHECK(ids_of(w) == "a b ");
@@ -417,7 +418,7 @@ TEST_CASE("a node without schedules leaves those of others alone, and one that d
   w.pass(1min);
   CHECK(ids_of(w) == "a b ");
   stop(w, worker);
-  auto& empty = w.add(world::beside_others("empty"));
+  auto& empty = w.add(fake_clock_cluster::beside_others("empty"));
   empty.engine->declare(visor::schedule_set(visor::origin::code));
   w.start(empty);
   w.pass(1s);
@@ -427,7 +428,7 @@ TEST_CASE("a node without schedules leaves those of others alone, and one that d
 }
 
 TEST_CASE("a schedule of somebody else under an id of the file stops neither the start nor the others") {
-  world w;
+  fake_clock_cluster w;
   auto theirs = schedule("b", "* * * * *", "tick");
   theirs.origin = visor::origin::user;
   theirs.owner = "ann";

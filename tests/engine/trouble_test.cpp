@@ -1,6 +1,6 @@
 // Exchanges that fail, whose outcome is unknown, or whose reply comes late.
 
-#include "world.hpp"
+#include "fake_clock_cluster.hpp"
 
 #include <algorithm>
 
@@ -10,7 +10,7 @@ using visor::job_state;
 using visor::outcome;
 
 TEST_CASE("a node whose database is another one by now ends with the reason, and reports nothing there") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
   w.start(node);
@@ -19,7 +19,7 @@ TEST_CASE("a node whose database is another one by now ends with the reason, and
   int results = 0;
   w.store.before_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     results += size.done + size.back != 0 ? 1 : 0;
-    throw visor::error(visor::condition::replaced, "the file is gone");
+    throw visor::error(visor::errc::replaced, "the file is gone");
     co_return;
   };
   w.enqueue("work", 2);
@@ -31,7 +31,7 @@ TEST_CASE("a node whose database is another one by now ends with the reason, and
 }
 
 TEST_CASE("a drain ends although what it has to report is refused by the store to the end") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("work", sleeper(w.clock, 10s)));
   w.start(node);
@@ -42,7 +42,7 @@ TEST_CASE("a drain ends although what it has to report is refused by the store t
   int tries = 0;
   w.store.before_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     tries += size.done != 0 ? 1 : 0;
-    if (away) throw visor::error(visor::condition::connection_lost, "the store is away");
+    if (away) throw visor::error(visor::errc::connection_lost, "the store is away");
     co_return;
   };
   w.pass(15s);
@@ -66,14 +66,14 @@ TEST_CASE("a drain ends although what it has to report is refused by the store t
 }
 
 TEST_CASE("a node whose results are not taken says nothing of jobs that are left behind, since none runs") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("work", sleeper(w.clock, 1h)));
   w.start(node);
   w.enqueue("work");
   w.pass(1s);
   w.store.before_exchange = [](store_type::exchange_size) -> visor::task<> {
-    throw visor::error(visor::condition::connection_lost, "the store is away");
+    throw visor::error(visor::errc::connection_lost, "the store is away");
     co_return;
   };
   node.engine->stop();
@@ -84,10 +84,10 @@ TEST_CASE("a node whose results are not taken says nothing of jobs that are left
 }
 
 TEST_CASE("a node that cannot leave ends with the reason, unless it ends with another one") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   w.start(node);
-  w.store.before_leave = [] { throw visor::error(visor::condition::disk_full, "no room"); };
+  w.store.before_leave = [] { throw visor::error(visor::errc::disk_full, "no room"); };
   SECTION("it was told to stop") {
     node.engine->stop();
     w.pass(1min);
@@ -105,13 +105,13 @@ TEST_CASE("a node that cannot leave ends with the reason, unless it ends with an
 }
 
 TEST_CASE("a node that leaves after its lease was lost releases nothing that ran as if it had not") {
-  world w;
-  auto& node = w.add(world::beside_others());
+  fake_clock_cluster w;
+  auto& node = w.add(fake_clock_cluster::beside_others());
   node.engine->add(visor::job_type("work", sleeper(w.clock, 10s)));
   w.start(node);
   auto const id = w.enqueue("work", 2);
   w.pass(1s);
-  w.store.before_join = [] { throw visor::error(visor::condition::connection_lost, "the store is away"); };
+  w.store.before_join = [] { throw visor::error(visor::errc::connection_lost, "the store is away"); };
   w.clock.advance(1h);  // nobody takes over meanwhile
   w.pass(1s);
   REQUIRE(node.engine->counters().lost_leases == 1);
@@ -126,7 +126,7 @@ TEST_CASE("a node that leaves after its lease was lost releases nothing that ran
 }
 
 TEST_CASE("a claim that is answered after the lease was lost is not run") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   int runs = 0;
   node.engine->add(visor::job_type("work", [&](job_context&) -> visor::task<> {
@@ -151,7 +151,7 @@ TEST_CASE("a claim that is answered after the lease was lost is not run") {
   bool away = true;
   SECTION("while the node is not back yet") {
     w.store.before_join = [&] {
-      if (away) throw visor::error(visor::condition::connection_failed, "the store is away");
+      if (away) throw visor::error(visor::errc::connection_failed, "the store is away");
     };
     w.pass(25s);
     CHECK(runs == 0);
@@ -171,8 +171,8 @@ TEST_CASE("a claim that is answered after the lease was lost is not run") {
 }
 
 TEST_CASE("a result that the store refuses is told of, also where the node knew first that its lease was lost") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   auto& node = w.add(settings);
   node.engine->add(visor::job_type("work", [](job_context&) -> visor::task<> { co_return; }));
   w.start(node);
@@ -204,8 +204,8 @@ TEST_CASE("a result that the store refuses is told of, also where the node knew 
 TEST_CASE("results are reported again when nobody knows what became of the exchange, and jobs claimed with it are put back") {
   bool const written = GENERATE(true, false);
   CAPTURE(written);
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues = {visor::queue_settings("default", 1), visor::queue_settings("long", 1)};
   auto& node = w.add(settings);
   std::vector<visor::job_id> runs;
@@ -227,7 +227,7 @@ TEST_CASE("results are reported again when nobody knows what became of the excha
   bool first = true;
   auto const cut = [&](store_type::exchange_size size) -> visor::task<> {
     if (size.done != 0 && size.wanted != 0 && std::exchange(first, false))
-      throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+      throw visor::error(visor::errc::outcome_unknown, "the connection broke");
     co_return;
   };
   (written ? w.store.after_exchange : w.store.before_exchange) = cut;
@@ -256,7 +256,7 @@ TEST_CASE("results are reported again when nobody knows what became of the excha
 namespace {
 
 /// A node with a slot for jobs of a second, and one for long ones.
-world::node& with_two_queues(world& w, visor::node_settings settings, visor::duration length) {
+fake_clock_cluster::node& with_two_queues(fake_clock_cluster& w, visor::node_settings settings, visor::duration length) {
   settings.queues = {visor::queue_settings("default", 1), visor::queue_settings("long", 1)};
   auto& node = w.add(std::move(settings));
   node.engine->add(visor::job_type("work", sleeper(w.clock, 1s)));
@@ -265,7 +265,7 @@ world::node& with_two_queues(world& w, visor::node_settings settings, visor::dur
   return node;
 }
 
-visor::job_id enqueue_long(world& w, int max_attempts) {
+visor::job_id enqueue_long(fake_clock_cluster& w, int max_attempts) {
   visor::new_job slow;
   slow.type = slow.queue = "long";
   slow.max_attempts = max_attempts;
@@ -277,15 +277,15 @@ visor::job_id enqueue_long(world& w, int max_attempts) {
 TEST_CASE("a node that cannot go on in time, not knowing what it claimed, has lost what it runs") {
   bool const heard = GENERATE(true, false);
   CAPTURE(heard);
-  world w;
-  auto& node = with_two_queues(w, world::beside_others(), 5min);
+  fake_clock_cluster w;
+  auto& node = with_two_queues(w, fake_clock_cluster::beside_others(), 5min);
   auto const beside = enqueue_long(w, 2);
   w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     w.store.after_exchange = nullptr;
-    if (size.wanted != 0) throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+    if (size.wanted != 0) throw visor::error(visor::errc::outcome_unknown, "the connection broke");
     co_return;
   };
-  auto const away = [] { throw visor::error(visor::condition::connection_lost, "the store is away"); };
+  auto const away = [] { throw visor::error(visor::errc::connection_lost, "the store is away"); };
   (heard ? w.store.before_join : w.store.after_join) = away;
   auto const unknown = w.enqueue("work", 2);
   w.pass(visor::node_settings().lease_ttl + 1s);
@@ -301,8 +301,8 @@ TEST_CASE("a node that cannot go on in time, not knowing what it claimed, has lo
 }
 
 TEST_CASE("a node that loses its lease while it asks to go on releases nothing that ran as if it had not") {
-  world w;
-  auto& node = with_two_queues(w, world::beside_others(), 5min);
+  fake_clock_cluster w;
+  auto& node = with_two_queues(w, fake_clock_cluster::beside_others(), 5min);
   auto const beside = enqueue_long(w, 2);
   // The store takes the lease to be current for longer than the node does, as when the answer to a heartbeat is late.
   auto const late_read = [&]() -> visor::task<> {
@@ -320,7 +320,7 @@ TEST_CASE("a node that loses its lease while it asks to go on releases nothing t
   w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     w.store.after_exchange = nullptr;
     w.store.before_nodes = late_read;
-    if (size.wanted != 0) throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+    if (size.wanted != 0) throw visor::error(visor::errc::outcome_unknown, "the connection broke");
     co_return;
   };
   auto const unknown = w.enqueue("work", 2);
@@ -335,15 +335,15 @@ TEST_CASE("a node that loses its lease while it asks to go on releases nothing t
 }
 
 TEST_CASE("a node that is alone, late, and does not know what it claimed goes on with what it runs") {
-  world w;
-  auto& node = with_two_queues(w, world::settings(), 1h);
+  fake_clock_cluster w;
+  auto& node = with_two_queues(w, fake_clock_cluster::settings(), 1h);
   auto const beside = enqueue_long(w, 1);
-  w.store.before_renew = [] { throw visor::error(visor::condition::busy, "somebody locked the table of nodes"); };
+  w.store.before_renew = [] { throw visor::error(visor::errc::busy, "somebody locked the table of nodes"); };
   w.pass(visor::node_settings().lease_ttl + 1min);  // its lease has run out, and nobody else is there
   w.store.after_exchange = [&](store_type::exchange_size size) -> visor::task<> {
     if (size.wanted == 0) co_return;
     w.store.after_exchange = nullptr;
-    throw visor::error(visor::condition::outcome_unknown, "the connection broke");
+    throw visor::error(visor::errc::outcome_unknown, "the connection broke");
   };
   auto const unknown = w.enqueue("work", 2);
   w.pass(10s);
@@ -357,7 +357,7 @@ TEST_CASE("a node that is alone, late, and does not know what it claimed goes on
 }
 
 TEST_CASE("a job that is not started is released and no attempt is counted, longer each time") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   int left = 3;
   int calls = 0;
@@ -386,7 +386,7 @@ TEST_CASE("a job that is not started is released and no attempt is counted, long
 }
 
 TEST_CASE("a job that lacks memory each time ends with the reason") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("work", [](job_context&) -> visor::task<> {
     throw visor::not_started(std::errc::not_enough_memory, "the program");
@@ -402,8 +402,8 @@ TEST_CASE("a job that lacks memory each time ends with the reason") {
 }
 
 TEST_CASE("a node that lacks descriptors claims no more than it can start, and all of its slots when there are some again") {
-  world w;
-  auto settings = world::settings();
+  fake_clock_cluster w;
+  auto settings = fake_clock_cluster::settings();
   settings.queues[0].slots = 20;
   auto& node = w.add(settings);
   std::size_t room = 4;
@@ -435,7 +435,7 @@ TEST_CASE("a node that lacks descriptors claims no more than it can start, and a
 }
 
 TEST_CASE("a job that is not started and was to stop ends as what the stop was for") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("work", [](job_context& job) -> visor::task<> {
     job.request_stop(visor::stop_reason::cancelled);
@@ -449,7 +449,7 @@ TEST_CASE("a job that is not started and was to stop ends as what the stop was f
 }
 
 TEST_CASE("a result that the database refuses in every form is kept, and all else goes on") {
-  world w;
+  fake_clock_cluster w;
   auto& node = w.add();
   node.engine->add(visor::job_type("work", sleeper(w.clock, 1s)));
   w.start(node);
@@ -485,9 +485,9 @@ TEST_CASE("a result that the database refuses in every form is kept, and all els
 }
 
 TEST_CASE("a node that starts waits for locks of others, and a moment for a server that cuts it off") {
-  world w;
-  auto& node = w.add(world::settings());
-  auto why = visor::condition::busy;
+  fake_clock_cluster w;
+  auto& node = w.add(fake_clock_cluster::settings());
+  auto why = visor::errc::busy;
   w.store.before_join = [&why] { throw visor::error(why, "not now"); };
   w.start(node);
   SECTION("a lock for long") {
@@ -505,7 +505,7 @@ TEST_CASE("a node that starts waits for locks of others, and a moment for a serv
     CHECK(node.failure.empty());
   }
   SECTION("a server that is back soon") {
-    why = visor::condition::connection_failed;
+    why = visor::errc::connection_failed;
     w.pass(4s);
     CHECK_FALSE(node.ended);
     w.store.before_join = nullptr;
@@ -513,13 +513,13 @@ TEST_CASE("a node that starts waits for locks of others, and a moment for a serv
     CHECK(w.run_now(w.store.nodes()).size() == 1);
   }
   SECTION("a server that is not there") {
-    why = visor::condition::connection_failed;
+    why = visor::errc::connection_failed;
     w.pass(8s);
     CHECK(node.ended);
     CHECK(node.failure == "not now");
   }
   SECTION("anything else") {
-    why = visor::condition::authentication_failed;
+    why = visor::errc::authentication_failed;
     w.pass(3s);
     CHECK(node.ended);
   }

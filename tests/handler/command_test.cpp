@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 using namespace visor_test;
 using visor::command;
 using visor::command_options;
-using visor::condition;
+using visor::errc;
 using visor::stop_reason;
 
 namespace {
@@ -65,7 +65,7 @@ std::string refusal(command_options const& options) {
   try {
     command(options);
   } catch (visor::error const& failure) {
-    CHECK(failure.kind() == condition::invalid_argument);
+    CHECK(failure.code() == errc::invalid_argument);
     return failure.what();
   }
   return "accepted";
@@ -93,7 +93,7 @@ TEST_CASE("A command's exit code decides") {
   CHECK(run(shell("exit 0")).good);
   auto const three = run(shell("echo first; echo 'cannot open x' >&2; echo; exit 3"));
   CHECK_FALSE(three.good);
-  CHECK(three.kind == condition::handler_failed);
+  CHECK(three.code == errc::handler_failed);
   CHECK_FALSE(three.permanent);
   CHECK(three.message == "exited with code 3: cannot open x");
   CHECK(run(shell("exit 255")).message == "exited with code 255");
@@ -241,7 +241,7 @@ TEST_CASE("A command that cannot be started says what and why") {
     auto const result = run(options);
     CHECK_FALSE(result.good);
     CHECK_FALSE(result.permanent);
-    CHECK(result.kind == condition::not_found);
+    CHECK(result.code == errc::not_found);
     return result.message;
   };
   CHECK(failure(command_options({"/no/such/program"})) == "command /no/such/program does not exist");
@@ -304,7 +304,7 @@ TEST_CASE("A stopped command's whole process group gets SIGTERM") {
   auto options = shell("sleep 100 & echo $! > child; trap 'touch bye; exit 0' TERM; touch ready; wait");
   options.working_directory = folder.path();
   auto const result = run_and_stop(options, folder, stop_reason::cancelled, cancel_too);
-  CHECK(result.kind == condition::cancelled);
+  CHECK(result.code == errc::cancelled);
   CHECK(result.message == "cancelled: the command was ended with SIGTERM");
   CHECK(folder.has("bye"));
   CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
@@ -317,7 +317,7 @@ TEST_CASE("A command that ignores SIGTERM is killed after the grace, with its gr
   options.working_directory = folder.path();
   options.stop_grace = 200ms;
   auto const result = run_and_stop(options, folder, stop_reason::timed_out);
-  CHECK(result.kind == condition::timeout);
+  CHECK(result.code == errc::timeout);
   CHECK(result.message == "timed out: the command was killed");
   CHECK(result.took >= 200ms);
   CHECK(eventually([&] { return !alive(std::stol(folder.read("child"))); }));
@@ -330,7 +330,7 @@ TEST_CASE("A suspended command is ended too") {
   options.working_directory = folder.path();
   auto const result = run_and_stop(options, folder, stop_reason::shutdown);
   CHECK(result.message == "this node shuts down: the command was ended with SIGTERM");
-  CHECK(result.kind == condition::cancelled);
+  CHECK(result.code == errc::cancelled);
 }
 
 TEST_CASE("A command whose node lost its lease is killed at once") {
@@ -338,7 +338,7 @@ TEST_CASE("A command whose node lost its lease is killed at once") {
   auto options = shell("trap 'touch term' TERM; touch ready; while :; do sleep 0.01; done");
   options.working_directory = folder.path();
   auto const result = run_and_stop(options, folder, stop_reason::lease_lost);
-  CHECK(result.kind == condition::lease_lost);
+  CHECK(result.code == errc::lease_lost);
   CHECK(result.message == "this node's lease was lost: the command was killed");
   CHECK_FALSE(folder.has("term"));
 }

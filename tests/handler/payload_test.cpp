@@ -64,7 +64,7 @@ std::string refusal(std::string const& text) {
   try {
     from_payload<T>(text);
   } catch (visor::error const& failure) {
-    CHECK(failure.kind() == visor::condition::invalid_argument);
+    CHECK(failure.code() == visor::errc::invalid_argument);
     return failure.what();
   }
   return "accepted";
@@ -77,7 +77,7 @@ std::string refusal_to_write(Change change) {
   try {
     to_payload(value);
   } catch (visor::error const& failure) {
-    CHECK(failure.kind() == visor::condition::invalid_argument);
+    CHECK(failure.code() == visor::errc::invalid_argument);
     return failure.what();
   }
   return "accepted";

@@ -32,7 +32,7 @@ struct outcome {
   bool ended = false;
   bool good = false;
   bool permanent = false;
-  std::optional<visor::condition> kind;  ///< of a `visor::error`
+  std::optional<visor::errc> code;  ///< of a `visor::error`
   std::optional<std::errc> not_started;
   std::string message;
   std::optional<visor::duration> not_before;  ///< of a `retry_later`
@@ -73,17 +73,17 @@ inline outcome run_handler(visor::handler const& code, visor::claimed_job job, s
       result.good = true;
     } catch (visor::permanent_failure const& failure) {
       result.permanent = true;
-      result.kind = failure.kind();
+      result.code = failure.portable_code();
       result.message = failure.what();
     } catch (visor::not_started const& failure) {
       result.not_started = failure.why();
       result.message = failure.what();
     } catch (visor::retry_later const& failure) {
       result.not_before = failure.after();
-      result.kind = failure.kind();
+      result.code = failure.portable_code();
       result.message = failure.what();
     } catch (visor::error const& failure) {
-      result.kind = failure.kind();
+      result.code = failure.portable_code();
       result.message = failure.what();
     } catch (std::exception const& failure) {
       result.message = failure.what();

@@ -9,7 +9,7 @@
 
 using namespace std::chrono_literals;
 using namespace visor_test;
-using visor::condition;
+using visor::errc;
 using visor::job_context;
 using visor::make_handler;
 using visor::stop_reason;
@@ -270,7 +270,7 @@ TEST_CASE("A plain function that is told to stop is waited for, and one that wai
     try {
       if (thrown) std::rethrow_exception(thrown);
     } catch (visor::error const& failure) {
-      CHECK(failure.kind() == condition::timeout);
+      CHECK(failure.code() == errc::timeout);
       message = failure.what();
     } catch (std::exception const& failure) {
       message = failure.what();

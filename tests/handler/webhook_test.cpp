@@ -10,7 +10,7 @@
 
 using namespace std::chrono_literals;
 using namespace visor_test;
-using visor::condition;
+using visor::errc;
 using visor::stop_reason;
 using visor::webhook;
 using visor::webhook_options;
@@ -96,7 +96,7 @@ std::string refusal(webhook_options const& options) {
   try {
     webhook(options);
   } catch (visor::error const& failure) {
-    CHECK(failure.kind() == condition::invalid_argument);
+    CHECK(failure.code() == errc::invalid_argument);
     return failure.what();
   }
   return "accepted";
@@ -202,7 +202,7 @@ TEST_CASE("A webhook's status decides") {
   CHECK(result.good == expected.good);
   CHECK(result.permanent == expected.permanent);
   if (!no_body) {
-    CHECK(result.kind == condition::handler_failed);
+    CHECK(result.code == errc::handler_failed);
     CHECK(result.message == "webhook http://127.0.0.1:" + server.port() + " answered " + expected.status + ": why it");
     CHECK(result.output == "  why it\r\nfailed");
   }
@@ -246,7 +246,7 @@ TEST_CASE("A server that asks for time gets it") {
     http_server const server(answering("HTTP/1.1 " + status + "\r\n" + headers + "Content-Length: 0\r\n\r\n"));
     auto const result = call(webhook_options(server.url()));
     CHECK_FALSE(result.permanent);
-    CHECK(result.kind == condition::handler_failed);
+    CHECK(result.code == errc::handler_failed);
     return result.not_before.value_or(visor::duration{-1});
   };
   CHECK(asked("429 Too Many Requests", "Retry-After: 120\r\n") == 120s);
@@ -356,11 +356,11 @@ TEST_CASE("A webhook goes through the proxy that the environment names") {
 }
 
 TEST_CASE("A webhook that gets no answer says why, and is tried again") {
-  auto const failure = [](webhook_options const& options, condition kind) {
+  auto const failure = [](webhook_options const& options, errc code) {
     auto const result = call(options);
     CHECK_FALSE(result.good);
     CHECK_FALSE(result.permanent);
-    CHECK(result.kind == kind);
+    CHECK(result.code == code);
     CHECK(result.took < 10s);
     return result.message;
   };
@@ -370,11 +370,11 @@ TEST_CASE("A webhook that gets no answer says why, and is tried again") {
       http_server const server({});
       url = server.url();
     }
-    CHECK(failure(webhook_options(url), condition::connection_failed) ==
+    CHECK(failure(webhook_options(url), errc::connection_failed) ==
           "webhook " + url.substr(0, url.size() - 1) + ": no connection: Connection refused");
   }
   SECTION("there is no such host") {
-    CHECK_THAT(failure(webhook_options("https://no-such-host.invalid/x"), condition::connection_failed),
+    CHECK_THAT(failure(webhook_options("https://no-such-host.invalid/x"), errc::connection_failed),
                StartsWith("webhook https://no-such-host.invalid: the name of the host is not known: "));
   }
   SECTION("it accepts and says nothing") {
@@ -383,25 +383,24 @@ TEST_CASE("A webhook that gets no answer says why, and is tried again") {
     http_server const server(how);
     webhook_options options(server.url());
     options.stage_timeout = 100ms;
-    CHECK(failure(options, condition::connection_lost) == "webhook http://127.0.0.1:" + server.port() + ": no answer within 100ms");
+    CHECK(failure(options, errc::connection_lost) == "webhook http://127.0.0.1:" + server.port() + ": no answer within 100ms");
   }
   SECTION("it closes") {
     http_server const server(answering(""));
-    CHECK(failure(webhook_options(server.url()), condition::connection_lost) ==
+    CHECK(failure(webhook_options(server.url()), errc::connection_lost) ==
           "webhook http://127.0.0.1:" + server.port() + ": the connection was closed without an answer");
   }
   SECTION("it closes in the middle of the header") {
     http_server const server(answering("HTTP/1.1 200 O"));
-    CHECK_THAT(failure(webhook_options(server.url()), condition::connection_lost), Contains("the answer is not HTTP: partial message"));
+    CHECK_THAT(failure(webhook_options(server.url()), errc::connection_lost), Contains("the answer is not HTTP: partial message"));
   }
   SECTION("it is something else") {
     http_server const server(answering("220 mail.example ESMTP\r\n"));
-    CHECK_THAT(failure(webhook_options(server.url()), condition::connection_lost), Contains("the answer is not HTTP: bad version"));
+    CHECK_THAT(failure(webhook_options(server.url()), errc::connection_lost), Contains("the answer is not HTTP: bad version"));
   }
   SECTION("its header never ends") {
     http_server const server(answering("HTTP/1.1 200 OK\r\nX: " + std::string(100'000, 'x')));
-    CHECK_THAT(failure(webhook_options(server.url()), condition::connection_lost),
-               Contains("the answer is not HTTP: header limit exceeded"));
+    CHECK_THAT(failure(webhook_options(server.url()), errc::connection_lost), Contains("the answer is not HTTP: header limit exceeded"));
   }
 }
 
@@ -534,7 +533,7 @@ TEST_CASE("A webhook whose host does not answer is given up in time, or when its
   SECTION("in time") {
     options.stage_timeout = 200ms;
     auto const result = call(options);
-    CHECK(result.kind == condition::connection_failed);
+    CHECK(result.code == errc::connection_failed);
     CHECK(result.message == "webhook " + url + ": no connection within 200ms");
     CHECK(result.took < 5s);
   }
@@ -658,7 +657,7 @@ TEST_CASE("A stopped webhook ends at once and says why") {
   stop.cancel_too = cancel_too;
   stop.when = [&] { return server.connected(); };
   auto const result = run_handler(webhook(webhook_options(server.url())), job_with("{}"), stop);
-  CHECK(result.kind == condition::timeout);
+  CHECK(result.code == errc::timeout);
   CHECK_THAT(result.message, StartsWith("timed out: webhook http"));
   CHECK_THAT(result.message, EndsWith(server.port() + " was given up"));
   CHECK(result.took < 5s);
@@ -695,7 +694,7 @@ TEST_CASE("A certificate must be trusted, valid, and for the host") {
     options.ca_file = ca_file;
     auto result = call(options);
     if (!result.good) {
-      CHECK(result.kind == condition::tls_failed);
+      CHECK(result.code == errc::tls_failed);
       CHECK_FALSE(result.permanent);
       CHECK(result.message.starts_with("webhook " + server.url("", host) + ": "));
       return result.message.substr(server.url("", host).size() + 10);
@@ -747,7 +746,7 @@ TEST_CASE("A server without TLS, or one that is silent in it, is told so") {
   how.read_request = false;
   http_server const plain(how);
   auto const result = call(webhook_options("https://127.0.0.1:" + plain.port()));
-  CHECK(result.kind == condition::tls_failed);
+  CHECK(result.code == errc::tls_failed);
   CHECK_THAT(result.message, StartsWith("webhook https://127.0.0.1:" + plain.port() + ": no TLS: "));
 
   certificate const own("localhost", "DNS:localhost", nullptr);

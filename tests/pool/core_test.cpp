@@ -25,13 +25,13 @@ using purpose = visor::connection_purpose;
 namespace {
 
 /// A pool's decisions, with a clock, and lists of what it asked for.
-struct scene {
-  explicit scene(pool_settings of, std::uint64_t seed = 1) : settings(of), pool(of, seed) { settings.check(); }
+struct pool_core_fixture {
+  explicit pool_core_fixture(pool_settings of, std::uint64_t seed = 1) : settings(of), pool(of, seed) { settings.check(); }
 
   pool_settings settings;
   core pool;
   duration now{1h};
-  std::vector<slot> connecting, asking, resetting, closing;
+  std::vector<slot> connecting, pinging, resetting, closing;
   std::map<slot, close_reason> reasons;
   std::map<ticket, slot> granted;
   std::vector<ticket> granted_order;
@@ -45,7 +45,7 @@ struct scene {
     for (auto const& each : actions) {
       switch (each.what) {
         case kind::connect: connecting.push_back(each.connection); break;
-        case kind::ask: asking.push_back(each.connection); break;
+        case kind::ping: pinging.push_back(each.connection); break;
         case kind::reset: resetting.push_back(each.connection); break;
         case kind::close:
           closing.push_back(each.connection);
@@ -62,8 +62,8 @@ struct scene {
     }
   }
 
-  ticket wait(bool impatient = false, purpose why = purpose::work) {
-    ticket const mine = pool.wait(now, settings.acquire_timeout, impatient, why);
+  ticket wait(bool fail_fast = false, purpose why = purpose::work) {
+    ticket const mine = pool.wait(now, settings.acquire_timeout, fail_fast, why);
     look();
     return mine;
   }
@@ -79,12 +79,12 @@ struct scene {
     pool.connected(take_first(connecting), now);
     look();
   }
-  void fail_connect(bool is_lasting = false) {
-    pool.connect_failed(take_first(connecting), is_lasting, now);
+  void fail_connect(bool is_permanent = false) {
+    pool.connect_failed(take_first(connecting), is_permanent, now);
     look();
   }
   void answer(bool good = true) {
-    pool.asked(take_first(asking), good, now);
+    pool.pinged(take_first(pinging), good, now);
     look();
   }
   void finish_reset(bool good = true) {
@@ -131,7 +131,7 @@ pool_settings with(int max, int min = 0) {
 }  // namespace
 
 TEST_CASE("a connection is made when it is needed, and kept for the next") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   CHECK(s.connecting.empty());
   CHECK_FALSE(s.pool.acquire(s.now));
   auto const mine = s.wait();
@@ -144,7 +144,7 @@ TEST_CASE("a connection is made when it is needed, and kept for the next") {
 }
 
 TEST_CASE("the one that came back last is given out first") {
-  scene s(with(3));
+  pool_core_fixture s(with(3));
   auto const a = s.make(), b = s.make(), c = s.make();
   for (slot const each : {b, c, a}) {
     s.pass(1s);
@@ -164,7 +164,7 @@ TEST_CASE("there are never more connections than max, whatever happens") {
   settings.max_lifetime = 60s;
   settings.keepalive = 20s;
   settings.validation_window = 3s;
-  scene s(settings, seed);
+  pool_core_fixture s(settings, seed);
   std::vector<slot> held;
   std::set<ticket> waiting, beats;
   std::set<slot> held_by_beats;
@@ -177,7 +177,7 @@ TEST_CASE("there are never more connections than max, whatever happens") {
       waiting.insert(s.wait(dice == 0, random() % 8 == 0 ? purpose::listening : purpose::work));
     } else if (dice == 14 && step > 500 && beats.size() + held_by_beats.size() < 2) {
       had_beat = true;
-      auto const mine = s.wait(false, purpose::beat);
+      auto const mine = s.wait(false, purpose::heartbeat);
       waiting.insert(mine);
       beats.insert(mine);
     } else if (dice < 5 && !held.empty()) {
@@ -194,7 +194,7 @@ TEST_CASE("there are never more connections than max, whatever happens") {
       s.fail_connect(random() % 5 == 0);
     } else if (dice < 9 && !s.connecting.empty()) {
       s.connect();
-    } else if (dice == 9 && !s.asking.empty()) {
+    } else if (dice == 9 && !s.pinging.empty()) {
       s.answer(random() % 3 != 0);
     } else if (dice == 10 && !s.resetting.empty()) {
       s.finish_reset(random() % 3 != 0);
@@ -232,7 +232,7 @@ TEST_CASE("there are never more connections than max, whatever happens") {
     int const room = std::max(most_others - others, 0);
     int const eligible = static_cast<int>(beats.size()) + std::min(now.waiting - static_cast<int>(beats.size()), room);
     // No caller waits while an idle connection is available, except for the answer to whether it is still good.
-    REQUIRE((eligible <= static_cast<int>(s.asking.size()) || now.idle == 0));
+    REQUIRE((eligible <= static_cast<int>(s.pinging.size()) || now.idle == 0));
     // Connections reserved for heartbeats have been given to no other caller since any exist.
     if (others > most_others && others > others_before) ++overdrawn;
     others_before = others;
@@ -242,12 +242,12 @@ TEST_CASE("there are never more connections than max, whatever happens") {
 }
 
 TEST_CASE("a heartbeat goes before all who wait, and one connection is kept for it from the first one on") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   SECTION("the first meets a pool without reserve") {
     auto const a = s.make();
     auto const b = s.make();
     auto const first = s.wait();
-    auto const beat = s.wait(false, purpose::beat);
+    auto const beat = s.wait(false, purpose::heartbeat);
     s.release(a);
     CHECK(s.granted.at(beat) == a);
     s.release(b);
@@ -256,19 +256,19 @@ TEST_CASE("a heartbeat goes before all who wait, and one connection is kept for 
     auto const second = s.wait();
     CHECK_FALSE(s.granted.contains(second));  // though one is idle
     CHECK_FALSE(s.pool.acquire(s.now));
-    CHECK(s.pool.acquire(s.now, purpose::beat) == a);  // at once, whoever else waits
+    CHECK(s.pool.acquire(s.now, purpose::heartbeat) == a);  // at once, whoever else waits
     s.release(a);
     CHECK_FALSE(s.granted.contains(second));
     s.release(b);
     CHECK(s.granted.contains(second));
   }
   SECTION("a connection is made for it, however many wait") {
-    s.release(s.make(purpose::beat), returned::broken);
+    s.release(s.make(purpose::heartbeat), returned::broken);
     s.finish_close();
     s.make();
     for (int i = 0; i < 10; ++i) s.wait();
     CHECK(s.connecting.empty());
-    auto const beat = s.wait(false, purpose::beat);
+    auto const beat = s.wait(false, purpose::heartbeat);
     REQUIRE(s.connecting.size() == 1);
     s.connect();
     CHECK(s.granted.contains(beat));
@@ -281,10 +281,10 @@ TEST_CASE("a heartbeat goes before all who wait, and one connection is kept for 
 }
 
 TEST_CASE("of one connection nothing can be kept for a heartbeat, but it is the next") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const which = s.make();
   auto const first = s.wait();
-  auto const beat = s.wait(false, purpose::beat);
+  auto const beat = s.wait(false, purpose::heartbeat);
   s.release(which);
   CHECK(s.granted.at(beat) == which);
   s.release(which);
@@ -294,9 +294,9 @@ TEST_CASE("of one connection nothing can be kept for a heartbeat, but it is the 
 TEST_CASE("who listens counts among all, is no leak, and is told when his connection is to go") {
   auto settings = with(3);
   settings.leak_threshold = 1s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const listening = s.make(purpose::listening);
-  s.release(s.make(purpose::beat));
+  s.release(s.make(purpose::heartbeat));
   s.release(s.make());
   s.pass(1h);
   CHECK(s.reported.empty());
@@ -323,7 +323,7 @@ TEST_CASE("who listens counts among all, is no leak, and is told when his connec
 TEST_CASE("a server of no use is left with all its connections, and not asked again and again") {
   auto settings = with(3);
   settings.idle_timeout = 10min;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const first = s.make();
   auto const second = s.make();
   s.release(second);
@@ -348,7 +348,7 @@ TEST_CASE("a server of no use is left with all its connections, and not asked ag
 }
 
 TEST_CASE("connections are given out in the order in which callers came, and no newcomer gets in between") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   slot which = s.make();
   std::vector<ticket> waiting;
   for (int i = 0; i < 100; ++i) waiting.push_back(s.wait());
@@ -366,7 +366,7 @@ TEST_CASE("connections are given out in the order in which callers came, and no 
 }
 
 TEST_CASE("who waits for too long is refused, exactly once, and the next one is not") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const held = s.make();
   auto const first = s.wait();
   s.pass(3s);
@@ -390,7 +390,7 @@ TEST_CASE("who waits for too long is refused, exactly once, and the next one is 
 }
 
 TEST_CASE("a connection that arrives when its caller has given up stays for the next") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   auto const mine = s.wait();
   CHECK(s.pool.give_up(mine));
   s.connect();
@@ -402,18 +402,18 @@ TEST_CASE("a connection that arrives when its caller has given up stays for the 
 TEST_CASE("what was idle for long is asked before it is given out, and replaced where it does not answer") {
   auto settings = with(2);
   settings.idle_timeout = 10min;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const which = s.make();
   s.release(which);
   s.pass(s.settings.validation_window);
-  REQUIRE(s.asking.empty());
+  REQUIRE(s.pinging.empty());
   CHECK(s.pool.acquire(s.now) == which);  // not yet longer than the window
   s.release(which);
   s.pass(s.settings.validation_window);
   s.now += 1us;
   CHECK_FALSE(s.pool.acquire(s.now));
   auto const mine = s.wait();
-  REQUIRE(s.asking == std::vector{which});
+  REQUIRE(s.pinging == std::vector{which});
   SECTION("it answers") {
     s.answer(true);
     CHECK(s.granted.at(mine) == which);
@@ -437,7 +437,7 @@ TEST_CASE("only idle connections are asked to keep them alive, not all at once, 
   auto settings = with(20);
   settings.keepalive = 10s;
   settings.idle_timeout = 25s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   std::vector<slot> held;
   for (int i = 0; i < 20; ++i) held.push_back(s.make());
   for (int i = 0; i < 19; ++i) s.release(held[static_cast<std::size_t>(i)]);
@@ -445,16 +445,16 @@ TEST_CASE("only idle connections are asked to keep them alive, not all at once, 
   std::set<slot> asked;
   for (int i = 0; i < 1000; ++i) {
     s.pass(10ms);
-    for (; !s.asking.empty(); s.answer()) {
+    for (; !s.pinging.empty(); s.answer()) {
       moments.insert(s.now);
-      asked.insert(s.asking.front());
+      asked.insert(s.pinging.front());
     }
   }
   CHECK(asked.size() == 19);
   CHECK_FALSE(asked.contains(held[19]));
   CHECK(moments.size() > 10);
   for (int i = 0; i < 1499; ++i)
-    for (s.pass(10ms); !s.asking.empty();) s.answer();
+    for (s.pass(10ms); !s.pinging.empty();) s.answer();
   CHECK(s.closing.empty());
   s.pass(10ms);
   CHECK(s.closing.size() == 19);
@@ -465,7 +465,7 @@ TEST_CASE("connections of one age do not end together, and never later than they
   settings.max_connecting = 100;
   settings.idle_timeout = 0s;
   settings.keepalive = 0s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   s.pool.tick(s.now);
   s.look();
   REQUIRE(s.connecting.size() == 100);
@@ -484,7 +484,7 @@ TEST_CASE("connections of one age do not end together, and never later than they
 TEST_CASE("a connection in use ends its life when it comes back") {
   auto settings = with(1);
   settings.keepalive = 0s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const which = s.make();
   s.pass(30min);
   CHECK(s.closing.empty());
@@ -500,7 +500,7 @@ TEST_CASE("a connection in use ends its life when it comes back") {
 TEST_CASE("a connection is replaced after so many uses") {
   auto settings = with(1);
   settings.max_uses = 3;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const which = s.make();
   s.release(which);
   for (int use = 2; use <= 3; ++use) {
@@ -513,7 +513,7 @@ TEST_CASE("a connection is replaced after so many uses") {
 TEST_CASE("a connection that comes back to max_idle idle ones is closed, unless somebody waits for it") {
   auto settings = with(3);
   settings.max_idle = 1;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const first = s.make();
   auto const second = s.make();
   auto const third = s.make();
@@ -530,7 +530,7 @@ TEST_CASE("a connection that comes back to max_idle idle ones is closed, unless 
 TEST_CASE("idle connections are closed down to min, the oldest first, and made again up to min") {
   auto settings = with(5, 2);
   settings.keepalive = 0s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   s.pool.tick(s.now);
   s.look();
   CHECK(s.connecting.size() == 2);
@@ -553,7 +553,7 @@ TEST_CASE("idle connections are closed down to min, the oldest first, and made a
   while (!s.closing.empty()) s.finish_close();
   CHECK_FALSE(s.pool.acquire(s.now));  // it was idle for long
   s.wait();
-  CHECK(s.asking == std::vector{held[4]});
+  CHECK(s.pinging == std::vector{held[4]});
   s.answer(false);
   CHECK(s.pool.statistics().connecting == 1);
 }
@@ -561,7 +561,7 @@ TEST_CASE("idle connections are closed down to min, the oldest first, and made a
 TEST_CASE("of those that were idle too long for as long the newest stay") {
   auto settings = with(5, 2);
   settings.keepalive = 0s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   std::vector<slot> held;
   for (int i = 0; i < 5; ++i) held.push_back(s.make());
   for (slot const each : held) s.release(each);
@@ -572,7 +572,7 @@ TEST_CASE("of those that were idle too long for as long the newest stay") {
 }
 
 TEST_CASE("after failures there are min connections again, without anybody asking for one") {
-  scene s(with(5, 2));
+  pool_core_fixture s(with(5, 2));
   s.pool.tick(s.now);
   s.look();
   s.connect();
@@ -588,7 +588,7 @@ TEST_CASE("after failures there are min connections again, without anybody askin
 }
 
 TEST_CASE("with min 0 nothing stays open") {
-  scene s(with(3));
+  pool_core_fixture s(with(3));
   auto const which = s.make();
   s.release(which);
   s.pass(31s);
@@ -601,7 +601,7 @@ TEST_CASE("with min 0 nothing stays open") {
 TEST_CASE("no more are made at once than allowed, and after a failure one alone tries") {
   auto settings = with(10);
   settings.max_connecting = 3;
-  scene s(settings);
+  pool_core_fixture s(settings);
   for (int i = 0; i < 8; ++i) s.wait();
   CHECK(s.connecting.size() == 3);
   s.connect();
@@ -619,14 +619,14 @@ TEST_CASE("pauses between failing connects grow, at random, up to the cap, and b
   settings.acquire_timeout = 1h;
   std::vector<duration> longest(12, duration{0}), shortest(12, duration::max());
   duration longest_after_success{0};
-  auto const fail = [](scene& s) {
+  auto const fail = [](pool_core_fixture& s) {
     s.fail_connect();
     duration const failed_at = s.now;
     while (s.connecting.empty()) s.pass(1ms);
     return s.now - failed_at;
   };
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    scene s(settings, seed);
+    pool_core_fixture s(settings, seed);
     s.wait();
     for (std::size_t i = 0; i < longest.size(); ++i) {
       duration const pause = fail(s);
@@ -650,10 +650,10 @@ TEST_CASE("pauses between failing connects grow, at random, up to the cap, and b
 }
 
 TEST_CASE("a failure that lasts is told to all who wait and is not tried at once again; a passing one is waited out") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   auto const first = s.wait();
   auto const second = s.wait();
-  SECTION("lasting") {
+  SECTION("permanent") {
     s.fail_connect(true);
     CHECK(s.refused.at(first) == refusal::connect_failed);
     CHECK(s.refused.at(second) == refusal::connect_failed);
@@ -661,7 +661,7 @@ TEST_CASE("a failure that lasts is told to all who wait and is not tried at once
     auto const third = s.wait();
     CHECK(s.refused.contains(third));
   }
-  SECTION("passing, but somebody is impatient") {
+  SECTION("passing, but one caller fails fast") {
     auto const third = s.wait(true);
     s.fail_connect();
     CHECK(s.refused.at(third) == refusal::connect_failed);
@@ -673,8 +673,8 @@ TEST_CASE("a failure that lasts is told to all who wait and is not tried at once
   }
 }
 
-TEST_CASE("after a lasting failure the account is not hammered") {
-  scene s(with(1));
+TEST_CASE("after a permanent failure the account is not hammered") {
+  pool_core_fixture s(with(1));
   s.wait();
   s.fail_connect(true);
   for (int i = 0; i < 100; ++i) {
@@ -697,7 +697,7 @@ TEST_CASE("after a lasting failure the account is not hammered") {
 }
 
 TEST_CASE("who waits runs out of time also while nothing can be connected") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const mine = s.wait();
   duration const begin = s.now;
   while (!s.refused.contains(mine)) {
@@ -710,7 +710,7 @@ TEST_CASE("who waits runs out of time also while nothing can be connected") {
 }
 
 TEST_CASE("a changed session is reset before the next one has it, and goes where that fails") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const which = s.make();
   auto const next = s.wait();
   s.release(which, returned::dirty);
@@ -730,7 +730,7 @@ TEST_CASE("a changed session is reset before the next one has it, and goes where
 }
 
 TEST_CASE("a broken connection is closed, and who waits gets a fresh one") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const which = s.make();
   auto const next = s.wait();
   s.release(which, returned::broken);
@@ -744,7 +744,7 @@ TEST_CASE("a broken connection is closed, and who waits gets a fresh one") {
 TEST_CASE("who holds a connection for long is reported once") {
   auto settings = with(2);
   settings.leak_threshold = 10s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const which = s.make();
   auto const other = s.make();
   s.pass(9s);
@@ -759,7 +759,7 @@ TEST_CASE("who holds a connection for long is reported once") {
 }
 
 TEST_CASE("a suspended pool gives out nothing, lets nobody run out of time, and goes on where it was") {
-  scene s(with(2));
+  pool_core_fixture s(with(2));
   auto const held = s.make();
   auto const idle = s.make();
   s.release(idle);
@@ -778,7 +778,7 @@ TEST_CASE("a suspended pool gives out nothing, lets nobody run out of time, and 
 }
 
 TEST_CASE("a suspended pool keeps what arrives, makes nothing, and is filled up to min when it goes on") {
-  scene s(with(3, 2));
+  pool_core_fixture s(with(3, 2));
   s.pool.tick(s.now);
   s.look();
   s.connect();
@@ -796,7 +796,7 @@ TEST_CASE("a suspended pool keeps what arrives, makes nothing, and is filled up 
 }
 
 TEST_CASE("whoever waited for a suspended pool has the whole time again") {
-  scene s(with(1));
+  pool_core_fixture s(with(1));
   auto const held = s.make();
   s.pool.suspend();
   auto const mine = s.wait();
@@ -812,18 +812,18 @@ TEST_CASE("whoever waited for a suspended pool has the whole time again") {
 TEST_CASE("nobody gets in between while those who wait are brought one") {
   auto settings = with(2);
   settings.validation_window = 1s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const a = s.make();
   auto const b = s.make();
   s.release(a);
   s.release(b);
   s.pass(2s);
   auto const mine = s.wait();
-  REQUIRE(s.asking == std::vector{b});
+  REQUIRE(s.pinging == std::vector{b});
   auto const next = s.wait();
-  REQUIRE(s.asking == std::vector{b, a});
+  REQUIRE(s.pinging == std::vector{b, a});
   s.pool.give_up(next);
-  s.pool.asked(a, true, s.now);  // answered first, so it goes to whoever came first
+  s.pool.pinged(a, true, s.now);  // answered first, so it goes to whoever came first
   s.look();
   CHECK(s.granted.at(mine) == a);
   s.answer();
@@ -834,16 +834,16 @@ TEST_CASE("nobody gets what is there while another who came before waits for an 
   auto settings = with(2);
   settings.keepalive = 10s;
   settings.validation_window = 5s;
-  scene s(settings);
+  pool_core_fixture s(settings);
   auto const a = s.make(), b = s.make();
   s.release(a);
   s.pass(1s);
   s.release(b);
-  while (s.asking.empty()) s.pass(10ms);
-  REQUIRE(s.asking == std::vector{a});
+  while (s.pinging.empty()) s.pass(10ms);
+  REQUIRE(s.pinging == std::vector{a});
   s.answer();  // now it is known to be good, and the newest is not
   auto const mine = s.wait();
-  REQUIRE(s.asking == std::vector{b});
+  REQUIRE(s.pinging == std::vector{b});
   CHECK_FALSE(s.pool.acquire(s.now));
   s.answer();
   CHECK(s.granted.at(mine) == b);
@@ -851,7 +851,7 @@ TEST_CASE("nobody gets what is there while another who came before waits for an 
 }
 
 TEST_CASE("evicting replaces what is idle at once and the rest when it comes back") {
-  scene s(with(4));
+  pool_core_fixture s(with(4));
   auto const held = s.make();
   auto const lent = s.make();
   auto const idle = s.make();
@@ -877,7 +877,7 @@ TEST_CASE("evicting replaces what is idle at once and the rest when it comes bac
 }
 
 TEST_CASE("the end: nobody new, whoever waits is told, idle ones go, the rest when it comes back") {
-  scene s(with(3));
+  pool_core_fixture s(with(3));
   auto const held = s.make();
   auto const idle = s.make();
   s.release(idle);
@@ -896,7 +896,7 @@ TEST_CASE("the end: nobody new, whoever waits is told, idle ones go, the rest wh
 }
 
 TEST_CASE("the numbers of a pool add up") {
-  scene s(with(4));
+  pool_core_fixture s(with(4));
   auto const a = s.make();
   auto const b = s.make();
   s.wait();

@@ -23,7 +23,7 @@ struct mock_server {
   Clock clock;
   duration connecting_takes{0}, asking_takes{0}, resetting_takes{0}, closing_takes{0};
   std::optional<visor::error> refuses;  ///< every connect
-  bool is_dead = false;                 ///< asking and resetting fail
+  bool is_dead = false;                 ///< pings and resets fail
   bool is_stubborn = false;             ///< connecting cannot be interrupted
   int last = 0;
   int open = 0, most_open = 0, connects = 0, asks = 0, resets = 0, goodbyes = 0, interrupts = 0;
@@ -50,17 +50,17 @@ struct mock_connection {
     co_await server->take(length);
     is = visor::connection_state::clean;
   }
-  visor::task<> ask() {
+  visor::task<> ping() {
     operation const only(*this);
     ++server->asks;
     co_await server->take(server->asking_takes);
-    if (server->is_dead) throw visor::error(visor::condition::connection_lost, "the server is gone");
+    if (server->is_dead) throw visor::error(visor::errc::connection_lost, "the server is gone");
   }
   visor::task<> reset() {
     operation const only(*this);
     ++server->resets;
     co_await server->take(server->resetting_takes);
-    if (server->is_dead) throw visor::error(visor::condition::connection_lost, "the server is gone");
+    if (server->is_dead) throw visor::error(visor::errc::connection_lost, "the server is gone");
     is = visor::connection_state::clean;
   }
   visor::task<> close() {
@@ -103,7 +103,7 @@ struct mock_connector {
     mock_server<Clock>& to;
   };
 
-  std::string place() const { return "the mock at localhost:1"; }
+  std::string display_name() const { return "the mock at localhost:1"; }
   visor::task<std::unique_ptr<connection>> connect() {
     attempt const mine(*server);
     ++server->connects;

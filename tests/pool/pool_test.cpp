@@ -19,8 +19,8 @@
 
 using namespace std::chrono_literals;
 using namespace pool_test;
-using visor::condition;
 using visor::connection_state;
+using visor::errc;
 using visor::pool_settings;
 namespace asio = boost::asio;
 
@@ -33,14 +33,14 @@ using pool_type = visor::pool<mock_connector<clock_type>, clock_type>;
 static_assert(!std::is_copy_constructible_v<pool_type::handle> && !std::is_copy_assignable_v<pool_type::handle>);
 static_assert(std::is_nothrow_move_constructible_v<pool_type::handle> && std::is_nothrow_move_assignable_v<pool_type::handle>);
 
-condition kind_of(std::exception_ptr const& failure) {
+errc code_of(std::exception_ptr const& failure) {
   try {
     if (failure) std::rethrow_exception(failure);
   } catch (visor::error const& thrown) {
-    return thrown.kind();
+    return thrown.portable_code();
   } catch (std::exception const&) {
   }
-  return condition::internal;
+  return errc::internal;
 }
 
 /// A caller that acquires a connection, and the result.
@@ -58,12 +58,12 @@ struct caller {
     }
     return {};
   }
-  condition kind() const { return kind_of(failure); }
+  errc code() const { return code_of(failure); }
 };
 
 /// A pool of a mock server with a clock that the test moves.
-struct scene {
-  explicit scene(pool_settings settings = {}) {
+struct pool_fixture {
+  explicit pool_fixture(pool_settings settings = {}) {
     pool.emplace(
         io.get_executor(), settings, mock_connector<clock_type>{server}, clock,
         [this](visor::log_level, std::string_view line) {
@@ -73,7 +73,7 @@ struct scene {
         1);
     settle();
   }
-  ~scene() {
+  ~pool_fixture() {
     pool.reset();
     settle();
     for (auto& each : callers) each.held.release();
@@ -92,7 +92,7 @@ struct scene {
   void settle() { visor_test::settle(io); }
   void pass(duration length) { visor_test::pass(io, clock, length); }
 
-  caller& ask(bool impatient = false, std::source_location where = std::source_location::current()) {
+  caller& acquire(bool fail_fast = false, std::source_location where = std::source_location::current()) {
     auto& one = callers.emplace_back();
     auto const get = [](pool_type& from, caller& into, bool in_a_hurry, std::source_location at) -> visor::task<> {
       if (in_a_hurry)
@@ -100,7 +100,7 @@ struct scene {
       else
         into.held = co_await from.acquire(at);
     };
-    asio::co_spawn(io, get(*pool, one, impatient, where),
+    asio::co_spawn(io, get(*pool, one, fail_fast, where),
                    asio::bind_cancellation_slot(one.cancel.slot(), [&one](std::exception_ptr thrown) {
                      one.failure = std::move(thrown);
                      one.answered = true;
@@ -124,10 +124,10 @@ pool_settings with(int max, int min = 0) {
 }  // namespace
 
 TEST_CASE("a pool makes a connection for whoever asks, and gives it to the next") {
-  scene s;
+  pool_fixture s;
   CHECK(s.server->connects == 0);
   CHECK_FALSE(s.pool->try_acquire());
-  auto& first = s.ask();
+  auto& first = s.acquire();
   REQUIRE(first.held);
   CHECK(first.held->number == 1);
   first.held.release();
@@ -138,14 +138,14 @@ TEST_CASE("a pool makes a connection for whoever asks, and gives it to the next"
 }
 
 TEST_CASE("min connections are made ahead") {
-  scene s(with(5, 3));
+  pool_fixture s(with(5, 3));
   CHECK(s.server->open == 3);
   CHECK(s.pool->statistics().idle == 3);
 }
 
 TEST_CASE("a handle gives back once, whatever is done with it") {
-  scene s;
-  auto& one = s.ask();
+  pool_fixture s;
+  auto& one = s.acquire();
   auto moved = std::move(one.held);
   CHECK_FALSE(one.held);
   one.held.release();
@@ -155,22 +155,22 @@ TEST_CASE("a handle gives back once, whatever is done with it") {
   CHECK(s.pool->statistics().in_use == 0);
   CHECK(s.pool->statistics().idle == 1);
   auto again = s.pool->try_acquire();
-  auto& other = s.ask();
+  auto& other = s.acquire();
   again = std::move(other.held);  // gives the first one back
   CHECK(s.pool->statistics().in_use == 1);
 }
 
 TEST_CASE("who gets none in time learns what all connections are doing and why the last connect failed") {
   auto settings = with(1);
-  scene s(settings);
-  auto& holder = s.ask();
+  pool_fixture s(settings);
+  auto& holder = s.acquire();
   s.pass(2s);
-  auto& one = s.ask();
+  auto& one = s.acquire();
   s.pass(4s);
   CHECK_FALSE(one.answered);
   s.pass(1s);
   REQUIRE(one.answered);
-  CHECK(one.kind() == condition::timeout);
+  CHECK(one.code() == errc::timeout);
   CHECK_THAT(one.message(),
              visor_test::Contains("no connection to the mock at localhost:1 within 5s (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): "
                                   "1 of 1 connections are in use, 0 idle, 0 being made, 0 callers wait"));
@@ -181,32 +181,32 @@ TEST_CASE("who gets none in time learns what all connections are doing and why t
 
   s.server->is_dead = true;
   s.pool->evict_all();
-  s.server->refuses = visor::error(condition::connection_failed, "connection refused by localhost:1: does the server run?");
-  auto& other = s.ask();
+  s.server->refuses = visor::error(errc::connection_failed, "connection refused by localhost:1: does the server run?");
+  auto& other = s.acquire();
   s.pass(6s);
-  CHECK(other.kind() == condition::timeout);
+  CHECK(other.code() == errc::timeout);
   CHECK_THAT(other.message(), visor_test::Contains("the last connect failed: connection refused by localhost:1"));
 }
 
 TEST_CASE("more than max_waiting callers are turned away at once") {
   auto settings = with(1);
   settings.max_waiting = 2;
-  scene s(settings);
-  auto& holder = s.ask();
-  s.ask();
-  s.ask();
-  auto& one = s.ask();
+  pool_fixture s(settings);
+  auto& holder = s.acquire();
+  s.acquire();
+  s.acquire();
+  auto& one = s.acquire();
   REQUIRE(one.answered);
-  CHECK(one.kind() == condition::busy);
+  CHECK(one.code() == errc::busy);
   CHECK_THAT(one.message(), visor_test::Contains("2 callers wait for one already (pool.max_waiting)"));
-  CHECK(s.pool->statistics().turned_away == 1);
+  CHECK(s.pool->statistics().rejected == 1);
   holder.held.release();
 }
 
 TEST_CASE("a caller who gives up while a connection is made leaves it to the next") {
-  scene s;
+  pool_fixture s;
   s.server->connecting_takes = 1s;
-  auto& one = s.ask();
+  auto& one = s.acquire();
   one.cancel.emit(asio::cancellation_type::terminal);
   s.settle();
   CHECK(one.answered);
@@ -217,9 +217,9 @@ TEST_CASE("a caller who gives up while a connection is made leaves it to the nex
 }
 
 TEST_CASE("giving up while the connection is on its way loses nothing") {
-  scene s(with(1));
-  auto& holder = s.ask();
-  auto& one = s.ask();
+  pool_fixture s(with(1));
+  auto& holder = s.acquire();
+  auto& one = s.acquire();
   holder.held.release();  // it is on its way
   CHECK(s.pool->statistics().in_use == 1);
   one.cancel.emit(asio::cancellation_type::terminal);
@@ -231,9 +231,9 @@ TEST_CASE("giving up while the connection is on its way loses nothing") {
 }
 
 TEST_CASE("a time that is over when a connection comes back has one end, whichever is first") {
-  scene s(with(1));
-  auto& holder = s.ask();
-  auto& one = s.ask();
+  pool_fixture s(with(1));
+  auto& holder = s.acquire();
+  auto& one = s.acquire();
   s.clock.advance(5s);  // the pool has not looked yet
   SECTION("the connection") {
     holder.held.release();
@@ -245,7 +245,7 @@ TEST_CASE("a time that is over when a connection comes back has one end, whichev
   }
   SECTION("the end of the time") {
     s.settle();
-    CHECK(one.kind() == condition::timeout);
+    CHECK(one.code() == errc::timeout);
     CHECK_FALSE(one.held);
     holder.held.release();
   }
@@ -254,7 +254,7 @@ TEST_CASE("a time that is over when a connection comes back has one end, whichev
 }
 
 TEST_CASE("what is given back in the middle of a query is never given to another") {
-  scene s(with(1));
+  pool_fixture s(with(1));
   auto const use = [](pool_type& from) -> visor::task<> {
     auto const held = co_await from.acquire();
     co_await held->work(1h);
@@ -263,7 +263,7 @@ TEST_CASE("what is given back in the middle of a query is never given to another
   bool ended = false;
   asio::co_spawn(s.io, use(*s.pool), asio::bind_cancellation_slot(cancel.slot(), [&ended](std::exception_ptr) { ended = true; }));
   s.pass(1s);
-  auto& next = s.ask();
+  auto& next = s.acquire();
   CHECK_FALSE(next.answered);
   cancel.emit(asio::cancellation_type::terminal);
   s.settle();
@@ -275,9 +275,9 @@ TEST_CASE("what is given back in the middle of a query is never given to another
 }
 
 TEST_CASE("a handle may outlive its pool") {
-  scene s;
-  auto& one = s.ask();
-  auto& other = s.ask();
+  pool_fixture s;
+  auto& one = s.acquire();
+  auto& other = s.acquire();
   CHECK(s.server->open == 2);
   other.held.release();
   s.pool.reset();
@@ -292,11 +292,11 @@ TEST_CASE("a handle may outlive its pool") {
 TEST_CASE("who holds a connection for long is named, and again when it comes back") {
   auto settings = with(2);
   settings.leak_threshold = 10s;
-  scene s(settings);
+  pool_fixture s(settings);
   auto const where = std::source_location::current();
   std::string_view const file = where.file_name();
   std::string const here = std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(where.line());
-  auto& one = s.ask(false, where);
+  auto& one = s.acquire(false, where);
   s.pass(9s);
   CHECK_FALSE(s.logged("leak_threshold"));
   s.pass(2s);
@@ -309,23 +309,23 @@ TEST_CASE("who holds a connection for long is named, and again when it comes bac
 TEST_CASE("what was idle for long is asked first, with a time of its own") {
   auto settings = with(2);
   settings.validation_window = 1s;
-  scene s(settings);
-  auto& first = s.ask();
+  pool_fixture s(settings);
+  auto& first = s.acquire();
   first.held.release();
   s.pass(2s);
   SECTION("it answers") {
-    auto& one = s.ask();
+    auto& one = s.acquire();
     CHECK(one.held->number == 1);
     CHECK(s.server->asks == 1);
   }
   SECTION("it is dead") {
     s.server->is_dead = true;
-    auto& one = s.ask();
+    auto& one = s.acquire();
     CHECK(one.held->number == 2);
   }
   SECTION("it says nothing") {
     s.server->asking_takes = 1h;
-    auto& one = s.ask();
+    auto& one = s.acquire();
     s.pass(1s);
     CHECK_FALSE(one.answered);
     s.pass(1s);
@@ -334,22 +334,22 @@ TEST_CASE("what was idle for long is asked first, with a time of its own") {
   }
   SECTION("it says nothing, and its successor comes too late") {
     s.server->asking_takes = s.server->connecting_takes = 1h;
-    auto& one = s.ask();
+    auto& one = s.acquire();
     s.pass(4999ms);
     CHECK_FALSE(one.answered);
     CHECK(s.server->connects == 2);
     s.pass(1ms);
-    CHECK(one.kind() == condition::timeout);
+    CHECK(one.code() == errc::timeout);
   }
 }
 
 TEST_CASE("a changed session is reset, within a time; a broken connection never comes back") {
-  scene s(with(1));
-  auto& first = s.ask();
+  pool_fixture s(with(1));
+  auto& first = s.acquire();
   first.held->is = connection_state::dirty;
   SECTION("in time") {
     first.held.release();
-    auto& one = s.ask();
+    auto& one = s.acquire();
     CHECK(s.server->resets == 1);
     CHECK(one.held->number == 1);
     CHECK(one.held->is == connection_state::clean);
@@ -358,14 +358,14 @@ TEST_CASE("a changed session is reset, within a time; a broken connection never 
     s.server->resetting_takes = 1h;
     first.held.release();
     s.pass(2s);
-    auto& one = s.ask();
+    auto& one = s.acquire();
     CHECK(one.held->number == 2);
     CHECK(s.server->goodbyes == 0);
   }
   SECTION("broken") {
     first.held->is = connection_state::broken;
     first.held.release();
-    auto& one = s.ask();
+    auto& one = s.acquire();
     CHECK(one.held->number == 2);
     CHECK(s.server->goodbyes == 0);
     CHECK(s.server->most_open == 1);
@@ -373,26 +373,26 @@ TEST_CASE("a changed session is reset, within a time; a broken connection never 
 }
 
 TEST_CASE("a wrong password is told at once and not tried again and again") {
-  scene s;
-  s.server->refuses = visor::error(condition::authentication_failed, "wrong password for the user visor");
-  auto& one = s.ask();
+  pool_fixture s;
+  s.server->refuses = visor::error(errc::authentication_failed, "wrong password for the user visor");
+  auto& one = s.acquire();
   REQUIRE(one.answered);
-  CHECK(one.kind() == condition::authentication_failed);
+  CHECK(one.code() == errc::authentication_failed);
   CHECK(one.message() == "wrong password for the user visor");
-  for (int i = 0; i < 10; ++i) CHECK(s.ask().kind() == condition::authentication_failed);
+  for (int i = 0; i < 10; ++i) CHECK(s.acquire().code() == errc::authentication_failed);
   CHECK(s.server->connects == 1);
   s.server->refuses.reset();
   s.pool->evict_all();  // there is a new password
-  CHECK(s.ask().held);
+  CHECK(s.acquire().held);
 }
 
 TEST_CASE("a start fails at once with what is wrong, while others wait for the server") {
-  scene s;
-  s.server->refuses = visor::error(condition::connection_failed, "connection refused");
-  auto& patient = s.ask();
-  auto& starting = s.ask(true);
+  pool_fixture s;
+  s.server->refuses = visor::error(errc::connection_failed, "connection refused");
+  auto& patient = s.acquire();
+  auto& starting = s.acquire(true);
   s.pass(100ms);
-  CHECK(starting.kind() == condition::connection_failed);
+  CHECK(starting.code() == errc::connection_failed);
   CHECK_FALSE(patient.answered);
   s.server->refuses.reset();
   s.pass(2s);
@@ -402,19 +402,19 @@ TEST_CASE("a start fails at once with what is wrong, while others wait for the s
 TEST_CASE("connecting has a time of its own") {
   auto settings = with(1);
   settings.connect_timeout = 1s;
-  scene s(settings);
+  pool_fixture s(settings);
   s.server->connecting_takes = 1h;
-  auto& one = s.ask(true);
+  auto& one = s.acquire(true);
   s.pass(1s);
-  CHECK(one.kind() == condition::connection_failed);
+  CHECK(one.code() == errc::connection_failed);
   CHECK_THAT(one.message(), visor_test::Contains("did not answer within 1s (pool.connect_timeout)"));
 }
 
 TEST_CASE("a step of the system clock changes nothing") {
   auto settings = with(2);
   settings.keepalive = 0s;
-  scene s(settings);
-  auto& one = s.ask();
+  pool_fixture s(settings);
+  auto& one = s.acquire();
   one.held.release();
   s.clock.step_to(s.clock.now() + 24h * 365);
   s.settle();
@@ -427,9 +427,9 @@ TEST_CASE("a step of the system clock changes nothing") {
 }
 
 TEST_CASE("a suspended pool keeps callers waiting until it is resumed") {
-  scene s(with(2));
+  pool_fixture s(with(2));
   s.pool->suspend();
-  auto& one = s.ask();
+  auto& one = s.acquire();
   s.pass(1h);
   CHECK_FALSE(one.answered);
   s.pool->resume();
@@ -438,9 +438,9 @@ TEST_CASE("a suspended pool keeps callers waiting until it is resumed") {
 }
 
 TEST_CASE("the end waits for what is in use, and closes everything") {
-  scene s(with(3));
-  auto& held = s.ask();
-  s.ask().held.release();
+  pool_fixture s(with(3));
+  auto& held = s.acquire();
+  s.acquire().held.release();
   auto const closing = [](pool_type& of, std::optional<bool>& in_time) -> visor::task<> { in_time = co_await of.close(30s); };
   std::optional<bool> in_time;
   std::optional<bool> second_in_time;
@@ -449,7 +449,7 @@ TEST_CASE("the end waits for what is in use, and closes everything") {
   s.pass(10s);
   CHECK_FALSE(in_time);
   CHECK(s.server->open == 1);
-  CHECK(s.ask().kind() == condition::closed);
+  CHECK(s.acquire().code() == errc::closed);
   SECTION("it comes back") {
     held.held.release();
     s.settle();
@@ -476,18 +476,18 @@ TEST_CASE("the end waits for what is in use, and closes everything") {
 }
 
 TEST_CASE("the end gives up connecting, or waits no longer than that takes") {
-  scene s(with(2));
+  pool_fixture s(with(2));
   s.server->connecting_takes = 4s;
   s.server->is_stubborn = GENERATE(false, true);
   bool const is_refused = GENERATE(false, true);
-  if (is_refused) s.server->refuses = visor::error(condition::connection_failed, "connection refused");
-  auto& one = s.ask();
+  if (is_refused) s.server->refuses = visor::error(errc::connection_failed, "connection refused");
+  auto& one = s.acquire();
   s.pass(1s);
   auto const closing = [](pool_type& of, std::optional<bool>& in_time) -> visor::task<> { in_time = co_await of.close(1h); };
   std::optional<bool> in_time;
   asio::co_spawn(s.io, closing(*s.pool, in_time), asio::detached);
   s.settle();
-  CHECK(one.kind() == condition::closed);
+  CHECK(one.code() == errc::closed);
   CHECK(in_time.has_value() != s.server->is_stubborn);
   s.pass(3s);
   CHECK(in_time == true);
@@ -496,26 +496,26 @@ TEST_CASE("the end gives up connecting, or waits no longer than that takes") {
 }
 
 TEST_CASE("who waits when the pool ends is told") {
-  scene s(with(1));
-  auto& held = s.ask();
-  auto& one = s.ask();
+  pool_fixture s(with(1));
+  auto& held = s.acquire();
+  auto& one = s.acquire();
   s.pool.reset();
   s.settle();
-  CHECK(one.kind() == condition::closed);
+  CHECK(one.code() == errc::closed);
   held.held.release();
 }
 
 TEST_CASE("of those who lose their connections, the first has the others replaced, and nobody what came since") {
-  scene s(with(4));
-  std::vector<caller*> asking;
-  for (int i = 0; i < 3; ++i) asking.push_back(&s.ask());
-  s.ask().held.release();
-  for (auto* each : asking) {
+  pool_fixture s(with(4));
+  std::vector<caller*> callers;
+  for (int i = 0; i < 3; ++i) callers.push_back(&s.acquire());
+  s.acquire().held.release();
+  for (auto* each : callers) {
     each->held->is = connection_state::broken;
     each->held.evict_all();
     each->held.release();
     s.settle();
-    auto& next = s.ask();
+    auto& next = s.acquire();
     CHECK(next.held->number == 5);
     next.held.release();
   }
@@ -527,15 +527,15 @@ TEST_CASE("a server that restarts is met with few connects, and every caller is 
   auto settings = with(8, 8);
   settings.validation_window = 0s;
   settings.max_connecting = 2;
-  scene s(settings);
+  pool_fixture s(settings);
   REQUIRE(s.server->open == 8);
   s.pass(1s);
   s.server->most_connecting = 0;
   s.server->is_dead = true;
-  s.server->refuses = visor::error(condition::connection_failed, "connection refused");
+  s.server->refuses = visor::error(errc::connection_failed, "connection refused");
   s.server->connects = 0;
-  std::vector<caller*> asking;
-  for (int i = 0; i < 8; ++i) asking.push_back(&s.ask());
+  std::vector<caller*> callers;
+  for (int i = 0; i < 8; ++i) callers.push_back(&s.acquire());
   s.pass(3s);
   CHECK(s.server->connects < 40);  // few, in three seconds
   CHECK(s.server->most_connecting == 1);
@@ -543,7 +543,7 @@ TEST_CASE("a server that restarts is met with few connects, and every caller is 
   s.server->refuses.reset();
   s.server->connecting_takes = 10ms;
   s.pass(2s);
-  for (auto* each : asking) CHECK(each->held);
+  for (auto* each : callers) CHECK(each->held);
   CHECK(s.server->most_connecting == 2);
 }
 
@@ -551,7 +551,7 @@ TEST_CASE("what is told is told outside of the lock") {
   auto settings = with(1);
   settings.log_connections = true;
   settings.leak_threshold = 10s;
-  scene s(settings);
+  pool_fixture s(settings);
   std::list<std::future<void>> looks;
   int told = 0, locked_out = 0;
   s.when_told = [&] {
@@ -559,15 +559,15 @@ TEST_CASE("what is told is told outside of the lock") {
     looks.push_back(std::async(std::launch::async, [&s] { s.pool->statistics(); }));
     if (looks.back().wait_for(20s) != std::future_status::ready) ++locked_out;
   };
-  auto& one = s.ask();
+  auto& one = s.acquire();
   CHECK(s.logged("made a connection"));
   s.pass(10s);
   CHECK(s.logged("is held for 10s"));
   one.held->is = connection_state::broken;
   one.held.release();
   CHECK(s.logged("came back"));
-  s.server->refuses = visor::error(condition::connection_failed, "connection refused");
-  s.ask(true);
+  s.server->refuses = visor::error(errc::connection_failed, "connection refused");
+  s.acquire(true);
   CHECK(s.logged("closed a connection (broken)"));
   CHECK(s.logged("cannot connect"));
   CHECK(told == 5);
@@ -607,7 +607,7 @@ TEST_CASE("threads that take, keep, break and give up at random leave nothing be
         io.restart();
         asio::co_spawn(io, one(pool, random, served), asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr thrown) {
                          ended = true;
-                         if (kind_of(thrown) == condition::closed) ++told_of_the_end;
+                         if (code_of(thrown) == errc::closed) ++told_of_the_end;
                        }));
         // On the executor, behind the first step: co_spawn of Boost 1.81 to 1.83 does not bear it otherwise.
         if (random() % 4 == 0)

@@ -36,7 +36,7 @@ TEST_CASE("the settings of a pool are refused by name, with what is allowed") {
     settings.check();
     FAIL("accepted: " << each.message);
   } catch (visor::error const& refused) {
-    CHECK(refused.kind() == visor::condition::invalid_argument);
+    CHECK(refused.code() == visor::errc::invalid_argument);
     CHECK(refused.message() == each.message);
   }
 }

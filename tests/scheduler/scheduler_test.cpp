@@ -79,11 +79,11 @@ struct shop {
 };
 
 template <class Function>
-visor::condition kind_of_refusal(Function what) {
+visor::errc code_of_refusal(Function what) {
   try {
     what();
   } catch (visor::error const& refused) {
-    return refused.kind();
+    return refused.portable_code();
   }
   FAIL("accepted");
   return {};
@@ -124,7 +124,7 @@ TEST_CASE("a setting that a scheduler would ignore is refused") {
     try {
       visor::scheduler<visor::memory, visor::manual_clock> const made{io, how, clock};
     } catch (visor::error const& refused) {
-      CHECK(refused.kind() == visor::condition::invalid_argument);
+      CHECK(refused.code() == visor::errc::invalid_argument);
       return refused.what();
     }
     return "";
@@ -310,26 +310,24 @@ TEST_CASE("options of a schedule are kept with it") {
 TEST_CASE("what is unknown or known already is refused") {
   shop here;
   auto const nothing = [](order const&) -> visor::task<> { co_return; };
-  CHECK(kind_of_refusal([&] { here.scheduler->at("early", "0 2 * * *"_cron, order{"tea"}); }) == visor::condition::not_found);
-  CHECK(kind_of_refusal([&] { (void)here.scheduler->async_enqueue(order{"tea"}, boost::asio::deferred); }) == visor::condition::not_found);
+  CHECK(code_of_refusal([&] { here.scheduler->at("early", "0 2 * * *"_cron, order{"tea"}); }) == visor::errc::not_found);
+  CHECK(code_of_refusal([&] { (void)here.scheduler->async_enqueue(order{"tea"}, boost::asio::deferred); }) == visor::errc::not_found);
   here.scheduler->on<order>("order", nothing);
-  CHECK(kind_of_refusal([&] { here.scheduler->on<cleanup>("order", [](cleanup const&) -> visor::task<> { co_return; }); }) ==
-        visor::condition::already_exists);
-  CHECK(kind_of_refusal([&] { here.scheduler->on<order>("order again", nothing); }) == visor::condition::already_exists);
+  CHECK(code_of_refusal([&] { here.scheduler->on<cleanup>("order", [](cleanup const&) -> visor::task<> { co_return; }); }) ==
+        visor::errc::already_exists);
+  CHECK(code_of_refusal([&] { here.scheduler->on<order>("order again", nothing); }) == visor::errc::already_exists);
   CHECK_THROWS_WITH(here.scheduler->on<order>("order once more", nothing), visor_test::Contains("of job type order once more belongs"));
   here.scheduler->at("nightly", "0 2 * * *"_cron, order{"tea"});
-  CHECK(kind_of_refusal([&] { here.scheduler->at("nightly", "0 3 * * *"_cron, order{"tea"}); }) == visor::condition::already_exists);
+  CHECK(code_of_refusal([&] { here.scheduler->at("nightly", "0 3 * * *"_cron, order{"tea"}); }) == visor::errc::already_exists);
   visor::schedule_options clocks;
   clocks.dst.gap = visor::dst_gap::skip;
-  CHECK(kind_of_refusal([&] { here.scheduler->at("often", "@every 90s"_cron, clocks, order{"tea"}); }) ==
-        visor::condition::invalid_argument);
-  CHECK(kind_of_refusal([&] { here.scheduler->at("once", here.clock.now() + 1h, order{"tea"}, clocks); }) ==
-        visor::condition::invalid_argument);
-  CHECK(kind_of_refusal([&] { here.scheduler->at("leap", "0 0 H(29-31) 2 *"_cron, order{"tea"}); }) == visor::condition::invalid_argument);
-  CHECK(kind_of_refusal([&] { here.scheduler->at("", "0 3 * * *"_cron, order{"tea"}); }) == visor::condition::invalid_argument);
+  CHECK(code_of_refusal([&] { here.scheduler->at("often", "@every 90s"_cron, clocks, order{"tea"}); }) == visor::errc::invalid_argument);
+  CHECK(code_of_refusal([&] { here.scheduler->at("once", here.clock.now() + 1h, order{"tea"}, clocks); }) == visor::errc::invalid_argument);
+  CHECK(code_of_refusal([&] { here.scheduler->at("leap", "0 0 H(29-31) 2 *"_cron, order{"tea"}); }) == visor::errc::invalid_argument);
+  CHECK(code_of_refusal([&] { here.scheduler->at("", "0 3 * * *"_cron, order{"tea"}); }) == visor::errc::invalid_argument);
   visor::settings wrong;
   wrong.node.lease_ttl = visor::duration{0};
-  CHECK(kind_of_refusal([&] { shop::scheduler_type(here.io, wrong, here.clock); }) == visor::condition::invalid_argument);
+  CHECK(code_of_refusal([&] { shop::scheduler_type(here.io, wrong, here.clock); }) == visor::errc::invalid_argument);
 }
 
 TEST_CASE("a scheduler that never runs can be destroyed, and one that is stopped before it runs ends at once") {

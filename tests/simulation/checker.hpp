@@ -79,16 +79,16 @@ class checker {
   /// How long after the end of a lease others may take to put back its jobs, when they have no faults.
   static constexpr visor::duration recovery_limit{500ms};
 
-  explicit checker(cluster& checked) : cluster_(checked), world_(checked.world), runs_(checked.world.runs()) {
+  explicit checker(cluster& checked) : cluster_(checked), simulation_(checked.simulated), runs_(checked.simulated.runs()) {
     visor::job_filter all;
     all.limit = static_cast<std::size_t>(-1);
-    for (auto& view : world_.ask(world_.store().jobs(all))) {
+    for (auto& view : simulation_.run_sync(simulation_.store().jobs(all))) {
       auto const id = view.job.id;
-      attempts_.emplace(id, world_.ask(world_.store().attempts(id)));
+      attempts_.emplace(id, simulation_.run_sync(simulation_.store().attempts(id)));
       jobs_.emplace(id, std::move(view));
     }
     for (auto const& run : runs_) runs_of_[run.job].push_back(&run);
-    if (!world_.restores().empty()) valid_from_ = world_.restores().back().told.value_or(visor::instant::max());
+    if (!simulation_.restores().empty()) valid_from_ = simulation_.restores().back().told.value_or(visor::instant::max());
   }
 
   /// \param problems the problems found so far; more are added
@@ -110,11 +110,11 @@ class checker {
     check_names();
     check_restores();
     if (cluster_.settings.exclusive) check_exclusive();
-    for (auto const& process : world_.processes()) check_process(process);
-    seen_.minutes = std::chrono::duration<double, std::ratio<60>>(world_.clock().elapsed()).count();
+    for (auto const& process : simulation_.processes()) check_process(process);
+    seen_.minutes = std::chrono::duration<double, std::ratio<60>>(simulation_.clock().elapsed()).count();
     seen_.jobs = jobs_.size();
     seen_.runs = runs_.size();
-    seen_.counts = world_.counts();
+    seen_.counts = simulation_.counts();
     problems_.swap(problems);
     return seen_;
   }
@@ -122,7 +122,7 @@ class checker {
  private:
   void wrong(std::string what) { problems_.push_back(std::move(what)); }
   static std::string name(visor::job_id job, int attempt) { return "job " + std::to_string(job) + ", attempt " + std::to_string(attempt); }
-  visor::simulated_process const& process_of(visor::simulated_run const& which) const { return world_.processes()[which.process]; }
+  visor::simulated_process const& process_of(visor::simulated_run const& which) const { return simulation_.processes()[which.process]; }
 
   template <class Span>
   static bool is_during(std::vector<Span> const& spans, visor::instant from, visor::instant until) {
@@ -145,7 +145,7 @@ class checker {
   bool is_before_restore(visor::attempt_record const& attempt) const {
     if (!valid_from_) return false;
     if (!attempt.node) return true;  // of a job that was cancelled before it ran
-    return std::ranges::none_of(world_.processes(), [&](visor::simulated_process const& process) {
+    return std::ranges::none_of(simulation_.processes(), [&](visor::simulated_process const& process) {
       auto const* const lease = process.node == attempt.node ? lease_of(process, *attempt.epoch) : nullptr;
       return lease != nullptr && lease->from >= *valid_from_;
     });
@@ -153,12 +153,12 @@ class checker {
 
   /// Whether the clock of the store was set in that time.
   bool is_stepped(visor::instant from, visor::instant until) const {
-    return std::ranges::any_of(world_.store_steps(), [&](auto const& step) { return from <= step.at && step.at <= until; });
+    return std::ranges::any_of(simulation_.store_steps(), [&](auto const& step) { return from <= step.at && step.at <= until; });
   }
 
   /// Whether an instant by the store's clock may be another one by the true time, or the store's clock was not right at that time.
   bool is_wrong_time(visor::instant stored) const {
-    auto const& steps = world_.store_steps();
+    auto const& steps = simulation_.store_steps();
     for (auto step = steps.begin(); step != steps.end(); ++step) {
       if (step->ahead == visor::duration{0}) continue;
       auto const until = step + 1 == steps.end() ? visor::instant::max() - visor::duration{1h} : (step + 1)->at;
@@ -183,8 +183,8 @@ class checker {
 
   /// Nothing lost, no phantom.
   void check_presence() {
-    for (auto const id : world_.acknowledged())
-      if (!jobs_.contains(id) && !world_.forgotten().contains(id))
+    for (auto const id : simulation_.acknowledged())
+      if (!jobs_.contains(id) && !simulation_.forgotten().contains(id))
         wrong("job " + std::to_string(id) + " was acknowledged and is not there");
     for (auto const& [id, job] : jobs_)
       if (!job.job.schedule && !cluster_.enqueued.contains(id)) wrong("job " + std::to_string(id) + " was never asked for");
@@ -203,8 +203,8 @@ class checker {
 
   void check_unfit() {
     if (!cluster_.has_unfit) return;
-    auto const fires = world_.ask(world_.store().fires("unfit", static_cast<std::size_t>(-1)));
-    if (fires.empty() && world_.restores().empty()) wrong("nothing says that the unfit schedule did not fire");
+    auto const fires = simulation_.run_sync(simulation_.store().fires("unfit", static_cast<std::size_t>(-1)));
+    if (fires.empty() && simulation_.restores().empty()) wrong("nothing says that the unfit schedule did not fire");
     for (auto const& fire : fires)
       if (fire.result != visor::fire_result::missed || fire.reason.value_or("").find("refuses its job") == std::string::npos)
         wrong("the unfit schedule has a fire without the reason why it has no job");
@@ -278,8 +278,8 @@ class checker {
   /// Whether the process that lost an attempt had joined again by then. Where the store's time or state was changed, that is not known.
   bool has_lived_on(visor::attempt_record const& lost, visor::instant when) const {
     // Nor of a process whose name another one had meanwhile.
-    if (valid_from_ || !world_.store_steps().empty() || !cluster_.namesakes.empty()) return false;
-    return std::ranges::any_of(world_.processes(), [&](visor::simulated_process const& each) {
+    if (valid_from_ || !simulation_.store_steps().empty() || !cluster_.namesakes.empty()) return false;
+    return std::ranges::any_of(simulation_.processes(), [&](visor::simulated_process const& each) {
       return each.node == lost.node && lease_of(each, *lost.epoch) != nullptr &&
              std::ranges::any_of(each.leases, [&](visor::simulated_lease const& lease) {
                return lease.epoch > *lost.epoch && lease.from < when && !lease.unheard;
@@ -304,15 +304,15 @@ class checker {
 
   /// Whether two restores of one backup may begin one generation: the time tells them apart, and the clock was wrong.
   bool are_generations_unclear() const {
-    auto const& all = world_.restores();
+    auto const& all = simulation_.restores();
     auto const is_same = [](auto const& one, auto const& next) { return one.backed_up == next.backed_up; };
-    return !world_.store_steps().empty() && std::ranges::adjacent_find(all, is_same) != all.end();
+    return !simulation_.store_steps().empty() && std::ranges::adjacent_find(all, is_same) != all.end();
   }
 
   /// Whether a run is of a lease that was given out while visor did not know of a restored backup.
   bool is_untold(visor::simulated_run const& run) const {
     auto const* const lease = lease_of(process_of(run), run.epoch);
-    return std::ranges::any_of(world_.restores(), [&](visor::simulated_restore const& each) {
+    return std::ranges::any_of(simulation_.restores(), [&](visor::simulated_restore const& each) {
       return run.began >= each.restored && (lease == nullptr || lease->from < each.told.value_or(visor::instant::max()));
     });
   }
@@ -349,11 +349,11 @@ class checker {
   void check_claims() {
     if (cluster_.knows_rare.empty()) return;
     std::map<visor::job_id, std::size_t> claims;
-    for (auto const& each : world_.claims())
-      if (!cluster_.knows_rare.contains(world_.processes()[each.process].machine)) ++claims[each.job];
+    for (auto const& each : simulation_.claims())
+      if (!cluster_.knows_rare.contains(simulation_.processes()[each.process].machine)) ++claims[each.job];
     for (auto const& [id, count] : claims) {
       auto const job = jobs_.find(id);
-      if (job == jobs_.end() || job->second.job.type != "rare" || !world_.restores().empty()) continue;
+      if (job == jobs_.end() || job->second.job.type != "rare" || !simulation_.restores().empty()) continue;
       if (count > 3 + attempts_.at(id).size())
         wrong("job " + std::to_string(id) + " was claimed " + std::to_string(count) + " times by nodes that do not know its type");
     }
@@ -447,7 +447,7 @@ class checker {
   void check_loss(visor::attempt_record const& attempt) {
     if (is_wrong_time(attempt.finished_at)) return;
     auto const what = name(attempt.job, attempt.number);
-    for (auto const& holder : world_.processes()) {
+    for (auto const& holder : simulation_.processes()) {
       auto const lease = std::ranges::find(holder.leases, attempt.epoch, &visor::simulated_lease::epoch);
       if (holder.node != attempt.node || lease == holder.leases.end()) continue;
       if (holder.how != visor::simulated_process::end::crashed && holder.how != visor::simulated_process::end::failed &&
@@ -479,7 +479,7 @@ class checker {
     auto const from = until - aftermath();
     if (is_wrong_time(attempt.finished_at) || is_stepped(from, attempt.finished_at)) return;
     auto const could = [&](visor::simulated_process const& other) { return is_well(other, from, limit); };
-    if (cluster_.settings.exclusive || std::ranges::none_of(world_.processes(), could)) return;
+    if (cluster_.settings.exclusive || std::ranges::none_of(simulation_.processes(), could)) return;
     ++seen_.recoveries_in_time;
     auto const took = attempt.finished_at - until;
     seen_.longest_recovery = std::max(seen_.longest_recovery, took);
@@ -540,9 +540,9 @@ class checker {
   /// One fire for each instant, and one job for each fire.
   void check_fires() {
     std::map<std::pair<std::string, visor::instant>, visor::job_id> fired;
-    auto const schedules = world_.ask(world_.store().schedules(visor::schedule_filter()));
+    auto const schedules = simulation_.run_sync(simulation_.store().schedules(visor::schedule_filter()));
     for (auto const& id : schedule_ids(schedules)) {
-      auto const fires = world_.ask(world_.store().fires(id, static_cast<std::size_t>(-1)));
+      auto const fires = simulation_.run_sync(simulation_.store().fires(id, static_cast<std::size_t>(-1)));
       seen_.fires += fires.size();
       for (auto const& fire : fires)
         if (fire.job && !fired.emplace(std::pair(fire.schedule, fire.planned_at), *fire.job).second) wrong(id + " fired twice");
@@ -579,14 +579,14 @@ class checker {
   std::set<std::string> schedule_ids(std::vector<visor::schedule_record> const& listed) {
     std::set<std::string> result;
     for (auto const& each : listed) result.insert(each.id);
-    for (auto const& each : world_.ask(world_.store().schedule_digests(visor::origin::code))) result.insert(each.id);
+    for (auto const& each : simulation_.run_sync(simulation_.store().schedule_digests(visor::origin::code))) result.insert(each.id);
     return result;
   }
 
   /// Each instant of a schedule has fired, or is on record as one that did not.
   /// \param makes_up whether it fires for all of them in the end
   void check_instants(visor::schedule_record const& schedule, visor::duration period, bool makes_up) {
-    auto fires = world_.ask(world_.store().fires(schedule.id, static_cast<std::size_t>(-1)));
+    auto fires = simulation_.run_sync(simulation_.store().fires(schedule.id, static_cast<std::size_t>(-1)));
     std::ranges::reverse(fires);
     if (fires.size() < 3) return wrong(schedule.id + " fired " + std::to_string(fires.size()) + " times");
     auto accounted_until = visor::instant::min();
@@ -597,7 +597,7 @@ class checker {
       if (is_missed) accounted_until = std::max(accounted_until, missed_until(fires[i]).value_or(fires[i + 1].planned_at));
       auto const distance = fires[i + 1].planned_at - fires[i].planned_at;
       // Where the clock was set, the record of what was missed may stand where an instant had fired before.
-      bool const is_accounted = !makes_up && (accounted_until >= fires[i + 1].planned_at || !world_.store_steps().empty());
+      bool const is_accounted = !makes_up && (accounted_until >= fires[i + 1].planned_at || !simulation_.store_steps().empty());
       if (distance != period && !is_accounted)
         wrong(schedule.id + " did not fire between " + visor::to_string(fires[i].planned_at) + " and " +
               visor::to_string(fires[i + 1].planned_at));
@@ -631,7 +631,7 @@ class checker {
       auto const can = [&](visor::simulated_process const& each) {
         return is_well(each, from, planned + 2s) && !is_disturbed(each, from - aftermath(), from);
       };
-      if (std::ranges::none_of(world_.processes(), can)) continue;
+      if (std::ranges::none_of(simulation_.processes(), can)) continue;
       ++seen_.instants_in_time;
       auto const at = by_instant.find(planned);
       bool const is_missed = at == by_instant.end() || at->second->result == visor::fire_result::missed;
@@ -647,7 +647,7 @@ class checker {
     if (!cluster_.not_computable) return;
     auto const at = std::ranges::find(schedules, std::string("of the future"), &visor::schedule_record::id);
     if (at == schedules.end() || at->next_at != cluster_.not_computable) return wrong("what no node can compute was changed");
-    auto const fires = world_.ask(world_.store().fires(at->id, 10));
+    auto const fires = simulation_.run_sync(simulation_.store().fires(at->id, 10));
     if (fires.size() != 1 || fires[0].result != visor::fire_result::missed || fires[0].planned_at != *cluster_.not_computable ||
         fires[0].reason.value_or("").empty())
       wrong("what no node can compute is not on record, or more than once");
@@ -660,7 +660,7 @@ class checker {
       visor::simulated_lease const* lease = nullptr;
     };
     std::map<std::string, std::vector<holding>> names;
-    for (auto const& process : world_.processes())
+    for (auto const& process : simulation_.processes())
       for (auto const& lease : process.leases) names[process.node].push_back({&process, &lease});
     for (auto& [name, all] : names) {
       std::ranges::sort(all, {}, [](holding const& each) { return each.lease->from; });
@@ -681,7 +681,7 @@ class checker {
   bool is_disturbed_by_store(visor::simulated_process const& process, visor::instant from, visor::instant until) const {
     auto const is_between = [&](visor::simulated_restore const& each) { return from <= each.restored && each.restored <= until; };
     return is_stepped(from - cluster_.settings.lease_ttl, until) || is_during(process.surprises, from, until) ||
-           std::ranges::any_of(world_.restores(), is_between);
+           std::ranges::any_of(simulation_.restores(), is_between);
   }
 
   /// A process that goes on after a pause, and finds that another one has its name and renews its lease, ends.
@@ -699,9 +699,9 @@ class checker {
 
   /// Where an older state was restored, no process that had worked on the newer one joins again before visor was told.
   void check_restores() {
-    for (auto const& restore : world_.restores()) {
+    for (auto const& restore : simulation_.restores()) {
       auto const told = restore.told.value_or(visor::instant::max());
-      for (auto const& process : world_.processes()) {
+      for (auto const& process : simulation_.processes()) {
         if (process.failure.find("restored from a backup") != std::string::npos && process.ended >= restore.restored &&
             process.ended <= told)
           ++seen_.stopped_by_restores;
@@ -726,10 +726,10 @@ class checker {
       if (run.why == visor::stop_reason::lease_ending) wrong(name(run.job, run.attempt) + " was told to stop since the lease might end");
       if (run.why != visor::stop_reason::lease_lost) continue;
       auto const& process = process_of(run);
-      bool const has_rival = std::ranges::any_of(world_.processes(), [&](visor::simulated_process const& other) {
+      bool const has_rival = std::ranges::any_of(simulation_.processes(), [&](visor::simulated_process const& other) {
         return &other != &process && other.started <= *run.told_to_stop && (!other.ended || *other.ended >= run.began);
       });
-      if (!has_rival && world_.restores().empty())
+      if (!has_rival && simulation_.restores().empty())
         wrong(name(run.job, run.attempt) + " was told to stop, and there was no other process to take the place of " + process.node);
     }
   }
@@ -747,7 +747,7 @@ class checker {
       int now = 0;
       for (auto const& [when, change] : all)
         if ((now += change) > slots)
-          return wrong(world_.processes()[number].node + " ran more than its slots at " + visor::to_string(when));
+          return wrong(simulation_.processes()[number].node + " ran more than its slots at " + visor::to_string(when));
     }
   }
 
@@ -770,7 +770,7 @@ class checker {
   }
 
   cluster& cluster_;
-  visor::simulation& world_;
+  visor::simulation& simulation_;
   std::vector<visor::simulated_run> const& runs_;
   std::map<visor::job_id, visor::job_view> jobs_;
   std::map<visor::job_id, std::vector<visor::attempt_record>> attempts_;
@@ -793,7 +793,7 @@ inline seed_result try_seed(std::uint64_t seed, std::function<void(std::string_v
     cluster tried(seed, std::move(log));
     result.problems = tried.run();
     result.seen = checker(tried).check(result.problems);
-    result.trace = tried.world.trace();
+    result.trace = tried.simulated.trace();
   } catch (std::exception const& failure) {
     result.problems.push_back(failure.what());
   }

@@ -35,8 +35,8 @@ inline visor::task<> sleep_for(visor::job_context& job, visor::simulated_clock c
 /// some kinds of faults: with everything at once, events that need quiet before them would never happen.
 class cluster {
  public:
-  explicit cluster(std::uint64_t seed, std::function<void(std::string_view)> log = {}) : random_(seed), world(seed, choose_faults()) {
-    if (log) world.log_to(std::move(log));
+  explicit cluster(std::uint64_t seed, std::function<void(std::string_view)> log = {}) : random_(seed), simulated(seed, choose_faults()) {
+    if (log) simulated.log_to(std::move(log));
     add_types();
     add_schedules();
     settings = choose_settings();
@@ -48,7 +48,7 @@ class cluster {
     for (std::size_t i = 0; i < nodes + (namesakes.empty() ? 0 : 1); ++i) {
       auto own = settings;
       if (namesakes.contains(i)) own.name = "namesake";
-      world.add_node(own);
+      simulated.add_node(own);
     }
     keep_enqueueing();
     if (one_in(3)) keep_deploying();
@@ -58,23 +58,24 @@ class cluster {
 
   /// Runs the whole plan. \return the problems at the end
   std::vector<std::string> run() {
-    world.run_for(length);
+    simulated.run_for(length);
     is_resting_ = true;
-    accepts_moves_from = world.clock().now();
+    accepts_moves_from = simulated.clock().now();
     std::vector<std::string> problems = check_schedules();
     for (auto const id : repeated_ids_) problems.push_back("the id " + std::to_string(id) + " was given out twice");
-    if (!world.rest(2h)) problems.push_back(std::to_string(world.open_jobs()) + " jobs have not ended two hours after the last fault");
-    if (!world.stop_all(settings.drain_timeout + settings.stop_grace + 10s)) problems.push_back("a node did not stop in time");
+    if (!simulated.rest(2h))
+      problems.push_back(std::to_string(simulated.open_jobs()) + " jobs have not ended two hours after the last fault");
+    if (!simulated.stop_all(settings.drain_timeout + settings.stop_grace + 10s)) problems.push_back("a node did not stop in time");
     return problems;
   }
 
  private:
-  // Before the world, which is made of it.
+  // Before the simulation, which is made of it.
   std::mt19937_64 random_;
   bool is_resting_ = false;
 
  public:
-  visor::simulation world;
+  visor::simulation simulated;
   visor::node_settings settings;
   visor::duration length;
   std::set<visor::job_id> enqueued;
@@ -154,7 +155,7 @@ class cluster {
   }
 
   std::string type_of(visor::job_id id) {
-    auto const found = world.ask(world.store().find_job(id));
+    auto const found = simulated.run_sync(simulated.store().find_job(id));
     return found ? found->job.type : std::string();
   }
 
@@ -164,11 +165,11 @@ class cluster {
     options.backoff.kind = one_in(2) ? visor::backoff_kind::fixed : visor::backoff_kind::exponential;
     options.backoff.base = one_of<visor::duration>({0s, 100ms, 3s});
     options.backoff.cap = 10s;
-    world.add(visor::job_type(std::move(name), std::move(code), options), std::move(knows));
+    simulated.add(visor::job_type(std::move(name), std::move(code), options), std::move(knows));
   }
 
   void add_types() {
-    auto const clock = world.clock();
+    auto const clock = simulated.clock();
     add_type("quick", [](visor::job_context&) -> visor::task<> { co_return; });
     add_type("slow", [clock](visor::job_context& job) -> visor::task<> {
       auto work = sleep_for(job, clock, length_of(job, 20s));
@@ -234,21 +235,21 @@ class cluster {
     if (one_in(2)) {
       steady.emplace_back("steady", 5s);
       accounted.emplace_back("steady", 5s);
-      world.add(schedule("steady", "*/5 * * * * *", "quick"));
+      simulated.add(schedule("steady", "*/5 * * * * *", "quick"));
     }
     if (one_in(2)) {
       steady.emplace_back("flaky", 10s);
       accounted.emplace_back("flaky", 10s);
-      world.add(schedule("flaky", "*/10 * * * * *", "flaky"));
+      simulated.add(schedule("flaky", "*/10 * * * * *", "flaky"));
     }
     changing_ = schedule("changing", one_in(4) ? "* * * * * *" : "*/10 * * * * *", "quick");
     if (one_in(2)) changing_.misfire = visor::misfire::latest;
-    if (one_in(2)) world.add(changing_);
+    if (one_in(2)) simulated.add(changing_);
     if (one_in(2)) {
       auto record = schedule("latest", "*/6 * * * * *", "quick");
       record.misfire = visor::misfire::latest;
       accounted.emplace_back(record.id, 6s);
-      world.add(record);
+      simulated.add(record);
     }
     // The store refuses the output of some jobs, that some are tried again, and all jobs of a schedule.
     auto const is_refused = [this](visor::job_result const& done) {
@@ -259,15 +260,15 @@ class cluster {
       return job.type == "stuck" && to == visor::job_state::ready && (attempt > 1 || job.id % 4 == 1) && !accepts_moves_from;
     };
     auto const is_unfit = [](visor::fire_order const& order) { return order.schedule == "unfit" && !order.planned.empty(); };
-    world.refuse(is_refused, is_unfit, is_stuck);
+    simulated.refuse(is_refused, is_unfit, is_stuck);
     if (one_in(4)) {
       has_unfit = true;
-      world.add(schedule("unfit", "*/10 * * * * *", "quick"));
+      simulated.add(schedule("unfit", "*/10 * * * * *", "quick"));
     }
     if (one_in(8)) {
       auto record = schedule("of the future", "@when-the-moon-is-full", "quick");
-      record.next_at = not_computable = world.clock().now() + 20s;
-      world.ask(world.store().add_schedule(record));
+      record.next_at = not_computable = simulated.clock().now() + 20s;
+      simulated.run_sync(simulated.store().add_schedule(record));
     }
     if (one_in(2)) {
       auto record = schedule("in-turn", "*/15 * * * * *", "slow");
@@ -275,18 +276,18 @@ class cluster {
       record.misfire = visor::misfire::skip;
       one_at_a_time.push_back(record.id);
       accounted.emplace_back(record.id, 15s);
-      world.add(record);
+      simulated.add(record);
     }
     if (one_in(4)) {
       auto record = schedule("once", "", "slow");
-      record.next_at = world.clock().now() + 70s;
-      world.add(record);
+      record.next_at = simulated.clock().now() + 70s;
+      simulated.add(record);
     }
   }
 
   void keep_enqueueing() {
     visor::duration const mean = one_of<visor::duration>({1s, 10s, 30s});
-    world.after(visor::duration{static_cast<std::int64_t>(below(static_cast<std::size_t>(2 * mean.count())))}, [this] {
+    simulated.after(visor::duration{static_cast<std::int64_t>(below(static_cast<std::size_t>(2 * mean.count())))}, [this] {
       if (is_resting_) return;
       enqueue();
       keep_enqueueing();
@@ -300,55 +301,55 @@ class cluster {
     job.priority = one_of({1, 100});
     bool const never_completes = job.type == "hanging" || job.type == "unstartable";
     job.max_attempts = never_completes || one_in(4) ? 1 + static_cast<int>(below(3)) : 1000;
-    if (one_in(5)) job.run_at = world.clock().now() + visor::duration{std::chrono::seconds(below(60))};
-    auto const id = world.enqueue(std::move(job));
+    if (one_in(5)) job.run_at = simulated.clock().now() + visor::duration{std::chrono::seconds(below(60))};
+    auto const id = simulated.enqueue(std::move(job));
     bool const is_new = enqueued.insert(id).second;
-    bool const is_told = world.restores().empty() || world.restores().back().told;
+    bool const is_told = simulated.restores().empty() || simulated.restores().back().told;
     if (is_told && !is_new) repeated_ids_.push_back(id);
     if (one_in(10)) {
       cancelled.insert(id);
-      world.after(std::chrono::seconds(below(20)), [this, id] { world.cancel(id); });
+      simulated.after(std::chrono::seconds(below(20)), [this, id] { simulated.cancel(id); });
     }
   }
 
   /// From now and then on, processes that start have another version of a schedule, be it one that was there before, and one schedule more
   /// in some versions. There are as many as the store remembers.
   void keep_deploying() {
-    world.after(std::chrono::seconds(5 + below(30)), [this] {
+    simulated.after(std::chrono::seconds(5 + below(30)), [this] {
       if (is_resting_) return;
       version_ = 1 + (version_ + (one_in(3) ? 1 : 0)) % 3;
       changing_.payload = "{\"version\":" + std::to_string(version_) + "}";
-      world.add(changing_);
+      simulated.add(changing_);
       if (version_ % 2 == 0)
-        world.add(schedule("extra", "*/10 * * * * *", "quick"));
+        simulated.add(schedule("extra", "*/10 * * * * *", "quick"));
       else
-        world.remove_schedule("extra");
-      world.stop(below(world.machines()), 0s);
+        simulated.remove_schedule("extra");
+      simulated.stop(below(simulated.machines()), 0s);
       keep_deploying();
     });
   }
 
   /// When nothing goes wrong any more, there are the schedules that some living process declares, as one of these declares them.
   std::vector<std::string> check_schedules() {
-    world.calm();
-    world.run_for(settings.lease_ttl + settings.heartbeat_interval + settings.poll_interval + 1min);
-    if (!world.store_steps().empty()) world.run_for(5min);  // for as long a lease may be that was given out meanwhile
-    if (not_computable) world.run_for(11min);               // others may be able to
+    simulated.calm();
+    simulated.run_for(settings.lease_ttl + settings.heartbeat_interval + settings.poll_interval + 1min);
+    if (!simulated.store_steps().empty()) simulated.run_for(5min);  // for as long a lease may be that was given out meanwhile
+    if (not_computable) simulated.run_for(11min);                   // others may be able to
     std::map<std::string, std::set<std::string>> declared;
-    for (auto const& process : world.processes()) {
-      bool const is_joined = !process.leases.empty() && process.leases.back().until > world.clock().now();
+    for (auto const& process : simulated.processes()) {
+      bool const is_joined = !process.leases.empty() && process.leases.back().until > simulated.clock().now();
       if (process.ended || !is_joined) continue;  // others are kept out by one that lives
       for (auto const& [id, digest] : process.schedules) declared[id].insert(digest);
     }
     std::vector<std::string> problems;
-    for (auto const& each : world.ask(world.store().schedules(visor::schedule_filter()))) {
+    for (auto const& each : simulated.run_sync(simulated.store().schedules(visor::schedule_filter()))) {
       if (each.origin == visor::origin::user) continue;
       auto const at = declared.find(each.id);
       if (at == declared.end())
         problems.push_back("schedule " + each.id + " is there, and no living node declares it");
       else if (!at->second.contains(visor::definition_digest(each)))
         problems.push_back("schedule " + each.id + " is not as any living node declares it: " + each.payload);
-      else if (world.store_steps().empty() && is_outdated(each, at->second))  // the store's clock tells which is newest
+      else if (simulated.store_steps().empty() && is_outdated(each, at->second))  // the store's clock tells which is newest
         problems.push_back("schedule " + each.id + " is not as the newest of the living nodes declares it: " + each.payload);
       if (at != declared.end()) declared.erase(at);
     }
@@ -360,7 +361,7 @@ class cluster {
   bool is_outdated(visor::schedule_record const& stored, std::set<std::string> const& living) const {
     auto const first_declared = [&](std::string const& digest) {
       auto first = visor::instant::max();
-      for (auto const& process : world.processes()) {
+      for (auto const& process : simulated.processes()) {
         auto const at = process.schedules.find(stored.id);
         if (at == process.schedules.end() || at->second != digest) continue;
         for (auto const when : process.declared)
@@ -374,7 +375,7 @@ class cluster {
 
   /// Whether a declaration of that time was lost by the restore of an older state.
   bool is_forgotten(visor::instant when) const {
-    return std::ranges::any_of(world.restores(),
+    return std::ranges::any_of(simulated.restores(),
                                [&](visor::simulated_restore const& each) { return each.backed_up < when && when <= each.restored; });
   }
 

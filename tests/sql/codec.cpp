@@ -130,7 +130,7 @@ TEST_CASE("a stored value that the member cannot hold is refused by name", "[sql
     visor::sql::read_row(kept, read);
     FAIL("read");
   } catch (visor::error const& failure) {
-    CHECK(failure.kind() == visor::condition::corrupt);
+    CHECK(failure.code() == visor::errc::corrupt);
     CHECK(std::string(failure.what()) == "column shape holds 'oval', which is none of its values");
   }
   row wide;

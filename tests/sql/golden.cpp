@@ -40,18 +40,18 @@ void compare(std::string const& file, std::string const& text) {
   CHECK(kept.str() == text);
 }
 
-template <class Many>
-using as_it_is = Many;
+template <class BulkForm>
+using as_it_is = BulkForm;
 
 /// Those of many rows.
 /// \tparam Written how a driver writes them
 template <class Dialect, template <class> class Written>
-std::string texts_of_many() {
+std::string texts_of_bulk_forms() {
   std::string text;
   for_each_statement([&]<class Statement>(Statement) {
-    if constexpr (requires { typename Statement::many; })
-      text += "-- " + std::string(Statement::name) + "\n" + std::string(visor::sql::text_in<Dialect, Written<typename Statement::many>>) +
-              ";\n\n";
+    if constexpr (requires { typename Statement::bulk_form; })
+      text += "-- " + std::string(Statement::name) + "\n" +
+              std::string(visor::sql::text_in<Dialect, Written<typename Statement::bulk_form>>) + ";\n\n";
   });
   return text;
 }
@@ -68,9 +68,9 @@ std::string texts_of() {
 /// Of those that are copied, what goes before them.
 std::string texts_of_copies() {
   using boost::mp11::mp_list;
-  return texts_of<visor::postgresql_dialect, mp_list<visor::postgresql_driver::copy_in<visor::statements::insert_job::many>,
-                                                     visor::postgresql_driver::copy_in<visor::statements::insert_ready::many>,
-                                                     visor::postgresql_driver::copy_in<visor::statements::insert_scheduled::many>>>();
+  return texts_of<visor::postgresql_dialect, mp_list<visor::postgresql_driver::copy_in<visor::statements::insert_job::bulk_form>,
+                                                     visor::postgresql_driver::copy_in<visor::statements::insert_ready::bulk_form>,
+                                                     visor::postgresql_driver::copy_in<visor::statements::insert_scheduled::bulk_form>>>();
 }
 
 template <class Dialect>
@@ -112,12 +112,12 @@ int width_of(visor::sql::kind what) {
 TEST_CASE("the statements of SQLite are these", "[sql][golden]") { compare_all<visor::sqlite_dialect>(); }
 TEST_CASE("the statements of PostgreSQL are these", "[sql][golden]") {
   compare_all<visor::postgresql_dialect>();
-  compare("postgresql/many.sql", texts_of_many<visor::postgresql_dialect, as_it_is>());
+  compare("postgresql/bulk.sql", texts_of_bulk_forms<visor::postgresql_dialect, as_it_is>());
   compare("postgresql/copy.sql", texts_of_copies());
 }
 TEST_CASE("the statements of SQL Server are these", "[sql][golden]") {
   compare_all<visor::mssql_dialect>();
-  compare("mssql/many.sql", texts_of_many<visor::mssql_dialect, visor::mssql_driver::with_json>());
+  compare("mssql/bulk.sql", texts_of_bulk_forms<visor::mssql_dialect, visor::mssql_driver::with_json>());
 }
 TEST_CASE("the statements of MySQL are these", "[sql][golden]") { compare_all<visor::mysql_dialect>(); }
 

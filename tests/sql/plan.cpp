@@ -125,7 +125,7 @@ TEST_CASE("lists of jobs go down an index", "[sql][sqlite]") {
               st::list_jobs<st::from_failed>, st::list_jobs<st::from_cancelled>>();
 }
 
-TEST_CASE("the claim goes down the key of ready, to the place where it stops", "[sql][sqlite]") {
+TEST_CASE("the claim goes down the key of ready, to the position where it stops", "[sql][sqlite]") {
   CHECK(plan_of<st::front_of_queue>() == "SEARCH r USING PRIMARY KEY (queue=?)\nSEARCH j USING INTEGER PRIMARY KEY (rowid=?)\n");
   CHECK(plan_of<st::remove_front>() == "SEARCH visor_ready USING PRIMARY KEY (queue=? AND (priority,run_at,job)<(?,?,?))\n");
   CHECK(plan_of<st::remove_ready>() == "SEARCH visor_ready USING PRIMARY KEY (queue=? AND priority=? AND run_at=? AND job=?)\n");

@@ -11,20 +11,20 @@
 using namespace std::chrono_literals;
 using visor::detail::claim_cursors;
 using visor::detail::front_seen;
-using visor::detail::queue_place;
+using visor::detail::queue_position;
 
 namespace {
 
-using place = std::tuple<std::int64_t, visor::instant, visor::job_id>;
+using key_type = std::tuple<std::int64_t, visor::instant, visor::job_id>;
 
-place key(queue_place const& at) { return {at.priority, at.run_at, at.job}; }
+key_type key(queue_position const& at) { return {at.priority, at.run_at, at.job}; }
 
-queue_place at(std::int64_t priority, visor::job_id job) { return {priority, visor::instant(1h), job}; }
+queue_position at(std::int64_t priority, visor::job_id job) { return {priority, visor::instant(1h), job}; }
 
 /// A database with one queue whose dead rows are never removed, so that claims take a while to pass them.
 struct queue {
-  std::set<place> jobs;
-  std::set<place> gone;
+  std::set<key_type> jobs;
+  std::set<key_type> gone;
   claim_cursors cursors;
   visor::duration now{0};
   visor::duration pass = 40us;  ///< for each that is gone
@@ -47,7 +47,7 @@ struct queue {
     for (auto each = jobs.upper_bound(key(seen.from)); each != jobs.end() && ids.size() < limit;) {
       auto const& [priority, run_at, job] = *each;
       ids.push_back(job);
-      seen.last = queue_place{priority, run_at, job};
+      seen.last = queue_position{priority, run_at, job};
       gone.insert(*each);
       each = jobs.erase(each);
     }
@@ -71,7 +71,7 @@ TEST_CASE("claims begin at the front while that is quick", "[store]") {
   q.add(50, 100, 1);
   CHECK(q.claim(10) == ids{100, 11, 12, 13, 14, 15, 16, 17, 18, 19});
   CHECK_FALSE(q.next_in);
-  CHECK(q.cursors.start("q", q.now) == queue_place());
+  CHECK(q.cursors.start("q", q.now) == queue_position());
 }
 
 TEST_CASE("a few claims that took long, as where they waited for a lock, change nothing", "[store]") {
@@ -80,7 +80,7 @@ TEST_CASE("a few claims that took long, as where they waited for a lock, change 
   for (int round = 0; round < 3; ++round) {
     q.base = 5s;
     for (int i = 1; i < claim_cursors::enough; ++i) q.claim(10);
-    CHECK(q.cursors.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_position());
     q.base = 1ms;
     q.add(50, 1000 + round, 1);
     CHECK(q.claim(10).front() == 1000 + round);
@@ -101,7 +101,7 @@ TEST_CASE("where many are taken of a queue that has more, the next claims begin 
   SECTION("then at the front again") {
     q.now += claim_cursors::between_looks;
     CHECK(q.claim(3) == ids{5000, 0, 201});
-    CHECK(q.cursors.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_position());
   }
   SECTION("and at once where there are too few") {
     CHECK(q.claim(900).size() == 800);
@@ -204,7 +204,7 @@ TEST_CASE("one of several claims rescans", "[store]") {
   q.add(100, 1, 2000);
   while (q.gone.size() < 1000) q.claim(50);
   q.now += 1s;
-  CHECK(q.cursors.start("q", q.now) == queue_place());
+  CHECK(q.cursors.start("q", q.now) == queue_position());
   CHECK(q.cursors.start("q", q.now) == at(100, 1000));
 }
 
@@ -220,16 +220,16 @@ TEST_CASE("a cursor is forgotten when the front is quick again, or it does not h
     REQUIRE(q.cursors.start("q", q.now) == at(100, 1010));
     q.now += 1s;
     q.claim(10);
-    CHECK(q.cursors.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_position());
   }
   SECTION("everything takes long") {
     q.base = 200ms;
     q.claim(10);
-    CHECK(q.cursors.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_position());
     CHECK_FALSE(q.next_in);
     q.jobs.clear();
     q.claim(10);  // sets none: it found no job
-    CHECK(q.cursors.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_position());
   }
   SECTION("and who has found too few behind it may look again at once") {
     q.base = 200ms;
@@ -248,17 +248,17 @@ TEST_CASE("the way to the server and back is not what claims take long for", "[s
     q.add(100, 1, 100);
     q.cursors.saw_round_trip(80ms + std::chrono::milliseconds(i));
     q.claim(10);
-    CHECK(q.cursors.start("q", q.now) == queue_place());
+    CHECK(q.cursors.start("q", q.now) == queue_position());
   }
   // A server further away, and one that is nearer.
   q.base = 200ms;
   q.add(100, 1000, 100);
   for (int i = 0; i < 50; ++i) q.cursors.saw_round_trip(200ms);
   for (int i = 0; i < claim_cursors::enough; ++i) q.claim(10);
-  CHECK(q.cursors.start("q", q.now) == queue_place());
+  CHECK(q.cursors.start("q", q.now) == queue_position());
   q.cursors.saw_round_trip(1ms);
   for (int i = 0; i < claim_cursors::enough; ++i) q.claim(10);
-  CHECK(q.cursors.start("q", q.now) != queue_place());
+  CHECK(q.cursors.start("q", q.now) != queue_position());
 }
 
 TEST_CASE("queues have cursors of their own, and not more than a thousand have one", "[store]") {
@@ -273,5 +273,5 @@ TEST_CASE("queues have cursors of their own, and not more than a thousand have o
   }
   CHECK(cursors.start("q0", 0us) == at(100, 0));
   CHECK(cursors.start("q999", 0us) == at(100, 999));
-  CHECK(cursors.start("q1000", 0us) == queue_place());
+  CHECK(cursors.start("q1000", 0us) == queue_position());
 }

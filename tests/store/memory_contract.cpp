@@ -1,7 +1,7 @@
-#include "contract/subject.hpp"
+#include "contract/tested_store.hpp"
 
 namespace visor_test {
 
-std::unique_ptr<subject> make_subject() { return make_reference(); }
+std::unique_ptr<tested_store> make_tested_store() { return make_reference(); }
 
 }  // namespace visor_test

@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 #include <boost/describe/members.hpp>
 #include <boost/mp11/algorithm.hpp>
@@ -90,7 +90,7 @@ class writer {
 /// One run: both stores, the leases that the nodes believe to hold, and the operations so far.
 class run_of_both {
  public:
-  explicit run_of_both(unsigned seed) : random_(seed) { subject_words_.leases = &leases_; }
+  explicit run_of_both(unsigned seed) : random_(seed) { tested_words_.leases = &leases_; }
 
   /// Does something at random to both. Empty if all is the same, else what differs.
   std::string step(int number) {
@@ -111,7 +111,7 @@ class run_of_both {
       }
     if (number % 10 == 0) compare_all();
     if (number % 400 == 399)
-      both("reopen", [](subject& s) {
+      both("reopen", [](tested_store& s) {
         s.reopen();
         return 0;
       });
@@ -138,11 +138,11 @@ class run_of_both {
     both(what, call, call);
   }
   template <class Call, class Other>
-  void both(std::string const& what, Call&& on_reference, Other&& on_subject) {
+  void both(std::string const& what, Call&& on_reference, Other&& on_tested) {
     log_.push_back(what);
     if (log_.size() > 25) log_.pop_front();
     auto const expected = attempt(reference_words_, *reference_, on_reference);
-    auto const actual = attempt(subject_words_, *subject_, on_subject);
+    auto const actual = attempt(tested_words_, *tested_, on_tested);
     if (expected != actual && difference_.empty()) difference_ = what + first_difference(expected, actual);
   }
   static std::string first_difference(std::string const& expected, std::string const& actual) {
@@ -152,7 +152,7 @@ class run_of_both {
     return "\nreference: " + line(expected) + "\nthis:      " + line(actual) + "\n";
   }
   template <class Call>
-  static std::string attempt(writer const& words, subject& store, Call& call) {
+  static std::string attempt(writer const& words, tested_store& store, Call& call) {
     try {
       auto const result = call(store);
       return words.write(result);
@@ -164,7 +164,7 @@ class run_of_both {
   void enqueue() {
     std::vector<visor::new_job> jobs;
     for (int i = below(5); i >= 0; --i) {
-      auto job = scene::job(one_in(10) ? some_id() : ++next_id_, below(3), one_in(3) ? "other" : "default");
+      auto job = store_fixture::job(one_in(10) ? some_id() : ++next_id_, below(3), one_in(3) ? "other" : "default");
       job.max_attempts = 1 + below(3);
       if (one_in(2)) job.run_at = now() + std::chrono::seconds(below(40) - 20);
       if (one_in(4)) job.owner = name();
@@ -172,7 +172,7 @@ class run_of_both {
       if (one_in(40)) job.payload = "\xff";
       jobs.push_back(job);
     }
-    both("enqueue " + reference_words_.write(jobs), [&](subject& s) { return s.enqueue(jobs); });
+    both("enqueue " + reference_words_.write(jobs), [&](tested_store& s) { return s.enqueue(jobs); });
   }
 
   void join() {
@@ -188,12 +188,12 @@ class run_of_both {
     }
     both(
         "join " + request.node + (request.keeps ? " keeps " + std::to_string(request.keeps->size()) : ""),
-        [&](subject& s) {
+        [&](tested_store& s) {
           auto const lease = s.join(request);
           nodes_[request.node].push_back(lease);
           return lease;
         },
-        [&](subject& s) {
+        [&](tested_store& s) {
           if (request.keeps) std::ranges::transform(*request.keeps, request.keeps->begin(), [this](auto id) { return theirs(id); });
           return s.join(request);
         });
@@ -215,13 +215,13 @@ class run_of_both {
     how.ttl = ttl;
     how.state = state;
     how.token = one_in(20) ? 1 : 0;  // which no other call knows: the database seems to have been restored
-    both("renew " + reference_words_.write(lease), [&](subject& s) { return s.renew(lease, how); });
+    both("renew " + reference_words_.write(lease), [&](tested_store& s) { return s.renew(lease, how); });
   }
 
   void leave() {
     auto const lease = some_lease();
     auto const how = one_in(2) ? visor::departure::clean : visor::departure::owing_results;
-    both("leave " + reference_words_.write(lease), [&](subject& s) {
+    both("leave " + reference_words_.write(lease), [&](tested_store& s) {
       s.leave(lease, how);
       return 0;
     });
@@ -230,7 +230,7 @@ class run_of_both {
   void recover() {
     std::optional<visor::node_lease> evict;
     if (one_in(3)) evict = some_lease();
-    both("recover " + reference_words_.write(evict), [&](subject& s) { return s.recover(evict); });
+    both("recover " + reference_words_.write(evict), [&](tested_store& s) { return s.recover(evict); });
   }
 
   void exchange() {
@@ -251,8 +251,8 @@ class run_of_both {
     visor::exchange_result mine;
     both(
         "exchange by " + reference_words_.write(lease) + " done " + reference_words_.write(done) + " back " + std::to_string(back.size()),
-        [&](subject& s) { return mine = s.exchange(lease, done, back, wanted); },
-        [&](subject& s) {
+        [&](tested_store& s) { return mine = s.exchange(lease, done, back, wanted); },
+        [&](tested_store& s) {
           for (auto& each : done) each.lease = theirs(each.lease);
           for (auto& each : back) each.lease = theirs(each.lease);
           auto const result = s.exchange(lease, done, back, wanted);
@@ -312,14 +312,14 @@ class run_of_both {
 
   void promote() {
     auto const limit = static_cast<std::size_t>(below(5));
-    both("promote", [&](subject& s) { return s.promote(limit); });
+    both("promote", [&](tested_store& s) { return s.promote(limit); });
   }
 
   void fire() {
     auto const lease = some_lease();
     auto const limit = static_cast<std::size_t>(1 + below(4));
     visor::due_schedules due;
-    both("due", [&](subject& s) { return due = s.due(limit); });
+    both("due", [&](tested_store& s) { return due = s.due(limit); });
     std::vector<visor::fire_order> orders;
     for (auto const& schedule : due.schedules) {
       auto& order = orders.emplace_back();
@@ -338,7 +338,7 @@ class run_of_both {
     std::string words = "fire by " + reference_words_.write(lease);
     for (auto const& order : orders)
       words += " " + order.schedule + reference_words_.write(order.planned) + reference_words_.write(order.ids);
-    both(words, [&](subject& s) { return s.fire(lease, orders); });
+    both(words, [&](tested_store& s) { return s.fire(lease, orders); });
   }
 
   visor::schedule_record made(std::string id) {
@@ -357,7 +357,7 @@ class run_of_both {
 
   void add_schedule() {
     auto const record = made(schedule_name());
-    both("add " + record.id + " overlap " + text(record.overlap), [&](subject& s) {
+    both("add " + record.id + " overlap " + text(record.overlap), [&](tested_store& s) {
       s.add_schedule(record);
       return 0;
     });
@@ -369,12 +369,12 @@ class run_of_both {
     auto record = made(id);
     record.version = found ? found->version - (one_in(6) ? 1 : 0) : 1;
     record.state = static_cast<visor::schedule_state>(below(3) == 0 ? below(4) : 0);
-    both("update " + id + " to " + text(record.state), [&](subject& s) { return s.update_schedule(record); });
+    both("update " + id + " to " + text(record.state), [&](tested_store& s) { return s.update_schedule(record); });
   }
 
   void remove() {
     auto const id = schedule_name();
-    both("remove " + id, [&](subject& s) { return s.remove_schedule(id); });
+    both("remove " + id, [&](tested_store& s) { return s.remove_schedule(id); });
   }
 
   void replace() {
@@ -388,7 +388,7 @@ class run_of_both {
     for (auto const& each : all) words += " " + each.id;
     std::ranges::sort(all, {}, &visor::schedule_record::id);
     all.erase(std::ranges::unique(all, {}, &visor::schedule_record::id).begin(), all.end());
-    both(words, [&](subject& s) { return bring(s, visor::schedule_set(), all); });
+    both(words, [&](tested_store& s) { return bring(s, visor::schedule_set(), all); });
   }
 
   void declare() {
@@ -396,9 +396,9 @@ class run_of_both {
     std::string const digest = "m" + std::to_string(below(7));
     std::vector<visor::set_declaration> sets;
     if (!one_in(4)) sets.emplace_back(visor::schedule_set(), digest, 1);
-    if (!one_in(4)) both("put " + digest, [&](subject& s) { return s.put_manifest(digest, 0, std::vector<std::string>{digest}), 0; });
-    both("declare " + digest + " by " + reference_words_.write(lease), [&](subject& s) { return s.declare(lease, sets); });
-    both("manifests", [&](subject& s) { return s.manifests(visor::schedule_set()); });
+    if (!one_in(4)) both("put " + digest, [&](tested_store& s) { return s.put_manifest(digest, 0, std::vector<std::string>{digest}), 0; });
+    both("declare " + digest + " by " + reference_words_.write(lease), [&](tested_store& s) { return s.declare(lease, sets); });
+    both("manifests", [&](tested_store& s) { return s.manifests(visor::schedule_set()); });
   }
 
   void miss() {
@@ -406,9 +406,9 @@ class run_of_both {
     std::vector<visor::missed_instant> missed;
     std::vector<visor::next_correction> corrections;
     visor::due_schedules due;
-    visor::due_place const after(now() - std::chrono::seconds(below(20)), schedule_name());
+    visor::due_position const after(now() - std::chrono::seconds(below(20)), schedule_name());
     auto const limit = static_cast<std::size_t>(1 + below(3));
-    both("due", [&](subject& s) { return due = s.due(limit, after); });
+    both("due", [&](tested_store& s) { return due = s.due(limit, after); });
     for (auto const& schedule : due.schedules) {
       if (one_in(2)) missed.emplace_back(schedule.id, *schedule.next_at, "no node can");
       auto& correction = corrections.emplace_back();
@@ -417,18 +417,18 @@ class run_of_both {
       correction.from = *schedule.next_at;
       correction.to = now() + std::chrono::seconds(below(20));
     }
-    both("note missed", [&](subject& s) { return s.note_missed(lease, missed); });
-    if (one_in(2)) both("correct", [&](subject& s) { return s.correct_next(corrections); });
+    both("note missed", [&](tested_store& s) { return s.note_missed(lease, missed); });
+    if (one_in(2)) both("correct", [&](tested_store& s) { return s.correct_next(corrections); });
   }
 
   void cancel() {
     auto const id = some_id();
-    both("cancel " + std::to_string(id), [&](subject& s) { return s.cancel_job(id); });
+    both("cancel " + std::to_string(id), [&](tested_store& s) { return s.cancel_job(id); });
   }
 
   void retry() {
     auto const id = some_id();
-    both("retry " + std::to_string(id), [&](subject& s) {
+    both("retry " + std::to_string(id), [&](tested_store& s) {
       s.retry_job(id);
       return 0;
     });
@@ -436,7 +436,7 @@ class run_of_both {
 
   void advance() {
     visor::duration const by = one_in(20) ? visor::duration(-3s) : visor::duration(std::chrono::milliseconds(below(6'000)));
-    both("advance " + visor::to_string(by), [&](subject& s) {
+    both("advance " + visor::to_string(by), [&](tested_store& s) {
       s.advance(by);
       return s.now();
     });
@@ -449,36 +449,36 @@ class run_of_both {
     if (one_in(3)) jobs.schedule = schedule_name();
     if (one_in(2)) jobs.before = some_id();
     jobs.limit = static_cast<std::size_t>(below(20));
-    both("jobs", [&](subject& s) { return s.jobs(jobs); });
+    both("jobs", [&](tested_store& s) { return s.jobs(jobs); });
     visor::schedule_filter schedules;
     if (one_in(3)) schedules.state = static_cast<visor::schedule_state>(below(4));
     if (one_in(3)) schedules.owner = name();
     if (one_in(3)) schedules.id_prefix = one_in(2) ? "s" : "S";
     schedules.hide_completed = one_in(2);
-    both("schedules", [&](subject& s) { return s.schedules(schedules); });
+    both("schedules", [&](tested_store& s) { return s.schedules(schedules); });
   }
 
   void compare_all() {
     if (!difference_.empty()) return;
     auto const steps = log_;
-    both("all nodes", [](subject& s) { return s.nodes(); });
-    both("all declarations", [](subject& s) { return s.declarations(); });
-    both("all schedules", [](subject& s) { return s.schedules({}); });
-    both("all cancel requests", [](subject& s) { return s.cancel_requests(); });
-    for (auto const& schedule : reference_->schedules({})) both("fires", [&](subject& s) { return s.fires(schedule.id, 1000); });
+    both("all nodes", [](tested_store& s) { return s.nodes(); });
+    both("all declarations", [](tested_store& s) { return s.declarations(); });
+    both("all schedules", [](tested_store& s) { return s.schedules({}); });
+    both("all cancel requests", [](tested_store& s) { return s.cancel_requests(); });
+    for (auto const& schedule : reference_->schedules({})) both("fires", [&](tested_store& s) { return s.fires(schedule.id, 1000); });
     visor::job_filter every;
     every.limit = 60;
-    for (auto const& view : reference_->jobs(every)) both("attempts", [&](subject& s) { return s.attempts(view.job.id); });
+    for (auto const& view : reference_->jobs(every)) both("attempts", [&](tested_store& s) { return s.attempts(view.job.id); });
     every.limit = 1'000'000;
-    both("all jobs", [&](subject& s) { return s.jobs(every); });
+    both("all jobs", [&](tested_store& s) { return s.jobs(every); });
     log_ = steps;
   }
 
   std::mt19937 random_;
-  std::unique_ptr<subject> subject_ = make_subject();
-  std::unique_ptr<subject> reference_ = make_reference();
+  std::unique_ptr<tested_store> tested_ = make_tested_store();
+  std::unique_ptr<tested_store> reference_ = make_reference();
   std::map<visor::lease_id, visor::lease_id> leases_;  // as the store under test calls it, as the reference does
-  writer subject_words_;
+  writer tested_words_;
   writer reference_words_;
   std::map<std::string, std::vector<visor::node_lease>> nodes_;
   std::vector<held_job> held_;

@@ -22,7 +22,7 @@ struct temporary_database {
 
 }  // namespace
 
-std::unique_ptr<subject> make_subject() {
+std::unique_ptr<tested_store> make_tested_store() {
   using store = visor::mysql_store<visor::manual_clock>;
   visor::manual_clock const clock;
   auto const database = std::make_shared<temporary_database>();

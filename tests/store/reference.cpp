@@ -5,7 +5,7 @@
 
 namespace visor_test {
 
-std::unique_ptr<subject> make_reference() {
+std::unique_ptr<tested_store> make_reference() {
   using store = visor::memory_store<visor::manual_clock>;
   visor::manual_clock const clock;
   auto const made = std::make_shared<store>(clock);

@@ -30,7 +30,7 @@ struct temporary_folder {
 
 }  // namespace
 
-std::unique_ptr<subject> make_subject() {
+std::unique_ptr<tested_store> make_tested_store() {
   using store = visor::sqlite_store<visor::manual_clock>;
   visor::manual_clock const clock;
   auto const folder = std::make_shared<temporary_folder>();

@@ -100,13 +100,13 @@ class mariadb_server {
   }
 
   /// Runs one statement as the administrator. False if that fails.
-  bool run(std::string const& sql) const { return ask(sql).has_value(); }
+  bool run(std::string const& sql) const { return query(sql).has_value(); }
 
   /// The first column of what a query finds.
-  std::vector<std::string> values(std::string const& sql) const { return ask(sql).value(); }
+  std::vector<std::string> values(std::string const& sql) const { return query(sql).value(); }
 
  private:
-  std::optional<std::vector<std::string>> ask(std::string const& sql) const {
+  std::optional<std::vector<std::string>> query(std::string const& sql) const {
     visor::mysql_driver::connection_ptr connection;
     try {
       connection = visor::mysql_driver::connect_call(settings_)();

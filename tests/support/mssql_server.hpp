@@ -33,7 +33,7 @@ class mssql_server {
   void run(std::string const& text) { connect()->run(text); }
 
   /// Whether it only speaks the language of a SQL Server.
-  bool is_babelfish() { return connect()->ask("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))") == "1"; }
+  bool is_babelfish() { return connect()->query_value("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))") == "1"; }
 
   void drop_database(std::string const& name) {
     try {

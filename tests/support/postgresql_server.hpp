@@ -116,13 +116,13 @@ class postgresql_server {
   }
 
   /// Runs SQL as the administrator. False if that fails.
-  bool run(std::string const& sql) const { return ask(sql).has_value(); }
+  bool run(std::string const& sql) const { return query(sql).has_value(); }
 
   /// The first value that a query finds.
-  std::string value(std::string const& sql) const { return ask(sql).value(); }
+  std::string value(std::string const& sql) const { return query(sql).value(); }
 
  private:
-  std::optional<std::string> ask(std::string const& sql) const {
+  std::optional<std::string> query(std::string const& sql) const {
     auto const given = visor::postgresql_driver::libpq_parameters(settings_);
     std::vector<char const*> names, values;
     for (auto const& [name, value] : given) {

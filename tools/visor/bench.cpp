@@ -49,12 +49,12 @@ bool is_by_hand(bench_plan const& plan) {
   return plan.scenario == bench_scenario::deep_queue || plan.scenario == bench_scenario::pinned_xmin;
 }
 
-bench_plan plan_of(invocation const& given) {
+bench_plan plan_of(invocation const& arguments) {
   bench_plan plan;
-  auto const& name = given.argument(0);
+  auto const& name = arguments.argument(0);
   plan.scenario = static_cast<bench_scenario>(std::ranges::find(scenario_names, name) - scenario_names.begin());
   auto const only_of = [&](char const* option, bench_scenario scenario) {
-    if (given.has(option) && plan.scenario != scenario)
+    if (arguments.has(option) && plan.scenario != scenario)
       throw usage_error("--" + std::string(option) + " belongs to the scenario " +
                         std::string(scenario_names[static_cast<std::size_t>(scenario)]) + ", not to " + name);
   };
@@ -63,18 +63,18 @@ bench_plan plan_of(invocation const& given) {
   only_of("long-work", bench_scenario::mixed);
   bool const is_single = plan.scenario == bench_scenario::one_at_a_time;
   bool const is_slow = is_single || plan.scenario == bench_scenario::schedule_storm;
-  plan.jobs = given.number("jobs", 1, 10'000'000).value_or(is_slow ? 2'000 : 20'000);
-  auto const batch = given.number("batch", 1, 100'000);
+  plan.jobs = arguments.number("jobs", 1, 10'000'000).value_or(is_slow ? 2'000 : 20'000);
+  auto const batch = arguments.number("batch", 1, 100'000);
   if (is_single && batch.value_or(1) != 1) throw usage_error("--batch cannot be " + std::to_string(*batch) + ": one-at-a-time takes one");
   plan.batch = static_cast<std::size_t>(batch.value_or(is_single ? 1 : 500));
-  plan.nodes = static_cast<int>(given.number("nodes", 1, 8).value_or(1));
+  plan.nodes = static_cast<int>(arguments.number("nodes", 1, 8).value_or(1));
   if (is_by_hand(plan) && plan.nodes != 1)
     throw usage_error("--nodes cannot be " + std::to_string(plan.nodes) + ": " + name + " times single claims");
-  plan.rate = static_cast<double>(given.number("rate", 1, 1'000'000).value_or(1'000));
-  plan.depth = given.number("depth", 0, 100'000'000).value_or(100'000);
-  plan.payload = static_cast<std::size_t>(given.number("payload", 40, 1'000'000).value_or(150));
-  if (plan.scenario == bench_scenario::mixed) plan.long_work = given.length("long-work").value_or(std::chrono::milliseconds{100});
-  plan.replace = given.has("replace");
+  plan.rate = static_cast<double>(arguments.number("rate", 1, 1'000'000).value_or(1'000));
+  plan.depth = arguments.number("depth", 0, 100'000'000).value_or(100'000);
+  plan.payload = static_cast<std::size_t>(arguments.number("payload", 40, 1'000'000).value_or(150));
+  if (plan.scenario == bench_scenario::mixed) plan.long_work = arguments.length("long-work").value_or(std::chrono::milliseconds{100});
+  plan.replace = arguments.has("replace");
   return plan;
 }
 
@@ -130,7 +130,7 @@ std::string number_text(double value, int digits) {
 void print(bench_plan const& plan, std::string_view scenario, driver_entry const& driver, bench_result const& result) {
   fields shown;
   shown.add("scenario", std::string(scenario));
-  shown.add("database", result.place + ", " + result.server);
+  shown.add("database", result.display_name + ", " + result.server);
   shown.add("jobs", std::to_string(plan.jobs) + " of " + std::to_string(plan.payload) + " bytes, batch " + std::to_string(plan.batch) +
                         (plan.nodes > 1 ? ", " + std::to_string(plan.nodes) + " nodes" : ""));
   shown.add("driver", std::string(driver.name) + ", " + driver.library());
@@ -155,19 +155,19 @@ void print(bench_plan const& plan, std::string_view scenario, driver_entry const
   claims.print(std::cout);
 }
 
-int bench(invocation const& given) {
-  auto plan = plan_of(given);
-  auto const config = read_configuration(given);
+int bench(invocation const& arguments) {
+  auto plan = plan_of(arguments);
+  auto const config = read_configuration(arguments);
   plan.settings = config.settings;
   auto const& driver = find_driver(config.settings.storage.driver);
-  if (is_by_hand(plan) && !driver.lasts) throw failure("the scenario " + given.argument(0) + " needs a driver that lasts");
+  if (is_by_hand(plan) && !driver.lasts) throw failure("the scenario " + arguments.argument(0) + " needs a driver that lasts");
   if (plan.nodes > 1 && !driver.several_nodes) throw failure("--nodes " + std::to_string(plan.nodes) + ": the driver has one node alone");
   std::signal(SIGPIPE, SIG_IGN);
   auto const result = run_bench(driver, plan);
-  if (given.has("json"))
-    std::cout << boost::json::serialize(as_json(plan, given.argument(0), driver, result)) << '\n';
+  if (arguments.has("json"))
+    std::cout << boost::json::serialize(as_json(plan, arguments.argument(0), driver, result)) << '\n';
   else
-    print(plan, given.argument(0), driver, result);
+    print(plan, arguments.argument(0), driver, result);
   return 0;
 }
 
@@ -183,11 +183,11 @@ constinit command const bench_commands[1] = {
      "deep-queue       single claims beside jobs that have ended\n"
      "pinned-xmin      single claims while somebody keeps the database from clearing up\n"
      "mixed            as burn-down, with jobs among them that take long\n"
-     "It works in a place of its own, which it makes and removes: the schema visor_bench on PostgreSQL, the database visor_bench on "
+     "It works in a sandbox, which it makes and removes: the schema visor_bench on PostgreSQL, the database visor_bench on "
      "MariaDB\n"
      "and MySQL, on SQLite a file beside that of the configuration; on SQL Server tables in the database visor_bench, which you create "
      "first.\n"
-     "Where there is such a place already it refuses, unless --replace says that it may go.\n"
+     "Where there is such a sandbox already it refuses, unless --replace says that it may go.\n"
      "It looks at the end whether every job was done exactly once, and fails otherwise. Floors and charts: scripts/bench.",
      "visor bench burn-down --driver postgresql --url postgresql://app@db.internal/test --jobs 200000 --nodes 2\n"
      "visor bench steady --driver memory --rate 5000 --json",

@@ -20,7 +20,7 @@ namespace visor_program {
 BOOST_DEFINE_ENUM_CLASS(bench_scenario, burn_down, steady, one_at_a_time, bulk_enqueue, schedule_storm, deep_queue, pinned_xmin, mixed)
 
 /// The schema, the database, or the suffix of a file name in which benchmarks work.
-inline constexpr char const* bench_place = "visor_bench";
+inline constexpr char const* bench_sandbox_name = "visor_bench";
 
 struct bench_plan {
   visor::settings settings;
@@ -64,8 +64,8 @@ struct bench_point {
 };
 
 struct bench_result {
-  std::string place;   ///< the database, for display
-  std::string server;  ///< product and version
+  std::string display_name;  ///< of the database
+  std::string server;        ///< product and version
   double seconds = 0;
   double enqueue_seconds = 0;                      ///< to add the jobs that were then run; 0: there were none
   std::map<std::string, bench_samples> latencies;  ///< by what was measured, such as `start`

@@ -185,10 +185,10 @@ visor::task<std::optional<visor::error>> fault_of_certificate(visor::server_opti
     long const verdict = co_await std::move(asking);
     if (verdict == X509_V_OK) continue;
     if (verdict == no_tls)
-      co_return visor::error(visor::condition::tls_failed, each.host + ":" + port +
-                                                               " has no TLS, and ssl asks for it: set up TLS there; only for a trusted "
-                                                               "network, turn ssl off");
-    co_return visor::error(visor::condition::tls_failed, "the certificate of " + each.host + ":" + port + " " + advice(verdict),
+      co_return visor::error(visor::errc::tls_failed, each.host + ":" + port +
+                                                          " has no TLS, and ssl asks for it: set up TLS there; only for a trusted "
+                                                          "network, turn ssl off");
+    co_return visor::error(visor::errc::tls_failed, "the certificate of " + each.host + ":" + port + " " + advice(verdict),
                            X509_verify_cert_error_string(verdict));
   }
   co_return std::nullopt;

@@ -18,11 +18,11 @@ extern command const bench_commands[1];
 extern command const completion_commands[1];
 
 // Belongs to `visor job`, but has a file of its own.
-int why(invocation const& given);
+int why(invocation const& arguments);
 
 // The command `visor run` has a second name among the schedules.
 extern option const run_options[3];
-int run(invocation const& given);
+int run(invocation const& arguments);
 
 }  // namespace visor_program
 

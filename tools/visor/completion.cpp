@@ -165,8 +165,8 @@ void fish(std::ostream& out) {
 constexpr std::string_view shells[] = {"bash", "zsh", "fish"};
 constexpr argument completion_arguments[] = {{"shell", true, shells}};
 
-int print_completion(invocation const& given) {
-  auto const& shell = given.argument(0);
+int print_completion(invocation const& arguments) {
+  auto const& shell = arguments.argument(0);
   shell == "bash" ? bash(std::cout) : shell == "zsh" ? zsh(std::cout) : fish(std::cout);
   return 0;
 }

@@ -21,15 +21,15 @@ constexpr argument file_argument[] = {{"file", false}};
 constexpr option check_options[] = {config_option};
 constexpr option show_options[] = {config_option, {"changed", "", "only what is not a default"}, json_option};
 
-int check(invocation const& given) {
-  invocation named = given;
-  if (!given.arguments.empty()) {
-    if (given.has("config")) throw usage_error("<file> and --config cannot be given together");
-    named.options["config"] = {given.argument(0)};
+int check(invocation const& arguments) {
+  invocation named = arguments;
+  if (!arguments.arguments.empty()) {
+    if (arguments.has("config")) throw usage_error("<file> and --config cannot be given together");
+    named.options["config"] = {arguments.argument(0)};
   }
   auto const config = read_configuration(named);
   if (auto const* const driver = driver_in_program(config.settings.storage.driver))
-    driver->place(config.settings);
+    driver->display_name(config.settings);
   else
     std::cerr << "visor: note: the driver " << word(config.settings.storage.driver)
               << " was not built into this program: it can check this configuration, and not use it\n";
@@ -52,8 +52,8 @@ bool is_in_connection_string(std::string_view path) {
   return path.starts_with(connection) && std::ranges::find(parts, path.substr(connection.size())) != std::end(parts);
 }
 
-int show(invocation const& given) {
-  auto const config = read_configuration(given);
+int show(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   table rows({"KEY", "VALUE", "SOURCE"});
   boost::json::array all;
   bool const has_string = !config.settings.storage.connection.connection_string.empty();
@@ -62,13 +62,13 @@ int show(invocation const& given) {
     if (has_string && is_in_connection_string(setting.path)) continue;
     // The connection string without its password, which only a driver can find in it.
     if (has_string && driver != nullptr && setting.path == "scheduler.storage.connection.connection_string")
-      setting.value = driver->place(config.settings);
+      setting.value = driver->display_name(config.settings);
     auto const from = visor::to_string(setting.from);
-    if (given.has("changed") && from == "default") continue;
+    if (arguments.has("changed") && from == "default") continue;
     rows.add({setting.path, setting.value, {from, from == "default" ? colour::faint : colour::none}});
     all.emplace_back(boost::json::object{{"key", setting.path}, {"value", setting.value}, {"source", from}});
   }
-  if (given.has("json"))
+  if (arguments.has("json"))
     print_json(std::cout, all);
   else
     rows.print(std::cout);

@@ -1,8 +1,8 @@
 #include "configuration.hpp"
 
-#include "ask.hpp"
 #include "drivers.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "words.hpp"
 
 #include "visor/base/storable_text.hpp"
@@ -74,8 +74,8 @@ void check_found_file(char const* path) {
 }
 
 /// Empty when there is none.
-std::string find_file(invocation const& given) {
-  if (auto const named = given.text("config")) {
+std::string find_file(invocation const& arguments) {
+  if (auto const named = arguments.text("config")) {
     if (named->empty()) throw usage_error("--config needs the name of a file");
     return *named;
   }
@@ -89,17 +89,17 @@ std::string find_file(invocation const& given) {
   return {};
 }
 
-std::vector<visor::setting_flag> flags_of(invocation const& given) {
+std::vector<visor::setting_flag> flags_of(invocation const& arguments) {
   std::vector<visor::setting_flag> flags;
-  for (auto const& each : given.known) {
+  for (auto const& each : arguments.known) {
     if (each.setting.empty()) continue;
-    if (auto const value = given.text(each.name)) {
+    if (auto const value = arguments.text(each.name)) {
       std::string const name = "--" + std::string(each.name);
       if (value->empty()) throw usage_error(name + " is empty");
       flags.push_back({name, std::string(each.setting), *value});
     }
   }
-  given.number("port", 1, 65'535);  // an invalid number is a mistake of the command line
+  arguments.number("port", 1, 65'535);  // an invalid number is a mistake of the command line
   return flags;
 }
 
@@ -109,7 +109,7 @@ void check_connection_string(visor::settings const& given) {
   auto const* const driver = driver_in_program(given.storage.driver);
   if (found == given.sources.end() || driver == nullptr) return;
   try {
-    driver->place(given);
+    driver->display_name(given);
   } catch (visor::error const& wrong) {
     if (!wrong.message().starts_with(found->first)) throw;
     throw failure(to_string(found->second) + ": " + wrong.message());
@@ -149,10 +149,10 @@ driver_entry const* driver_in_program(visor::storage_driver which) {
   return nullptr;
 }
 
-configuration read_configuration(invocation const& given) {
-  auto const flags = flags_of(given);
+configuration read_configuration(invocation const& arguments) {
+  auto const flags = flags_of(arguments);
   configuration result;
-  result.file = find_file(given);
+  result.file = find_file(arguments);
   result.settings = result.file.empty() ? visor::parse_settings("", "", visor::process_environment(), flags)
                                         : visor::load_settings(result.file, visor::process_environment(), flags);
   check_connection_string(result.settings);
@@ -196,7 +196,7 @@ std::shared_ptr<storage> open_storage(configuration const& from) {
 std::shared_ptr<storage> look_at_storage(configuration const& from) {
   auto const& found = find_driver(from.settings.storage.driver);
   if (found.is_missing != nullptr && found.is_missing(from.settings)) {
-    std::cerr << "visor: note: there is no database yet: " << escaped(found.place(from.settings)) << '\n';
+    std::cerr << "visor: note: there is no database yet: " << escaped(found.display_name(from.settings)) << '\n';
     return nullptr;
   }
   return open_storage(from);

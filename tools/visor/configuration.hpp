@@ -21,7 +21,7 @@ struct configuration {
 /// Reads the configuration of a command: the file of `--config`, else of `$VISOR_CONFIG`, else `.visor.yaml` or `visor.yaml` in
 /// the working directory, else none; the environment; and the options that say where the database is.
 /// \throws visor::error with a line for each fault
-configuration read_configuration(invocation const& given);
+configuration read_configuration(invocation const& arguments);
 
 /// A driver, or null when it was not built in.
 driver_entry const* driver_in_program(visor::storage_driver which);

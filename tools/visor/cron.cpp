@@ -38,24 +38,24 @@ struct question {
   }
 };
 
-question read(invocation const& given) {
+question read(invocation const& arguments) {
   auto const now = std::chrono::floor<std::chrono::seconds>(visor::wall_clock().now());
-  auto const from = given.point("from").value_or(now);
-  question asked{read_moment(given.argument(0), given.text("zone").value_or("UTC"), from), from};
-  if (auto const id = given.text("id"))
+  auto const from = arguments.point("from").value_or(now);
+  question asked{read_moment(arguments.argument(0), arguments.text("zone").value_or("UTC"), from), from};
+  if (auto const id = arguments.text("id"))
     if (auto const* const recurs = asked.when.recurring()) asked.when.when = recurs->for_schedule(*id);
   return asked;
 }
 
-int print_next(invocation const& given) {
-  auto const count = static_cast<std::size_t>(given.number("count", 1, 100'000).value_or(1));
-  auto const asked = read(given);
+int print_next(invocation const& arguments) {
+  auto const count = static_cast<std::size_t>(arguments.number("count", 1, 100'000).value_or(1));
+  auto const asked = read(arguments);
   auto const& [when, from] = asked;
   if (asked.is_open()) throw failure("the id of the schedule chooses the values of H: say which by --id");
   auto const found = when.next(from, count);
   if (!when.note.empty()) std::cerr << "visor: " << escaped(when.note) << '\n';
   if (found.empty()) throw failure(when.why_never(from));
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     boost::json::array all;
     for (auto const at : found) all.emplace_back(visor::to_string(at));
     print_json(std::cout, all);
@@ -65,23 +65,23 @@ int print_next(invocation const& given) {
   return 0;
 }
 
-int check(invocation const& given) {
-  auto const [when, from] = read(given);
+int check(invocation const& arguments) {
+  auto const [when, from] = read(arguments);
   if (!when.next(from)) throw failure(when.why_never(from));
   std::cout << "valid: " << escaped(when.understood) << '\n';
   if (!when.note.empty()) std::cout << escaped(when.note) << '\n';
   return 0;
 }
 
-int print_explanation(invocation const& given) {
-  auto const asked = read(given);
+int print_explanation(invocation const& arguments) {
+  auto const asked = read(arguments);
   auto const& [when, from] = asked;
   auto const* const recurs = when.recurring();
   std::string const meaning = recurs ? visor::explain(*recurs) : when.understood;
   std::string const hashes = recurs ? visor::explain_hashes(recurs->expression()) : std::string();
   std::string const clocks = recurs ? clocks_text(*recurs) : when.note;
   auto const found = asked.is_open() ? std::vector<visor::instant>() : when.next(from, 3);
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     boost::json::object all;
     all["expression"] = recurs ? boost::json::value(recurs->to_string()) : boost::json::value(nullptr);
     all["meaning"] = meaning;

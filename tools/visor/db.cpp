@@ -1,8 +1,8 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "drivers.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 
 #include "visor/engine/process.hpp"
 
@@ -27,13 +27,13 @@ struct database {
   driver_entry const& driver;
   std::unique_ptr<schema> tables;  ///< null: there is no database yet, and the command only reads
 
-  std::string place() const { return driver.place(config.settings); }
+  std::string display_name() const { return driver.display_name(config.settings); }
 };
 
 enum class purpose { look, change };
 
-database open(invocation const& given, purpose why) {
-  auto config = read_configuration(given);
+database open(invocation const& arguments, purpose why) {
+  auto config = read_configuration(arguments);
   auto const& driver = find_driver(config.settings.storage.driver);
   if (driver.tables == nullptr)
     throw failure("the driver " + std::string(driver.name) +
@@ -96,38 +96,39 @@ void check_older_nodes(database const& of, nodes_at_work const& nodes, bool is_a
                   "; stop each 'visor run' first, or let them go on with --with-nodes-running, which this migration allows");
 }
 
-void warn_of(visor::database_report const& found, std::string const& place) {
-  if (!found.shortcoming.empty()) std::cerr << "visor: warning: " << escaped(place + ": " + found.shortcoming) << '\n';
+void warn_of(visor::database_report const& found, std::string const& display_name) {
+  if (!found.shortcoming.empty()) std::cerr << "visor: warning: " << escaped(display_name + ": " + found.shortcoming) << '\n';
 }
 
-int init(invocation const& given) {
-  auto const db = open(given, purpose::change);
+int init(invocation const& arguments) {
+  auto const db = open(arguments, purpose::change);
   auto const before = db.tables->status();
   if (before.has_tables && before.current == before.latest && !before.is_altered()) {
-    std::cout << "initialized already: " << escaped(db.place()) << " has version " << before.current << '\n';
+    std::cout << "initialized already: " << escaped(db.display_name()) << " has version " << before.current << '\n';
     return 0;
   }
   db.tables->migrate();
   auto const after = db.tables->status();
-  std::cout << "initialized: " << escaped(db.place()) << " has version " << after.current << ", " << db.tables->tables(after.current).size()
-            << " tables\n";
-  if (db.driver.probe != nullptr) warn_of(db.driver.probe(db.config.settings), db.place());
+  std::cout << "initialized: " << escaped(db.display_name()) << " has version " << after.current << ", "
+            << db.tables->tables(after.current).size() << " tables\n";
+  if (db.driver.probe != nullptr) warn_of(db.driver.probe(db.config.settings), db.display_name());
   return 0;
 }
 
-int print_status(invocation const& given) {
-  auto const db = open(given, purpose::look);
+int print_status(invocation const& arguments) {
+  auto const db = open(arguments, purpose::look);
   auto const status = db.tables ? db.tables->status() : visor::schema_status();
   bool const initialized = status.current > 0;
   auto const tables = db.tables ? db.tables->tables(std::min(status.current, status.latest)) : std::vector<std::string>();
-  if (given.has("json")) {
-    boost::json::object all{{"database", db.place()}, {"initialized", initialized}, {"version", status.current}, {"newest", status.latest}};
+  if (arguments.has("json")) {
+    boost::json::object all{
+        {"database", db.display_name()}, {"initialized", initialized}, {"version", status.current}, {"newest", status.latest}};
     auto& names = all["tables"].emplace_array();
     for (auto const& name : tables) names.emplace_back(name);
     std::cout << boost::json::serialize(all) << '\n';
     return 0;
   }
-  std::cout << painted("Database Status", colour::strong) << "\nDatabase: " << escaped(db.place())
+  std::cout << painted("Database Status", colour::strong) << "\nDatabase: " << escaped(db.display_name())
             << "\nInitialized: " << (initialized ? painted("✓ Yes", colour::good) : painted("✗ No", colour::bad)) << '\n';
   if (status.is_half_made)
     std::cout << "The tables were not made to the end: 'visor db init' makes them anew\n";
@@ -139,17 +140,17 @@ int print_status(invocation const& given) {
   return 0;
 }
 
-int test(invocation const& given) {
-  auto const config = read_configuration(given);
+int test(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   auto const& driver = find_driver(config.settings.storage.driver);
-  auto const place = driver.place(config.settings);
+  auto const display_name = driver.display_name(config.settings);
   auto const found = driver.probe != nullptr ? driver.probe(config.settings) : visor::database_report();
   bool const missing = driver.is_missing != nullptr && driver.is_missing(config.settings);
-  warn_of(found, place);
+  warn_of(found, display_name);
   auto const length = [](std::optional<visor::duration> const& one) { return one ? visor::to_string(*one) : std::string("-"); };
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     auto const microseconds = [](std::optional<visor::duration> const& one) { return one ? boost::json::value(one->count()) : nullptr; };
-    boost::json::object const all{{"database", place},
+    boost::json::object const all{{"database", display_name},
                                   {"exists", !missing},
                                   {"server", found.server},
                                   {"tls", found.tls},
@@ -159,7 +160,7 @@ int test(invocation const& given) {
     return 0;
   }
   fields shown;
-  shown.add("database", place + (missing ? " (not there yet: it is made at the first use)" : ""));
+  shown.add("database", display_name + (missing ? " (not there yet: it is made at the first use)" : ""));
   shown.add("server", found.server.empty() ? "none: it lives in the memory of 'visor run'" : found.server);
   shown.add("TLS", found.tls.empty() ? "none" : found.tls);
   shown.add("round trip", length(found.latency));
@@ -169,66 +170,69 @@ int test(invocation const& given) {
   return 0;
 }
 
-int migrate(invocation const& given) {
-  auto const db = open(given, purpose::change);
+int migrate(invocation const& arguments) {
+  auto const db = open(arguments, purpose::change);
   nodes_at_work const nodes(db);
-  check_older_nodes(db, nodes, given.has("with-nodes-running"));
+  check_older_nodes(db, nodes, arguments.has("with-nodes-running"));
   int const applied = db.tables->migrate();
   int const version = db.tables->status().current;
-  std::cout << (applied == 0 ? std::string("up to date") : versions_text(applied) + " applied") << ": " << escaped(db.place())
+  std::cout << (applied == 0 ? std::string("up to date") : versions_text(applied) + " applied") << ": " << escaped(db.display_name())
             << " has version " << version << '\n';
   return 0;
 }
 
-int roll_back(invocation const& given) {
-  auto const steps = static_cast<int>(given.number("steps", 1, 1'000'000).value_or(1));
-  auto const db = open(given, purpose::look);
-  if (!db.tables) throw failure("there is no database yet: " + db.place());
+int roll_back(invocation const& arguments) {
+  auto const steps = static_cast<int>(arguments.number("steps", 1, 1'000'000).value_or(1));
+  auto const db = open(arguments, purpose::look);
+  if (!db.tables) throw failure("there is no database yet: " + db.display_name());
   auto const status = db.tables->status();
-  if (status.begun == 0 && !status.is_half_made) throw failure("there is nothing to take back: " + db.place() + " has no tables of visor");
-  if (!given.has("yes"))
+  if (status.begun == 0 && !status.is_half_made)
+    throw failure("there is nothing to take back: " + db.display_name() + " has no tables of visor");
+  if (!arguments.has("yes"))
     throw failure(status.begun <= steps
-                      ? "this drops every table of " + db.place() + " with all schedules, jobs and their history: --yes does it"
-                      : "this drops what " + versions_text(steps) + " brought to the tables of " + db.place() +
+                      ? "this drops every table of " + db.display_name() + " with all schedules, jobs and their history: --yes does it"
+                      : "this drops what " + versions_text(steps) + " brought to the tables of " + db.display_name() +
                             ", with all that it holds: --yes does it");
   nodes_at_work const nodes(db);
   nodes.refuse();
   int const taken = db.tables->roll_back(steps);
-  std::cout << versions_text(taken) << " taken back: " << escaped(db.place()) << " has version " << db.tables->status().current << '\n';
+  std::cout << versions_text(taken) << " taken back: " << escaped(db.display_name()) << " has version " << db.tables->status().current
+            << '\n';
   return 0;
 }
 
-int validate(invocation const& given) {
-  auto const db = open(given, purpose::look);
-  if (!db.tables) throw failure("there is no database yet: " + db.place() + "; 'visor db init' makes it");
+int validate(invocation const& arguments) {
+  auto const db = open(arguments, purpose::look);
+  if (!db.tables) throw failure("there is no database yet: " + db.display_name() + "; 'visor db init' makes it");
   std::string lines;
   for (auto const& line : db.tables->validate()) lines += (lines.empty() ? "" : "\n") + line;
   if (!lines.empty()) throw failure(lines);
-  std::cout << "valid: " << escaped(db.place()) << " has every table, column and index of version " << db.tables->status().current << '\n';
+  std::cout << "valid: " << escaped(db.display_name()) << " has every table, column and index of version " << db.tables->status().current
+            << '\n';
   return 0;
 }
 
-int restored(invocation const& given) {
-  auto const db = open(given, purpose::look);
-  if (!db.tables) throw failure("there is no database yet: " + db.place());
+int restored(invocation const& arguments) {
+  auto const db = open(arguments, purpose::look);
+  if (!db.tables) throw failure("there is no database yet: " + db.display_name());
   auto const status = db.tables->status();
   if (status.current != status.latest || !status.missing().empty() || status.is_altered())
-    throw failure("the tables in " + db.place() + " are not those of this program: 'visor db validate' tells what differs");
+    throw failure("the tables in " + db.display_name() + " are not those of this program: 'visor db validate' tells what differs");
   std::int64_t const generation = db.tables->restored();
-  std::cout << "generation " << generation << ": ids and fences go on behind all that " << escaped(db.place())
+  std::cout << "generation " << generation << ": ids and fences go on behind all that " << escaped(db.display_name())
             << " may have given out before it was restored\n";
   return 0;
 }
 
-int reset(invocation const& given) {
-  if (!given.has("yes"))
+int reset(invocation const& arguments) {
+  if (!arguments.has("yes"))
     throw failure("this drops every table with all schedules, jobs and their history, and makes them anew: --yes does it");
-  auto const db = open(given, purpose::change);
+  auto const db = open(arguments, purpose::change);
   nodes_at_work const nodes(db);
   nodes.refuse();
-  std::cerr << "visor: warning: all schedules, jobs and their history in " << escaped(db.place()) << " are being removed\n";
+  std::cerr << "visor: warning: all schedules, jobs and their history in " << escaped(db.display_name()) << " are being removed\n";
   db.tables->reset();
-  std::cout << "reset: " << escaped(db.place()) << " has version " << db.tables->status().current << ", without data\n";
+  std::cout << "reset: " << escaped(db.display_name()) << " has version " << db.tables->status().current << ", without data\n";
   return 0;
 }
 

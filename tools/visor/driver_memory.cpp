@@ -8,9 +8,9 @@ namespace {
 
 using kind = visor::memory_store<>;
 
-class memory_room final : public bench_room {
+class memory_sandbox final : public bench_sandbox {
  public:
-  std::string place() const override { return "memory"; }
+  std::string display_name() const override { return "memory"; }
   std::unique_ptr<storage> store(visor::log_sink) const override { return std::make_unique<storage_of<kind>>(); }
 };
 
@@ -23,12 +23,12 @@ driver_entry const& memory_driver() {
       .lasts = false,
       .several_nodes = false,
       .has_tls = false,
-      .place = [](visor::settings const&) { return std::string("memory"); },
+      .display_name = [](visor::settings const&) { return std::string("memory"); },
       .probe = nullptr,
       .store = [](visor::settings const&, visor::log_sink) -> std::unique_ptr<storage> { return std::make_unique<storage_of<kind>>(); },
       .is_missing = nullptr,
       .tables = nullptr,
-      .room = [](bench_plan const&) -> std::unique_ptr<bench_room> { return std::make_unique<memory_room>(); },
+      .sandbox = [](bench_plan const&) -> std::unique_ptr<bench_sandbox> { return std::make_unique<memory_sandbox>(); },
   };
   return entry;
 }

@@ -8,16 +8,16 @@ namespace {
 
 struct bench_ways {
   static visor::mssql_settings inside(visor::mssql_settings around) {
-    around.database = bench_place;
+    around.database = bench_sandbox_name;
     return around;
   }
   static constexpr char const* how_to_make = "CREATE DATABASE visor_bench";
 };
 
 // SQL Server creates no database within a transaction, and the driver sends all statements within one.
-using room = bench_given_room<visor::mssql, bench_ways>;
+using sandbox = bench_existing_sandbox<visor::mssql, bench_ways>;
 
-using driver = server_driver<visor::mssql, room>;
+using driver = server_driver<visor::mssql, sandbox>;
 
 /// Adds the fault of a certificate, which FreeTDS does not report.
 visor::database_report probe(visor::settings const& from) {
@@ -25,8 +25,8 @@ visor::database_report probe(visor::settings const& from) {
     return driver::probe(from);
   } catch (visor::error const& failure) {
     auto const to = driver::settings_of(from);
-    if (failure.kind() != visor::condition::tls_failed || to.has_instance()) throw;
-    auto const found = ask(fault_of_certificate(to, before_tls::of_mssql));
+    if (failure.code() != visor::errc::tls_failed || to.has_instance()) throw;
+    auto const found = run_sync(fault_of_certificate(to, before_tls::of_mssql));
     if (found) throw visor::error(*found);
     throw;
   }

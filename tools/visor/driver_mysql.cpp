@@ -13,7 +13,7 @@ namespace {
 
 struct bench_ways {
   static visor::mysql_settings inside(visor::mysql_settings around) {
-    around.database = bench_place;
+    around.database = bench_sandbox_name;
     return around;
   }
   static constexpr char const* what = "the database";
@@ -24,13 +24,13 @@ struct bench_ways {
       "SELECT CAST(VARIABLE_VALUE AS SIGNED) AS value FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'Innodb_os_log_written'";
 };
 
-using room = bench_server_room<visor::mysql, bench_ways>;
+using sandbox = bench_server_sandbox<visor::mysql, bench_ways>;
 
 }  // namespace
 
 driver_entry const& mysql_driver() {
   static driver_entry const entry =
-      server_driver<visor::mysql, room>::entry([] { return "MariaDB Connector/C " + std::string(::mysql_get_client_info()); });
+      server_driver<visor::mysql, sandbox>::entry([] { return "MariaDB Connector/C " + std::string(::mysql_get_client_info()); });
   return entry;
 }
 

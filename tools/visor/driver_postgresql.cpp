@@ -10,7 +10,7 @@ namespace {
 
 struct bench_ways {
   static visor::postgresql_settings inside(visor::postgresql_settings around) {
-    around.schema = bench_place;
+    around.schema = bench_sandbox_name;
     return around;
   }
   static constexpr char const* what = "the schema";
@@ -20,7 +20,7 @@ struct bench_ways {
   static constexpr char const* written = "SELECT CAST(pg_current_wal_insert_lsn() - '0/0' AS bigint) AS value";
 };
 
-using driver = server_driver<visor::postgresql, bench_server_room<visor::postgresql, bench_ways>>;
+using driver = server_driver<visor::postgresql, bench_server_sandbox<visor::postgresql, bench_ways>>;
 
 std::string library() {
   int const version = ::PQlibVersion();
@@ -34,8 +34,8 @@ visor::database_report probe(visor::settings const& from) {
   } catch (visor::error const& failure) {
     auto const to = driver::settings_of(from);
     bool const verifies = to.tls.mode == visor::tls_mode::verify_ca || to.tls.mode == visor::tls_mode::verify_full;
-    if (failure.kind() != visor::condition::tls_failed || !verifies) throw;
-    auto const found = ask(fault_of_certificate(to, before_tls::of_postgresql));
+    if (failure.code() != visor::errc::tls_failed || !verifies) throw;
+    auto const found = run_sync(fault_of_certificate(to, before_tls::of_postgresql));
     if (found) throw visor::error(*found);
     throw;
   }

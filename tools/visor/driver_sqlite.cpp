@@ -1,4 +1,4 @@
-#include "bench_room_of.hpp"
+#include "bench_sandbox_of.hpp"
 #include "drivers.hpp"
 #include "schema_of.hpp"
 #include "storage.hpp"
@@ -20,13 +20,13 @@ visor::sqlite_settings settings_of(visor::settings const& from) { return driver_
 
 struct bench_ways {
   static visor::sqlite_settings inside(visor::sqlite_settings around) {
-    around.filename += std::string(".") + bench_place;
+    around.filename += std::string(".") + bench_sandbox_name;
     return around;
   }
   static constexpr char const* settle = "ANALYZE";
 };
 
-using room = bench_file_room<visor::sqlite, bench_ways>;
+using sandbox = bench_file_sandbox<visor::sqlite, bench_ways>;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ driver_entry const& sqlite_driver() {
       .lasts = true,
       .several_nodes = false,
       .has_tls = false,
-      .place =
+      .display_name =
           [](visor::settings const& from) {
             auto const settings = settings_of(from);
             settings.check();
@@ -68,7 +68,7 @@ driver_entry const& sqlite_driver() {
         settings.auto_init = true;  // the command asks for the tables by name, so the file may be created
         return std::make_unique<schema_of<kind>>(std::move(settings));
       },
-      .room = [](bench_plan const& plan) -> std::unique_ptr<bench_room> { return std::make_unique<room>(plan); },
+      .sandbox = [](bench_plan const& plan) -> std::unique_ptr<bench_sandbox> { return std::make_unique<sandbox>(plan); },
   };
   return entry;
 }

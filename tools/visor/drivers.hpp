@@ -1,7 +1,7 @@
 #ifndef VISOR_TOOLS_DRIVERS_HPP
 #define VISOR_TOOLS_DRIVERS_HPP
 
-#include "bench_room.hpp"
+#include "bench_sandbox.hpp"
 #include "storage.hpp"
 
 #include "visor/base/log.hpp"
@@ -52,13 +52,13 @@ struct driver_entry {
   bool several_nodes;        ///< several nodes may work on one database
   bool has_tls;              ///< it has TLS, or needs none
   /// The location of the data, for display. \throws visor::error for settings that the driver does not allow
-  std::string (*place)(visor::settings const&);
+  std::string (*display_name)(visor::settings const&);
   /// Connects and reads facts about the server, without the tables. Null: there is nothing to connect to
   visor::database_report (*probe)(visor::settings const&);
   std::unique_ptr<storage> (*store)(visor::settings const&, visor::log_sink);  ///< not opened yet
-  bool (*is_missing)(visor::settings const&);                 ///< whether there certainly is no database yet; null: cannot be told
-  std::unique_ptr<schema> (*tables)(visor::settings const&);  ///< null: there are none
-  std::unique_ptr<bench_room> (*room)(bench_plan const&);     ///< the place of benchmarks. \throws failure when it cannot be created
+  bool (*is_missing)(visor::settings const&);                    ///< whether there certainly is no database yet; null: cannot be told
+  std::unique_ptr<schema> (*tables)(visor::settings const&);     ///< null: there are none
+  std::unique_ptr<bench_sandbox> (*sandbox)(bench_plan const&);  ///< the sandbox of benchmarks. \throws failure when it cannot be created
 };
 
 /// All drivers, by name.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr option list_options[] = {json_option};
 
-int list(invocation const& given) {
+int list(invocation const& arguments) {
   table rows({"DRIVER", "LIBRARY", "LASTS", "NODES", "TLS"});
   boost::json::array all;
   for (auto const* const driver : drivers()) {
@@ -23,7 +23,7 @@ int list(invocation const& given) {
     all.emplace_back(
         boost::json::object{{"name", driver->name}, {"library", driver->library()}, {"lasts", lasts}, {"nodes", nodes}, {"tls", tls}});
   }
-  if (given.has("json"))
+  if (arguments.has("json"))
     print_json(std::cout, all);
   else
     rows.print(std::cout);

@@ -1,8 +1,8 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "job_number.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "stored_text.hpp"
 #include "words.hpp"
@@ -90,16 +90,16 @@ boost::json::object as_object(visor::attempt_record const& attempt) {
   return all;
 }
 
-int list(invocation const& given) {
+int list(invocation const& arguments) {
   visor::job_filter filter;
-  if (auto const state = given.text("state")) filter.state = value_of<visor::job_state>(*state);
-  filter.type = given.text("type");
-  filter.schedule = given.text("schedule");
-  filter.limit = static_cast<std::size_t>(given.number("limit", 1, 1'000'000).value_or(100));
-  auto const config = read_configuration(given);
+  if (auto const state = arguments.text("state")) filter.state = value_of<visor::job_state>(*state);
+  filter.type = arguments.text("type");
+  filter.schedule = arguments.text("schedule");
+  filter.limit = static_cast<std::size_t>(arguments.number("limit", 1, 1'000'000).value_or(100));
+  auto const config = read_configuration(arguments);
   auto const store = look_at_storage(config);
-  auto const found = store ? ask(store->jobs(filter)) : std::vector<visor::job_view>();
-  if (given.has("json")) {
+  auto const found = store ? run_sync(store->jobs(filter)) : std::vector<visor::job_view>();
+  if (arguments.has("json")) {
     boost::json::array all;
     for (auto const& view : found) all.emplace_back(as_object(view));
     print_json(std::cout, all);
@@ -126,13 +126,13 @@ int list(invocation const& given) {
   return 0;
 }
 
-int show(invocation const& given) {
-  auto const id = job_id_of(given.argument(0));
-  auto const store = look_at_storage(read_configuration(given));
-  auto const view = store ? ask(store->find_job(id)) : std::nullopt;
+int show(invocation const& arguments) {
+  auto const id = job_id_of(arguments.argument(0));
+  auto const store = look_at_storage(read_configuration(arguments));
+  auto const view = store ? run_sync(store->find_job(id)) : std::nullopt;
   if (!view) no_such_job(id);
-  auto const attempts = ask(store->attempts(id));
-  if (given.has("json")) {
+  auto const attempts = run_sync(store->attempts(id));
+  if (arguments.has("json")) {
     auto all = as_object(*view);
     auto& list = all["attempt_list"].emplace_array();
     for (auto const& attempt : attempts) list.emplace_back(as_object(attempt));
@@ -167,8 +167,8 @@ int show(invocation const& given) {
   return 0;
 }
 
-int priority_of(invocation const& given, int otherwise) {
-  auto const text = given.text("priority");
+int priority_of(invocation const& arguments, int otherwise) {
+  auto const text = arguments.text("priority");
   if (!text) return otherwise;
   if (*text == "high") return 50;
   if (*text == "normal") return 100;
@@ -182,9 +182,9 @@ int priority_of(invocation const& given, int otherwise) {
 
 /// \param limit in bytes; no more is read
 /// \throws visor::error when it is too long, or not JSON
-std::string payload_of(invocation const& given, std::size_t limit) {
-  auto const inputs = given.all("inputs");
-  auto const payload = given.text("payload");
+std::string payload_of(invocation const& arguments, std::size_t limit) {
+  auto const inputs = arguments.all("inputs");
+  auto const payload = arguments.text("payload");
   if (!payload) return inputs_as_json(inputs);
   if (!inputs.empty()) throw usage_error("--inputs and --payload cannot be given together");
   std::string text = *payload;
@@ -202,23 +202,23 @@ std::string payload_of(invocation const& given, std::size_t limit) {
   return text;
 }
 
-int enqueue(invocation const& given) {
-  auto const delay = given.length("in");
-  auto const at = given.point("at");
+int enqueue(invocation const& arguments) {
+  auto const delay = arguments.length("in");
+  auto const at = arguments.point("at");
   if (delay && at) throw usage_error("--in and --at cannot be given together");
-  auto const attempts = given.number("max-attempts", 1, 1'000'000);
-  auto const config = read_configuration(given);
-  auto const& workflow = find_workflow(config, given.argument(0));
+  auto const attempts = arguments.number("max-attempts", 1, 1'000'000);
+  auto const config = read_configuration(arguments);
+  auto const& workflow = find_workflow(config, arguments.argument(0));
   visor::new_job job;
   job.type = workflow.name;
-  auto const key = given.text("key");
+  auto const key = arguments.text("key");
   if (key && key->empty()) throw usage_error("--key is empty: give a text, or leave it out");
   if (key && !workflow.limits.any_by_key())
     throw usage_error("--key cannot be given: workflow " + in_quotes(workflow.name) +
                       " has no limits.key_concurrency and no limits.key_rate");
   job.queue = visor::queue_of(workflow.queue, workflow.capability, workflow.limits, workflow.name, key.value_or(""));
-  job.priority = priority_of(given, workflow.priority);
-  job.payload = payload_of(given, config.settings.node.payload_limit);
+  job.priority = priority_of(arguments, workflow.priority);
+  job.payload = payload_of(arguments, config.settings.node.payload_limit);
   visor::detail::check_payload_size(job.payload, config.settings.node.payload_limit, "scheduler.node.payload_limit",
                                     [] { return std::string("nothing was stored"); });
   job.max_attempts = attempts ? static_cast<int>(*attempts) : workflow.max_attempts;
@@ -226,15 +226,15 @@ int enqueue(invocation const& given) {
   job.owner = user_name();
   auto const store = open_storage(config);
   job.run_at = at;
-  if (delay) job.run_at = ask(store->now()) + *delay;
-  job.id = ask(store->reserve_ids(1)).take();
+  if (delay) job.run_at = run_sync(store->now()) + *delay;
+  job.id = run_sync(store->reserve_ids(1)).take();
   store_texts({{"the workflow's name", job.type},
                {"--key", key.value_or("")},
                {"the workflow's queue", job.queue},
                {"the payload", job.payload},
                {"the name of the user", job.owner.value_or("")}},
-              [&] { ask(store->enqueue({&job, 1})); });
-  if (given.has("json"))
+              [&] { run_sync(store->enqueue({&job, 1})); });
+  if (arguments.has("json"))
     std::cout << boost::json::serialize(boost::json::object{{"id", job.id}}) << '\n';
   else
     std::cout << "job " << job.id << " enqueued: " << escaped(job.type)
@@ -242,10 +242,10 @@ int enqueue(invocation const& given) {
   return 0;
 }
 
-int cancel(invocation const& given) {
-  auto const id = job_id_of(given.argument(0));
-  auto const store = open_storage(read_configuration(given));
-  switch (ask(store->cancel_job(id))) {
+int cancel(invocation const& arguments) {
+  auto const id = job_id_of(arguments.argument(0));
+  auto const store = open_storage(read_configuration(arguments));
+  switch (run_sync(store->cancel_job(id))) {
     case visor::cancel_result::cancelled: std::cout << "job " << id << " cancelled\n"; return 0;
     case visor::cancel_result::requested: std::cout << "job " << id << " is running: its node is asked to stop it\n"; return 0;
     case visor::cancel_result::finished: throw failure("job " + std::to_string(id) + " has ended already: there is nothing to cancel");
@@ -254,14 +254,14 @@ int cancel(invocation const& given) {
   no_such_job(id);
 }
 
-int retry(invocation const& given) {
-  auto const id = job_id_of(given.argument(0));
-  auto const store = open_storage(read_configuration(given));
+int retry(invocation const& arguments) {
+  auto const id = job_id_of(arguments.argument(0));
+  auto const store = open_storage(read_configuration(arguments));
   try {
-    ask(store->retry_job(id));
+    run_sync(store->retry_job(id));
   } catch (visor::error const& refused) {
-    if (refused.kind() == visor::condition::not_found) no_such_job(id);
-    if (refused.kind() == visor::condition::conflict)
+    if (refused.code() == visor::errc::not_found) no_such_job(id);
+    if (refused.code() == visor::errc::conflict)
       throw failure("job " + std::to_string(id) + " has not ended yet: it cannot be tried again");
     throw;
   }

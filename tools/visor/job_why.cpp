@@ -1,9 +1,9 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "job_number.hpp"
 #include "node_view.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "words.hpp"
 
@@ -27,7 +27,7 @@ std::string queue_in_words(visor::queue_name const& name) {
 /// Adds the limits of the job's type, and their use.
 void add_limits(lines& said, storage& in, visor::job_record const& job) {
   visor::queue_name const name(job.queue);
-  auto const limited = ask(in.limits());
+  auto const limited = run_sync(in.limits());
   auto const limits = std::ranges::find(limited, name.type, &visor::type_limit_record::type);
   if (limits == limited.end() || !limits->any()) return;
   visor::job_filter same;
@@ -35,7 +35,7 @@ void add_limits(lines& said, storage& in, visor::job_record const& job) {
   same.type = job.type;
   same.limit = std::numeric_limits<int>::max();
   int running = 0, of_key = 0;
-  for (auto const& other : ask(in.jobs(same))) {
+  for (auto const& other : run_sync(in.jobs(same))) {
     ++running;
     of_key += visor::queue_name(other.job.queue).key == name.key ? 1 : 0;
   }
@@ -52,9 +52,9 @@ void add_limits(lines& said, storage& in, visor::job_record const& job) {
 
 /// Adds the nodes that could take a ready job, and the reasons why none did.
 void add_takers(lines& said, storage& in, visor::job_view const& view) {
-  auto const now = ask(in.now());
-  auto const nodes = ask(in.nodes());
-  auto const types = ask(in.node_types());
+  auto const now = run_sync(in.now());
+  auto const nodes = run_sync(in.nodes());
+  auto const types = run_sync(in.node_types());
   auto running = running_on_nodes(in);
   lines takers, others;
   int free = 0;
@@ -101,7 +101,7 @@ lines reasons(storage& in, visor::job_view const& view) {
         visor::job_filter same;
         same.schedule = job.schedule;
         same.before = job.id;
-        for (auto const& other : ask(in.jobs(same)))
+        for (auto const& other : run_sync(in.jobs(same)))
           if (other.state == job_state::running || other.state == job_state::ready || other.state == job_state::scheduled ||
               other.state == job_state::waiting) {
             said.push_back("  job " + std::to_string(other.job.id) + ", which is " + std::string(word(other.state)));
@@ -124,8 +124,8 @@ lines reasons(storage& in, visor::job_view const& view) {
     case job_state::running: {
       said.push_back("runs on node " + view.node.value_or("-") + " since " + (view.started_at ? visor::to_string(*view.started_at) : "-") +
                      ", attempt " + tries);
-      for (auto const& node : ask(in.nodes()))
-        if (node.name == view.node && !is_live(node, ask(in.now())))
+      for (auto const& node : run_sync(in.nodes()))
+        if (node.name == view.node && !is_live(node, run_sync(in.now())))
           said.push_back("that node has not been heard of since its lease ended at " + visor::to_string(node.lease_until) +
                          ": the job runs again as soon as another node is at work");
       break;
@@ -148,10 +148,10 @@ lines reasons(storage& in, visor::job_view const& view) {
 
 }  // namespace
 
-int why(invocation const& given) {
-  auto const id = job_id_of(given.argument(0));
-  auto const store = look_at_storage(read_configuration(given));
-  auto const view = store ? ask(store->find_job(id)) : std::nullopt;
+int why(invocation const& arguments) {
+  auto const id = job_id_of(arguments.argument(0));
+  auto const store = look_at_storage(read_configuration(arguments));
+  auto const view = store ? run_sync(store->find_job(id)) : std::nullopt;
   if (!view) no_such_job(id);
   std::cout << "job " << id << ' ' << escaped(view->job.type) << " is " << word(view->state) << '\n';
   for (auto const& line : reasons(*store, *view)) std::cout << "  " << escaped(line) << '\n';

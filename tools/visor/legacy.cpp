@@ -1,8 +1,8 @@
 #include "legacy.hpp"
 
-#include "ask.hpp"
 #include "command.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "workflows.hpp"
 
@@ -231,7 +231,7 @@ legacy_schedules read_legacy(std::string_view text, visor::settings const& setti
   if (!rows->is_array()) throw failure("has a field schedules that is no array");
   std::size_t number = 0;
   for (auto const& each : rows->get_array()) {
-    std::string place = "schedules[" + std::to_string(number++) + "]";
+    std::string label = "schedules[" + std::to_string(number++) + "]";
     try {
       if (!each.is_object()) throw wrong_row("is no object");
       auto id = row_reader(each.get_object()).text("id").value_or("");
@@ -239,15 +239,15 @@ legacy_schedules read_legacy(std::string_view text, visor::settings const& setti
         ++result.without_id;
         continue;
       }
-      place += " " + in_quotes(id);
+      label += " " + in_quotes(id);
       check_id(id);
       std::vector<std::string> notes;
       if (id.starts_with('-'))
         notes.push_back("its id begins with a hyphen: commands take it behind --, as in 'visor schedule show -- " + id + "'");
       result.records.push_back(read_row(each.get_object(), std::move(id), settings, now, notes));
-      for (auto const& note : notes) result.notes.push_back(place + ": " + note);
+      for (auto const& note : notes) result.notes.push_back(label + ": " + note);
     } catch (std::exception const& wrong) {
-      result.errors.push_back(place + ": " + wrong.what());
+      result.errors.push_back(label + ": " + wrong.what());
     }
   }
   return result;
@@ -284,8 +284,8 @@ void take_over_legacy(storage& store, visor::settings const& settings, visor::lo
   for (auto const& entry : settings.cron) known.insert(entry.name);
   std::vector<visor::schedule_record> added;
   for (auto& each : found.records)
-    if (known.insert(each.id).second && !ask(store.find_schedule(each.id))) added.push_back(std::move(each));
-  if (!added.empty()) ask(store.add_schedules(added));
+    if (known.insert(each.id).second && !run_sync(store.find_schedule(each.id))) added.push_back(std::move(each));
+  if (!added.empty()) run_sync(store.add_schedules(added));
   for (auto const& each : found.notes) log(visor::log_level::warning, path + ": " + each);
   std::string const kept = set_aside(path);
   log(visor::log_level::info, path + ": " + std::to_string(added.size()) + " schedules taken over, " +

@@ -29,13 +29,13 @@ void complain(std::string_view message) {
 }
 
 /// The settings that an error of a database server concerns.
-std::string_view place_of_settings(visor::condition of) {
-  if (of == visor::condition::authentication_failed)
+std::string_view settings_of_failure(visor::errc of) {
+  if (of == visor::errc::authentication_failed)
     return " (scheduler.storage.connection.user and password; DATABASE_URL, DB_USER and DB_PASSWORD)";
-  if (of == visor::condition::connection_failed)
+  if (of == visor::errc::connection_failed)
     return " (scheduler.storage.connection: host and port or connection_string of a server, filename of SQLite; "
            "DATABASE_URL, DB_HOST, DB_PORT, VISOR_DB)";
-  if (of == visor::condition::tls_failed)
+  if (of == visor::errc::tls_failed)
     return " (scheduler.storage.connection.ssl: ca, cert, key and reject_unauthorized, or sslmode of the connection string; "
            "DB_SSL, DB_SSL_REJECT_UNAUTHORIZED, DB_SSL_CA, DB_SSL_CERT and DB_SSL_KEY)";
   return {};
@@ -51,9 +51,9 @@ int run(std::vector<std::string> const& words) {
     complain(wrong.what());
     return 2;
   } catch (visor::error const& failed) {
-    complain(failed.what() + std::string(place_of_settings(failed.kind())));
+    complain(failed.what() + std::string(settings_of_failure(failed.portable_code())));
     // For supervisors: the same program would end again if it were restarted.
-    if (failed.kind() == visor::condition::restored || failed.kind() == visor::condition::superseded) return 3;
+    if (failed.code() == visor::errc::restored || failed.code() == visor::errc::superseded) return 3;
   } catch (std::bad_alloc const&) {
     complain("out of memory");
   } catch (std::exception const& failed) {
@@ -86,7 +86,7 @@ void hide_secrets(int count, char** words) {
 int main(int count, char** words) {
   visor_program::prepare_process();
   std::ios::sync_with_stdio(false);
-  std::vector<std::string> const given(words + 1, words + std::max(count, 1));
+  std::vector<std::string> const arguments(words + 1, words + std::max(count, 1));
   hide_secrets(count, words);
-  return run(given);
+  return run(arguments);
 }

@@ -1,8 +1,8 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "node_view.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "words.hpp"
 #include "workflows.hpp"
@@ -38,10 +38,10 @@ struct node_view {
 
 /// The nodes, with the number of jobs that run on each.
 std::vector<node_view> views_of(storage& in) {
-  auto const now = ask(in.now());
+  auto const now = run_sync(in.now());
   auto running = running_on_nodes(in);
   std::vector<node_view> all;
-  for (auto& node : ask(in.nodes())) {
+  for (auto& node : run_sync(in.nodes())) {
     std::string state(word(node.state));
     if (node.state != visor::node_state::offline && !is_live(node, now)) state = "lapsed";
     int const jobs = running[node.name];
@@ -55,7 +55,7 @@ using types_by_node = std::map<std::string, std::set<std::string>>;
 
 types_by_node types_of(storage& in) {
   types_by_node all;
-  for (auto& each : ask(in.node_types())) all[each.node].insert(std::move(each.type));
+  for (auto& each : run_sync(in.node_types())) all[each.node].insert(std::move(each.type));
   return all;
 }
 
@@ -92,11 +92,11 @@ std::string runs(std::set<std::string> const& types, std::set<std::string> const
   return (common == 0 ? "" : counted + " of all online nodes; ") + some_of(own);
 }
 
-int list(invocation const& given) {
-  auto const store = look_at_storage(read_configuration(given));
+int list(invocation const& arguments) {
+  auto const store = look_at_storage(read_configuration(arguments));
   auto const found = store ? views_of(*store) : std::vector<node_view>();
   auto types = store ? types_of(*store) : types_by_node();
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     boost::json::array all;
     for (auto const& [node, state, running] : found) {
       boost::json::object one;
@@ -148,42 +148,42 @@ int list(invocation const& given) {
 }
 
 visor::node_record find_node(storage& in, std::string const& name) {
-  for (auto& node : ask(in.nodes()))
+  for (auto& node : run_sync(in.nodes()))
     if (node.name == name) return node;
   no_such_node(name);
 }
 
-int drain(invocation const& given) {
-  auto const& name = given.argument(0);
-  auto const store = open_storage(read_configuration(given));
+int drain(invocation const& arguments) {
+  auto const& name = arguments.argument(0);
+  auto const store = open_storage(read_configuration(arguments));
   auto const node = find_node(*store, name);
-  if (!is_live(node, ask(store->now()))) throw failure("node " + in_quotes(name) + " is not at work");
-  ask(store->request_state(name, visor::requested_state::drain));
+  if (!is_live(node, run_sync(store->now()))) throw failure("node " + in_quotes(name) + " is not at work");
+  run_sync(store->request_state(name, visor::requested_state::drain));
   std::cout << "node " << escaped(name) << " takes no more work from its next heartbeat on, until it is resumed or started anew\n";
   return 0;
 }
 
-int resume(invocation const& given) {
-  auto const& name = given.argument(0);
-  auto const store = open_storage(read_configuration(given));
+int resume(invocation const& arguments) {
+  auto const& name = arguments.argument(0);
+  auto const store = open_storage(read_configuration(arguments));
   if (!find_node(*store, name).requested_state) throw failure("node " + in_quotes(name) + " takes work already");
-  ask(store->request_state(name, std::nullopt));
+  run_sync(store->request_state(name, std::nullopt));
   std::cout << "node " << escaped(name) << " takes work again from its next heartbeat on\n";
   return 0;
 }
 
-int remove(invocation const& given) {
-  auto const& name = given.argument(0);
-  auto const store = open_storage(read_configuration(given));
+int remove(invocation const& arguments) {
+  auto const& name = arguments.argument(0);
+  auto const store = open_storage(read_configuration(arguments));
   auto const node = find_node(*store, name);
-  bool const is_at_work = is_live(node, ask(store->now()));
-  if (is_at_work && !given.has("force"))
+  bool const is_at_work = is_live(node, run_sync(store->now()));
+  if (is_at_work && !arguments.has("force"))
     throw failure("node " + in_quotes(name) + " is at work: stop it first, or with --force let others take its jobs now");
   if (node.state != visor::node_state::offline) {
-    for (auto const& lapsed : ask(store->recover(visor::node_lease(node.name, node.epoch, node.lease_until))))
+    for (auto const& lapsed : run_sync(store->recover(visor::node_lease(node.name, node.epoch, node.lease_until))))
       if (lapsed.node == name && !lapsed.requeued.empty()) std::cout << lapsed.requeued.size() << " jobs that it held run again\n";
   }
-  if (!ask(store->remove_node(name))) no_such_node(name);
+  if (!run_sync(store->remove_node(name))) no_such_node(name);
   std::cout << "node " << escaped(name) << " removed" << (is_at_work ? "; if it still runs it comes back, under a new epoch" : "") << '\n';
   return 0;
 }

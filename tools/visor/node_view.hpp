@@ -1,7 +1,7 @@
 #ifndef VISOR_TOOLS_NODE_VIEW_HPP
 #define VISOR_TOOLS_NODE_VIEW_HPP
 
-#include "ask.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 
 #include "visor/settings/queue_name.hpp"
@@ -31,7 +31,7 @@ inline std::map<std::string, int> running_on_nodes(storage& in) {
   visor::job_filter which;
   which.state = visor::job_state::running;
   which.limit = std::numeric_limits<int>::max();
-  for (auto const& view : ask(in.jobs(which))) ++running[view.node.value_or("")];
+  for (auto const& view : run_sync(in.jobs(which))) ++running[view.node.value_or("")];
   return running;
 }
 

@@ -1,10 +1,10 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "drivers.hpp"
 #include "legacy.hpp"
 #include "own_process.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "running_node.hpp"
 #include "words.hpp"
 #include "workflows.hpp"
@@ -99,7 +99,7 @@ class error_log {
   }
 
   /// Waits a moment for the lines to be written. \return false when nobody reads them
-  bool flush() { return buffer_.flush(visor::log_buffer::default_patience); }
+  bool flush() { return buffer_.flush(visor::log_buffer::default_flush_timeout); }
 
  private:
   static bool write(visor::log_level level, std::string_view line) {
@@ -187,11 +187,11 @@ void run_until_told(running_node& node, std::optional<visor::duration> length, l
 
 }  // namespace
 
-int run(invocation const& given) {
-  auto const length = given.length("for");
-  auto const least = value_of<visor::log_level>(given.text("log-level").value_or("info"));
+int run(invocation const& arguments) {
+  auto const length = arguments.length("for");
+  auto const least = value_of<visor::log_level>(arguments.text("log-level").value_or("info"));
   leave_process_1_to_reaper();
-  auto config = read_configuration(given);
+  auto config = read_configuration(arguments);
   auto const& driver = find_driver(config.settings.storage.driver);
 
   std::vector<std::string> unchecked;
@@ -201,7 +201,7 @@ int run(invocation const& given) {
   auto const log = lines.sink();
   log(visor::log_level::info, "visor " + std::string(visor::version_text) + ", " +
                                   (config.file.empty() ? "no configuration, defaults" : config.file) + ", " +
-                                  driver.place(config.settings));
+                                  driver.display_name(config.settings));
   for (auto const& each : config.settings.ignored) log(visor::log_level::warning, each);
   for (auto const& each : unchecked) log(visor::log_level::warning, each);
   if (!config.settings.enabled) {
@@ -213,7 +213,7 @@ int run(invocation const& given) {
     running_node node(driver.store(config.settings, log), config.settings.node, std::move(types), log);
     if (config.settings.declares_schedules()) node.declare(set_of(config.settings), std::move(schedules));
     if (!legacy_file(config.settings).empty()) {
-      ask(node.store().open());
+      run_sync(node.store().open());
       take_over_legacy(node.store(), config.settings, log);
     }
     leave_watch leaving(node, config.settings.node, [&] {

@@ -1,7 +1,7 @@
-#include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "schedule_creation.hpp"
 #include "schedule_sets.hpp"
 #include "storage.hpp"
@@ -124,15 +124,15 @@ std::string misfire_text(schedule_record const& schedule) {
 
 /// Finds the schedule of an id, or of the beginning of one if no other begins like that.
 schedule_record find(storage& store, std::string const& id) {
-  if (auto const exact = ask(store.find_schedule(id))) return *exact;
+  if (auto const exact = run_sync(store.find_schedule(id))) return *exact;
   visor::schedule_filter filter;
   filter.id_prefix = id;
   filter.limit = 6;
-  auto const found = id.empty() ? std::vector<schedule_record>() : ask(store.schedules(filter));
+  auto const found = id.empty() ? std::vector<schedule_record>() : run_sync(store.schedules(filter));
   if (found.size() == 1) return found.front();
   if (found.empty()) {
     std::vector<std::string> ids;
-    for (auto const& each : ask(store.schedules(visor::schedule_filter()))) ids.push_back(each.id);
+    for (auto const& each : run_sync(store.schedules(visor::schedule_filter()))) ids.push_back(each.id);
     std::vector<std::string_view> const known(ids.begin(), ids.end());
     throw failure("there is no schedule " + in_quotes(id) + suggestion(id, known) +
                   "; 'visor schedule list --all' shows those that there are");
@@ -144,36 +144,36 @@ schedule_record find(storage& store, std::string const& id) {
 }
 
 /// \throws failure when somebody else made it and `--force` is not given
-void check_owner(invocation const& given, schedule_record const& schedule) {
-  if (!schedule.owner || given.has("force") || *schedule.owner == user_name()) return;
+void check_owner(invocation const& arguments, schedule_record const& schedule) {
+  if (!schedule.owner || arguments.has("force") || *schedule.owner == user_name()) return;
   throw failure("schedule " + in_quotes(schedule.id) + " belongs to " + in_quotes(*schedule.owner) + "; --force changes it all the same");
 }
 
 /// Changes a schedule with an optimistic check: after a concurrent change the decision is made again.
 template <class Change>
-schedule_record change(invocation const& given, storage& store, Change const& decide) {
+schedule_record change(invocation const& arguments, storage& store, Change const& decide) {
   for (int attempt = 0;; ++attempt) {
-    auto schedule = find(store, given.argument(0));
-    check_owner(given, schedule);
+    auto schedule = find(store, arguments.argument(0));
+    check_owner(arguments, schedule);
     decide(schedule);
     try {
-      return ask(store.update_schedule(schedule));
+      return run_sync(store.update_schedule(schedule));
     } catch (visor::error const& refused) {
-      if (refused.kind() != visor::condition::conflict || attempt == 5) throw;
+      if (refused.code() != visor::errc::conflict || attempt == 5) throw;
     }
   }
 }
 
-int list(invocation const& given) {
+int list(invocation const& arguments) {
   visor::schedule_filter filter;
-  if (auto const state = given.text("status")) filter.state = value_of<schedule_state>(*state);
-  filter.owner = given.text("user");
-  filter.hide_completed = !given.has("all") && !filter.state;
-  filter.limit = static_cast<std::size_t>(given.number("limit", 1, 1'000'000).value_or(1000));
-  auto const config = read_configuration(given);
+  if (auto const state = arguments.text("status")) filter.state = value_of<schedule_state>(*state);
+  filter.owner = arguments.text("user");
+  filter.hide_completed = !arguments.has("all") && !filter.state;
+  filter.limit = static_cast<std::size_t>(arguments.number("limit", 1, 1'000'000).value_or(1000));
+  auto const config = read_configuration(arguments);
   auto const store = look_at_storage(config);
-  auto const found = store ? ask(store->schedules(filter)) : std::vector<schedule_record>();
-  if (given.has("json")) {
+  auto const found = store ? run_sync(store->schedules(filter)) : std::vector<schedule_record>();
+  if (arguments.has("json")) {
     std::vector<std::string> all;
     for (auto const& each : found) all.push_back(with_json(as_object(each), "inputs", each.payload));
     print_json(std::cout, all);
@@ -198,13 +198,13 @@ int list(invocation const& given) {
   return 0;
 }
 
-int show(invocation const& given) {
-  auto const limit = static_cast<std::size_t>(given.number("limit", 1, 10'000).value_or(5));
-  auto const store = look_at_storage(read_configuration(given));
-  if (!store) throw failure("there is no schedule " + in_quotes(given.argument(0)));
-  auto const schedule = find(*store, given.argument(0));
-  auto const fires = ask(store->fires(schedule.id, limit));
-  if (given.has("json")) {
+int show(invocation const& arguments) {
+  auto const limit = static_cast<std::size_t>(arguments.number("limit", 1, 10'000).value_or(5));
+  auto const store = look_at_storage(read_configuration(arguments));
+  if (!store) throw failure("there is no schedule " + in_quotes(arguments.argument(0)));
+  auto const schedule = find(*store, arguments.argument(0));
+  auto const fires = run_sync(store->fires(schedule.id, limit));
+  if (arguments.has("json")) {
     auto all = as_object(schedule);
     auto& list = all["fires"].emplace_array();
     for (auto const& fire : fires)
@@ -244,13 +244,13 @@ int show(invocation const& given) {
   return 0;
 }
 
-int create(invocation const& given) {
-  auto const plan = read_creation(given);
-  auto const config = read_configuration(given);
+int create(invocation const& arguments) {
+  auto const plan = read_creation(arguments);
+  auto const config = read_configuration(arguments);
   auto const store = open_storage(config);
-  auto const now = ask(store->now());
+  auto const now = run_sync(store->now());
   auto when = read_moment(plan.at, plan.zone.value_or(config.settings.default_timezone), now, plan.anchor);
-  auto schedule = schedule_of(plan, find_workflow(config, given.argument(0)));
+  auto schedule = schedule_of(plan, find_workflow(config, arguments.argument(0)));
   visor::detail::check_payload_size(schedule.payload, config.settings.node.payload_limit, "scheduler.node.payload_limit",
                                     [] { return std::string("nothing was stored"); });
   schedule.zone = std::string(when.zone.name());
@@ -272,8 +272,8 @@ int create(invocation const& given) {
   find_next();
   add_with_id(*store, schedule, plan.name, find_next);
 
-  if (given.has("json")) {
-    auto const stored = ask(store->find_schedule(schedule.id));
+  if (arguments.has("json")) {
+    auto const stored = run_sync(store->find_schedule(schedule.id));
     auto const shown = stored.value_or(schedule);
     auto all = as_object(shown);
     if (!when.note.empty()) all["note"] = when.note;
@@ -293,9 +293,9 @@ int create(invocation const& given) {
   return 0;
 }
 
-int pause(invocation const& given) {
-  auto const store = open_storage(read_configuration(given));
-  auto const paused = change(given, *store, [](schedule_record& schedule) {
+int pause(invocation const& arguments) {
+  auto const store = open_storage(read_configuration(arguments));
+  auto const paused = change(arguments, *store, [](schedule_record& schedule) {
     if (schedule.state != schedule_state::active)
       throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) +
                     ": only an active one can be paused");
@@ -305,13 +305,13 @@ int pause(invocation const& given) {
   return 0;
 }
 
-int resume(invocation const& given) {
-  auto const store = open_storage(read_configuration(given));
-  auto const resumed = change(given, *store, [&](schedule_record& schedule) {
+int resume(invocation const& arguments) {
+  auto const store = open_storage(read_configuration(arguments));
+  auto const resumed = change(arguments, *store, [&](schedule_record& schedule) {
     if (schedule.state != schedule_state::paused && schedule.state != schedule_state::failed)
       throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) +
                     ": only a paused or failed one can be resumed");
-    auto const now = ask(store->now());
+    auto const now = run_sync(store->now());
     // Instants that passed during the pause were not wanted: the schedule goes on with the next instant from now.
     if (!schedule.expression.empty())
       schedule.next_at = moment_of(schedule).next(now);
@@ -325,10 +325,10 @@ int resume(invocation const& given) {
   return 0;
 }
 
-int cancel(invocation const& given) {
-  auto const config = read_configuration(given);
+int cancel(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   auto const store = open_storage(config);
-  auto const schedule = find(*store, given.argument(0));
+  auto const schedule = find(*store, arguments.argument(0));
   if (schedule.origin == visor::origin::config)
     throw failure("schedule " + in_quotes(schedule.id) + " stands in the configuration: remove it or set 'enabled: false' in " +
                   (config.file.empty() ? "that file" : escaped(config.file)) +
@@ -336,15 +336,15 @@ int cancel(invocation const& given) {
   if (schedule.origin == visor::origin::code)
     throw failure("schedule " + in_quotes(schedule.id) +
                   " is made by a C++ program: remove it there; 'visor schedule pause' stops it for now");
-  check_owner(given, schedule);
-  if (!ask(store->remove_schedule(schedule.id))) throw failure("schedule " + in_quotes(schedule.id) + " is gone already");
+  check_owner(arguments, schedule);
+  if (!run_sync(store->remove_schedule(schedule.id))) throw failure("schedule " + in_quotes(schedule.id) + " is gone already");
   std::cout << "schedule " << escaped(schedule.id) << " cancelled; its jobs stay\n";
   return 0;
 }
 
-int print_next(invocation const& given) {
-  auto const count = static_cast<std::size_t>(given.number("count", 1, 100'000).value_or(5));
-  auto const store = look_at_storage(read_configuration(given));
+int print_next(invocation const& arguments) {
+  auto const count = static_cast<std::size_t>(arguments.number("count", 1, 100'000).value_or(5));
+  auto const store = look_at_storage(read_configuration(arguments));
   std::vector<std::pair<visor::instant, std::string>> found;
   auto const add = [&](schedule_record const& schedule) {
     if (schedule.state != schedule_state::active || !schedule.next_at) return;
@@ -358,10 +358,10 @@ int print_next(invocation const& given) {
                 << ": only its next instant is known here: " << escaped(unknown.message()) << '\n';
     }
   };
-  bool const one = !given.arguments.empty();
+  bool const one = !arguments.arguments.empty();
   if (one) {
-    if (!store) throw failure("there is no schedule " + in_quotes(given.argument(0)));
-    auto const schedule = find(*store, given.argument(0));
+    if (!store) throw failure("there is no schedule " + in_quotes(arguments.argument(0)));
+    auto const schedule = find(*store, arguments.argument(0));
     add(schedule);
     if (found.empty())
       throw failure("schedule " + in_quotes(schedule.id) + " is " + std::string(word(schedule.state)) + ": it will not fire");
@@ -369,11 +369,11 @@ int print_next(invocation const& given) {
     visor::schedule_filter filter;
     filter.state = schedule_state::active;
     filter.limit = 1'000'000;
-    for (auto const& schedule : ask(store->schedules(filter))) add(schedule);
+    for (auto const& schedule : run_sync(store->schedules(filter))) add(schedule);
     std::ranges::sort(found);
   }
   if (found.size() > count) found.resize(count);
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     boost::json::array all;
     for (auto const& [at, id] : found) all.emplace_back(boost::json::object{{"at", visor::to_string(at)}, {"schedule", id}});
     print_json(std::cout, all);

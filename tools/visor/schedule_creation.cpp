@@ -1,8 +1,8 @@
 #include "schedule_creation.hpp"
 
-#include "ask.hpp"
 #include "configuration.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "stored_text.hpp"
 
@@ -66,22 +66,22 @@ std::string checked_id(std::string const& name) {
 
 }  // namespace
 
-creation read_creation(invocation const& given) {
+creation read_creation(invocation const& arguments) {
   creation plan;
-  auto const at = given.text("at");
+  auto const at = arguments.text("at");
   if (!at) throw usage_error("--at is missing: it says when, such as --at 'every weekday at 9am'; see 'visor schedule create --help'");
   plan.at = *at;
-  if (auto const name = given.text("name")) plan.name = checked_id(*name);
-  plan.zone = given.text("zone");
-  plan.anchor = given.text("anchor");
-  if (auto const gap = given.text("dst-gap")) plan.dst.gap = value_of<visor::dst_gap>(*gap);
-  if (auto const overlap = given.text("dst-overlap")) plan.dst.overlap = value_of<visor::dst_overlap>(*overlap);
-  plan.payload = inputs_as_json(given.all("inputs"));
-  plan.description = given.text("description");
-  if (given.text("output-type").value_or("none") != "none" || given.text("output-target"))
+  if (auto const name = arguments.text("name")) plan.name = checked_id(*name);
+  plan.zone = arguments.text("zone");
+  plan.anchor = arguments.text("anchor");
+  if (auto const gap = arguments.text("dst-gap")) plan.dst.gap = value_of<visor::dst_gap>(*gap);
+  if (auto const overlap = arguments.text("dst-overlap")) plan.dst.overlap = value_of<visor::dst_overlap>(*overlap);
+  plan.payload = inputs_as_json(arguments.all("inputs"));
+  plan.description = arguments.text("description");
+  if (arguments.text("output-type").value_or("none") != "none" || arguments.text("output-target"))
     throw usage_error("--output-type and --output-target: results are sent nowhere yet; let the workflow send what is wanted");
-  if (auto const misfire = given.text("misfire")) plan.misfire = read_misfire(*misfire);
-  if (auto const overlap = given.text("overlap")) plan.overlap = value_of<visor::overlap>(*overlap);
+  if (auto const misfire = arguments.text("misfire")) plan.misfire = read_misfire(*misfire);
+  if (auto const overlap = arguments.text("overlap")) plan.overlap = value_of<visor::overlap>(*overlap);
   return plan;
 }
 
@@ -123,10 +123,10 @@ void add_with_id(storage& store, visor::schedule_record& schedule, std::optional
                    {"the payload", schedule.payload},
                    {"--description", schedule.description.value_or("")},
                    {"the name of the user", schedule.owner.value_or("")}},
-                  [&] { ask(store.add_schedule(schedule)); });
+                  [&] { run_sync(store.add_schedule(schedule)); });
       return;
     } catch (visor::error const& refused) {
-      if (refused.kind() != visor::condition::already_exists) throw;
+      if (refused.code() != visor::errc::already_exists) throw;
       if (id) throw failure("there is a schedule " + in_quotes(*id) + " already: choose another --name, or cancel that one first");
       if (attempt == 3) throw;
     }

@@ -46,7 +46,7 @@ struct creation {
 };
 
 /// \throws usage_error
-creation read_creation(invocation const& given);
+creation read_creation(invocation const& arguments);
 
 /// Makes a schedule of the calling user for a workflow, without id, time and zone.
 visor::schedule_record schedule_of(creation const& plan, visor::workflow const& runs);

@@ -1,8 +1,8 @@
 #include "schedule_sets.hpp"
 
-#include "ask.hpp"
 #include "configuration.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "words.hpp"
 #include "workflows.hpp"
@@ -46,13 +46,13 @@ comparison compare(configuration const& config, storage& store) {
     each.digest = visor::definition_digest(each);
   }
   std::ranges::sort(result.wanted, {}, &schedule_record::id);
-  result.basis = ask(store.declared(result.set));
-  auto mine = visor::manifest_of(result.wanted, ask(store.now()));
+  result.basis = run_sync(store.declared(result.set));
+  auto mine = visor::manifest_of(result.wanted, run_sync(store.now()));
   auto const own = mine.digest(result.set);
-  if (!result.basis.empty()) mine = ask(visor::detail::known_manifest(store, result.set, std::move(mine)));
+  if (!result.basis.empty()) mine = run_sync(visor::detail::known_manifest(store, result.set, std::move(mine)));
   for (auto const& digest : result.basis)
-    if (digest != own) result.others.push_back(ask(visor::detail::read_manifest(store, digest)));
-  auto const stored = ask(store.schedule_digests(result.set.origin));
+    if (digest != own) result.others.push_back(run_sync(visor::detail::read_manifest(store, digest)));
+  auto const stored = run_sync(store.schedule_digests(result.set.origin));
   result.plan = visor::plan_set(result.set, result.wanted, mine, result.others, stored);
   return result;
 }
@@ -91,7 +91,7 @@ std::vector<line> lines_of(comparison const& found, storage& store) {
   std::vector<line> lines;
   for (auto const which : found.plan.add) {
     auto const& wanted = found.wanted[which];
-    auto const theirs = ask(store.find_schedule(wanted.id));
+    auto const theirs = run_sync(store.find_schedule(wanted.id));
     if (theirs)
       lines.push_back(
           {'!', "taken", wanted.id,
@@ -105,7 +105,7 @@ std::vector<line> lines_of(comparison const& found, storage& store) {
     lines.push_back({'+', "retired", found.wanted[back.which].id, "comes back with its state"});
   for (auto const& change : found.plan.change) {
     auto const& wanted = found.wanted[change.which];
-    auto const stored = ask(store.find_schedule(wanted.id));
+    auto const stored = run_sync(store.find_schedule(wanted.id));
     if (stored && !visor::same_definition(*stored, wanted)) lines.push_back({'~', "different", wanted.id, difference(*stored, wanted)});
   }
   for (auto const which : found.plan.left)
@@ -122,7 +122,7 @@ visor::detail::set_outcome take(configuration const& config, storage& store, Cho
   for (int attempt = 0; attempt < 5; ++attempt) {
     auto found = compare(config, store);
     choose(found.plan);
-    auto const outcome = ask(visor::detail::take_steps(store, found.set, found.basis, found.wanted, found.plan, [] { return true; }));
+    auto const outcome = run_sync(visor::detail::take_steps(store, found.set, found.basis, found.wanted, found.plan, [] { return true; }));
     if (outcome) return *outcome;
   }
   throw failure("nodes began and ended while this was done: repeat it");
@@ -130,12 +130,12 @@ visor::detail::set_outcome take(configuration const& config, storage& store, Cho
 
 }  // namespace
 
-int diff(invocation const& given) {
-  auto const config = read_configuration(given);
+int diff(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   auto const store = open_storage(config);
   auto const found = compare(config, *store);
   auto const lines = lines_of(found, *store);
-  if (given.has("json")) {
+  if (arguments.has("json")) {
     boost::json::array all;
     for (auto const& each : lines) all.emplace_back(boost::json::object{{"id", each.id}, {"what", each.what}, {"details", each.details}});
     print_json(std::cout, all);
@@ -147,8 +147,8 @@ int diff(invocation const& given) {
   return 0;
 }
 
-int apply(invocation const& given) {
-  auto const config = read_configuration(given);
+int apply(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   auto const store = open_storage(config);
   auto const outcome = take(config, *store, [](visor::set_plan& plan) { plan.retire.clear(); });
   for (auto const& id : outcome.changed) std::cout << "schedule " << escaped(id) << " changed\n";
@@ -158,8 +158,8 @@ int apply(invocation const& given) {
   return 0;
 }
 
-int prune(invocation const& given) {
-  auto const config = read_configuration(given);
+int prune(invocation const& arguments) {
+  auto const config = read_configuration(arguments);
   auto const store = open_storage(config);
   auto const outcome = take(config, *store, [](visor::set_plan& plan) {
     plan.add.clear();

@@ -8,13 +8,13 @@ namespace visor_program {
 // Commands of `visor schedule` that compare the declarations of the configuration with the stored schedules.
 
 /// Prints the differences.
-int diff(invocation const& given);
+int diff(invocation const& arguments);
 
 /// Makes the additions and changes that a node with this configuration would make at its start.
-int apply(invocation const& given);
+int apply(invocation const& arguments);
 
 /// Removes schedules that neither the configuration nor a living node declares.
-int prune(invocation const& given);
+int prune(invocation const& arguments);
 
 }  // namespace visor_program
 

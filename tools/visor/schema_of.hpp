@@ -1,9 +1,9 @@
 #ifndef VISOR_TOOLS_SCHEMA_OF_HPP
 #define VISOR_TOOLS_SCHEMA_OF_HPP
 
-#include "ask.hpp"
 #include "drivers.hpp"
 #include "report.hpp"
+#include "run_sync.hpp"
 
 #include "visor/store/sql/tables.hpp"
 
@@ -24,7 +24,7 @@ class schema_of final : public schema {
   explicit schema_of(typename Store::settings settings) : store_(std::move(settings)) {}
   ~schema_of() override { close_after_use(store_); }
 
-  visor::schema_status status() override { return ask(store_.schema().status()); }
+  visor::schema_status status() override { return run_sync(store_.schema().status()); }
   std::vector<std::string> tables(int version) override {
     std::vector<std::string> names;
     if (version == 0) return names;
@@ -37,13 +37,13 @@ class schema_of final : public schema {
     std::ranges::sort(names);
     return names;
   }
-  std::vector<visor::working_node> working_nodes() override { return ask(store_.schema().working_nodes()); }
-  visor::node_claim claim_node(std::string const& holder) override { return ask(store_.schema().claim_node(holder)); }
-  std::int64_t restored() override { return ask(store_.schema().restored()); }
-  int migrate() override { return ask(store_.schema(&warn).migrate()); }
-  int roll_back(int steps) override { return ask(store_.schema(&warn).rollback(steps)); }
-  std::vector<std::string> validate() override { return ask(store_.schema().validate()); }
-  void reset() override { ask(store_.schema(&warn).reset()); }
+  std::vector<visor::working_node> working_nodes() override { return run_sync(store_.schema().working_nodes()); }
+  visor::node_claim claim_node(std::string const& holder) override { return run_sync(store_.schema().claim_node(holder)); }
+  std::int64_t restored() override { return run_sync(store_.schema().restored()); }
+  int migrate() override { return run_sync(store_.schema(&warn).migrate()); }
+  int roll_back(int steps) override { return run_sync(store_.schema(&warn).rollback(steps)); }
+  std::vector<std::string> validate() override { return run_sync(store_.schema().validate()); }
+  void reset() override { run_sync(store_.schema(&warn).reset()); }
 
  private:
   static void warn(visor::log_level level, std::string_view line) {

@@ -1,9 +1,9 @@
 #ifndef VISOR_TOOLS_SERVER_DRIVER_HPP
 #define VISOR_TOOLS_SERVER_DRIVER_HPP
 
-#include "ask.hpp"
-#include "bench_room_of.hpp"
+#include "bench_sandbox_of.hpp"
 #include "drivers.hpp"
+#include "run_sync.hpp"
 #include "schema_of.hpp"
 #include "storage.hpp"
 
@@ -15,24 +15,24 @@
 namespace visor_program {
 
 /// The program's functions for the driver of a database server.
-/// \tparam Room the place of benchmarks
-template <class Driver, class Room>
+/// \tparam Sandbox the sandbox of benchmarks
+template <class Driver, class Sandbox>
 struct server_driver {
   using kind = visor::sql_store<Driver>;
 
   static auto settings_of(visor::settings const& from) { return driver_settings(Driver(), from.storage); }
 
-  static std::string place(visor::settings const& from) {
+  static std::string display_name(visor::settings const& from) {
     auto const settings = settings_of(from);
     settings.check();
     return settings.url();
   }
-  static visor::database_report probe(visor::settings const& from) { return ask(visor::probe<Driver>(settings_of(from))); }
+  static visor::database_report probe(visor::settings const& from) { return run_sync(visor::probe<Driver>(settings_of(from))); }
   static std::unique_ptr<storage> store(visor::settings const& from, visor::log_sink log) {
     return std::make_unique<storage_of<kind>>(settings_of(from), visor::wall_clock(), std::move(log));
   }
   static std::unique_ptr<schema> tables(visor::settings const& from) { return std::make_unique<schema_of<kind>>(settings_of(from)); }
-  static std::unique_ptr<bench_room> room(bench_plan const& plan) { return std::make_unique<Room>(plan); }
+  static std::unique_ptr<bench_sandbox> sandbox(bench_plan const& plan) { return std::make_unique<Sandbox>(plan); }
 
   /// \param library that it is built on, with its version
   static driver_entry entry(std::string (*library)()) {
@@ -41,12 +41,12 @@ struct server_driver {
             .lasts = true,
             .several_nodes = true,
             .has_tls = true,
-            .place = &place,
+            .display_name = &display_name,
             .probe = &probe,
             .store = &store,
             .is_missing = nullptr,
             .tables = &tables,
-            .room = &room};
+            .sandbox = &sandbox};
   }
 };
 

@@ -44,7 +44,7 @@ class storage {
                                                        std::span<visor::claim_request const> wanted) = 0;
   virtual visor::task<visor::promotion> promote(std::size_t limit) = 0;
   virtual visor::task<visor::pending_work> pending_work() = 0;
-  virtual visor::task<visor::due_schedules> due(std::size_t limit, std::optional<visor::due_place> const& after) = 0;
+  virtual visor::task<visor::due_schedules> due(std::size_t limit, std::optional<visor::due_position> const& after) = 0;
   virtual visor::task<std::vector<visor::fired>> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) = 0;
   virtual visor::task<std::size_t> note_missed(visor::node_lease const& lease, std::span<visor::missed_instant const> missed) = 0;
   virtual visor::task<std::vector<visor::instant>> acted_on(std::string const& schedule, visor::instant after, std::size_t limit) = 0;
@@ -113,7 +113,7 @@ class storage_of final : public storage {
   }
   visor::task<visor::promotion> promote(std::size_t limit) override { return store_.promote(limit); }
   visor::task<visor::pending_work> pending_work() override { return store_.pending_work(); }
-  visor::task<visor::due_schedules> due(std::size_t limit, std::optional<visor::due_place> const& after) override {
+  visor::task<visor::due_schedules> due(std::size_t limit, std::optional<visor::due_position> const& after) override {
     return store_.due(limit, after);
   }
   visor::task<std::vector<visor::fired>> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) override {

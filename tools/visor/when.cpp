@@ -25,12 +25,12 @@ std::string moment::why_never(visor::instant after) const {
 }
 
 moment read_moment(std::string const& text, std::string const& zone, visor::instant now, std::optional<std::string> const& anchor) {
-  auto const place = visor::find_zone(zone);
+  auto const in_zone = visor::find_zone(zone);
   if (auto const once = visor::parse_instant(text); once && !anchor)
-    return {*once, place, "once, at " + visor::to_string(*once), false, {}};
-  auto phrase = visor::parse_phrase(text, now, place, anchor);
+    return {*once, in_zone, "once, at " + visor::to_string(*once), false, {}};
+  auto phrase = visor::parse_phrase(text, now, in_zone, anchor);
   if (!phrase.is_phrase) phrase.canonical = std::get<visor::recurrence>(phrase.when).to_string();
-  return {std::move(phrase.when), place, std::move(phrase.canonical), phrase.is_phrase, std::move(phrase.note)};
+  return {std::move(phrase.when), in_zone, std::move(phrase.canonical), phrase.is_phrase, std::move(phrase.note)};
 }
 
 moment moment_of(visor::schedule_record const& schedule) {

@@ -10,7 +10,7 @@
 namespace visor {
 
 /// The portable error codes, with one meaning for every database. User code compares with these, never with a vendor's numbers.
-enum class condition {
+enum class errc {
   invalid_argument = 1,   ///< visor or the database refuses a value, however often it is tried; nothing was done
   not_found,              ///< the named object does not exist
   already_exists,         ///< the object to create exists already
@@ -43,67 +43,69 @@ enum class condition {
 
 namespace detail {
 
-struct condition_category final : boost::system::error_category {
+struct error_category final : boost::system::error_category {
   char const* name() const noexcept override { return "visor"; }
   std::string message(int value) const override {
-    switch (static_cast<condition>(value)) {
-      case condition::invalid_argument: return "invalid argument";
-      case condition::not_found: return "not found";
-      case condition::already_exists: return "already exists";
-      case condition::conflict: return "conflict";
-      case condition::lease_lost: return "lease lost";
-      case condition::lease_held: return "lease held by another node";
-      case condition::connection_failed: return "connection failed";
-      case condition::connection_lost: return "connection lost";
-      case condition::outcome_unknown: return "outcome unknown";
-      case condition::timeout: return "timeout";
-      case condition::cancelled: return "cancelled";
-      case condition::busy: return "busy";
-      case condition::serialization_failure: return "serialization failure";
-      case condition::deadlock: return "deadlock";
-      case condition::unique_violation: return "unique violation";
-      case condition::read_only: return "read only";
-      case condition::disk_full: return "disk full";
-      case condition::corrupt: return "corrupt";
-      case condition::replaced: return "database replaced";
-      case condition::schema_mismatch: return "schema mismatch";
-      case condition::restored: return "database restored";
-      case condition::superseded: return "superseded by a newer program";
-      case condition::authentication_failed: return "authentication failed";
-      case condition::tls_failed: return "TLS failed";
-      case condition::unsupported: return "unsupported";
-      case condition::closed: return "closed";
-      case condition::handler_failed: return "handler failed";
-      case condition::internal: return "internal error";
+    switch (static_cast<errc>(value)) {
+      case errc::invalid_argument: return "invalid argument";
+      case errc::not_found: return "not found";
+      case errc::already_exists: return "already exists";
+      case errc::conflict: return "conflict";
+      case errc::lease_lost: return "lease lost";
+      case errc::lease_held: return "lease held by another node";
+      case errc::connection_failed: return "connection failed";
+      case errc::connection_lost: return "connection lost";
+      case errc::outcome_unknown: return "outcome unknown";
+      case errc::timeout: return "timeout";
+      case errc::cancelled: return "cancelled";
+      case errc::busy: return "busy";
+      case errc::serialization_failure: return "serialization failure";
+      case errc::deadlock: return "deadlock";
+      case errc::unique_violation: return "unique violation";
+      case errc::read_only: return "read only";
+      case errc::disk_full: return "disk full";
+      case errc::corrupt: return "corrupt";
+      case errc::replaced: return "database replaced";
+      case errc::schema_mismatch: return "schema mismatch";
+      case errc::restored: return "database restored";
+      case errc::superseded: return "superseded by a newer program";
+      case errc::authentication_failed: return "authentication failed";
+      case errc::tls_failed: return "TLS failed";
+      case errc::unsupported: return "unsupported";
+      case errc::closed: return "closed";
+      case errc::handler_failed: return "handler failed";
+      case errc::internal: return "internal error";
     }
-    return "unknown condition";
+    return "unknown error code";
   }
 };
 
 }  // namespace detail
 
 inline boost::system::error_category const& visor_category() noexcept {
-  static detail::condition_category const category;
+  static detail::error_category const category;
   return category;
 }
 
-/// Makes `condition` usable as a `boost::system::error_code`. Found by argument-dependent lookup.
-inline boost::system::error_code make_error_code(condition what) noexcept { return {static_cast<int>(what), visor_category()}; }
+/// Makes `errc` usable as a `boost::system::error_code`. Found by argument-dependent lookup.
+inline boost::system::error_code make_error_code(errc what) noexcept { return {static_cast<int>(what), visor_category()}; }
 
-/// The exception of the library. `what()` is one line for a person: the field, the place and the remedy, and never a secret. `code()` is
-/// the portable condition. Text that came from a server is kept apart, since it may repeat user data.
+/// The exception of the library. `what()` is one line for a person: the field, its position in a file, and the remedy, and never a secret.
+/// `code()` is the portable error code: `failure.code() == visor::errc::not_found`. Text that came from a server is kept apart, since it
+/// may repeat user data.
 class error : public boost::system::system_error {
  public:
-  /// \param what the portable condition
-  /// \param message one line, without a full stop, that names the place and the remedy
+  /// \param what the portable error code
+  /// \param message one line, without a full stop, that names the field and the remedy
   /// \param server_text the words of the database itself, unchanged; may be empty
-  error(condition what, std::string message, std::string server_text = {})
+  error(errc what, std::string message, std::string server_text = {})
       : boost::system::system_error(make_error_code(what)), message_(std::move(message)), server_text_(std::move(server_text)) {
     if (!server_text_.empty()) whole_ = message_ + ": " + server_text_;
   }
 
   char const* what() const noexcept override { return (server_text_.empty() ? message_ : whole_).c_str(); }
-  condition kind() const noexcept { return static_cast<condition>(code().value()); }
+  /// The same code as `code()`, as the enumeration itself: for a `switch`, and for functions that take an `errc`.
+  errc portable_code() const noexcept { return static_cast<errc>(code().value()); }
   std::string const& message() const noexcept { return message_; }
   std::string const& server_text() const noexcept { return server_text_; }
 
@@ -114,19 +116,19 @@ class error : public boost::system::system_error {
 };
 
 /// True when a write is refused for good because of one of its values, while the same write with other values may succeed.
-inline bool is_refusal(condition what) noexcept { return what == condition::invalid_argument; }
+inline bool is_refusal(errc what) noexcept { return what == errc::invalid_argument; }
 
 /// True when a retry of the whole operation may succeed and cannot do it twice.
-inline bool is_transient(condition what) noexcept {
-  return what == condition::busy || what == condition::serialization_failure || what == condition::deadlock ||
-         what == condition::connection_lost || what == condition::connection_failed;
+inline bool is_transient(errc what) noexcept {
+  return what == errc::busy || what == errc::serialization_failure || what == errc::deadlock || what == errc::connection_lost ||
+         what == errc::connection_failed;
 }
 
 }  // namespace visor
 
 namespace boost::system {
 template <>
-struct is_error_code_enum<visor::condition> : std::true_type {};
+struct is_error_code_enum<visor::errc> : std::true_type {};
 }  // namespace boost::system
 
 #endif

@@ -32,24 +32,24 @@ class log_buffer {
   using writer = std::function<bool(log_level, std::string_view)>;
 
   static constexpr std::size_t default_capacity = 1 << 20;
-  static constexpr std::chrono::seconds default_patience{2};
+  static constexpr std::chrono::seconds default_flush_timeout{2};
 
   /// \param to called on the buffer's thread; a throw counts the line as dropped
   /// \param capacity bytes of the waiting lines; the thread may hold as many again
-  /// \param patience the longest time that the destructor waits for the remaining lines
-  explicit log_buffer(writer to, std::size_t capacity = default_capacity, duration patience = default_patience)
-      : state_(std::make_shared<state>(std::move(to), capacity)), patience_(patience) {}
+  /// \param flush_timeout the longest time that the destructor waits for the remaining lines
+  explicit log_buffer(writer to, std::size_t capacity = default_capacity, duration flush_timeout = default_flush_timeout)
+      : state_(std::make_shared<state>(std::move(to), capacity)), flush_timeout_(flush_timeout) {}
 
   /// The same for a sink. An empty sink makes all sinks of the buffer empty.
-  explicit log_buffer(log_sink to, std::size_t capacity = default_capacity, duration patience = default_patience)
-      : log_buffer(as_writer(std::move(to)), capacity, patience) {}
+  explicit log_buffer(log_sink to, std::size_t capacity = default_capacity, duration flush_timeout = default_flush_timeout)
+      : log_buffer(as_writer(std::move(to)), capacity, flush_timeout) {}
 
   log_buffer(log_buffer const&) = delete;
   log_buffer& operator=(log_buffer const&) = delete;
 
-  /// Writes the remaining lines, for at most `patience`. A call that takes a quarter longer is left behind with its thread.
+  /// Writes the remaining lines, for at most `flush_timeout`. A call that takes a quarter longer is left behind with its thread.
   ~log_buffer() {
-    flush(patience_);
+    flush(flush_timeout_);
     std::unique_lock lock(state_->mutex);
     state_->is_closed = true;
     state_->lines.clear();
@@ -57,7 +57,7 @@ class log_buffer {
     state_->changed.notify_all();
     if (!thread_.joinable()) return;
     lock.lock();
-    bool const is_over = state_->changed.wait_for(lock, patience_ / 4, [this] { return state_->is_over; });
+    bool const is_over = state_->changed.wait_for(lock, flush_timeout_ / 4, [this] { return state_->is_over; });
     lock.unlock();
     if (is_over)
       thread_.join();
@@ -178,7 +178,7 @@ class log_buffer {
   }
 
   std::shared_ptr<state> state_;
-  duration patience_;
+  duration flush_timeout_;
   std::thread thread_;  // guarded by the mutex of the state
 };
 

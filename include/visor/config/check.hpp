@@ -36,7 +36,7 @@ namespace detail {
 class checker {
  public:
   /// \param file the file that an error about a missing key names
-  /// \param nodes the parts that were read; empty for settings that a program made, whose errors have no place
+  /// \param nodes the parts that were read; empty for settings that a program made, whose errors have no position
   checker(settings const& all, std::string file, found_nodes const& nodes) : all_(all), file_(std::move(file)), nodes_(nodes) {
     for (auto const& each : all_.workflows) workflows_.insert(each.name);
     for (auto const& each : all_.node.queues) queues_.insert(each.name);
@@ -57,10 +57,10 @@ class checker {
  private:
   bool is_full() const noexcept { return errors_.size() >= document_limits::errors; }
 
-  /// The source and the place of a value, for a message.
+  /// The source and the position of a value, for a message.
   struct spot {
     std::string origin;
-    place at;
+    source_position at;
   };
 
   found_node const* find(std::string_view path) const {
@@ -87,14 +87,14 @@ class checker {
     return found == nullptr ? spot{file_, {}} : spot{std::string{found->origin}, found->what->at};
   }
 
-  /// The place of a byte of a value's text.
+  /// The position of a byte of a value's text.
   spot inside(std::string_view path, std::size_t offset) const {
     spot result = at(path);
     if (auto const* const found = find(path)) result.at = found->what->position(offset);
     return result;
   }
 
-  /// The place of a key, or of the name of the entry that has it.
+  /// The position of a key, or of the name of the entry that has it.
   spot at_or(std::string_view path, source const& otherwise) const {
     return given(path) ? at(path) : spot{file_, {otherwise.line, otherwise.column}};
   }
@@ -451,7 +451,7 @@ class checker {
 
 }  // namespace detail
 
-/// Checks settings that a program made itself: the same checks as for a file, without places. Zones other than UTC are known
+/// Checks settings that a program made itself: the same checks as for a file, without positions. Zones other than UTC are known
 /// when `visor/zone.hpp` is included. Thread-safe.
 /// \return the errors
 inline std::vector<config_error> check_settings(settings const& all) {

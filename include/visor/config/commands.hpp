@@ -48,7 +48,7 @@ inline void check_command(settings const& all, workflow const& each, std::string
 /// lacks. Values from the environment are not repeated. Blocks for as long as a file server does not answer.
 /// \param lookup the source of `PATH`
 /// \param begins_with called before each workflow is checked; may be empty
-/// \return one error for each command that cannot be used, at its place
+/// \return one error for each command that cannot be used, at its position
 inline std::vector<config_error> check_commands(settings const& all, environment const& lookup = process_environment(),
                                                 std::function<void(workflow const&)> const& begins_with = {}) {
   std::vector<config_error> errors;

@@ -36,8 +36,7 @@ inline std::string to_string(config_error const& wrong) {
 class config_failure : public error {
  public:
   /// \param errors at least one
-  explicit config_failure(std::vector<config_error> errors)
-      : error(condition::invalid_argument, join(errors)), errors_(std::move(errors)) {}
+  explicit config_failure(std::vector<config_error> errors) : error(errc::invalid_argument, join(errors)), errors_(std::move(errors)) {}
 
   std::vector<config_error> const& errors() const noexcept { return errors_; }
 
@@ -55,7 +54,7 @@ class config_failure : public error {
 
 namespace detail {
 
-/// Sorts errors by place, so that a reader goes through the file once.
+/// Sorts errors by position, so that a reader goes through the file once.
 inline void sort_errors(std::vector<config_error>& errors) {
   std::sort(errors.begin(), errors.end(), [](auto const& a, auto const& b) {
     return std::tie(a.line, a.column, a.path, a.message) < std::tie(b.line, b.column, b.path, b.message);

@@ -100,7 +100,7 @@ struct connection_url {
   }
 
   [[noreturn]] static void refuse(std::string const& why) {
-    throw error(condition::invalid_argument, "scheduler.storage.connection.connection_string " + why);
+    throw error(errc::invalid_argument, "scheduler.storage.connection.connection_string " + why);
   }
 };
 
@@ -113,7 +113,7 @@ inline tls_settings as_tls(ssl_settings const& from, tls_settings otherwise) {
   for (auto const& [name, given, out] :
        {std::tuple{"ca", &from.ca, &result.ca}, std::tuple{"cert", &from.cert, &result.cert}, std::tuple{"key", &from.key, &result.key}}) {
     if (auto const wrong = given->fault(); !wrong.empty())
-      throw error(condition::invalid_argument, std::string("scheduler.storage.connection.ssl.") + name + " " + wrong);
+      throw error(errc::invalid_argument, std::string("scheduler.storage.connection.ssl.") + name + " " + wrong);
     if (!given->empty()) *out = given->content();
   }
   return result;
@@ -313,7 +313,7 @@ Settings server_settings(storage_settings const& from) {
       detail::connection_url::refuse("asks for TLS, and scheduler.storage.connection.ssl turns it off: leave one out");
   }
   if (given.pgbouncer && !result.set_option("pgbouncer", "true"))
-    throw error(condition::invalid_argument, "scheduler.storage.connection.pgbouncer is true: there is a PgBouncer for PostgreSQL alone");
+    throw error(errc::invalid_argument, "scheduler.storage.connection.pgbouncer is true: there is a PgBouncer for PostgreSQL alone");
   if (given.ssl) result.tls = detail::as_tls(*given.ssl, std::move(result.tls));
   if (result.host.starts_with('/')) result.tls = {};  // traffic of a Unix socket stays on the machine
   return result;

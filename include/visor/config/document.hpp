@@ -13,10 +13,10 @@
 #include <string_view>
 #include <vector>
 
-/// A document as a tree, independent of its syntax, with the place of every part. `config/yaml.hpp` makes one from YAML.
+/// A document as a tree, independent of its syntax, with the position of every part. `config/yaml.hpp` makes one from YAML.
 namespace visor::detail {
 
-struct place {
+struct source_position {
   int line = 0;
   int column = 0;
 };
@@ -25,7 +25,7 @@ struct node {
   enum class kind { null, scalar, sequence, mapping };
 
   kind what = kind::null;
-  place at;
+  source_position at;
   std::string text;                    ///< of a scalar, with variables replaced; of null `~`, `Null` or `NULL` where it is written so
   bool quoted = false;                 ///< a quoted scalar, which is text whatever it looks like
   std::string written;                 ///< of a scalar with variables: the text before they were replaced
@@ -34,7 +34,7 @@ struct node {
   bool refused = false;                ///< reported already, so that nothing reads it further
   std::size_t exact = 0;               ///< how many first bytes of the text stand in the file as they are, on one line
   std::string key;                     ///< within a mapping
-  place key_at;
+  source_position key_at;
   std::vector<node> children;  ///< of a sequence or mapping
 
   /// Whether the text may not be repeated in a message.
@@ -49,8 +49,8 @@ struct node {
     return from_environment() ? "the value of " + in_quotes(written) : in_quotes(text);
   }
 
-  /// The place of a byte of the text, or the nearest place that is known.
-  place position(std::size_t offset) const {
+  /// The position of a byte of the text, or the nearest position that is known.
+  source_position position(std::size_t offset) const {
     if (offset > exact || from_environment()) return at;
     auto const characters = std::count_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size())),
                                           [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });

@@ -49,7 +49,7 @@ class reader {
   std::map<std::string, source, std::less<>> sources;  ///< of each value that was read
   found_nodes nodes;                                   ///< every part by its path; the documents must outlive the reader
 
-  void fail(place at, std::string path, std::string message) {
+  void fail(source_position at, std::string path, std::string message) {
     if (is_full()) return;
     errors.push_back({std::string{file_}, at.line, at.column, std::move(path), std::move(message)});
   }

@@ -14,7 +14,7 @@
 
 namespace visor::detail {
 
-/// The text of a file, with lookups of its places.
+/// The text of a file, with lookups of its positions.
 class text_map {
  public:
   /// \param text must outlive the map
@@ -26,7 +26,7 @@ class text_map {
   std::string_view text() const noexcept { return text_; }
 
   /// The line and the column, in characters, of a byte. Fast near the byte of the last call, however long the line is.
-  place at(std::size_t offset) {
+  source_position at(std::size_t offset) {
     offset = std::min(offset, text_.size());
     std::size_t const line = line_of(offset);
     if (line != last_line_) {

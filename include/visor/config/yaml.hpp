@@ -76,7 +76,7 @@ inline settings load_settings(std::filesystem::path const& path, environment con
                               std::vector<setting_flag> const& flags = {}) {
   std::string const name = path.string();
   auto const refuse = [&](int failure) {
-    throw error{failure == ENOENT ? condition::not_found : condition::invalid_argument,
+    throw error{failure == ENOENT ? errc::not_found : errc::invalid_argument,
                 "cannot read the configuration " + name + ": " + std::generic_category().message(failure)};
   };
   struct closer {

@@ -125,12 +125,12 @@ class yaml_document final : private YAML::EventHandler {
     return mark.pos < 0 ? 0 : std::min(static_cast<std::size_t>(mark.pos), text_.text().size());
   }
 
-  void fail(place at, std::string where, std::string message) {
+  void fail(source_position at, std::string where, std::string message) {
     errors.push_back({file_, at.line, at.column, std::move(where), std::move(message)});
     if (errors.size() >= document_limits::errors) throw stop{};
   }
 
-  void refuse(node& made, place at, std::string message) {
+  void refuse(node& made, source_position at, std::string message) {
     fail(at, path(), std::move(message));
     made.refused = true;
   }
@@ -165,7 +165,7 @@ class yaml_document final : private YAML::EventHandler {
     return made;
   }
 
-  void count(std::size_t values, std::size_t bytes, place at) {
+  void count(std::size_t values, std::size_t bytes, source_position at) {
     values_ += values;
     text_bytes_ += bytes;
     // Without aliases there are no more values than bytes.
@@ -178,7 +178,7 @@ class yaml_document final : private YAML::EventHandler {
     throw stop{};
   }
 
-  void count_all(node const& copied, place at) {
+  void count_all(node const& copied, source_position at) {
     count(1, copied.text.size() + copied.written.size() + copied.key.size(), at);
     for (auto const& child : copied.children) count_all(child, at);
   }
@@ -204,7 +204,7 @@ class yaml_document final : private YAML::EventHandler {
   }
 
   void OnAlias(YAML::Mark const& mark, YAML::anchor_t anchor) override {
-    place const at = text_.at(offset_of(mark));
+    source_position const at = text_.at(offset_of(mark));
     auto const found = anchors_.find(anchor);
     if (found == anchors_.end()) {
       fail(at, path(), "the alias stands within what it names");
@@ -369,18 +369,18 @@ class yaml_document final : private YAML::EventHandler {
   /// Merges a piece into the earlier ones. \param where the path of both
   void join(node& first, node piece, std::string const& where) {
     if (first.what != node::kind::mapping || piece.what != node::kind::mapping) return fail_twice(piece.key_at, where, first.key_at.line);
-    std::unordered_map<std::string, std::size_t> places;
-    for (std::size_t i = 0; i < first.children.size(); ++i) places.emplace(first.children[i].key, i);
+    std::unordered_map<std::string, std::size_t> index_of;
+    for (std::size_t i = 0; i < first.children.size(); ++i) index_of.emplace(first.children[i].key, i);
     for (auto& child : piece.children) {
-      auto const before = places.find(child.key);
-      if (before == places.end())
+      auto const before = index_of.find(child.key);
+      if (before == index_of.end())
         first.children.push_back(std::move(child));
       else
         join(first.children[before->second], std::move(child), join_path(where, before->first));
     }
   }
 
-  void fail_twice(place at, std::string where, int line) {
+  void fail_twice(source_position at, std::string where, int line) {
     fail(at, std::move(where), "is given twice; the first time in line " + std::to_string(line));
   }
 

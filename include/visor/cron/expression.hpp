@@ -43,7 +43,7 @@ class parsed_cron;
 class cron_expression {
  public:
   /// \param text an expression as above, of any length; linear time
-  /// \throws cron_error with the place and the reason; also where no calendar year has a day that matches (`0 0 31 2 *`)
+  /// \throws cron_error with the position and the reason; also where no calendar year has a day that matches (`0 0 31 2 *`)
   static cron_expression parse(std::string_view text);
 
   /// Parses without an exception; usable in constant expressions.
@@ -88,7 +88,7 @@ class cron_expression {
   duration period_;
 };
 
-/// The result of `cron_expression::try_parse`: an expression, or the place and the reason of the failure.
+/// The result of `cron_expression::try_parse`: an expression, or the position and the reason of the failure.
 class parsed_cron {
  public:
   constexpr explicit parsed_cron(std::string_view text) noexcept : parsed_(detail::cron_parser{text}.parse()) {}
@@ -96,7 +96,7 @@ class parsed_cron {
   constexpr explicit operator bool() const noexcept { return parsed_.failure.why == cron_fault::none; }
   /// The expression. Only when the parse succeeded.
   constexpr cron_expression operator*() const noexcept { return {parsed_.fields, parsed_.period}; }
-  /// The place and the reason. `why` is `cron_fault::none` when the parse succeeded.
+  /// The position and the reason. `why` is `cron_fault::none` when the parse succeeded.
   constexpr parse_failure const& failure() const noexcept { return parsed_.failure; }
 
  private:

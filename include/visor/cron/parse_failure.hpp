@@ -38,12 +38,12 @@ enum class cron_fault : std::uint8_t {
   bad_anchor,            ///< `@every … from` without an instant, or a local time for less than days
 };
 
-/// The place and the reason of a failure to parse a cron expression. A small value, usable in constant expressions.
+/// The position and the reason of a failure to parse a cron expression. A small value, usable in constant expressions.
 struct parse_failure {
   cron_fault why = cron_fault::none;
   cron_field where = cron_field::second;  ///< the field's meaning, where `field` is not 0
   std::uint8_t field = 0;                 ///< counted from 1 as written; 0: the whole expression
-  std::uint32_t position = 0;             ///< bytes before the place
+  std::uint32_t position = 0;             ///< bytes before the wrong character
   std::uint32_t length = 0;               ///< bytes of the wrong part
   std::int32_t value = 0;                 ///< the number that is wrong, where it is one
 };
@@ -124,7 +124,7 @@ inline constexpr std::array<lookalike, 31> lookalikes{{{"\xC2\xA0", "a no-break 
                                                        {"\xEF\xBC\x8C", "a fullwidth comma (U+FF0C)", instead_of_comma},
                                                        {"\xE2\x80\xA2", "a bullet (U+2022)", instead_of_star}}};
 
-/// The lookalike at a place of a text, or null.
+/// The lookalike at a position of a text, or null.
 inline lookalike const* lookalike_at(std::string_view text, std::size_t at) noexcept {
   for (auto const& known : lookalikes)
     if (text.substr(at).starts_with(known.bytes)) return &known;
@@ -232,11 +232,11 @@ inline std::string describe(std::string_view text, parse_failure const& failure)
 class cron_error : public error {
  public:
   /// \param text the text that was parsed
-  /// \param failure the place and the reason
+  /// \param failure the position and the reason
   cron_error(std::string_view text, parse_failure const& failure)
-      : error(condition::invalid_argument, message(text, failure)), failure_(failure) {}
+      : error(errc::invalid_argument, message(text, failure)), failure_(failure) {}
 
-  /// Bytes before the wrong place, from 0.
+  /// Bytes before the wrong character, from 0.
   std::size_t position() const noexcept { return failure_.position; }
   /// The field as written, counted from 1; 0 when the whole expression is meant.
   int field() const noexcept { return failure_.field; }

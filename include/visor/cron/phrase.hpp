@@ -65,7 +65,7 @@ class phrase_meaning {
     return std::chrono::local_seconds{seconds.time_since_epoch() + zone_.at(when).offset};
   }
 
-  [[noreturn]] static void refuse_anchor(std::string const& why) { throw error{condition::invalid_argument, "the anchor " + why}; }
+  [[noreturn]] static void refuse_anchor(std::string const& why) { throw error{errc::invalid_argument, "the anchor " + why}; }
 
   /// Explains the choice for a time that the clocks skip or repeat.
   std::string note() const {
@@ -296,7 +296,7 @@ class phrase_meaning {
 /// \param zone the zone of times such as 9am
 /// \param anchor the start of an interval's count in place of `now`: an instant; for days and weeks a day such as 2026-11-21;
 ///   for `@every` as after its `from`
-/// \throws phrase_error with the place, and the nearest word that is understood, for everything else; nothing is guessed
+/// \throws phrase_error with the position, and the nearest word that is understood, for everything else; nothing is guessed
 /// \throws cron_error where the text is a cron expression with a mistake
 /// \throws error `invalid_argument`, and of neither of these types, where the anchor is wrong, or goes with no interval
 inline parsed_phrase parse_phrase(std::string_view text, instant now, time_zone const& zone,

@@ -252,24 +252,24 @@ class phrase_parser {
 
   /// Takes `the 15th`, `the 1st and the 15th`, `the last day`, `the first monday`; then perhaps `of the month`, `of every
   /// month`.
-  bool parse_place() {
+  bool parse_ordinal() {
     std::size_t const before = at_;
     bool const article = take("the");
-    auto const place = place_of(here());
-    if (!place) {
+    auto const nth = ordinal_of(here());
+    if (!nth) {
       at_ = before;
       return false;
     }
     auto const days = day_set_of(here(1));
     if (days && !days->plural && std::popcount(days->weekdays) == 1) {
       int const weekday = first_bit(days->weekdays);
-      if (*place > 5) fail("a month has at most five of each weekday");
-      if (*place == 0)
+      if (*nth > 5) fail("a month has at most five of each weekday");
+      if (*nth == 0)
         parts_.last_weekdays |= days->weekdays;
       else
-        parts_.nth_weekdays |= std::uint64_t{1} << (7 * (*place - 1) + weekday);
+        parts_.nth_weekdays |= std::uint64_t{1} << (7 * (*nth - 1) + weekday);
       at_ += 2;
-    } else if (*place == 0) {
+    } else if (*nth == 0) {
       ++at_;
       if (!take("day")) refuse();
       parts_.last_day = true;
@@ -282,8 +282,8 @@ class phrase_parser {
       at_ = before;
       return false;
     } else {
-      if (*place < 1 || *place > 31) fail("a month has 31 days at most");
-      parts_.month_days |= std::uint32_t{1} << *place;
+      if (*nth < 1 || *nth > 31) fail("a month has 31 days at most");
+      parts_.month_days |= std::uint32_t{1} << *nth;
       ++at_;
       take("day");
     }
@@ -292,8 +292,8 @@ class phrase_parser {
       if (!take("month")) refuse();
       set_recurs(phrase_unit::month);
     }
-    if (take_and([this] { return here() == "the" || place_of(here()).has_value(); })) {
-      if (!parse_place()) refuse();
+    if (take_and([this] { return here() == "the" || ordinal_of(here()).has_value(); })) {
+      if (!parse_ordinal()) refuse();
     }
     return true;
   }
@@ -360,7 +360,7 @@ class phrase_parser {
     if (parse_date()) return;
     // A second list of days would be ambiguous.
     if (has_days()) refuse();
-    if (!parse_place() && !parse_weekday(false)) refuse();
+    if (!parse_ordinal() && !parse_weekday(false)) refuse();
   }
 
   bool time_follows_alone() const {
@@ -434,7 +434,7 @@ class phrase_parser {
     return std::chrono::seconds{number * scale};
   }
 
-  /// Reads the words after `every`: a number and a unit, a unit, days, a place in the month, or a time of the day.
+  /// Reads the words after `every`: a number and a unit, a unit, days, a day in the month, or a time of the day.
   void parse_every() {
     begin_every();
     ++at_;
@@ -461,8 +461,8 @@ class phrase_parser {
     if (here() == "second" && !day_set_of(here(1)) && here(1) != "day") return parse_unit();
     std::size_t const before = at_;
     std::string const name{here(1)};
-    if (auto const place = place_of(here()); parse_place()) {
-      if (parts_.every != phrase_unit::month && place != 0 && place != 1 && (name == "day" || day_set_of(name))) {
+    if (auto const nth = ordinal_of(here()); parse_ordinal()) {
+      if (parts_.every != phrase_unit::month && nth != 0 && nth != 1 && (name == "day" || day_set_of(name))) {
         at_ = before;
         fail("that could mean two things; write \"every other " + name + "\" or \"the " + words_[before].text + " " + name +
              " of every month\"");

@@ -26,17 +26,16 @@ namespace visor {
 class phrase_error : public error {
  public:
   /// \param text the phrase
-  /// \param position bytes before the wrong place
+  /// \param position bytes before the wrong character
   /// \param why the reason
   phrase_error(std::string_view text, std::size_t position, std::string const& why)
-      : error(condition::invalid_argument,
-              "time phrase \"" + detail::shown(text) + "\", column " + std::to_string(position + 1) + ": " + why),
+      : error(errc::invalid_argument, "time phrase \"" + detail::shown(text) + "\", column " + std::to_string(position + 1) + ": " + why),
         position_(position),
         why_(why) {}
 
-  /// Bytes before the wrong place, from 0.
+  /// Bytes before the wrong character, from 0.
   std::size_t position() const noexcept { return position_; }
-  /// The reason, without the phrase and the place.
+  /// The reason, without the phrase and the position.
   std::string const& why() const noexcept { return why_; }
 
  private:
@@ -50,7 +49,7 @@ enum class phrase_unit { second, minute, hour, day, week, month, year };
 
 /// The parts of a phrase, independent of their order.
 struct phrase_parts {
-  std::size_t subject = 0;  ///< the place of an error when the parts do not go together
+  std::size_t subject = 0;  ///< the position of an error when the parts do not go together
 
   bool recurs = false;
   phrase_unit every = phrase_unit::day;
@@ -169,7 +168,7 @@ inline std::optional<int> ordinal_number(std::string_view word) {
 }
 
 /// `first` to `fifth`, `1st` to `31st`; `last` is 0.
-inline std::optional<int> place_of(std::string_view word) {
+inline std::optional<int> ordinal_of(std::string_view word) {
   constexpr std::array<std::string_view, 6> names{"last", "first", "second", "third", "fourth", "fifth"};
   for (std::size_t i = 0; i < names.size(); ++i)
     if (word == names[i]) return static_cast<int>(i);

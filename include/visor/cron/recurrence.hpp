@@ -27,7 +27,7 @@ class recurrence {
   ///   1970-01-01T00:00:00Z; `@every 90s from 2026-11-21T14:00:00Z`; or, for whole days, with a time on the wall clock of the
   ///   schedule's zone: `@every 2d from 2026-11-21T09:00:00`
   /// \param dst the policy for clock changes
-  /// \throws cron_error with the place and the reason
+  /// \throws cron_error with the position and the reason
   static recurrence parse(std::string_view text, dst_policy const& dst = {}) {
     constexpr std::string_view separator = " from ";
     std::size_t const at = text.find(separator);
@@ -65,11 +65,10 @@ class recurrence {
   /// \throws error `invalid_argument` with the reason
   recurrence anchored(std::string_view anchor) const {
     if (!expression_.is_interval())
-      throw error{condition::invalid_argument, "an anchor goes with an interval, such as \"@every 45m\" or \"every 2 days\""};
-    if (!anchor_text().empty())
-      throw error{condition::invalid_argument, "the interval says itself from where it counts: from " + anchor_text()};
+      throw error{errc::invalid_argument, "an anchor goes with an interval, such as \"@every 45m\" or \"every 2 days\""};
+    if (!anchor_text().empty()) throw error{errc::invalid_argument, "the interval says itself from where it counts: from " + anchor_text()};
     if (auto const found = counted_from(anchor)) return *found;
-    throw error{condition::invalid_argument,
+    throw error{errc::invalid_argument,
                 "the anchor must be an instant, such as 2026-11-21T14:00:00Z, or for whole days a local time, such as 2026-11-21T09:00:00"};
   }
 

@@ -248,18 +248,18 @@ inline std::string zone_data_version() {
 inline time_zone find_zone(std::string_view name) {
   if (name == "UTC" || name == "Etc/UTC") return time_zone::utc();
   if (auto const why = detail::why_no_zone(name); !why.empty())
-    throw error{condition::invalid_argument, "time zone " + detail::quoted_zone(name) + " is not taken: " + std::string{why}};
+    throw error{errc::invalid_argument, "time zone " + detail::quoted_zone(name) + " is not taken: " + std::string{why}};
   auto& resolver = detail::zone_resolver::instance();
   std::scoped_lock const lock{resolver.mutex};
   std::string message = "unknown time zone " + detail::quoted_zone(name);
   if (!resolver.database.find)
-    throw error{condition::invalid_argument, message + ": only UTC is known here; a C++ program gets the others from visor/zone.hpp"};
+    throw error{errc::invalid_argument, message + ": only UTC is known here; a C++ program gets the others from visor/zone.hpp"};
   if (auto const zone = resolver.database.find(name)) return *zone;
   std::string const near = resolver.database.names ? detail::nearest_zone(name, resolver.database.names()) : std::string{};
   for (std::size_t at = 0; at < name.size(); ++at)
     if (auto const* const known = detail::lookalike_at(name, at)) message += "; " + std::string{known->name} + " stands here";
   message += near.empty() ? "; names are such as Europe/Berlin or UTC" : "; did you mean " + near + "?";
-  throw error{condition::invalid_argument, message};
+  throw error{errc::invalid_argument, message};
 }
 
 }  // namespace visor

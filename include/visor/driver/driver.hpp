@@ -73,11 +73,11 @@ struct store_lock {
 /// - `replayed`: any operation. For an answer about its own writes, a message performs all of them, asks the question, and rolls back.
 enum class deferral : std::uint8_t { none, checked, guarded, replayed };
 
-/// The lock request of a transaction. `patience` counts only for one in mode `exclusive`.
+/// The lock request of a transaction. `lock_timeout` counts only for one in mode `exclusive`.
 struct lock_request {
   store_lock lock;
-  duration patience{0};  ///< longest wait for the lock, which keeps all later transactions out; 0: as long as any statement waits
-  duration limit{0};     ///< longest wait of its other statements for locks
+  duration lock_timeout{0};  ///< longest wait for the lock, which keeps all later transactions out; 0: as long as any statement waits
+  duration limit{0};         ///< longest wait of its other statements for locks
   deferral defers = deferral::none;
   bool may_replay = false;  ///< a driver may run any operation as `deferral::replayed`
   bool takes_turn = false;  ///< takes the turn: no other transaction begins to write until this one is over or a second has passed
@@ -162,8 +162,8 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `D::name`: as users write it in a configuration.
 /// - `D::dialect`: satisfies `sql::dialect`.
 /// - `D::capabilities`: a constexpr `driver_capabilities`.
-/// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `place()`, the name of the
-///   database in messages.
+/// - `D::settings`: a described struct: how to reach the database. It has `std::optional<bool> auto_init`, and `display_name()`, the
+///   name of the database in messages.
 /// - `D::session`: satisfies `driver_session`.
 /// - `D::database(settings, log, lock)`: owns connections and threads; does nothing yet. It logs its own actions to the `log_sink`. The
 ///   `store_lock` may be left out.
@@ -178,9 +178,9 @@ concept driver_session = requires(S& s, detail::any_statement statement, detail:
 /// - `database.watch(f)`: `f` is called, from any thread, when another process may have committed, as far as the driver can tell. An empty
 ///   `f` ends that.
 /// - `database.claim_node(holder)`, optional: claims the right to be the store's only node, by a lock of the operating system.
-/// - `D::classify(code)`: the portable condition of one of the database's own error codes, a number or a text.
+/// - `D::classify(code)`: the portable error code for one of the codes of the database, a number or a text.
 ///
-/// `transact` and `read` throw the `visor::error` of `op`, or an error with the condition of the failure. `connection_lost` means that
+/// `transact` and `read` throw the `visor::error` of `op`, or an error with the code of the failure. `connection_lost` means that
 /// nothing was written, `outcome_unknown` that a commit was sent and its answer never came. Cancelling (terminal) abandons an operation
 /// that has not begun; one that has begun is awaited, since it refers to its caller's values.
 ///
@@ -193,7 +193,7 @@ concept driver = driver_session<typename D::session> && sql::dialect<typename D:
                           typename D::session::template async<void> (&operation)(typename D::session&)) {
                    { D::name } -> std::convertible_to<std::string_view>;
                    { D::capabilities } -> std::convertible_to<driver_capabilities>;
-                   { settings.place() } -> std::convertible_to<std::string>;
+                   { settings.display_name() } -> std::convertible_to<std::string>;
                    { settings.auto_init } -> std::convertible_to<std::optional<bool>>;
                    { database.open() } -> std::same_as<task<>>;
                    { database.close() } -> std::same_as<task<>>;
@@ -202,9 +202,9 @@ concept driver = driver_session<typename D::session> && sql::dialect<typename D:
                    { database.is_watching() } -> std::same_as<bool>;
                    database.watch(std::function<void()>{});
                    requires requires(int number) {
-                     { D::classify(number) } -> std::same_as<condition>;
+                     { D::classify(number) } -> std::same_as<errc>;
                    } || requires(std::string_view text) {
-                     { D::classify(text) } -> std::same_as<condition>;
+                     { D::classify(text) } -> std::same_as<errc>;
                    };
                  };
 

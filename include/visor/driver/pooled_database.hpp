@@ -4,7 +4,7 @@
 #include "visor/async/clock.hpp"
 #include "visor/async/run_on.hpp"
 #include "visor/async/task.hpp"
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
 #include "visor/driver/driver.hpp"
@@ -195,13 +195,13 @@ class pooled_database {
     auto const leaves = [](auto const& each) { return !detail::names_this_machine(each.host); };
     if (settings_.tls.mode != tls_mode::disable || !std::ranges::any_of(settings_.addresses(), leaves) || is_warned_.exchange(true)) return;
     if (log_)
-      log_(log_level::warning, settings_.place() +
+      log_(log_level::warning, settings_.display_name() +
                                    " is on another machine, and nothing that goes there is encrypted, not even what proves the password: "
                                    "set ssl of the connection");
   }
 
   void warn_of_shortcoming(std::string const& what) {
-    if (!what.empty() && log_ && !is_told_.exchange(true)) log_(log_level::warning, settings_.place() + ": " + what);
+    if (!what.empty() && log_ && !is_told_.exchange(true)) log_(log_level::warning, settings_.display_name() + ": " + what);
   }
 
   /// Whether the calls of a connection block, on threads of the driver.
@@ -215,8 +215,8 @@ class pooled_database {
   static constexpr int most_deferred = 3;  // others may have written each time: then it takes a turn, and finally a lock
   static constexpr std::chrono::milliseconds pause_for_turn{20};
   /// A transaction that waits for the exclusive lock keeps out all later ones. So it gives up its place, lets those pass, and returns with
-  /// twice the patience. With the whole `lock_timeout` it gets the lock, since the transactions before it wait no longer for anything.
-  static constexpr std::chrono::milliseconds first_patience{250};
+  /// twice the lock timeout. With the whole `lock_timeout` it gets the lock, since the transactions before it wait no longer for anything.
+  static constexpr std::chrono::milliseconds first_lock_wait{250};
   static constexpr std::chrono::seconds grace{1};  // for the server, which aborts the transaction by itself and keeps the connection
 
   /// The state of an open database: it lives until the last operation on it has ended.
@@ -278,18 +278,17 @@ class pooled_database {
 
   std::shared_ptr<running> current() const {
     std::scoped_lock const lock(mutex_);
-    if (!running_) throw error(condition::closed, "the database is not open: call open() first, and nothing after close()");
+    if (!running_) throw error(errc::closed, "the database is not open: call open() first, and nothing after close()");
     return running_;
   }
 
   /// True when the whole transaction may be repeated, since nothing of it was written.
-  static bool may_repeat(condition what) noexcept {
-    return what == condition::connection_lost || what == condition::serialization_failure || what == condition::deadlock ||
-           what == condition::read_only;
+  static bool may_repeat(errc what) noexcept {
+    return what == errc::connection_lost || what == errc::serialization_failure || what == errc::deadlock || what == errc::read_only;
   }
 
   static constexpr connection_purpose purpose_of(lock_mode how) noexcept {
-    return how == lock_mode::heartbeat ? connection_purpose::beat : connection_purpose::work;
+    return how == lock_mode::heartbeat ? connection_purpose::heartbeat : connection_purpose::work;
   }
 
   /// Writers, except for heartbeats, make the database listen again: other nodes will react.
@@ -321,7 +320,7 @@ class pooled_database {
   task<> perform(operation op, lock_mode how, std::source_location where, deferral may_defer = deferral::none) {
     auto const here = current();
     duration const limit = settings_.longest_lock_wait();
-    duration patience = std::min<duration>(first_patience, limit);
+    duration lock_wait = std::min<duration>(first_lock_wait, limit);
     duration waited{0};  // for the turns of others
     end_silence(*here, how);
     for (int attempt = 1;; ++attempt) {
@@ -335,7 +334,7 @@ class pooled_database {
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         try {
           bool const is_calm = attempt <= most_deferred;
-          lock_request const wanted{lock_, patience, limit, is_calm ? may_defer : deferral::none, attempt < most_attempts, !is_calm};
+          lock_request const wanted{lock_, lock_wait, limit, is_calm ? may_defer : deferral::none, attempt < most_attempts, !is_calm};
           co_await run(*here, *held, op, how, wanted);
           if (held->state() == connection_state::broken) held.evict_all();  // the connection broke with the last answer
           co_return;
@@ -344,9 +343,9 @@ class pooled_database {
         }
         was_kept_out = how == lock_mode::exclusive && held->was_kept_out();
         if constexpr (requires { held->is_others_turn(); }) is_others_turn = held->is_others_turn();
-        bool const broke = failure->kind() == condition::connection_lost || failure->kind() == condition::outcome_unknown;
+        bool const broke = failure->code() == errc::connection_lost || failure->code() == errc::outcome_unknown;
         // A right that is granted later counts for later connections only.
-        bool const is_of_no_use = failure->kind() == condition::read_only || failure->kind() == condition::authentication_failed;
+        bool const is_of_no_use = failure->code() == errc::read_only || failure->code() == errc::authentication_failed;
         if (broke) held.evict_all();
         if (is_of_no_use) held.condemn();
       }
@@ -356,16 +355,16 @@ class pooled_database {
         --attempt;
         continue;
       }
-      if (was_kept_out && patience < limit) {
-        co_await sleep(patience);
-        patience = std::min(patience * 2, limit);
+      if (was_kept_out && lock_wait < limit) {
+        co_await sleep(lock_wait);
+        lock_wait = std::min(lock_wait * 2, limit);
         --attempt;
         continue;
       }
       // The next connection may lead to the server that is writable now. If even a new connection finds none, there is none.
-      int const most = failure->kind() == condition::read_only ? 2 : most_attempts;
-      if (!may_repeat(failure->kind()) || attempt >= most) throw error(*failure);
-      if (failure->kind() != condition::connection_lost) co_await pause(attempt);
+      int const most = failure->code() == errc::read_only ? 2 : most_attempts;
+      if (!may_repeat(failure->portable_code()) || attempt >= most) throw error(*failure);
+      if (failure->code() != errc::connection_lost) co_await pause(attempt);
     }
   }
 
@@ -481,7 +480,7 @@ class pooled_database {
   }
 
   void note_deaf(running& here, std::string const& why) {
-    boost::asio::post(here.context, [log = log_, text = settings_.place() + why] {
+    boost::asio::post(here.context, [log = log_, text = settings_.display_name() + why] {
       if (log) log(log_level::info, text);
     });
   }
@@ -549,7 +548,7 @@ class pooled_database {
       } else {
         boost::asio::any_io_executor const executor = here.context.get_executor();
         auto listening =
-            detail::within<std::optional<std::size_t>>(executor, wall_clock(), longest, await_notifications_once(listen_connection));
+            detail::with_timeout<std::optional<std::size_t>>(executor, wall_clock(), longest, await_notifications_once(listen_connection));
         auto const answer = co_await std::move(listening);
         if (!answer) co_return 0;
         received = *answer;

@@ -4,7 +4,7 @@
 #include "visor/async/clock.hpp"
 #include "visor/async/run_on.hpp"
 #include "visor/async/task.hpp"
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/time.hpp"
 
@@ -91,17 +91,18 @@ task<database_report> probe(typename Driver::settings settings) {
   boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
   duration const limit = settings.pool.connect_timeout;
   typename Driver::connector source(settings);
-  auto connecting = detail::within<std::unique_ptr<connection>>(executor, wall_clock(), limit, source.connect());
+  auto connecting = detail::with_timeout<std::unique_ptr<connection>>(executor, wall_clock(), limit, source.connect());
   auto const made = co_await std::move(connecting);
   if (!made)
-    throw error(condition::connection_failed, settings.place() + " did not answer within " + to_string(limit) + " (pool.connect_timeout)");
+    throw error(errc::connection_failed,
+                settings.display_name() + " did not answer within " + to_string(limit) + " (pool.connect_timeout)");
   try {
     co_return co_await detail::look_around<Driver>(*made, limit);
   } catch (error const& failure) {
-    if (failure.kind() != condition::timeout) throw;
+    if (failure.code() != errc::timeout) throw;
   }
-  throw error(condition::connection_failed,
-              settings.place() + " lets us in, and then did not answer within " + to_string(limit) + " (pool.connect_timeout)");
+  throw error(errc::connection_failed,
+              settings.display_name() + " lets us in, and then did not answer within " + to_string(limit) + " (pool.connect_timeout)");
 }
 
 }  // namespace visor

@@ -100,24 +100,24 @@ struct server_options {
   void check() const {
     auto const need = [](char const* field, std::string const& value) {
       if (value.empty() || !is_storable_text(value))
-        throw error(condition::invalid_argument, std::string(field) + " is empty or not plain text");
+        throw error(errc::invalid_argument, std::string(field) + " is empty or not plain text");
     };
     need("host", host);
     need("database", database);
     need("user", user);
     need("application_name", application);
-    if (port < 1 || port > 65535) throw error(condition::invalid_argument, "port is " + std::to_string(port) + ": allowed is 1 to 65535");
+    if (port < 1 || port > 65535) throw error(errc::invalid_argument, "port is " + std::to_string(port) + ": allowed is 1 to 65535");
     for (auto const& each : addresses()) {
       int own = 0;
       auto const [rest, failed] = std::from_chars(each.own_port.data(), each.own_port.data() + each.own_port.size(), own);
       bool const is_number = failed == std::errc() && rest == each.own_port.data() + each.own_port.size();
       if (!each.own_port.empty() && (!is_number || own < 1 || own > 65535))
-        throw error(condition::invalid_argument, "host has " + each.host + " with the port " + each.own_port + ": allowed is 1 to 65535");
+        throw error(errc::invalid_argument, "host has " + each.host + " with the port " + each.own_port + ": allowed is 1 to 65535");
     }
     if (transaction_timeout < std::chrono::milliseconds{100} || transaction_timeout > std::chrono::hours{1})
-      throw error(condition::invalid_argument, "transaction_timeout is " + to_string(transaction_timeout) + ": allowed is 100ms to 1h");
+      throw error(errc::invalid_argument, "transaction_timeout is " + to_string(transaction_timeout) + ": allowed is 100ms to 1h");
     if (lock_timeout < std::chrono::milliseconds{10} || lock_timeout > std::chrono::hours{1})
-      throw error(condition::invalid_argument, "lock_timeout is " + to_string(lock_timeout) + ": allowed is 10ms to 1h");
+      throw error(errc::invalid_argument, "lock_timeout is " + to_string(lock_timeout) + ": allowed is 10ms to 1h");
     tls.check();
     log_statements.check();
     pool.check();

@@ -46,12 +46,12 @@ class tls_files {
                              role{"client key", paths_.key, "pkey"}}) {
       if (each.path.empty()) continue;
       if (::access(each.path.c_str(), R_OK) != 0)
-        throw error(condition::tls_failed,
+        throw error(errc::tls_failed,
                     std::string("cannot read the ") + each.name + " " + each.path + ": " + std::generic_category().message(errno));
-      if (is_der(each.path)) throw error(condition::tls_failed, std::string("the ") + each.name + der_remedy(each.kind));
+      if (is_der(each.path)) throw error(errc::tls_failed, std::string("the ") + each.name + der_remedy(each.kind));
     }
     if (!paths_.key.empty() && is_encrypted_key(paths_.key))
-      throw error(condition::tls_failed, std::string("the client key") + encrypted_key_remedy);
+      throw error(errc::tls_failed, std::string("the client key") + encrypted_key_remedy);
   }
 
  private:
@@ -59,7 +59,7 @@ class tls_files {
     int const file = ::memfd_create("visor", MFD_CLOEXEC);
     if (file >= 0) files_.push_back(file);
     if (file < 0 || ::fchmod(file, S_IRUSR | S_IWUSR) != 0 || ::write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-      throw error(condition::internal, "no memory for a certificate: " + std::generic_category().message(errno));
+      throw error(errc::internal, "no memory for a certificate: " + std::generic_category().message(errno));
     return "/proc/self/fd/" + std::to_string(file);
   }
 

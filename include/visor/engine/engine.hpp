@@ -206,7 +206,7 @@ class engine {
         refused = thrown;
       }
       bool const is_new = shared_.clock.elapsed() - began < connect_patience;
-      bool const may_pass = refused->kind() == condition::busy || (is_new && is_transient(refused->kind()));
+      bool const may_pass = refused->code() == errc::busy || (is_new && is_transient(refused->portable_code()));
       if (!may_pass) throw error(*refused);
       if (std::exchange(told, refused->what()) != refused->what())
         shared_.log(log_level::warning, "this node cannot start yet: ", refused->what());

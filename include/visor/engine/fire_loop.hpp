@@ -126,7 +126,7 @@ class fire_loop {
     if (node_.drain_requested) co_return duration::max();  // `wake()` ends the wait
     next_at_.reset();
     looked_at_ = node_.clock.elapsed();
-    std::optional<due_place> after;
+    std::optional<due_position> after;
     if (looked_at_ < passed_until_) after = passed_;
     due_schedules due;
     fire_round result;
@@ -137,7 +137,7 @@ class fire_loop {
       result = co_await fire(due);
       if (due.schedules.size() < round || result.ordered != 0) break;
       // This node can act on none of a whole page: that page is not read again for a while.
-      after = passed_ = due_place(*due.schedules.back().next_at, due.schedules.back().id);
+      after = passed_ = due_position(*due.schedules.back().next_at, due.schedules.back().id);
       passed_until_ = looked_at_ + between_retries;
     }
     // None was accepted: other nodes were first, or the lease is gone and this node does not know yet.
@@ -191,7 +191,7 @@ class fire_loop {
       results = co_await node_.store.fire(held, orders);
     } catch (error const& failure) {
       // Other jobs may have the rest, too.
-      if (failure.kind() == condition::conflict) spare_ids_.clear();
+      if (failure.code() == errc::conflict) spare_ids_.clear();
       throw;
     }
     report(results);
@@ -312,7 +312,7 @@ class fire_loop {
     try {
       co_await node_.store.note_missed(held, missed);
     } catch (error const& failure) {
-      if (!is_refusal(failure.kind())) throw;
+      if (!is_refusal(failure.portable_code())) throw;
       refusal = failure.what();
     }
     if (refusal.empty()) co_return;
@@ -394,7 +394,7 @@ class fire_loop {
   duration looked_at_{};                           // by `elapsed()`
   std::optional<instant> next_at_;                 // the next due instant, by the store's clock, as of the last scan
   std::map<std::string, unable_schedule> unable_;  // by id
-  std::optional<due_place> passed_;                // the last of the first due schedules, on all of which this node cannot act
+  std::optional<due_position> passed_;             // the last of the first due schedules, on all of which this node cannot act
   duration passed_until_{};                        // by `elapsed()`
   std::vector<job_id> spare_ids_;
   failure_pause refused_;

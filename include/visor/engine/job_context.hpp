@@ -183,7 +183,7 @@ class job_context {
 /// Thrown by a handler for a failure that a retry cannot repair: the job ends as failed, whatever attempts are left.
 class permanent_failure : public error {
  public:
-  explicit permanent_failure(std::string message) : error(condition::handler_failed, std::move(message)) {}
+  explicit permanent_failure(std::string message) : error(errc::handler_failed, std::move(message)) {}
 };
 
 /// Thrown by a handler that could not start because its node lacks something for the moment: descriptors, processes, memory, a file server
@@ -195,9 +195,9 @@ class not_started : public error {
   /// \param why the error of the system
   /// \param message the action that failed; `what()` is this and the text of `why`
   not_started(std::errc why, std::string const& message)
-      : error(condition::handler_failed, message + ": " + std::make_error_code(why).message()), why_(why) {}
+      : error(errc::handler_failed, message + ": " + std::make_error_code(why).message()), why_(why) {}
   /// Reports a job that another version of the program may be able to do.
-  explicit not_started(std::string message) : error(condition::handler_failed, std::move(message)) {}
+  explicit not_started(std::string message) : error(errc::handler_failed, std::move(message)) {}
 
   std::errc why() const noexcept { return why_; }  ///< zero where the system had no part in it
 
@@ -211,8 +211,7 @@ class retry_later : public error {
  public:
   static constexpr duration longest{std::chrono::hours{1}};
 
-  retry_later(std::string message, duration after)
-      : error(condition::handler_failed, std::move(message)), after_(std::min(after, longest)) {}
+  retry_later(std::string message, duration after) : error(errc::handler_failed, std::move(message)), after_(std::min(after, longest)) {}
 
   duration after() const noexcept { return after_; }
 

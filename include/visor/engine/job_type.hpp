@@ -24,8 +24,8 @@ struct job_type {
 
 /// \throws visor::error `invalid_argument` that names the invalid field
 inline void check(job_type const& type) {
-  auto const fail = [&](std::string const& what) { throw error(condition::invalid_argument, "job type " + type.name + ": " + what); };
-  if (type.name.empty() || !type.run) throw error(condition::invalid_argument, "a job type needs a name and a handler");
+  auto const fail = [&](std::string const& what) { throw error(errc::invalid_argument, "job type " + type.name + ": " + what); };
+  if (type.name.empty() || !type.run) throw error(errc::invalid_argument, "a job type needs a name and a handler");
   auto const& limits = type.options.limits;
   if (type.options.max_lost && *type.options.max_lost < 0)
     fail("max_lost is " + std::to_string(*type.options.max_lost) + ": allowed is 0, which is to run it once at most, and more");

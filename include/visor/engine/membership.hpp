@@ -167,8 +167,8 @@ class membership {
         node_.claim = co_await node_.store.claim_node(holder);
         if (node_.claim.is_taken != true) co_return true;
         if (node_.clock.elapsed() - began >= claim_patience)
-          throw error(condition::lease_held, (node_.claim.holder.empty() ? std::string("another process") : node_.claim.holder) +
-                                                 " is at work on this store, and there can be only one: stop it first");
+          throw error(errc::lease_held, (node_.claim.holder.empty() ? std::string("another process") : node_.claim.holder) +
+                                            " is at work on this store, and there can be only one: stop it first");
         co_await pause(std::chrono::milliseconds{50});
         if (node_.draining) co_return false;
       }
@@ -222,7 +222,7 @@ class membership {
     try {
       co_return co_await join_once();
     } catch (error const& failure) {
-      if (failure.kind() != condition::lease_held && failure.kind() != condition::conflict) throw;
+      if (failure.code() != errc::lease_held && failure.code() != errc::conflict) throw;
     }
     co_return false;
   }
@@ -262,15 +262,15 @@ class membership {
   }
 
   static error newer_schema(int version) {
-    return error(condition::superseded, "a newer program has migrated the tables to version " + std::to_string(version) +
-                                            ": this node drains; start the newer program in its place");
+    return error(errc::superseded, "a newer program has migrated the tables to version " + std::to_string(version) +
+                                       ": this node drains; start the newer program in its place");
   }
 
   static std::string short_address(node_record const& other) { return other.address.substr(0, other.address.find(" start ")); }
 
   static error at_work(node_record const& other) {
-    return error(condition::lease_held, "node " + other.name + " (" + short_address(other) +
-                                            ") is at work on this store, and there can be only one: stop it first");
+    return error(errc::lease_held, "node " + other.name + " (" + short_address(other) +
+                                       ") is at work on this store, and there can be only one: stop it first");
   }
 
   /// Whether the other node's process would be visible from here.
@@ -307,9 +307,9 @@ class membership {
         }
         pause.reset();
       } catch (error const& failure) {
-        if (failure.kind() == condition::lease_lost) lose();
+        if (failure.code() == errc::lease_lost) lose();
         node_.look_at(failure);
-        if (failure.kind() == condition::restored) end(failure);
+        if (failure.code() == errc::restored) end(failure);
         trouble = failure.what();
       } catch (std::exception const& failure) {
         trouble = failure.what();

@@ -80,7 +80,7 @@ struct shared_node {
 
   /// Ends the node on a failure of the store that no retry can repair.
   void look_at(error const& failure) const {
-    if (failure.kind() == condition::replaced && on_replaced) on_replaced(failure);
+    if (failure.code() == errc::replaced && on_replaced) on_replaced(failure);
   }
 
   /// Uniform in [0, 1).

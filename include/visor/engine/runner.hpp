@@ -63,7 +63,7 @@ class runner {
     auto name = type.name;
     type_limit_record limits(name, type.options.limits);
     if (!types_.emplace(name, std::make_shared<job_type const>(std::move(type))).second)
-      throw error(condition::already_exists, "job type " + name + " is registered already");
+      throw error(errc::already_exists, "job type " + name + " is registered already");
     node_.types.push_back(std::move(limits));
   }
 
@@ -182,7 +182,7 @@ class runner {
       } catch (error const& failure) {
         node_.look_at(failure);
         trouble = failure.what();
-        unknown = failure.kind() == condition::outcome_unknown;
+        unknown = failure.code() == errc::outcome_unknown;
       } catch (std::exception const& failure) {
         trouble = failure.what();
       }
@@ -367,7 +367,7 @@ class runner {
     queues_.take(claimed.queue, 1);
     auto const limit = type->second->options.output_limit.value_or(node_.settings.output_limit);
     auto const job = std::make_shared<running_job<Clock>>(std::move(claimed), name_, node_.lease, lease, type->second, limit);
-    job->place = running_.size();
+    job->running_index = running_.size();
     running_.push_back(job);
     held_bytes_ += job->context.payload().size();
     if (running_.size() == 1) cancels_.notify();
@@ -417,8 +417,8 @@ class runner {
   bool forget(job_ptr const& job) {
     held_bytes_ -= job->context.payload().size();
     if (std::erase(disowned_, job) != 0) return false;
-    std::swap(running_[job->place], running_.back());
-    running_[job->place]->place = job->place;
+    std::swap(running_[job->running_index], running_.back());
+    running_[job->running_index]->running_index = job->running_index;
     running_.pop_back();
     return true;
   }

@@ -40,11 +40,11 @@ class schedule_sets {
 
   void add(schedule_record schedule) {
     check_text(schedule);
-    if (schedule.id.empty()) throw error(condition::invalid_argument, "a schedule has no id");
+    if (schedule.id.empty()) throw error(errc::invalid_argument, "a schedule has no id");
     if (schedule.expression.empty() && !schedule.next_at)
-      throw error(condition::invalid_argument, "schedule " + schedule.id + " has neither an expression nor an instant");
+      throw error(errc::invalid_argument, "schedule " + schedule.id + " has neither an expression nor an instant");
     if (!schedule.expression.empty()) occurrences(schedule);
-    if (!ids_.insert(schedule.id).second) throw error(condition::already_exists, "there is a schedule " + schedule.id + " already");
+    if (!ids_.insert(schedule.id).second) throw error(errc::already_exists, "there is a schedule " + schedule.id + " already");
     of(schedule.origin).schedules.push_back(std::move(schedule));
   }
 
@@ -128,7 +128,7 @@ class schedule_sets {
         if (!node_.lost) co_await look();
         pause.reset();
       } catch (error const& failure) {
-        if (failure.kind() != condition::lease_lost) trouble = failure.what();  // the membership handles a lost lease
+        if (failure.code() != errc::lease_lost) trouble = failure.what();  // the membership handles a lost lease
         wait = pause.next();
       } catch (std::exception const& failure) {
         trouble = failure.what();
@@ -180,7 +180,7 @@ class schedule_sets {
     sets.reserve(own_.size());
     for (auto const& [_, own] : own_) sets.emplace_back(own.set, own.digest, own.parts);
     for (int attempt = 0; !co_await node_.store.declare(held, sets); ++attempt) {
-      if (attempt == 3) throw error(condition::conflict, "the manifests of schedules do not stay in the store: it is tried again");
+      if (attempt == 3) throw error(errc::conflict, "the manifests of schedules do not stay in the store: it is tried again");
       for (auto const& [_, own] : own_) co_await write_manifest(own);
     }
     declared_under_ = held.epoch;

@@ -64,7 +64,7 @@ task<std::optional<std::vector<change_result>>> change_bisected(Store& store, sc
   try {
     co_return co_await store.change_schedules(set, basis, changes);
   } catch (error const& failure) {
-    if (!is_refusal(failure.kind())) throw;
+    if (!is_refusal(failure.portable_code())) throw;
     refusal = failure.what();
   }
   if (changes.size() == 1) {

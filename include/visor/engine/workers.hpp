@@ -53,7 +53,7 @@ struct running_job {
   lease_id lease;
   std::shared_ptr<job_type const> type;
   std::optional<typename Clock::timer> deadline;  ///< where the type has a timeout
-  std::size_t place = 0;                          ///< among the jobs that the runner knows
+  std::size_t running_index = 0;                  ///< among the jobs that the runner knows
 
   // Written by a worker.
   instant started_at{};

@@ -62,7 +62,7 @@ class body_template {
  private:
   static constexpr std::string_view field_prefix = "payload.";
 
-  [[noreturn]] static void refuse(std::string const& why) { throw error(condition::invalid_argument, why); }
+  [[noreturn]] static void refuse(std::string const& why) { throw error(errc::invalid_argument, why); }
 
   static void check(std::string_view name) {
     std::vector<std::string_view> known{"payload", "type"};

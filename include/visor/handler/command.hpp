@@ -147,7 +147,7 @@ inline void check_status(int status, std::string const& last_words) {
     what = "exited with code " + std::to_string(WEXITSTATUS(status));
   if (what.empty()) return;
   if (!last_words.empty()) what += ": " + last_words;
-  throw error(condition::handler_failed, what);
+  throw error(errc::handler_failed, what);
 }
 
 /// True when a program could not be started for lack of a resource that will be available again. Such resources are descriptors, processes,
@@ -181,7 +181,7 @@ inline bool is_passing(int number) noexcept {
 
 /// Throws the error of a failed start.
 /// \throws visor::not_started for a temporary error, else visor::error
-[[noreturn]] inline void fail_to_start(condition what, std::string const& message, int number) {
+[[noreturn]] inline void fail_to_start(errc what, std::string const& message, int number) {
   if (is_passing(number)) throw not_started(static_cast<std::errc>(number), message);
   throw error(what, message + ": " + std::strerror(number));
 }
@@ -196,29 +196,29 @@ inline child_process started_child(command_plan const& plan, launch& start) {
   try {
     child = start.take(request);
   } catch (std::bad_alloc const&) {
-    fail_to_start(condition::handler_failed, command + " could not be started", ENOMEM);
+    fail_to_start(errc::handler_failed, command + " could not be started", ENOMEM);
   } catch (boost::system::system_error const& failure) {
-    fail_to_start(condition::handler_failed, command + " could not be started", failure.code().value());
+    fail_to_start(errc::handler_failed, command + " could not be started", failure.code().value());
   }
   auto const& [at, number] = request->failure;
   switch (at) {
     case spawn_failure::none: break;
-    case spawn_failure::prepare: fail_to_start(condition::handler_failed, command + " could not be started", number);
+    case spawn_failure::prepare: fail_to_start(errc::handler_failed, command + " could not be started", number);
     case spawn_failure::directory: {
       std::string const directory = "directory " + plan.options().working_directory + " of " + command;
-      if (number == ENOTDIR) throw error(condition::not_found, directory + " is not a directory");
-      fail_to_start(condition::not_found, directory, number);
+      if (number == ENOTDIR) throw error(errc::not_found, directory + " is not a directory");
+      fail_to_start(errc::not_found, directory, number);
     }
     case spawn_failure::search: {
       for (int const obstacle : request->obstacles)
-        if (is_passing(obstacle)) fail_to_start(condition::not_found, command + " cannot be reached", obstacle);
-      throw error(condition::not_found, "command " + plan.search_problem(request->obstacles));
+        if (is_passing(obstacle)) fail_to_start(errc::not_found, command + " cannot be reached", obstacle);
+      throw error(errc::not_found, "command " + plan.search_problem(request->obstacles));
     }
     case spawn_failure::program: {
       std::string const program = "command " + request->candidates[request->chosen].file;
-      if (number == ENOENT) throw error(condition::not_found, program + " names an interpreter in its first line that does not exist");
-      if (number == ENOEXEC) throw error(condition::not_found, program + " is no program: a script starts with a line such as #!/bin/sh");
-      fail_to_start(condition::not_found, program + " could not be started", number);
+      if (number == ENOENT) throw error(errc::not_found, program + " names an interpreter in its first line that does not exist");
+      if (number == ENOEXEC) throw error(errc::not_found, program + " is no program: a script starts with a line such as #!/bin/sh");
+      fail_to_start(errc::not_found, program + " could not be started", number);
     }
   }
   return child;
@@ -264,9 +264,9 @@ task<> start(std::shared_ptr<command_plan const> plan, std::shared_ptr<command_r
   try {
     threads->begin(shared);
   } catch (boost::system::system_error const& failure) {
-    fail_to_start(condition::handler_failed, "command " + plan->options().argv[0] + " could not be started", failure.code().value());
+    fail_to_start(errc::handler_failed, "command " + plan->options().argv[0] + " could not be started", failure.code().value());
   } catch (std::system_error const& failure) {
-    fail_to_start(condition::handler_failed, "command " + plan->options().argv[0] + " could not be started", failure.code().value());
+    fail_to_start(errc::handler_failed, "command " + plan->options().argv[0] + " could not be started", failure.code().value());
   }
   co_await wait_until(run, &command_run::started_or_stopped, std::chrono::steady_clock::duration::max());
   if (!run->started && (*starting).withdraw()) throw stopped(*run->job, "the command was not started");

@@ -28,7 +28,7 @@ namespace visor {
 /// with more digits than the type of the member keeps.
 class payload_mismatch : public error {
  public:
-  explicit payload_mismatch(std::string message) : error(condition::invalid_argument, std::move(message)) {}
+  explicit payload_mismatch(std::string message) : error(errc::invalid_argument, std::move(message)) {}
 };
 
 }  // namespace visor
@@ -105,7 +105,7 @@ class field_path {
     std::size_t before_;
   };
 
-  [[noreturn]] void refuse(std::string const& why) const { throw error(condition::invalid_argument, at(why)); }
+  [[noreturn]] void refuse(std::string const& why) const { throw error(errc::invalid_argument, at(why)); }
 
   /// Refuses a payload that another version of the program may understand.
   [[noreturn]] void refuse_version(std::string const& why) const { throw payload_mismatch(at(why)); }

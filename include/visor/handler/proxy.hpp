@@ -46,7 +46,7 @@ inline std::string base64(std::string_view bytes) {
 /// \param name of the variable
 /// \throws visor::error `invalid_argument` that names the variable and repeats nothing of its value
 inline http_proxy parse_proxy(std::string_view text, std::string const& name) {
-  auto const refuse = [&](std::string const& why) { throw error(condition::invalid_argument, "the variable " + name + " " + why); };
+  auto const refuse = [&](std::string const& why) { throw error(errc::invalid_argument, "the variable " + name + " " + why); };
   if (auto const scheme = text.find("://"); scheme != text.npos) {
     std::string_view const given = text.substr(0, scheme);
     if (given != "http" && given != "HTTP") refuse("names a proxy that is not http://: such a proxy is not supported");

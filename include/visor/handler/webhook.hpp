@@ -69,7 +69,7 @@ struct webhook_target : webhook_plan {
     try {
       proxy = proxy_for(url().tls, url().host, url().port, process_environment());
     } catch (error const& refused) {
-      throw error(condition::invalid_argument, "webhook: " + refused.message());
+      throw error(errc::invalid_argument, "webhook: " + refused.message());
     }
     if (!url().tls) return;
     boost::system::error_code failed;
@@ -81,7 +81,7 @@ struct webhook_target : webhook_plan {
     else
       tls.load_verify_file(file, failed);
     if (failed)
-      throw error(condition::invalid_argument,
+      throw error(errc::invalid_argument,
                   "webhook: " + (file.empty() ? "the system's certificates" : "ca_file " + file) + " cannot be used: " + failed.message());
   }
 
@@ -133,10 +133,10 @@ struct webhook_call {
     if (stop) throw stopped(job, target->name() + " was given up" + answering);
   }
 
-  [[noreturn]] void fail(condition what, std::string const& why) const { throw error(what, target->name() + ": " + why); }
+  [[noreturn]] void fail(errc what, std::string const& why) const { throw error(what, target->name() + ": " + why); }
 
   /// Throws when the step failed: because of a stop, a timeout, or the reason `why`.
-  void check(boost::system::error_code failed, condition what, std::string const& why, std::string const& nothing_within) const {
+  void check(boost::system::error_code failed, errc what, std::string const& why, std::string const& nothing_within) const {
     check_stop();
     if (failed == boost::beast::error::timeout) fail(what, nothing_within + " within " + to_string(stage_timeout()));
     if (failed) fail(what, why + ": " + one_line(failed.message()));
@@ -186,10 +186,9 @@ task<> resolve(std::shared_ptr<webhook_call> call) {
   call->check_stop();
   if (!call->resolved) {
     call->resolver.cancel();
-    call->fail(condition::connection_failed,
-               "the name of " + call->peer() + " was not resolved within " + to_string(call->stage_timeout()));
+    call->fail(errc::connection_failed, "the name of " + call->peer() + " was not resolved within " + to_string(call->stage_timeout()));
   }
-  call->check(call->resolve_error, condition::connection_failed, "the name of " + call->peer() + " is not known", {});
+  call->check(call->resolve_error, errc::connection_failed, "the name of " + call->peer() + " is not known", {});
 }
 
 inline http::request<http::string_body> make_request(webhook_target const& target, job_context const& job) {
@@ -285,29 +284,29 @@ task<> exchange(std::shared_ptr<webhook_call> call, Stream& stream, webhook_answ
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, unsent);
   co_await http::async_write(stream, request, token);
   call->check_stop();
-  if (unsent == boost::beast::error::timeout) call->check(unsent, condition::connection_lost, {}, "the request could not be sent");
+  if (unsent == boost::beast::error::timeout) call->check(unsent, errc::connection_lost, {}, "the request could not be sent");
   // Even when the request was not sent whole: a server may refuse it before its end.
   co_await read_answer(call, stream, answer, unread);
   if (!unread) co_return;
-  if (unsent) call->check(unsent, condition::connection_lost, "the request could not be sent", {});
+  if (unsent) call->check(unsent, errc::connection_lost, "the request could not be sent", {});
   if (unread == http::error::end_of_stream || unread == boost::asio::error::eof || unread == boost::asio::error::connection_reset ||
       unread == boost::asio::ssl::error::stream_truncated)
-    call->fail(condition::connection_lost, "the connection was closed without an answer");
+    call->fail(errc::connection_lost, "the connection was closed without an answer");
   bool const not_http = unread.category() == make_error_code(http::error::bad_version).category();
-  call->check(unread, condition::connection_lost, not_http ? "the answer is not HTTP" : "no answer", "no answer");
+  call->check(unread, errc::connection_lost, not_http ? "the answer is not HTTP" : "no answer", "no answer");
 }
 
 /// Registers a part that a stop has to end, for the lifetime of this object.
 template <class Part>
 class in_use {
  public:
-  in_use(Part*& place, Part& part) : place_(place) { place_ = &part; }
+  in_use(Part*& current, Part& part) : current_(current) { current_ = &part; }
   in_use(in_use const&) = delete;
   in_use& operator=(in_use const&) = delete;
-  ~in_use() { place_ = nullptr; }
+  ~in_use() { current_ = nullptr; }
 
  private:
-  Part*& place_;
+  Part*& current_;
 };
 
 /// Connects to the host or the proxy.
@@ -319,7 +318,7 @@ task<> connect(std::shared_ptr<webhook_call> call) {
   auto socket = co_await race.run(failed);
   call->stream->socket() = std::move(socket);
   std::string const to = call->target->proxy ? "no connection to " + call->peer() : "no connection";
-  call->check(failed, condition::connection_failed, to, to);
+  call->check(failed, errc::connection_failed, to, to);
 }
 
 /// Asks the proxy for a tunnel to the host of the URL.
@@ -335,17 +334,17 @@ task<> open_tunnel(std::shared_ptr<webhook_call> call) {
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failed);
   call->stream->expires_after(call->stage_timeout());
   co_await http::async_write(*call->stream, request, token);
-  call->check(failed, condition::connection_lost, call->peer() + " took no request", call->peer() + " took no request");
+  call->check(failed, errc::connection_lost, call->peer() + " took no request", call->peer() + " took no request");
   boost::beast::flat_buffer buffer;
   http::response_parser<http::empty_body> parser;
   parser.skip(true);
   co_await read_header(call, *call->stream, buffer, parser, failed);
-  call->check(failed, condition::connection_lost, "no answer of " + call->peer(), "no answer of " + call->peer());
+  call->check(failed, errc::connection_lost, "no answer of " + call->peer(), "no answer of " + call->peer());
   unsigned const status = parser.get().result_int();
   if (status / 100 == 2) co_return;
   auto const reason = parser.get().reason();
-  call->fail(condition::connection_failed, call->peer() + " answered " + std::to_string(status) + " " +
-                                               target.redacted_line(std::string_view(reason.data(), reason.size())));
+  call->fail(errc::connection_failed, call->peer() + " answered " + std::to_string(status) + " " +
+                                          target.redacted_line(std::string_view(reason.data(), reason.size())));
 }
 
 using tls_stream = boost::asio::ssl::stream<boost::beast::tcp_stream>;
@@ -384,12 +383,12 @@ task<> handshake(std::shared_ptr<webhook_call> call, tls_stream& stream) {
   call->check_stop();
   auto const verdict = SSL_get_verify_result(stream.native_handle());
   if (failed && verdict == X509_V_ERR_HOSTNAME_MISMATCH)
-    call->fail(condition::tls_failed,
+    call->fail(errc::tls_failed,
                has_names ? "its certificate is not for this host" : "its certificate names no host: it has no subjectAltName");
-  if (failed && verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) call->fail(condition::tls_failed, "its certificate is not for this address");
+  if (failed && verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) call->fail(errc::tls_failed, "its certificate is not for this address");
   if (failed && verdict != X509_V_OK)
-    call->fail(condition::tls_failed, "its certificate is not trusted: " + std::string(X509_verify_cert_error_string(verdict)));
-  call->check(failed, condition::tls_failed, "no TLS", "no TLS handshake");
+    call->fail(errc::tls_failed, "its certificate is not trusted: " + std::string(X509_verify_cert_error_string(verdict)));
+  call->check(failed, errc::tls_failed, "no TLS", "no TLS handshake");
 }
 
 /// Throws unless the status is one of success.
@@ -414,7 +413,7 @@ inline void check_status(webhook_target const& plan, http::response_header<> con
       throw retry_later(what, *wait);
   }
   bool const again = status / 100 != 4 || status == 408 || status == 425 || status == 429;
-  if (again) throw error(condition::handler_failed, what);
+  if (again) throw error(errc::handler_failed, what);
   throw permanent_failure(what);
 }
 

@@ -29,11 +29,11 @@ enum class connection_state { clean, dirty, broken };
 /// The purpose for which a caller acquires a connection.
 ///
 /// - `work`: any operation, for a short time.
-/// - `beat`: a heartbeat, on which everything else depends. It goes before all others. From the first heartbeat on, a pool of two or more
-///   connections keeps one free of other purposes, so that other holders cannot starve heartbeats.
+/// - `heartbeat`: renews a lease, on which everything else depends. It goes before all others. From the first heartbeat on, a pool of
+///   two or more connections keeps one free of other purposes, so that other holders cannot starve heartbeats.
 /// - `listening`: receives notifications of others' commits, for as long as the pool lives. Its holder is interrupted when the pool wants
 ///   the connection back: when it is evicted, and at shutdown.
-enum class connection_purpose : std::uint8_t { work, beat, listening };
+enum class connection_purpose : std::uint8_t { work, heartbeat, listening };
 
 }  // namespace visor
 
@@ -45,7 +45,7 @@ namespace visor::detail {
 /// A connection is a number below `max`. It is in one of seven states, and all but the first count towards `max`:
 ///
 ///     absent -> connecting -> idle <-> in_use -> resetting -> idle
-///                             idle <-> asked (does it still answer?)
+///                             idle <-> pinging (does it still answer?)
 ///     any -> closing -> absent
 ///
 /// Callers wait in one queue: heartbeats first, then all others in the order of arrival. No caller is promised a certain connection: an
@@ -60,7 +60,7 @@ class pool_core {
   struct action {
     enum class kind {
       connect,    ///< a slot: answered by `connected` or `connect_failed`
-      ask,        ///< a slot: answered by `asked`
+      ping,       ///< a slot: answered by `pinged`
       reset,      ///< a slot: answered by `was_reset`
       close,      ///< a slot, and why: answered by `closed`
       grant,      ///< a slot and a ticket: the caller gets the connection
@@ -89,8 +89,8 @@ class pool_core {
   /// ping of a connection that was idle for long. O(1).
   std::optional<slot> acquire(duration now, connection_purpose why = connection_purpose::work) {
     note(why);
-    bool const is_beat = why == connection_purpose::beat;
-    bool const others_first = is_beat ? beats_waiting() != 0 : !waiting_.empty() || room() == 0;
+    bool const is_heartbeat = why == connection_purpose::heartbeat;
+    bool const others_first = is_heartbeat ? heartbeats_waiting() != 0 : !waiting_.empty() || grantable() == 0;
     if (idle_.empty() || others_first || suspended_ || closing_) return std::nullopt;
     slot const newest = idle_.back();
     entry& one = entries_[newest];
@@ -102,14 +102,14 @@ class pool_core {
   }
 
   bool is_full() const { return waiting_.size() >= static_cast<std::size_t>(settings_.max_waiting); }
-  void turn_away() { ++statistics_.turned_away; }
+  void count_rejected() { ++statistics_.rejected; }
 
   /// Joins the queue. \pre not closing, not full
-  /// \param impatient refused at the first connect that fails
-  ticket wait(duration now, duration timeout, bool impatient, connection_purpose why = connection_purpose::work) {
+  /// \param fail_fast the caller is refused at the first connect that fails
+  ticket wait(duration now, duration timeout, bool fail_fast, connection_purpose why = connection_purpose::work) {
     note(why);
-    ticket const mine = why == connection_purpose::beat ? ++last_beat_ : ++last_ticket_;
-    waiting_.emplace(mine, caller{now, timeout, now + timeout, impatient, why});
+    ticket const mine = why == connection_purpose::heartbeat ? ++last_heartbeat_ : ++last_ticket_;
+    waiting_.emplace(mine, caller{now, timeout, now + timeout, fail_fast, why});
     wake_by(now + timeout);
     if (refusing_ && now < retry_at_ && established() == 0) refuse_if([](caller const&) { return true; }, action::refusal::connect_failed);
     dispatch(now);
@@ -120,35 +120,35 @@ class pool_core {
   bool give_up(ticket mine) { return waiting_.erase(mine) != 0; }
 
   void connected(slot which, duration now) {
-    failures_ = lasting_failures_ = 0;
+    failures_ = permanent_failures_ = 0;
     refusing_ = false;
     retry_at_ = duration{0};
     ++statistics_.connected;
     entry& one = entries_[which];
     one.uses = 0;
     one.made = one.since = now;
-    one.expires = settings_.max_lifetime == duration{0} ? forever : now + less_up_to_a_tenth(settings_.max_lifetime);
+    one.expires = settings_.max_lifetime == duration{0} ? forever : now + with_jitter(settings_.max_lifetime);
     become_available(which, now);
     dispatch(now);
   }
 
   /// Handles a failed connect.
-  /// \param is_lasting true when a retry would fail too: wrong password, no such database. Callers do not wait for that to pass, and
+  /// \param is_permanent true when a retry would fail too: wrong password, no such database. Callers do not wait for that to pass, and
   /// retries slow down: servers lock accounts after so many wrong passwords in so many minutes.
-  void connect_failed(slot which, bool is_lasting, duration now) {
+  void connect_failed(slot which, bool is_permanent, duration now) {
     ++statistics_.failed_connects;
     become_absent(which);
     auto const doublings = std::min(failures_, 30);
     ++failures_;
     duration const most = std::min(settings_.connect_backoff_cap, settings_.connect_backoff * (std::int64_t{1} << doublings));
-    retry_at_ = now + (is_lasting ? pause_of_lasting() : duration{random_between(0, most.count())});
-    refusing_ = is_lasting;
-    bool const is_hopeless = is_lasting && established() == 0;
-    refuse_if([is_hopeless](caller const& each) { return is_hopeless || each.impatient; }, action::refusal::connect_failed);
+    retry_at_ = now + (is_permanent ? permanent_backoff() : duration{random_between(0, most.count())});
+    refusing_ = is_permanent;
+    bool const is_hopeless = is_permanent && established() == 0;
+    refuse_if([is_hopeless](caller const& each) { return is_hopeless || each.fail_fast; }, action::refusal::connect_failed);
     dispatch(now);
   }
 
-  void asked(slot which, bool answered, duration now) {
+  void pinged(slot which, bool answered, duration now) {
     if (answered)
       become_available(which, now);
     else
@@ -172,7 +172,7 @@ class pool_core {
   /// Takes a connection back from its caller. O(1), except for the dispatch to waiting callers.
   void release(slot which, connection_state how, duration now) {
     entry& one = entries_[which];
-    if (one.purpose != connection_purpose::beat) --others_;
+    if (one.purpose != connection_purpose::heartbeat) --others_;
     statistics_.usage_time.add(now - one.since);
     one.since = now;
     ++one.uses;
@@ -253,7 +253,7 @@ class pool_core {
 
   pool_statistics statistics() const {
     pool_statistics now = statistics_;
-    now.total = count(state::connecting) + count(state::idle) + count(state::asked) + count(state::in_use) + count(state::resetting) +
+    now.total = count(state::connecting) + count(state::idle) + count(state::pinging) + count(state::in_use) + count(state::resetting) +
                 count(state::closing);
     now.idle = count(state::idle);
     now.in_use = count(state::in_use);
@@ -287,9 +287,9 @@ class pool_core {
  private:
   static constexpr duration forever = duration::max();
   static constexpr duration longest_pause{std::chrono::seconds{1}};
-  static constexpr duration longest_pause_of_lasting{std::chrono::minutes{5}};
+  static constexpr duration longest_permanent_backoff{std::chrono::minutes{5}};
 
-  enum class state : std::uint8_t { absent, connecting, idle, asked, in_use, resetting, closing };
+  enum class state : std::uint8_t { absent, connecting, idle, pinging, in_use, resetting, closing };
 
   struct entry {
     state is = state::absent;
@@ -300,7 +300,7 @@ class pool_core {
     std::int64_t uses = 0;
     duration since{0};     // start of its idle time or of its use
     duration answered{0};  // last time it was known to be good
-    duration ask_at{0};    // when idle: time of the next ping
+    duration ping_at{0};   // when idle: time of the next ping
     duration expires{0};   // end of its lifetime
   };
 
@@ -308,7 +308,7 @@ class pool_core {
     duration since;
     duration timeout;
     duration deadline;
-    bool impatient;
+    bool fail_fast;
     connection_purpose purpose;
   };
 
@@ -317,17 +317,17 @@ class pool_core {
   int live() const { return settings_.max - count(state::absent) - count(state::closing); }
 
   void note(connection_purpose why) {
-    if (why == connection_purpose::beat && settings_.max > 1) reserved_ = 1;
+    if (why == connection_purpose::heartbeat && settings_.max > 1) reserved_ = 1;
   }
 
   /// The number of waiting heartbeats, which are first in the queue.
-  int beats_waiting() const { return static_cast<int>(std::distance(waiting_.begin(), waiting_.lower_bound(first_ticket))); }
+  int heartbeats_waiting() const { return static_cast<int>(std::distance(waiting_.begin(), waiting_.lower_bound(first_ticket))); }
   /// The number of connections that may still be granted for other purposes than heartbeats.
-  int room() const { return std::max(settings_.max - reserved_ - others_, 0); }
+  int grantable() const { return std::max(settings_.max - reserved_ - others_, 0); }
   /// The number of waiting callers that may have a connection as soon as there is one.
   int eligible() const {
-    int const beats = beats_waiting();
-    return beats + std::min(static_cast<int>(waiting_.size()) - beats, room());
+    int const beats = heartbeats_waiting();
+    return beats + std::min(static_cast<int>(waiting_.size()) - beats, grantable());
   }
 
   void interrupt_listeners() {
@@ -346,12 +346,12 @@ class pool_core {
     return std::uniform_int_distribution<std::int64_t>(least, most)(random_);
   }
   /// Doubles with each call.
-  duration pause_of_lasting() {
-    auto const doublings = std::min(lasting_failures_++, 30);
-    duration const longest = std::max<duration>(longest_pause_of_lasting, settings_.connect_backoff_cap);
+  duration permanent_backoff() {
+    auto const doublings = std::min(permanent_failures_++, 30);
+    duration const longest = std::max<duration>(longest_permanent_backoff, settings_.connect_backoff_cap);
     return std::min(longest, settings_.connect_backoff_cap * (std::int64_t{1} << doublings));
   }
-  duration less_up_to_a_tenth(duration length) { return duration{random_between(length.count() - length.count() / 10, length.count())}; }
+  duration with_jitter(duration length) { return duration{random_between(length.count() - length.count() / 10, length.count())}; }
 
   bool is_expired(entry const& one, duration now) const { return one.expires <= now; }
 
@@ -391,7 +391,7 @@ class pool_core {
     one.since = now;
     one.is_reported = false;
     one.purpose = why;
-    if (why != connection_purpose::beat) ++others_;
+    if (why != connection_purpose::heartbeat) ++others_;
     ++statistics_.acquired;
     if (settings_.leak_threshold != duration{0}) wake_by(now + settings_.leak_threshold);
   }
@@ -404,11 +404,11 @@ class pool_core {
     if (count(state::idle) >= settings_.max_idle) return close(which, close_reason::idle);
     change(which, state::idle);
     one.answered = now;
-    one.ask_at = settings_.keepalive == duration{0} ? forever : now + less_up_to_a_tenth(settings_.keepalive);
+    one.ping_at = settings_.keepalive == duration{0} ? forever : now + with_jitter(settings_.keepalive);
     // A ping does not reset the idle time.
-    auto const place = std::find_if(idle_.rbegin(), idle_.rend(), [&](slot each) { return entries_[each].since <= one.since; });
-    idle_.insert(place.base(), which);
-    wake_by(std::min(one.expires, one.ask_at));
+    auto const position = std::find_if(idle_.rbegin(), idle_.rend(), [&](slot each) { return entries_[each].since <= one.since; });
+    idle_.insert(position.base(), which);
+    wake_by(std::min(one.expires, one.ping_at));
     if (settings_.idle_timeout != duration{0} && live() > settings_.least()) wake_by(one.since + settings_.idle_timeout);
   }
 
@@ -441,13 +441,13 @@ class pool_core {
   /// Provides connections for the waiting callers: idle ones, with a ping first after a long idle time, and new ones.
   void dispatch(duration now) {
     if (closing_ || suspended_) return;
-    while (!idle_.empty() && eligible() > count(state::asked)) {
+    while (!idle_.empty() && eligible() > count(state::pinging)) {
       slot const newest = idle_.back();
       idle_.pop_back();
       if (auto const reason = reason_to_close(entries_[newest], now))
         close(newest, *reason);
       else if (now - entries_[newest].answered > settings_.validation_window)
-        begin(newest, state::asked, action::kind::ask);
+        begin(newest, state::pinging, action::kind::ping);
       else
         grant(newest, now);
     }
@@ -455,7 +455,7 @@ class pool_core {
       if (eligible() > 0 || live() < settings_.least()) wake_by(retry_at_);
       return;
     }
-    int const coming = count(state::connecting) + count(state::asked) + count(state::resetting);
+    int const coming = count(state::connecting) + count(state::pinging) + count(state::resetting);
     int const wanted = std::max(settings_.least() - live(), eligible() - coming);
     // After a failure only one connect at a time is tried, until one succeeds.
     int const at_once = failures_ == 0 ? settings_.max_connecting : 1;
@@ -480,8 +480,8 @@ class pool_core {
         close(each, *reason);
       else if (is_idle_too_long && live() > settings_.least())
         close(each, close_reason::idle);
-      else if (one.ask_at <= now)
-        begin(each, state::asked, action::kind::ask);
+      else if (one.ping_at <= now)
+        begin(each, state::pinging, action::kind::ping);
       else
         kept.push_back(each);
     }
@@ -506,7 +506,7 @@ class pool_core {
       for (auto const& [_, each] : waiting_) wake_by(each.deadline);
     for (slot const each : idle_) {
       entry const& one = entries_[each];
-      wake_by(std::min(one.expires, one.ask_at));
+      wake_by(std::min(one.expires, one.ping_at));
       if (settings_.idle_timeout != duration{0} && live() > settings_.least()) wake_by(one.since + settings_.idle_timeout);
     }
   }
@@ -523,11 +523,11 @@ class pool_core {
   std::uint64_t generation_ = 0;
   static constexpr ticket first_ticket = ticket{1} << 62;  // tickets of heartbeats are lower
   ticket last_ticket_ = first_ticket;
-  ticket last_beat_ = 0;
+  ticket last_heartbeat_ = 0;
   int others_ = 0;    // connections in use for other purposes than heartbeats
   int reserved_ = 0;  // for heartbeats, from the first one on
   int failures_ = 0;
-  int lasting_failures_ = 0;
+  int permanent_failures_ = 0;
   bool refusing_ = false;  // until `retry_at_`, since a connect would fail again
   bool suspended_ = false;
   bool closing_ = false;

@@ -5,7 +5,7 @@
 #include "visor/async/completion_poster.hpp"
 #include "visor/async/signal.hpp"
 #include "visor/async/task.hpp"
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/error.hpp"
 #include "visor/base/log.hpp"
 #include "visor/pool/core.hpp"
@@ -44,9 +44,9 @@ namespace visor {
 ///
 /// - `C::connection`: closes itself, without waiting, in its destructor.
 /// - `connector.connect()`: awaits to a `std::unique_ptr<connection>`; throws `visor::error`.
-/// - `connector.place()`: the name of the server in messages.
+/// - `connector.display_name()`: the name of the server in messages.
 /// - `c.state()`: see `connection_state`. It does no I/O.
-/// - `c.ask()`: pings the server at no cost for it and awaits its answer; throws when there is none.
+/// - `c.ping()`: pings the server at no cost for it and awaits its answer; throws when there is none.
 /// - `c.reset()`: rolls back and restores the initial state of the session; throws on failure.
 /// - `c.close()`: closes in an orderly way, without a long wait.
 /// - `c.interrupt()`: interrupts the running operation, from any thread.
@@ -56,9 +56,9 @@ namespace visor {
 template <class C>
 concept connector = requires(C& connector, typename C::connection& c) {
   { connector.connect() } -> std::same_as<task<std::unique_ptr<typename C::connection>>>;
-  { connector.place() } -> std::convertible_to<std::string>;
+  { connector.display_name() } -> std::convertible_to<std::string>;
   { std::as_const(c).state() } noexcept -> std::same_as<connection_state>;
-  { c.ask() } -> std::same_as<task<>>;
+  { c.ping() } -> std::same_as<task<>>;
   { c.reset() } -> std::same_as<task<>>;
   { c.close() } -> std::same_as<task<>>;
   { c.interrupt() } noexcept;
@@ -66,9 +66,9 @@ concept connector = requires(C& connector, typename C::connection& c) {
 
 /// True when another connect would fail too until an administrator changes something. Callers do not wait for that, and servers lock
 /// accounts after repeated attempts.
-inline bool is_lasting(condition what) noexcept {
-  return what == condition::authentication_failed || what == condition::tls_failed || what == condition::not_found ||
-         what == condition::invalid_argument || what == condition::unsupported || what == condition::corrupt;
+inline bool is_permanent(errc what) noexcept {
+  return what == errc::authentication_failed || what == errc::tls_failed || what == errc::not_found || what == errc::invalid_argument ||
+         what == errc::unsupported || what == errc::corrupt;
 }
 
 /// A pool of connections that are made on demand, shared by all callers and kept for reuse.
@@ -178,10 +178,10 @@ class pool {
   /// Replaces all connections: idle ones at once, the others on release. For new credentials or certificates.
   void evict_all() { shared_->evict_all(); }
 
-  /// Closes the pool: refuses waiting and later callers, cancels connects, waits for connections in use for `patience` at most, interrupts
+  /// Closes the pool: refuses waiting and later callers, cancels connects, waits for connections in use for `timeout` at most, interrupts
   /// the rest, and closes everything. May be called again; each call waits.
   /// \return whether all connections were released in time
-  task<bool> close(duration patience) { return shared_->close(patience); }
+  task<bool> close(duration timeout) { return shared_->close(timeout); }
 
  private:
   std::shared_ptr<shared> shared_;
@@ -206,24 +206,24 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
         clock_(std::move(clock)),
         log_(std::move(log)),
         core_(settings, seed),
-        seats_(static_cast<std::size_t>(settings.max)),
-        keeper_(executor_, clock_) {}
+        slots_(static_cast<std::size_t>(settings.max)),
+        maintenance_(executor_, clock_) {}
 
-  void start() { boost::asio::co_spawn(executor_, keep(this->shared_from_this()), boost::asio::detached); }
+  void start() { boost::asio::co_spawn(executor_, maintain(this->shared_from_this()), boost::asio::detached); }
 
   handle try_acquire(std::source_location where, connection_purpose why) {
     std::scoped_lock const lock(mutex_);
     auto const found = core_.acquire(clock_.elapsed(), why);
     if (!found) return {};
-    seats_[*found].holder = where;
-    wake_keeper();
-    return handle(this->shared_from_this(), seats_[*found].occupant.get(), *found);
+    slots_[*found].holder = where;
+    wake_maintenance();
+    return handle(this->shared_from_this(), slots_[*found].current.get(), *found);
   }
 
-  task<handle> acquire(std::source_location where, bool impatient, connection_purpose why) {
+  task<handle> acquire(std::source_location where, bool fail_fast, connection_purpose why) {
     if (handle at_once = try_acquire(where, why)) co_return at_once;
     auto waiting = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr, handle)>(
-        join_queue(), boost::asio::use_awaitable, this->shared_from_this(), where, impatient, why);
+        join_queue(), boost::asio::use_awaitable, this->shared_from_this(), where, fail_fast, why);
     co_return co_await std::move(waiting);
   }
 
@@ -251,25 +251,25 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     change([](core& of, duration) { of.shut_down(); });
     boost::asio::post(executor_, [self = this->shared_from_this()] {
       self->is_shut_down_ = true;
-      for (auto& each : self->seats_) each.give_up_connecting.emit(boost::asio::cancellation_type::terminal);
-      self->keeper_.notify();
+      for (auto& each : self->slots_) each.give_up_connecting.emit(boost::asio::cancellation_type::terminal);
+      self->maintenance_.notify();
     });
   }
 
-  task<bool> close(duration patience) {
+  task<bool> close(duration timeout) {
     auto const self = this->shared_from_this();
     shut_down();
-    auto waiting = boost::asio::co_spawn(executor_, wait_for_end(self, patience), boost::asio::use_awaitable);
+    auto waiting = boost::asio::co_spawn(executor_, wait_for_end(self, timeout), boost::asio::use_awaitable);
     co_return co_await std::move(waiting);
   }
 
   void put_back(slot which, std::optional<connection_state> how = std::nullopt) noexcept {
     std::unique_lock lock(mutex_);
     std::optional<std::source_location> late;
-    if (core_.was_reported(which)) late = seats_[which].holder;
-    core_.release(which, how ? *how : seats_[which].occupant->state(), clock_.elapsed());
+    if (core_.was_reported(which)) late = slots_[which].holder;
+    core_.release(which, how ? *how : slots_[which].current->state(), clock_.elapsed());
     settle(lock);
-    if (late) log(log_level::info, "a connection to " + connector_.place() + " came back that " + text_of(*late) + " had for long");
+    if (late) log(log_level::info, "a connection to " + connector_.display_name() + " came back that " + text_of(*late) + " had for long");
   }
 
  private:
@@ -281,19 +281,21 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   };
 
   /// The connection of a slot and its holder.
-  struct seat {
-    std::unique_ptr<connection> occupant;
+  struct slot_state {
+    std::unique_ptr<connection> current;
     std::source_location holder;
     boost::asio::cancellation_signal give_up_connecting;  ///< used on the strand
   };
 
   /// Registers a signal for the end of the pool during its lifetime.
-  class ender {
+  class close_waiter {
    public:
-    ender(std::vector<detail::signal<Clock>*>& among, detail::signal<Clock>& who) : among_(among), who_(who) { among_.push_back(&who_); }
-    ender(ender const&) = delete;
-    ender& operator=(ender const&) = delete;
-    ~ender() { std::erase(among_, &who_); }
+    close_waiter(std::vector<detail::signal<Clock>*>& among, detail::signal<Clock>& who) : among_(among), who_(who) {
+      among_.push_back(&who_);
+    }
+    close_waiter(close_waiter const&) = delete;
+    close_waiter& operator=(close_waiter const&) = delete;
+    ~close_waiter() { std::erase(among_, &who_); }
 
    private:
     std::vector<detail::signal<Clock>*>& among_;
@@ -301,9 +303,9 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   };
 
   struct join_queue {
-    void operator()(handler completion, std::shared_ptr<shared> in, std::source_location where, bool impatient,
+    void operator()(handler completion, std::shared_ptr<shared> in, std::source_location where, bool fail_fast,
                     connection_purpose why) const {
-      in->join(std::move(completion), where, impatient, why);
+      in->join(std::move(completion), where, fail_fast, why);
     }
   };
 
@@ -330,11 +332,11 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     settle(lock);
   }
 
-  void join(handler completion, std::source_location where, bool impatient, connection_purpose why) {
+  void join(handler completion, std::source_location where, bool fail_fast, connection_purpose why) {
     auto cancellation = boost::asio::get_associated_cancellation_slot(completion);
     auto one = std::make_unique<waiter>(std::move(completion), where);
     std::unique_lock lock(mutex_);
-    bool const is_refused = core_.is_full() && why != connection_purpose::beat;
+    bool const is_refused = core_.is_full() && why != connection_purpose::heartbeat;
     if (core_.is_closing() || is_refused) {
       auto const failure = core_.is_closing() ? closed_failure() : full_failure();
       lock.unlock();
@@ -342,7 +344,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       return;
     }
     // The answer may be among the first actions, so the waiter is registered before they are taken.
-    ticket const mine = core_.wait(clock_.elapsed(), settings_.acquire_timeout, impatient, why);
+    ticket const mine = core_.wait(clock_.elapsed(), settings_.acquire_timeout, fail_fast, why);
     waiters_.emplace(mine, std::move(one));
     if (cancellation.is_connected())
       cancellation.assign([weak = this->weak_from_this(), mine](boost::asio::cancellation_type) {
@@ -366,19 +368,19 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     return one;
   }
 
-  error closed_failure() const { return error(condition::closed, "the pool for " + connector_.place() + " is closed"); }
+  error closed_failure() const { return error(errc::closed, "the pool for " + connector_.display_name() + " is closed"); }
 
   error full_failure() {
-    core_.turn_away();
-    return error(condition::busy, "no connection to " + connector_.place() + ": " + std::to_string(settings_.max_waiting) +
-                                      " callers wait for one already (pool.max_waiting); " + occupation());
+    core_.count_rejected();
+    return error(errc::busy, "no connection to " + connector_.display_name() + ": " + std::to_string(settings_.max_waiting) +
+                                 " callers wait for one already (pool.max_waiting); " + occupation());
   }
 
   error timeout_failure() const {
-    std::string text = "no connection to " + connector_.place() + " within " + to_string(settings_.acquire_timeout) +
+    std::string text = "no connection to " + connector_.display_name() + " within " + to_string(settings_.acquire_timeout) +
                        " (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): " + occupation();
     if (last_failure_) text += "; the last connect failed: " + std::string(last_failure_->what());
-    return error(condition::timeout, text);
+    return error(errc::timeout, text);
   }
 
   /// Describes the use of all connections, and a remedy.
@@ -389,14 +391,14 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
                        std::to_string(now.waiting) + " callers wait";
     if (auto const oldest = core_.oldest_in_use(clock_.elapsed()))
       text += "; the oldest is held for " + to_string(std::chrono::floor<std::chrono::milliseconds>(oldest->second)) + " by " +
-              text_of(seats_[oldest->first].holder);
+              text_of(slots_[oldest->first].holder);
     if (now.in_use == settings_.max) text += "; raise pool.max (DB_POOL_MAX), or find who keeps them";
     return text;
   }
 
   /// Carries out the actions of the core. \param lock is held on entry and released on return
   void settle(std::unique_lock<std::mutex>& lock) {
-    wake_keeper();
+    wake_maintenance();
     if (!core_.has_actions()) return lock.unlock();
     std::vector<action> actions;
     core_.take_actions(actions);
@@ -411,14 +413,14 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       switch (each.what) {
         case action::kind::grant: {
           auto to = take_waiter(each.caller);
-          seats_[each.connection].holder = to->holder;
+          slots_[each.connection].holder = to->holder;
           answers.push_back(
-              {std::move(to), nullptr, handle(this->shared_from_this(), seats_[each.connection].occupant.get(), each.connection)});
+              {std::move(to), nullptr, handle(this->shared_from_this(), slots_[each.connection].current.get(), each.connection)});
           break;
         }
         case action::kind::refuse: answers.push_back({take_waiter(each.caller), refusal_of(each), handle()}); break;
         case action::kind::report: reports.push_back(report_of(each)); break;
-        case action::kind::interrupt: seats_[each.connection].occupant->interrupt(); break;
+        case action::kind::interrupt: slots_[each.connection].current->interrupt(); break;
         default: break;
       }
     }
@@ -444,7 +446,7 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     auto const self = this->shared_from_this();
     switch (one.what) {
       case action::kind::connect: boost::asio::post(executor_, [self, which = one.connection] { begin_to_connect(self, which); }); break;
-      case action::kind::ask: spawn(ask(self, one.connection)); break;
+      case action::kind::ping: spawn(ping(self, one.connection)); break;
       case action::kind::reset: spawn(reset(self, one.connection)); break;
       case action::kind::close: spawn(end(self, one.connection, one.reason)); break;
       case action::kind::report:
@@ -455,20 +457,21 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   }
 
   std::string report_of(action const& one) const {
-    return "a connection to " + connector_.place() + " is held for " + to_string(std::chrono::floor<std::chrono::milliseconds>(one.held)) +
-           " by " + text_of(seats_[one.connection].holder) + ", longer than pool.leak_threshold";
+    return "a connection to " + connector_.display_name() + " is held for " +
+           to_string(std::chrono::floor<std::chrono::milliseconds>(one.held)) + " by " + text_of(slots_[one.connection].holder) +
+           ", longer than pool.leak_threshold";
   }
 
   /// \pre the lock is held
   std::string line_of(std::string const& what) const {
     auto const now = core_.statistics();
-    return what + " to " + connector_.place() + ": " + std::to_string(now.total) + " of " + std::to_string(settings_.max) + ", " +
+    return what + " to " + connector_.display_name() + ": " + std::to_string(now.total) + " of " + std::to_string(settings_.max) + ", " +
            std::to_string(now.in_use) + " in use, " + std::to_string(now.idle) + " idle, " + std::to_string(now.waiting) + " callers wait";
   }
 
   /// Must be called on the strand.
   static void begin_to_connect(std::shared_ptr<shared> self, slot which) {
-    auto& give_up = self->seats_[which].give_up_connecting;
+    auto& give_up = self->slots_[which].give_up_connecting;
     boost::asio::co_spawn(self->executor_, connect(self, which),
                           boost::asio::bind_cancellation_slot(give_up.slot(), boost::asio::detached));
     if (self->is_shut_down_) give_up.emit(boost::asio::cancellation_type::terminal);
@@ -478,66 +481,66 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
     std::unique_ptr<connection> made;
     std::optional<error> failure;
     try {
-      made = co_await detail::within<std::unique_ptr<connection>>(self->executor_, self->clock_, self->settings_.connect_timeout,
-                                                                  self->connector_.connect());
+      made = co_await detail::with_timeout<std::unique_ptr<connection>>(self->executor_, self->clock_, self->settings_.connect_timeout,
+                                                                        self->connector_.connect());
     } catch (error const& refused) {
       failure = refused;
     } catch (std::exception const& broken) {
-      failure = error(condition::internal, broken.what());
+      failure = error(errc::internal, broken.what());
     }
     if (!made && !failure)
-      failure = error(condition::connection_failed, self->connector_.place() + " did not answer within " +
-                                                        to_string(self->settings_.connect_timeout) + " (pool.connect_timeout)");
+      failure = error(errc::connection_failed, self->connector_.display_name() + " did not answer within " +
+                                                   to_string(self->settings_.connect_timeout) + " (pool.connect_timeout)");
     log_level const level = failure ? log_level::warning : log_level::info;
     std::unique_lock lock(self->mutex_);
     std::string line;
     if (failure) {
       // A server that is down for long fails every connect in the same way; only the first is reported.
-      bool const is_new = !self->last_failure_ || self->last_failure_->kind() != failure->kind();
+      bool const is_new = !self->last_failure_ || self->last_failure_->code() != failure->code();
       bool const is_wanted = !self->core_.is_closing();  // else the connect was cancelled
       if (is_wanted && (is_new || self->settings_.log_connections)) line = std::string("cannot connect: ") + failure->what();
       self->last_failure_ = std::move(failure);
-      self->core_.connect_failed(which, is_lasting(self->last_failure_->kind()), self->clock_.elapsed());
+      self->core_.connect_failed(which, is_permanent(self->last_failure_->portable_code()), self->clock_.elapsed());
     } else {
       self->last_failure_.reset();
-      self->seats_[which].occupant = std::move(made);
+      self->slots_[which].current = std::move(made);
       self->core_.connected(which, self->clock_.elapsed());
     }
     if (!failure && self->settings_.log_connections) line = self->line_of("made a connection");
     self->settle(lock);
     if (!line.empty()) self->log(level, line);
-    if (self->is_shut_down_) self->keeper_.notify();  // the end of the pool waits for the last connect
+    if (self->is_shut_down_) self->maintenance_.notify();  // the end of the pool waits for the last connect
   }
 
   /// Runs an operation of a connection for at most `length`.
   /// \return whether it succeeded in time
-  static task<bool> try_within(std::shared_ptr<shared> self, duration length, task<> work) {
+  static task<bool> try_with_timeout(std::shared_ptr<shared> self, duration length, task<> work) {
     try {
-      bool const in_time = co_await detail::within(self->executor_, self->clock_, length, std::move(work));
+      bool const in_time = co_await detail::with_timeout(self->executor_, self->clock_, length, std::move(work));
       co_return in_time;
     } catch (std::exception const&) {  // the connection is closed, and the next connect reports the cause
     }
     co_return false;
   }
 
-  static task<> ask(std::shared_ptr<shared> self, slot which) {
-    bool const answered = co_await try_within(self, self->settings_.validation_timeout, self->seats_[which].occupant->ask());
+  static task<> ping(std::shared_ptr<shared> self, slot which) {
+    bool const answered = co_await try_with_timeout(self, self->settings_.validation_timeout, self->slots_[which].current->ping());
     std::unique_lock lock(self->mutex_);
-    self->core_.asked(which, answered && self->seats_[which].occupant->state() == connection_state::clean, self->clock_.elapsed());
+    self->core_.pinged(which, answered && self->slots_[which].current->state() == connection_state::clean, self->clock_.elapsed());
     self->settle(lock);
   }
 
   static task<> reset(std::shared_ptr<shared> self, slot which) {
-    bool const done = co_await try_within(self, self->settings_.reset_timeout, self->seats_[which].occupant->reset());
+    bool const done = co_await try_with_timeout(self, self->settings_.reset_timeout, self->slots_[which].current->reset());
     std::unique_lock lock(self->mutex_);
-    self->core_.was_reset(which, done && self->seats_[which].occupant->state() == connection_state::clean, self->clock_.elapsed());
+    self->core_.was_reset(which, done && self->slots_[which].current->state() == connection_state::clean, self->clock_.elapsed());
     self->settle(lock);
   }
 
   static task<> end(std::shared_ptr<shared> self, slot which, close_reason reason) {
-    auto ended = std::move(self->seats_[which].occupant);
+    auto ended = std::move(self->slots_[which].current);
     if (reason != close_reason::broken && reason != close_reason::unanswered && reason != close_reason::reset_failed)
-      co_await try_within(self, self->settings_.reset_timeout, ended->close());
+      co_await try_with_timeout(self, self->settings_.reset_timeout, ended->close());
     ended.reset();
     std::unique_lock lock(self->mutex_);
     self->core_.closed(which, self->clock_.elapsed());
@@ -546,11 +549,11 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
       line = self->line_of(std::string("closed a connection (") + boost::describe::enum_to_string(reason, "unknown") + ")");
     self->settle(lock);
     if (!line.empty()) self->log(log_level::info, line);
-    self->keeper_.notify();
+    self->maintenance_.notify();
   }
 
   /// Calls `tick` whenever it is due, until the pool is over.
-  static task<> keep(std::shared_ptr<shared> self) {
+  static task<> maintain(std::shared_ptr<shared> self) {
     for (;;) {
       duration wait{0};
       {
@@ -558,31 +561,31 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
         self->core_.tick(self->clock_.elapsed());
         if (self->core_.is_over()) {
           self->settle(lock);
-          for (auto* const each : self->enders_) each->notify();
+          for (auto* const each : self->close_waiters_) each->notify();
           co_return;
         }
-        self->kept_until_ = self->core_.wake_at();
-        wait = self->kept_until_ == duration::max() ? longest_sleep : self->kept_until_ - self->clock_.elapsed();
+        self->maintenance_at_ = self->core_.wake_at();
+        wait = self->maintenance_at_ == duration::max() ? longest_sleep : self->maintenance_at_ - self->clock_.elapsed();
         self->settle(lock);
       }
       wait = std::clamp(wait, duration{0}, duration{longest_sleep});
-      co_await self->keeper_.wait_for(wait);
+      co_await self->maintenance_.wait_for(wait);
     }
   }
 
   /// \pre the lock is held
-  void wake_keeper() {
-    if (core_.wake_at() >= kept_until_) return;
-    kept_until_ = core_.wake_at();
+  void wake_maintenance() {
+    if (core_.wake_at() >= maintenance_at_) return;
+    maintenance_at_ = core_.wake_at();
     boost::asio::post(executor_, [weak = this->weak_from_this()] {
-      if (auto const self = weak.lock()) self->keeper_.notify();
+      if (auto const self = weak.lock()) self->maintenance_.notify();
     });
   }
 
-  static task<bool> wait_for_end(std::shared_ptr<shared> self, duration patience) {
+  static task<bool> wait_for_end(std::shared_ptr<shared> self, duration timeout) {
     detail::signal<Clock> ended(self->executor_, self->clock_);
-    ender const known(self->enders_, ended);
-    duration const until = self->clock_.elapsed() + patience;
+    close_waiter const known(self->close_waiters_, ended);
+    duration const until = self->clock_.elapsed() + timeout;
     bool in_time = true;
     bool is_over = self->is_over();
     while (!is_over) {
@@ -605,8 +608,8 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
   /// Interrupts the running operations of connections in use.
   void interrupt_all() {
     std::scoped_lock const lock(mutex_);
-    for (slot each = 0; each < seats_.size(); ++each)
-      if (core_.is_in_use(each)) seats_[each].occupant->interrupt();
+    for (slot each = 0; each < slots_.size(); ++each)
+      if (core_.is_in_use(each)) slots_[each].current->interrupt();
   }
 
   static constexpr duration longest_sleep{std::chrono::seconds{30}};
@@ -619,14 +622,14 @@ class pool<Connector, Clock>::shared : public std::enable_shared_from_this<share
 
   mutable std::mutex mutex_;  // guards the members below
   core core_;
-  std::vector<seat> seats_;
+  std::vector<slot_state> slots_;
   std::unordered_map<ticket, std::unique_ptr<waiter>> waiters_;
   std::optional<error> last_failure_;
-  duration kept_until_ = duration::max();
+  duration maintenance_at_ = duration::max();
 
   // Used on the strand.
-  detail::signal<Clock> keeper_;
-  std::vector<detail::signal<Clock>*> enders_;  // of the callers that wait for the end
+  detail::signal<Clock> maintenance_;
+  std::vector<detail::signal<Clock>*> close_waiters_;  // of the callers that wait for the end
   bool is_shut_down_ = false;
 };
 

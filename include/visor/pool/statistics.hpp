@@ -51,7 +51,7 @@ struct pool_statistics {
 
   std::uint64_t acquired = 0;             ///< grants since the start
   std::uint64_t timed_out = 0;            ///< callers whose wait timed out
-  std::uint64_t turned_away = 0;          ///< callers refused because `max_waiting` others waited
+  std::uint64_t rejected = 0;             ///< callers refused because `max_waiting` others waited
   std::uint64_t connected = 0;            ///< connections made
   std::uint64_t failed_connects = 0;      ///< attempts that failed
   std::array<std::uint64_t, 8> closed{};  ///< connections closed, by `close_reason`

@@ -55,7 +55,7 @@ struct node_settings {
   void check() const {
     auto const within = [](char const* field, duration value, duration least, duration most) {
       if (value < least || value > most)
-        throw error(condition::invalid_argument,
+        throw error(errc::invalid_argument,
                     std::string(field) + " is " + to_string(value) + ": allowed is " + to_string(least) + " to " + to_string(most));
     };
     using namespace std::chrono_literals;
@@ -67,28 +67,28 @@ struct node_settings {
     within("stop_grace", stop_grace, 0s, 1h);
     auto const count = [](std::string const& field, std::size_t value, std::size_t least, std::size_t most) {
       if (value < least || value > most)
-        throw error(condition::invalid_argument, field + " is " + std::to_string(static_cast<std::ptrdiff_t>(value)) + ": allowed is " +
-                                                     std::to_string(least) + " to " + std::to_string(most));
+        throw error(errc::invalid_argument, field + " is " + std::to_string(static_cast<std::ptrdiff_t>(value)) + ": allowed is " +
+                                                std::to_string(least) + " to " + std::to_string(most));
     };
     count("output_limit", output_limit, 0, 16 * 1024 * 1024);
     count("payload_limit", payload_limit, 1024, json_limits::bytes);
     count("threads", static_cast<std::size_t>(threads), 0, 1024);
     count("the number of queues", queues.size(), 1, 1000);
     for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
-      if (queue->name.empty()) throw error(condition::invalid_argument, "a queue has no name");
-      if (ends_with_blank(queue->name)) throw error(condition::invalid_argument, "queue '" + queue->name + "': " + blank_at_end);
+      if (queue->name.empty()) throw error(errc::invalid_argument, "a queue has no name");
+      if (ends_with_blank(queue->name)) throw error(errc::invalid_argument, "queue '" + queue->name + "': " + blank_at_end);
       if (!is_queue_name(queue->name))
-        throw error(condition::invalid_argument, "queue " + queue->name + ": a name of a queue may have none of + * , :");
+        throw error(errc::invalid_argument, "queue " + queue->name + ": a name of a queue may have none of + * , :");
       auto const same = [&](queue_settings const& other) { return other.name == queue->name; };
       if (std::any_of(queues.begin(), queue, same))
-        throw error(condition::invalid_argument, "queue " + queue->name + " is there twice: change the slots of the first");
+        throw error(errc::invalid_argument, "queue " + queue->name + " is there twice: change the slots of the first");
     }
     count("the number of capabilities", capabilities.size(), 0, 16);
     for (auto const& each : capabilities)
       if (each.empty() || !is_queue_name(each))
-        throw error(condition::invalid_argument, "the capability '" + each + "' has no name, or one of + * , : in it");
+        throw error(errc::invalid_argument, "the capability '" + each + "' has no name, or one of + * , : in it");
     for (auto const& each : capabilities)
-      if (ends_with_blank(each)) throw error(condition::invalid_argument, "the capability '" + each + "': " + blank_at_end);
+      if (ends_with_blank(each)) throw error(errc::invalid_argument, "the capability '" + each + "': " + blank_at_end);
     for (auto const& queue : queues) count("slots of queue " + queue.name, static_cast<std::size_t>(queue.slots), 1, 100'000);
   }
 };

@@ -84,7 +84,7 @@ struct pool_settings {
   /// \throws visor::error `invalid_argument` that names the first field out of its range, and the allowed range
   void check() const {
     if (auto const found = faults(); !found.empty())
-      throw error(condition::invalid_argument,
+      throw error(errc::invalid_argument,
                   std::string("pool.") + found.front().field + " is " + found.front().value + ": allowed is " + found.front().allowed);
   }
 

@@ -28,8 +28,8 @@ inline constexpr std::size_t longest_job_key = 100;
 inline std::string queue_of(std::string_view queue, std::string_view capability, job_limits const& limits = job_limits(),
                             std::string_view type = {}, std::string_view key = {}) {
   if (key.size() > longest_job_key)
-    throw error(condition::invalid_argument, "the key of a job has " + std::to_string(key.size()) + " bytes: allowed are 100");
-  if (ends_with_blank(key)) throw error(condition::invalid_argument, std::string("the key of a job: ") + blank_at_end);
+    throw error(errc::invalid_argument, "the key of a job has " + std::to_string(key.size()) + " bytes: allowed are 100");
+  if (ends_with_blank(key)) throw error(errc::invalid_argument, std::string("the key of a job: ") + blank_at_end);
   std::string name(queue);
   if (!capability.empty()) name.append("+").append(capability);
   if (!limits.any()) return name;

@@ -22,7 +22,7 @@ struct statement_log_settings {
   /// \throws visor::error `invalid_argument` that names the field, and the allowed range
   void check() const {
     if (slow < duration{0} || slow > std::chrono::hours{1})
-      throw error(condition::invalid_argument, "log_statements.slow is " + to_string(slow) + ": allowed is 0s (never) to 1h");
+      throw error(errc::invalid_argument, "log_statements.slow is " + to_string(slow) + ": allowed is 0s (never) to 1h");
   }
 };
 BOOST_DESCRIBE_STRUCT(statement_log_settings, (), (all, slow))

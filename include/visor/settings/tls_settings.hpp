@@ -91,18 +91,17 @@ struct tls_settings {
   /// \throws visor::error `invalid_argument` that names the field
   void check() const {
     if (cert.empty() != key.empty())
-      throw error(condition::invalid_argument,
-                  cert.empty() ? "ssl.key needs its certificate in ssl.cert" : "ssl.cert needs its key in ssl.key");
+      throw error(errc::invalid_argument, cert.empty() ? "ssl.key needs its certificate in ssl.cert" : "ssl.cert needs its key in ssl.key");
     struct role {
       char const* name;
       std::string const& given;
       char const* kind;
     };
     for (role const& each : {role{"ssl.ca", ca, "x509"}, role{"ssl.cert", cert, "x509"}, role{"ssl.key", key, "pkey"}})
-      if (!each.given.empty() && is_der(each.given)) throw error(condition::invalid_argument, each.name + der_remedy(each.kind));
-    if (!key.empty() && is_encrypted_key(key)) throw error(condition::invalid_argument, std::string("ssl.key") + encrypted_key_remedy);
+      if (!each.given.empty() && is_der(each.given)) throw error(errc::invalid_argument, each.name + der_remedy(each.kind));
+    if (!key.empty() && is_encrypted_key(key)) throw error(errc::invalid_argument, std::string("ssl.key") + encrypted_key_remedy);
     if (mode == tls_mode::disable && !(ca.empty() && cert.empty()))
-      throw error(condition::invalid_argument,
+      throw error(errc::invalid_argument,
                   "ssl.ca and ssl.cert need TLS, which is turned off: set ssl.enabled, or sslmode in the connection string");
   }
 };

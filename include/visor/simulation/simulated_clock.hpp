@@ -30,22 +30,24 @@ class timeline {
   using completion = boost::asio::any_completion_handler<void(boost::system::error_code)>;
 
   /// The key of a pending entry. Entries that are due at the same time complete in the order in which they were added.
-  struct place {
+  struct timer_key {
     duration due{};
     std::uint64_t order = 0;
-    friend auto operator<=>(place const&, place const&) = default;
+    friend auto operator<=>(timer_key const&, timer_key const&) = default;
   };
 
   duration elapsed() const { return elapsed_; }
 
   /// Completes on the executor at the due time.
-  place wait(duration due, boost::asio::any_io_executor on, completion done) { return put(due, entry{std::move(on), std::move(done), {}}); }
+  timer_key wait(duration due, boost::asio::any_io_executor on, completion done) {
+    return put(due, entry{std::move(on), std::move(done), {}});
+  }
 
   /// Calls `what` at the due time.
-  place at(duration due, std::function<void()> what) { return put(due, entry{{}, {}, std::move(what)}); }
+  timer_key at(duration due, std::function<void()> what) { return put(due, entry{{}, {}, std::move(what)}); }
 
   /// Ends a wait early, if it is still pending. Not for entries of `at`.
-  void cancel(place which) {
+  void cancel(timer_key which) {
     if (auto found = entries_.extract(which); !found.empty()) complete(std::move(found.mapped()), boost::asio::error::operation_aborted);
   }
 
@@ -77,8 +79,8 @@ class timeline {
     std::function<void()> action;  // in place of `done`
   };
 
-  place put(duration due, entry what) {
-    place const where{due, ++last_};
+  timer_key put(duration due, entry what) {
+    timer_key const where{due, ++last_};
     entries_.emplace(where, std::move(what));
     return where;
   }
@@ -88,7 +90,7 @@ class timeline {
     boost::asio::post(what.executor, [done = std::move(what.done), result]() mutable { std::move(done)(result); });
   }
 
-  std::map<place, entry> entries_;
+  std::map<timer_key, entry> entries_;
   duration elapsed_{};
   std::uint64_t last_ = 0;
 };
@@ -157,7 +159,7 @@ class simulated_clock::timer {
  private:
   boost::asio::any_io_executor executor_;
   simulated_clock clock_;
-  std::optional<detail::timeline::place> waits_;
+  std::optional<detail::timeline::timer_key> waits_;
 };
 
 static_assert(timekeeper<simulated_clock>);

@@ -2,7 +2,7 @@
 #define VISOR_SIMULATION_SIMULATED_STORE_HPP
 
 #include "visor/base/error.hpp"
-#include "visor/simulation/simulated_world.hpp"
+#include "visor/simulation/simulated_cluster.hpp"
 #include "visor/store/bisection.hpp"
 #include "visor/store/row_refusals.hpp"
 #include "visor/store/store.hpp"
@@ -27,13 +27,13 @@
 
 namespace visor::detail {
 
-/// The store as one process sees it: over a network that delays, breaks, and loses replies, as the faults of the world say.
+/// The store as one process sees it: over a network that delays, breaks, and loses replies, as the faults of the simulation say.
 /// \tparam Store the store itself, whose operations complete without suspending
 template <store Store>
 class simulated_store {
  public:
-  /// \param process the viewing process, an index into the world's processes; `nobody` for a client
-  simulated_store(Store& store, simulated_world& world, std::size_t process) : store_(store), world_(world), process_(process) {}
+  /// \param process the viewing process, an index into the simulation's processes; `nobody` for a client
+  simulated_store(Store& store, simulated_cluster& cluster, std::size_t process) : store_(store), cluster_(cluster), process_(process) {}
   simulated_store(simulated_store const&) = delete;
   simulated_store& operator=(simulated_store const&) = delete;
 
@@ -50,8 +50,8 @@ class simulated_store {
   /// Registers a callback. A process is always notified of its own commits, but notifications of other commits may get lost.
   [[nodiscard]] subscription on_change(std::function<void()> callback) {
     return store_.on_change([this, callback = std::move(callback)] {
-      if (world_.author != process_ && world_.happens(world_.faults.unheard))
-        ++world_.counts.unheard;
+      if (cluster_.author != process_ && cluster_.happens(cluster_.faults.unheard))
+        ++cluster_.counts.unheard;
       else
         callback();
     });
@@ -64,8 +64,8 @@ class simulated_store {
     return write([&to = store_, lease, how] { return to.renew(lease, how); });
   }
   task<> leave(node_lease const& lease, departure how) {
-    return move([&to = store_, &world = world_, process = process_, lease, how](row_refusals* refusals) {
-      if (process != simulated_world::nobody) world.processes[process].left = world.now();
+    return move([&to = store_, &cluster = cluster_, process = process_, lease, how](row_refusals* refusals) {
+      if (process != simulated_cluster::nobody) cluster.processes[process].left = cluster.now();
       return to.leave(lease, how, refusals);
     });
   }
@@ -95,8 +95,8 @@ class simulated_store {
   }
   task<exchange_result> exchange(node_lease const& lease, std::span<job_result const> done, std::span<release const> back,
                                  std::span<claim_request const> wanted) {
-    return write([&to = store_, &world = world_, lease, done = copy(done), back = copy(back), wanted = copy(wanted)] {
-      return exchange_in_parts(to, world, lease, done, back, wanted);
+    return write([&to = store_, &cluster = cluster_, lease, done = copy(done), back = copy(back), wanted = copy(wanted)] {
+      return exchange_in_parts(to, cluster, lease, done, back, wanted);
     });
   }
   task<promotion> promote(std::size_t limit) {
@@ -105,11 +105,11 @@ class simulated_store {
   task<visor::pending_work> pending_work() {
     return read([&to = store_] { return to.pending_work(); });
   }
-  task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
+  task<due_schedules> due(std::size_t limit, std::optional<due_position> after = std::nullopt) {
     return read([&to = store_, limit, after = std::move(after)] { return to.due(limit, after); });
   }
   task<std::vector<fired>> fire(node_lease const& lease, std::span<fire_order const> orders) {
-    return write([&to = store_, &world = world_, lease, orders = copy(orders)] { return fire_in_parts(to, world, lease, orders); });
+    return write([&to = store_, &cluster = cluster_, lease, orders = copy(orders)] { return fire_in_parts(to, cluster, lease, orders); });
   }
   task<std::size_t> note_missed(node_lease const& lease, std::span<missed_instant const> missed) {
     return write([&to = store_, lease, missed = copy(missed)] { return to.note_missed(lease, missed); });
@@ -124,8 +124,8 @@ class simulated_store {
     return write([&to = store_, digest, first, parts = copy(parts)] { return to.put_manifest(digest, first, parts); });
   }
   task<bool> declare(node_lease const& lease, std::span<set_declaration const> sets) {
-    return write([&to = store_, &world = world_, process = process_, lease, sets = copy(sets)] {
-      return note_declaration(to.declare(lease, sets), world, process);
+    return write([&to = store_, &cluster = cluster_, process = process_, lease, sets = copy(sets)] {
+      return note_declaration(to.declare(lease, sets), cluster, process);
     });
   }
   task<std::vector<std::string>> declared(schedule_set const& set) {
@@ -192,39 +192,39 @@ class simulated_store {
 
   // A row that the store refuses permanently is handled as by the stores of databases.
 
-  static task<exchange_result> exchange_in_parts(Store& to, simulated_world& world, node_lease const& lease,
+  static task<exchange_result> exchange_in_parts(Store& to, simulated_cluster& cluster, node_lease const& lease,
                                                  std::span<job_result const> done, std::span<release const> back,
                                                  std::span<claim_request const> wanted) {
     auto const part = [&](std::span<job_result const> results, std::span<release const> returns, std::span<claim_request const> requests) {
-      if (world.refuses_result && std::ranges::any_of(results, world.refuses_result)) refuse(world);
+      if (cluster.refuses_result && std::ranges::any_of(results, cluster.refuses_result)) refuse(cluster);
       return to.exchange(lease, results, returns, requests);
     };
-    bool const is_refused = world.refuses_result && std::ranges::any_of(done, world.refuses_result);
+    bool const is_refused = cluster.refuses_result && std::ranges::any_of(done, cluster.refuses_result);
     if (!is_refused) co_return co_await part(done, back, wanted);
     bisected_exchange bisected(part);
     co_return co_await bisected.run(done, back, wanted);
   }
 
-  static task<std::vector<fired>> fire_in_parts(Store& to, simulated_world& world, node_lease const& lease,
+  static task<std::vector<fired>> fire_in_parts(Store& to, simulated_cluster& cluster, node_lease const& lease,
                                                 std::span<fire_order const> orders) {
     auto const part = [&](std::span<fire_order const> some) {
-      if (world.refuses_fire && std::ranges::any_of(some, world.refuses_fire)) refuse(world);
+      if (cluster.refuses_fire && std::ranges::any_of(some, cluster.refuses_fire)) refuse(cluster);
       return to.fire(lease, some);
     };
-    bool const is_refused = world.refuses_fire && std::ranges::any_of(orders, world.refuses_fire);
+    bool const is_refused = cluster.refuses_fire && std::ranges::any_of(orders, cluster.refuses_fire);
     if (!is_refused) co_return co_await part(orders);
     bisected_fires bisected(part);
     co_return co_await bisected.run(orders);
   }
 
-  [[noreturn]] static void refuse(simulated_world& world) {
-    ++world.counts.refused_groups;
-    throw error(condition::invalid_argument, "simulated: a row is refused", "character with byte sequence 0xe2 0x82 0xac");
+  [[noreturn]] static void refuse(simulated_cluster& cluster) {
+    ++cluster.counts.refused_groups;
+    throw error(errc::invalid_argument, "simulated: a row is refused", "character with byte sequence 0xe2 0x82 0xac");
   }
 
-  static task<bool> note_declaration(task<bool> declares, simulated_world& world, std::size_t process) {
+  static task<bool> note_declaration(task<bool> declares, simulated_cluster& cluster, std::size_t process) {
     bool const done = co_await std::move(declares);
-    if (done && process != simulated_world::nobody) world.processes[process].declared.push_back(world.now());
+    if (done && process != simulated_cluster::nobody) cluster.processes[process].declared.push_back(cluster.now());
     co_return done;
   }
 
@@ -246,38 +246,38 @@ class simulated_store {
   /// \param operation takes a `row_refusals*`
   template <class Operation>
   auto move(Operation operation) {
-    return write([&world = world_, stranded = stranded_, operation = std::move(operation)]() mutable {
-      auto const elapsed = [&world] { return world.time.elapsed(); };
-      auto const count = [&world](remark const&) { ++world.counts.refused_moves; };
+    return write([&cluster = cluster_, stranded = stranded_, operation = std::move(operation)]() mutable {
+      auto const elapsed = [&cluster] { return cluster.time.elapsed(); };
+      auto const count = [&cluster](remark const&) { ++cluster.counts.refused_moves; };
       return perform_isolating_refusals(*stranded, elapsed, operation, count);
     });
   }
 
   fault choose(bool writes) {
-    ++world_.counts.calls;
-    double luck = world_.uniform();
+    ++cluster_.counts.calls;
+    double luck = cluster_.uniform();
     auto const is_hit = [&](double probability, std::size_t& count) {
       bool const hit = luck < probability;
       luck -= probability;
       count += hit ? 1 : 0;
       return hit;
     };
-    if (is_hit(world_.faults.refused, world_.counts.refused)) return fault::refused;
-    if (is_hit(world_.faults.unanswered, world_.counts.unanswered)) return fault::unanswered;
-    if (writes && is_hit(world_.faults.overdue, world_.counts.overdue)) return fault::overdue;
+    if (is_hit(cluster_.faults.refused, cluster_.counts.refused)) return fault::refused;
+    if (is_hit(cluster_.faults.unanswered, cluster_.counts.unanswered)) return fault::unanswered;
+    if (writes && is_hit(cluster_.faults.overdue, cluster_.counts.overdue)) return fault::overdue;
     return fault::none;
   }
 
   duration choose_length() {
-    if (!world_.happens(world_.faults.slow)) return world_.up_to(2 * world_.faults.mean_call);
-    ++world_.counts.slow;
-    return world_.up_to(world_.faults.longest_call);
+    if (!cluster_.happens(cluster_.faults.slow)) return cluster_.up_to(2 * cluster_.faults.mean_call);
+    ++cluster_.counts.slow;
+    return cluster_.up_to(cluster_.faults.longest_call);
   }
 
   void note_trouble(fault what, duration length) {
-    if (process_ == simulated_world::nobody || (what == fault::none && length <= 2 * world_.faults.mean_call)) return;
-    world_.processes[process_].troubles.push_back(simulated_span{world_.now(), world_.now() + length});
-    world_.note("a call is in trouble", process_, static_cast<int>(what), length.count());
+    if (process_ == simulated_cluster::nobody || (what == fault::none && length <= 2 * cluster_.faults.mean_call)) return;
+    cluster_.processes[process_].troubles.push_back(simulated_span{cluster_.now(), cluster_.now() + length});
+    cluster_.note("a call is in trouble", process_, static_cast<int>(what), length.count());
   }
 
   /// \param operation makes the call; it owns copies of all arguments, since it may run when the caller is gone
@@ -286,18 +286,17 @@ class simulated_store {
     auto const what = choose(writes);
     auto const length = choose_length();
     note_trouble(what, length);
-    bool const happens_first = world_.happens(0.5);
+    bool const happens_first = cluster_.happens(0.5);
     if (!happens_first || what == fault::refused || what == fault::overdue) co_await pass(length);
-    if (what == fault::refused) throw error(condition::connection_lost, "simulated: nothing was written");
+    if (what == fault::refused) throw error(errc::connection_lost, "simulated: nothing was written");
     if (what == fault::overdue) {
       happen_later(std::move(operation));
-      throw error(condition::outcome_unknown, "simulated: nobody knows");
+      throw error(errc::outcome_unknown, "simulated: nobody knows");
     }
     outcome_of<Value> result;
     co_await carry_out(operation, result);
     if (happens_first) co_await pass(length);
-    if (what == fault::unanswered)
-      throw error(writes ? condition::outcome_unknown : condition::connection_lost, "simulated: the answer was lost");
+    if (what == fault::unanswered) throw error(writes ? errc::outcome_unknown : errc::connection_lost, "simulated: the answer was lost");
     if (result.failure) std::rethrow_exception(result.failure);
     if constexpr (!std::is_void_v<Value>) co_return std::move(*result.value);
   }
@@ -311,7 +310,7 @@ class simulated_store {
   /// Carries out a call at the store: at one instant, and alone.
   template <class Operation, class Value>
   task<> carry_out(Operation& operation, outcome_of<Value>& result) {
-    world_.author = process_;
+    cluster_.author = process_;
     try {
       if constexpr (std::is_void_v<Value>)
         co_await operation();
@@ -320,7 +319,7 @@ class simulated_store {
     } catch (...) {
       result.failure = std::current_exception();
     }
-    world_.author = simulated_world::nobody;
+    cluster_.author = simulated_cluster::nobody;
     if constexpr (!std::is_void_v<Value>)
       if (result.value) look_at(*result.value);
   }
@@ -330,39 +329,40 @@ class simulated_store {
     if constexpr (std::is_same_v<Value, node_lease>) {
       note_lease(value);
     } else if constexpr (std::is_same_v<Value, exchange_result>) {
-      world_.counts.refused_results += value.refused.size();
-      if (!value.lease_current) ++world_.counts.refused_leases;
+      cluster_.counts.refused_results += value.refused.size();
+      if (!value.lease_current) ++cluster_.counts.refused_leases;
       for (auto const& claimed : value.claims)
-        for (auto const& job : claimed.jobs) world_.claims.push_back({job.id, process_});
+        for (auto const& job : claimed.jobs) cluster_.claims.push_back({job.id, process_});
     } else if constexpr (std::is_same_v<Value, std::vector<recovery>>) {
-      world_.counts.recoveries += value.size();
+      cluster_.counts.recoveries += value.size();
     }
   }
 
   void note_lease(node_lease const& lease) {
-    if (process_ == simulated_world::nobody) return;
-    auto& all = world_.processes[process_].leases;
-    instant const until = lease.until - world_.store_time.ahead;
+    if (process_ == simulated_cluster::nobody) return;
+    auto& all = cluster_.processes[process_].leases;
+    instant const until = lease.until - cluster_.store_time.ahead;
     auto known = std::ranges::find(all, lease.epoch, &simulated_lease::epoch);
-    if (known == all.end()) known = all.insert(known, simulated_lease{lease.epoch, world_.now(), until, world_.now(), is_late_});
+    if (known == all.end()) known = all.insert(known, simulated_lease{lease.epoch, cluster_.now(), until, cluster_.now(), is_late_});
     known->until = std::max(known->until, until);
-    known->renewed = world_.now();
-    world_.note("has a lease", process_, lease.epoch, (until - simulated_clock::start).count());
+    known->renewed = cluster_.now();
+    cluster_.note("has a lease", process_, lease.epoch, (until - simulated_clock::start).count());
   }
 
   template <class Operation>
   void happen_later(Operation operation) {
     // Refers to nothing of this object, which is destroyed with its process.
-    auto call = std::make_shared<late_call<Operation>>(store_, world_, process_, std::move(operation));
-    auto& world = world_;
-    world_.time.at(world_.time.elapsed() + world_.up_to(world_.faults.longest_call),
-                   [&world, call] { boost::asio::co_spawn(world.server, late_call<Operation>::happen(call), boost::asio::detached); });
+    auto call = std::make_shared<late_call<Operation>>(store_, cluster_, process_, std::move(operation));
+    auto& cluster = cluster_;
+    cluster_.time.at(cluster_.time.elapsed() + cluster_.up_to(cluster_.faults.longest_call), [&cluster, call] {
+      boost::asio::co_spawn(cluster.server, late_call<Operation>::happen(call), boost::asio::detached);
+    });
   }
 
   template <class Operation>
   struct late_call {
-    late_call(Store& store, simulated_world& world, std::size_t process, Operation what)
-        : seen_by(store, world, process), operation(std::move(what)) {
+    late_call(Store& store, simulated_cluster& cluster, std::size_t process, Operation what)
+        : seen_by(store, cluster, process), operation(std::move(what)) {
       seen_by.is_late_ = true;
     }
 
@@ -371,17 +371,17 @@ class simulated_store {
 
     static task<> happen(std::shared_ptr<late_call> self) {
       outcome_of<typename std::invoke_result_t<Operation&>::value_type> result;
-      self->seen_by.world_.note("a call of which nobody hears happens", self->seen_by.process_);
+      self->seen_by.cluster_.note("a call of which nobody hears happens", self->seen_by.process_);
       co_await self->seen_by.carry_out(self->operation, result);
     }
   };
 
   task<> pass(duration length) {
     auto const here = co_await boost::asio::this_coro::executor;
-    simulated_clock::timer timer{here, simulated_clock(world_.time, true_time)};
-    auto const end = world_.time.elapsed() + length;
-    while (world_.time.elapsed() < end) {
-      auto sleep = timer.async_wait_for(end - world_.time.elapsed(), boost::asio::use_awaitable);
+    simulated_clock::timer timer{here, simulated_clock(cluster_.time, true_time)};
+    auto const end = cluster_.time.elapsed() + length;
+    while (cluster_.time.elapsed() < end) {
+      auto sleep = timer.async_wait_for(end - cluster_.time.elapsed(), boost::asio::use_awaitable);
       co_await std::move(sleep);
     }
   }
@@ -389,7 +389,7 @@ class simulated_store {
   static constexpr machine_time true_time{};
 
   Store& store_;
-  simulated_world& world_;
+  simulated_cluster& cluster_;
   std::size_t process_;
   std::shared_ptr<stranded_jobs> stranded_ = std::make_shared<stranded_jobs>();
   bool is_late_ = false;  // the caller no longer waits for its calls

@@ -104,7 +104,7 @@ void read_value(Cursor const& from, int column, char const* name, T& value) {
     auto const text = from.text(column);
     auto const known = enum_value<T>(text);
     if (!known)
-      throw error(condition::corrupt, std::string("column ") + name + " holds '" + std::string(text) + "', which is none of its values");
+      throw error(errc::corrupt, std::string("column ") + name + " holds '" + std::string(text) + "', which is none of its values");
     value = *known;
   } else if constexpr (std::is_same_v<T, bool>) {
     value = from.boolean(column);
@@ -115,7 +115,7 @@ void read_value(Cursor const& from, int column, char const* name, T& value) {
   } else if constexpr (std::is_integral_v<T>) {
     auto const integer = from.integer(column);
     if (!std::in_range<T>(integer))
-      throw error(condition::corrupt, std::string("column ") + name + " holds " + std::to_string(integer) + ", which is out of its range");
+      throw error(errc::corrupt, std::string("column ") + name + " holds " + std::to_string(integer) + ", which is out of its range");
     value = static_cast<T>(integer);
   } else {
     auto const text = from.text(column);

@@ -35,7 +35,7 @@ struct statement_defaults {
 /// - `row`: a described struct: the result; its members are the columns, in their order.
 /// - `used`: `tables<...>`: the records whose tables and columns it names.
 /// - `write(out)`: static, constexpr: writes the text, see `writer`.
-/// - `many`, optional: the statement that does for many rows what this one does for one, see `insert_many`.
+/// - `bulk_form`, optional: the statement that does for many rows what this one does for one, see `bulk_insert`.
 template <class S>
 concept statement = std::is_empty_v<S> && requires {
   { S::name } -> std::convertible_to<std::string_view>;
@@ -133,7 +133,7 @@ class writer {
       } else if (c == '[') {
         column(take(pattern, i, ']'));
       } else if (c == '{') {
-        place(take(pattern, i, '}'));
+        expand(take(pattern, i, '}'));
       } else if (c == ':' && i + 1 < size && detail::is_word(text[i + 1])) {
         std::size_t end = i + 1;
         while (end < size && detail::is_word(text[end])) ++end;
@@ -207,7 +207,7 @@ class writer {
     return false;
   }
 
-  constexpr void place(std::string_view name) {
+  constexpr void expand(std::string_view name) {
     for (detail::spelling::named_pattern const& each : how_.patterns) {
       if (each.name != name) continue;
       (*this)(each.pattern);
@@ -354,7 +354,7 @@ struct update_name {
 /// form generate their own text, from the same `params` and `used`.
 /// \tparam Ignore as in `insert`
 template <class Record, class Params, bool Ignore>
-struct insert_many : statement_defaults {
+struct bulk_insert : statement_defaults {
   static constexpr std::string_view name = text_of<detail::insert_name<Record, Ignore>>.view();
   using params = Params;
   using used = tables<Record>;
@@ -372,7 +372,7 @@ struct insert : statement_defaults {
   static constexpr std::string_view name = text_of<detail::insert_name<Record, Ignore>>.view();
   using params = Params;
   using used = tables<Record>;
-  using many = insert_many<Record, Params, Ignore>;
+  using bulk_form = bulk_insert<Record, Params, Ignore>;
   static constexpr void write(auto& out) { detail::insert_into<Record, Params>(out, Ignore ? "{new_row}" : "VALUES ({values})"); }
 };
 

@@ -109,7 +109,7 @@ class bisected_exchange {
       for (auto& each : one.remarks) result_.remarks.push_back(std::move(each));
       if (one.next_in) look_again_in(*one.next_in);
     } catch (error const& thrown) {
-      if (!is_refusal(thrown.kind())) throw;
+      if (!is_refusal(thrown.portable_code())) throw;
       co_return thrown;
     }
     co_return std::nullopt;
@@ -272,7 +272,7 @@ class bisected_fires {
       auto some = co_await fire_(orders);
       for (auto& each : some) results_.push_back(std::move(each));
     } catch (error const& thrown) {
-      if (!is_refusal(thrown.kind())) throw;
+      if (!is_refusal(thrown.portable_code())) throw;
       co_return thrown;
     }
     co_return std::nullopt;

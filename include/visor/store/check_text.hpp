@@ -23,14 +23,14 @@ namespace detail {
 
 inline void check_text(std::string const& what, char const* field, std::string const& text) {
   if (!is_storable_text(text))
-    throw error(condition::invalid_argument,
+    throw error(errc::invalid_argument,
                 what + ", field " + field + ": only UTF-8 text without NUL can be kept; encode other data, for example as base64");
 }
 
 /// \param what the name of the value in the message
 /// \throws visor::error `invalid_argument` for a name that no store can have
 inline void check_name(std::string const& what, char const* field, std::string_view name) {
-  if (ends_with_blank(name)) throw error(condition::invalid_argument, what + ", field " + field + ": " + blank_at_end);
+  if (ends_with_blank(name)) throw error(errc::invalid_argument, what + ", field " + field + ": " + blank_at_end);
 }
 
 /// Checks names that one text lists with commas, each perhaps followed by a colon and a value.
@@ -70,15 +70,15 @@ void check_members(T const& value, Name const& name) {
 template <class Name>
 void check_payload_size(std::string const& payload, std::size_t limit, std::string_view of, Name const& name) {
   if (payload.size() > limit)
-    throw error(condition::invalid_argument, name() + ": the payload has " + std::to_string(payload.size()) + " bytes; " + std::string(of) +
-                                                 " allows " + std::to_string(limit) + ": keep the data elsewhere and pass on where it is");
+    throw error(errc::invalid_argument, name() + ": the payload has " + std::to_string(payload.size()) + " bytes; " + std::string(of) +
+                                            " allows " + std::to_string(limit) + ": keep the data elsewhere and pass on where it is");
 }
 
 /// \throws visor::error `invalid_argument` for a payload that is not JSON, or beyond `json_limits`
 template <class Name>
 void check_payload(std::string const& payload, Name const& name) {
   check_payload_size(payload, json_limits::bytes, "visor", name);
-  if (auto const fault = find_json_fault(payload)) throw error(condition::invalid_argument, name() + ": the payload " + fault->message());
+  if (auto const fault = find_json_fault(payload)) throw error(errc::invalid_argument, name() + ": the payload " + fault->message());
 }
 
 }  // namespace detail

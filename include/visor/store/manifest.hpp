@@ -148,7 +148,7 @@ class manifest {
   }
 
   [[noreturn]] static void throw_corrupt() {
-    throw error(condition::corrupt, "a manifest of schedules in the database is not one: start the nodes that declare it again");
+    throw error(errc::corrupt, "a manifest of schedules in the database is not one: start the nodes that declare it again");
   }
 
   std::vector<manifest_entry> entries_;

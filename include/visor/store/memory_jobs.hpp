@@ -76,7 +76,7 @@ class memory_jobs {
     job.run_at = job.record.run_at;
     job.blocker = blocker;
     if (blocker == 0) {
-      place(job, now);
+      add_to_queue(job, now);
     } else {
       job.state = job_state::waiting;
       waiting_.emplace(blocker, job.record.id);
@@ -145,7 +145,7 @@ class memory_jobs {
         make_ready(job, job.record.run_at);
       } else {
         job.run_at = now + *done.retry_after;
-        place(job, now);
+        add_to_queue(job, now);
       }
     } else {
       end(job, done.retry_after ? job_state::cancelled : done.state, now);
@@ -269,7 +269,7 @@ class memory_jobs {
         cancelling_.insert(id);
         new_work_ = true;
         return cancel_result::requested;
-      case job_state::ready: ready_[job.record.queue].erase(place_of(job)); break;
+      case job_state::ready: ready_[job.record.queue].erase(position_of(job)); break;
       case job_state::scheduled: scheduled_.erase(std::pair(job.run_at, id)); break;
       case job_state::waiting: waiting_.erase(std::pair(job.blocker, id)); break;
       default: return cancel_result::finished;
@@ -282,9 +282,9 @@ class memory_jobs {
 
   void retry(job_id id, instant now) {
     auto const at = jobs_.find(id);
-    if (at == jobs_.end()) throw error(condition::not_found, "there is no job " + std::to_string(id));
+    if (at == jobs_.end()) throw error(errc::not_found, "there is no job " + std::to_string(id));
     if (!has_ended(at->second.state))
-      throw error(condition::conflict, "job " + std::to_string(id) + " has not ended: only one that has can be tried again");
+      throw error(errc::conflict, "job " + std::to_string(id) + " has not ended: only one that has can be tried again");
     at->second.attempts.back().final_state.reset();
     make_ready(at->second, now);
   }
@@ -336,13 +336,13 @@ class memory_jobs {
     std::vector<job_id> jobs;
     std::size_t open = 0;
   };
-  using place_in_queue = std::tuple<int, instant, job_id>;  // priority first: the order of claims
+  using position_in_queue = std::tuple<int, instant, job_id>;  // priority first: the order of claims
 
   static bool has_ended(job_state state) {
     return state == job_state::completed || state == job_state::failed || state == job_state::cancelled || state == job_state::dead;
   }
   static int next_attempt(entry const& job) { return job.attempts.empty() ? 1 : job.attempts.back().number + 1; }
-  static place_in_queue place_of(entry const& job) { return {job.record.priority, job.run_at, job.record.id}; }
+  static position_in_queue position_of(entry const& job) { return {job.record.priority, job.run_at, job.record.id}; }
 
   /// Adds up to `limit` jobs to a claim. Returns how many were added.
   std::size_t take_front(claim& to, std::string const& from, std::size_t limit, claim_budget& budget, std::optional<duration>& next_in) {
@@ -382,7 +382,7 @@ class memory_jobs {
   bool is_refused(entry const& job, job_state to) const { return refuses_ && refuses_(job.record, next_attempt(job), to); }
 
   void check_move(entry const& job, job_state to) const {
-    if (is_refused(job, to)) throw error(condition::invalid_argument, "a row of job " + std::to_string(job.record.id) + " is refused");
+    if (is_refused(job, to)) throw error(errc::invalid_argument, "a row of job " + std::to_string(job.record.id) + " is refused");
   }
 
   /// Takes as many jobs as the limits allow, from the queue without a key, and from those with one in turn.
@@ -435,12 +435,12 @@ class memory_jobs {
     job.state = job_state::ready;
     job.run_at = run_at;
     auto& queue = ready_[job.record.queue];
-    queue.emplace_hint(queue.end(), place_of(job));
+    queue.emplace_hint(queue.end(), position_of(job));
     new_work_ = true;
   }
 
   /// Makes a job ready, or scheduled if its time is still to come.
-  void place(entry& job, instant now) {
+  void add_to_queue(entry& job, instant now) {
     if (job.run_at <= now) return make_ready(job, job.run_at);
     job.state = job_state::scheduled;
     scheduled_.emplace(job.run_at, job.record.id);
@@ -451,7 +451,7 @@ class memory_jobs {
     if (cancelling_.contains(job.record.id)) return end_unrun(job, now);
     if (delay <= duration{0}) return make_ready(job, job.record.run_at);
     job.run_at = now + delay;
-    place(job, now);
+    add_to_queue(job, now);
   }
 
   /// Ends a job whose last attempt is recorded already.
@@ -463,7 +463,7 @@ class memory_jobs {
     schedules_->job_ended(job.record, how, job.attempts.back().error);
     auto const first = waiting_.lower_bound(std::pair(id, job_id{0}));
     auto const last = waiting_.lower_bound(std::pair(id + 1, job_id{0}));
-    for (auto at = first; at != last; ++at) place(jobs_.at(at->second), now);
+    for (auto at = first; at != last; ++at) add_to_queue(jobs_.at(at->second), now);
     waiting_.erase(first, last);
   }
 
@@ -596,9 +596,9 @@ class memory_jobs {
 
   memory_schedules* schedules_;
   std::unordered_map<job_id, entry> jobs_;
-  std::map<std::string, std::set<place_in_queue>> ready_;  // by queue
-  std::set<std::pair<instant, job_id>> scheduled_;         // by run_at
-  std::set<std::pair<job_id, job_id>> waiting_;            // blocker, job
+  std::map<std::string, std::set<position_in_queue>> ready_;  // by queue
+  std::set<std::pair<instant, job_id>> scheduled_;            // by run_at
+  std::set<std::pair<job_id, job_id>> waiting_;               // blocker, job
   std::map<lease_id, held> leases_;
   std::set<job_id> cancelling_;
   std::map<std::string, type_limit_record> limits_;           // by type

@@ -26,7 +26,7 @@ class memory_schedules {
   }
 
   /// O(log n + result).
-  due_schedules due(instant now, std::size_t limit, std::optional<due_place> const& after) const {
+  due_schedules due(instant now, std::size_t limit, std::optional<due_position> const& after) const {
     due_schedules result;
     result.now = now;
     auto at = after ? timeline_.upper_bound(std::pair(after->next_at, after->id)) : timeline_.begin();
@@ -44,15 +44,15 @@ class memory_schedules {
     std::set<std::string_view> ids;
     for (auto const& each : records)
       if (find(each.id) != nullptr || !ids.insert(each.id).second)
-        throw error(condition::already_exists, "schedule " + each.id + " exists already: choose another id");
+        throw error(errc::already_exists, "schedule " + each.id + " exists already: choose another id");
     for (auto const& each : records) put(as_added(each, now));
   }
 
   schedule_record update(schedule_record record, instant now) {
     auto const* stored = find(record.id);
-    if (stored == nullptr) throw error(condition::not_found, "there is no schedule " + record.id);
+    if (stored == nullptr) throw error(errc::not_found, "there is no schedule " + record.id);
     if (stored->version != record.version)
-      throw error(condition::conflict, "schedule " + record.id + " was changed meanwhile: read it again and repeat the change");
+      throw error(errc::conflict, "schedule " + record.id + " was changed meanwhile: read it again and repeat the change");
     auto changed = as_updated(*stored, std::move(record), now);
     put(changed);
     return changed;

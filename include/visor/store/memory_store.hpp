@@ -146,7 +146,7 @@ class memory_store {
   task<reserved_ids> reserve_ids(std::size_t count) {
     operation const here{*this};
     if (count < 1 || count > 1'000'000)
-      throw error(condition::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
+      throw error(errc::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
     reserved_ids reserved;
     reserved.add(std::exchange(next_id_, next_id_ + static_cast<std::int64_t>(count)), static_cast<std::int64_t>(count));
     co_return reserved;
@@ -210,7 +210,7 @@ class memory_store {
     co_return result;
   }
 
-  task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
+  task<due_schedules> due(std::size_t limit, std::optional<due_position> after = std::nullopt) {
     operation const here{*this};
     auto result = schedules_.due(here.now, limit, after);
     result.next_job_at = jobs_.next_scheduled();
@@ -220,7 +220,7 @@ class memory_store {
   task<std::vector<fired>> fire(node_lease const& lease, std::span<fire_order const> orders) {
     for (auto const& order : orders)
       if (order.ids.size() != order.planned.size())
-        throw error(condition::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
+        throw error(errc::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
     operation const here{*this};
     bool const current = nodes_.is_current(lease, here.now);
     auto const as_read = [&](fire_order const& order) -> schedule_record const* {
@@ -452,7 +452,7 @@ class memory_store {
   /// One operation: exclusive, at one instant. It notifies the listeners at its end if it may have given a node work.
   struct operation {
     explicit operation(memory_store& of) : store(of), lock(of.mutex_), now(of.clock_.now()) {
-      if (!of.is_open_) throw error(condition::closed, "the store is not open: call open() first");
+      if (!of.is_open_) throw error(errc::closed, "the store is not open: call open() first");
     }
     operation(operation const&) = delete;
     operation& operator=(operation const&) = delete;

@@ -56,9 +56,8 @@ inline bool is_beyond_any_lease(node_record const& node, instant now) {
 inline bool has_survived(node_record const& node, std::int64_t epoch) { return node.survived && epoch <= *node.survived; }
 
 [[noreturn]] inline void throw_restored(std::string const& node) {
-  throw error(condition::restored,
-              "the database does not know the last heartbeat of node " + node +
-                  ": it was restored from a backup while the node ran; run `visor db restored`, then start the node again");
+  throw error(errc::restored, "the database does not know the last heartbeat of node " + node +
+                                  ": it was restored from a backup while the node ran; run `visor db restored`, then start the node again");
 }
 
 /// Whether a store has lost a write of the node that renews its lease. Epochs only grow.
@@ -87,19 +86,19 @@ inline void check_not_restored(join_request const& request, node_record const* b
 }
 
 [[noreturn]] inline void throw_held(node_record const& other) {
-  throw error(condition::lease_held, "node " + other.name + " (" + other.address + ") is at work on this store until " +
-                                         to_string(other.lease_until) + ", and there can be only one: stop it first");
+  throw error(errc::lease_held, "node " + other.name + " (" + other.address + ") is at work on this store until " +
+                                    to_string(other.lease_until) + ", and there can be only one: stop it first");
 }
 
 [[noreturn]] inline void throw_lease_lost(std::string const& node, std::int64_t epoch) {
-  throw error(condition::lease_lost,
+  throw error(errc::lease_lost,
               "the lease of node " + node + " under epoch " + std::to_string(epoch) + " has run out or was taken over: join again");
 }
 
 /// \param before of that name, or null
 inline void check_known_epoch(join_request const& request, node_record const* before) {
   if (request.known_epoch && *request.known_epoch != (before == nullptr ? 0 : before->epoch))
-    throw error(condition::conflict, "node " + request.node + " has joined, or was given up, since its epoch was read");
+    throw error(errc::conflict, "node " + request.node + " has joined, or was given up, since its epoch was read");
 }
 
 /// Checks that no other node has taken over the leases that a rejoining node keeps.
@@ -111,10 +110,10 @@ inline void check_goes_on(join_request const& request, node_record const* before
   if (!has_lease) throw_lease_lost(request.node, before == nullptr ? 0 : before->epoch);
 }
 
-[[noreturn]] inline void throw_no_node(std::string const& name) { throw error(condition::not_found, "there is no node " + name); }
+[[noreturn]] inline void throw_no_node(std::string const& name) { throw error(errc::not_found, "there is no node " + name); }
 
 [[noreturn]] inline void throw_not_offline(node_record const& node) {
-  throw error(condition::conflict, "node " + node.name + " is not offline: its lease ends at " + to_string(node.lease_until));
+  throw error(errc::conflict, "node " + node.name + " is not offline: its lease ends at " + to_string(node.lease_until));
 }
 
 }  // namespace visor::detail

@@ -53,12 +53,12 @@ class row_refusals {
     for (auto const& [what, text] : named_) {
       all += (all.empty() ? "" : ", ") + what + " '" + text + "'";
       if (!character.empty() && text.find(character) != std::string::npos)
-        return error(why.kind(),
+        return error(why.portable_code(),
                      what + " '" + text + "' has the character '" + character +
                          "', which the encoding of the database lacks: give it a name without, or use a database whose encoding is UTF-8",
                      why.server_text());
     }
-    return error(why.kind(),
+    return error(why.portable_code(),
                  "the database refuses " + all + ": give names of characters that its encoding has, and look for a CHECK, a trigger or a " +
                      "shorter column that somebody added to the tables of visor",
                  why.server_text());
@@ -152,7 +152,7 @@ auto perform_isolating_refusals(stranded_jobs& stranded, Elapsed elapsed, Transa
     try {
       co_return co_await transaction(nullptr);
     } catch (error const& thrown) {
-      if (!is_refusal(thrown.kind())) throw;
+      if (!is_refusal(thrown.portable_code())) throw;
       refusals.begin_row_by_row();
     }
   }
@@ -172,7 +172,7 @@ auto perform_isolating_refusals(stranded_jobs& stranded, Elapsed elapsed, Transa
         co_return result;
       }
     } catch (error const& thrown) {
-      if (!is_refusal(thrown.kind())) throw;
+      if (!is_refusal(thrown.portable_code())) throw;
       if (!refusals.learn(thrown)) throw refusals.named(thrown);
     }
   }

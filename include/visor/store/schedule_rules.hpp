@@ -172,7 +172,7 @@ inline bool follow_job(schedule_record& schedule, job_state how, std::optional<s
 
 /// The failure of a fire whose job would take the id of another job: ids were given out twice.
 inline error id_is_taken(job_id id) {
-  return error(condition::conflict, "there is a job with the id " + std::to_string(id) + " already, which a fire was to use");
+  return error(errc::conflict, "there is a job with the id " + std::to_string(id) + " already, which a fire was to use");
 }
 
 /// The action of a fire, given the last job of its schedule.

@@ -99,7 +99,7 @@ struct job_result {
   instant finished_at{};
   visor::outcome outcome = visor::outcome::completed;
   /// The pause before the next attempt, by the store's clock; none: the job ends as `state`. With the outcome `released`, the job returns
-  /// to its old place in the queue.
+  /// to its old position in the queue.
   std::optional<duration> retry_after;
   job_state state = job_state::completed;  ///< completed, failed, cancelled or dead
   std::optional<std::string> error;
@@ -201,11 +201,11 @@ struct due_schedules {
 };
 
 /// The position of a due schedule, in the order of `due`, after which to continue.
-struct due_place {
+struct due_position {
   instant next_at{};
   std::string id;
-  due_place() = default;
-  due_place(instant when, std::string which) : next_at(when), id(std::move(which)) {}
+  due_position() = default;
+  due_position(instant when, std::string which) : next_at(when), id(std::move(which)) {}
 };
 
 /// The engine's decision about the due instants of one schedule.
@@ -476,8 +476,8 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 /// All text that is to be stored must be UTF-8 without NUL. Otherwise the call fails with `invalid_argument`, which names the object and
 /// the field, and nothing is done (`visor/store/check_text.hpp`). Ids and names are compared byte by byte.
 ///
-/// *Back to ready* means with the job's own `run_at`, so that it has its old place. A retry or delay means at now + that, ready if that is
-/// not later than now.
+/// *Back to ready* means with the job's own `run_at`, so that it has its old position. A retry or delay means at now + that, ready if that
+/// is not later than now.
 ///
 /// *When a job ends*, jobs waiting behind it become ready (or scheduled, by their `run_at`), and its cancel request is deleted. Its
 /// schedule, if it still exists, follows. Completed sets `failure_count` to 0. Failed and dead (also by `recover`) add one, set
@@ -513,7 +513,7 @@ concept store = requires(S s, node_lease const& lease, std::string const& id, sc
   } -> std::same_as<task<exchange_result>>;
   { s.promote(std::size_t{1}) } -> std::same_as<task<promotion>>;
   { s.pending_work() } -> std::same_as<task<pending_work>>;
-  { s.due(std::size_t{1}, std::optional<due_place>{}) } -> std::same_as<task<due_schedules>>;
+  { s.due(std::size_t{1}, std::optional<due_position>{}) } -> std::same_as<task<due_schedules>>;
   { s.fire(lease, std::span<fire_order const>{}) } -> std::same_as<task<std::vector<fired>>>;
   { s.note_missed(lease, std::span<missed_instant const>{}) } -> std::same_as<task<std::size_t>>;
   { s.acted_on(id, instant{}, std::size_t{1}) } -> std::same_as<task<std::vector<instant>>>;

@@ -5,5 +5,5 @@
 int main() {
   visor::mssql_settings settings;
   settings.check();
-  std::cout << "visor by the ODBC driver " << settings.odbc_driver << " to " << settings.place() << "\n";
+  std::cout << "visor by the ODBC driver " << settings.odbc_driver << " to " << settings.display_name() << "\n";
 }

@@ -5,5 +5,5 @@
 int main() {
   visor::mysql_settings settings;
   settings.check();
-  std::cout << "visor with MariaDB Connector/C " << mysql_get_client_info() << " and " << settings.place() << "\n";
+  std::cout << "visor with MariaDB Connector/C " << mysql_get_client_info() << " and " << settings.display_name() << "\n";
 }

@@ -5,5 +5,5 @@
 int main() {
   visor::postgresql_settings settings;
   settings.check();
-  std::cout << "visor with libpq " << PQlibVersion() << " and " << settings.place() << "\n";
+  std::cout << "visor with libpq " << PQlibVersion() << " and " << settings.display_name() << "\n";
 }

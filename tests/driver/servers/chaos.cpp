@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "test_database.hpp"
 
 #include <random>
 
@@ -42,7 +42,7 @@ class weather {
 }  // namespace
 
 TEST_CASE("a network that swallows everything keeps nobody for longer than the time of a transaction", "[servers]") {
-  place where;
+  test_database where;
   tcp_gate gate(where.endpoint());
   auto settings = where.settings(gate);
   settings.transaction_timeout = 300ms;
@@ -56,19 +56,19 @@ TEST_CASE("a network that swallows everything keeps nobody for longer than the t
     try {
       add_number(io, base, value);
     } catch (visor::error const& thrown) {
-      return thrown.kind();
+      return thrown.portable_code();
     }
-    return condition{};
+    return errc{};
   };
-  CHECK(adding(1) == condition{});
+  CHECK(adding(1) == errc{});
   gate.hold();
   auto const begin = std::chrono::steady_clock::now();
-  CHECK(adding(2) == condition::timeout);  // on the connection that is there
-  CHECK(adding(3) == condition::timeout);  // for a new one
+  CHECK(adding(2) == errc::timeout);  // on the connection that is there
+  CHECK(adding(3) == errc::timeout);  // for a new one
   CHECK(std::chrono::steady_clock::now() - begin < 2s * slowness());
   gate.let_pass();
   // The server may have got what was on its way, which the connection to it has not survived.
-  for (int tries = 0; tries < 500 && adding(4) != condition{}; ++tries) std::this_thread::sleep_for(10ms);
+  for (int tries = 0; tries < 500 && adding(4) != errc{}; ++tries) std::this_thread::sleep_for(10ms);
   auto const found = where.found();
   CHECK(found.front() == 1);
   CHECK(found.back() == 4);
@@ -78,7 +78,7 @@ TEST_CASE("a network that swallows everything keeps nobody for longer than the t
 TEST_CASE("whatever the network does, nobody waits for longer than he said, and no answer is another's", "[servers]") {
   auto const seed = std::random_device{}();
   CAPTURE(seed);
-  place where;
+  test_database where;
   tcp_gate gate(where.endpoint(), seed);
   auto settings = where.settings(gate);
   settings.transaction_timeout = 500ms;

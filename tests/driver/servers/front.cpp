@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "test_database.hpp"
 
 #include "visor/store/sql/sql_store.hpp"
 
@@ -15,10 +15,10 @@ visor::instant at(std::int64_t seconds) { return visor::instant(std::chrono::sec
 
 }  // namespace
 
-TEST_CASE("a claim takes what lies behind a place, in the order of the queue", "[servers]") {
-  place where;
+TEST_CASE("a claim takes what lies behind a position, in the order of the queue", "[servers]") {
+  test_database where;
   boost::asio::io_context io{1};
-  visor::sql_store<kit::driver> store(where.settings());
+  visor::sql_store<server_traits::driver> store(where.settings());
   run(io, store.open());
   run(io, store.close());
 
@@ -53,7 +53,7 @@ TEST_CASE("a claim takes what lies behind a place, in the order of the queue", "
     return found;
   };
 
-  visor::detail::queue_place const before_all;
+  visor::detail::queue_position const before_all;
   CHECK(claim(before_all.priority, 0, before_all.job) == ids{8, 9, 5});
   for (std::size_t last = 0; last < 8; ++last) {
     ids rest;

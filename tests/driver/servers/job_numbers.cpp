@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "test_database.hpp"
 
 #include "visor/store/sql/sql_store.hpp"
 
@@ -12,7 +12,7 @@
 namespace visor_test {
 namespace {
 
-using store = visor::sql_store<kit::driver>;
+using store = visor::sql_store<server_traits::driver>;
 using transaction = visor::detail::transaction<session>;
 
 constexpr bool is_sequence = session::dialect::numbers == visor::sql::number_source::query;
@@ -22,7 +22,7 @@ constexpr std::string_view number_no_more = is_sequence ? "ALTER TABLE visor_job
 
 /// Runs something within one transaction that may write.
 template <class Op>
-void within(place const& where, boost::asio::io_context& io, Op op) {
+void within(test_database const& where, boost::asio::io_context& io, Op op) {
   database base(where.settings(), visor::log_sink(), visor::detail::lock_of_tables);
   run(io, base.open());
   auto once = [&op](session& on) -> done {
@@ -36,7 +36,7 @@ void within(place const& where, boost::asio::io_context& io, Op op) {
 }
 
 /// The counter of older versions of the schema; none where it does not exist.
-std::optional<std::int64_t> counter(place const& where, boost::asio::io_context& io) {
+std::optional<std::int64_t> counter(test_database const& where, boost::asio::io_context& io) {
   std::optional<std::int64_t> next;
   within(where, io, [&next](transaction& t) -> done {
     visor::statements::of_node const which{visor::detail::job_counter};
@@ -46,7 +46,7 @@ std::optional<std::int64_t> counter(place const& where, boost::asio::io_context&
   return next;
 }
 
-void set_counter(place const& where, boost::asio::io_context& io, std::int64_t next) {
+void set_counter(test_database const& where, boost::asio::io_context& io, std::int64_t next) {
   within(where, io, [next](transaction& t) -> done {
     visor::sequence_record const counted{std::string(visor::detail::job_counter), next};
     co_await t.session.execute(visor::statements::insert_new_sequence(), counted);
@@ -56,7 +56,7 @@ void set_counter(place const& where, boost::asio::io_context& io, std::int64_t n
 }  // namespace
 
 TEST_CASE("ids of jobs wait for no transaction that took some, and are not given out again when it ends", "[servers]") {
-  place const where;
+  test_database const where;
   boost::asio::io_context io{1};
   store storage(where.settings());
   run(io, storage.open());
@@ -66,10 +66,10 @@ TEST_CASE("ids of jobs wait for no transaction that took some, and are not given
       auto taken = co_await visor::detail::take_job_ids(t, 120);
       mine = std::move(taken.ids);
       others = co_await storage.reserve_ids(1000);
-      throw visor::error(condition::conflict, "is rolled back");
+      throw visor::error(errc::conflict, "is rolled back");
     });
   } catch (visor::error const& thrown) {
-    CHECK(thrown.kind() == condition::conflict);
+    CHECK(thrown.code() == errc::conflict);
   }
   REQUIRE(mine.size() == 120);
   REQUIRE(others.size() == 1000);
@@ -84,7 +84,7 @@ TEST_CASE("ids of jobs wait for no transaction that took some, and are not given
 }
 
 TEST_CASE("a schema of before goes on with the next id, and back", "[servers]") {
-  place const where;
+  test_database const where;
   boost::asio::io_context io{1};
   store storage(where.settings());
   constexpr int numbered = visor::sql::table<visor::job_number_record>::since;
@@ -112,7 +112,7 @@ TEST_CASE("a schema of before goes on with the next id, and back", "[servers]") 
 }
 
 TEST_CASE("jobs that were copied into a database are in the way of no new one", "[servers]") {
-  place const where;
+  test_database const where;
   boost::asio::io_context io{1};
   std::vector<std::string> said;
   {
@@ -134,7 +134,7 @@ TEST_CASE("jobs that were copied into a database are in the way of no new one", 
 }
 
 TEST_CASE("ids that are set back under a running node are in the way of no new job", "[servers]") {
-  place const where;
+  test_database const where;
   boost::asio::io_context io{1};
   std::vector<std::string> said;
   store storage(where.settings(), {}, [&said](visor::log_level, std::string_view line) { said.emplace_back(line); });
@@ -158,7 +158,7 @@ TEST_CASE("ids that are set back under a running node are in the way of no new j
 }
 
 TEST_CASE("a column that no longer numbers its rows is found, and gives out no id", "[servers]") {
-  place const where;
+  test_database const where;
   boost::asio::io_context io{1};
   store storage(where.settings());
   run(io, storage.open());

@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "test_database.hpp"
 
 #include "visor/store/sql/sql_store.hpp"
 
@@ -19,11 +19,11 @@ using visor::lock_mode;
 
 /// With the tables of visor, where those that write meet.
 struct two_databases {
-  explicit two_databases(visor::duration patience, visor::duration lock_timeout = 15s) {
+  explicit two_databases(visor::duration timeout, visor::duration lock_timeout = 15s) {
     auto settings = where.settings();
-    settings.transaction_timeout = patience;
+    settings.transaction_timeout = timeout;
     settings.lock_timeout = lock_timeout;
-    visor::sql_store<kit::driver> store(settings);
+    visor::sql_store<server_traits::driver> store(settings);
     run(io, store.open());
     run(io, store.close());
     first.emplace(settings, visor::log_sink(), visor::detail::lock_of_tables);
@@ -36,26 +36,26 @@ struct two_databases {
     run(io, second->close());
   }
 
-  place where;
+  test_database where;
   boost::asio::io_context io{1};
   std::optional<database> first, second;
 };
 
 /// The error of a transaction that does nothing; none if it succeeds.
-visor::task<std::optional<condition>> try_in(database& in, lock_mode how) {
-  std::optional<condition> refused;
+visor::task<std::optional<errc>> try_in(database& in, lock_mode how) {
+  std::optional<errc> refused;
   auto nothing = [](session& on) -> visor::task<> { co_await on.run("SELECT 1"); };
   try {
     co_await in.transact(nothing, how);
   } catch (visor::error const& thrown) {
-    refused = thrown.kind();
+    refused = thrown.portable_code();
   }
   co_return refused;
 }
 
 /// The error of a transaction while another one is open; none if it succeeds.
-std::optional<condition> meet(two_databases& two, lock_mode open, lock_mode comes) {
-  std::optional<condition> refused;
+std::optional<errc> meet(two_databases& two, lock_mode open, lock_mode comes) {
+  std::optional<errc> refused;
   auto hold = [&](session& on) -> visor::task<> {
     co_await on.run("SELECT 1");
     refused = co_await try_in(*two.second, comes);
@@ -75,7 +75,7 @@ TEST_CASE("writers share the lock, unless one takes it exclusively", "[servers]"
         std::pair(lock_mode::exclusive, lock_mode::exclusive), std::pair(lock_mode::schema, lock_mode::schema)}) {
     auto const refused = meet(two, open, comes);
     REQUIRE(refused);
-    CHECK((*refused == condition::busy || *refused == condition::timeout));
+    CHECK((*refused == errc::busy || *refused == errc::timeout));
     CHECK(meet(two, lock_mode::shared, lock_mode::shared) == std::nullopt);  // nothing is left locked
   }
 }
@@ -100,7 +100,7 @@ TEST_CASE("the time of a transaction is not of before its wait for others", "[se
 TEST_CASE("a transaction that falls silent keeps the others waiting no longer than a second", "[servers]") {
   two_databases two(20s);
   int tries = 0;
-  std::optional<condition> refused;
+  std::optional<errc> refused;
   bool others_were_in = false;
   auto fall_silent = [&](session& on) -> visor::task<> {
     co_await on.run("SELECT 1");
@@ -117,13 +117,13 @@ TEST_CASE("a transaction that falls silent keeps the others waiting no longer th
 }
 
 TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][locks]") {
-  place where;
+  test_database where;
   auto settings = where.settings();
   settings.lock_timeout = 1s;
   boost::asio::io_context io{1};
   database base(settings);
   run(io, base.open());
-  std::optional<condition> refused;
+  std::optional<errc> refused;
   visor::duration waited{0};
   auto insert = [](session& on) -> visor::task<> { co_await on.run("INSERT INTO numbers VALUES (1)"); };
   auto wait = [&]() -> visor::task<> {
@@ -131,7 +131,7 @@ TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][l
     try {
       co_await base.transact(insert, lock_mode::shared);
     } catch (visor::error const& thrown) {
-      refused = thrown.kind();
+      refused = thrown.portable_code();
     }
     waited = std::chrono::duration_cast<visor::duration>(std::chrono::steady_clock::now() - begin);
   };
@@ -140,11 +140,11 @@ TEST_CASE("no statement waits longer for a lock than lock_timeout", "[servers][l
     boost::asio::co_spawn(io, wait(), [](std::exception_ptr failed) {
       if (failed) std::rethrow_exception(failed);
     });
-    co_await on.run(kit::sleep("4"));
+    co_await on.run(server_traits::sleep("4"));
   };
   run(io, base.transact(hold, lock_mode::shared));
   io.run();
-  CHECK(refused == std::optional(condition::busy));
+  CHECK(refused == std::optional(errc::busy));
   CHECK(waited >= 900ms);
   CHECK(waited < 3s);
   run(io, base.close());

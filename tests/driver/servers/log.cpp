@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "test_database.hpp"
 
 #include <mutex>
 #include <source_location>
@@ -46,12 +46,12 @@ std::optional<visor::error> failure_of(Work work) {
   return std::nullopt;
 }
 
-visor::task<> think(session& on, std::string seconds) { co_await on.run(kit::sleep(seconds)); }
+visor::task<> think(session& on, std::string seconds) { co_await on.run(server_traits::sleep(seconds)); }
 
 }  // namespace
 
 TEST_CASE("a log of statements tells what they were, and no value", "[servers]") {
-  place where;
+  test_database where;
   auto settings = where.settings();
   settings.log_statements.all = true;
   journal said;
@@ -79,7 +79,7 @@ TEST_CASE("a log of statements tells what they were, and no value", "[servers]")
 }
 
 TEST_CASE("a slow statement is told as a warning, and nothing else", "[servers]") {
-  place where;
+  test_database where;
   auto settings = where.settings();
   settings.log_statements.slow = 300ms;
   journal said;
@@ -94,14 +94,14 @@ TEST_CASE("a slow statement is told as a warning, and nothing else", "[servers]"
   };
   run(io, base.read(slow));
   run(io, base.close());
-  auto const found = said.with(log_level::warning, kit::sleep("0.3").substr(0, 6));
+  auto const found = said.with(log_level::warning, server_traits::sleep("0.3").substr(0, 6));
   REQUIRE(found.size() == 1);
   CHECK_THAT(found[0], StartsWith("slow statement, ") && Contains(" 0 parameters: "));
   CHECK(said.with(log_level::info, "").empty());
 }
 
 TEST_CASE("a log of connections tells who came and went, and why", "[servers]") {
-  place where;
+  test_database where;
   journal said;
   bool const is_on = GENERATE(true, false);
   auto settings = where.settings();
@@ -112,7 +112,7 @@ TEST_CASE("a log of connections tells who came and went, and why", "[servers]") 
     boost::asio::io_context io{1};
     run(io, base.open());
     add_number(io, base, 1);
-    kit::end_connections(where.server, where.name);
+    server_traits::end_connections(where.server, where.name);
     add_number(io, base, 2);
     run(io, base.close());
   }
@@ -120,20 +120,20 @@ TEST_CASE("a log of connections tells who came and went, and why", "[servers]") 
     CHECK(said.size() == 0);
     return;
   }
-  auto const made = said.with(log_level::info, "made a connection to " + settings.place());
+  auto const made = said.with(log_level::info, "made a connection to " + settings.display_name());
   REQUIRE(made.size() == 2);
   CHECK_THAT(made[0], EndsWith(": 1 of 3, 1 in use, 0 idle, 0 callers wait"));
-  CHECK(said.with(log_level::info, "closed a connection (broken) to " + settings.place()).size() == 1);
-  CHECK(said.with(log_level::info, "closed a connection (shutdown) to " + settings.place()).size() == 1);
+  CHECK(said.with(log_level::info, "closed a connection (broken) to " + settings.display_name()).size() == 1);
+  CHECK(said.with(log_level::info, "closed a connection (shutdown) to " + settings.display_name()).size() == 1);
   CHECK(said.size() == 4);
 }
 
 TEST_CASE("what happens for every job is written without looking at what is there, until something is found", "[servers]") {
-  place where;
+  test_database where;
   auto settings = where.settings();
   settings.log_statements.all = true;
   journal said;
-  visor::sql_store<kit::driver> store(settings, visor::wall_clock(), said.sink());
+  visor::sql_store<server_traits::driver> store(settings, visor::wall_clock(), said.sink());
   boost::asio::io_context io{1};
   run(io, store.open());
   auto const with_care = [&] { return said.with(log_level::info, "SAVEPOINT").size(); };
@@ -163,12 +163,12 @@ TEST_CASE("what happens for every job is written without looking at what is ther
   CHECK(said.with(log_level::warning, "").empty());
   CHECK(run(io, store.exchange(lease, results, {}, wanted)).refused.empty());
   CHECK(run(io, store.enqueue(jobs)) == 0);
-  CHECK(with_care() == (kit::takes_bulks(where.server) ? 1 : 0));
+  CHECK(with_care() == (server_traits::takes_bulks(where.server) ? 1 : 0));
   run(io, store.close());
 }
 
 TEST_CASE("a server that is away is told of once, and not at each try", "[servers]") {
-  place where;
+  test_database where;
   tcp_gate gate(boost::asio::local::stream_protocol::endpoint("/nowhere"));
   auto settings = where.settings(gate);
   settings.password = visor::secret("hunter2");
@@ -180,7 +180,7 @@ TEST_CASE("a server that is away is told of once, and not at each try", "[server
   CHECK(failure_of([&] { run(io, base.open()); }));
   auto const failure = failure_of([&] { add_number(io, base, 1); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::timeout);
+  CHECK(failure->code() == errc::timeout);
   CHECK_THAT(failure->what(), Contains("; the last connect failed: cannot connect to 127.0.0.1:") && !Contains("hunter2"));
   CHECK(base.statistics()->failed_connects > 2);
   CHECK(said.with(log_level::warning, "cannot connect: cannot connect to 127.0.0.1:").size() == 1);
@@ -189,7 +189,7 @@ TEST_CASE("a server that is away is told of once, and not at each try", "[server
 }
 
 TEST_CASE("who gets no connection is told what all of them do, and which setting helps", "[servers]") {
-  place where;
+  test_database where;
   auto settings = where.limited(2);
   settings.pool.max = 2;
   settings.pool.acquire_timeout = 100ms;
@@ -215,9 +215,9 @@ TEST_CASE("who gets no connection is told what all of them do, and which setting
   } const second{base, third};
   run(io, base.read(second));
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::timeout);
+  CHECK(failure->code() == errc::timeout);
   CHECK_THAT(failure->what(), Contains(" by log.cpp:" + std::to_string(second.here.line()) + ";"));
-  CHECK_THAT(failure->what(), StartsWith("no connection to " + settings.place() +
+  CHECK_THAT(failure->what(), StartsWith("no connection to " + settings.display_name() +
                                          " within 100ms (pool.acquire_timeout, DB_CONNECTION_TIMEOUT_MS): 2 of 2 connections "
                                          "are in use, 0 idle, 0 being made, 0 callers wait; "));
   CHECK_THAT(failure->what(), Contains("the oldest is held for ") && Contains("raise pool.max (DB_POOL_MAX)") && !Contains("hunter2"));
@@ -225,14 +225,14 @@ TEST_CASE("who gets no connection is told what all of them do, and which setting
 }
 
 TEST_CASE("a server that has no connection left is not asked for more, and says which setting helps", "[servers]") {
-  place where;
+  test_database where;
   auto const settings = where.limited(1);
   database first(settings), second(settings);
   boost::asio::io_context io{1};
   run(io, first.open());
   auto const failure = failure_of([&] { run(io, second.open()); });
   REQUIRE(failure);
-  CHECK(failure->kind() == condition::busy);
+  CHECK(failure->code() == errc::busy);
   CHECK_THAT(failure->what(),
              Contains("has no connection left: lower pool.max, or raise max_connections of the server") && !Contains("hunter2"));
   CHECK_THAT(failure->server_text(), Contains(settings.user) && !Contains("hunter2"));

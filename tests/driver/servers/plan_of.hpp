@@ -41,9 +41,9 @@ class literals {
 
  private:
   std::string& at(int index) {
-    auto const place = static_cast<std::size_t>(index);
-    if (place >= all_.size()) all_.resize(place + 1);
-    return all_[place];
+    auto const position = static_cast<std::size_t>(index);
+    if (position >= all_.size()) all_.resize(position + 1);
+    return all_[position];
   }
 
   std::vector<std::string> all_;

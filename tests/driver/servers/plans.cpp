@@ -40,18 +40,18 @@ constexpr std::array small_tables{"visor_type_limit", "visor_migration", "visor_
 class full_database {
  public:
   full_database() {
-    kit::make_place(server_, name_);
+    server_traits::make_database(server_, name_);
     boost::asio::io_context io{1};
-    visor::sql_store<kit::driver> store(kit::settings(server_, name_));
+    visor::sql_store<server_traits::driver> store(server_traits::settings(server_, name_));
     run(io, store.open());
     run(io, store.close());
     fill();
   }
   full_database(full_database const&) = delete;
   full_database& operator=(full_database const&) = delete;
-  ~full_database() { kit::drop_place(server_, name_); }
+  ~full_database() { server_traits::drop_database(server_, name_); }
 
-  planner connect() const { return planner(kit::settings(server_, name_)); }
+  planner connect() const { return planner(server_traits::settings(server_, name_)); }
 
  private:
   void fill() {
@@ -101,7 +101,7 @@ class full_database {
            "), " + p("n") + ", " + p("n") + ", 'n1', 'fired' FROM " + planner::numbers(300'000));
   }
 
-  kit::server& server_ = kit::server::shared();
+  server_traits::server& server_ = server_traits::server::shared();
   std::string const name_ = new_name();
 };
 
@@ -182,10 +182,10 @@ void check_lists(planner const& on) {
   check<st::list_schedules>(on, {"s5", "s6", {}, {}, {}, {}, 50}, 50);
   check<st::list_schedules>(on, {"", {}, {}, {}, {}, {}, 50}, 50);
 
-  // Lists of jobs: each job with its last attempt, found by its number, and its place among those not yet ready.
+  // Lists of jobs: each job with its last attempt, found by its number, and its position among those not yet ready.
   double const shown = 5;
   check<st::find_job>(on, ended, shown);
-  check<st::find_place>(on, ended, shown);
+  check<st::find_job_state>(on, ended, shown);
   check<st::list_jobs<st::from_all>>(on, {jobs, {}, {}, 50}, 50 * shown);
   check<st::list_jobs<st::from_completed>>(on, {jobs, {}, {}, 50}, 2 * 50 * shown);  // two of three jobs have ended
   check<st::list_jobs<st::from_scheduled>>(on, {jobs, {}, {}, 50}, 50 * (shown + 1));
@@ -201,7 +201,7 @@ void check_lists(planner const& on) {
 }  // namespace
 
 TEST_CASE("a million jobs are found along indexes", "[servers]") {
-  if (!planner::understands(kit::server::shared())) return;
+  if (!planner::understands(server_traits::server::shared())) return;
   full_database const database;
   auto const on = database.connect();
   // A table that has just grown is as the planner remembers it: small, or not at all.

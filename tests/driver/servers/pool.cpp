@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "test_database.hpp"
 
 #include "support/mute_server.hpp"
 
@@ -28,7 +28,7 @@ struct look : visor::sql::statement_defaults {
   static constexpr std::string_view name = "look";
   using row = look_row;
   using used = visor::sql::tables<>;
-  static constexpr void write(auto& out) { out.raw(kit::look); }
+  static constexpr void write(auto& out) { out.raw(server_traits::look); }
 };
 
 /// Text that is no statement of ours, and yet changes the session, as only others' do.
@@ -79,16 +79,16 @@ void on_each(database& in, int count, Op op) {
 }
 
 /// A pool by itself.
-struct scene {
-  explicit scene(visor::pool_settings how) : pool(io.get_executor(), how, source) {}
-  ~scene() { run(io, pool.close(10s)); }
+struct pool_fixture {
+  explicit pool_fixture(visor::pool_settings how) : pool(io.get_executor(), how, source) {}
+  ~pool_fixture() { run(io, pool.close(10s)); }
 
-  place where;
+  test_database where;
   boost::asio::io_context io{1};
   connector source{settings()};
   visor::pool<connector> pool;
 
-  kit::driver::settings settings() const {
+  server_traits::driver::settings settings() const {
     auto result = where.settings();
     result.transaction_timeout = 5s;
     return result;
@@ -113,7 +113,7 @@ visor::task<> borrow(visor::pool<connector>& from, Op op) {
 }  // namespace
 
 TEST_CASE("what somebody leaves in a session, nobody else finds", "[servers]") {
-  place where;
+  test_database where;
   auto settings = where.settings();
   settings.transaction_timeout = 5s;
   settings.pool.max = 1;
@@ -123,24 +123,24 @@ TEST_CASE("what somebody leaves in a session, nobody else finds", "[servers]") {
   auto const failing = GENERATE(false, true);
   std::optional<look_row> before, after;
   auto leave = [&](session& on) -> visor::task<> {
-    for (std::string const text : kit::leftovers) co_await on.run(text);
+    for (std::string const text : server_traits::leftovers) co_await on.run(text);
     before = co_await on.find(look());
-    if (failing) throw visor::error(condition::conflict, "no");
+    if (failing) throw visor::error(errc::conflict, "no");
   };
   if (failing)
     CHECK_THROWS_AS(run(io, base.transact(leave)), visor::error);
   else
     run(io, base.transact(leave));
-  CHECK(before == look_row{1, 1, 1, kit::all_of_ours});
+  CHECK(before == look_row{1, 1, 1, server_traits::all_of_ours});
   auto find = [&](session& on) -> visor::task<> { after = co_await on.find(look()); };
   run(io, base.read(find));
-  CHECK(after == look_row{0, 0, 0, kit::all_of_ours});
+  CHECK(after == look_row{0, 0, 0, server_traits::all_of_ours});
   CHECK(base.statistics()->connected == 1);
   run(io, base.close());
 }
 
 TEST_CASE("a transaction that is left open is taken back before the next", "[servers]") {
-  scene s(at_most(1));
+  pool_fixture s(at_most(1));
   bool const is_answered = GENERATE(true, false);
   auto leave = [is_answered](connection& held, session& on) -> visor::task<> {
     co_await held.begin(visor::lock_mode::schema);
@@ -161,7 +161,7 @@ TEST_CASE("a query that is given up at any moment is never answered to somebody 
   auto const seed = std::random_device{}();
   CAPTURE(seed);
   std::minstd_rand random(seed);
-  scene s(at_most(2));
+  pool_fixture s(at_most(2));
   int wrong = 0, answered = 0, given_up = 0;
   std::int64_t last = 0;
   auto ask = [&](connection& held, session& on) -> visor::task<> {
@@ -203,7 +203,7 @@ TEST_CASE("a query that is given up at any moment is never answered to somebody 
 }
 
 TEST_CASE("after all connections are lost at once, few are made at a time", "[servers]") {
-  place where;
+  test_database where;
   tcp_gate gate(where.endpoint());
   auto settings = where.settings(gate);
   settings.pool.max = 8;
@@ -234,13 +234,13 @@ TEST_CASE("after all connections are lost at once, few are made at a time", "[se
 }
 
 TEST_CASE("the connections of a server that was demoted are left, and nobody notices", "[servers]") {
-  place where;
+  test_database where;
   auto settings = where.settings();
   settings.pool.max = 4;
   database base(settings);
   boost::asio::io_context io{1};
   run(io, base.open());
-  auto demote = [](session& on) -> visor::task<> { co_await on.execute(raw<kit::demote>()); };
+  auto demote = [](session& on) -> visor::task<> { co_await on.execute(raw<server_traits::demote>()); };
   on_each(base, 3, demote);
   auto const before = base.statistics()->connected;
   for (int i = 1; i <= 10; ++i) add_number(io, base, i);
@@ -251,13 +251,13 @@ TEST_CASE("the connections of a server that was demoted are left, and nobody not
 }
 
 TEST_CASE("a server that stays read-only is said to be so, and not connected to again and again", "[servers]") {
-  place where;
+  test_database where;
   database base(where.settings());
   boost::asio::io_context io{1};
   run(io, base.open());
   auto write = [](session& on) -> visor::task<> {
-    co_await on.execute(raw<kit::demote>());
-    throw visor::error(condition::read_only, "this one, too");
+    co_await on.execute(raw<server_traits::demote>());
+    throw visor::error(errc::read_only, "this one, too");
   };
   auto const begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i) CHECK_THROWS_WITH(run(io, base.transact(write)), Catch::Matchers::Contains("this one, too"));
@@ -267,7 +267,7 @@ TEST_CASE("a server that stays read-only is said to be so, and not connected to 
 }
 
 TEST_CASE("statements that were prepared before a table was altered are prepared again, and nobody notices", "[servers]") {
-  place where;
+  test_database where;
   auto settings = where.settings();
   settings.pool.max = 8;
   database base(settings);
@@ -285,13 +285,13 @@ TEST_CASE("statements that were prepared before a table was altered are prepared
   };
   on_each(base, 8, look);
   REQUIRE(base.statistics()->idle == 8);
-  auto alter = [](session& on) -> visor::task<> { co_await on.run(kit::alter); };
+  auto alter = [](session& on) -> visor::task<> { co_await on.run(server_traits::alter); };
   database other(where.settings());
   run(io, other.open());
   run(io, other.transact(alter));
   run(io, other.close());
   for (int i = 0; i < 10; ++i) run(io, base.read(look));
-  auto forget = [](session& on) -> visor::task<> { co_await on.execute(raw<kit::forget>()); };
+  auto forget = [](session& on) -> visor::task<> { co_await on.execute(raw<server_traits::forget>()); };
   on_each(base, 8, forget);
   for (int i = 0; i < 10; ++i) run(io, base.read(look));
   CHECK(wrong == 0);
@@ -299,25 +299,25 @@ TEST_CASE("statements that were prepared before a table was altered are prepared
 }
 
 TEST_CASE("what servers, databases and users have set changes nothing", "[servers]") {
-  place where;
+  test_database where;
   auto settings = where.limited(10);
-  kit::spoil(where.server, where.name);
+  server_traits::spoil(where.server, where.name);
   bool const is_pooled = GENERATE(false, true);
-  if (is_pooled) kit::be_pooled(settings);
+  if (is_pooled) server_traits::be_pooled(settings);
   settings.pool.max = 1;
   database base(settings);
   boost::asio::io_context io{1};
   run(io, base.open());
   std::int64_t good = 0;
   auto look = [&good](session& on) -> visor::task<> {
-    auto const found = co_await on.find(number_of<kit::unspoiled>());
+    auto const found = co_await on.find(number_of<server_traits::unspoiled>());
     good = found->value;
   };
   auto reset = [](session& on) -> visor::task<> { co_await on.run("SELECT 1"); };
   for (int i = 1; i <= 3; ++i) {
     good = 0;
     run(io, base.transact(look));
-    CHECK(good == kit::all_unspoiled);
+    CHECK(good == server_traits::all_unspoiled);
     add_number(io, base, i);
     std::this_thread::sleep_for(300ms);
     run(io, base.transact(reset));  // the next one has a session that was reset
@@ -330,11 +330,11 @@ TEST_CASE("what servers, databases and users have set changes nothing", "[server
   CHECK(good == 3);
   if (!is_pooled) CHECK(base.statistics()->connected == 1);
   run(io, base.close());
-  kit::mend(where.server);
+  server_traits::mend(where.server);
 }
 
 TEST_CASE("each server has its share of the time to connect, up to the end of the login", "[servers]") {
-  place where;
+  test_database where;
   mute_server const mute, hole(true);
   tcp_gate gate(where.endpoint());
   auto settings = where.settings(gate);
@@ -366,7 +366,7 @@ TEST_CASE("each server has its share of the time to connect, up to the end of th
     settings.host = mute_host;
     settings.pool.connect_timeout = 2s;
     boost::asio::io_context io{1};
-    CHECK_THROWS_AS(run(io, visor::probe<kit::driver>(settings)), visor::error);
+    CHECK_THROWS_AS(run(io, visor::probe<server_traits::driver>(settings)), visor::error);
     CHECK(took() < 4s * slowness());
   }
   SECTION("also where the server falls silent behind the login") {
@@ -379,7 +379,7 @@ TEST_CASE("each server has its share of the time to connect, up to the end of th
     });
     boost::asio::io_context io{1};
     try {
-      run(io, visor::probe<kit::driver>(settings));
+      run(io, visor::probe<server_traits::driver>(settings));
     } catch (visor::error const&) {  // if it was not done by then
     }
     CHECK(took() < 6s * slowness());
@@ -389,7 +389,7 @@ TEST_CASE("each server has its share of the time to connect, up to the end of th
 }
 
 TEST_CASE("a database that was closed leaves no thread, no file and no connection behind", "[servers]") {
-  place where;
+  test_database where;
   auto const count = [](char const* folder) {
     std::filesystem::directory_iterator const all(folder);
     return std::distance(begin(all), end(all));
@@ -416,8 +416,8 @@ TEST_CASE("a database that was closed leaves no thread, no file and no connectio
 }
 
 TEST_CASE("a store tells of its connections", "[servers]") {
-  place where;
-  visor::sql_store<kit::driver> store(where.settings());
+  test_database where;
+  visor::sql_store<server_traits::driver> store(where.settings());
   boost::asio::io_context io{1};
   CHECK_FALSE(store.statistics());
   run(io, store.open());
@@ -432,7 +432,7 @@ TEST_CASE("a store tells of its connections", "[servers]") {
 }
 
 TEST_CASE("ended connections, and a server that crashes, cost each borrower one operation at most", "[servers]") {
-  place where;
+  test_database where;
   auto settings = where.settings();
   settings.pool.max = 6;
   settings.pool.acquire_timeout = 60s;
@@ -445,13 +445,13 @@ TEST_CASE("ended connections, and a server that crashes, cost each borrower one 
   REQUIRE(all.goes_on(2));
   SECTION("ended") {
     auto const before = base.statistics()->connected;
-    kit::end_connections(where.server, where.name);
+    server_traits::end_connections(where.server, where.name);
     CHECK(all.goes_on(3));
     CHECK(base.statistics()->connected - before <= 6);
   }
   SECTION("crashed") {
     if (!where.server.is_own()) return;
-    where.server.stop(kit::crash);
+    where.server.stop(server_traits::crash);
     where.server.start();
     CHECK(all.goes_on(3));
   }

@@ -1,7 +1,7 @@
 #ifndef VISOR_TESTS_STORE_CONTRACT_ADAPT_HPP
 #define VISOR_TESTS_STORE_CONTRACT_ADAPT_HPP
 
-#include "contract/subject.hpp"
+#include "contract/tested_store.hpp"
 #include "support/run.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -22,10 +22,10 @@ struct row_refusals {
   std::function<void(std::string const& table)> end;
 };
 
-/// Makes a subject of any store.
+/// Adapts any store to `tested_store`.
 /// \tparam Clock has a member `advance(duration)`; it moves the time of the stores that `make` returns
 template <visor::store Store, class Clock>
-class adapted final : public subject {
+class adapted final : public tested_store {
  public:
   /// \param make a store on the data of this test, not yet open; each call gives one on the same data
   /// \param refusals how a trigger is made and dropped; none: there is no SQL
@@ -63,7 +63,7 @@ class adapted final : public subject {
   }
   visor::promotion promote(std::size_t limit) override { return run(store_->promote(limit)); }
   visor::pending_work pending_work() override { return run(store_->pending_work()); }
-  visor::due_schedules due(std::size_t limit, std::optional<visor::due_place> after) override {
+  visor::due_schedules due(std::size_t limit, std::optional<visor::due_position> after) override {
     return run(store_->due(limit, std::move(after)));
   }
   std::vector<visor::fired> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) override {
@@ -126,9 +126,9 @@ class adapted final : public subject {
   }
   void accept_rows(std::string const& table) override { refusals_->end(table); }
 
-  std::shared_ptr<subject> another() override {
+  std::shared_ptr<tested_store> another() override {
     auto made = make_();
-    if (made == store_) return std::shared_ptr<subject>(this, [](subject*) {});
+    if (made == store_) return std::shared_ptr<tested_store>(this, [](tested_store*) {});
     return std::make_shared<adapted>(clock_, make_, refusals_);
   }
 

@@ -1,10 +1,10 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 /// The ends of attempts: results, retries, returns, and refusals.
 namespace visor_test {
 
 TEST_CASE("a result is kept as the attempt that it ends", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   s->advance(2s);
@@ -34,7 +34,7 @@ TEST_CASE("a result is kept as the attempt that it ends", "[contract]") {
 }
 
 TEST_CASE("a job ends in the state that its result names", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto const ending = GENERATE(visor::job_state::completed, visor::job_state::failed, visor::job_state::cancelled, visor::job_state::dead);
   s.add(1);
@@ -48,7 +48,7 @@ TEST_CASE("a job ends in the state that its result names", "[contract]") {
 }
 
 TEST_CASE("a retry at once keeps nobody waiting and counts on", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   s->advance(1s);
@@ -67,7 +67,7 @@ TEST_CASE("a retry at once keeps nobody waiting and counts on", "[contract]") {
 }
 
 TEST_CASE("a retry waits as long as it was told, by the time of the store", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s.add(1);
   auto const claimed = s.claim(lease);
@@ -87,7 +87,7 @@ TEST_CASE("a retry waits as long as it was told, by the time of the store", "[co
 }
 
 TEST_CASE("a result is refused when its lease is gone, and nothing is written", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   auto const other = s.join("b");
   s.add(1);
@@ -155,8 +155,8 @@ TEST_CASE("a result is refused when its lease is gone, and nothing is written", 
   }
 }
 
-TEST_CASE("a job that is released has its old place again, and no attempt is counted", "[contract]") {
-  scene s;
+TEST_CASE("a job that is released has its old position again, and no attempt is counted", "[contract]") {
+  store_fixture s;
   auto const lease = s.join("a");
   auto made = s.job(1);
   made.run_at = s->now() - 1h;
@@ -187,7 +187,7 @@ TEST_CASE("a job that is released has its old place again, and no attempt is cou
 }
 
 TEST_CASE("a result counts while the lease row is there, though its time is up", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   s.add(1);
   auto const claimed = s.claim(lease);
@@ -201,7 +201,7 @@ TEST_CASE("a result counts while the lease row is there, though its time is up",
 }
 
 TEST_CASE("a result that is sent again is accepted and changes nothing", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   s.add(2);
@@ -250,7 +250,7 @@ TEST_CASE("a result that is sent again is accepted and changes nothing", "[contr
 }
 
 TEST_CASE("a result that was written though nobody was told is accepted with all that comes with it, once", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   for (visor::job_id id = 1; id <= 4; ++id) s.add(id);
   auto const claimed = s.claim(lease, 2);
@@ -269,7 +269,7 @@ TEST_CASE("a result that was written though nobody was told is accepted with all
 }
 
 TEST_CASE("of many results some may be there already", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   constexpr std::size_t many = 600;  // which may be written another way than few
   std::vector<visor::new_job> jobs;
@@ -288,7 +288,7 @@ TEST_CASE("of many results some may be there already", "[contract]") {
 }
 
 TEST_CASE("a node whose time is up ends what it has, and gets nothing else", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   s.add(1);
   s.add(2);
@@ -312,7 +312,7 @@ TEST_CASE("a node whose time is up ends what it has, and gets nothing else", "[c
 }
 
 TEST_CASE("results of several leases come together, in whatever order", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   for (visor::job_id id = 1; id <= 6; ++id) s.add(id);
   auto const first = s.claim(lease, 2), second = s.claim(lease, 2), third = s.claim(lease, 1);
@@ -325,7 +325,7 @@ TEST_CASE("results of several leases come together, in whatever order", "[contra
 }
 
 TEST_CASE("results, returns and claims travel together and in that order", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   for (visor::job_id id = 1; id <= 4; ++id) s.add(id);
   auto const claimed = s.claim(lease, 3);
@@ -341,7 +341,7 @@ TEST_CASE("results, returns and claims travel together and in that order", "[con
 }
 
 TEST_CASE("what is refused leaves what came before it in the same exchange as it was", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   auto const other = s.join("b", 1h);
   for (visor::job_id id = 1; id <= 3; ++id) s.add(id);
@@ -374,8 +374,8 @@ TEST_CASE("what is refused leaves what came before it in the same exchange as it
   CHECK(s.state(1) == "completed");
 }
 
-TEST_CASE("a returned job has its old place and all its attempts", "[contract]") {
-  scene s;
+TEST_CASE("a returned job has its old position and all its attempts", "[contract]") {
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   s->advance(1s);
@@ -393,7 +393,7 @@ TEST_CASE("a returned job has its old place and all its attempts", "[contract]")
 }
 
 TEST_CASE("a job returned with a delay comes back after it, with the same attempt", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s.add(1);
   CHECK(s.exchange(lease, {s.retried(s.claim(lease), 0s)}).refused.empty());
@@ -406,7 +406,7 @@ TEST_CASE("a job returned with a delay comes back after it, with the same attemp
 }
 
 TEST_CASE("a return is refused when its lease is gone", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   auto const other = s.join("b");
   s.add(1);
@@ -435,7 +435,7 @@ TEST_CASE("a return is refused when its lease is gone", "[contract]") {
 }
 
 TEST_CASE("a job that was returned is open in its old lease no longer", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   auto const other = s.join("b", 1h);
   s.add(1);
@@ -456,7 +456,7 @@ TEST_CASE("a job that was returned is open in its old lease no longer", "[contra
 }
 
 TEST_CASE("a lease ends with the return of its last open job", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   auto const other = s.join("b", 1h);
   for (visor::job_id id = 1; id <= 3; ++id) s.add(id);
@@ -474,7 +474,7 @@ TEST_CASE("a lease ends with the return of its last open job", "[contract]") {
 }
 
 TEST_CASE("a job that its node claims again is not ended by the result of the first time", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   auto const first = s.claim(lease);
@@ -488,7 +488,7 @@ TEST_CASE("a job that its node claims again is not ended by the result of the fi
 }
 
 TEST_CASE("a cancelled attempt ends its job; a timed out one may be tried again", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   auto timed_out = s.retried(s.claim(lease), 0s);
@@ -501,7 +501,7 @@ TEST_CASE("a cancelled attempt ends its job; a timed out one may be tried again"
 }
 
 TEST_CASE("cancelling wins over a retry and over a return, but not over success", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   auto const claimed = s.claim(lease);
@@ -544,7 +544,7 @@ TEST_CASE("cancelling wins over a retry and over a return, but not over success"
 }
 
 TEST_CASE("a request to cancel does not outlive the run that it was for", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   auto const claimed = s.claim(lease);
@@ -559,7 +559,7 @@ TEST_CASE("a request to cancel does not outlive the run that it was for", "[cont
 }
 
 TEST_CASE("an exchange with text that cannot be kept does nothing at all", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   for (visor::job_id id = 1; id <= 3; ++id) s.add(id);
   auto const claimed = s.claim(lease, 2);
@@ -575,13 +575,13 @@ TEST_CASE("an exchange with text that cannot be kept does nothing at all", "[con
 }
 
 TEST_CASE("children are added with a completion that is accepted, once, and with no other", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = s.join("a");
   for (visor::job_id id = 1; id <= 5; ++id) s.add(id);
   auto const claimed = s.claim(a, 5);
   REQUIRE(claimed.jobs.size() == 5);
   auto const with_child = [&](visor::job_result done, visor::job_id id, visor::duration delay = 0s) {
-    done.children.push_back(scene::job(id));
+    done.children.push_back(store_fixture::job(id));
     if (delay != 0s) done.children.back().run_at = s->now() + delay;
     return done;
   };

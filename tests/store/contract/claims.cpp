@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 #include <set>
 
@@ -6,7 +6,7 @@
 namespace visor_test {
 
 TEST_CASE("a claimed job carries all that it was enqueued with", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto given = s.job(7, 42, "mail");
   given.owner = "ann";
@@ -35,7 +35,7 @@ TEST_CASE("a claimed job carries all that it was enqueued with", "[contract]") {
 }
 
 TEST_CASE("jobs are claimed by priority, then run_at, then id", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto const now = s->now();
   std::vector<visor::new_job> jobs;
@@ -58,7 +58,7 @@ TEST_CASE("jobs are claimed by priority, then run_at, then id", "[contract]") {
 }
 
 TEST_CASE("a job that comes later goes before those of worse priority", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(s.job(1, 50));
   s.add(s.job(2, 50));
@@ -70,7 +70,7 @@ TEST_CASE("a job that comes later goes before those of worse priority", "[contra
 }
 
 TEST_CASE("queues are apart, and each request has a lease of its own", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(s.job(1, 100, "mail"));
   s.add(s.job(2, 1, "reports"));
@@ -90,7 +90,7 @@ TEST_CASE("queues are apart, and each request has a lease of its own", "[contrac
 }
 
 TEST_CASE("a claim takes no more than its limit, and nothing for a limit of 0", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   for (visor::job_id id = 1; id <= 5; ++id) s.add(id);
   CHECK(s.claim(lease, 0).jobs.empty());
@@ -99,7 +99,7 @@ TEST_CASE("a claim takes no more than its limit, and nothing for a limit of 0", 
 }
 
 TEST_CASE("who claims many at a time gets all there is, whatever came before what was claimed last", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   std::vector<visor::new_job> jobs;
   for (visor::job_id id = 1; id <= 350; ++id) jobs.push_back(s.job(id));
@@ -122,7 +122,7 @@ TEST_CASE("who claims many at a time gets all there is, whatever came before wha
 }
 
 TEST_CASE("a claimed job is nobody else's", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = s.join("a");
   auto const b = s.join("b");
   s.add(1);
@@ -133,7 +133,7 @@ TEST_CASE("a claimed job is nobody else's", "[contract]") {
 }
 
 TEST_CASE("a node whose lease is not current claims nothing", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const old = s.join("a", 10s);
   s.add(1);
   auto const refused = [&](visor::node_lease const& lease) {
@@ -166,7 +166,7 @@ TEST_CASE("a node whose lease is not current claims nothing", "[contract]") {
 }
 
 TEST_CASE("work for later is out of the way until it is due and promoted", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   CHECK(s->promote(10).moved == 0);
   CHECK_FALSE(s->promote(10).next_at);
@@ -200,7 +200,7 @@ TEST_CASE("work for later is out of the way until it is due and promoted", "[con
 }
 
 TEST_CASE("promotion takes the oldest first, up to its limit", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   auto const start = s->now();
   for (visor::job_id id = 1; id <= 5; ++id) s.add(id, 10s - std::chrono::seconds(id));
@@ -219,7 +219,7 @@ TEST_CASE("promotion takes the oldest first, up to its limit", "[contract]") {
 }
 
 TEST_CASE("enqueueing again what is there changes nothing", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto first = s.job(1);
   auto again = s.job(1, 5, "other");
@@ -245,7 +245,7 @@ TEST_CASE("enqueueing again what is there changes nothing", "[contract]") {
 }
 
 TEST_CASE("what is enqueued again in part adds the rest, now and for later", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   std::size_t const half = GENERATE(as<std::size_t>(), 2, 600);  // many may go another way than few
   std::vector<visor::new_job> jobs;
@@ -266,7 +266,7 @@ TEST_CASE("what is enqueued again in part adds the rest, now and for later", "[c
 }
 
 TEST_CASE("a job that is due at this very instant is ready", "[contract]") {
-  scene s;
+  store_fixture s;
   auto exact = s.job(1);
   exact.run_at = s->now();
   s.add(exact);
@@ -278,7 +278,7 @@ TEST_CASE("a job that is due at this very instant is ready", "[contract]") {
 }
 
 TEST_CASE("100,000 jobs are each claimed once, in order", "[contract][slow]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   constexpr visor::job_id total = 100'000;
   std::vector<visor::new_job> jobs;

@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 #include "contract/threads.hpp"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ std::vector<visor::claim_request> requests(std::size_t limit) { return {visor::c
 }  // namespace
 
 TEST_CASE("ids are unique among threads", "[contract]") {
-  scene s;
+  store_fixture s;
   std::mutex mutex;
   std::set<std::int64_t> seen;
   std::atomic<int> doubles = 0;
@@ -50,7 +50,7 @@ TEST_CASE("ids are unique among threads", "[contract]") {
 }
 
 TEST_CASE("eight threads never get one job twice", "[contract]") {
-  scene s;
+  store_fixture s;
   constexpr visor::job_id total = 2'000;
   std::vector<visor::node_lease> leases;
   for (int i = 0; i < 8; ++i) leases.push_back(s.join("n" + std::to_string(i % 4)));
@@ -68,7 +68,7 @@ TEST_CASE("eight threads never get one job twice", "[contract]") {
       if (added < total) {
         std::vector<visor::new_job> more;
         for (int i = 0; i < 25; ++i)
-          if (auto const id = ++added; id <= total) more.push_back(scene::job(id, static_cast<int>(id % 5)));
+          if (auto const id = ++added; id <= total) more.push_back(store_fixture::job(id, static_cast<int>(id % 5)));
         store.enqueue(more);
       }
       auto const result = store.exchange(lease, done, {}, requests(7));
@@ -77,7 +77,7 @@ TEST_CASE("eight threads never get one job twice", "[contract]") {
       empty = result.claims.empty() ? empty + 1 : 0;
       for (auto const& each : result.claims) {
         claimed.add(each);
-        for (std::size_t i = 0; i < each.jobs.size(); ++i) done.push_back(scene::success(each, i));
+        for (std::size_t i = 0; i < each.jobs.size(); ++i) done.push_back(store_fixture::success(each, i));
       }
     }
     store.exchange(lease, done, {}, {});
@@ -90,9 +90,9 @@ TEST_CASE("eight threads never get one job twice", "[contract]") {
 }
 
 TEST_CASE("the same enqueue from many threads adds each job once", "[contract]") {
-  scene s;
+  store_fixture s;
   std::vector<visor::new_job> jobs;
-  for (visor::job_id id = 1; id <= 50; ++id) jobs.push_back(scene::job(id));
+  for (visor::job_id id = 1; id <= 50; ++id) jobs.push_back(store_fixture::job(id));
   std::atomic<std::size_t> added = 0;
   auto const stores = stores_of(s, 4);
   in_threads(4, [&](int number) {
@@ -105,7 +105,7 @@ TEST_CASE("the same enqueue from many threads adds each job once", "[contract]")
 TEST_CASE("four nodes fire each instant once", "[contract]") {
   auto const seed = std::random_device{}();
   CAPTURE(seed);
-  scene s;
+  store_fixture s;
   std::vector<visor::node_lease> leases;
   for (int i = 0; i < 4; ++i) leases.push_back(s.join("n" + std::to_string(i), 24h));
   auto const start = s->now();
@@ -158,7 +158,7 @@ TEST_CASE("four nodes fire each instant once", "[contract]") {
 }
 
 TEST_CASE("completing and recovering at once end a job once", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const stores = stores_of(s, 3);
   for (int round = 0; round < 30; ++round) {
     auto const doomed = s.join("doomed", 10s);
@@ -196,7 +196,7 @@ TEST_CASE("completing and recovering at once end a job once", "[contract]") {
 }
 
 TEST_CASE("of a result and a return of one job at the same time one counts", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 24h);
   constexpr int size = 10;
   for (int round = 0; round < 30; ++round) {
@@ -210,7 +210,7 @@ TEST_CASE("of a result and a return of one job at the same time one counts", "[c
         std::vector<visor::job_result> done;
         std::vector<visor::release> back;
         if (number == 0)
-          done.push_back(scene::success(claimed, i));
+          done.push_back(store_fixture::success(claimed, i));
         else
           back.emplace_back(claimed.lease, claimed.jobs[i].id);
         for (auto const id : s->exchange(lease, done, back, {}).refused) refused[number].push_back(id);
@@ -226,11 +226,11 @@ TEST_CASE("of a result and a return of one job at the same time one counts", "[c
 }
 
 TEST_CASE("what is due is moved to the queue once, whoever moves it", "[contract]") {
-  scene s;
+  store_fixture s;
   constexpr visor::job_id total = 400;
   std::vector<visor::new_job> jobs;
   for (visor::job_id id = 1; id <= total; ++id) {
-    jobs.push_back(scene::job(id));
+    jobs.push_back(store_fixture::job(id));
     jobs.back().run_at = s->now() + 1s;
   }
   s->enqueue(jobs);
@@ -247,7 +247,7 @@ TEST_CASE("what is due is moved to the queue once, whoever moves it", "[contract
 }
 
 TEST_CASE("jobs of the same schedules end at once, and each is counted", "[contract]") {
-  scene s;
+  store_fixture s;
   constexpr int schedules = 4;
   constexpr int rounds = 10;
   auto const firing = s.join("firing", 24h);
@@ -269,7 +269,7 @@ TEST_CASE("jobs of the same schedules end at once, and each is counted", "[contr
     auto const& mine = claims[at];
     std::vector<visor::job_result> done;
     for (std::size_t i = 0; i < mine.jobs.size(); ++i) {
-      done.push_back(scene::success(mine, number % 2 == 0 ? i : mine.jobs.size() - 1 - i));
+      done.push_back(store_fixture::success(mine, number % 2 == 0 ? i : mine.jobs.size() - 1 - i));
       done.back().outcome = visor::outcome::failed;
       done.back().state = visor::job_state::failed;
       done.back().error = "it broke";
@@ -282,7 +282,7 @@ TEST_CASE("jobs of the same schedules end at once, and each is counted", "[contr
 }
 
 TEST_CASE("only one of many changes at once gets through", "[contract]") {
-  scene s;
+  store_fixture s;
   s->add_schedule(s.schedule("tick"));
   auto const read = s->find_schedule("tick").value();
   std::atomic<int> won = 0;
@@ -297,13 +297,13 @@ TEST_CASE("only one of many changes at once gets through", "[contract]") {
       store.update_schedule(mine);
       ++won;
     } catch (visor::error const& failure) {
-      lost += failure.kind() == visor::condition::conflict ? 1 : 0;
+      lost += failure.code() == visor::errc::conflict ? 1 : 0;
     }
     try {
       store.add_schedule(s.schedule("new"));
       ++added;
     } catch (visor::error const& failure) {
-      lost += failure.kind() == visor::condition::already_exists ? 1 : 0;
+      lost += failure.code() == visor::errc::already_exists ? 1 : 0;
     }
   });
   CHECK(won == 1);
@@ -313,7 +313,7 @@ TEST_CASE("only one of many changes at once gets through", "[contract]") {
 }
 
 TEST_CASE("of many exclusive nodes one gets in", "[contract]") {
-  scene s;
+  store_fixture s;
   std::atomic<int> in = 0;
   std::atomic<int> out = 0;
   auto const stores = stores_of(s, 4);
@@ -325,7 +325,7 @@ TEST_CASE("of many exclusive nodes one gets in", "[contract]") {
       stores[static_cast<std::size_t>(number % 4)]->join(request);
       ++in;
     } catch (visor::error const& failure) {
-      out += failure.kind() == visor::condition::lease_held ? 1 : 0;
+      out += failure.code() == visor::errc::lease_held ? 1 : 0;
     }
   });
   CHECK(in == 1);
@@ -333,11 +333,11 @@ TEST_CASE("of many exclusive nodes one gets in", "[contract]") {
 }
 
 TEST_CASE("cancelling races with claiming and leaves no job in between", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   constexpr visor::job_id total = 200;
   std::vector<visor::new_job> jobs;
-  for (visor::job_id id = 1; id <= total; ++id) jobs.push_back(scene::job(id));
+  for (visor::job_id id = 1; id <= total; ++id) jobs.push_back(store_fixture::job(id));
   s->enqueue(jobs);
   tally claimed;
   std::vector<std::string> answers(total + 1);

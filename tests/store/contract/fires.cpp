@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 /// Each planned instant is acted on once, and the overlap policy says how.
 namespace visor_test {
@@ -6,7 +6,7 @@ namespace visor_test {
 using visor::overlap;
 
 TEST_CASE("a fire makes a job of its schedule and moves the schedule on", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto made = s.schedule("tick");
   made.queue = "reports";
@@ -57,7 +57,7 @@ TEST_CASE("a fire makes a job of its schedule and moves the schedule on", "[cont
 }
 
 TEST_CASE("an instant fires once, whoever tries and however often", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = s.join("a", 1h);
   auto const b = s.join("b", 1h);
   s->add_schedule(s.schedule("tick"));
@@ -115,7 +115,7 @@ TEST_CASE("an instant fires once, whoever tries and however often", "[contract]"
 }
 
 TEST_CASE("a fire order is refused when the schedule is not as it was read", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   s->add_schedule(s.schedule("tick"));
   auto order = s.order("tick", 1);
@@ -147,7 +147,7 @@ TEST_CASE("a fire order is refused when the schedule is not as it was read", "[c
 }
 
 TEST_CASE("what was missed is on record, until it is made up for", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s->add_schedule(s.schedule("tick"));
   auto const due = s->now();
@@ -203,7 +203,7 @@ TEST_CASE("what was missed is on record, until it is made up for", "[contract]")
 }
 
 TEST_CASE("due schedules are read page by page", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const start = s->now();
   for (int i = 0; i < 5; ++i) {
     auto made = s.schedule("s" + std::to_string(i));
@@ -212,7 +212,7 @@ TEST_CASE("due schedules are read page by page", "[contract]") {
   }
   s->advance(2s);
   std::vector<std::string> seen;
-  std::optional<visor::due_place> after;
+  std::optional<visor::due_position> after;
   for (int pages = 0; pages < 10; ++pages) {
     auto const page = s->due(2, after);
     for (auto const& each : page.schedules) seen.push_back(each.id);
@@ -220,13 +220,13 @@ TEST_CASE("due schedules are read page by page", "[contract]") {
     after.emplace(*page.schedules.back().next_at, page.schedules.back().id);
   }
   CHECK(seen == std::vector<std::string>{"s0", "s1", "s2", "s3", "s4"});
-  CHECK(s->due(10, visor::due_place(start + 1s, "s1")).schedules.size() == 3);
-  CHECK(s->due(10, visor::due_place(start + 1s, "s2")).schedules.size() == 2);
-  CHECK(s->due(10, visor::due_place(start + 2s, "s9")).schedules.empty());
+  CHECK(s->due(10, visor::due_position(start + 1s, "s1")).schedules.size() == 3);
+  CHECK(s->due(10, visor::due_position(start + 1s, "s2")).schedules.size() == 2);
+  CHECK(s->due(10, visor::due_position(start + 2s, "s9")).schedules.empty());
 }
 
 TEST_CASE("an order without one id for each instant is refused as a whole", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s->add_schedule(s.schedule("one"));
   s->add_schedule(s.schedule("two"));
@@ -240,7 +240,7 @@ TEST_CASE("an order without one id for each instant is refused as a whole", "[co
 }
 
 TEST_CASE("a fire whose job would have the id of another one changes nothing", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   for (std::string const id : {"one", "two", "three"}) {
     auto schedule = s.schedule(id);
@@ -263,7 +263,7 @@ TEST_CASE("a fire whose job would have the id of another one changes nothing", "
 }
 
 TEST_CASE("orders of several schedules are decided one by one", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   for (std::string const id : {"one", "two", "three"}) s->add_schedule(s.schedule(id));
   std::vector orders{s.order("one", 1), s.order("two", 2), s.order("three", 3)};
@@ -279,7 +279,7 @@ TEST_CASE("orders of several schedules are decided one by one", "[contract]") {
 }
 
 TEST_CASE("of orders in one call each goes its own way", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   for (std::string const id : {"first", "later", "none", "other"}) s->add_schedule(s.schedule(id));
   for (std::string const id : {"busy", "idle", "many"}) s->add_schedule(s.schedule(id, overlap::skip));
@@ -342,7 +342,7 @@ TEST_CASE("of orders in one call each goes its own way", "[contract]") {
 }
 
 TEST_CASE("an order without instants only moves the schedule", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s->add_schedule(s.schedule("tick"));
   auto order = s.order("tick", 1);
@@ -358,7 +358,7 @@ TEST_CASE("an order without instants only moves the schedule", "[contract]") {
 }
 
 TEST_CASE("missed instants of one order all become jobs, in their order", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s->add_schedule(s.schedule("tick"));
   auto order = s.order("tick", 1);
@@ -380,7 +380,7 @@ TEST_CASE("missed instants of one order all become jobs, in their order", "[cont
 }
 
 TEST_CASE("the only instant of a schedule completes it", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto once = s.schedule("once");
   once.expression.clear();
@@ -397,7 +397,7 @@ TEST_CASE("the only instant of a schedule completes it", "[contract]") {
 }
 
 TEST_CASE("what is due comes oldest first, and what comes next is told", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const now = s->now();
   auto const add = [&](std::string id, std::optional<visor::duration> after, visor::schedule_state state = visor::schedule_state::active) {
     auto made = s.schedule(std::move(id));
@@ -439,7 +439,7 @@ TEST_CASE("what is due comes oldest first, and what comes next is told", "[contr
 }
 
 TEST_CASE("allow: jobs of a schedule run beside each other", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s->add_schedule(s.schedule("tick"));
   CHECK(s.fire(lease, "tick", 1));
@@ -451,7 +451,7 @@ TEST_CASE("allow: jobs of a schedule run beside each other", "[contract]") {
 }
 
 TEST_CASE("skip: nothing new while the last job has not ended", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s->add_schedule(s.schedule("tick", overlap::skip));
   CHECK(s.fire(lease, "tick", 1));
@@ -479,7 +479,7 @@ TEST_CASE("skip: nothing new while the last job has not ended", "[contract]") {
 }
 
 TEST_CASE("skip: of several missed instants one runs", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s->add_schedule(s.schedule("tick", overlap::skip));
   auto order = s.order("tick", 1);
@@ -494,7 +494,7 @@ TEST_CASE("skip: of several missed instants one runs", "[contract]") {
 }
 
 TEST_CASE("queue: one waits behind the last job, no more", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s->add_schedule(s.schedule("tick", overlap::queue));
   CHECK(s.fire(lease, "tick", 1));
@@ -577,7 +577,7 @@ TEST_CASE("queue: one waits behind the last job, no more", "[contract]") {
 }
 
 TEST_CASE("cancel: the last job makes way", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s->add_schedule(s.schedule("tick", overlap::cancel));
   CHECK(s.fire(lease, "tick", 1));
@@ -631,7 +631,7 @@ TEST_CASE("cancel: the last job makes way", "[contract]") {
 }
 
 TEST_CASE("a policy that was changed holds for the next fire", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s->add_schedule(s.schedule("tick"));
   CHECK(s.fire(lease, "tick", 1));
@@ -642,7 +642,7 @@ TEST_CASE("a policy that was changed holds for the next fire", "[contract]") {
 }
 
 TEST_CASE("jobs that keep failing fail their schedule", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   auto made = s.schedule("tick");
   made.max_failures = 3;
@@ -722,7 +722,7 @@ TEST_CASE("jobs that keep failing fail their schedule", "[contract]") {
 }
 
 TEST_CASE("a schedule without a limit counts failures and goes on", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s->add_schedule(s.schedule("tick"));
   for (visor::job_id id = 1; id <= 5; ++id) {
@@ -734,7 +734,7 @@ TEST_CASE("a schedule without a limit counts failures and goes on", "[contract]"
 }
 
 TEST_CASE("a paused schedule counts, and stays paused", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   auto made = s.schedule("tick");
   made.max_failures = 1;
@@ -749,7 +749,7 @@ TEST_CASE("a paused schedule counts, and stays paused", "[contract]") {
 }
 
 TEST_CASE("jobs of a schedule that was removed run to their end", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s->add_schedule(s.schedule("tick"));
   REQUIRE(s.fire(lease, "tick", 1));

@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 /// Jobs as people see and steer them.
 namespace visor_test {
@@ -9,7 +9,7 @@ using visor::job_state;
 namespace {
 
 /// A store with one job in each state; the job's id is the state's number plus one.
-struct one_of_each : scene {
+struct one_of_each : store_fixture {
   visor::node_lease lease = join("a", 24h);
   visor::claim running;
 
@@ -20,9 +20,9 @@ struct one_of_each : scene {
       work_off(lease, ended);
     }
     auto waited_for = order("tick", 100);
-    CHECK(scene::fire(lease, waited_for).accepted);
+    CHECK(store_fixture::fire(lease, waited_for).accepted);
     CHECK(claim(lease).jobs.at(0).id == 100);
-    CHECK(scene::fire(lease, order("tick", id(job_state::waiting))).accepted);
+    CHECK(store_fixture::fire(lease, order("tick", id(job_state::waiting))).accepted);
     add(id(job_state::running));
     running = claim(lease);
     add(id(job_state::scheduled), 1h);
@@ -53,7 +53,7 @@ TEST_CASE("a job's state follows from where it is", "[contract]") {
 }
 
 TEST_CASE("a view shows the last attempt, running or ended", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 1h);
   s.add(1);
   auto view = s->find_job(1).value();
@@ -158,7 +158,7 @@ TEST_CASE("the cancellation of a job that waits for its next try is no try", "[c
 }
 
 TEST_CASE("a job that does not exist is neither cancelled nor tried again", "[contract]") {
-  scene s;
+  store_fixture s;
   CHECK(text(s->cancel_job(1)) == "not_found");
   CHECK(refusal([&] { s->retry_job(1); }) == "not found");
   CHECK(s->attempts(1).empty());
@@ -193,7 +193,7 @@ TEST_CASE("only a job that ended is tried again by hand", "[contract]") {
 }
 
 TEST_CASE("one more attempt is one more, whatever was allowed", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   s.add(1, 0s, 1);
   s.work_off(lease, job_state::dead);
@@ -221,7 +221,7 @@ TEST_CASE("one more attempt is one more, whatever was allowed", "[contract]") {
 }
 
 TEST_CASE("cancel requests are of running jobs, ascending", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = s.join("a");
   auto const b = s.join("b");
   for (visor::job_id id = 1; id <= 4; ++id) s.add(id);
@@ -234,7 +234,7 @@ TEST_CASE("cancel requests are of running jobs, ascending", "[contract]") {
 }
 
 TEST_CASE("jobs are listed newest first, page by page, as the filter says", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   CHECK(s->jobs({}).empty());
   for (visor::job_id id = 1; id <= 9; ++id) {
@@ -296,7 +296,7 @@ TEST_CASE("pages of every state are complete", "[contract]") {
 }
 
 TEST_CASE("text that cannot be kept is refused, and nothing is stored", "[contract]") {
-  scene s;
+  store_fixture s;
   std::vector jobs{s.job(1), s.job(2), s.job(3)};
   char const* field = "";
   SECTION("a payload that is not UTF-8") {
@@ -351,7 +351,7 @@ TEST_CASE("text that cannot be kept is refused, and nothing is stored", "[contra
 }
 
 TEST_CASE("text comes back as it was given", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join(
       "n\xc3\xb6"
       "de'; DROP TABLE job;--");
@@ -387,7 +387,7 @@ TEST_CASE("text comes back as it was given", "[contract]") {
 }
 
 TEST_CASE("text comes back as it was given, also of many jobs at once", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   std::vector<std::string> const odd{
       "\"", "\\", "\\\"", "a\nb", "a\r\nb\t", "\\n", "\\u0041", "'';--", "\xf0\x9f\x98\x80 \xc3\xbc", "{\"a\": [1]}", "\x01\x7f", "\b\f/"};
@@ -434,7 +434,7 @@ TEST_CASE("text comes back as it was given, also of many jobs at once", "[contra
 }
 
 TEST_CASE("a name that ends with a blank is refused, whatever it is of", "[contract]") {
-  scene s;
+  store_fixture s;
   auto made = s.job(1);
   SECTION("type") { made.type = "report "; }
   SECTION("queue") { made.queue = "default "; }
@@ -452,7 +452,7 @@ TEST_CASE("a name that ends with a blank is refused, whatever it is of", "[contr
 }
 
 TEST_CASE("10 MB of payload and output are kept whole", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto made = s.job(1);
   made.payload = "\"" + std::string(10'000'000, 'x') + "\xe2\x82\xac\"";
@@ -466,7 +466,7 @@ TEST_CASE("10 MB of payload and output are kept whole", "[contract]") {
 }
 
 TEST_CASE("claims bring a bounded number of bytes, and leave the rest in order", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   std::vector<visor::new_job> jobs;
   for (visor::job_id id = 1; id <= 8; ++id) {
@@ -496,7 +496,7 @@ TEST_CASE("claims bring a bounded number of bytes, and leave the rest in order",
 }
 
 TEST_CASE("numbers are kept to their ends", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto low = s.job(1, -2'147'483'647 - 1);
   low.max_attempts = 2'147'483'647;

@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 #include "contract/threads.hpp"
 
 #include <atomic>
@@ -11,7 +11,7 @@
 namespace visor_test {
 
 TEST_CASE("a job that a node does not know moves to the lane of its type, which others then see", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   CHECK(s->limits().empty());
@@ -30,7 +30,7 @@ TEST_CASE("a job that a node does not know moves to the lane of its type, which 
 }
 
 TEST_CASE("what types a node runs is known until the node is forgotten", "[contract]") {
-  scene s;
+  store_fixture s;
   auto request = s.request("a");
   auto const types = [&] {
     std::string all;
@@ -66,7 +66,7 @@ visor::type_limit_record limit_of(std::string type, int concurrency, int key_con
   return {std::move(type), limits};
 }
 
-visor::node_lease join_with(subject& store, std::string name, std::vector<visor::type_limit_record> limits) {
+visor::node_lease join_with(tested_store& store, std::string name, std::vector<visor::type_limit_record> limits) {
   visor::join_request request;
   request.node = std::move(name);
   request.ttl = 1h;
@@ -75,16 +75,16 @@ visor::node_lease join_with(subject& store, std::string name, std::vector<visor:
 }
 
 /// Adds jobs `first` to `last` of a queue.
-void add_jobs(scene& s, visor::job_id first, visor::job_id last, std::string const& queue) {
+void add_jobs(store_fixture& s, visor::job_id first, visor::job_id last, std::string const& queue) {
   std::vector<visor::new_job> jobs;
   for (auto id = first; id <= last; ++id) {
-    jobs.push_back(scene::job(id, 100, queue));
+    jobs.push_back(store_fixture::job(id, 100, queue));
     jobs.back().type = "mail";
   }
   REQUIRE(s->enqueue(jobs) == jobs.size());
 }
 
-visor::claim claim_after(scene& s, visor::node_lease const& by, std::size_t limit, std::string after) {
+visor::claim claim_after(store_fixture& s, visor::node_lease const& by, std::size_t limit, std::string after) {
   auto result = s.exchange(by, {}, {}, {visor::claim_request(mail, limit, std::move(after))});
   return result.claims.empty() ? visor::claim() : std::move(result.claims.front());
 }
@@ -92,7 +92,7 @@ visor::claim claim_after(scene& s, visor::node_lease const& by, std::size_t limi
 }  // namespace
 
 TEST_CASE("the limits of a type are those of the node that came last", "[contract]") {
-  scene s;
+  store_fixture s;
   CHECK(s->limits().empty());
   join_with(s.store(), "a", {limit_of("mail", 2), limit_of("free", 0)});
   REQUIRE(s->limits().size() == 1);
@@ -106,7 +106,7 @@ TEST_CASE("the limits of a type are those of the node that came last", "[contrac
 }
 
 TEST_CASE("no more jobs of a type run than its limit says, on all nodes together", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = join_with(s.store(), "a", {limit_of("mail", 3)});
   auto const b = join_with(s.store(), "b", {limit_of("mail", 3)});
   add_jobs(s, 1, 10, mail);
@@ -127,7 +127,7 @@ TEST_CASE("no more jobs of a type run than its limit says, on all nodes together
 }
 
 TEST_CASE("what other types and queues have does not count", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = join_with(s.store(), "a", {limit_of("mail", 1), limit_of("copy", 1)});
   add_jobs(s, 1, 2, "default");
   add_jobs(s, 3, 4, mail);
@@ -141,7 +141,7 @@ TEST_CASE("what other types and queues have does not count", "[contract]") {
 }
 
 TEST_CASE("jobs of one key are limited together, and keys have their turns", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = join_with(s.store(), "a", {limit_of("mail", 4, 1)});
   add_jobs(s, 1, 2, mail);
   add_jobs(s, 11, 13, "default*mail*a");
@@ -159,7 +159,7 @@ TEST_CASE("jobs of one key are limited together, and keys have their turns", "[c
 }
 
 TEST_CASE("a job that ran out of its lease makes room", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = join_with(s.store(), "a", {limit_of("mail", 1)});
   auto const b = join_with(s.store(), "b", {limit_of("mail", 1)});
   add_jobs(s, 1, 2, mail);
@@ -171,7 +171,7 @@ TEST_CASE("a job that ran out of its lease makes room", "[contract]") {
 }
 
 TEST_CASE("in any window no more jobs start than the rate says", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = join_with(s.store(), "a", {limit_of("mail", 0, 0, 3, 0, 10s)});
   auto const b = join_with(s.store(), "b", {limit_of("mail", 0, 0, 3, 0, 10s)});
   add_jobs(s, 1, 20, mail);
@@ -196,7 +196,7 @@ TEST_CASE("in any window no more jobs start than the rate says", "[contract]") {
 }
 
 TEST_CASE("the rate of a key is its own", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = join_with(s.store(), "a", {limit_of("mail", 0, 0, 5, 2, 10s)});
   add_jobs(s, 11, 15, "default*mail*a");
   add_jobs(s, 21, 25, "default*mail*b");
@@ -210,7 +210,7 @@ TEST_CASE("the rate of a key is its own", "[contract]") {
 }
 
 TEST_CASE("limits that were lifted keep nothing back", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = join_with(s.store(), "a", {limit_of("mail", 1, 1, 1, 1)});
   add_jobs(s, 1, 5, "default*mail*a");
   CHECK(claim_after(s, a, 9, "").jobs.size() == 1);
@@ -219,7 +219,7 @@ TEST_CASE("limits that were lifted keep nothing back", "[contract]") {
 }
 
 TEST_CASE("a job that waited in a queue without its limits is moved", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = join_with(s.store(), "a", {limit_of("mail", 1)});
   add_jobs(s, 1, 3, "default");
   auto const claimed = s.claim(a, 5, "default");
@@ -238,7 +238,7 @@ TEST_CASE("a job that waited in a queue without its limits is moved", "[contract
 }
 
 TEST_CASE("eight nodes keep the limits of what runs", "[contract]") {
-  scene s;
+  store_fixture s;
   constexpr int per_key = 12;
   std::vector<std::string> const keys{"", "*a", "*b", "*c", "*d", "*e"};
   std::vector<visor::node_lease> leases;
@@ -270,7 +270,7 @@ TEST_CASE("eight nodes keep the limits of what runs", "[contract]") {
           int const of_key = ++running[claimed.jobs[i].queue];
           if (claimed.jobs[i].queue != mail) most_of_key = std::max(most_of_key, of_key);
           most = std::max(most, ++all);
-          done.push_back(scene::success(claimed, i));
+          done.push_back(store_fixture::success(claimed, i));
         }
       }
       std::this_thread::yield();
@@ -290,7 +290,7 @@ TEST_CASE("eight nodes keep the limits of what runs", "[contract]") {
 }
 
 TEST_CASE("eight nodes keep a rate", "[contract]") {
-  scene s;
+  store_fixture s;
   constexpr int rate = 5;
   constexpr auto per = 1s;
   std::vector<visor::node_lease> leases;

@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 #include "visor/store/generation.hpp"
 
@@ -6,7 +6,7 @@
 namespace visor_test {
 
 TEST_CASE("a node is kept as it joined", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("b", 30s);
   CHECK(lease.node == "b");
   CHECK(lease.epoch == 1);
@@ -36,7 +36,7 @@ TEST_CASE("a node is kept as it joined", "[contract]") {
 }
 
 TEST_CASE("who joins with an epoch that is not the stored one is refused, and nothing is written", "[contract]") {
-  scene s;
+  store_fixture s;
   visor::join_request request;
   request.node = "a";
   request.ttl = 60s;
@@ -67,7 +67,7 @@ TEST_CASE("who joins with an epoch that is not the stored one is refused, and no
 }
 
 TEST_CASE("an exclusive node tolerates no other and is tolerated by none", "[contract]") {
-  scene s;
+  store_fixture s;
   SECTION("it was there first") {
     auto const first = s.join("a", 10s, true);
     auto const second = [&] { s.join("b"); };
@@ -114,7 +114,7 @@ TEST_CASE("an exclusive node tolerates no other and is tolerated by none", "[con
 }
 
 TEST_CASE("who joins again has the next epoch and what was held before is recovered", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const first = s.join("a");
   s.add(1);
   s.add(2, 0s, 1);
@@ -149,15 +149,15 @@ TEST_CASE("who joins again has the next epoch and what was held before is recove
   }
 }
 
-/// A request to join as `scene::join` does, but to go on.
-visor::join_request goes_on(scene& s, std::string const& name, std::vector<visor::lease_id> keeps) {
+/// A request to join as `store_fixture::join` does, but to go on.
+visor::join_request goes_on(store_fixture& s, std::string const& name, std::vector<visor::lease_id> keeps) {
   auto request = s.request(name);
   request.keeps = std::move(keeps);
   return request;
 }
 
 TEST_CASE("a node goes on with the leases it knows, and the others are put back unrun", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const first = s.join("a");
   auto const other = s.join("b");
   for (visor::job_id id = 1; id <= 6; ++id) s.add(id);
@@ -237,7 +237,7 @@ TEST_CASE("a node goes on with the leases it knows, and the others are put back 
 }
 
 TEST_CASE("a node whose lease is lost cannot go on", "[contract]") {
-  scene s;
+  store_fixture s;
   CHECK(refusal([&] { s->join(goes_on(s, "a", {})); }) == "lease lost");
   CHECK(s->nodes().empty());
   auto const lease = s.join("a");
@@ -259,7 +259,7 @@ TEST_CASE("a node whose lease is lost cannot go on", "[contract]") {
 }
 
 TEST_CASE("a lease is renewed from now on", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   s->advance(9s);
   auto const renewed = s.renew(lease, 20s, visor::node_state::draining);
@@ -273,7 +273,7 @@ TEST_CASE("a lease is renewed from now on", "[contract]") {
 }
 
 TEST_CASE("a lease that is lost cannot be renewed", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   auto const renew = [&] { s.renew(lease, 10s, visor::node_state::online); };
   SECTION("its time is up, though nobody noticed") {
@@ -296,7 +296,7 @@ TEST_CASE("a lease that is lost cannot be renewed", "[contract]") {
 }
 
 TEST_CASE("a node that leaves releases all without using up attempts", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto const other = s.join("b");
   s.add(1, 0s, 1);
@@ -322,7 +322,7 @@ TEST_CASE("a node that leaves releases all without using up attempts", "[contrac
 }
 
 TEST_CASE("an old lease cannot make its successor leave", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const old = s.join("a");
   auto const lease = s.join("a");
   s.add(1);
@@ -333,7 +333,7 @@ TEST_CASE("an old lease cannot make its successor leave", "[contract]") {
 }
 
 TEST_CASE("what a lapsed node held goes on elsewhere", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const gone = s.join("gone", 10s);
   auto const alive = s.join("alive", 1h);
   s.add(1, 0s, 1);
@@ -392,20 +392,20 @@ TEST_CASE("what a lapsed node held goes on elsewhere", "[contract]") {
   CHECK(s->recover().empty());
   CHECK(s.history(1) == "lost");
   auto const again = s.claim(alive, 10);
-  CHECK(ids_of(again) == ids{1, 6});  // its old place
+  CHECK(ids_of(again) == ids{1, 6});  // its old position
   CHECK(again.jobs.at(0).attempt == 2);
   CHECK(s.exchange(alive, {s.done(theirs)}).refused.empty());
 }
 
 /// A node of another process each time, as where one dies and another takes its place.
-visor::node_lease another_process(scene& s, std::string const& name, int number) {
+visor::node_lease another_process(store_fixture& s, std::string const& name, int number) {
   auto request = s.request(name, 10s);
   request.address = "host " + name + " pid " + std::to_string(number);
   return s->join(request);
 }
 
 TEST_CASE("losses use up no attempts, and are paused for longer each time", "[contract]") {
-  scene s;
+  store_fixture s;
   auto made = s.job(1);
   made.max_attempts = 1;
   made.max_lost = 5;
@@ -447,7 +447,7 @@ TEST_CASE("losses use up no attempts, and are paused for longer each time", "[co
 }
 
 TEST_CASE("a job that is lost three times in a row with its process is dead", "[contract]") {
-  scene s;
+  store_fixture s;
   s.add(1);
   for (int round = 0; round < 3; ++round) {
     REQUIRE(s.claim(another_process(s, "a", round)).jobs.size() == 1);
@@ -460,7 +460,7 @@ TEST_CASE("a job that is lost three times in a row with its process is dead", "[
 }
 
 TEST_CASE("a loss that the process survived is never fatal", "[contract]") {
-  scene s;
+  store_fixture s;
   s.add(1);
   auto never_again = s.job(2);
   never_again.max_lost = 0;
@@ -501,7 +501,7 @@ TEST_CASE("a loss that the process survived is never fatal", "[contract]") {
 }
 
 TEST_CASE("the lease of an exclusive node has no end of its own", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s, true);
   s.add(1);
   s->advance(1h);
@@ -527,7 +527,7 @@ TEST_CASE("the lease of an exclusive node has no end of its own", "[contract]") 
 }
 
 TEST_CASE("a lease of a time when the clock was ahead is cut", "[contract]") {
-  scene s;
+  store_fixture s;
   s.add(1);
   auto const lease = s.join("a", 10s);
   s.claim(lease);
@@ -554,7 +554,7 @@ TEST_CASE("a lease of a time when the clock was ahead is cut", "[contract]") {
 }
 
 TEST_CASE("a heartbeat knows a database that was restored", "[contract]") {
-  scene s;
+  store_fixture s;
   auto request = s.request("a");
   request.token = 7;
   auto const lease = s->join(request);
@@ -581,7 +581,7 @@ TEST_CASE("a heartbeat knows a database that was restored", "[contract]") {
 }
 
 TEST_CASE("a node that joins again knows a database that was restored", "[contract]") {
-  scene s;
+  store_fixture s;
   auto request = s.request("a");
   request.token = 7;
   auto const lease = s->join(request);
@@ -628,7 +628,7 @@ struct given_out {
 };
 
 /// The first numbers that a store gives out in a new generation.
-given_out first_of_generation(scene& s) {
+given_out first_of_generation(store_fixture& s) {
   given_out first;
   std::int64_t const generation = s->restored();
   for (auto const& node : s->nodes()) first.epoch = std::max(first.epoch, node.epoch);
@@ -643,7 +643,7 @@ given_out first_of_generation(scene& s) {
 }
 
 /// Where all stores with the same history begin, as if they were one that was restored from one backup.
-void as_backed_up(scene& s) {
+void as_backed_up(store_fixture& s) {
   s.join("a");
   for (int i = 0; i < 3; ++i) s.join("removed", 1s);
   s->advance(10s);
@@ -655,8 +655,8 @@ void as_backed_up(scene& s) {
 }  // namespace
 
 TEST_CASE("a backup that is restored twice gives out no number twice", "[contract]") {
-  scene once;
-  scene again;
+  store_fixture once;
+  store_fixture again;
   as_backed_up(once);
   as_backed_up(again);
   auto const before = again->reserve_ids(1).take();
@@ -688,7 +688,7 @@ TEST_CASE("a backup that is restored twice gives out no number twice", "[contrac
 }
 
 TEST_CASE("what was given out grows with a generation also where the clock is wrong, or time tells too little", "[contract]") {
-  scene s;
+  store_fixture s;
   as_backed_up(s);
   auto const first = first_of_generation(s);
   s->advance(-24h * 3000);  // before all generations
@@ -701,7 +701,7 @@ TEST_CASE("what was given out grows with a generation also where the clock is wr
 }
 
 TEST_CASE("a node that lapsed with nothing in its hands is reported all the same, once", "[contract]") {
-  scene s;
+  store_fixture s;
   s.join("a", 10s);
   s.join("b", 10s);
   s->advance(1min);
@@ -714,7 +714,7 @@ TEST_CASE("a node that lapsed with nothing in its hands is reported all the same
 }
 
 TEST_CASE("what is wanted of a node is kept as long as it is the same process", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   CHECK(s->nodes().at(0).requested_state == std::nullopt);
   s->request_state("a", visor::requested_state::drain);
@@ -735,7 +735,7 @@ TEST_CASE("what is wanted of a node is kept as long as it is the same process", 
 }
 
 TEST_CASE("a node that is offline can be forgotten, and comes back under an epoch that it never had", "[contract]") {
-  scene s;
+  store_fixture s;
   s.join("a", 10s);
   s.join("a", 10s);
   auto const third = s.join("a", 10s);
@@ -761,7 +761,7 @@ TEST_CASE("a node that is offline can be forgotten, and comes back under an epoc
 }
 
 TEST_CASE("a node can be evicted by the lease that was read, and by no older one", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const old = s.join("a", 1h);
   auto const lease = s.join("a", 1h);
   auto const other = s.join("b", 1h);
@@ -784,7 +784,7 @@ TEST_CASE("a node can be evicted by the lease that was read, and by no older one
 }
 
 TEST_CASE("a renewed lease is safe from recovery", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 10s);
   s.add(1);
   s.claim(lease);
@@ -797,7 +797,7 @@ TEST_CASE("a renewed lease is safe from recovery", "[contract]") {
 }
 
 TEST_CASE("a node's text must be storable", "[contract]") {
-  scene s;
+  store_fixture s;
   visor::join_request request;
   request.node = "a";
   SECTION("name") { request.node = "a\xff"; }

@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 /// A row that the database refuses for good, by a trigger of its user, keeps no other from being written.
 namespace visor_test {
@@ -6,7 +6,7 @@ namespace visor_test {
 namespace {
 
 /// Three jobs that one claim has.
-struct three_jobs : scene {
+struct three_jobs : store_fixture {
   visor::node_lease lease = join("a");
   visor::claim claimed;
 
@@ -19,7 +19,7 @@ struct three_jobs : scene {
   std::vector<visor::job_result> all_done() { return {done(claimed, 0), done(claimed, 1), done(claimed, 2)}; }
 };
 
-std::string error_of(scene& s, visor::job_id job) { return s->attempts(job).back().error.value_or(""); }
+std::string error_of(store_fixture& s, visor::job_id job) { return s->attempts(job).back().error.value_or(""); }
 
 bool says(std::vector<visor::remark> const& remarks, visor::job_id job, std::string const& words) {
   return std::ranges::any_of(remarks,
@@ -145,7 +145,7 @@ TEST_CASE("a lasting refusal concerns one row: a job that cannot be put back is 
 }
 
 TEST_CASE("a lasting refusal concerns one row: a job that cannot be claimed is dead", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   for (visor::job_id const id : {1, 2, 3, 4}) s.add(id);
   if (!s->refuse_rows("visor_lease", "NEW.jobs LIKE '%2%'")) return;
@@ -164,7 +164,7 @@ TEST_CASE("a lasting refusal concerns one row: a job that cannot be claimed is d
 }
 
 TEST_CASE("a lasting refusal concerns one row: other schedules fire", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   for (std::string const id : {"good", "odd", "other"}) {
     auto made = s.schedule(id);
@@ -199,7 +199,7 @@ TEST_CASE("a lasting refusal concerns one row: other schedules fire", "[contract
 }
 
 TEST_CASE("a lasting refusal concerns one row: other scheduled jobs are promoted", "[contract]") {
-  scene s;
+  store_fixture s;
   for (visor::job_id const id : {1, 2, 3}) s.add(id, 10s);
   s.add(4, 1h);
   s->advance(1min);
@@ -274,7 +274,7 @@ TEST_CASE("a lasting refusal concerns one row: other jobs of a lost node run aga
 }
 
 TEST_CASE("a lasting refusal of what a node says of itself names that and the remedy", "[contract]") {
-  scene s;
+  store_fixture s;
   auto wanted = s.request("a");
   visor::job_limits limits;
   limits.concurrency = 1;
@@ -294,7 +294,7 @@ TEST_CASE("a lasting refusal of what a node says of itself names that and the re
   try {
     s->join(wanted);
   } catch (visor::error const& refused) {
-    CHECK(refused.kind() == visor::condition::invalid_argument);
+    CHECK(refused.code() == visor::errc::invalid_argument);
     said = refused.what();
   }
   CHECK_THAT(said,

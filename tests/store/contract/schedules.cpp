@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 /// Schedules as records: made, changed, replaced as a whole, listed.
 namespace visor_test {
@@ -57,7 +57,7 @@ visor::schedule_record stored(visor::schedule_record record) {
 }  // namespace
 
 TEST_CASE("a schedule is kept as it was added", "[contract]") {
-  scene s;
+  store_fixture s;
   auto made = full_record(s->now());
   made.version = 77;
   s->add_schedule(made);
@@ -87,7 +87,7 @@ TEST_CASE("a schedule is kept as it was added", "[contract]") {
 }
 
 TEST_CASE("a change writes the definition and keeps identity, counters and history", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const before = full_record(s->now());
   s->add_schedule(before);
   s->advance(1min);
@@ -118,7 +118,7 @@ TEST_CASE("a change writes the definition and keeps identity, counters and histo
 }
 
 TEST_CASE("a change of what somebody else changed is a conflict", "[contract]") {
-  scene s;
+  store_fixture s;
   s->add_schedule(s.schedule("tick"));
   auto const read = s->find_schedule("tick").value();
   auto mine = read;
@@ -136,7 +136,7 @@ TEST_CASE("a change of what somebody else changed is a conflict", "[contract]") 
 }
 
 TEST_CASE("a fire between reading and changing is no conflict, and is not lost", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s->add_schedule(s.schedule("tick"));
   auto read = s->find_schedule("tick").value();
@@ -148,7 +148,7 @@ TEST_CASE("a fire between reading and changing is no conflict, and is not lost",
 }
 
 TEST_CASE("pausing keeps a schedule from firing and resuming lets it", "[contract]") {
-  scene s;
+  store_fixture s;
   s->add_schedule(s.schedule("tick"));
   auto record = s->find_schedule("tick").value();
   record.state = schedule_state::paused;
@@ -165,7 +165,7 @@ TEST_CASE("pausing keeps a schedule from firing and resuming lets it", "[contrac
 }
 
 TEST_CASE("a schedule is removed once", "[contract]") {
-  scene s;
+  store_fixture s;
   s->add_schedule(s.schedule("tick"));
   CHECK_FALSE(s->remove_schedule("tock"));
   CHECK(s->remove_schedule("tick"));
@@ -176,7 +176,7 @@ TEST_CASE("a schedule is removed once", "[contract]") {
 }
 
 TEST_CASE("the schedules of a set become what its only node declares", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 24h);
   visor::schedule_set const set(origin::config);
   auto const bring = [&](std::vector<visor::schedule_record> all) { return visor_test::bring(s.store(), set, std::move(all)); };
@@ -235,7 +235,7 @@ TEST_CASE("the schedules of a set become what its only node declares", "[contrac
 }
 
 TEST_CASE("a schedule that nobody declares is gone, and comes back with its pause and its counters", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a", 24h);
   visor::schedule_set const set(origin::config);
   visor_test::bring(s.store(), set, {s.schedule("tick"), s.schedule("tock")});
@@ -297,7 +297,7 @@ TEST_CASE("a schedule that nobody declares is gone, and comes back with its paus
 }
 
 TEST_CASE("a step is taken if the schedule is as it was read, and if what was decided from still holds", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   visor::schedule_set const set(origin::config);
   visor_test::bring(s.store(), set, {s.schedule("tick")});
@@ -334,7 +334,7 @@ TEST_CASE("a step is taken if the schedule is as it was read, and if what was de
 }
 
 TEST_CASE("a declaration lasts as long as the lease of its node", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = s.join("a", 10s);
   auto const b = s.join("b", 1h);
   visor::schedule_set const config(origin::config);
@@ -400,7 +400,7 @@ TEST_CASE("a declaration lasts as long as the lease of its node", "[contract]") 
 }
 
 TEST_CASE("what was declared last is kept, and what is declared", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const a = s.join("a", 24h);
   auto const b = s.join("b", 24h);
   visor::schedule_set const set(origin::config);
@@ -420,7 +420,7 @@ TEST_CASE("what was declared last is kept, and what is declared", "[contract]") 
 }
 
 TEST_CASE("the next instant of a schedule is corrected if it is as it was read", "[contract]") {
-  scene s;
+  store_fixture s;
   s->add_schedule(s.schedule("tick"));
   auto const read = s->find_schedule("tick").value();
   visor::next_correction right;
@@ -449,7 +449,7 @@ TEST_CASE("the next instant of a schedule is corrected if it is as it was read",
 }
 
 TEST_CASE("many schedules are added together, or none of them", "[contract]") {
-  scene s;
+  store_fixture s;
   std::vector<visor::schedule_record> all;
   for (int i = 0; i < 1200; ++i) all.push_back(s.schedule("s" + std::to_string(i)));
   s->add_schedules(all);
@@ -470,7 +470,7 @@ TEST_CASE("many schedules are added together, or none of them", "[contract]") {
 }
 
 TEST_CASE("each part of a definition makes it another one", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const original = full_record(s->now());
   auto changed = original;
   s->add_schedule(original);
@@ -502,7 +502,7 @@ TEST_CASE("each part of a definition makes it another one", "[contract]") {
 }
 
 TEST_CASE("what is not part of a definition does not change it", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const original = full_record(s->now());
   s->add_schedule(original);
   auto const before = s->find_schedule("nightly");
@@ -523,7 +523,7 @@ TEST_CASE("what is not part of a definition does not change it", "[contract]") {
 }
 
 TEST_CASE("an interval goes on from where it was when something else of its definition changes", "[contract]") {
-  scene s;
+  store_fixture s;
   auto every = s.schedule("often");
   every.origin = origin::code;
   every.expression = "@every 45m";
@@ -551,7 +551,7 @@ TEST_CASE("an interval goes on from where it was when something else of its defi
 }
 
 TEST_CASE("a schedule that had come to its end starts again with its new definition only", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   auto once = s.schedule("once");
   once.origin = origin::code;
@@ -574,7 +574,7 @@ TEST_CASE("a schedule that had come to its end starts again with its new definit
 }
 
 TEST_CASE("schedules are listed by id, byte by byte, as the filter says", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const add = [&](std::string id, schedule_state state = schedule_state::active, std::optional<std::string> owner = {}) {
     auto made = s.schedule(std::move(id));
     made.state = state;
@@ -628,7 +628,7 @@ TEST_CASE("schedules are listed by id, byte by byte, as the filter says", "[cont
 }
 
 TEST_CASE("a schedule with text that cannot be kept is refused", "[contract]") {
-  scene s;
+  store_fixture s;
   auto made = s.schedule("tick");
   SECTION("id") { made.id = "t\xfa"; }
   SECTION("a blank at the end of the id") { made.id = "tick "; }

@@ -1,4 +1,4 @@
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 #include <atomic>
 
@@ -6,7 +6,7 @@
 namespace visor_test {
 
 TEST_CASE("a store opens again and again and keeps what it has", "[contract]") {
-  scene s;
+  store_fixture s;
   s->open();
   auto const lease = s.join("a");
   s->add_schedule(s.schedule("tick"));
@@ -39,7 +39,7 @@ TEST_CASE("a store opens again and again and keeps what it has", "[contract]") {
 }
 
 TEST_CASE("a closed store refuses everything", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   s->close();
@@ -79,7 +79,7 @@ TEST_CASE("a closed store refuses everything", "[contract]") {
 }
 
 TEST_CASE("reserved ids are a block of one's own", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const first = s->reserve_ids(1).take();
   CHECK(first >= 1);
   auto block = s->reserve_ids(1'000'000);
@@ -93,7 +93,7 @@ TEST_CASE("reserved ids are a block of one's own", "[contract]") {
 }
 
 TEST_CASE("listeners hear of work and of changed schedules, and of nothing else", "[contract]") {
-  scene s;
+  store_fixture s;
   auto const lease = s.join("a");
   s.add(1);
   s->add_schedule(s.schedule("tick"));
@@ -147,7 +147,7 @@ TEST_CASE("listeners hear of work and of changed schedules, and of nothing else"
 }
 
 TEST_CASE("every listener is told, until it lets go", "[contract]") {
-  scene s;
+  store_fixture s;
   std::atomic<int> first = 0;
   std::atomic<int> second = 0;
   auto one = s->on_change([&] { ++first; });
@@ -171,7 +171,7 @@ TEST_CASE("every listener is told, until it lets go", "[contract]") {
 }
 
 TEST_CASE("a listener may use the store", "[contract]") {
-  scene s;
+  store_fixture s;
   std::atomic<int> seen = 0;
   auto const listening = s->on_change([&] { seen = static_cast<int>(s->jobs({}).size()); });
   s.add(1);

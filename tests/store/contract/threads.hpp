@@ -1,7 +1,7 @@
 #ifndef VISOR_TESTS_STORE_CONTRACT_THREADS_HPP
 #define VISOR_TESTS_STORE_CONTRACT_THREADS_HPP
 
-#include "contract/given.hpp"
+#include "contract/store_fixture.hpp"
 
 #include <atomic>
 #include <functional>
@@ -35,8 +35,8 @@ inline void in_threads(int count, std::function<void(int)> const& work) {
 }
 
 /// The same store, and others on its data: as many processes would see it.
-inline std::vector<std::shared_ptr<subject>> stores_of(scene& s, int count) {
-  std::vector<std::shared_ptr<subject>> result;
+inline std::vector<std::shared_ptr<tested_store>> stores_of(store_fixture& s, int count) {
+  std::vector<std::shared_ptr<tested_store>> result;
   for (int i = 0; i < count; ++i) result.push_back(s->another());
   return result;
 }

@@ -51,12 +51,12 @@ constexpr void json_operand(auto& out) {
 }
 
 /// The INSERT of such rows.
-/// \tparam Many the `many` of a statement
-template <class Many>
+/// \tparam BulkForm the `bulk_form` of a statement
+template <class BulkForm>
 struct insert_json : sql::statement_defaults {
-  static constexpr std::string_view name = Many::name;
+  static constexpr std::string_view name = BulkForm::name;
   using params = json_rows;
-  using used = typename Many::used;
+  using used = typename BulkForm::used;
 
   static constexpr void write(auto& out) {
     out("INSERT INTO {this} (");
@@ -64,18 +64,18 @@ struct insert_json : sql::statement_defaults {
     out(") SELECT ");
     json_columns<members>(out, "v.", false);
     // Of several rows with one key only the first is inserted; they are the same.
-    if constexpr (Many::ignores) out(" FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ")(key)(" ORDER BY ")(key)(") AS nth");
+    if constexpr (BulkForm::ignores) out(" FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY ")(key)(" ORDER BY ")(key)(") AS nth");
     out(" FROM OPENJSON(CAST(:rows AS nvarchar(max))) WITH (");
     json_columns<members>(out, "", true);
-    out(Many::ignores ? ") r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM {this} t WHERE " : ") v");
-    if constexpr (Many::ignores) {
+    out(BulkForm::ignores ? ") r) v WHERE v.nth = 1 AND NOT EXISTS (SELECT 1 FROM {this} t WHERE " : ") v");
+    if constexpr (BulkForm::ignores) {
       same_key(out);
       out(")");
     }
   }
 
  private:
-  using members = typename Many::params;
+  using members = typename BulkForm::params;
   static constexpr std::string_view key = used::all[0].key;
 
   static constexpr void same_key(auto& out) {
@@ -91,19 +91,19 @@ struct insert_json : sql::statement_defaults {
 };
 
 /// The DELETE of rows by their keys.
-/// \tparam Many the `many` of a statement that removes the row of a key
-template <class Many>
+/// \tparam BulkForm the `bulk_form` of a statement that removes the row of a key
+template <class BulkForm>
 struct delete_json : sql::statement_defaults {
-  static constexpr std::string_view name = Many::name;
+  static constexpr std::string_view name = BulkForm::name;
   using params = json_rows;
-  using used = typename Many::used;
+  using used = typename BulkForm::used;
 
   static constexpr void write(auto& out) {
     out("DELETE FROM {this} WHERE EXISTS (SELECT 1 FROM OPENJSON(CAST(:rows AS nvarchar(max))) WITH (");
-    json_columns<typename Many::params>(out, "", true);
+    json_columns<typename BulkForm::params>(out, "", true);
     out(") v WHERE ");
     std::string_view between;
-    boost::mp11::mp_for_each<sql::members_of<typename Many::params>>([&](auto member) {
+    boost::mp11::mp_for_each<sql::members_of<typename BulkForm::params>>([&](auto member) {
       out.raw(between)("{this}.").column(member.name);
       out(" = ");
       json_operand<decltype(member)>(out);
@@ -114,17 +114,17 @@ struct delete_json : sql::statement_defaults {
 };
 
 /// The bulk form of a statement.
-template <class Many>
+template <class BulkForm>
 struct with_json_of {
-  using type = insert_json<Many>;
+  using type = insert_json<BulkForm>;
 };
-template <class Many>
-  requires(Many::removes)
-struct with_json_of<Many> {
-  using type = delete_json<Many>;
+template <class BulkForm>
+  requires(BulkForm::removes)
+struct with_json_of<BulkForm> {
+  using type = delete_json<BulkForm>;
 };
-template <class Many>
-using with_json = typename with_json_of<Many>::type;
+template <class BulkForm>
+using with_json = typename with_json_of<BulkForm>::type;
 
 /// Writes the members of one row, as JSON.
 class json_object {

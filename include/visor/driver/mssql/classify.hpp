@@ -8,16 +8,16 @@ namespace visor::mssql_driver {
 /// True when a number belongs to THROW or RAISERROR, such as in a trigger of the user. The numbers of visor and of Babelfish are far above.
 inline bool is_users(int number) noexcept { return number >= 50'000 && number < 1'000'000; }
 
-/// Returns the portable condition of an error number. Numbers are those of the server
+/// Returns the portable error code of an error number. Numbers are those of the server
 /// (https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors), and from 20000 to 20999 those of
 /// FreeTDS, listed in its include/freetds/sysdep_types.h and src/dblib/dberrhandle.c.
-inline condition classify(int number) noexcept {
+inline errc classify(int number) noexcept {
   switch (number) {
     case 2601:  // duplicate in a unique index
     case 2627:  // duplicate in a key
-      return condition::unique_violation;
+      return errc::unique_violation;
     case 1205:  // deadlock victim
-      return condition::deadlock;
+      return errc::deadlock;
     case 3960:  // snapshot conflict
     case 3961:  // a table was changed since the snapshot
     case 41302:
@@ -25,7 +25,7 @@ inline condition classify(int number) noexcept {
     case 41325:          // conflicts of tables in memory
     case 2'000'118'002:  // `raised::out_of_date`
     case 2'000'118'003:  // `raised::other_number`
-      return condition::serialization_failure;
+      return errc::serialization_failure;
     case 2'000'118'001:  // `raised::no_turn`
     case 2'000'118'004:  // `raised::others_turn`
     case 1222:           // lock timeout
@@ -36,7 +36,7 @@ inline condition classify(int number) noexcept {
     case 49918:
     case 49919:
     case 49920:  // Azure: too many operations
-      return condition::busy;
+      return errc::busy;
     case 229:    // no right to the object
     case 230:    // no right to the column
     case 262:    // no right to make it
@@ -54,15 +54,15 @@ inline condition classify(int number) noexcept {
     case 18487:  // password expired
     case 18488:  // password must be changed
     case 40615:  // Azure: address not allowed
-      return condition::authentication_failed;
+      return errc::authentication_failed;
     case 911:   // no such database
     case 4060:  // cannot open the database
     case 4063:  // nor another one instead
     case 4064:  // cannot open the default database of the login
-      return condition::not_found;
+      return errc::not_found;
     case 20009:  // no answer
     case 20012:  // unknown host name
-    case 20013: return condition::connection_failed;
+    case 20013: return errc::connection_failed;
     case 922:   // the database is being recovered
     case 926:   // suspect
     case 927:   // being restored
@@ -86,9 +86,9 @@ inline condition classify(int number) noexcept {
     case 20020:  // answers out of order
     case 20021:
     case 20047:  // dead
-      return condition::connection_lost;
+      return errc::connection_lost;
     case 20002:  // no TLS, or a certificate that is not accepted
-      return condition::tls_failed;
+      return errc::tls_failed;
     case 3906:  // read-only database
     case 3908:  // recovering
     case 976:   // a replica that takes no connections
@@ -99,18 +99,18 @@ inline condition classify(int number) noexcept {
     case 988:   // a replica without its quorum
     case 954:   // a mirror
     case 955:   // a mirrored database without its partner
-      return condition::read_only;
+      return errc::read_only;
     case 1101:
     case 1105:  // no space in the filegroup
     case 9002:  // the log is full
-      return condition::disk_full;
+      return errc::disk_full;
     case 20003:  // timeout
-      return condition::timeout;
+      return errc::timeout;
     case 207:   // no such column
     case 208:   // no such table
     case 2714:  // exists already
     case 3701:  // nothing to drop
-      return condition::schema_mismatch;
+      return errc::schema_mismatch;
     case 515:   // NULL
     case 547:   // a CHECK or a foreign key
     case 3609:  // a trigger aborted the transaction
@@ -124,18 +124,18 @@ inline condition classify(int number) noexcept {
     case 241:
     case 242:
     case 245:  // not such a value
-      return condition::invalid_argument;
+      return errc::invalid_argument;
     case 823:
     case 824:
     case 825:  // a page cannot be read
-      return condition::corrupt;
-    default: return is_users(number) ? condition::invalid_argument : condition::internal;
+      return errc::corrupt;
+    default: return is_users(number) ? errc::invalid_argument : errc::internal;
   }
 }
 
 /// True when the connection is unusable afterwards.
 inline bool ends_connection(int number) noexcept {
-  return classify(number) == condition::connection_lost || (number >= 20000 && number < 21000);
+  return classify(number) == errc::connection_lost || (number >= 20000 && number < 21000);
 }
 
 }  // namespace visor::mssql_driver

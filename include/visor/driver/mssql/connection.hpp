@@ -65,16 +65,16 @@ struct prepared_statement {
 class connection {
  public:
   /// \param made connected
-  /// \param place the name of the database in messages
+  /// \param display_name the name of the database in messages
   /// \param remedy for a user who lacks a right
   /// \param limit of a transaction
   /// \param lock_wait the longest wait of a statement for a lock
   /// \param how shared by all connections of the connector
-  connection(connection_ptr made, shared_socket socket, std::string place, std::string remedy, duration limit, duration lock_wait,
+  connection(connection_ptr made, shared_socket socket, std::string display_name, std::string remedy, duration limit, duration lock_wait,
              visor::detail::statement_log log, std::shared_ptr<deferral_state> how, boost::asio::any_io_executor threads)
       : handle_(std::move(made)),
         socket_(std::move(socket)),
-        place_(std::move(place)),
+        display_name_(std::move(display_name)),
         remedy_(std::move(remedy)),
         limit_(limit),
         log_(std::move(log)),
@@ -96,18 +96,19 @@ class connection {
     run("SET XACT_ABORT ON; SET NOCOUNT OFF; SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET CONCAT_NULL_YIELDS_NULL ON; "
         "SET QUOTED_IDENTIFIER ON; SET LOCK_TIMEOUT " +
         wait_);
-    server_ = ask("SELECT CAST(SERVERPROPERTY('productversion') AS nvarchar(128))");
-    std::string const bare = ask("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))");
+    server_ = query_value("SELECT CAST(SERVERPROPERTY('productversion') AS nvarchar(128))");
+    std::string const bare = query_value("SELECT CAST(SERVERPROPERTY('babelfish') AS nvarchar(10))");
     is_babelfish_ = bare == "1";
     // There a lock by name belongs to the whole server, and not to a database.
-    if (is_babelfish_) database_of_lock_ = " of " + ask("SELECT DB_NAME()");
+    if (is_babelfish_) database_of_lock_ = " of " + query_value("SELECT DB_NAME()");
     reads_json_ = probe_json();
     // Undoes possible settings of the server's `user options` or of a login trigger: implicit transactions, cut results, and errors instead
     // of rounded numbers.
     if (!is_babelfish_)
       run("SET IMPLICIT_TRANSACTIONS OFF; SET ROWCOUNT 0; SET NUMERIC_ROUNDABORT OFF; SET ARITHABORT ON; SET CURSOR_CLOSE_ON_COMMIT OFF");
     has_snapshots_ =
-        is_babelfish_ || ask("SELECT CAST(snapshot_isolation_state AS nvarchar(10)) FROM sys.databases WHERE database_id = DB_ID()") == "1";
+        is_babelfish_ ||
+        query_value("SELECT CAST(snapshot_isolation_state AS nvarchar(10)) FROM sys.databases WHERE database_id = DB_ID()") == "1";
     limit_ = whole;
   }
 
@@ -164,7 +165,7 @@ class connection {
 
   /// Runs a query.
   /// \return the first value of its result, as text; empty for none
-  std::string ask(std::string_view text) {
+  std::string query_value(std::string_view text) {
     statement_ptr const one = make_statement();
     execute_text(one.get(), text);
     running const now(*this, one.get());
@@ -186,7 +187,7 @@ class connection {
   /// right.
   std::string oldest_transaction() {
     try {
-      return ask(
+      return query_value(
           "SELECT TOP (1) CONCAT('session ', s.session_id, ' of the server (user ', s.login_name, ', program ', s.program_name, ', from ', "
           "s.host_name, ', process ', s.host_process_id, '), open since ', CONVERT(nvarchar(19), t.transaction_begin_time, 120)) FROM "
           "sys.dm_tran_session_transactions o JOIN sys.dm_tran_active_transactions t ON t.transaction_id = o.transaction_id JOIN "
@@ -232,7 +233,7 @@ class connection {
     if (how == lock_mode::single_statement || how == lock_mode::heartbeat) return;
     is_open_ = true;
     if (!writes_ && has_snapshots_) return run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION");
-    std::string const got = ask(lock_text(how, wanted) + turn_check_of(how) + " SELECT CAST(@got AS nvarchar(20))");
+    std::string const got = query_value(lock_text(how, wanted) + turn_check_of(how) + " SELECT CAST(@got AS nvarchar(20))");
     was_kept_out_ = got.empty() || got.starts_with('-');
     if (was_kept_out_) throw kept_out(how);
   }
@@ -264,7 +265,7 @@ class connection {
   void commit() {
     if (defers_ && later_.is_empty()) {
       defers_ = false;
-      if (seen_ && seen_ != count()) throw error(condition::serialization_failure, "others wrote to " + place_ + " meanwhile");
+      if (seen_ && seen_ != count()) throw error(errc::serialization_failure, "others wrote to " + display_name_ + " meanwhile");
     }
     if (!is_open_ && !defers_) return;
     std::optional<error> failure;
@@ -277,7 +278,7 @@ class connection {
       failure = thrown;
     }
     if (failure && is_broken_ && writes_)
-      throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+      throw error(errc::outcome_unknown, "the connection to " + display_name_ + " broke while it committed: it may have, or not",
                   failure->server_text());
     if (failure) throw error(*failure);
     is_open_ = false;
@@ -310,7 +311,7 @@ class connection {
   template <sql::statement S, class Take>
   void replay(typename S::params const& given, Take take) {
     deferred_statements all(later_);
-    all.ask<S>(given);
+    all.add_query<S>(given);
     auto const form = visor::detail::form_of<mssql_dialect, S>();
     send(all, "ROLLBACK TRANSACTION", form.columns, take);
   }
@@ -333,7 +334,7 @@ class connection {
     for (auto const& each : many) {
       char* end = nullptr;
       counts.push_back(std::strtoull(at, &end, 10));
-      if (end == at) throw error(condition::internal, place_ + " did not tell how many rows a statement affected");
+      if (end == at) throw error(errc::internal, display_name_ + " did not tell how many rows a statement affected");
       at = end;
       later_.add<S>(each, counts.back());
     }
@@ -342,8 +343,8 @@ class connection {
 
   error other_number() const {
     return error(
-        condition::serialization_failure,
-        "a claim in " + place_ + " removed other rows than it had read: another transaction was at work there, so nothing was done");
+        errc::serialization_failure,
+        "a claim in " + display_name_ + " removed other rows than it had read: another transaction was at work there, so nothing was done");
   }
 
   /// True when readers and writers do not block each other.
@@ -365,7 +366,7 @@ class connection {
     return is_open_ ? connection_state::dirty : connection_state::clean;
   }
 
-  task<> ask() {
+  task<> ping() {
     auto const work = [this] { run("SELECT 1"); };
     auto done = visor::detail::run_on(threads_, work);
     co_await std::move(done);
@@ -411,21 +412,21 @@ class connection {
   /// \throws visor::error `unsupported` where the database has the compatibility level of an older server
   bool probe_json() {
     try {
-      return ask(R"(SELECT c FROM OPENJSON(N'[{"c":"\"\\\n\t\u0041"}]') WITH (c nvarchar(max)))") == "\"\\\n\tA";
+      return query_value(R"(SELECT c FROM OPENJSON(N'[{"c":"\"\\\n\t\u0041"}]') WITH (c nvarchar(max)))") == "\"\\\n\tA";
     } catch (error const& thrown) {
-      if (thrown.kind() != condition::schema_mismatch) throw;
-      throw error(condition::unsupported,
-                  place_ + " knows no JSON, since it behaves as an older server: ALTER DATABASE ... SET COMPATIBILITY_LEVEL = 140",
+      if (thrown.code() != errc::schema_mismatch) throw;
+      throw error(errc::unsupported,
+                  display_name_ + " knows no JSON, since it behaves as an older server: ALTER DATABASE ... SET COMPATIBILITY_LEVEL = 140",
                   thrown.server_text());
     }
   }
 
-  /// \param how an exclusive transaction retries with more patience, so the holder of the lock is not looked up yet
+  /// \param how an exclusive transaction retries with a longer lock timeout, so the holder of the lock is not looked up yet
   error kept_out(lock_mode how) {
-    std::string line = "others wrote to " + place_ + " all the time: this was not begun";
+    std::string line = "others wrote to " + display_name_ + " all the time: this was not begun";
     if (how != lock_mode::exclusive)
       if (std::string const whose = oldest_transaction(); !whose.empty()) line += "; perhaps it was " + whose;
-    return error(condition::busy, line);
+    return error(errc::busy, line);
   }
 
   /// Returns the text that begins a transaction and takes its lock. The result of the lock is in @got, below 0 on failure.
@@ -434,15 +435,16 @@ class connection {
     return "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRANSACTION; DECLARE @got int; EXEC @got = sp_getapplock @Resource = " +
            quoted(std::string(wanted.lock.resource) + database_of_lock_) + ", @LockMode = N'" + (only_reads ? "Shared" : "Exclusive") +
            "', @LockOwner = N'Transaction', @LockTimeout = " +
-           (how == lock_mode::exclusive && wanted.patience != duration{0} ? milliseconds(wanted.patience) : wait_) + ";";
+           (how == lock_mode::exclusive && wanted.lock_timeout != duration{0} ? milliseconds(wanted.lock_timeout) : wait_) + ";";
   }
 
   /// Reads the count of write transactions; nothing where none was counted yet. Later statements take no locks, where that is possible.
   std::optional<std::int64_t> count() {
     // A replayed operation may run while the schema is incomplete.
     std::string const where_there = is_replayed_ ? "IF OBJECT_ID(" + quoted(counter_.table) + ") IS NOT NULL " : std::string();
-    std::string const found = ask(std::string("SET TRANSACTION ISOLATION LEVEL ") + (has_snapshots_ ? "SNAPSHOT" : "READ COMMITTED") +
-                                  "; " + where_there + "SELECT CAST(" + counted() + " AS nvarchar(20)) FROM " + counters());
+    std::string const found =
+        query_value(std::string("SET TRANSACTION ISOLATION LEVEL ") + (has_snapshots_ ? "SNAPSHOT" : "READ COMMITTED") + "; " +
+                    where_there + "SELECT CAST(" + counted() + " AS nvarchar(20)) FROM " + counters());
     if (found.empty()) return std::nullopt;
     return std::strtoll(found.c_str(), nullptr, 10);
   }
@@ -495,7 +497,7 @@ class connection {
                              set_text(counter_.turn, "@until", "@until") + "COMMIT TRANSACTION; SELECT CAST(@until AS nvarchar(20))";
     std::string until;
     try {
-      until = ask(text);
+      until = query_value(text);
     } catch (error const&) {
       was_kept_out_ = last_number_ == static_cast<int>(raised::no_turn);
       if (was_kept_out_) throw kept_out(how_);
@@ -636,7 +638,7 @@ class connection {
     SQLHSTMT made = nullptr;
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, handle_.get(), &made))) {
       is_broken_ = true;
-      throw failure_of(diagnoses(SQL_HANDLE_DBC, handle_.get()), place_, remedy_);
+      throw failure_of(diagnoses(SQL_HANDLE_DBC, handle_.get()), display_name_, remedy_);
     }
     auto const seconds = std::chrono::ceil<std::chrono::seconds>(limit_).count() + 1;
     SQLSetStmtAttr(made, SQL_ATTR_QUERY_TIMEOUT, reinterpret_cast<SQLPOINTER>(static_cast<std::intptr_t>(seconds)), 0);
@@ -667,15 +669,15 @@ class connection {
     if (visor::mssql_driver::is_broken(all) || is_late_ || is_interrupted_) is_broken_ = true;
     last_number_ = reason_of(all).number;
     SQLFreeStmt(statement, SQL_CLOSE);
-    if (is_others_turn()) throw error(condition::busy, "others wrote to " + place_ + " all the time: this was not begun");
-    if (is_late_) throw error(condition::timeout, place_ + " did not answer in the time that a transaction may take");
-    if (is_interrupted_) throw error(condition::connection_lost, "the connection to " + place_ + " was closed");
-    throw failure_of(all, place_, remedy_);
+    if (is_others_turn()) throw error(errc::busy, "others wrote to " + display_name_ + " all the time: this was not begun");
+    if (is_late_) throw error(errc::timeout, display_name_ + " did not answer in the time that a transaction may take");
+    if (is_interrupted_) throw error(errc::connection_lost, "the connection to " + display_name_ + " was closed");
+    throw failure_of(all, display_name_, remedy_);
   }
 
   connection_ptr handle_;
   shared_socket socket_;
-  std::string place_;
+  std::string display_name_;
   std::string remedy_;  // for a user who lacks a right
   duration limit_;
   visor::detail::statement_log log_;

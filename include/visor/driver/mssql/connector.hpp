@@ -45,7 +45,7 @@ class connector {
     section_ = freetds_file::section_for(settings_);
   }
 
-  std::string place() const { return settings_.place(); }
+  std::string display_name() const { return settings_.display_name(); }
 
   /// Joins the threads; afterwards they have nothing to do.
   void stop() { threads_->join(); }
@@ -86,15 +86,14 @@ class connector {
     try {
       return dial_once(threads, end);
     } catch (error const& thrown) {
-      if (thrown.kind() != condition::tls_failed) throw;
+      if (thrown.code() != errc::tls_failed) throw;
     }
     return dial_once(std::move(threads), end);
   }
 
   std::unique_ptr<connection> dial_once(boost::asio::any_io_executor threads, clock::time_point end) const {
     SQLHDBC handle = nullptr;
-    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, environment(), &handle)))
-      throw error(condition::internal, "no memory for a connection");
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, environment(), &handle))) throw error(errc::internal, "no memory for a connection");
     connection_ptr made(handle);
     auto const seconds = std::chrono::ceil<std::chrono::seconds>(left_until(end)).count();
     auto const set = [handle](SQLINTEGER what, std::int64_t value) {
@@ -112,13 +111,14 @@ class connector {
     text.assign(text.size(), '\0');
     wide.assign(wide.size(), 0);
     if (!SQL_SUCCEEDED(done)) throw connect_failure(settings_, diagnoses(SQL_HANDLE_DBC, handle));
-    return std::make_unique<connection>(std::move(made), socket_of(before), place(), grants(settings_), settings_.transaction_timeout,
-                                        settings_.longest_lock_wait(), log_, deferral_, std::move(threads));
+    return std::make_unique<connection>(std::move(made), socket_of(before), display_name(), grants(settings_),
+                                        settings_.transaction_timeout, settings_.longest_lock_wait(), log_, deferral_, std::move(threads));
   }
 
   void tell_of_snapshots() const {
     if (sink_ && !told_of_snapshots_->exchange(true))
-      sink_(log_level::warning, place() + " has no snapshots, so who reads waits for those that write, and they for him: ALTER DATABASE [" +
+      sink_(log_level::warning, display_name() +
+                                    " has no snapshots, so who reads waits for those that write, and they for him: ALTER DATABASE [" +
                                     settings_.database + "] SET ALLOW_SNAPSHOT_ISOLATION ON");
   }
 

@@ -89,7 +89,7 @@ class deferred_statements {
 
   /// Appends a query about the writes before it.
   template <sql::statement S>
-  void ask(typename S::params const& given) {
+  void add_query(typename S::params const& given) {
     append<S>(given);
   }
 

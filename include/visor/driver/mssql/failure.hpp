@@ -39,7 +39,7 @@ inline int weight_of(diagnosis const& one) {
   }
   bool const is_librarys = one.number >= 20000 && one.number < 21000;
   if (is_librarys) return 1;  // the library reports that something failed, the server why
-  return is_users(one.number) || classify(one.number) == condition::internal ? 2 : 4;
+  return is_users(one.number) || classify(one.number) == errc::internal ? 2 : 4;
 }
 
 /// Returns the most informative of several errors.
@@ -87,26 +87,26 @@ inline std::string grants(mssql_settings const& to) {
 
 /// Returns the error of a failed statement.
 /// \param remedy for a user who lacks a right
-inline error failure_of(std::vector<diagnosis> const& all, std::string const& place, std::string const& remedy) {
+inline error failure_of(std::vector<diagnosis> const& all, std::string const& display_name, std::string const& remedy) {
   diagnosis const why = reason_of(all);
-  condition what = classify(why.number);
-  if ((what == condition::internal || is_users(why.number)) && is_broken(all)) what = condition::connection_lost;
-  if (what == condition::internal && why.state == "22001") what = condition::invalid_argument;
-  std::string message = place + " refused a statement";
+  errc what = classify(why.number);
+  if ((what == errc::internal || is_users(why.number)) && is_broken(all)) what = errc::connection_lost;
+  if (what == errc::internal && why.state == "22001") what = errc::invalid_argument;
+  std::string message = display_name + " refused a statement";
   switch (what) {
-    case condition::connection_lost: message = "the connection to " + place + " broke"; break;
-    case condition::read_only: message = place + " cannot be written: it is a replica, or set to read-only"; break;
-    case condition::disk_full: message = "no room for " + place + ": let its files or its log grow, or free some"; break;
-    case condition::authentication_failed: message = place + ": " + remedy; break;
-    case condition::timeout: message = place + " did not answer in the time that a transaction may take"; break;
-    case condition::busy: message = place + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
-    case condition::schema_mismatch:
-      message = "the tables in " + place + " are not as they should be: `visor db validate` tells what differs";
+    case errc::connection_lost: message = "the connection to " + display_name + " broke"; break;
+    case errc::read_only: message = display_name + " cannot be written: it is a replica, or set to read-only"; break;
+    case errc::disk_full: message = "no room for " + display_name + ": let its files or its log grow, or free some"; break;
+    case errc::authentication_failed: message = display_name + ": " + remedy; break;
+    case errc::timeout: message = display_name + " did not answer in the time that a transaction may take"; break;
+    case errc::busy: message = display_name + " is busy: a lock, or some limit of the server, keeps us waiting for too long"; break;
+    case errc::schema_mismatch:
+      message = "the tables in " + display_name + " are not as they should be: `visor db validate` tells what differs";
       break;
     default: break;
   }
   if (why.number == 2628 || why.number == 8152 || why.state == "22001")
-    message = "a value is too long for " + place + ": ids of schedules, names of queues and of nodes may have 255 characters";
+    message = "a value is too long for " + display_name + ": ids of schedules, names of queues and of nodes may have 255 characters";
   return error(what, message, server_words(why));
 }
 
@@ -114,49 +114,49 @@ inline error failure_of(std::vector<diagnosis> const& all, std::string const& pl
 inline error connect_failure(mssql_settings const& to, std::vector<diagnosis> const& all) {
   std::string const where = to.server();
   diagnosis const why = reason_of(all);
-  auto const because = [&](condition what, std::string const& message) { return error(what, message, server_words(why)); };
+  auto const because = [&](errc what, std::string const& message) { return error(what, message, server_words(why)); };
   auto const cannot_load = [](diagnosis const& each) {
     return each.state == "IM002" || each.text.find("Can't open lib") != std::string::npos;
   };
   if (std::ranges::any_of(all, cannot_load))
-    return because(condition::unsupported, "there is no ODBC driver '" + to.odbc_driver +
-                                               "': install one (Debian: tdsodbc), or name yours by the option odbc_driver");
+    return because(errc::unsupported, "there is no ODBC driver '" + to.odbc_driver +
+                                          "': install one (Debian: tdsodbc), or name yours by the option odbc_driver");
   std::string const login = where + " knows the user '" + to.user + "', but ";
   switch (why.number) {
     case 911:
     case 4060:
     case 4063:
     case 4064:  // the server reports both in the same way
-      return because(condition::not_found, "there is no database '" + to.database + "' at " + where + ", or the user '" + to.user +
-                                               "' may not use it: CREATE DATABASE " + bracketed(to.database) + "; USE " +
-                                               bracketed(to.database) + "; CREATE USER " + bracketed(user_in_database(to)) + " FOR LOGIN " +
-                                               bracketed(user_in_database(to)));
+      return because(errc::not_found, "there is no database '" + to.database + "' at " + where + ", or the user '" + to.user +
+                                          "' may not use it: CREATE DATABASE " + bracketed(to.database) + "; USE " +
+                                          bracketed(to.database) + "; CREATE USER " + bracketed(user_in_database(to)) + " FOR LOGIN " +
+                                          bracketed(user_in_database(to)));
     case 916:
-      return because(condition::authentication_failed, login + "that has no right to the database '" + to.database + "': USE " +
-                                                           bracketed(to.database) + "; CREATE USER " + bracketed(user_in_database(to)) +
-                                                           " FOR LOGIN " + bracketed(user_in_database(to)));
+      return because(errc::authentication_failed, login + "that has no right to the database '" + to.database + "': USE " +
+                                                      bracketed(to.database) + "; CREATE USER " + bracketed(user_in_database(to)) +
+                                                      " FOR LOGIN " + bracketed(user_in_database(to)));
     case 18456:
-      return because(condition::authentication_failed,
+      return because(errc::authentication_failed,
                      where + " refused the user '" + to.user + "' or the password: check both; for Azure the user is name@server");
     case 18452:
-      return because(condition::authentication_failed,
+      return because(errc::authentication_failed,
                      where + " takes users of its Windows domain alone: allow it SQL Server's own (mixed mode), and make a login");
-    case 18470: return because(condition::authentication_failed, login + "it is disabled: ALTER LOGIN ... ENABLE");
+    case 18470: return because(errc::authentication_failed, login + "it is disabled: ALTER LOGIN ... ENABLE");
     case 18486:
-      return because(condition::authentication_failed,
+      return because(errc::authentication_failed,
                      login + "it is locked, after too many wrong passwords: ALTER LOGIN ... WITH PASSWORD = '...' UNLOCK");
     case 18487:
-    case 18488: return because(condition::authentication_failed, login + "its password has expired or must be changed: ALTER LOGIN ...");
+    case 18488: return because(errc::authentication_failed, login + "its password has expired or must be changed: ALTER LOGIN ...");
     case 40615:
-      return because(condition::authentication_failed, where + " admits nobody from this address: add it to the firewall of the server");
+      return because(errc::authentication_failed, where + " admits nobody from this address: add it to the firewall of the server");
     default: break;
   }
-  condition const what = classify(why.number);
-  if (what == condition::tls_failed && to.tls.mode != tls_mode::disable)
+  errc const what = classify(why.number);
+  if (what == errc::tls_failed && to.tls.mode != tls_mode::disable)
     return because(what, "TLS with " + where +
                              " failed twice: it has none, or its certificate is not from a trusted authority (ssl.ca), has expired, or is "
                              "for another name, or it hangs up. FreeTDS does not say which; `visor db test` does");
-  if (what == condition::authentication_failed || what == condition::busy || what == condition::read_only)
+  if (what == errc::authentication_failed || what == errc::busy || what == errc::read_only)
     return because(what, where + " admits nobody now, or not this user");
   // FreeTDS reports nothing more about a server that closes the connection.
   std::string const without_tls = to.tls.mode == tls_mode::disable ? " If it wants TLS: turn TLS on (ssl: true, or encrypt=true)." : "";
@@ -165,7 +165,7 @@ inline error connect_failure(mssql_settings const& to, std::vector<diagnosis> co
   std::string const in_time = is_late ? " within " + to.connect_time_text() + " (pool.connect_timeout)" : "";
   std::string const right =
       to.has_instance() ? "host and firewall right, and does its browser service answer on UDP 1434" : "host, port and firewall right";
-  return because(condition::connection_failed,
+  return because(errc::connection_failed,
                  "cannot connect to " + where + in_time + ": is the server up? Are " + right + "? May this machine connect?" + without_tls);
 }
 

@@ -49,10 +49,10 @@ class freetds_file {
   freetds_file() {
     for (char const* const name : {"FREETDSCONF", "FREETDS", "TDSVER", "TDSPORT", "TDSHOST", "TDSQUERY", "DSQUERY"})
       if (char const* const value = std::getenv(name); value != nullptr && !std::string_view(value).starts_with(own_files))
-        throw error(condition::invalid_argument, std::string("the environment variable ") + name +
-                                                     " would override how SQL Server is reached: unset it, and use the settings");
+        throw error(errc::invalid_argument, std::string("the environment variable ") + name +
+                                                " would override how SQL Server is reached: unset it, and use the settings");
     number_ = ::memfd_create("visor-freetds", MFD_CLOEXEC);
-    if (number_ < 0) throw error(condition::internal, "no memory for the configuration of FreeTDS");
+    if (number_ < 0) throw error(errc::internal, "no memory for the configuration of FreeTDS");
     // For this process alone: a process that inherits the variable finds no file there, and uses the configuration of the machine.
     std::string const path = std::string(own_files) + std::to_string(number_);
     ::setenv("FREETDSCONF", path.c_str(), 1);
@@ -64,7 +64,7 @@ class freetds_file {
     if (is_new) {
       std::string const section = "[" + at->second + "]\n" + text + "\n";
       if (::write(number_, section.data(), section.size()) != static_cast<ssize_t>(section.size()))
-        throw error(condition::internal, "no memory for the configuration of FreeTDS");
+        throw error(errc::internal, "no memory for the configuration of FreeTDS");
     }
     return at->second;
   }

@@ -20,7 +20,7 @@ struct mssql {
   using connector = mssql_driver::connector;
   using session = mssql_driver::session;
   using database = pooled_database<mssql>;
-  static condition classify(int number) noexcept { return mssql_driver::classify(number); }
+  static errc classify(int number) noexcept { return mssql_driver::classify(number); }
 };
 
 }  // namespace visor

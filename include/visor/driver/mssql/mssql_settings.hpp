@@ -77,19 +77,19 @@ struct mssql_settings : server_options {
   void check() const {
     check_host();
     server_options::check();
-    if (is_local()) throw error(condition::invalid_argument, "host is a path: SQL Server is reached over TCP only");
+    if (is_local()) throw error(errc::invalid_argument, "host is a path: SQL Server is reached over TCP only");
     auto const cut = host.find('\\');
     if (cut == 0 || (has_instance() && (cut + 1 == host.size() || cut != host.rfind('\\'))))
-      throw error(condition::invalid_argument, "host is " + host + ": a named instance is server\\instance");
+      throw error(errc::invalid_argument, "host is " + host + ": a named instance is server\\instance");
     // These texts pass through other languages, which cannot express them.
     for (std::string const* const each : {&host, &tls.ca})
       if (std::ranges::any_of(*each, [](char c) { return static_cast<unsigned char>(c) < ' '; }) && !each->starts_with("-----"))
-        throw error(condition::invalid_argument, "host or ssl.ca has a line break or another control character");
+        throw error(errc::invalid_argument, "host or ssl.ca has a line break or another control character");
     for (std::string const* const each : {&user, &database, &odbc_driver, &application, &password.reveal()})
       if (each->find("};") != std::string::npos)
-        throw error(condition::invalid_argument,
+        throw error(errc::invalid_argument,
                     "the user, the password, the database, application_name or odbc_driver has `};`, which ODBC cannot be given");
-    if (!tls.cert.empty()) throw error(condition::invalid_argument, "ssl.cert is set: SQL Server knows no certificates of clients");
+    if (!tls.cert.empty()) throw error(errc::invalid_argument, "ssl.cert is set: SQL Server knows no certificates of clients");
   }
 
   bool has_instance() const { return host.find('\\') != std::string::npos; }
@@ -99,7 +99,7 @@ struct mssql_settings : server_options {
   std::string url() const { return "mssql://" + user + "@" + server() + "/" + database + "?sslmode=" + sslmode(tls.mode); }
 
   /// The name of the database in messages: without the password.
-  std::string place() const { return "the database '" + database + "' at " + server(); }
+  std::string display_name() const { return "the database '" + database + "' at " + server(); }
 
  private:
   enum class encryption { off, on, strict };
@@ -121,7 +121,7 @@ struct mssql_settings : server_options {
 
   /// Refuses the spellings of hosts in other drivers.
   void check_host() const {
-    auto const refuse = [&](std::string const& why) { throw error(condition::invalid_argument, "host is " + host + ": " + why); };
+    auto const refuse = [&](std::string const& why) { throw error(errc::invalid_argument, "host is " + host + ": " + why); };
     if (auto const comma = host.find(','); comma != std::string::npos) {
       std::string const rest = host.substr(comma + 1);
       bool const is_port = !rest.empty() && rest.find_first_not_of("0123456789 ") == std::string::npos;

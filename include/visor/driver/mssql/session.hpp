@@ -181,10 +181,11 @@ class session {
     while (!many.empty()) {
       auto const batch = visor::detail::next_batch<sql::spelled<mssql_dialect, S>>(many, visor::detail::largest_batch);
       many = many.subspan(batch.size());
-      if constexpr (requires { typename S::many; }) {
+      if constexpr (requires { typename S::bulk_form; }) {
         auto const rows = batch.size() > 1 && connection_.reads_json() ? as_json(batch) : std::nullopt;
         if (rows) {
-          connection_.later().template add<with_json<typename S::many>>(*rows, each_has_a_row ? std::optional(batch.size()) : std::nullopt);
+          connection_.later().template add<with_json<typename S::bulk_form>>(*rows,
+                                                                             each_has_a_row ? std::optional(batch.size()) : std::nullopt);
           continue;
         }
       }
@@ -205,11 +206,11 @@ class session {
   /// one.
   template <sql::statement S>
   std::size_t execute_batch(std::span<typename S::params const> batch, std::span<std::size_t> affected) {
-    if constexpr (requires { typename S::many; }) {
+    if constexpr (requires { typename S::bulk_form; }) {
       auto const rows = batch.size() > 1 && connection_.reads_json() ? as_json(batch) : std::nullopt;
       if (rows) {
         if (!affected.empty()) connection_.run("SAVE TRANSACTION visor");
-        std::size_t const sum = execute(with_json<typename S::many>(), *rows).await_resume();
+        std::size_t const sum = execute(with_json<typename S::bulk_form>(), *rows).await_resume();
         if (affected.empty()) return sum;
         if (sum == batch.size()) {
           std::ranges::fill(affected, 1);

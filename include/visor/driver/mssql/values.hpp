@@ -24,8 +24,7 @@ inline SQL_TIMESTAMP_STRUCT to_timestamp(instant when) {
   std::chrono::year_month_day const date(day);
   std::chrono::hh_mm_ss const time(when - day);
   if (date.year() < std::chrono::year{1} || date.year() > std::chrono::year{9999})
-    throw error(condition::invalid_argument,
-                "the instant " + to_string(when) + " is not among those of SQL Server, of the years 1 to 9999");
+    throw error(errc::invalid_argument, "the instant " + to_string(when) + " is not among those of SQL Server, of the years 1 to 9999");
   SQL_TIMESTAMP_STRUCT result{};
   result.year = static_cast<SQLSMALLINT>(static_cast<int>(date.year()));
   result.month = static_cast<SQLUSMALLINT>(static_cast<unsigned>(date.month()));
@@ -47,23 +46,23 @@ inline instant to_instant(SQL_TIMESTAMP_STRUCT const& from) {
 /// The parameters of a statement, at stable addresses. Texts are referenced until the next execution.
 class parameters {
  public:
-  explicit parameters(std::span<sql::kind const> kinds) : kinds_(kinds), places_(kinds.size()) {}
+  explicit parameters(std::span<sql::kind const> kinds) : kinds_(kinds), values_(kinds.size()) {}
   parameters(parameters const&) = delete;
   parameters& operator=(parameters const&) = delete;
 
   void bind(int index, std::int32_t value) { bind(index, std::int64_t{value}); }
   void bind(int index, std::int64_t value) {
-    place& here = at(index);
+    bound_value& here = at(index);
     here.number = value;
     here.length = 0;
   }
   void bind(int index, bool value) {
-    place& here = at(index);
+    bound_value& here = at(index);
     here.flag = value ? 1 : 0;
     here.length = 0;
   }
   void bind(int index, instant value) {
-    place& here = at(index);
+    bound_value& here = at(index);
     here.when = to_timestamp(value);
     here.length = 0;
     here.is_odd = here.when.year < first_year;
@@ -74,13 +73,13 @@ class parameters {
     here.length = static_cast<SQLLEN>(here.written.size());
   }
   void bind(int index, std::string_view value) {
-    place& here = at(index);
+    bound_value& here = at(index);
     here.text = value.data() == nullptr ? "" : value.data();
     here.length = static_cast<SQLLEN>(value.size());
     here.is_odd = value.size() > longest_short_text && units_of(value) > longest_short_text;
   }
   void bind_null(int index) {
-    place& here = at(index);
+    bound_value& here = at(index);
     here.length = SQL_NULL_DATA;
     here.is_odd = false;
   }
@@ -89,8 +88,8 @@ class parameters {
   /// parameter is bound once, and for texts only the address is changed.
   /// \return true on success
   bool give_to(SQLHSTMT statement) {
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      place& here = places_[i];
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      bound_value& here = values_[i];
       bool const has_its_type = here.is_bound && here.is_bound_odd == here.is_odd;
       if (has_its_type && kinds_[i] != sql::kind::text) continue;
       if (!SQL_SUCCEEDED(has_its_type ? refer(statement, i) : bind_to(statement, i))) return false;
@@ -104,7 +103,7 @@ class parameters {
   static constexpr std::size_t longest_short_text = 4000;  // in code units of UTF-16: nvarchar(4000)
   static constexpr int first_year = 1753;  // FreeTDS miscounts the days of years before 1501; this is the first year of datetime
 
-  struct place {
+  struct bound_value {
     std::int64_t number = 0;
     SQL_TIMESTAMP_STRUCT when{};
     char const* text = "";
@@ -131,11 +130,11 @@ class parameters {
     SQLHDESC all = nullptr;
     SQLRETURN const done = SQLGetStmtAttr(statement, SQL_ATTR_APP_PARAM_DESC, &all, 0, nullptr);
     if (!SQL_SUCCEEDED(done)) return done;
-    return SQLSetDescField(all, static_cast<SQLSMALLINT>(index + 1), SQL_DESC_DATA_PTR, const_cast<char*>(places_[index].text), 0);
+    return SQLSetDescField(all, static_cast<SQLSMALLINT>(index + 1), SQL_DESC_DATA_PTR, const_cast<char*>(values_[index].text), 0);
   }
 
   SQLRETURN bind_to(SQLHSTMT statement, std::size_t index) {
-    place& here = places_[index];
+    bound_value& here = values_[index];
     sql::kind const kind = kinds_[index];
     auto const bind = [&](SQLSMALLINT from, SQLSMALLINT to, SQLULEN size, SQLSMALLINT digits, void const* value, SQLLEN room) {
       return SQLBindParameter(statement, static_cast<SQLUSMALLINT>(index + 1), SQL_PARAM_INPUT, from, to, size, digits,
@@ -157,10 +156,10 @@ class parameters {
     return bind(SQL_C_CHAR, SQL_WVARCHAR, longest_short_text, 0, here.text, room);
   }
 
-  place& at(int index) { return places_[static_cast<std::size_t>(index)]; }
+  bound_value& at(int index) { return values_[static_cast<std::size_t>(index)]; }
 
   std::span<sql::kind const> kinds_;
-  std::vector<place> places_;
+  std::vector<bound_value> values_;
 };
 
 /// The current row of a statement.
@@ -182,7 +181,7 @@ class row_buffer {
   std::string_view text(int column) const { return at(column).text; }
 
  private:
-  struct place {
+  struct column_buffer {
     std::int64_t number = 0;
     SQL_TIMESTAMP_STRUCT when{};
     std::string text;
@@ -191,7 +190,7 @@ class row_buffer {
   };
 
   bool take(SQLHSTMT from, std::size_t index) {
-    place& here = columns_[index];
+    column_buffer& here = columns_[index];
     auto const number = static_cast<SQLUSMALLINT>(index + 1);
     switch (kinds_[index]) {
       case sql::kind::integer:
@@ -214,10 +213,10 @@ class row_buffer {
     }
   }
 
-  place const& at(int index) const { return columns_[static_cast<std::size_t>(index)]; }
+  column_buffer const& at(int index) const { return columns_[static_cast<std::size_t>(index)]; }
 
   std::span<sql::kind const> kinds_;
-  std::vector<place> columns_;
+  std::vector<column_buffer> columns_;
 };
 
 }  // namespace visor::mssql_driver

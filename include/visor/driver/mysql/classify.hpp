@@ -7,19 +7,19 @@
 
 namespace visor::mysql_driver {
 
-/// Returns the portable condition of an error number. Numbers are those of the server (https://mariadb.com/kb/en/mariadb-error-codes/,
+/// Returns the portable error code of an error number. Numbers are those of the server (https://mariadb.com/kb/en/mariadb-error-codes/,
 /// https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html), and from 2000 to 2999 those of the client library.
-inline condition classify(int number) noexcept {
+inline errc classify(int number) noexcept {
   switch (number) {
     case 1022:  // duplicate key
     case 1062:  // duplicate entry
     case 1586:  // duplicate entry, by the name of its key
-      return condition::unique_violation;
+      return errc::unique_violation;
     case 1213:  // deadlock
     case 1614:  // deadlock in a distributed transaction
-      return condition::deadlock;
+      return errc::deadlock;
     case 1020:  // the record has changed since the snapshot
-      return condition::serialization_failure;
+      return errc::serialization_failure;
     case 1040:  // too many connections
     case 1041:  // out of resources
     case 1203:  // too many connections of the user
@@ -27,7 +27,7 @@ inline condition classify(int number) noexcept {
     case 1226:  // a limit of the user
     case 1461:  // too many prepared statements
     case 3572:  // NOWAIT
-      return condition::busy;
+      return errc::busy;
     case 1044:  // no right to the database
     case 1045:  // no such user, or another password
     case 1095:  // not the owner
@@ -42,15 +42,15 @@ inline condition classify(int number) noexcept {
     case 2049:  // old protocol of authentication
     case 2059:  // plugin of authentication
     case 2061:  // plugin of authentication refused
-      return condition::authentication_failed;
+      return errc::authentication_failed;
     case 1049:  // no such database
-      return condition::not_found;
+      return errc::not_found;
     case 1129:  // host blocked after many errors
     case 2001:  // no socket can be made
     case 2002:  // Unix socket
     case 2003:  // host
     case 2005:  // name of the host
-      return condition::connection_failed;
+      return errc::connection_failed;
     case 1047:  // a member that has lost its cluster: another may work
     case 1053:  // server shuts down
     case 1080:  // forced close
@@ -73,28 +73,28 @@ inline condition classify(int number) noexcept {
     case 3032:  // server in offline mode
     case 3169:  // killed
     case 4031:  // idle for too long
-      return condition::connection_lost;
+      return errc::connection_lost;
     case 2026:  // TLS
     case 3159:  // TLS is required
-      return condition::tls_failed;
+      return errc::tls_failed;
     case 1036:  // InnoDB is read-only
     case 1290:  // --read-only, where no text says that it is another option
     case 1792:  // transaction is read-only
     case 1836:  // running in read-only mode
     case 1874:  // InnoDB is read-only
-      return condition::read_only;
+      return errc::read_only;
     case 1021:  // disk full
     case 1114:  // table full
-      return condition::disk_full;
+      return errc::disk_full;
     case 1317:  // interrupted
     case 1969:  // max_statement_time
     case 3024:  // max_execution_time
-      return condition::timeout;
+      return errc::timeout;
     case 1050:  // table exists
     case 1051:  // no such table to drop
     case 1054:  // no such column
     case 1146:  // no such table
-      return condition::schema_mismatch;
+      return errc::schema_mismatch;
     case 1048:  // NULL
     case 1216:
     case 1217:
@@ -117,12 +117,12 @@ inline condition classify(int number) noexcept {
     case 1366:  // not such a value
     case 1406:  // too long
     case 2020:  // packet too large
-      return condition::invalid_argument;
+      return errc::invalid_argument;
     case 1034:  // wrong key file
     case 1035:  // old key file
     case 1194:  // table crashed
     case 1195:  // table crashed, repair failed
-      return condition::corrupt;
+      return errc::corrupt;
     case 1071:  // key too long: a small page size
     case 1115:  // no such character set
     case 1235:  // not yet supported
@@ -131,21 +131,21 @@ inline condition classify(int number) noexcept {
     case 1665:  // READ COMMITTED with statements in the binary log
     case 1709:  // key too long: a row format
     case 2019:  // no such character set
-      return condition::unsupported;
-    default: return condition::internal;
+      return errc::unsupported;
+    default: return errc::internal;
   }
 }
 
 /// The same with the text of the server: error 1290 names the server option that refuses the statement.
-inline condition classify(int number, std::string_view text) noexcept {
+inline errc classify(int number, std::string_view text) noexcept {
   auto const names = [text](std::string_view option) { return text.find(option) != std::string_view::npos; };
   bool const is_other_option = number == 1290 && names("--") && !names("read-only") && !names("read_only");
-  return is_other_option ? condition::unsupported : classify(number);
+  return is_other_option ? errc::unsupported : classify(number);
 }
 
 /// True when the connection is unusable afterwards.
 inline bool ends_connection(int number) noexcept {
-  return (number >= 2000 && number < 3000) || number == 1153 || classify(number) == condition::connection_lost;
+  return (number >= 2000 && number < 3000) || number == 1153 || classify(number) == errc::connection_lost;
 }
 
 }  // namespace visor::mysql_driver

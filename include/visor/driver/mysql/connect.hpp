@@ -54,7 +54,7 @@ class connect_call {
   connection_ptr operator()() const {
     forget_tls_errors();
     connection_ptr made(mysql_init(nullptr));
-    if (!made) throw error(condition::internal, "no memory for a connection");
+    if (!made) throw error(errc::internal, "no memory for a connection");
     MYSQL* const handle = made.get();
     set_options(handle);
     if (!to_.is_local()) set_tls(handle);
@@ -142,16 +142,17 @@ class connect_call {
 
   void check(MYSQL* handle) const {
     if (!to_.is_local() && to_.tls.mode != tls_mode::disable && mysql_get_ssl_cipher(handle) == nullptr)
-      throw error(condition::tls_failed, to_.server() +
-                                             " has no TLS, and ssl asks for it: set up TLS there; only for a trusted "
-                                             "network, turn ssl off");
+      throw error(errc::tls_failed, to_.server() +
+                                        " has no TLS, and ssl asks for it: set up TLS there; only for a trusted "
+                                        "network, turn ssl off");
     // TiDB accepts FOR UPDATE SKIP LOCKED, but skips nothing.
-    if (std::string_view(mysql_get_server_info(handle)).find("TiDB") != std::string_view::npos) throw locks_no_rows(to_.place(), "TiDB");
+    if (std::string_view(mysql_get_server_info(handle)).find("TiDB") != std::string_view::npos)
+      throw locks_no_rows(to_.display_name(), "TiDB");
     unsigned long const version = mysql_get_server_version(handle);
     bool const is_mariadb = mariadb_connection(handle) != 0;
     if (version < (is_mariadb ? 100600U : 80017U))
-      throw error(condition::unsupported, to_.place() + " is version " + mysql_get_server_info(handle) +
-                                              ": the least that is supported are MariaDB 10.6 and MySQL 8.0.17");
+      throw error(errc::unsupported, to_.display_name() + " is version " + mysql_get_server_info(handle) +
+                                         ": the least that is supported are MariaDB 10.6 and MySQL 8.0.17");
   }
 
   /// Makes the socket non-blocking: under TLS the library leaves it as it was, and its calls would block.

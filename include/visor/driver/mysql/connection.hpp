@@ -47,15 +47,15 @@ struct prepared_statement {
 class connection {
  public:
   /// \param made connected, its socket non-blocking
-  /// \param place the name of the database in messages
+  /// \param display_name the name of the database in messages
   /// \param limit of a transaction
   /// \param grants the remedy for a user who lacks a right
   /// \param lock_wait the longest wait of a statement for a lock; the servers count whole seconds
-  connection(connection_ptr made, std::string place, std::string grants, duration limit, duration lock_wait,
+  connection(connection_ptr made, std::string display_name, std::string grants, duration limit, duration lock_wait,
              visor::detail::statement_log log)
       : handle_(std::move(made)),
         socket_(mysql_get_socket(handle_.get())),
-        place_(std::move(place)),
+        display_name_(std::move(display_name)),
         grants_(std::move(grants)),
         limit_(limit),
         log_(std::move(log)),
@@ -70,12 +70,12 @@ class connection {
   task<> check_product() {
     if (is_mariadb()) co_return;
     auto const comment = co_await run("SELECT @@version_comment");
-    if (comment.at(0).find("Dolt") != std::string::npos) throw locks_no_rows(place_, "Dolt");
+    if (comment.at(0).find("Dolt") != std::string::npos) throw locks_no_rows(display_name_, "Dolt");
     bool const is_vitess = (comment.at(0) + mysql_get_server_info(handle_.get())).find("Vitess") != std::string::npos;
     if (!is_vitess) co_return;
     auto const shards = co_await run("SHOW VITESS_SHARDS LIKE '%'");
     bool const is_whole = shards.empty() || shards.at(0).ends_with("/-") || shards.at(0).ends_with("/0");
-    if (!is_whole) throw locks_no_rows(place_, "a sharded Vitess");
+    if (!is_whole) throw locks_no_rows(display_name_, "a sharded Vitess");
   }
 
   /// Sets up a new session with the settings that visor relies on.
@@ -236,7 +236,7 @@ class connection {
   task<> begin(lock_mode how, lock_request const& wanted = {}) {
     how_ = how;
     resource_ = wanted.lock.resource;
-    was_kept_out_ = is_impatient_ = false;
+    was_kept_out_ = has_own_lock_timeout_ = false;
     time_.clear();
     if (how == lock_mode::single_statement || how == lock_mode::heartbeat) co_return;
     is_open_ = true;
@@ -252,10 +252,10 @@ class connection {
         break;
       case lock_mode::shared: text += "START TRANSACTION; " + time + gate + "LOCK IN SHARE MODE"; break;
       case lock_mode::exclusive:
-        is_impatient_ = wanted.patience != duration{0} && whole_seconds(wanted.patience) != wait_;
-        if (is_impatient_) text += "SET innodb_lock_wait_timeout = " + whole_seconds(wanted.patience) + "; ";
+        has_own_lock_timeout_ = wanted.lock_timeout != duration{0} && whole_seconds(wanted.lock_timeout) != wait_;
+        if (has_own_lock_timeout_) text += "SET innodb_lock_wait_timeout = " + whole_seconds(wanted.lock_timeout) + "; ";
         text += "START TRANSACTION; SELECT version" + gate + "FOR UPDATE; ";
-        if (is_impatient_) text += patient_again() + "; ";
+        if (has_own_lock_timeout_) text += restore_lock_timeout() + "; ";
         text += time;
         break;
       case lock_mode::schema: text += "SELECT GET_LOCK(" + lock_name() + ", " + wait_ + "); START TRANSACTION; " + time; break;
@@ -266,18 +266,18 @@ class connection {
     try {
       answers = co_await run(text);
     } catch (error const& thrown) {
-      is_late = thrown.kind() == condition::busy;
+      is_late = thrown.code() == errc::busy;
       if (!is_late) throw;
     }
-    if (!is_late) is_impatient_ = false;
+    if (!is_late) has_own_lock_timeout_ = false;
     was_kept_out_ = is_late;
     bool const has_waited = how == lock_mode::shared && wall_clock().elapsed() - asked_at > longest_entry;
     if (!is_late && !has_waited) time_ = answers.back();
     if (how == lock_mode::snapshot) co_return;
     bool const is_in = !is_late && !answers.at(0).empty() && answers.at(0) != "0";
     if (is_late || (!is_in && how == lock_mode::schema))
-      throw error(condition::busy, "others wrote to " + place_ + " all the time: this was not begun");
-    if (!is_in) throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
+      throw error(errc::busy, "others wrote to " + display_name_ + " all the time: this was not begun");
+    if (!is_in) throw error(errc::schema_mismatch, "the tables of visor in " + display_name_ + " are not complete: run `visor db init`");
   }
 
   /// True when the last transaction failed because it did not get its lock in time; nothing of it was done.
@@ -303,7 +303,7 @@ class connection {
     if (failure && answered_ != 0) is_broken_ = true;  // it is committed, but the lock may not be free
     if (failure && answered_ == 0) {
       if (is_broken_ && how_ != lock_mode::snapshot)
-        throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+        throw error(errc::outcome_unknown, "the connection to " + display_name_ + " broke while it committed: it may have, or not",
                     failure->server_text());
       throw error(*failure);
     }
@@ -312,7 +312,7 @@ class connection {
 
   task<> rollback() {
     auto const answers = co_await run(end_of("ROLLBACK"));
-    is_open_ = is_impatient_ = false;
+    is_open_ = has_own_lock_timeout_ = false;
   }
 
   /// Product and version.
@@ -333,7 +333,7 @@ class connection {
     return is_open_ || is_touched_ ? connection_state::dirty : connection_state::clean;
   }
 
-  task<> ask() {
+  task<> ping() {
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     attachment const here(*this, executor);
     int const failed = co_await call(&mysql_ping_start, &mysql_ping_cont, handle_.get());
@@ -369,7 +369,7 @@ class connection {
     return std::to_string(std::max<std::int64_t>(std::chrono::floor<std::chrono::seconds>(length).count(), 1));
   }
 
-  std::string patient_again() const { return "SET innodb_lock_wait_timeout = " + wait_; }
+  std::string restore_lock_timeout() const { return "SET innodb_lock_wait_timeout = " + wait_; }
 
   static instant as_instant(std::string const& text) {
     std::int64_t count = 0;
@@ -390,7 +390,7 @@ class connection {
   }
 
   std::string end_of(std::string how) const {
-    if (is_impatient_) how += "; " + patient_again();
+    if (has_own_lock_timeout_) how += "; " + restore_lock_timeout();
     if (!is_mariadb()) how += "; SET wait_timeout = DEFAULT";
     if (how_ == lock_mode::schema) how += "; DO RELEASE_LOCK(" + lock_name() + ")";
     return how;
@@ -451,7 +451,7 @@ class connection {
     if (form.number >= prepared_.size()) prepared_.resize(form.number + 1);
     auto& one = prepared_[form.number];
     if (!one) one = std::make_unique<prepared_statement>(handle_.get(), form.columns);
-    if (!one->handle) throw error(condition::internal, "no memory for a statement");
+    if (!one->handle) throw error(errc::internal, "no memory for a statement");
     return *one;
   }
 
@@ -465,7 +465,8 @@ class connection {
   task<> execute(prepared_statement& what, MYSQL_BIND* given, std::size_t bytes, unsigned rows) {
     // The server would break the connection without an error.
     if (largest_packet_ != 0 && bytes + 4096 > largest_packet_)
-      throw failure_of(1153, std::to_string(bytes) + " bytes, max_allowed_packet is " + std::to_string(largest_packet_), place_, grants_);
+      throw failure_of(1153, std::to_string(bytes) + " bytes, max_allowed_packet is " + std::to_string(largest_packet_), display_name_,
+                       grants_);
     MYSQL_STMT* const handle = what.handle.get();
     mysql_stmt_attr_set(handle, STMT_ATTR_ARRAY_SIZE, &rows);
     if (mysql_stmt_bind_param(handle, given) != 0) fail(what);
@@ -483,14 +484,14 @@ class connection {
   }
   [[noreturn]] void fail(int number, std::string_view text) {
     if (ends_connection(number)) is_broken_ = true;
-    if (is_broken_ && is_late_) throw error(condition::timeout, place_ + " did not answer in the time that a transaction may take");
-    throw failure_of(number, text, place_, grants_);
+    if (is_broken_ && is_late_) throw error(errc::timeout, display_name_ + " did not answer in the time that a transaction may take");
+    throw failure_of(number, text, display_name_, grants_);
   }
 
   std::vector<std::unique_ptr<prepared_statement>> prepared_;  // closed after the connection, which saves a message for each
   connection_ptr handle_;
   watched_socket socket_;
-  std::string place_;
+  std::string display_name_;
   std::string grants_;
   duration limit_;
   visor::detail::statement_log log_;
@@ -500,8 +501,8 @@ class connection {
   lock_mode how_ = lock_mode::snapshot;
   std::string_view resource_;  // the lock of the store that this transaction works on
   bool was_kept_out_ = false;
-  bool is_impatient_ = false;  // the session has a shorter lock timeout than the normal one
-  std::string time_;           // server time at the begin of this transaction; empty: none
+  bool has_own_lock_timeout_ = false;  // the session has a shorter lock timeout than the normal one
+  std::string time_;                   // server time at the begin of this transaction; empty: none
   bool is_writable_ = true;
   bool is_open_ = false;     // a transaction or the lock is open
   bool is_touched_ = false;  // the session may not be as it was

@@ -2,7 +2,7 @@
 #define VISOR_DRIVER_MYSQL_CONNECTOR_HPP
 
 #include "visor/async/run_on.hpp"
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/json_text.hpp"
 #include "visor/driver/mysql/connect.hpp"
 #include "visor/driver/mysql/connection.hpp"
@@ -41,7 +41,7 @@ class connector {
     std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });  // the call is not thread-safe
   }
 
-  std::string place() const { return settings_.place(); }
+  std::string display_name() const { return settings_.display_name(); }
 
   /// Joins the threads, each of which may be connecting; no connect may follow.
   void stop() { threads_->join(); }
@@ -65,7 +65,7 @@ class connector {
         made = co_await std::move(reaching);
       } catch (error const& thrown) {
         // A login that one server refuses is refused by all.
-        if (is_lasting(thrown.kind())) throw;
+        if (is_permanent(thrown.portable_code())) throw;
         trouble = thrown;
       }
       if (made && (made->is_writable() || i + 1 == all.size()) && !unsuitable) co_return made;
@@ -129,13 +129,13 @@ class connector {
     auto connecting = on_threads(work);
     connection_ptr made = co_await std::move(connecting);
     auto const left = std::chrono::duration_cast<duration>(end - std::chrono::steady_clock::now());
-    auto ready = std::make_unique<connection>(std::move(made), place(), grants(settings_), settings_.transaction_timeout,
+    auto ready = std::make_unique<connection>(std::move(made), display_name(), grants(settings_), settings_.transaction_timeout,
                                               settings_.longest_lock_wait(), log_);
     boost::asio::any_io_executor const executor = co_await boost::asio::this_coro::executor;
     duration const rest = std::max<duration>(left, std::chrono::milliseconds{10});
-    auto preparing = visor::detail::within(executor, wall_clock(), rest, prepare(*ready));
+    auto preparing = visor::detail::with_timeout(executor, wall_clock(), rest, prepare(*ready));
     bool const is_ready = co_await std::move(preparing);
-    if (!is_ready) throw error(condition::connection_failed, to.to.server() + " lets us in, and says nothing more (pool.connect_timeout)");
+    if (!is_ready) throw error(errc::connection_failed, to.to.server() + " lets us in, and says nothing more (pool.connect_timeout)");
     largest_packet_->store(ready->largest_packet());
     co_return ready;
   }

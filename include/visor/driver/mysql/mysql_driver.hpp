@@ -20,7 +20,7 @@ struct mysql {
   using connector = mysql_driver::connector;
   using session = mysql_driver::session;
   using database = pooled_database<mysql>;
-  static condition classify(int number) noexcept { return mysql_driver::classify(number); }
+  static errc classify(int number) noexcept { return mysql_driver::classify(number); }
 };
 
 }  // namespace visor

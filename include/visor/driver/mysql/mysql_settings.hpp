@@ -24,7 +24,7 @@ struct mysql_settings : server_options {
   }
 
   /// The name of the database in messages: without the password.
-  std::string place() const { return "the database '" + database + "' at " + server(); }
+  std::string display_name() const { return "the database '" + database + "' at " + server(); }
 };
 
 }  // namespace visor

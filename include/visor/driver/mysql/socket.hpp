@@ -26,7 +26,7 @@ class watched_socket {
  public:
   /// \param number the library's
   explicit watched_socket(int number) : number_(::fcntl(number, F_DUPFD_CLOEXEC, 0)) {
-    if (number_ < 0) throw error(condition::connection_failed, "no file number is left for a connection: raise the limit, see `ulimit -n`");
+    if (number_ < 0) throw error(errc::connection_failed, "no file number is left for a connection: raise the limit, see `ulimit -n`");
   }
   watched_socket(watched_socket const&) = delete;
   watched_socket& operator=(watched_socket const&) = delete;

@@ -120,7 +120,7 @@ class row_buffer {
  public:
   explicit row_buffer(std::span<sql::kind const> kinds) : columns_(kinds.size()), binds_(kinds.size()) {
     for (std::size_t i = 0; i < kinds.size(); ++i) {
-      place& here = columns_[i];
+      column_buffer& here = columns_[i];
       MYSQL_BIND& what = binds_[i];
       if (kinds[i] == sql::kind::text) {
         what.buffer_type = MYSQL_TYPE_STRING;
@@ -143,7 +143,7 @@ class row_buffer {
   /// \return true on success
   bool complete(MYSQL_STMT* from) {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      place& here = columns_[i];
+      column_buffer& here = columns_[i];
       if (binds_[i].buffer_type != MYSQL_TYPE_STRING || here.is_null || here.length <= here.text.size()) continue;
       here.long_text.resize(here.length);
       MYSQL_BIND what{};
@@ -161,7 +161,7 @@ class row_buffer {
 
   /// Releases long texts.
   void clear() {
-    for (place& here : columns_) here.long_text = std::string();
+    for (column_buffer& here : columns_) here.long_text = std::string();
   }
 
   bool is_null(int column) const { return at(column).is_null != 0; }
@@ -174,7 +174,7 @@ class row_buffer {
   }
 
  private:
-  struct place {
+  struct column_buffer {
     std::int64_t number = 0;
     unsigned long length = 0;
     my_bool is_null = 0;
@@ -182,9 +182,9 @@ class row_buffer {
     std::string long_text;
   };
 
-  place const& at(int index) const { return columns_[static_cast<std::size_t>(index)]; }
+  column_buffer const& at(int index) const { return columns_[static_cast<std::size_t>(index)]; }
 
-  std::vector<place> columns_;
+  std::vector<column_buffer> columns_;
   std::vector<MYSQL_BIND> binds_;
 };
 

@@ -47,23 +47,23 @@ using connection_ptr = std::unique_ptr<PGconn, connection_closer>;
 class connection {
  public:
   /// \param made connected
-  /// \param place the name of the database in messages
+  /// \param display_name the name of the database in messages
   /// \param among the processes whose notifications are ignored, including this one
   /// \param notifier coalesces the notifications of these connections
   /// \param grants the remedy for a user who lacks a right
   /// \param local the settings of each transaction, where it has no session of its own; empty: the session belongs to this connection
-  connection(connection_ptr made, std::string place, std::shared_ptr<own_backends> among,
+  connection(connection_ptr made, std::string display_name, std::shared_ptr<own_backends> among,
              std::shared_ptr<visor::detail::notify_coalescer> notifier, visor::detail::statement_log log, std::string grants,
              std::string local = {})
       : handle_(std::move(made)),
-        place_(std::move(place)),
+        display_name_(std::move(display_name)),
         backend_(std::move(among), PQbackendPID(handle_.get())),
         notifier_(std::move(notifier)),
         log_(std::move(log)),
         grants_(std::move(grants)),
         local_(std::move(local)) {
     if (socket_number_.value < 0 || PQsetnonblocking(handle_.get(), 1) != 0 || PQenterPipelineMode(handle_.get()) != 1)
-      throw error(condition::connection_failed, "cannot use the connection to " + place_, one_line(PQerrorMessage(handle_.get())));
+      throw error(errc::connection_failed, "cannot use the connection to " + display_name_, one_line(PQerrorMessage(handle_.get())));
     refuse_by_name();
   }
   connection(connection const&) = delete;
@@ -125,21 +125,21 @@ class connection {
       result_ptr answer = co_await next_result();
       if (!answer) lose();
       if (!is_success(answer.get()) && !failure && PQresultStatus(answer.get()) != PGRES_PIPELINE_ABORTED)
-        failure = failure_of(answer.get(), place_, grants_, i == entry_place_ && kept_out(answer.get()));
-      if (log_.is_on() && told < telling_.size() && i == telling_[told].place) tell(telling_[told++], answer.get(), since);
+        failure = failure_of(answer.get(), display_name_, grants_, i == entry_index_ && kept_out(answer.get()));
+      if (log_.is_on() && told < telling_.size() && i == telling_[told].index) tell(telling_[told++], answer.get(), since);
       all.push_back(std::move(answer));
       result_ptr const end = co_await next_result();  // end of the answers of this statement
       if (end) lose();
     }
     result_ptr const sync = co_await next_result();
     if (!sync || PQresultStatus(sync.get()) != PGRES_PIPELINE_SYNC) lose();
-    for (auto const& [number, place] : preparing_) prepared_[number] = is_success(all[place].get());
+    for (auto const& [number, index] : preparing_) prepared_[number] = is_success(all[index].get());
     for (std::size_t const each : wanted_) answers_.push_back(std::move(all[each]));
     preparing_.clear();
     wanted_.clear();
     telling_.clear();
     sent_ = 0;
-    entry_place_ = nowhere;
+    entry_index_ = nowhere;
     is_busy_ = false;
     if (failure) throw error(*failure);
   }
@@ -155,7 +155,7 @@ class connection {
   /// True when one statement can insert many rows.
   template <sql::statement Definition>
   static constexpr bool takes_bulks() {
-    return requires { typename Definition::many; };
+    return requires { typename Definition::bulk_form; };
   }
 
   /// Queues the executions of a batch behind the earlier statements.
@@ -193,7 +193,7 @@ class connection {
   /// sent before: a pipeline has no COPY.
   template <sql::statement Definition>
   task<> copy(std::span<typename Definition::params const> rows) {
-    static constexpr std::string_view text = sql::text_in<postgresql_dialect, copy_in<typename Definition::many>>;
+    static constexpr std::string_view text = sql::text_in<postgresql_dialect, copy_in<typename Definition::bulk_form>>;
     if (sent_ != 0) co_await receive();
     duration const since = log_.is_on() ? log_.now() : duration{0};
     is_busy_ = true;
@@ -205,7 +205,7 @@ class connection {
       answer = co_await next_result();
     }
     if (!answer) lose();
-    if (!failure && !is_success(answer.get())) failure = failure_of(answer.get(), place_, grants_);
+    if (!failure && !is_success(answer.get())) failure = failure_of(answer.get(), display_name_, grants_);
     if (log_.is_on()) log_.tell(text, 0, failure ? std::nullopt : std::optional(rows.size()), log_.now() - since);
     result_ptr const end = co_await next_result();
     if (end || PQenterPipelineMode(handle_.get()) != 1) lose();
@@ -247,7 +247,7 @@ class connection {
   /// The lock is requested through a row of the store, together with the time. A server that only passes statements on, such as a member of
   /// a Citus cluster, passes this one on to the server with the tables. The name of the schema is thus a literal.
   task<> begin(lock_mode how, lock_request const& wanted = {}) {
-    if (is_without_schema_) throw error(condition::authentication_failed, place_ + ": " + grants_);
+    if (is_without_schema_) throw error(errc::authentication_failed, display_name_ + ": " + grants_);
     how_ = how;
     lock_ = wanted.lock;
     leaves_pending_ = was_kept_out_ = false;
@@ -261,14 +261,14 @@ class connection {
     std::string const key = "(hashtext('" + std::string(lock_.resource) + "'), hashtext(" + schema_ + "))";
     if (how == lock_mode::shared)
       post_entry("SELECT '', pg_advisory_xact_lock_shared" + key + ", clock_timestamp()" + from_row());
-    else if (how == lock_mode::exclusive && wanted.patience != duration{0})
-      post("SELECT " + set_lock_timeout(wanted.patience) + ", pg_advisory_xact_lock" + key + ", clock_timestamp(), " +
+    else if (how == lock_mode::exclusive && wanted.lock_timeout != duration{0})
+      post("SELECT " + set_lock_timeout(wanted.lock_timeout) + ", pg_advisory_xact_lock" + key + ", clock_timestamp(), " +
            set_lock_timeout(wanted.limit) + from_row());
     else if (how == lock_mode::exclusive)
       post("SELECT '', pg_advisory_xact_lock" + key + ", clock_timestamp()" + from_row());
     else
       post("SELECT " + set_lock_timeout(longest_wait_of_schema) + ", pg_advisory_xact_lock" + key + ", clock_timestamp()");
-    entry_place_ = sent_ - 1;
+    entry_index_ = sent_ - 1;
     entry_ = want();
   }
 
@@ -299,7 +299,7 @@ class connection {
     if (leaves_pending_ && (!failure || is_broken_)) notifier_->mark_pending();
     if (!failure) co_return;
     if (is_broken_ && writes())
-      throw error(condition::outcome_unknown, "the connection to " + place_ + " broke while it committed: it may have, or not",
+      throw error(errc::outcome_unknown, "the connection to " + display_name_ + " broke while it committed: it may have, or not",
                   failure->server_text());
     throw error(*failure);
   }
@@ -309,7 +309,7 @@ class connection {
     co_await receive();
   }
 
-  /// Announces this transaction to others when it commits, or a moment later. Sent together with the following statements.
+  /// Notifies others of this transaction when it commits, or a moment later. Sent together with the following statements.
   void notify() {
     if (notifier_->sends_now(std::chrono::steady_clock::now()))
       post("NOTIFY " + std::string(lock_.resource));
@@ -362,7 +362,7 @@ class connection {
     return is_idle && !is_touched_ ? connection_state::clean : connection_state::dirty;
   }
 
-  task<> ask() { return run_alone("SELECT 1"); }
+  task<> ping() { return run_alone("SELECT 1"); }
 
   /// Sets up a new session with the settings that visor relies on; `reset` repeats that.
   /// \param setting a statement whose row ends with a boolean. It fails where the session lacks the requested settings; the connection is
@@ -377,7 +377,7 @@ class connection {
       answers_.clear();
       co_return *PQgetvalue(found.get(), 0, PQnfields(found.get()) - 1) != 0;  // in binary
     } catch (error const& refused) {
-      if (refused.kind() == condition::connection_lost || refused.kind() == condition::timeout) throw;
+      if (refused.code() == errc::connection_lost || refused.code() == errc::timeout) throw;
     }
     co_return std::nullopt;
   }
@@ -424,21 +424,21 @@ class connection {
     char const* const cockroach = PQparameterStatus(handle_.get(), "crdb_version");
     std::string const product = cockroach != nullptr ? cockroach : server();
     if (cockroach != nullptr || product.find("-YB-") != std::string::npos)
-      throw error(condition::unsupported,
-                  place_ + " is not PostgreSQL but " + product + ", on which claims do not work: use PostgreSQL itself");
+      throw error(errc::unsupported,
+                  display_name_ + " is not PostgreSQL but " + product + ", on which claims do not work: use PostgreSQL itself");
   }
 
   static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
 
   template <sql::statement Definition>
   void post_bulk(std::span<typename Definition::params const> given) {
-    using many = typename Definition::many;
-    static constexpr auto types = parameter_types<many>();
-    static constexpr auto array_types = parameter_types<many>(array_type_of);
-    array_parameters<placeholders<many>.size()> arrays(types, given.size());
-    for (auto const& each : given) sql::bind_all<sql::spelled<postgresql_dialect, many>>(arrays, each);
+    using bulk_form = typename Definition::bulk_form;
+    static constexpr auto types = parameter_types<bulk_form>();
+    static constexpr auto array_types = parameter_types<bulk_form>(array_type_of);
+    array_parameters<placeholders<bulk_form>.size()> arrays(types, given.size());
+    for (auto const& each : given) sql::bind_all<sql::spelled<postgresql_dialect, bulk_form>>(arrays, each);
     auto const values = arrays.all();
-    send_prepared(visor::detail::form_of<postgresql_dialect, many>(), array_types.data(), values.all());
+    send_prepared(visor::detail::form_of<postgresql_dialect, bulk_form>(), array_types.data(), values.all());
   }
 
   /// Sends the data of a COPY.
@@ -544,7 +544,7 @@ class connection {
   task<instant> time_of(ticket asked, int column) {
     result_ptr const found = co_await answer(asked);
     if (PQntuples(found.get()) == 0)
-      throw error(condition::schema_mismatch, "the tables of visor in " + place_ + " are not complete: run `visor db init`");
+      throw error(errc::schema_mismatch, "the tables of visor in " + display_name_ + " are not complete: run `visor db init`");
     co_return row_cursor(found.get(), 0).when(column);
   }
 
@@ -564,7 +564,7 @@ class connection {
 
   /// The log entry of a statement that was sent.
   struct told_statement {
-    std::size_t place;  // index in the sent statements
+    std::size_t index;  // index in the sent statements
     std::string text;
     std::size_t parameters;
   };
@@ -613,8 +613,8 @@ class connection {
 
   [[noreturn]] void lose() {
     is_broken_ = true;
-    if (is_late_) throw error(condition::timeout, place_ + " did not answer in the time that a transaction may take");
-    throw error(condition::connection_lost, "the connection to " + place_ + " broke", one_line(PQerrorMessage(handle_.get())));
+    if (is_late_) throw error(errc::timeout, display_name_ + " did not answer in the time that a transaction may take");
+    throw error(errc::connection_lost, "the connection to " + display_name_ + " broke", one_line(PQerrorMessage(handle_.get())));
   }
 
   /// Returns the next result, or null at the end of the answers of a statement.
@@ -656,10 +656,10 @@ class connection {
 
   connection_ptr handle_;
   own_socket socket_number_{PQsocket(handle_.get())};
-  std::string place_;
+  std::string display_name_;
   own_backends::entry backend_;
   std::shared_ptr<visor::detail::notify_coalescer> notifier_;
-  bool leaves_pending_ = false;  // another transaction is to notify of this one
+  bool leaves_pending_ = false;  // another transaction is to notify others of this one
   visor::detail::statement_log log_;
   std::string grants_;
   std::string local_;
@@ -668,7 +668,7 @@ class connection {
   std::string schema_;                 // schema of the tables, as a literal; empty: unknown yet
   bool is_passing_on_ = false;         // the tables are on another member of a Citus cluster
   std::optional<ticket> entry_;        // the request for lock and time, until the time was read
-  std::size_t entry_place_ = nowhere;  // index in the sent statements
+  std::size_t entry_index_ = nowhere;  // index in the sent statements
   bool was_kept_out_ = false;
   std::optional<boost::asio::posix::stream_descriptor> socket_;
   std::vector<bool> prepared_;

@@ -1,7 +1,7 @@
 #ifndef VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 #define VISOR_DRIVER_POSTGRESQL_CONNECTOR_HPP
 
-#include "visor/async/within.hpp"
+#include "visor/async/with_timeout.hpp"
 #include "visor/base/is_ready.hpp"
 #include "visor/driver/peer.hpp"
 #include "visor/driver/postgresql/clear_password.hpp"
@@ -165,7 +165,7 @@ class connector {
     settings_.tls = certificates_->paths();
   }
 
-  std::string place() const { return settings_.place(); }
+  std::string display_name() const { return settings_.display_name(); }
 
   visor::detail::notify_coalescer& notifier() const { return *notifier_; }
 
@@ -187,7 +187,7 @@ class connector {
         duration const share = left / static_cast<std::int64_t>(all.size() - i + (unsuitable.empty() ? 0 : 1));
         all[i].to.target = target;
         std::string why;
-        auto trying = visor::detail::within<std::unique_ptr<connection>>(executor, wall_clock(), share, reach(all[i], why));
+        auto trying = visor::detail::with_timeout<std::unique_ptr<connection>>(executor, wall_clock(), share, reach(all[i], why));
         auto made = co_await std::move(trying);
         if (made) co_return made;
         if (is_unsuitable(why)) unsuitable.push_back(all[i]);
@@ -262,7 +262,7 @@ class connector {
       auto finishing = finish(std::move(made));
       co_return co_await std::move(finishing);
     } catch (error const& thrown) {
-      if (thrown.kind() != condition::connection_lost) throw;
+      if (thrown.code() != errc::connection_lost) throw;
       why = thrown.server_text() + "\n";
     }
     co_return nullptr;
@@ -281,7 +281,7 @@ class connector {
     names.push_back(nullptr);
     values.push_back(nullptr);
     connection_ptr made(PQconnectStartParams(names.data(), values.data(), 0));
-    if (!made) throw error(condition::internal, "no memory for a connection");
+    if (!made) throw error(errc::internal, "no memory for a connection");
     PQsetErrorVerbosity(made.get(), PQERRORS_VERBOSE);
     PQsetNoticeReceiver(made.get(), [](void*, PGresult const*) {}, nullptr);
     asio::any_io_executor const executor = co_await asio::this_coro::executor;
@@ -299,10 +299,9 @@ class connector {
       }
       int const socket = PQsocket(made.get());
       if (which.to.tls.mode == tls_mode::disable && !visor::detail::is_this_machine(socket) && asks_in_clear(socket))
-        throw error(condition::tls_failed,
-                    which.to.server() +
-                        " asks for the password in clear text, and the connection is not encrypted: it was not sent; "
-                        "set ssl, or scram-sha-256 in pg_hba.conf of the server");
+        throw error(errc::tls_failed, which.to.server() +
+                                          " asks for the password in clear text, and the connection is not encrypted: it was not sent; "
+                                          "set ssl, or scram-sha-256 in pg_hba.conf of the server");
       next = PQconnectPoll(made.get());
     }
     co_return made;
@@ -311,12 +310,12 @@ class connector {
   task<std::unique_ptr<connection>> finish(connection_ptr made) {
     if (PQstatus(made.get()) != CONNECTION_OK) throw connect_failure(settings_, PQerrorMessage(made.get()));
     if (int const version = PQserverVersion(made.get()); version < 120000)
-      throw error(condition::unsupported,
-                  place() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
+      throw error(errc::unsupported,
+                  display_name() + " is PostgreSQL " + std::to_string(version / 10000) + ": version 12 is the least that is supported");
     PQsetErrorVerbosity(made.get(), PQERRORS_DEFAULT);
     int const version = PQserverVersion(made.get());
     std::string const local = settings_.pgbouncer ? transaction_settings(settings_, version) : std::string();
-    auto result = std::make_unique<connection>(std::move(made), place(), own_, notifier_, log_, grants(settings_), local);
+    auto result = std::make_unique<connection>(std::move(made), display_name(), own_, notifier_, log_, grants(settings_), local);
     if (!settings_.pgbouncer) {
       std::string const set =
           "SELECT " + more_settings(version, "false") + ", current_setting('" + mark_of_session + "'), " + may_use_schema(settings_);

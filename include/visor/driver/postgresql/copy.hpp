@@ -8,17 +8,17 @@
 namespace visor::postgresql_driver {
 
 /// COPY of many rows into a table, in its binary format.
-/// \tparam Many the `many` of an insert
-template <class Many>
+/// \tparam BulkForm the `bulk_form` of an insert
+template <class BulkForm>
 struct copy_in : sql::statement_defaults {
-  static_assert(!Many::ignores, "COPY leaves no row alone whose key exists");
-  static constexpr std::string_view name = Many::name;
-  using used = typename Many::used;
+  static_assert(!BulkForm::ignores, "COPY leaves no row alone whose key exists");
+  static constexpr std::string_view name = BulkForm::name;
+  using used = typename BulkForm::used;
 
   static constexpr void write(auto& out) {
     out("COPY {this}");
     std::string_view before = " (";
-    for (std::string_view const column : sql::member_names<typename Many::params>) {
+    for (std::string_view const column : sql::member_names<typename BulkForm::params>) {
       out.raw(before).column(column);
       before = ", ";
     }

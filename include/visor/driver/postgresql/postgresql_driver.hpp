@@ -20,7 +20,7 @@ struct postgresql {
   using connector = postgresql_driver::connector;
   using session = postgresql_driver::session;
   using database = pooled_database<postgresql>;
-  static condition classify(std::string_view state) noexcept { return postgresql_driver::classify(state); }
+  static errc classify(std::string_view state) noexcept { return postgresql_driver::classify(state); }
 };
 
 }  // namespace visor

@@ -66,7 +66,7 @@ struct postgresql_settings : server_options {
   }
 
   /// The name of the database in messages: without the password.
-  std::string place() const {
+  std::string display_name() const {
     return "the database '" + database + "' at " + (is_local() ? host + "/.s.PGSQL." + std::to_string(port) : server());
   }
 };

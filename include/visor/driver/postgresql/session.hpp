@@ -110,7 +110,7 @@ class session {
     co_return PQntuples(found.get()) == 0 ? std::string() : std::string(PQgetvalue(found.get(), 0, 0));
   }
 
-  /// Announces this transaction to others when it commits.
+  /// Notifies others of this transaction when it commits.
   void notify() { connection_.notify(); }
 
   /// The server's clock at the time of the answer. Sent at once.

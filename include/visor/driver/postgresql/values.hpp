@@ -72,7 +72,7 @@ inline std::int64_t since_2000(instant when) {
   constexpr std::int64_t first = -210'866'803'200'000'000;  // 4713-11-24 BC
   auto const since_1970 = when.time_since_epoch().count();
   if (since_1970 < first)
-    throw error(condition::invalid_argument, "the instant " + to_string(when) + " is before those of PostgreSQL, which begin 4713 BC");
+    throw error(errc::invalid_argument, "the instant " + to_string(when) + " is before those of PostgreSQL, which begin 4713 BC");
   return since_1970 - from_1970_to_2000.count();
 }
 
@@ -246,7 +246,7 @@ class row_cursor {
       case 4: return boost::endian::load_big_s32(bytes(column));
       case 8: return boost::endian::load_big_s64(bytes(column));
     }
-    throw error(condition::schema_mismatch, std::string("column ") + PQfname(from_, column) + " is no integer");
+    throw error(errc::schema_mismatch, std::string("column ") + PQfname(from_, column) + " is no integer");
   }
   std::string_view text(int column) const {
     return {PQgetvalue(from_, row_, column), static_cast<std::size_t>(PQgetlength(from_, row_, column))};

@@ -251,10 +251,10 @@ class connection {
     int const extended = handle_ != nullptr && (sqlite3_extended_errcode(handle_.get()) & 0xFF) == (code & 0xFF)
                              ? sqlite3_extended_errcode(handle_.get())
                              : code;
-    condition const what = classify(extended);
-    if (what == condition::corrupt || what == condition::connection_lost) identity_.doubt();
-    std::string const writer = what == condition::busy ? writer_of(identity_.path()) : std::string();
-    int const reason = what == condition::connection_failed && handle_ != nullptr ? sqlite3_system_errno(handle_.get()) : 0;
+    errc const what = classify(extended);
+    if (what == errc::corrupt || what == errc::connection_lost) identity_.doubt();
+    std::string const writer = what == errc::busy ? writer_of(identity_.path()) : std::string();
+    int const reason = what == errc::connection_failed && handle_ != nullptr ? sqlite3_system_errno(handle_.get()) : 0;
     std::string const lack = describe_lack_of_descriptors(reason, filename_);
     throw error(what, lack.empty() ? describe(what, filename_, writer) : lack,
                 handle_ != nullptr ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code));
@@ -265,7 +265,7 @@ class connection {
   }
 
   void become_writer(sqlite_settings const& settings) {
-    if (sqlite3_db_readonly(handle_.get(), "main") == 1) throw error(condition::read_only, describe(condition::read_only, filename_));
+    if (sqlite3_db_readonly(handle_.get(), "main") == 1) throw error(errc::read_only, describe(errc::read_only, filename_));
     bool const is_full = settings.synchronous == sqlite_synchronous::full;
     if (settings.journal == sqlite_journal::wal) {
       enter_wal();
@@ -281,16 +281,16 @@ class connection {
 
   void enter_wal() {
     if (std::string const mode = change_journal("PRAGMA journal_mode = WAL"); mode != "wal")
-      throw error(condition::unsupported, "cannot keep a write-ahead log beside the database '" + filename_ + "' (journal mode '" + mode +
-                                              "'): its file system, perhaps a network one, does not allow it; use a local disk");
+      throw error(errc::unsupported, "cannot keep a write-ahead log beside the database '" + filename_ + "' (journal mode '" + mode +
+                                         "'): its file system, perhaps a network one, does not allow it; use a local disk");
   }
 
   /// Leaves a write-ahead log of an earlier use. With exclusive access, SQLite reads that log without the memory that processes share.
   void leave_wal() {
     run("PRAGMA locking_mode = EXCLUSIVE");
     if (std::string const mode = change_journal("PRAGMA journal_mode = DELETE"); mode != "delete")
-      throw error(condition::busy, "cannot leave the journal mode '" + mode + "' of the database '" + filename_ +
-                                       "': another process uses it; stop that, and try again");
+      throw error(errc::busy, "cannot leave the journal mode '" + mode + "' of the database '" + filename_ +
+                                  "': another process uses it; stop that, and try again");
     run("PRAGMA locking_mode = NORMAL");
     run("SELECT count(*) FROM sqlite_schema");  // the next access releases the lock
   }
@@ -319,14 +319,14 @@ class connection {
     return keep(text, statements_[number]);
   }
 
-  sqlite3_stmt* keep(std::string_view text, statement_ptr& place) {
-    if (!place) place = prepare(text, SQLITE_PREPARE_PERSISTENT);
-    return place.get();
+  sqlite3_stmt* keep(std::string_view text, statement_ptr& statement) {
+    if (!statement) statement = prepare(text, SQLITE_PREPARE_PERSISTENT);
+    return statement.get();
   }
 
-  void control(std::string_view text, statement_ptr& place) {
+  void control(std::string_view text, statement_ptr& statement) {
     visor::detail::statement_log::entry telling(log_, text, 0);
-    execute(keep(text, place));
+    execute(keep(text, statement));
     telling.rows = 0;
   }
 

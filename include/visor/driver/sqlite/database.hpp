@@ -49,13 +49,13 @@ class basic_database {
   task<> open() {
     settings_.check();
     start();
-    auto const look = [](session& on) -> immediate<> { return ask_for_anything(on); };
+    auto const look = [](session& on) -> immediate<> { return read_anything(on); };
     // A reader of a file that still has a write-ahead log would prevent the change of the journal mode.
     bool needs_writer = settings_.journal == sqlite_journal::rollback;
     try {
       if (!needs_writer) co_await read(look);
     } catch (error const& failure) {
-      if (failure.kind() == condition::replaced) throw;
+      if (failure.code() == errc::replaced) throw;
       // The writer makes the file, or has a better error: even to read a read-only file is impossible while its log is in use.
       needs_writer = true;
     }
@@ -104,7 +104,7 @@ class basic_database {
       try {
         claim.is_taken = !lock->hold();
       } catch (error const& failure) {
-        if (failure.kind() != condition::unsupported) throw;  // a file system without locks proves nothing
+        if (failure.code() != errc::unsupported) throw;  // a file system without locks proves nothing
       }
       if (!claim.is_taken) co_return;
       if (*claim.is_taken) {
@@ -147,7 +147,7 @@ class basic_database {
         detail::submit(), boost::asio::use_awaitable, std::move(queue), what);
   }
 
-  static immediate<> ask_for_anything(session& on) { co_await on.run("SELECT count(*) FROM sqlite_schema"); }
+  static immediate<> read_anything(session& on) { co_await on.run("SELECT count(*) FROM sqlite_schema"); }
 
   void start() {
     std::scoped_lock const lock(life_mutex_);
@@ -199,7 +199,7 @@ class basic_database {
       if (!file->changed_by_others()) return;
       if (std::exchange(has_looked_, true)) call_watcher();  // the very first check only reads the version
     } catch (error const& failure) {                         // the next operation fails in the same way, and has a caller to tell
-      if (failure.kind() != condition::replaced) return;
+      if (failure.code() != errc::replaced) return;
       disconnect(file);
       if (std::exchange(has_told_, true)) return;
       if (log_) log_(log_level::error, failure.what());
@@ -284,11 +284,11 @@ class basic_database {
     } catch (...) {
       if (file) file->rollback();
       auto const failure = reason_of(std::current_exception(), file);
-      auto const kind = condition_of(failure);
+      auto const code = code_of(failure);
       if (next == first) next = group.size();  // the begin failed: the others would fail too
       for (std::size_t i = first; i < next; ++i)
-        if (group[i]->failure() == nullptr || kind == condition::replaced) group[i]->fail(failure);
-      if (is_fatal(kind)) disconnect(file);
+        if (group[i]->failure() == nullptr || code == errc::replaced) group[i]->fail(failure);
+      if (is_fatal(code)) disconnect(file);
     }
     return next;
   }
@@ -305,7 +305,7 @@ class basic_database {
         }
         if (file) file->rollback();
         if (auto const reason = reason_of(one->failure(), file); reason != one->failure()) one->fail(reason);
-        if (one->failure() != nullptr && is_fatal(condition_of(one->failure()))) disconnect(file);
+        if (one->failure() != nullptr && is_fatal(code_of(one->failure()))) disconnect(file);
         one->complete();
       }
     }
@@ -322,13 +322,13 @@ class basic_database {
     if (one.failure() == nullptr) file.commit();
   }
 
-  static condition condition_of(std::exception_ptr const& failure) noexcept {
+  static errc code_of(std::exception_ptr const& failure) noexcept {
     try {
       std::rethrow_exception(failure);
     } catch (error const& known) {
-      return known.kind();
+      return known.portable_code();
     } catch (...) {
-      return condition::internal;
+      return errc::internal;
     }
   }
 

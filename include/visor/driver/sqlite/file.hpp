@@ -22,7 +22,7 @@ namespace visor::sqlite_driver {
 /// \throws visor::error `unsupported`, with the remedies, where the write-ahead log would not be safe
 inline void check_file_system(sqlite_settings const& settings, std::string const& shared) {
   if (shared.empty() || settings.journal == sqlite_journal::rollback) return;
-  throw error(condition::unsupported,
+  throw error(errc::unsupported,
               "the database '" + settings.filename + "' is on a file system that machines may share (" + shared +
                   "), where SQLite's write-ahead log can lose or damage data: name a file on a local disk, use a database server, or, if "
                   "only one machine uses the file at a time, set scheduler.storage.connection.journal to rollback");
@@ -36,9 +36,9 @@ inline void make_file(std::string const& filename) {
   if (::mknod(filename.c_str(), S_IFREG | 0600, 0) == 0 || errno == EEXIST) return;
   if (::open(filename.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) >= 0 || errno == EEXIST) return;
   int const reason = errno;
-  throw error(reason == EROFS || reason == EACCES ? condition::read_only
-              : reason == ENOSPC                  ? condition::disk_full
-                                                  : condition::connection_failed,
+  throw error(reason == EROFS || reason == EACCES ? errc::read_only
+              : reason == ENOSPC                  ? errc::disk_full
+                                                  : errc::connection_failed,
               "cannot make the database '" + filename + "': " + std::strerror(reason) + "; make its folder writable, or name another file");
 }
 
@@ -53,17 +53,17 @@ inline void prepare_file(sqlite_settings const& settings, bool create) {
   fs::path const path(filename);
   auto const status = fs::status(path, problem);
   if (fs::is_directory(status))
-    throw error(condition::connection_failed, "cannot open the database '" + filename + "': it is a folder; name a file in it, such as '" +
-                                                  (path / "schedules.db").string() + "'");
+    throw error(errc::connection_failed, "cannot open the database '" + filename + "': it is a folder; name a file in it, such as '" +
+                                             (path / "schedules.db").string() + "'");
   if (!fs::exists(status) && fs::is_symlink(fs::symlink_status(path, problem)))
     throw error(
-        condition::connection_failed,
+        errc::connection_failed,
         "the database '" + filename + "' is a symbolic link to '" + fs::read_symlink(path, problem).string() +
             "', and there is no such file: mount the disk that it is on, remove the link, or name that file itself so that it is made");
   struct stat about{};
   if (::stat(filename.c_str(), &about) == 0 && about.st_nlink > 1)
     throw error(
-        condition::unsupported,
+        errc::unsupported,
         "the database '" + filename + "' has " + std::to_string(about.st_nlink) +
             " names (hard links), of which each has a write-ahead log of its own, so that two processes damage it: remove the other "
             "names (find / -samefile FILE), or copy the file and use the copy");
@@ -76,7 +76,7 @@ inline void prepare_file(sqlite_settings const& settings, bool create) {
     if (::mkdir(made.c_str(), 0700) == 0 || errno == EEXIST || errno == EISDIR) continue;
     int const reason = errno;
     if (fs::is_directory(made, problem)) continue;
-    throw error(reason == EROFS ? condition::read_only : condition::connection_failed,
+    throw error(reason == EROFS ? errc::read_only : errc::connection_failed,
                 "cannot make the folder '" + made.string() + "' for the database '" + filename + "': " + std::strerror(reason) +
                     "; make it, or name another file");
   }

@@ -114,7 +114,7 @@ class file_identity {
     std::error_code unknown;
     bool const has_log = std::filesystem::exists(path_, unknown) && std::filesystem::file_size(path_ + "-wal", unknown) > 0 && !unknown;
     throw error(
-        condition::replaced,
+        errc::replaced,
         "the file of the database '" + filename_ + "' " + wrong_ +
             " while it was in use: nothing is read or written any more; start again to use what is there now" +
             (has_log ? ", and before that remove '" + filename_ + "-wal' and '" + filename_ + "-shm', unless they came with it" : ""));

@@ -68,9 +68,8 @@ class node_lock {
       int const fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
       if (fd < 0) {
         int const reason = errno;
-        if (auto lack = describe_lack_of_descriptors(reason, path_); !lack.empty())
-          throw error(condition::connection_failed, std::move(lack));
-        throw error(reason == EROFS ? condition::read_only : condition::connection_failed,
+        if (auto lack = describe_lack_of_descriptors(reason, path_); !lack.empty()) throw error(errc::connection_failed, std::move(lack));
+        throw error(reason == EROFS ? errc::read_only : errc::connection_failed,
                     "cannot open the lock of the node '" + path_ + "': " + std::strerror(reason) + "; make it and its folder writable");
       }
       fd_ = fd;
@@ -78,7 +77,7 @@ class node_lock {
         int const reason = errno;
         release();
         if (reason == EWOULDBLOCK) return false;
-        throw error(condition::unsupported,
+        throw error(errc::unsupported,
                     "cannot lock '" + path_ + "': " + std::strerror(reason) + "; the file system must support locks: use a local disk");
       }
       if (leads_to(fd)) break;

@@ -18,7 +18,7 @@ struct sqlite {
   using settings = sqlite_settings;
   using session = sqlite_driver::session;
   using database = sqlite_driver::database;
-  static condition classify(int code) noexcept { return sqlite_driver::classify(code); }
+  static errc classify(int code) noexcept { return sqlite_driver::classify(code); }
 };
 
 }  // namespace visor

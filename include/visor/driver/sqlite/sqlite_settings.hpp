@@ -39,17 +39,17 @@ struct sqlite_settings {
   friend bool operator==(sqlite_settings const&, sqlite_settings const&) = default;
 
   /// The name of the database in messages.
-  std::string place() const { return "the database '" + filename + "'"; }
+  std::string display_name() const { return "the database '" + filename + "'"; }
 
   /// \throws visor::error `invalid_argument` that names the first field out of its range, and the allowed values
   void check() const {
     if (filename.empty() || !is_storable_text(filename))
-      throw error(condition::invalid_argument, "filename is empty or not plain text: name the database file, such as .visor/schedules.db");
+      throw error(errc::invalid_argument, "filename is empty or not plain text: name the database file, such as .visor/schedules.db");
     if (filename.starts_with(":memory:") || filename.starts_with("file:"))
-      throw error(condition::invalid_argument,
+      throw error(errc::invalid_argument,
                   "filename is '" + filename + "': only a path is allowed; for a store in memory use the driver memory");
     if (busy_timeout < duration{0} || busy_timeout > std::chrono::minutes{10})
-      throw error(condition::invalid_argument, "busy_timeout is " + to_string(busy_timeout) + ": allowed is 0s to 10m");
+      throw error(errc::invalid_argument, "busy_timeout is " + to_string(busy_timeout) + ": allowed is 0s to 10m");
     log_statements.check();
   }
 };

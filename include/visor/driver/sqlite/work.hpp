@@ -75,7 +75,7 @@ class work_queue {
         return;
       }
     }
-    one->fail(std::make_exception_ptr(error(condition::closed, "the database is not open: call open() first, and nothing after close()")));
+    one->fail(std::make_exception_ptr(error(errc::closed, "the database is not open: call open() first, and nothing after close()")));
     one->complete();
   }
 

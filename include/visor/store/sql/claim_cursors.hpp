@@ -18,20 +18,20 @@
 namespace visor::detail {
 
 /// A position in a queue, whose jobs are ordered by priority, `run_at` and id. The default is before all possible jobs.
-struct queue_place {
+struct queue_position {
   std::int64_t priority = std::numeric_limits<int>::min() - std::int64_t{1};
   instant run_at{};
   job_id job = 0;
-  friend bool operator==(queue_place const&, queue_place const&) = default;
+  friend bool operator==(queue_position const&, queue_position const&) = default;
 };
 
 /// The observations of one claim in a queue.
 struct front_seen {
-  queue_place from;                 ///< the scan began after this
-  duration took{0};                 ///< from the request to its reply
-  std::size_t count = 0;            ///< jobs that it took
-  std::optional<queue_place> last;  ///< the position of the last of them; none if there was none
-  bool is_full = false;             ///< it took as many as it wanted
+  queue_position from;                 ///< the scan began after this
+  duration took{0};                    ///< from the request to its reply
+  std::size_t count = 0;               ///< jobs that it took
+  std::optional<queue_position> last;  ///< the position of the last of them; none if there was none
+  bool is_full = false;                ///< it took as many as it wanted
 };
 
 /// The claim cursors: where claims begin to scan each queue.
@@ -60,12 +60,12 @@ class claim_cursors {
 
   /// Returns the position after which a claim has to scan.
   /// \param now here and below: the time since some fixed moment
-  queue_place start(std::string_view queue, duration now) {
+  queue_position start(std::string_view queue, duration now) {
     std::scoped_lock const lock(mutex_);
     auto const at = cursors_.find(queue);
     if (at == cursors_.end()) return {};
     if (!at->second.is_used) return {};
-    if (now - at->second.rescanned_at < at->second.lasts()) return at->second.place;
+    if (now - at->second.rescanned_at < at->second.lasts()) return at->second.position;
     at->second.rescanned_at = now;  // others need not rescan meanwhile
     return {};
   }
@@ -76,7 +76,7 @@ class claim_cursors {
   std::optional<duration> saw(std::string_view queue, front_seen const& seen, duration now) {
     std::scoped_lock const lock(mutex_);
     auto at = cursors_.find(queue);
-    bool const was_rescan = seen.from == queue_place();
+    bool const was_rescan = seen.from == queue_position();
     // A claim from a cursor must be much quicker. Otherwise the rows before the cursor are not the reason for the delay.
     duration const took = std::max(duration{0}, seen.took - round_trip_.value_or(duration{0}));
     bool const is_of_use = was_rescan ? took > normal_duration(seen.count)
@@ -97,8 +97,8 @@ class claim_cursors {
     } else if (at->second.is_slow() && !is_of_use) {
       at->second.slow_rescans = 0;
     }
-    if (seen.last) at->second.place = *seen.last;
-    at->second.is_used = (at->second.is_slow() || has_more) && at->second.place != queue_place();
+    if (seen.last) at->second.position = *seen.last;
+    at->second.is_used = (at->second.is_slow() || has_more) && at->second.position != queue_position();
     if (!at->second.is_used) return std::nullopt;
     if (seen_all(was_rescan, seen)) return std::nullopt;
     return std::max(duration{0}, at->second.rescanned_at + at->second.lasts() - now);
@@ -112,8 +112,8 @@ class claim_cursors {
 
  private:
   struct claim_cursor {
-    queue_place place;     ///< of the last job that was seen
-    bool is_used = false;  ///< the next claims begin there
+    queue_position position;  ///< of the last job that was seen
+    bool is_used = false;     ///< the next claims begin there
     duration rescanned_at{0};
     duration rescan_took{0};
     int slow_rescans = 0;  ///< consecutive rescans that took long

@@ -24,13 +24,13 @@ struct fast_path_miss {};
 template <class Session>
 async<Session, std::size_t> fast_path_enqueue(transaction<Session>& t, std::span<new_job const> jobs) {
   auto const rows = as_rows(jobs, t.now);
-  std::vector<statements::queued_row> places;
-  places.reserve(rows.size());
-  for (auto const& row : rows) places.push_back(place_of(row));
+  std::vector<statements::queued_row> queued;
+  queued.reserve(rows.size());
+  for (auto const& row : rows) queued.push_back(queued_row_of(row));
   co_await insert_all<Session>(t, statements::insert_job(), rows);
   auto const is_new = [](std::size_t) { return true; };
   co_await limit_losses(t, jobs, is_new);
-  co_await place_jobs<Session>(t, places);
+  co_await add_to_queues<Session>(t, queued);
   co_return jobs.size();
 }
 

@@ -22,14 +22,14 @@ namespace visor::detail {
 template <class Session>
 async<Session, std::vector<std::optional<schedule_record>>> schedules_of(transaction<Session>& t, std::span<fire_order const> orders) {
   std::vector<std::optional<schedule_record>> all(orders.size());
-  std::unordered_map<std::string_view, std::size_t> places;
+  std::unordered_map<std::string_view, std::size_t> index_of;
   for (std::size_t i = 0; i < orders.size(); ++i)
-    if (!places.emplace(orders[i].schedule, i).second) throw fast_path_miss();  // the second order depends on the effects of the first
+    if (!index_of.emplace(orders[i].schedule, i).second) throw fast_path_miss();  // the second order depends on the effects of the first
   if (orders.size() > 1) {
     statements::due_params const first{t.now, static_cast<std::int64_t>(orders.size())};
     auto rows = co_await t.session.query(statements::due_schedules_now(), first);
     for (auto& row : rows)
-      if (auto const at = places.find(row.id); at != places.end()) all[at->second] = std::move(row);
+      if (auto const at = index_of.find(row.id); at != index_of.end()) all[at->second] = std::move(row);
   }
   std::vector<std::size_t> missing;
   std::vector<statements::of_schedule> which;
@@ -49,7 +49,7 @@ struct fast_path_fires {
   std::vector<fired> results;
   std::vector<statements::fire_row> fires;
   std::vector<statements::new_job_row> jobs;
-  std::vector<statements::queued_row> places;
+  std::vector<statements::queued_row> queued;
   std::vector<statements::fired_params> schedules;
   std::vector<statements::tolerated_losses> losses;
   std::vector<statements::missed_row> missed;
@@ -59,7 +59,7 @@ struct fast_path_fires {
     statements::fired_params after = as_fired(schedule, order);
     for (std::size_t i = 0; i < order.planned.size(); ++i) {
       jobs.push_back(as_job(schedule, order.planned[i], order.ids[i], now));
-      places.push_back(place_of(jobs.back()));
+      queued.push_back(queued_row_of(jobs.back()));
       if (schedule.max_lost) losses.push_back({order.ids[i], *schedule.max_lost});
       fires.push_back({order.schedule, order.planned[i], now, by.node, fire_result::fired, order.ids[i]});
       follow_fire(after, order.planned[i], order.ids[i]);
@@ -84,11 +84,11 @@ async<Session, std::vector<bool>> are_free(transaction<Session>& t, std::span<fi
     looked_at.push_back(i);
     last.push_back({*schedules[i]->last_job});
   }
-  std::vector<decltype(t.session.find(statements::find_place(), last.front()))> asked;
-  for (auto const& each : last) asked.push_back(t.session.find(statements::find_place(), each));
+  std::vector<decltype(t.session.find(statements::find_job_state(), last.front()))> asked;
+  for (auto const& each : last) asked.push_back(t.session.find(statements::find_job_state(), each));
   for (std::size_t i = 0; i < last.size(); ++i) {
-    auto const place = co_await std::move(asked[i]);
-    free[looked_at[i]] = !place || (place->final_state && !place->waiting && !place->scheduled);
+    auto const state = co_await std::move(asked[i]);
+    free[looked_at[i]] = !state || (state->final_state && !state->waiting && !state->scheduled);
   }
   co_return free;
 }
@@ -110,7 +110,7 @@ async<Session, std::vector<fired>> fast_path_fire_all(transaction<Session>& t, n
   if (!all.missed.empty()) co_await t.session.post_many(statements::insert_new_missed_fire(), all.missed);
   co_await insert_all<Session>(t, statements::insert_job(), all.jobs);
   if (!all.losses.empty()) co_await t.session.post_many(statements::set_max_lost(), all.losses);
-  co_await place_jobs<Session>(t, all.places);
+  co_await add_to_queues<Session>(t, all.queued);
   co_await t.session.post_many(statements::advance_schedule(), all.schedules);
   for (std::size_t i = 0; i < orders.size(); ++i)
     if (!free[i]) all.results[i] = co_await fire(t, by, orders[i]);

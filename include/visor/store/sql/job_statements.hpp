@@ -131,18 +131,18 @@ struct find_payload : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {job} WHERE [id] = :job"); }
 };
 
-struct place_in_queue {
+struct position_in_queue {
   std::string_view queue;
   int priority = 100;
   instant run_at{};
   job_id job = 0;
 };
-BOOST_DESCRIBE_STRUCT(place_in_queue, (), (queue, priority, run_at, job))
+BOOST_DESCRIBE_STRUCT(position_in_queue, (), (queue, priority, run_at, job))
 
 /// Removes the head of a queue up to a position; see `front_removal::up_to_last`.
 struct remove_front : sql::statement_defaults {
   static constexpr std::string_view name = "remove_front";
-  using params = place_in_queue;
+  using params = position_in_queue;
   using used = sql::tables<ready_record>;
   static constexpr void write(auto& out) {
     out("DELETE FROM {ready} WHERE [queue] = :queue AND ([priority], [run_at], [job]) <= (:priority, :run_at, :job)");
@@ -152,9 +152,9 @@ struct remove_front : sql::statement_defaults {
 // Moves between the tables of waiting jobs.
 
 /// The bulk form of `remove_ready`.
-struct remove_many_ready : sql::statement_defaults {
-  static constexpr std::string_view name = "remove_many_ready";
-  using params = place_in_queue;
+struct bulk_remove_ready : sql::statement_defaults {
+  static constexpr std::string_view name = "bulk_remove_ready";
+  using params = position_in_queue;
   using used = sql::tables<ready_record>;
   static constexpr bool removes = true;
   static constexpr void write(auto& out) {
@@ -164,9 +164,9 @@ struct remove_many_ready : sql::statement_defaults {
 
 struct remove_ready : sql::statement_defaults {
   static constexpr std::string_view name = "remove_ready";
-  using params = place_in_queue;
+  using params = position_in_queue;
   using used = sql::tables<ready_record>;
-  using many = remove_many_ready;
+  using bulk_form = bulk_remove_ready;
   static constexpr void write(auto& out) {
     out("DELETE FROM {ready} WHERE [queue] = :queue AND [priority] = :priority AND [run_at] = :run_at AND [job] = :job");
   }
@@ -277,15 +277,15 @@ struct due_jobs : sql::statement_defaults {
   }
 };
 
-struct scheduled_place {
+struct scheduled_position {
   instant run_at{};
   job_id job = 0;
 };
-BOOST_DESCRIBE_STRUCT(scheduled_place, (), (run_at, job))
+BOOST_DESCRIBE_STRUCT(scheduled_position, (), (run_at, job))
 
 struct remove_due : sql::statement_defaults {
   static constexpr std::string_view name = "remove_due";
-  using params = scheduled_place;
+  using params = scheduled_position;
   using used = sql::tables<scheduled_record>;
   static constexpr void write(auto& out) { out("DELETE FROM {scheduled} WHERE [run_at] = :run_at AND [job] = :job"); }
 };
@@ -307,7 +307,7 @@ struct next_scheduled : sql::statement_defaults {
 struct next_scheduled_jobs : sql::statement_defaults {
   static constexpr std::string_view name = "next_scheduled_jobs";
   using params = at_most;
-  using row = scheduled_place;
+  using row = scheduled_position;
   using used = sql::tables<scheduled_record>;
   static constexpr void write(auto& out) { out("SELECT {*} FROM {scheduled} ORDER BY [run_at], [job] {limit}"); }
 };

@@ -140,11 +140,11 @@ inline std::vector<statements::new_job_row> as_rows(std::span<new_job const> giv
 }
 
 /// Returns the row by which a new job waits in its queue.
-inline statements::queued_row place_of(statements::new_job_row const& job) { return {job.run_at, job.id, job.priority, 1, job.queue}; }
+inline statements::queued_row queued_row_of(statements::new_job_row const& job) { return {job.run_at, job.id, job.priority, 1, job.queue}; }
 
 /// The same for a job that was in another table until now.
 /// \param from the row refers to its text
-inline statements::queued_row place_of(auto const& from) { return {from.run_at, from.job, from.priority, from.attempt, from.queue}; }
+inline statements::queued_row queued_row_of(auto const& from) { return {from.run_at, from.job, from.priority, from.attempt, from.queue}; }
 
 /// The number of rows from which their cost on the server exceeds the round trips of a copy.
 inline constexpr std::size_t worth_a_copy = 200;
@@ -163,7 +163,7 @@ async<Session> insert_all(transaction<Session>& t, Insert insert, std::span<type
 
 /// Puts stored jobs into their queues: ready now, or scheduled for their `run_at`.
 template <class Session>
-async<Session> place_jobs(transaction<Session>& t, std::span<statements::queued_row const> jobs) {
+async<Session> add_to_queues(transaction<Session>& t, std::span<statements::queued_row const> jobs) {
   std::vector<statements::queued_row> ready;
   std::vector<statements::queued_row> scheduled;
   ready.reserve(jobs.size());
@@ -189,13 +189,13 @@ async<Session, std::size_t> enqueue(transaction<Session>& t, std::span<new_job c
   auto const rows = as_rows(jobs, t.now);
   std::vector<std::size_t> affected(jobs.size());
   std::size_t const added = co_await t.session.execute_many(statements::insert_new_job(), rows, affected);
-  std::vector<statements::queued_row> places;
-  places.reserve(added);
+  std::vector<statements::queued_row> queued;
+  queued.reserve(added);
   for (std::size_t i = 0; i < rows.size(); ++i)
-    if (affected[i] != 0) places.push_back(place_of(rows[i]));
+    if (affected[i] != 0) queued.push_back(queued_row_of(rows[i]));
   auto const is_new = [&](std::size_t at) { return affected[at] != 0; };
   co_await limit_losses(t, jobs, is_new);
-  co_await place_jobs(t, places);
+  co_await add_to_queues(t, queued);
   co_return added;
 }
 
@@ -247,10 +247,10 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, 
       statements::of_job const which{job.job};
       auto const behind = co_await t.session.query(statements::waiting_behind(), which);
       if (behind.empty()) continue;
-      std::vector<statements::queued_row> places;
-      for (auto const& next : behind) places.push_back(place_of(next));
+      std::vector<statements::queued_row> queued;
+      for (auto const& next : behind) queued.push_back(queued_row_of(next));
       co_await t.session.post(statements::remove_waiting_behind(), which);
-      co_await place_jobs(t, places);
+      co_await add_to_queues(t, queued);
     }
   }
   if (some.cancels) {
@@ -331,12 +331,12 @@ async<Session, promotion> promote_row_by_row(transaction<Session>& t, std::size_
   for (auto const& job : due) {
     if (refusals.is_left(job.job)) continue;
     refusals.begin(job.job);
-    statements::scheduled_place const from{job.run_at, job.job};
+    statements::scheduled_position const from{job.run_at, job.job};
     co_await t.session.post(statements::remove_due(), from);
     if (auto const* const reason = refusals.death_of(job.job)) {
       co_await end_refused(t, job.job, job.attempt, *reason);
     } else {
-      statements::queued_row const to = place_of(job);
+      statements::queued_row const to = queued_row_of(job);
       co_await t.session.post(statements::insert_ready(), to);
       ++result.moved;
     }
@@ -365,13 +365,13 @@ async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
     if (first.size() > due.size()) result.next_at = first.back().run_at;
   }
   if (!due.empty()) {
-    std::vector<statements::scheduled_place> places;
+    std::vector<statements::scheduled_position> moved;
     std::vector<statements::queued_row> ready;
     for (auto const& job : due) {
-      places.push_back({job.run_at, job.job});
-      ready.push_back(place_of(job));
+      moved.push_back({job.run_at, job.job});
+      ready.push_back(queued_row_of(job));
     }
-    co_await t.session.post_many(statements::remove_due(), places);
+    co_await t.session.post_many(statements::remove_due(), moved);
     co_await t.session.post_many(statements::insert_ready(), ready);
     result.moved = due.size();
     t.new_work = true;
@@ -387,7 +387,7 @@ async<Session, promotion> promote(transaction<Session>& t, std::size_t limit) {
 template <class Session>
 async<Session, std::optional<job_state>> state_of(transaction<Session>& t, job_id job) {
   statements::of_job const which{job};
-  auto const found = co_await t.session.find(statements::find_place(), which);
+  auto const found = co_await t.session.find(statements::find_job_state(), which);
   if (!found) co_return std::nullopt;
   if (found->waiting) co_return job_state::waiting;
   if (found->scheduled) co_return job_state::scheduled;
@@ -413,8 +413,8 @@ async<Session, cancel_result> cancel_job(transaction<Session>& t, job_id job) {
     case job_state::waiting: co_await t.session.post(statements::remove_waiting(), which); break;
     case job_state::ready: {
       auto const facts = co_await t.session.find(statements::find_facts(), which);
-      statements::place_in_queue const place{facts->queue, facts->priority, facts->run_at, job};
-      std::size_t const removed = co_await t.session.execute(statements::remove_ready(), place);
+      statements::position_in_queue const position{facts->queue, facts->priority, facts->run_at, job};
+      std::size_t const removed = co_await t.session.execute(statements::remove_ready(), position);
       if (removed != 0) break;
       statements::job_in_queue const anywhere{facts->queue, facts->priority, job};
       co_await t.session.post(statements::remove_retried_ready(), anywhere);
@@ -433,8 +433,8 @@ async<Session> retry_job(transaction<Session>& t, job_id job) {
   std::size_t const reopened = co_await t.session.execute(statements::reopen_job(), which);
   if (reopened == 0) {
     auto const found = co_await t.session.find(statements::find_facts(), which);
-    if (!found) throw error(condition::not_found, "there is no job " + std::to_string(job));
-    throw error(condition::conflict, "job " + std::to_string(job) + " has not ended: only one that has can be tried again");
+    if (!found) throw error(errc::not_found, "there is no job " + std::to_string(job));
+    throw error(errc::conflict, "job " + std::to_string(job) + " has not ended: only one that has can be tried again");
   }
   co_await t.session.post(statements::remove_dead(), which);
   auto const next = co_await t.session.find(statements::next_attempt_number(), which);

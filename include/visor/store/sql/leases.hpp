@@ -288,21 +288,21 @@ template <class Session>
 async<Session> remove_taken(transaction<Session>& t, std::string const& queue, std::vector<claimed_job> const& jobs) {
   constexpr auto how = Session::dialect::removal;
   if constexpr (how != sql::front_removal::by_query) {
-    std::vector<statements::place_in_queue> places;
+    std::vector<statements::position_in_queue> positions;
     auto const of_interest = how == sql::front_removal::by_key ? std::span(jobs) : std::span(jobs).last(1);
-    places.reserve(of_interest.size());
-    for (auto const& job : of_interest) places.push_back({queue, job.priority, job.run_at, job.id});
-    if constexpr (requires { t.session.expect_many(statements::remove_ready(), places); }) {
-      co_await t.session.expect_many(statements::remove_ready(), places);
+    positions.reserve(of_interest.size());
+    for (auto const& job : of_interest) positions.push_back({queue, job.priority, job.run_at, job.id});
+    if constexpr (requires { t.session.expect_many(statements::remove_ready(), positions); }) {
+      co_await t.session.expect_many(statements::remove_ready(), positions);
       co_return;
     }
     std::size_t removed = 0;
     if constexpr (how == sql::front_removal::by_key)
-      removed = co_await t.session.execute_many(statements::remove_ready(), places);
+      removed = co_await t.session.execute_many(statements::remove_ready(), positions);
     else
-      removed = co_await t.session.execute(statements::remove_front(), places.back());
+      removed = co_await t.session.execute(statements::remove_front(), positions.back());
     if (removed != jobs.size())
-      throw error(condition::serialization_failure,
+      throw error(errc::serialization_failure,
                   "the claim of " + std::to_string(jobs.size()) + " jobs of the queue " + queue + " removed " + std::to_string(removed) +
                       ": another transaction was at work there, so nothing was claimed. A server where this lasts does not lock rows");
   }
@@ -350,14 +350,14 @@ async<Session, std::size_t> add_front(transaction<Session>& t, claim& to, std::s
   co_return count;
 }
 
-inline statements::front_params look_behind(queue_place const& from, std::string const& queue, std::size_t limit) {
+inline statements::front_params look_behind(queue_position const& from, std::string const& queue, std::size_t limit) {
   return {queue, static_cast<std::int64_t>(limit), from.priority, from.run_at, from.job, claim_budget::longest_inline(limit)};
 }
 
 /// Returns the request for the head of a queue, from its claim cursor.
 template <class Session>
 statements::front_params look_at_front(transaction<Session>& t, std::string const& queue, std::size_t limit) {
-  queue_place from;
+  queue_position from;
   if constexpr (Session::dialect::keeps_removed) from = t.cursors.start(queue, wall_clock().elapsed());
   return look_behind(from, queue, limit);
 }
@@ -372,10 +372,10 @@ std::optional<duration> learn_from_front(transaction<Session>& t, statements::fr
   if constexpr (Session::dialect::keeps_removed) {
     duration const now = wall_clock().elapsed();
     front_seen seen;
-    seen.from = queue_place{asked.priority, asked.run_at, asked.job};
+    seen.from = queue_position{asked.priority, asked.run_at, asked.job};
     seen.took = now - since;
     seen.count = jobs.size();
-    if (!jobs.empty()) seen.last = queue_place{jobs.back().priority, jobs.back().run_at, jobs.back().id};
+    if (!jobs.empty()) seen.last = queue_position{jobs.back().priority, jobs.back().run_at, jobs.back().id};
     seen.is_full = has_more || static_cast<std::int64_t>(jobs.size()) == asked.limit;
     return t.cursors.saw(asked.queue, seen, now);
   } else {
@@ -396,7 +396,7 @@ async<Session, std::size_t> take_found(transaction<Session>& t, claim& to, std::
   auto const again = learn_from_front(t, front, jobs, wall_clock().elapsed() - took, !all);
   std::size_t count = co_await add_front(t, to, queue, std::move(jobs));
   if (again == duration{0} && all) {
-    auto const rest = look_behind(queue_place(), queue, static_cast<std::size_t>(front.limit) - count);
+    auto const rest = look_behind(queue_position(), queue, static_cast<std::size_t>(front.limit) - count);
     since = wall_clock().elapsed();
     auto before = co_await t.session.query(statements::front_of_queue(), rest);
     duration const took_again = wall_clock().elapsed() - since;

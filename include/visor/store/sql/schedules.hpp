@@ -29,7 +29,7 @@ async<Session, visor::pending_work> read_pending_work(transaction<Session>& t) {
 }
 
 template <class Session>
-async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit, std::optional<due_place> const& after) {
+async<Session, due_schedules> due(transaction<Session>& t, std::size_t limit, std::optional<due_position> const& after) {
   due_schedules result;
   result.now = t.now;
   std::int64_t const most = static_cast<std::int64_t>(limit);
@@ -137,11 +137,11 @@ async<Session, bool> start(transaction<Session>& t, schedule_record const& sched
     co_await t.session.post(statements::set_max_lost(), limit);
   }
   if (blocker != 0) {
-    statements::waiting_row const place{blocker, id, planned, job.priority, 1, job.queue};
-    co_await t.session.post(statements::insert_waiting(), place);
+    statements::waiting_row const waiting{blocker, id, planned, job.priority, 1, job.queue};
+    co_await t.session.post(statements::insert_waiting(), waiting);
   } else {
-    statements::queued_row const place = place_of(job);
-    co_await place_jobs<Session>(t, std::span(&place, 1));
+    statements::queued_row const queued = queued_row_of(job);
+    co_await add_to_queues<Session>(t, std::span(&queued, 1));
   }
   co_return true;
 }
@@ -232,7 +232,7 @@ async<Session, std::vector<bool>> correct_next(transaction<Session>& t, std::spa
 }
 
 [[noreturn]] inline void throw_taken(std::string const& id) {
-  throw error(condition::already_exists, "schedule " + id + " exists already: choose another id");
+  throw error(errc::already_exists, "schedule " + id + " exists already: choose another id");
 }
 
 /// Returns the rows of new schedules, by id, so that concurrent calls lock them in one order. It runs before the transaction, so that the
@@ -273,9 +273,9 @@ template <class Session>
 async<Session, schedule_record> update_schedule(transaction<Session>& t, schedule_record const& given) {
   statements::of_schedule const which{given.id};
   auto const stored = co_await t.session.find(statements::find_schedule(), which);
-  if (!stored) throw error(condition::not_found, "there is no schedule " + given.id);
+  if (!stored) throw error(errc::not_found, "there is no schedule " + given.id);
   if (stored->version != given.version)
-    throw error(condition::conflict, "schedule " + given.id + " was changed meanwhile: read it again and repeat the change");
+    throw error(errc::conflict, "schedule " + given.id + " was changed meanwhile: read it again and repeat the change");
   schedule_record changed = as_updated(*stored, given, t.now);
   co_await t.session.post(statements::update_schedule(), changed);
   t.new_work = true;

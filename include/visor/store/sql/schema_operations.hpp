@@ -152,8 +152,7 @@ async<Session> check_rights(Session& session) {
     try {
       co_await session.run("SELECT 1 FROM " + table + " WHERE 1 = 0");
     } catch (error const& refused) {
-      bool const is_missing =
-          refused.kind() == condition::schema_mismatch || refused.kind() == condition::internal;  // Babelfish reports no more
+      bool const is_missing = refused.code() == errc::schema_mismatch || refused.code() == errc::internal;  // Babelfish reports no more
       if (!is_missing) throw;
     }
   }
@@ -229,38 +228,39 @@ async<Session, int> move_schema(Session& session, int target, instant now) {
 }
 
 /// Explains why this program cannot use these tables; empty if it can.
-/// \param place names the database
-inline std::string mismatch(schema_status const& status, std::string const& place) {
+/// \param display_name names the database
+inline std::string mismatch(schema_status const& status, std::string const& display_name) {
   if (status.current > status.latest)
-    return "the tables in " + place + " are of version " + std::to_string(status.current) + ", newer than this program, which knows " +
-           std::to_string(status.latest) + ": use a newer program, or the newer one's `visor db rollback`";
+    return "the tables in " + display_name + " are of version " + std::to_string(status.current) +
+           ", newer than this program, which knows " + std::to_string(status.latest) +
+           ": use a newer program, or the newer one's `visor db rollback`";
   for (auto const& version : status.versions)
     if (version.is_altered)
-      return "version " + std::to_string(version.version) + " of the tables in " + place +
+      return "version " + std::to_string(version.version) + " of the tables in " + display_name +
              " was made with other statements than this program's: `visor db validate` tells what it lacks or has beside that, and "
              "`visor db reset` makes all anew, without data";
   if (auto const missing = status.missing(); !missing.empty())
-    return "version " + std::to_string(missing.front()) + " of the tables in " + place + " is not recorded, though version " +
+    return "version " + std::to_string(missing.front()) + " of the tables in " + display_name + " is not recorded, though version " +
            std::to_string(status.current) + " is: `visor db migrate` adds what is not there of it, and records it";
-  if (status.is_half_made) return "the tables in " + place + " were not made to the end: `visor db init` makes them anew";
+  if (status.is_half_made) return "the tables in " + display_name + " were not made to the end: `visor db init` makes them anew";
   if (status.current == 0)
-    return "there are tables named visor_... in " + place + " that visor did not make: `visor db validate` tells which";
+    return "there are tables named visor_... in " + display_name + " that visor did not make: `visor db validate` tells which";
   if (status.current < status.latest)
-    return "the tables in " + place + " are of version " + std::to_string(status.current) + ", and this program needs " +
+    return "the tables in " + display_name + " are of version " + std::to_string(status.current) + ", and this program needs " +
            std::to_string(status.latest) + ": run `visor db migrate`";
   return {};
 }
 
 /// Returns the differences between the existing tables and those that this program needs, one line each.
 template <class Dialect, class Session>
-async<Session, std::vector<std::string>> find_drift(Session& session, std::string place) {
+async<Session, std::vector<std::string>> find_drift(Session& session, std::string display_name) {
   std::vector<std::string> lines;
   auto const status = co_await read_status<Dialect>(session);
   if (!status.has_tables) {
-    lines.push_back("there are no tables of visor in " + place + ": run `visor db init`");
+    lines.push_back("there are no tables of visor in " + display_name + ": run `visor db init`");
     co_return lines;
   }
-  if (std::string line = mismatch(status, place); !line.empty()) lines.push_back(std::move(line));
+  if (std::string line = mismatch(status, display_name); !line.empty()) lines.push_back(std::move(line));
   auto const stored = co_await stored_parts(session);
   for (auto const& [table, parts] : wanted_parts<Dialect>()) {
     auto const at = stored.find(table);
@@ -278,15 +278,15 @@ async<Session, std::vector<std::string>> find_drift(Session& session, std::strin
 
 /// \throws visor::error `schema_mismatch` where no version is recorded and yet there are jobs: these tables were not left half-made
 template <class Session>
-async<Session> check_half_made(Session& session, std::string place) {
+async<Session> check_half_made(Session& session, std::string display_name) {
   auto const stored = co_await stored_parts(session);
   if (!stored.contains(std::string(sql::table_prefix) + std::string(sql::table<job_record>::name))) co_return;
   statements::at_most const one{1};
   auto const job = co_await session.find(statements::any_job(), one);
   if (job)
-    throw error(condition::schema_mismatch, "the tables in " + place +
-                                                " hold jobs, and none of their versions is recorded in visor_migration: "
-                                                "take these rows from a backup, or remove all with `visor db reset`");
+    throw error(errc::schema_mismatch, "the tables in " + display_name +
+                                           " hold jobs, and none of their versions is recorded in visor_migration: "
+                                           "take these rows from a backup, or remove all with `visor db reset`");
 }
 
 template <class Dialect, class Session>

@@ -125,7 +125,7 @@ async<Session, std::vector<schedule_digest>> schedule_digests(transaction<Sessio
 struct steps_of_kind {
   std::vector<schedule_record> given;
   std::vector<std::int64_t> versions;
-  std::vector<std::size_t> places;
+  std::vector<std::size_t> indexes;
 };
 
 /// Reads the stored schedules of steps, the retired ones too.
@@ -149,13 +149,13 @@ async<Session> add_to_set(transaction<Session>& t, steps_of_kind& steps, std::sp
   for (std::size_t i = 0; i < affected.size(); ++i) {
     if (affected[i] != 0) continue;
     rest.given.push_back(std::move(steps.given[i]));
-    rest.places.push_back(steps.places[i]);
+    rest.indexes.push_back(steps.indexes[i]);
   }
   auto const found = co_await find_all<Session>(t, rest.given);
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (!found[i] || !found[i]->retired_at) {
       bool const is_of_set = found[i] && is_of_set_of(*found[i], rest.given[i]);
-      results[rest.places[i]] = is_of_set ? change_result::passed_over : change_result::taken;
+      results[rest.indexes[i]] = is_of_set ? change_result::passed_over : change_result::taken;
       continue;
     }
     schedule_record const returned = as_returned(*found[i], std::move(rest.given[i]), t.now);
@@ -177,18 +177,18 @@ async<Session> redefine(transaction<Session>& t, steps_of_kind& steps, std::span
     // An interval with an anchor may have to continue from the stored anchor, so that row is read first.
     auto& to = steps.given[i].anchor ? rest : blind;
     to.given.push_back(std::move(steps.given[i]));
-    to.places.push_back(steps.places[i]);
+    to.indexes.push_back(steps.indexes[i]);
   }
   std::vector<std::size_t> affected(blind.given.size());
   co_await t.session.execute_many(statements::redefine_schedule(), blind.given, affected);
   for (std::size_t i = 0; i < affected.size(); ++i) {
     if (affected[i] != 0) continue;
     rest.given.push_back(std::move(blind.given[i]));
-    rest.places.push_back(blind.places[i]);
+    rest.indexes.push_back(blind.indexes[i]);
   }
   auto const found = co_await find_all<Session>(t, rest.given);
   for (std::size_t i = 0; i < found.size(); ++i) {
-    auto& result = results[rest.places[i]];
+    auto& result = results[rest.indexes[i]];
     result = change_result::passed_over;
     if (!found[i] || found[i]->retired_at || found[i]->version != rest.given[i].version) continue;
     // It has an anchor, is older than the column of digests, or has this definition already.
@@ -208,7 +208,7 @@ async<Session> bring_back(transaction<Session>& t, steps_of_kind& steps, std::sp
   auto const found = co_await find_all<Session>(t, steps.given);
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (!found[i] || !found[i]->retired_at || found[i]->version != steps.versions[i]) {
-      results[steps.places[i]] = change_result::passed_over;
+      results[steps.indexes[i]] = change_result::passed_over;
       continue;
     }
     schedule_record const returned = as_returned(*found[i], std::move(steps.given[i]), t.now);
@@ -223,7 +223,7 @@ async<Session> retire(transaction<Session>& t, steps_of_kind const& steps, std::
   std::vector<std::size_t> affected(rows.size());
   co_await t.session.execute_many(statements::retire_schedule(), rows, affected);
   for (std::size_t i = 0; i < affected.size(); ++i)
-    if (affected[i] == 0) results[steps.places[i]] = change_result::passed_over;
+    if (affected[i] == 0) results[steps.indexes[i]] = change_result::passed_over;
 }
 
 template <class Session>
@@ -247,7 +247,7 @@ async<Session, std::optional<std::vector<change_result>>> change_schedules(trans
     to.given.back().origin = set.origin;
     to.given.back().set_name = set.name;
     to.versions.push_back(changes[i].version);
-    to.places.push_back(i);
+    to.indexes.push_back(i);
   }
   if (!adds.given.empty()) co_await add_to_set<Session>(t, adds, results);
   if (!redefinitions.given.empty()) co_await redefine<Session>(t, redefinitions, results);

@@ -74,9 +74,9 @@ class sql_store {
       status = co_await tables.status();
     }
     if (!status.has_tables)
-      throw error(condition::schema_mismatch,
-                  "there are no tables of visor in " + place() + ", and auto_init is false: run `visor db init`");
-    if (std::string line = detail::mismatch(status, place()); !line.empty()) throw error(condition::schema_mismatch, std::move(line));
+      throw error(errc::schema_mismatch,
+                  "there are no tables of visor in " + display_name() + ", and auto_init is false: run `visor db init`");
+    if (std::string line = detail::mismatch(status, display_name()); !line.empty()) throw error(errc::schema_mismatch, std::move(line));
     is_open_ = true;
   }
 
@@ -96,7 +96,7 @@ class sql_store {
     check_open();
     if constexpr (has_server_clock) {
       auto const op = [](transaction& t) -> async<instant> { co_return co_await t.session.now(); };
-      co_return co_await ask(op);
+      co_return co_await read_one_statement(op);
     } else {
       co_return clock_.now();
     }
@@ -149,22 +149,22 @@ class sql_store {
   }
 
   task<std::vector<node_record>> nodes() {
-    return ask([](transaction& t) { return detail::list_nodes(t); });
+    return read_one_statement([](transaction& t) { return detail::list_nodes(t); });
   }
 
   task<std::vector<type_limit_record>> limits() {
-    return ask([](transaction& t) { return detail::list_limits(t); });
+    return read_one_statement([](transaction& t) { return detail::list_limits(t); });
   }
 
   task<std::vector<node_type_record>> node_types() {
-    return ask([](transaction& t) { return detail::list_node_types(t); });
+    return read_one_statement([](transaction& t) { return detail::list_node_types(t); });
   }
 
   /// O(1), except on PostgreSQL: O(count) of little cost there. With numbers from rows (MySQL and SQL Server), some statements for each 50
   /// ids.
   task<reserved_ids> reserve_ids(std::size_t count) {
     if (count < 1 || count > static_cast<std::size_t>(detail::most_reserved))
-      throw error(condition::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
+      throw error(errc::invalid_argument, "cannot reserve " + std::to_string(count) + " ids: allowed is 1 to 1000000 at a time");
     check_open();
     auto const take = [count](transaction& t) { return detail::take_job_ids(t, static_cast<std::int64_t>(count)); };
     auto taken = co_await take_ids(take);
@@ -197,7 +197,7 @@ class sql_store {
     try {
       co_return co_await write_on_fast_path<lock_mode::shared>(fast_path, general_path, &no_check);
     } catch (error const& thrown) {
-      if (!is_refusal(thrown.kind())) throw;
+      if (!is_refusal(thrown.portable_code())) throw;
     }
     auto const part = [this, &lease](std::span<job_result const> results, std::span<release const> returns,
                                      std::span<claim_request const> requests) { return exchange_part(lease, results, returns, requests); };
@@ -212,12 +212,12 @@ class sql_store {
 
   task<visor::pending_work> pending_work() {
     auto const op = [](transaction& t) { return detail::read_pending_work(t); };
-    auto result = co_await ask(op);
+    auto result = co_await read_one_statement(op);
     result.is_told_of_changes = database_.is_watching();
     co_return result;
   }
 
-  task<due_schedules> due(std::size_t limit, std::optional<due_place> after = std::nullopt) {
+  task<due_schedules> due(std::size_t limit, std::optional<due_position> after = std::nullopt) {
     return read([limit, after = std::move(after)](transaction& t) { return detail::due(t, limit, after); });
   }
 
@@ -225,14 +225,14 @@ class sql_store {
     auto const check = [orders] {
       for (auto const& order : orders)
         if (order.ids.size() != order.planned.size())
-          throw error(condition::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
+          throw error(errc::invalid_argument, "schedule " + order.schedule + ": a fire order needs one id for each instant");
     };
     check();
     auto const part = [this, &lease](std::span<fire_order const> some) { return fire_part(lease, some); };
     try {
       co_return co_await part(orders);
     } catch (error const& thrown) {
-      if (!is_refusal(thrown.kind())) throw;
+      if (!is_refusal(thrown.portable_code())) throw;
     }
     detail::bisected_fires bisected(part);
     co_return co_await bisected.run(orders);
@@ -243,7 +243,7 @@ class sql_store {
   }
 
   task<std::vector<instant>> acted_on(std::string const& schedule, instant after, std::size_t limit) {
-    return ask([&schedule, after, limit](transaction& t) { return detail::acted_on(t, schedule, after, limit); });
+    return read_one_statement([&schedule, after, limit](transaction& t) { return detail::acted_on(t, schedule, after, limit); });
   }
 
   task<std::vector<bool>> correct_next(std::span<next_correction const> corrections) {
@@ -262,24 +262,24 @@ class sql_store {
   }
 
   task<std::vector<std::string>> declared(schedule_set const& set) {
-    return ask([&set](transaction& t) { return detail::declared(t, set); });
+    return read_one_statement([&set](transaction& t) { return detail::declared(t, set); });
   }
 
   task<std::vector<declaration_record>> declarations() {
-    return ask([](transaction& t) { return detail::list_declarations(t); });
+    return read_one_statement([](transaction& t) { return detail::list_declarations(t); });
   }
 
   task<std::vector<std::string>> manifests(schedule_set const& set) {
-    return ask([&set](transaction& t) { return detail::manifests(t, set); });
+    return read_one_statement([&set](transaction& t) { return detail::manifests(t, set); });
   }
 
   task<std::vector<std::string>> manifest_parts(std::string const& digest) {
-    return ask([&digest](transaction& t) { return detail::manifest_parts(t, digest); });
+    return read_one_statement([&digest](transaction& t) { return detail::manifest_parts(t, digest); });
   }
 
   /// O(schedules of the origin).
   task<std::vector<schedule_digest>> schedule_digests(origin of) {
-    return ask([of](transaction& t) { return detail::schedule_digests(t, of); });
+    return read_one_statement([of](transaction& t) { return detail::schedule_digests(t, of); });
   }
 
   /// Holds the exclusive store lock: some hundred changes at a time are few enough.
@@ -352,7 +352,7 @@ class sql_store {
   }
 
   task<std::vector<job_id>> cancel_requests() {
-    return ask([](transaction& t) { return detail::list_cancels(t); });
+    return read_one_statement([](transaction& t) { return detail::list_cancels(t); });
   }
 
   task<> retry_job(job_id id) {
@@ -378,7 +378,7 @@ class sql_store {
     ///   locks no rows
     task<int> migrate() {
       co_await store_->database_.open();
-      auto const op = [this](transaction& t) { return migrate_in(t, store_->place()); };
+      auto const op = [this](transaction& t) { return migrate_in(t, store_->display_name()); };
       int const steps = co_await change(op);
       co_await store_->check_row_locks();
       co_return steps;
@@ -412,7 +412,7 @@ class sql_store {
     /// \param steps from 1
     task<int> rollback(int steps) {
       co_await store_->database_.open();
-      auto const op = [this, steps](transaction& t) { return rollback_in(t, steps, store_->place()); };
+      auto const op = [this, steps](transaction& t) { return rollback_in(t, steps, store_->display_name()); };
       co_return co_await change(op);
     }
 
@@ -420,7 +420,7 @@ class sql_store {
     task<std::vector<std::string>> validate() {
       co_await store_->database_.open();
       co_await check_rights();
-      detail::needs_no_time const op{[this](transaction& t) { return detail::find_drift<dialect>(t.session, store_->place()); }};
+      detail::needs_no_time const op{[this](transaction& t) { return detail::find_drift<dialect>(t.session, store_->display_name()); }};
       co_return co_await store_->template perform<looking>(op, &no_check);
     }
 
@@ -428,7 +428,7 @@ class sql_store {
     /// \throws visor::error `schema_mismatch` when a newer program made them: it has tables that this one does not know
     task<> reset() {
       co_await store_->database_.open();
-      auto const op = [this](transaction& t) { return reset_in(t, store_->place()); };
+      auto const op = [this](transaction& t) { return reset_in(t, store_->display_name()); };
       co_await change(op);
     }
 
@@ -452,11 +452,11 @@ class sql_store {
         } catch (error const& thrown) {
           refused = thrown;
         }
-        if (!names_transactions || refused->kind() != condition::busy) throw error(*refused);
-        std::string line = "the tables in " + store_->place() + " are in use by another transaction";
+        if (!names_transactions || refused->code() != errc::busy) throw error(*refused);
+        std::string line = "the tables in " + store_->display_name() + " are in use by another transaction";
         if (std::string const whose = co_await oldest_transaction(); !whose.empty()) line += ", perhaps by " + whose;
         if (wall_clock().elapsed() - begin > longest_change)
-          throw error(condition::busy, line + ": nothing was changed; end it, or try again later", refused->server_text());
+          throw error(errc::busy, line + ": nothing was changed; end it, or try again later", refused->server_text());
         if (log_) log_(log_level::warning, line + ": their change waits for it");
         boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
         timer.expires_after(pause_of_change);
@@ -491,7 +491,7 @@ class sql_store {
       auto const status = co_await detail::read_status<dialect>(t.session);
       bool const is_ours = !status.has_tables || status.is_half_made || status.current > 0;
       if (status.current > status.latest || !is_ours || status.is_altered())
-        throw error(condition::schema_mismatch, detail::mismatch(status, where));
+        throw error(errc::schema_mismatch, detail::mismatch(status, where));
       if (status.is_half_made) {
         co_await detail::check_half_made(t.session, where);
         co_await detail::reset_schema<dialect>(t.session, t.now);
@@ -536,7 +536,7 @@ class sql_store {
     static async<int> rollback_in(transaction& t, int steps, std::string where) {
       co_await t.session.lock_schema();
       auto const status = co_await detail::read_status<dialect>(t.session);
-      if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      if (status.current > status.latest) throw error(errc::schema_mismatch, detail::mismatch(status, where));
       int const target = std::max(0, status.begun - std::max(1, steps));
       constexpr int numbered = sql::table<job_number_record>::since;
       if (target > 0 && target < numbered && status.current >= numbered) co_await detail::end_job_numbers(t);
@@ -546,7 +546,7 @@ class sql_store {
     static async<int> reset_in(transaction& t, std::string where) {
       co_await t.session.lock_schema();
       auto const status = co_await detail::read_status<dialect>(t.session);
-      if (status.current > status.latest) throw error(condition::schema_mismatch, detail::mismatch(status, where));
+      if (status.current > status.latest) throw error(errc::schema_mismatch, detail::mismatch(status, where));
       co_await detail::reset_schema<dialect>(t.session, t.now);
       co_return status.latest;
     }
@@ -566,11 +566,11 @@ class sql_store {
   static constexpr std::int64_t lease_id_block = 1024;
 
   void check_open() const {
-    if (!is_open_) throw error(condition::closed, "the store is not open: call open() first");
+    if (!is_open_) throw error(errc::closed, "the store is not open: call open() first");
   }
 
   /// The name of the database in messages.
-  std::string place() const { return settings_.place(); }
+  std::string display_name() const { return settings_.display_name(); }
 
   template <class Records>
   void check_all(Records const& all) const {
@@ -587,7 +587,7 @@ class sql_store {
       if (payload.size() > always_taken)
         if (auto const limit = database_.payload_limit())
           detail::check_payload_size(payload, *limit, "max_allowed_packet of the server (less 64 KiB, but 16 KiB at least)",
-                                     [this] { return place(); });
+                                     [this] { return display_name(); });
   }
 
   static void no_check() {}
@@ -688,7 +688,7 @@ class sql_store {
       co_return co_await perform_open<How>(std::move(fast_path), check, where);
     } catch (detail::fast_path_miss const&) {
     } catch (error const& thrown) {
-      if (thrown.kind() != condition::unique_violation) throw;
+      if (thrown.code() != errc::unique_violation) throw;
     }
     co_return co_await perform_open<How>(std::move(general_path), check, where);
   }
@@ -733,7 +733,7 @@ class sql_store {
 
   /// Performs a read of one statement that does not need the time.
   template <class Op>
-  task<result_of<Op>> ask(Op op, std::source_location where = std::source_location::current()) {
+  task<result_of<Op>> read_one_statement(Op op, std::source_location where = std::source_location::current()) {
     return perform_open<lock_mode::single_statement>(std::move(op), &no_check, where);
   }
 
@@ -767,7 +767,7 @@ class sql_store {
   template <class Take>
   task<detail::taken_ids> take_ids(Take take, std::source_location where = std::source_location::current()) {
     if constexpr (requires(session& on) { on.defers(); })
-      return ask(std::move(take), where);
+      return read_one_statement(std::move(take), where);
     else
       return write_shared(std::move(take), &no_check, where);
   }
@@ -777,7 +777,7 @@ class sql_store {
   template <class Take>
   task<detail::taken_ids> take_ids_behind_all(Take take) {
     // Between taking ids and looking, others may have taken the next ones and used them.
-    job_id const highest = co_await ask([](transaction& t) { return detail::highest_job_id(t); });
+    job_id const highest = co_await read_one_statement([](transaction& t) { return detail::highest_job_id(t); });
     auto taken = co_await take_ids(take);
     taken.highest = highest;
     if (taken.are_new()) co_return taken;
@@ -788,7 +788,7 @@ class sql_store {
     taken = co_await take_ids(take);
     taken.highest = highest;
     if (!taken.are_new())
-      throw error(condition::schema_mismatch,
+      throw error(errc::schema_mismatch,
                   "there are no ids for new jobs: visor_job_number no longer numbers its rows: `visor db validate` tells what it lacks");
     if (log_) log_(log_level::warning, "there were jobs with ids that had not been given out: those of new jobs are greater from now on");
     co_return taken;
@@ -803,7 +803,7 @@ class sql_store {
     bool is_passed = false;
     auto const hold = [this, &pass, &which, &has_begun, &is_passed](transaction& t) -> async<void> {
       // The first session was lost while the second one was waited for: the lock was gone, so that the result proves nothing.
-      if (std::exchange(has_begun, true)) throw error(condition::busy, "two sessions cannot be had at once");
+      if (std::exchange(has_begun, true)) throw error(errc::busy, "two sessions cannot be had at once");
       co_await t.session.find(statements::lock_sequence(), which);
       is_passed = co_await perform<lock_mode::shared>(pass, &no_check);
       statements::sequence_params const times{which.name, is_passed ? 0 : 1};
@@ -816,8 +816,8 @@ class sql_store {
       is_certain = false;
     }
     if (is_certain && is_passed)
-      throw error(condition::unsupported,
-                  place() +
+      throw error(errc::unsupported,
+                  display_name() +
                       " locks no rows: one session took a row that another had locked, so two nodes would run one job. It must be the "
                       "database itself, with its own storage engine, not one that speaks its language");
   }

@@ -53,17 +53,17 @@ struct find_job : sql::statement_defaults {
 };
 
 /// The tables that hold a job's id.
-struct place_row {
+struct job_state_row {
   std::optional<job_id> waiting;    ///< its own id, if it waits
   std::optional<job_id> scheduled;  ///< its own id, if it is scheduled
   std::optional<job_state> final_state;
 };
-BOOST_DESCRIBE_STRUCT(place_row, (), (waiting, scheduled, final_state))
+BOOST_DESCRIBE_STRUCT(job_state_row, (), (waiting, scheduled, final_state))
 
-struct find_place : sql::statement_defaults {
-  static constexpr std::string_view name = "find_place";
+struct find_job_state : sql::statement_defaults {
+  static constexpr std::string_view name = "find_job_state";
   using params = of_job;
-  using row = place_row;
+  using row = job_state_row;
   using used = detail::job_tables;
   static constexpr void write(auto& out) {
     out("SELECT (SELECT max(w.[job]) FROM {waiting} w WHERE w.[job] = j.[id]) AS [waiting], "
@@ -165,7 +165,7 @@ struct find_running : sql::statement_defaults {
   }
 };
 
-using all_of_views = boost::mp11::mp_list<find_job, find_place, list_jobs<from_all>, list_jobs<from_completed>, list_jobs<from_ready>,
+using all_of_views = boost::mp11::mp_list<find_job, find_job_state, list_jobs<from_all>, list_jobs<from_completed>, list_jobs<from_ready>,
                                           list_jobs<from_scheduled>, list_jobs<from_waiting>, list_jobs<from_dead>, list_jobs<from_failed>,
                                           list_jobs<from_cancelled>, running_jobs, find_running>;
 

@@ -1,8 +1,8 @@
 #ifndef VISOR_TESTS_DRIVER_SERVERS_MYSQL_PLAN_HPP
 #define VISOR_TESTS_DRIVER_SERVERS_MYSQL_PLAN_HPP
 
-#include "kit.hpp"
 #include "plan_of.hpp"
+#include "server_traits.hpp"
 
 #include "visor/driver/mysql/connection.hpp"
 
@@ -18,13 +18,13 @@ namespace visor_test {
 /// Reads how MariaDB executes statements.
 class planner {
  public:
-  explicit planner(kit::driver::settings of) {
+  explicit planner(server_traits::driver::settings of) {
     of.pool.connect_timeout = std::chrono::minutes{10};  // which is that of each answer too
     connection_ = visor::mysql_driver::connect_call(of)();
   }
 
   /// MySQL has no `ANALYZE FORMAT=JSON`.
-  static bool understands(kit::server const& at) { return kit::is_mariadb(at); }
+  static bool understands(server_traits::server const& at) { return server_traits::is_mariadb(at); }
 
   static constexpr bool can_be_ignorant = false;  // it learns by itself
   void learn(std::string const& table) const { run("ANALYZE TABLE " + table); }

@@ -1,8 +1,8 @@
 #ifndef VISOR_TESTS_DRIVER_SERVERS_POSTGRESQL_PLAN_HPP
 #define VISOR_TESTS_DRIVER_SERVERS_POSTGRESQL_PLAN_HPP
 
-#include "kit.hpp"
 #include "plan_of.hpp"
+#include "server_traits.hpp"
 
 #include "visor/driver/postgresql/connection.hpp"
 
@@ -19,7 +19,7 @@ namespace visor_test {
 /// Reads how PostgreSQL executes statements.
 class planner {
  public:
-  explicit planner(kit::driver::settings const& of) {
+  explicit planner(server_traits::driver::settings const& of) {
     auto const given = visor::postgresql_driver::libpq_parameters(of);
     std::vector<char const*> names, values;
     for (auto const& [name, value] : given) {
@@ -33,7 +33,7 @@ class planner {
     run("SET client_min_messages = error");
   }
 
-  static bool understands(kit::server const&) { return true; }
+  static bool understands(server_traits::server const&) { return true; }
 
   static constexpr bool can_be_ignorant = true;
   void learn(std::string const& table) const { run("ANALYZE " + table); }

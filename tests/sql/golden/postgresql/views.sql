@@ -1,7 +1,7 @@
 -- find_job
 SELECT j."id", j."run_at", j."created_at", j."priority", j."max_attempts", j."payload", j."type", j."queue", j."schedule", j."planned_at", j."owner", j."uncounted", j."max_lost", a."number" AS "last_number", a."final_state", a."started_at", a."finished_at", a."node", a."error", a."output", (SELECT max(w."job") FROM "visor_waiting" w WHERE w."job" = j."id") AS "waiting", (SELECT max(s."job") FROM "visor_scheduled" s WHERE s."job" = j."id") AS "scheduled" FROM "visor_job" j LEFT JOIN "visor_attempt" a ON a."job" = j."id" AND a."number" = (SELECT max(m."number") FROM "visor_attempt" m WHERE m."job" = j."id") WHERE j."id" = $1;
 
--- find_place
+-- find_job_state
 SELECT (SELECT max(w."job") FROM "visor_waiting" w WHERE w."job" = j."id") AS "waiting", (SELECT max(s."job") FROM "visor_scheduled" s WHERE s."job" = j."id") AS "scheduled", (SELECT max(a."final_state") FROM "visor_attempt" a WHERE a."job" = j."id") AS "final_state" FROM "visor_job" j WHERE j."id" = $1;
 
 -- list_jobs

@@ -1,5 +1,5 @@
-#ifndef VISOR_TESTS_DRIVER_MANY_HPP
-#define VISOR_TESTS_DRIVER_MANY_HPP
+#ifndef VISOR_TESTS_DRIVER_EXECUTE_MANY_HPP
+#define VISOR_TESTS_DRIVER_EXECUTE_MANY_HPP
 
 #include "visor/driver/driver.hpp"
 #include "visor/sql/migration.hpp"
@@ -58,7 +58,7 @@ inline std::vector<entry> entries(std::int64_t first, std::int64_t last) {
 
 /// \tparam Driver of the database, which is empty
 template <class Driver>
-void check_many(typename Driver::settings const& settings) {
+void check_execute_many(typename Driver::settings const& settings) {
   using session = typename Driver::session;
   using done = visor::async<session>;
   boost::asio::io_context io;
@@ -134,24 +134,24 @@ void check_many(typename Driver::settings const& settings) {
       for (std::size_t size = 1; size < 1'000'000; size = size * 3 + 1) many.push_back({0, std::string(size, 'x'), when, 1, false});
       for (std::size_t i = 0; i < 1000; ++i) many.push_back({0, std::string(i, 'y'), std::nullopt, std::nullopt, true});
       for (std::size_t i = 0; i < many.size(); ++i) many[i].id = static_cast<std::int64_t>(i) + 1;
-      auto const failing = [&](std::vector<entry> const& wrong) -> visor::condition {
+      auto const failing = [&](std::vector<entry> const& wrong) -> visor::errc {
         try {
           transact([&](session& on) -> done {
             co_await on.copy(insert_entry(), wrong);
             co_await on.copy(insert_entry(), many);
           });
         } catch (visor::error const& thrown) {
-          return thrown.kind();
+          return thrown.portable_code();
         }
         return {};
       };
       auto wrong = many;
       wrong[900].at = before_all;
-      CHECK(failing(wrong) == visor::condition::invalid_argument);
+      CHECK(failing(wrong) == visor::errc::invalid_argument);
       wrong = many;
       wrong[900].id = 7;
-      CHECK(failing(wrong) == visor::condition::unique_violation);
-      CHECK(failing(many) == visor::condition::unique_violation);
+      CHECK(failing(wrong) == visor::errc::unique_violation);
+      CHECK(failing(many) == visor::errc::unique_violation);
       CHECK(stored().empty());
       std::size_t seen = 0;
       std::optional<entry> first;
@@ -181,23 +181,23 @@ void check_many(typename Driver::settings const& settings) {
   SECTION("one that must not be there takes the transaction with it") {
     auto many = entries(1, 40);
     many[39].id = 1;
-    std::optional<visor::condition> failure;
+    std::optional<visor::errc> failure;
     try {
       transact([&](session& on) -> done {
         counts affected(many.size());
         co_await on.execute_many(insert_entry(), many, affected);
       });
     } catch (visor::error const& thrown) {
-      failure = thrown.kind();
+      failure = thrown.portable_code();
     }
-    CHECK(failure == visor::condition::unique_violation);
+    CHECK(failure == visor::errc::unique_violation);
     failure.reset();
     try {
       transact([&](session& on) -> done { co_await on.post_many(insert_entry(), many); });
     } catch (visor::error const& thrown) {
-      failure = thrown.kind();
+      failure = thrown.portable_code();
     }
-    CHECK(failure == visor::condition::unique_violation);
+    CHECK(failure == visor::errc::unique_violation);
     CHECK(stored().empty());
   }
 

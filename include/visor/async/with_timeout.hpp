@@ -1,5 +1,5 @@
-#ifndef VISOR_ASYNC_WITHIN_HPP
-#define VISOR_ASYNC_WITHIN_HPP
+#ifndef VISOR_ASYNC_WITH_TIMEOUT_HPP
+#define VISOR_ASYNC_WITH_TIMEOUT_HPP
 
 #include "visor/async/clock.hpp"
 #include "visor/async/task.hpp"
@@ -32,8 +32,8 @@ task<> sleep_for(boost::asio::any_io_executor executor, Clock clock, duration le
 /// \return the result of the operation, or a default value after the timeout; for an operation without a result, true when it ended in time
 /// \throws the exception of the operation, if it ended in time
 template <class T = void, timekeeper Clock>
-task<std::conditional_t<std::is_void_v<T>, bool, T>> within(boost::asio::any_io_executor executor, Clock clock, duration length,
-                                                            task<T> work) {
+task<std::conditional_t<std::is_void_v<T>, bool, T>> with_timeout(boost::asio::any_io_executor executor, Clock clock, duration length,
+                                                                  task<T> work) {
   auto group = boost::asio::experimental::make_parallel_group(
       boost::asio::co_spawn(executor, std::move(work), boost::asio::deferred),
       boost::asio::co_spawn(executor, sleep_for(executor, clock, length), boost::asio::deferred));

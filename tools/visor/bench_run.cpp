@@ -1,9 +1,9 @@
-#include "ask.hpp"
 #include "bench.hpp"
 #include "bench_nodes.hpp"
-#include "bench_room.hpp"
+#include "bench_sandbox.hpp"
 #include "command.hpp"
 #include "drivers.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 #include "words.hpp"
 
@@ -33,20 +33,20 @@
 namespace visor_program {
 namespace {
 
-/// One run of one scenario in a room: it adds the work, waits for it, and verifies the outcome.
-class bench_scene {
+/// One run of one scenario in a sandbox: it adds the work, waits for it, and verifies the outcome.
+class bench_run {
  public:
-  bench_scene(driver_entry const& driver, bench_plan const& plan)
-      : driver_(driver), plan_(plan), room_(driver.room(plan)), client_(opened(room_->store({}))) {}
+  bench_run(driver_entry const& driver, bench_plan const& plan)
+      : driver_(driver), plan_(plan), sandbox_(driver.sandbox(plan)), client_(opened(sandbox_->store({}))) {}
 
   /// \throws failure when a job was not done exactly once
   bench_result run() {
-    result_.place = room_->place();
+    result_.display_name = sandbox_->display_name();
     result_.server = driver_.several_nodes ? driver_.probe(plan_.settings).server : driver_.library();
     if (plan_.scenario != bench_scenario::bulk_enqueue && plan_.scenario != bench_scenario::deep_queue &&
         plan_.scenario != bench_scenario::pinned_xmin)
       count_statements();
-    auto const written = room_->written_bytes();
+    auto const written = sandbox_->written_bytes();
     switch (plan_.scenario) {
       case bench_scenario::burn_down:
       case bench_scenario::one_at_a_time:
@@ -57,7 +57,7 @@ class bench_scene {
       case bench_scenario::deep_queue: deep_queue(); break;
       case bench_scenario::pinned_xmin: pinned_xmin(); break;
     }
-    if (auto const now_written = room_->written_bytes(); written && now_written && plan_.scenario != bench_scenario::deep_queue)
+    if (auto const now_written = sandbox_->written_bytes(); written && now_written && plan_.scenario != bench_scenario::deep_queue)
       result_.wal_bytes_per_job = (*now_written - *written) / static_cast<double>(plan_.jobs);
     result_.resident_bytes = resident_bytes();
     for (auto& [_, samples] : result_.latencies) samples.sort();
@@ -145,15 +145,15 @@ class bench_scene {
 
   visor::job_id enqueue_all(std::int64_t count, std::size_t batch) {
     auto const begin = clock_.elapsed();
-    auto const first = ask(reserve(count));
-    ask(enqueue(*client_, first, 0, count, batch));
+    auto const first = run_sync(reserve(count));
+    run_sync(enqueue(*client_, first, 0, count, batch));
     result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
-    room_->settle();
+    sandbox_->settle();
     return first;
   }
 
   /// The store of a node: its own, as that of another process, where there may be several.
-  std::shared_ptr<storage> store_for_node() { return driver_.several_nodes ? opened(room_->store({})) : client_; }
+  std::shared_ptr<storage> store_for_node() { return driver_.several_nodes ? opened(sandbox_->store({})) : client_; }
 
   bench_nodes make_nodes(bench_record& record) {
     std::vector<std::shared_ptr<storage>> stores;
@@ -169,7 +169,7 @@ class bench_scene {
     filter.limit = 5'000;
     std::int64_t seen = 0;
     for (bool more = true; more;) {
-      auto const page = ask(client_->jobs(filter));
+      auto const page = run_sync(client_->jobs(filter));
       more = page.size() == filter.limit;
       for (auto const& view : page) {
         if (view.job.id < first) {
@@ -197,10 +197,10 @@ class bench_scene {
     };
     auto few = plan_;
     few.jobs = std::min<std::int64_t>(plan_.jobs, static_cast<std::int64_t>(std::max<std::size_t>(4 * plan_.batch, 100)));
-    auto const teller = opened(room_->store(log));
-    auto const first = ask(reserve(few.jobs));
+    auto const teller = opened(sandbox_->store(log));
+    auto const first = run_sync(reserve(few.jobs));
     count = 0;
-    ask(enqueue(*teller, first, 0, few.jobs, plan_.scenario == bench_scenario::steady ? 1 : plan_.batch));
+    run_sync(enqueue(*teller, first, 0, few.jobs, plan_.scenario == bench_scenario::steady ? 1 : plan_.batch));
     bench_record record(few.jobs);
     few.nodes = 1;
     few.long_work = visor::duration{0};
@@ -222,7 +222,7 @@ class bench_scene {
   }
 
   void bulk_enqueue() {
-    auto const first = ask(reserve(plan_.jobs));
+    auto const first = run_sync(reserve(plan_.jobs));
     {
       stopwatch const measuring(result_);
       for (int i = 0; i < plan_.nodes; ++i) contexts_.emplace_back(1);
@@ -241,12 +241,12 @@ class bench_scene {
       for (auto const& each : thrown)
         if (each) std::rethrow_exception(each);
     }
-    room_->settle();
+    sandbox_->settle();
     visor::job_filter filter;
     filter.state = visor::job_state::ready;
     filter.limit = 5'000;
     std::int64_t seen = 0;
-    for (auto page = ask(client_->jobs(filter)); !page.empty(); page = ask(client_->jobs(filter))) {
+    for (auto page = run_sync(client_->jobs(filter)); !page.empty(); page = run_sync(client_->jobs(filter))) {
       seen += static_cast<std::int64_t>(page.size());
       filter.before = page.back().job.id;
     }
@@ -303,7 +303,7 @@ class bench_scene {
   }
 
   void steady() {
-    auto const first = ask(reserve(1)) + 1;
+    auto const first = run_sync(reserve(1)) + 1;
     bench_record record(plan_.jobs);
     auto nodes = make_nodes(record);
     auto& acknowledged = result_.latencies["acknowledge"];
@@ -314,21 +314,21 @@ class bench_scene {
       nodes.start();
       // By then the nodes have joined, and found nothing to do.
       auto const begin = clock_.elapsed() + std::chrono::milliseconds{300};
-      ask(send(*client_, record, begin, acknowledged, trouble));
+      run_sync(send(*client_, record, begin, acknowledged, trouble));
       nodes.finish();
     }
     if (!trouble.empty()) throw failure("a job could not be added: " + trouble);
     record.check();
     result_.latencies["start"] = record.start_latencies();
-    auto const end = ask(reserve(1));
+    auto const end = run_sync(reserve(1));
     verify(first, end, plan_.jobs);
   }
 
   /// As many schedules as jobs, all of them due when the nodes begin.
   void schedule_storm() {
-    auto const first = ask(reserve(1)) + 1;
+    auto const first = run_sync(reserve(1)) + 1;
     std::string const text = filling();
-    auto const due = ask(client_->now());
+    auto const due = run_sync(client_->now());
     std::vector<visor::schedule_record> all(static_cast<std::size_t>(plan_.jobs));
     for (std::size_t i = 0; i < all.size(); ++i) {
       auto const job = make_job(static_cast<std::int64_t>(i), text);
@@ -342,7 +342,7 @@ class bench_scene {
     auto const begin = clock_.elapsed();
     constexpr std::size_t most = 5'000;
     for (std::size_t i = 0; i < all.size(); i += most)
-      ask(add_schedules(std::span<visor::schedule_record const>(all).subspan(i, std::min(most, all.size() - i))));
+      run_sync(add_schedules(std::span<visor::schedule_record const>(all).subspan(i, std::min(most, all.size() - i))));
     result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
     bench_record record(plan_.jobs);
     auto nodes = make_nodes(record);
@@ -351,7 +351,7 @@ class bench_scene {
       nodes.run();
     }
     record.check();
-    auto const end = ask(reserve(1));
+    auto const end = run_sync(reserve(1));
     verify(first, end, plan_.jobs);
   }
 
@@ -408,7 +408,7 @@ class bench_scene {
   std::int64_t work_by_hand(visor::node_lease const& lease, std::int64_t jobs, bench_samples& claims, bench_samples& completes) {
     std::int64_t done = 0;
     while (done < jobs) {
-      auto const one = ask(work_by_hand(lease, std::min(plan_.batch, static_cast<std::size_t>(jobs - done))));
+      auto const one = run_sync(work_by_hand(lease, std::min(plan_.batch, static_cast<std::size_t>(jobs - done))));
       if (one.jobs == 0) break;
       claims.add(one.claim);
       completes.add(one.complete);
@@ -419,24 +419,24 @@ class bench_scene {
 
   void deep_queue() {
     auto const ready = std::max(plan_.depth / 10, plan_.jobs);
-    auto const first = ask(reserve(plan_.depth + ready));
+    auto const first = run_sync(reserve(plan_.depth + ready));
     auto const begin = clock_.elapsed();
-    room_->fill(first, plan_.depth, ready);
-    room_->settle();
+    sandbox_->fill(first, plan_.depth, ready);
+    sandbox_->settle();
     result_.enqueue_seconds = bench_seconds(clock_.elapsed() - begin);
-    auto const lease = ask(join());
+    auto const lease = run_sync(join());
     {
       stopwatch const measuring(result_);
       work_by_hand(lease, plan_.jobs, result_.latencies["claim"], result_.latencies["complete"]);
     }
-    ask(client_->leave(lease, visor::departure::clean));
+    run_sync(client_->leave(lease, visor::departure::clean));
     verify(first + plan_.depth, first + plan_.depth + plan_.jobs, plan_.jobs);
   }
 
   void pinned_xmin() {
     auto const first = enqueue_all(plan_.jobs, 5'000);
-    auto const lease = ask(join());
-    auto const pin = room_->pin();
+    auto const lease = run_sync(join());
+    auto const pin = sandbox_->pin();
     auto& claims = result_.latencies["claim"];
     auto& completes = result_.latencies["complete"];
     {
@@ -453,7 +453,7 @@ class bench_scene {
         result_.claims.push_back({before, some.milliseconds_at(0.5), some.milliseconds_at(0.99)});
       }
     }
-    ask(client_->leave(lease, visor::departure::clean));
+    run_sync(client_->leave(lease, visor::departure::clean));
     verify(first, first + plan_.jobs, plan_.jobs);
   }
 
@@ -462,13 +462,13 @@ class bench_scene {
   visor::wall_clock clock_;
   visor::detail::id_block ids_;
   std::deque<boost::asio::io_context> contexts_;  // of several threads that add jobs: they outlive the operations that complete on them
-  std::unique_ptr<bench_room> room_;              // removes its place after all stores in it are closed
+  std::unique_ptr<bench_sandbox> sandbox_;        // removes its tables after all stores in it are closed
   std::shared_ptr<storage> client_;
   bench_result result_;
 };
 
 }  // namespace
 
-bench_result run_bench(driver_entry const& driver, bench_plan const& plan) { return bench_scene(driver, plan).run(); }
+bench_result run_bench(driver_entry const& driver, bench_plan const& plan) { return bench_run(driver, plan).run(); }
 
 }  // namespace visor_program

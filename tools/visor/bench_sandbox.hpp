@@ -1,5 +1,5 @@
-#ifndef VISOR_TOOLS_BENCH_ROOM_HPP
-#define VISOR_TOOLS_BENCH_ROOM_HPP
+#ifndef VISOR_TOOLS_BENCH_SANDBOX_HPP
+#define VISOR_TOOLS_BENCH_SANDBOX_HPP
 
 #include "bench.hpp"
 #include "storage.hpp"
@@ -13,17 +13,17 @@
 
 namespace visor_program {
 
-/// A place of its own in which a benchmark works with a driver, apart from all other tables. It is created and removed with
+/// A sandbox in which a benchmark works with a driver, apart from all other tables. It is created and removed with
 /// this object. Functions that have no meaning for the store in memory, which nobody else sees, do nothing there.
-class bench_room {
+class bench_sandbox {
  public:
-  bench_room() = default;
-  bench_room(bench_room const&) = delete;
-  bench_room& operator=(bench_room const&) = delete;
-  virtual ~bench_room() = default;
+  bench_sandbox() = default;
+  bench_sandbox(bench_sandbox const&) = delete;
+  bench_sandbox& operator=(bench_sandbox const&) = delete;
+  virtual ~bench_sandbox() = default;
 
-  virtual std::string place() const = 0;  ///< for display
-  /// Makes another store in this place, not opened yet; if `log` is given, each statement is logged.
+  virtual std::string display_name() const = 0;  ///< for display
+  /// Makes another store in this sandbox, not opened yet; if `log` is given, each statement is logged.
   virtual std::unique_ptr<storage> store(visor::log_sink log) const = 0;
   /// The size of the write-ahead log from any fixed start on, where the database reports it.
   virtual std::optional<double> written_bytes() const { return std::nullopt; }

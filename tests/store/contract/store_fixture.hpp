@@ -1,7 +1,7 @@
-#ifndef VISOR_TESTS_STORE_CONTRACT_GIVEN_HPP
-#define VISOR_TESTS_STORE_CONTRACT_GIVEN_HPP
+#ifndef VISOR_TESTS_STORE_CONTRACT_STORE_FIXTURE_HPP
+#define VISOR_TESTS_STORE_CONTRACT_STORE_FIXTURE_HPP
 
-#include "contract/subject.hpp"
+#include "contract/tested_store.hpp"
 #include "support/catch.hpp"
 
 #include "visor/base/error.hpp"
@@ -30,7 +30,7 @@ std::string text(E value) {
   return boost::describe::enum_to_string(value, "?");
 }
 
-/// The error of a call, in the words of the condition; empty if it succeeds.
+/// The error of a call, in the words of its code; empty if it succeeds.
 template <class Call>
 std::string refusal(Call&& call) {
   try {
@@ -63,7 +63,7 @@ struct set_changes {
 };
 
 /// Makes the schedules of a set these, as a node does that is the only one of the set.
-inline set_changes bring(subject& store, visor::schedule_set const& set, std::vector<visor::schedule_record> all) {
+inline set_changes bring(tested_store& store, visor::schedule_set const& set, std::vector<visor::schedule_record> all) {
   for (auto& each : all) each.digest = visor::definition_digest(each);
   auto const plan = visor::plan_set(set, all, visor::manifest_of(all, store.now()), {}, store.schedule_digests(set.origin));
   std::vector<visor::schedule_change> steps;
@@ -91,10 +91,10 @@ inline set_changes bring(subject& store, visor::schedule_set const& set, std::ve
 }
 
 /// A store, and shorthand for talking to it.
-class scene {
+class store_fixture {
  public:
-  subject& store() { return *store_; }
-  subject* operator->() { return store_.get(); }
+  tested_store& store() { return *store_; }
+  tested_store* operator->() { return store_.get(); }
 
   static visor::join_request request(std::string name, visor::duration ttl = 60s, bool exclusive = false) {
     visor::join_request request;
@@ -262,7 +262,7 @@ class scene {
   }
 
  private:
-  std::unique_ptr<subject> store_ = make_subject();
+  std::unique_ptr<tested_store> store_ = make_tested_store();
 };
 
 inline ids ids_of(visor::claim const& claimed) {

@@ -1,9 +1,9 @@
-#ifndef VISOR_TOOLS_BENCH_ROOM_OF_HPP
-#define VISOR_TOOLS_BENCH_ROOM_OF_HPP
+#ifndef VISOR_TOOLS_BENCH_SANDBOX_OF_HPP
+#define VISOR_TOOLS_BENCH_SANDBOX_OF_HPP
 
-#include "ask.hpp"
-#include "bench_room.hpp"
+#include "bench_sandbox.hpp"
 #include "command.hpp"
+#include "run_sync.hpp"
 #include "schema_of.hpp"
 
 #include "visor/store/sql/sql_store.hpp"
@@ -29,7 +29,7 @@
 #include <thread>
 #include <utility>
 
-/// The benchmark rooms of drivers with tables.
+/// The benchmark sandboxes of drivers with tables.
 namespace visor_program {
 
 struct bench_number {
@@ -106,11 +106,11 @@ class bench_database {
   using session = typename Driver::session;
   using operation = std::function<visor::async<session>(session&)>;  // one type for all: a transaction is slow to compile
 
-  explicit bench_database(typename Driver::settings settings) : database_(std::move(settings)) { ask(database_.open()); }
+  explicit bench_database(typename Driver::settings settings) : database_(std::move(settings)) { run_sync(database_.open()); }
   ~bench_database() { close_after_use(database_); }
 
-  void transact(operation op) { ask(database_.transact(op)); }
-  void look(operation op) { ask(database_.read(op)); }
+  void transact(operation op) { run_sync(database_.transact(op)); }
+  void look(operation op) { run_sync(database_.read(op)); }
 
   void run(std::string text) {
     transact([&text](session& on) -> visor::async<session> { co_await on.run(text); });
@@ -120,15 +120,15 @@ class bench_database {
   typename Driver::database database_;
 };
 
-/// The functions of a room with tables, once its place exists.
+/// The functions of a sandbox with tables, once its schema or database exists.
 template <visor::driver Driver, class Ways>
-class bench_sql_room : public bench_room {
+class bench_sql_sandbox : public bench_sandbox {
  public:
   using kind = visor::sql_store<Driver>;
   using settings = typename Driver::settings;
   using session = typename Driver::session;
 
-  std::string place() const override { return inside_.place(); }
+  std::string display_name() const override { return inside_.display_name(); }
 
   std::unique_ptr<storage> store(visor::log_sink log) const override {
     settings how = inside_;
@@ -154,14 +154,14 @@ class bench_sql_room : public bench_room {
   }
 
   void fill(std::int64_t first, std::int64_t finished, std::int64_t ready) const override {
-    bench_database<Driver> place(inside_);
+    bench_database<Driver> database(inside_);
     auto const all = finished + ready;
     for (std::int64_t done = 0; done < all;) {
       // Jobs of one kind, and no more than one statement can take.
       auto const count = std::min(bench_fill_most, done < finished ? finished - done : all - done);
       bench_fill_params const given{first + done, count, visor::wall_clock().now()};
       bool const has_ended = done < finished;
-      place.transact([&given, has_ended](session& on) -> visor::async<session> {
+      database.transact([&given, has_ended](session& on) -> visor::async<session> {
         co_await on.post(bench_fill_jobs(), given);
         if (has_ended)
           co_await on.post(bench_fill_finished(), given);
@@ -194,8 +194,8 @@ class bench_sql_room : public bench_room {
       bool told = false;
       try {
         if constexpr (requires { where.transaction_timeout; }) where.transaction_timeout = std::chrono::hours{1};
-        bench_database<Driver> place(std::move(where));
-        place.look([this, &told](session& on) -> visor::async<session> {
+        bench_database<Driver> database(std::move(where));
+        database.look([this, &told](session& on) -> visor::async<session> {
           visor::statements::at_most const one{1};
           while (!is_over_) {
             co_await on.find(visor::statements::any_waiting(), one);
@@ -222,7 +222,7 @@ class bench_sql_room : public bench_room {
   std::shared_ptr<void> pin() const override { return std::make_shared<watcher>(inside_); }
 
  protected:
-  explicit bench_sql_room(settings inside) : inside_(std::move(inside)) {}
+  explicit bench_sql_sandbox(settings inside) : inside_(std::move(inside)) {}
 
   settings inside_;
 };
@@ -231,26 +231,27 @@ class bench_sql_room : public bench_room {
 /// \tparam Ways says how to reach it (`inside`), and which statements create and remove it (`make`, `remove`). Where the server
 ///   can, it also has the statements for the position of the log (`written`) and for statistics of the tables (`settle`)
 template <visor::driver Driver, class Ways>
-class bench_server_room final : public bench_sql_room<Driver, Ways> {
+class bench_server_sandbox final : public bench_sql_sandbox<Driver, Ways> {
  public:
-  explicit bench_server_room(bench_plan const& plan)
-      : bench_sql_room<Driver, Ways>(Ways::inside(driver_settings(Driver(), plan.settings.storage))),
+  explicit bench_server_sandbox(bench_plan const& plan)
+      : bench_sql_sandbox<Driver, Ways>(Ways::inside(driver_settings(Driver(), plan.settings.storage))),
         around_(driver_settings(Driver(), plan.settings.storage)) {
     bench_database<Driver> outside(around_);
     if (plan.replace) outside.run(Ways::remove);
     try {
       outside.run(Ways::make);
     } catch (visor::error const& refused) {
-      throw failure("cannot make " + std::string(Ways::what) + " " + bench_place + " in " + around_.place() +
+      throw failure("cannot make " + std::string(Ways::what) + " " + bench_sandbox_name + " in " + around_.display_name() +
                     ", which is where benchmarks work: " + refused.what() +
                     "; the user must be allowed to, and where an earlier run left one behind, --replace removes it");
     }
   }
-  ~bench_server_room() override {
+  ~bench_server_sandbox() override {
     try {
       bench_database<Driver>(around_).run(Ways::remove);
     } catch (std::exception const& refused) {
-      std::fprintf(stderr, "visor: warning: %s %s is left behind: %s\n", std::string(Ways::what).c_str(), bench_place, refused.what());
+      std::fprintf(stderr, "visor: warning: %s %s is left behind: %s\n", std::string(Ways::what).c_str(), bench_sandbox_name,
+                   refused.what());
     }
   }
 
@@ -260,16 +261,16 @@ class bench_server_room final : public bench_sql_room<Driver, Ways> {
 
 /// A file beside the one that the configuration names.
 template <class Driver, class Ways>
-class bench_file_room final : public bench_sql_room<Driver, Ways> {
+class bench_file_sandbox final : public bench_sql_sandbox<Driver, Ways> {
  public:
-  explicit bench_file_room(bench_plan const& plan)
-      : bench_sql_room<Driver, Ways>(Ways::inside(driver_settings(Driver(), plan.settings.storage))) {
+  explicit bench_file_sandbox(bench_plan const& plan)
+      : bench_sql_sandbox<Driver, Ways>(Ways::inside(driver_settings(Driver(), plan.settings.storage))) {
     if (plan.replace) remove();
     if (std::filesystem::exists(this->inside_.filename))
       throw failure("the file '" + this->inside_.filename +
                     "' is there already, which is where benchmarks work: where an earlier run left it behind, --replace removes it");
   }
-  ~bench_file_room() override { remove(); }
+  ~bench_file_sandbox() override { remove(); }
 
  private:
   void remove() const {
@@ -282,20 +283,20 @@ class bench_file_room final : public bench_sql_room<Driver, Ways> {
 /// removed.
 /// \tparam Ways says how to reach it (`inside`) and how it is created (`how_to_make`)
 template <visor::driver Driver, class Ways>
-class bench_given_room final : public bench_sql_room<Driver, Ways> {
+class bench_existing_sandbox final : public bench_sql_sandbox<Driver, Ways> {
  public:
-  explicit bench_given_room(bench_plan const& plan)
-      : bench_sql_room<Driver, Ways>(Ways::inside(driver_settings(Driver(), plan.settings.storage))) {
-    schema_of<typename bench_given_room::kind> tables(this->inside_);
+  explicit bench_existing_sandbox(bench_plan const& plan)
+      : bench_sql_sandbox<Driver, Ways>(Ways::inside(driver_settings(Driver(), plan.settings.storage))) {
+    schema_of<typename bench_existing_sandbox::kind> tables(this->inside_);
     if (!has_tables(tables)) return;
     if (!plan.replace)
-      throw failure("there are tables of visor in " + this->inside_.place() +
+      throw failure("there are tables of visor in " + this->inside_.display_name() +
                     ", which is where benchmarks work: where an earlier run left them behind, --replace removes them");
     tables.roll_back(tables.status().current);
   }
-  ~bench_given_room() override {
+  ~bench_existing_sandbox() override {
     try {
-      schema_of<typename bench_given_room::kind> tables(this->inside_);
+      schema_of<typename bench_existing_sandbox::kind> tables(this->inside_);
       tables.roll_back(tables.status().current);
     } catch (std::exception const& refused) {
       std::fprintf(stderr, "visor: warning: the tables of the benchmark are left behind: %s\n", refused.what());
@@ -303,12 +304,13 @@ class bench_given_room final : public bench_sql_room<Driver, Ways> {
   }
 
  private:
-  static bool has_tables(schema_of<typename bench_given_room::kind>& place) {
+  static bool has_tables(schema_of<typename bench_existing_sandbox::kind>& tables) {
     try {
-      return place.status().has_tables;
+      return tables.status().has_tables;
     } catch (visor::error const& refused) {
-      throw failure(std::string("benchmarks work in the database ") + bench_place + " of the server, never in that of the configuration: " +
-                    refused.what() + "; where it is not there, make it with: " + Ways::how_to_make);
+      throw failure(std::string("benchmarks work in the database ") + bench_sandbox_name +
+                    " of the server, never in that of the configuration: " + refused.what() +
+                    "; where it is not there, make it with: " + Ways::how_to_make);
     }
   }
 };

@@ -1,5 +1,5 @@
-#ifndef VISOR_TESTS_DRIVER_SERVERS_MYSQL_KIT_HPP
-#define VISOR_TESTS_DRIVER_SERVERS_MYSQL_KIT_HPP
+#ifndef VISOR_TESTS_DRIVER_SERVERS_MYSQL_SERVER_TRAITS_HPP
+#define VISOR_TESTS_DRIVER_SERVERS_MYSQL_SERVER_TRAITS_HPP
 
 #include "support/mariadb_server.hpp"
 
@@ -14,14 +14,14 @@
 namespace visor_test {
 
 /// Parts of the servers' tests that differ between servers: the driver, and the spelling of statements.
-struct kit {
+struct server_traits {
   using driver = visor::mysql;
   using server = mariadb_server;
   static constexpr int crash = SIGKILL;
 
-  /// Makes a place for tables, and a way to get there.
-  static void make_place(server& at, std::string const& name) { at.run("CREATE DATABASE " + name); }
-  static void drop_place(server& at, std::string const& name) { at.run("DROP DATABASE " + name); }
+  /// Makes a database for tables, and a way to reach it.
+  static void make_database(server& at, std::string const& name) { at.run("CREATE DATABASE " + name); }
+  static void drop_database(server& at, std::string const& name) { at.run("DROP DATABASE " + name); }
   static visor::mysql_settings settings(server& at, std::string const& name) {
     auto result = at.settings();
     result.database = name;
@@ -29,7 +29,7 @@ struct kit {
   }
   static std::string socket_file(visor::mysql_settings const& of) { return of.host + "/mysqld.sock"; }
 
-  /// Ends every connection to a place, and waits for that.
+  /// Ends every connection to a database, and waits for that.
   static void end_connections(server& at, std::string const& name) {
     std::string const which = "SELECT id FROM information_schema.processlist WHERE db = '" + name + "'";
     auto const all = at.values(which);
@@ -42,9 +42,9 @@ struct kit {
   }
 
   /// Makes a user with the password hunter2, who may have so many connections.
-  static void make_user(server& at, std::string const& name, std::string const& place, int connections) {
+  static void make_user(server& at, std::string const& name, std::string const& database, int connections) {
     at.run("CREATE USER " + name + " IDENTIFIED BY 'hunter2' WITH MAX_USER_CONNECTIONS " + std::to_string(connections));
-    at.run("GRANT ALL ON " + place + ".* TO " + name);
+    at.run("GRANT ALL ON " + database + ".* TO " + name);
   }
   static std::string drop_user(std::string const& name) { return "DROP USER " + name; }
 

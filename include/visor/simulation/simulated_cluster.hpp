@@ -1,5 +1,5 @@
-#ifndef VISOR_SIMULATION_SIMULATED_WORLD_HPP
-#define VISOR_SIMULATION_SIMULATED_WORLD_HPP
+#ifndef VISOR_SIMULATION_SIMULATED_CLUSTER_HPP
+#define VISOR_SIMULATION_SIMULATED_CLUSTER_HPP
 
 #include "visor/engine/job_context.hpp"
 #include "visor/simulation/simulated_clock.hpp"
@@ -158,8 +158,8 @@ struct simulated_run {
 namespace detail {
 
 /// The state that all parts of a simulation share.
-struct simulated_world {
-  explicit simulated_world(std::uint64_t seed) : random(seed) {}
+struct simulated_cluster {
+  explicit simulated_cluster(std::uint64_t seed) : random(seed) {}
 
   /// In [0, 1).
   double uniform() { return static_cast<double>(random() >> 11U) * 0x1.0p-53; }

@@ -1,4 +1,4 @@
-#include "ask.hpp"
+#include "run_sync.hpp"
 #include "storage.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -13,13 +13,13 @@ void run_to_end(boost::asio::io_context& context, visor::task<> work) {
   if (thrown) std::rethrow_exception(thrown);
 }
 
-void ask(visor::task<> work) {
+void run_sync(visor::task<> work) {
   thread_local boost::asio::io_context context{1};
   run_to_end(context, std::move(work));
 }
 
 std::shared_ptr<storage> opened(std::unique_ptr<storage> made) {
-  ask(made->open());
+  run_sync(made->open());
   return {made.release(), [](storage* used) {
             close_after_use(*used);
             delete used;

@@ -1,5 +1,5 @@
-#ifndef VISOR_TESTS_STORE_CONTRACT_SUBJECT_HPP
-#define VISOR_TESTS_STORE_CONTRACT_SUBJECT_HPP
+#ifndef VISOR_TESTS_STORE_CONTRACT_TESTED_STORE_HPP
+#define VISOR_TESTS_STORE_CONTRACT_TESTED_STORE_HPP
 
 #include "visor/store/store.hpp"
 
@@ -14,9 +14,9 @@ namespace visor_test {
 
 /// A store under test, whatever its type: the operations of the concept `visor::store`, each run to its end, and the store's time.
 /// The suite is written against this, so it is compiled once for all stores. All members may be called from any thread.
-class subject {
+class tested_store {
  public:
-  virtual ~subject() = default;
+  virtual ~tested_store() = default;
 
   virtual void open() = 0;
   virtual void close() = 0;
@@ -37,7 +37,7 @@ class subject {
                                           std::span<visor::release const> back, std::span<visor::claim_request const> wanted) = 0;
   virtual visor::promotion promote(std::size_t limit) = 0;
   virtual visor::pending_work pending_work() = 0;
-  virtual visor::due_schedules due(std::size_t limit, std::optional<visor::due_place> after = std::nullopt) = 0;
+  virtual visor::due_schedules due(std::size_t limit, std::optional<visor::due_position> after = std::nullopt) = 0;
   virtual std::vector<visor::fired> fire(visor::node_lease const& lease, std::span<visor::fire_order const> orders) = 0;
   virtual std::size_t note_missed(visor::node_lease const& lease, std::span<visor::missed_instant const> missed) = 0;
   virtual std::vector<visor::instant> acted_on(std::string const& schedule, visor::instant after, std::size_t limit) = 0;
@@ -83,14 +83,14 @@ class subject {
   virtual void reopen() = 0;
 
   /// A second store on the same data and time, as another process has it; this one again where data are not shared that way.
-  virtual std::shared_ptr<subject> another() = 0;
+  virtual std::shared_ptr<tested_store> another() = 0;
 };
 
 /// A new, empty, open store. Each test program defines it for the store that it tests.
-std::unique_ptr<subject> make_subject();
+std::unique_ptr<tested_store> make_tested_store();
 
 /// The same for the reference.
-std::unique_ptr<subject> make_reference();
+std::unique_ptr<tested_store> make_reference();
 
 }  // namespace visor_test
 

@@ -1,5 +1,5 @@
-#ifndef VISOR_TOOLS_ASK_HPP
-#define VISOR_TOOLS_ASK_HPP
+#ifndef VISOR_TOOLS_RUN_SYNC_HPP
+#define VISOR_TOOLS_RUN_SYNC_HPP
 
 #include "visor/async/task.hpp"
 
@@ -17,7 +17,7 @@ void run_to_end(boost::asio::io_context& context, visor::task<> work);
 
 /// Waits for a task. It runs on a context of this thread, which lives as long as the thread: stores opened here are closed
 /// here.
-void ask(visor::task<> work);
+void run_sync(visor::task<> work);
 
 // Keeps `co_spawn`, which is slow to compile, in one place instead of once for every type of result.
 template <class T>
@@ -27,9 +27,9 @@ visor::task<> keep(visor::task<T> work, std::optional<T>& value) {
 
 /// Waits for a task and returns its result.
 template <class T>
-T ask(visor::task<T> work) {
+T run_sync(visor::task<T> work) {
   std::optional<T> value;
-  ask(keep(std::move(work), value));
+  run_sync(keep(std::move(work), value));
   return std::move(*value);
 }
 
@@ -37,7 +37,7 @@ T ask(visor::task<T> work) {
 template <class Opened>
 void close_after_use(Opened& used) {
   try {
-    ask(used.close());
+    run_sync(used.close());
   } catch (std::exception const&) {
   }
 }

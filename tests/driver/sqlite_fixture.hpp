@@ -1,5 +1,5 @@
-#ifndef VISOR_TESTS_DRIVER_SQLITE_SCENE_HPP
-#define VISOR_TESTS_DRIVER_SQLITE_SCENE_HPP
+#ifndef VISOR_TESTS_DRIVER_SQLITE_FIXTURE_HPP
+#define VISOR_TESTS_DRIVER_SQLITE_FIXTURE_HPP
 
 #include "support/catch.hpp"
 #include "support/run.hpp"
@@ -83,7 +83,7 @@ class other_connection {
 /// The error of a call.
 struct refused {
   bool was = false;
-  visor::condition kind = visor::condition::internal;
+  visor::errc code = visor::errc::internal;
   std::string text;
 };
 
@@ -94,7 +94,7 @@ refused refusal_of(Call&& call) {
     call();
   } catch (visor::error const& failure) {
     result.was = true;
-    result.kind = failure.kind();
+    result.code = failure.portable_code();
     result.text = failure.what();
   }
   return result;

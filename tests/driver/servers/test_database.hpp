@@ -1,7 +1,7 @@
-#ifndef VISOR_TESTS_DRIVER_SERVERS_SCENE_HPP
-#define VISOR_TESTS_DRIVER_SERVERS_SCENE_HPP
+#ifndef VISOR_TESTS_DRIVER_SERVERS_TEST_DATABASE_HPP
+#define VISOR_TESTS_DRIVER_SERVERS_TEST_DATABASE_HPP
 
-#include "kit.hpp"
+#include "server_traits.hpp"
 #include "support/catch.hpp"
 #include "support/run.hpp"
 #include "support/tcp_gate.hpp"
@@ -24,16 +24,16 @@
 #include <utility>
 #include <vector>
 
-/// Shared parts of the tests of drivers for servers. Each driver has a `kit.hpp` in a folder of its own, and a program of its
+/// Shared parts of the tests of drivers for servers. Each driver has a `server_traits.hpp` in a folder of its own, and a program of its
 /// own.
 namespace visor_test {
 
 using namespace std::chrono_literals;
-using visor::condition;
-using database = kit::driver::database;
-using session = kit::driver::session;
+using visor::errc;
+using database = server_traits::driver::database;
+using session = server_traits::driver::session;
 using done = visor::async<session>;
-using connector = kit::driver::connector;
+using connector = server_traits::driver::connector;
 using connection = connector::connection;
 using numbers = std::vector<std::int64_t>;
 
@@ -70,31 +70,31 @@ inline int slowness() {
   return given == nullptr ? 1 : std::atoi(given);
 }
 
-/// A place for one test, with a table of numbers.
-class place {
+/// A database for one test, with a table of numbers.
+class test_database {
  public:
-  explicit place(kit::server& at = kit::server::shared()) : server(at) {
-    kit::make_place(server, name);
+  explicit test_database(server_traits::server& at = server_traits::server::shared()) : server(at) {
+    server_traits::make_database(server, name);
     database base(settings());
     run(base.open());
     auto op = [](session& on) -> done { co_await on.run("CREATE TABLE numbers (value bigint PRIMARY KEY)"); };
     run(base.transact(op));
     run(base.close());
   }
-  place(place const&) = delete;
-  place& operator=(place const&) = delete;
-  ~place() {
+  test_database(test_database const&) = delete;
+  test_database& operator=(test_database const&) = delete;
+  ~test_database() {
     if (!drop_user_.empty()) server.run(drop_user_);
-    kit::drop_place(server, name);
+    server_traits::drop_database(server, name);
   }
 
-  kit::driver::settings settings() const { return kit::settings(server, name); }
+  server_traits::driver::settings settings() const { return server_traits::settings(server, name); }
 
   /// Settings of a user with the password hunter2 who may have so many connections. Called once.
-  template <class Kit = kit>
-  kit::driver::settings limited(int connections) {
-    Kit::make_user(server, name, name, connections);
-    drop_user_ = Kit::drop_user(name);
+  template <class Traits = server_traits>
+  server_traits::driver::settings limited(int connections) {
+    Traits::make_user(server, name, name, connections);
+    drop_user_ = Traits::drop_user(name);
     auto result = settings();
     result.user = name;
     result.password = visor::secret("hunter2");
@@ -102,11 +102,11 @@ class place {
   }
 
   /// Where the server listens, for a gate before it.
-  template <class Kit = kit>
+  template <class Traits = server_traits>
   tcp_gate::endpoint endpoint() const {
     auto const to = settings();
-    if constexpr (requires { &Kit::socket_file; }) {
-      if (to.is_local()) return boost::asio::local::stream_protocol::endpoint(Kit::socket_file(to));
+    if constexpr (requires { &Traits::socket_file; }) {
+      if (to.is_local()) return boost::asio::local::stream_protocol::endpoint(Traits::socket_file(to));
     }
     boost::asio::io_context io;
     boost::asio::ip::tcp::resolver resolver(io);
@@ -114,7 +114,7 @@ class place {
   }
 
   /// The same over a network.
-  kit::driver::settings settings(tcp_gate const& over) const {
+  server_traits::driver::settings settings(tcp_gate const& over) const {
     auto result = settings();
     result.host = "127.0.0.1";
     result.port = over.port();
@@ -136,7 +136,7 @@ class place {
     return values;
   }
 
-  kit::server& server;
+  server_traits::server& server;
   std::string const name = new_name();
 
  private:
@@ -166,7 +166,7 @@ class crowd {
  public:
   struct member {
     numbers written, unknown;
-    std::vector<condition> failures;
+    std::vector<errc> failures;
     std::vector<std::string> surprises;  ///< what nobody may say
     visor::duration longest{0};
     std::atomic<int> ended{0};
@@ -199,10 +199,10 @@ class crowd {
   }
 
   /// Waits until each of them has come to the end of some more. False when one does not.
-  bool goes_on(int more, std::chrono::seconds patience = 60s) const {
+  bool goes_on(int more, std::chrono::seconds timeout = 60s) const {
     std::vector<int> before;
     for (auto const& each : members) before.push_back(each.ended);
-    auto const end = std::chrono::steady_clock::now() + patience;
+    auto const end = std::chrono::steady_clock::now() + timeout;
     for (auto at = members.begin(); auto const count : before) {
       for (; at->ended < count + more; std::this_thread::sleep_for(1ms))
         if (std::chrono::steady_clock::now() > end) return false;
@@ -257,16 +257,16 @@ class crowd {
   }
 
   static void note(member& me, visor::error const& thrown, std::int64_t number) {
-    switch (thrown.kind()) {
-      case condition::outcome_unknown: me.unknown.push_back(number); break;
-      case condition::connection_lost:
-      case condition::connection_failed:
-      case condition::timeout:
-      case condition::busy: break;
+    switch (thrown.portable_code()) {
+      case errc::outcome_unknown: me.unknown.push_back(number); break;
+      case errc::connection_lost:
+      case errc::connection_failed:
+      case errc::timeout:
+      case errc::busy: break;
       // A number that exists already: a transaction of unknown outcome was repeated.
       default: me.surprises.push_back(std::string(thrown.what()) + " (" + thrown.server_text() + ")");
     }
-    me.failures.push_back(thrown.kind());
+    me.failures.push_back(thrown.portable_code());
   }
 
   std::atomic<bool> is_over_{false};

@@ -1,5 +1,5 @@
-#ifndef VISOR_TESTS_DRIVER_SERVERS_POSTGRESQL_KIT_HPP
-#define VISOR_TESTS_DRIVER_SERVERS_POSTGRESQL_KIT_HPP
+#ifndef VISOR_TESTS_DRIVER_SERVERS_POSTGRESQL_SERVER_TRAITS_HPP
+#define VISOR_TESTS_DRIVER_SERVERS_POSTGRESQL_SERVER_TRAITS_HPP
 
 #include "support/postgresql_server.hpp"
 
@@ -11,14 +11,14 @@
 namespace visor_test {
 
 /// Parts of the servers' tests that differ between servers: the driver, and the spelling of statements.
-struct kit {
+struct server_traits {
   using driver = visor::postgresql;
   using server = postgresql_server;
   static constexpr int crash = SIGQUIT;
 
-  /// Makes a place for tables, and a way to get there.
-  static void make_place(server& at, std::string const& name) { at.run("CREATE SCHEMA " + name); }
-  static void drop_place(server& at, std::string const& name) { at.run("DROP SCHEMA " + name + " CASCADE"); }
+  /// Makes a database for tables, and a way to reach it.
+  static void make_database(server& at, std::string const& name) { at.run("CREATE SCHEMA " + name); }
+  static void drop_database(server& at, std::string const& name) { at.run("DROP SCHEMA " + name + " CASCADE"); }
   static visor::postgresql_settings settings(server& at, std::string const& name) {
     auto result = at.settings();
     result.schema = name;
@@ -26,7 +26,7 @@ struct kit {
   }
   static std::string socket_file(visor::postgresql_settings const& of) { return of.host + "/.s.PGSQL." + std::to_string(of.port); }
 
-  /// Ends every connection to a place, and waits for that.
+  /// Ends every connection to a database, and waits for that.
   static void end_connections(server& at, std::string const&) {
     at.run(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'visor' AND datname = current_database() "
@@ -34,9 +34,9 @@ struct kit {
   }
 
   /// Makes a user with the password hunter2, who may have so many connections.
-  static void make_user(server& at, std::string const& name, std::string const& place, int connections) {
+  static void make_user(server& at, std::string const& name, std::string const& database, int connections) {
     at.run("CREATE ROLE " + name + " LOGIN PASSWORD 'hunter2' CONNECTION LIMIT " + std::to_string(connections));
-    at.run("GRANT ALL ON SCHEMA " + place + " TO " + name);
+    at.run("GRANT ALL ON SCHEMA " + database + " TO " + name);
   }
   static std::string drop_user(std::string const& name) { return "DROP OWNED BY " + name + "; DROP ROLE " + name; }
 

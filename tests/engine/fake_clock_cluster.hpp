@@ -1,5 +1,5 @@
-#ifndef VISOR_TESTS_ENGINE_WORLD_HPP
-#define VISOR_TESTS_ENGINE_WORLD_HPP
+#ifndef VISOR_TESTS_ENGINE_FAKE_CLOCK_CLUSTER_HPP
+#define VISOR_TESTS_ENGINE_FAKE_CLOCK_CLUSTER_HPP
 
 #include "support/catch.hpp"
 #include "support/run.hpp"
@@ -154,9 +154,9 @@ extern template class visor::engine<visor_test::store_type, visor::manual_clock>
 namespace visor_test {
 
 /// A store and any number of nodes in one thread, under a clock that moves only when told to. Nothing sleeps.
-class world {
+class fake_clock_cluster {
  public:
-  world() { run_now(store.open()); }
+  fake_clock_cluster() { run_now(store.open()); }
 
   struct node {
     std::unique_ptr<engine_type> engine;
