@@ -10,13 +10,17 @@ struct send_report {
   int pages = 1;
 };
 BOOST_DESCRIBE_STRUCT(send_report, (), (to, pages))
+template <>
+struct visor::job_type_of<send_report> {
+  static constexpr std::string_view name = "send-report";
+};
 
 int main() {
   using namespace visor::literals;
   boost::asio::io_context io;
   visor::scheduler<visor::sqlite> scheduler{io};
 
-  scheduler.on<send_report>("send-report", [](visor::job_context& job, send_report const& report) -> visor::task<> {
+  scheduler.on<send_report>([](visor::job_context& job, send_report const& report) -> visor::task<> {
     job.log("sending to " + report.to);
     std::cout << "job " << job.id() << ": " << report.pages << " pages for " << report.to << std::endl;
     co_return;

@@ -6,6 +6,7 @@
 
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
+#include "visor/config/sources.hpp"
 #include "visor/store/memory_store.hpp"
 
 #include <memory>
@@ -24,6 +25,10 @@ template <timekeeper Clock>
 std::unique_ptr<memory_store<Clock>> make_store(memory, storage_settings const&, Clock clock, log_sink const&) {
   return std::make_unique<memory_store<Clock>>(std::move(clock));
 }
+
+/// Returns the settings of the environment, as `load_environment` reads them for this driver.
+/// \throws config_failure with every mistake in the variables
+inline settings environment_settings(memory) { return load_environment(storage_driver::memory); }
 
 }  // namespace visor
 

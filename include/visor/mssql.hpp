@@ -2,11 +2,11 @@
 #define VISOR_MSSQL_HPP
 
 /// \file
-/// The driver `visor::mssql`, and `visor::mssql_store` on it, for Microsoft SQL Server. Needs unixODBC with FreeTDS's driver 1.3 or newer,
-/// and the library boost_url.
+/// The driver `visor::mssql`, and `visor::mssql_store` on it, for Microsoft SQL Server. Needs unixODBC with FreeTDS's driver 1.3 or newer.
 
 #include "visor/base/log.hpp"
 #include "visor/config/connection_url.hpp"
+#include "visor/config/sources.hpp"
 #include "visor/driver/mssql/mssql_driver.hpp"
 #include "visor/store/sql/sql_store.hpp"
 
@@ -29,6 +29,10 @@ template <timekeeper Clock>
 std::unique_ptr<mssql_store<Clock>> make_store(mssql tag, storage_settings const& storage, Clock clock, log_sink log) {
   return std::make_unique<mssql_store<Clock>>(driver_settings(tag, storage), std::move(clock), std::move(log));
 }
+
+/// Returns the settings of the environment, as `load_environment` reads them for this driver.
+/// \throws config_failure with every mistake in the variables
+inline settings environment_settings(mssql) { return load_environment(storage_driver::mssql); }
 
 }  // namespace visor
 

@@ -2,11 +2,11 @@
 #define VISOR_MYSQL_HPP
 
 /// \file
-/// The driver `visor::mysql`, and `visor::mysql_store` on it, for MariaDB and MySQL. Needs MariaDB Connector/C 3.3.4 or newer, and
-/// the library boost_url.
+/// The driver `visor::mysql`, and `visor::mysql_store` on it, for MariaDB and MySQL. Needs MariaDB Connector/C 3.3.4 or newer.
 
 #include "visor/base/log.hpp"
 #include "visor/config/connection_url.hpp"
+#include "visor/config/sources.hpp"
 #include "visor/driver/mysql/mysql_driver.hpp"
 #include "visor/store/sql/sql_store.hpp"
 
@@ -29,6 +29,10 @@ template <timekeeper Clock>
 std::unique_ptr<mysql_store<Clock>> make_store(mysql tag, storage_settings const& storage, Clock clock, log_sink log) {
   return std::make_unique<mysql_store<Clock>>(driver_settings(tag, storage), std::move(clock), std::move(log));
 }
+
+/// Returns the settings of the environment, as `load_environment` reads them for this driver.
+/// \throws config_failure with every mistake in the variables
+inline settings environment_settings(mysql) { return load_environment(storage_driver::mysql); }
 
 }  // namespace visor
 

@@ -2,10 +2,11 @@
 #define VISOR_POSTGRESQL_HPP
 
 /// \file
-/// The driver `visor::postgresql`, and `visor::postgresql_store` on it. Needs libpq 15 or newer, and the library boost_url.
+/// The driver `visor::postgresql`, and `visor::postgresql_store` on it. Needs libpq 15 or newer.
 
 #include "visor/base/log.hpp"
 #include "visor/config/connection_url.hpp"
+#include "visor/config/sources.hpp"
 #include "visor/driver/postgresql/postgresql_driver.hpp"
 #include "visor/store/sql/sql_store.hpp"
 
@@ -30,6 +31,10 @@ template <timekeeper Clock>
 std::unique_ptr<postgresql_store<Clock>> make_store(postgresql tag, storage_settings const& storage, Clock clock, log_sink log) {
   return std::make_unique<postgresql_store<Clock>>(driver_settings(tag, storage), std::move(clock), std::move(log));
 }
+
+/// Returns the settings of the environment, as `load_environment` reads them for this driver.
+/// \throws config_failure with every mistake in the variables
+inline settings environment_settings(postgresql) { return load_environment(storage_driver::postgresql); }
 
 }  // namespace visor
 

@@ -6,31 +6,30 @@
 #include "visor/base/log_buffer.hpp"
 #include "visor/config/settings.hpp"
 #include "visor/cron/recurrence.hpp"
-#include "visor/engine/engine.hpp"
-#include "visor/handler/payload.hpp"
+#include "visor/detail/scheduler_core.hpp"
 #include "visor/handler/typed.hpp"
-#include "visor/store/check_text.hpp"
-#include "visor/store/id_block.hpp"
+#include "visor/jobs.hpp"
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/describe/enum_to_string.hpp>
-#include <boost/type_index.hpp>
 
+#include <atomic>
 #include <concepts>
 #include <csignal>
 #include <cstddef>
 #include <exception>
-#include <map>
+#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -47,16 +46,6 @@ struct schedule_options {
   std::string description;
   schedule_options() = default;
   schedule_options(time_zone where) : zone(where) {}
-};
-
-/// The options of one job. An option that is not set follows the job type.
-struct enqueue_options {
-  std::optional<instant> run_at;    ///< the earliest start; now if none
-  std::optional<int> priority;      ///< lower runs first; -32768 to 32767
-  std::optional<int> max_attempts;  ///< from 1
-  std::optional<std::string> queue;
-  std::string key;  ///< for the limits of its type by key, such as the name of a customer; empty: none
-  enqueue_options() = default;
 };
 
 namespace detail {
@@ -85,56 +74,79 @@ inline settings obeyed(settings how, std::string_view driver) {
 
 }  // namespace detail
 
+/// Returns the settings of the environment for a driver. Headers of drivers overload it.
+template <class Driver>
+settings environment_settings(Driver) {
+  return settings::from_environment();
+}
+
 /// Durable cron and jobs in one object: a store, a node on it, and the program's job types and schedules.
 ///
 /// \tparam Driver a type that names a database: `visor::sqlite` (`visor/sqlite.hpp`), `visor::memory` (`visor/memory.hpp`)
 /// \tparam Clock tests pass a `manual_clock`
-/// Thread-safety: `async_enqueue` and `stop` may be called from any thread once `run` or `async_run` was called; all else only before.
+///
+/// Thread-safety: every operation that begins with `async_`, `stop` and `at` may be called from any thread. `on` may be called before the
+///   first run only. `run` may be called on one thread at a time.
+/// Executor: all work happens on the executor of the constructor, whose context must outlive the scheduler. A completion handler runs on
+///   its associated executor, by default that of the scheduler.
+/// Object lifetimes: the destructor asks a running node to stop, and does not wait for it: the node leaves the store as long as its
+///   context runs. Handlers that run then may still use what they refer to. To wait for them, let `async_close` complete first.
+/// Completion tokens: any, by default `boost::asio::use_awaitable`: `co_await scheduler.async_enqueue(…)`. Errors are passed to the
+///   completion; initiations throw none.
 template <class Driver, timekeeper Clock = wall_clock>
 class scheduler {
+  using core = detail::scheduler_core<Driver, Clock>;
+
  public:
+  using executor_type = boost::asio::any_io_executor;
+  using default_token = boost::asio::use_awaitable_t<>;
   using store_type =
       typename decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>(), log_sink()))::element_type;
 
   /// Creates the scheduler. It does not connect yet.
-  /// \param io runs all of the scheduler's work; it must outlive the scheduler
+  /// \param executor runs all of the scheduler's work; any executor of Boost.Asio
+  /// \param how by default read from the environment, as `load_environment` does for this driver
   /// \param log called on a thread of its own (`log_buffer`), so that a slow or stuck sink delays nothing but lines. While 1
   ///   MiB of lines waits, the newest are dropped, and counted. The destructor waits 2 s for the remaining lines. With a clock
   ///   other than `wall_clock`, as in tests, `log` is called at once, on the thread that produced the line.
   /// \throws visor::error `invalid_argument` when a setting is out of range, or would be ignored: another driver,
   ///   `storage.path`, `cron`, `workflows`
-  explicit scheduler(boost::asio::io_context& io, settings how = settings::from_environment(), Clock clock = Clock(), log_sink log = {});
-  /// Waits for blocking functions that a drain abandoned: a thread cannot be ended from outside.
+  explicit scheduler(executor_type executor, settings how = environment_settings(Driver()), Clock clock = Clock(), log_sink log = {});
+  explicit scheduler(boost::asio::io_context& io, settings how = environment_settings(Driver()), Clock clock = Clock(), log_sink log = {})
+      : scheduler(executor_type(io.get_executor()), std::move(how), std::move(clock), std::move(log)) {}
+  scheduler(scheduler const&) = delete;
+  scheduler& operator=(scheduler const&) = delete;
+  /// Stops a running node without waiting for it, and waits for blocking functions that run: a thread cannot be ended from outside.
   ~scheduler();
 
-  /// Registers a job type: its name, the type of its payload, and its handler.
-  /// \tparam Payload a described struct; one C++ type belongs to one job type
+  executor_type get_executor() const;
+
+  /// Registers the handler of a job type, whose name and options `job_type_of<Payload>` declares.
+  /// \tparam Payload a described struct
   /// \param run a coroutine that returns `visor::task<>`, or a function that returns `void`. Such a function may block, and
-  ///   runs on threads of its own. The handler is called with `(job_context&, Payload const&)` or `(Payload const&)`; an
-  ///   exception means failure.
-  /// \throws visor::error `already_exists` when the name or the payload type is taken
+  ///   runs on threads of its own, which start with the first such job. The handler is called with `(job_context&, Payload const&)` or
+  ///   `(Payload const&)`; an exception means failure.
+  /// \throws visor::error `already_exists` when the type has a handler, `invalid_argument` for options out of range
   template <class Payload, class Function>
-  void on(std::string type, Function run, job_type_options options = job_type_options()) {
-    auto code = handler_of<Payload>(std::move(run));
-    add(job_type(type, std::move(code), options));
-    if (!names_.emplace(boost::typeindex::type_id<Payload>(), known_type(type, std::move(options))).second)
-      throw error(errc::already_exists, "the payload type of job type " + type + " belongs to another job type already");
+  void on(Function run) {
+    add(job_type(detail::job_type_name<Payload>(), handler_of<Payload>(std::move(run)), detail::declared_options<Payload>()));
   }
 
   /// Registers a job type that has no payload, or whose handler reads the payload itself.
   template <class Function>
   void on(std::string type, Function run, job_type_options options = job_type_options()) {
     auto code = handler_of<void>(std::move(run));
-    add(job_type(type, std::move(code), options));
+    add(job_type(std::move(type), std::move(code), std::move(options)));
   }
 
   /// Adds a schedule with a cron expression: `"0 2 * * *"_cron`. The id chooses the values of each `H` in it. All schedules of
   /// a program are declared together, under the name `settings::set`, as long as it runs. A schedule that the program declared
   /// in its last run and no longer declares is removed, unless another living node declares it. An unchanged schedule continues
-  /// where it was, and its missed instants follow its misfire policy.
+  /// where it was, and its missed instants follow its misfire policy. A schedule that is added while the node runs is declared with the
+  /// others within seconds.
   /// \param id unique; its fires are stored under it
-  /// \throws visor::error `not_found` when no job type has this payload, `already_exists` when the program has a schedule of
-  ///   this id, `invalid_argument` when the id chooses days for `H` that no year has, or `options.dst` is set for `@every`
+  /// \throws visor::error `already_exists` when the program has a schedule of this id, `invalid_argument` when the id chooses days for `H`
+  ///   that no year has, or `options.dst` is set for `@every`
   template <class Payload>
   void at(std::string id, cron_expression const& when, schedule_options options, Payload const& payload) {
     auto record = describe(std::move(id), options, payload);
@@ -162,57 +174,67 @@ class scheduler {
 
   /// Declares the program's schedules even if it has none, so that those of an earlier run are removed. A program that calls
   /// neither this nor `at` leaves the stored schedules alone.
-  void declare_schedules() { engine_.declare(set_); }
+  void declare_schedules();
 
-  /// Enqueues a job. Once this has completed, the job will reach exactly one final state, whatever happens to this process.
-  /// \param token completes with `void(std::exception_ptr, job_id)`; the error is a `visor::error`. After `outcome_unknown` the
-  ///   job may exist.
-  /// \throws visor::error `not_found` at once when no job type has this payload
-  template <class Payload, class Token>
-  auto async_enqueue(Payload const& payload, enqueue_options options, Token&& token) {
-    return boost::asio::co_spawn(strand_, enqueue(make_job(payload, options)), std::forward<Token>(token));
-  }
-  template <class Payload, class Token>
-  auto async_enqueue(Payload const& payload, Token&& token) {
-    return async_enqueue(payload, enqueue_options(), std::forward<Token>(token));
-  }
-
-  /// Enqueues a job only if the running attempt completes, in the transaction that records that result. For handlers; from any
-  /// thread.
-  /// \throws visor::error `not_found` when no job type has this payload
-  template <class Payload>
-  void enqueue_with(job_context& parent, Payload const& payload, enqueue_options const& options = enqueue_options()) const {
-    parent.add_child(make_job(payload, options));
+  /// Enqueues a job. Once this has completed, the job will reach exactly one final state, whatever happens to this process. It needs no
+  /// running node, and works until `async_close`.
+  /// \param token completes with `void(std::exception_ptr, job_id)`; the error is a `visor::error`
+  ///
+  /// Errors: `invalid_argument` for a payload or an option that cannot be stored; `closed` after `async_close`; those of the database.
+  ///   After `outcome_unknown` the job may exist.
+  /// Per-operation cancellation: terminal. The job may exist then.
+  template <class Payload, boost::asio::completion_token_for<void(std::exception_ptr, job_id)> Token = default_token>
+  [[nodiscard]] auto async_enqueue(job<Payload> what, Token&& token = Token()) {
+    return boost::asio::co_spawn(strand(), enqueue(prepare(std::span<job<Payload> const>(&what, 1))), std::forward<Token>(token));
   }
 
-  /// Runs the node until `stop()`, then drains. It cannot be cancelled in another way. With `settings::enabled` false it
-  /// completes at once.
+  /// Enqueues jobs, all of them or none, in one transaction.
+  /// \param token completes with `void(std::exception_ptr, std::vector<job_id>)`, with the ids in the order of `all`
+  ///
+  /// Errors and cancellation: as those of `async_enqueue`.
+  template <class Payload, boost::asio::completion_token_for<void(std::exception_ptr, std::vector<job_id>)> Token = default_token>
+  [[nodiscard]] auto async_enqueue_many(std::vector<job<Payload>> all, Token&& token = Token()) {
+    return boost::asio::co_spawn(strand(), enqueue_many(prepare(std::span<job<Payload> const>(all))), std::forward<Token>(token));
+  }
+
+  /// Runs the node until `stop()`, then drains. With `settings::enabled` false it completes at once. After it has completed, it may be
+  /// called again.
   /// \param token completes with `void(std::exception_ptr)`
-  template <class Token>
-  auto async_run(Token&& token) {
-    return boost::asio::co_spawn(strand_, work(), std::forward<Token>(token));
+  ///
+  /// Errors: `conflict` when the scheduler runs already; why the node could not start, ended by itself, or could not leave the store.
+  /// Per-operation cancellation: none: a node has jobs to give back. Call `stop`.
+  template <boost::asio::completion_token_for<void(std::exception_ptr)> Token = default_token>
+  [[nodiscard]] auto async_run(Token&& token = Token()) {
+    return boost::asio::co_spawn(strand(), work(), std::forward<Token>(token));
   }
 
-  /// Runs the node, and the `io_context`, on this thread until SIGINT, SIGTERM or `stop()`, then drains. After a second signal
-  /// it no longer waits for handlers; a third one ends the process. Other work of the context does not keep this function from
-  /// returning.
-  /// \throws visor::error when the node cannot start, ends by itself, or cannot leave the store; then others take over its jobs
+  /// Ends the run as `stop` does, waits for it, and closes the store for good.
+  /// \param token completes with `void(std::exception_ptr)`
+  ///
+  /// Per-operation cancellation: none. A second `stop` shortens the drain.
+  template <boost::asio::completion_token_for<void(std::exception_ptr)> Token = default_token>
+  [[nodiscard]] auto async_close(Token&& token = Token()) {
+    return boost::asio::co_spawn(strand(), close(), std::forward<Token>(token));
+  }
+
+  /// Runs the node, and the `io_context` of the constructor, on this thread until SIGINT, SIGTERM or `stop()`. Then it drains and closes
+  /// its connections. After a second signal it no longer waits for handlers; a third one ends the process. Other work of the context does
+  /// not keep this function from returning.
+  /// \throws visor::error when the node cannot start, ends by itself, or cannot leave the store; then others take over its jobs.
+  ///   `invalid_argument` when the executor of the constructor is not that of an `io_context`: use `async_run`
   void run();
 
   /// Starts to drain. After a second call the drain no longer waits for handlers.
   void stop();
 
-  /// Returns the store, for operations that this class does not offer. The store is open from the start of `run` on.
-  store_type& store() noexcept { return *store_; }
+  /// Returns the store, for operations that this class does not offer. The store is open from the start of `run`, or the first
+  /// `async_enqueue`, on.
+  store_type& store() noexcept;
 
  private:
-  struct known_type {
-    std::string name;
-    job_type_options options;
-    known_type(std::string called, job_type_options with) : name(std::move(called)), options(std::move(with)) {}
-  };
+  using prepared_jobs = detail::attempted<std::vector<new_job>>;
 
-  /// Makes a handler. Only functions that may block need threads, so only those make the engine start some.
+  /// Makes a handler. Only functions that may block need threads, so only those make the scheduler start some.
   template <class Payload, class Function>
   handler handler_of(Function run) {
     if constexpr (detail::user_function<Function, Payload>::fits) {
@@ -225,35 +247,30 @@ class scheduler {
     }
   }
 
+  /// Makes the rows of jobs before any coroutine exists: that one must not refer to arguments of the caller.
   template <class Payload>
-  known_type const& type_of() const {
-    auto const found = names_.find(boost::typeindex::type_id<Payload>());
-    if (found == names_.end())
-      throw error(errc::not_found,
-                  "no job type has the payload " + boost::typeindex::type_id<Payload>().pretty_name() + ": call on<...>() first");
-    return found->second;
-  }
-
-  template <class Payload>
-  std::string payload_text(Payload const& payload, std::string const& type) const {
-    std::string text = to_payload(payload);
-    detail::check_payload_size(text, settings_.node.payload_limit, "payload_limit", [&] { return "job type " + type; });
-    return text;
+  prepared_jobs prepare(std::span<job<Payload> const> all) const {
+    return prepared_jobs::by([&] {
+      std::vector<new_job> result;
+      result.reserve(all.size());
+      for (auto const& each : all) result.push_back(each.to_record(payload_limit()));
+      return result;
+    });
   }
 
   template <class Payload>
   schedule_record describe(std::string id, schedule_options const& options, Payload const& payload) const {
-    auto const& type = type_of<Payload>();
+    auto const job = visor::job<Payload>(payload).to_record(payload_limit());
     schedule_record record;
     record.id = std::move(id);
     record.origin = origin::code;
     record.zone = std::string(options.zone.name());
-    record.type = type.name;
-    record.payload = payload_text(payload, type.name);
-    record.queue = queue_of(type.options.queue, type.options.capability, type.options.limits, type.name);
-    record.priority = type.options.priority;
-    record.max_attempts = type.options.max_attempts;
-    record.max_lost = type.options.max_lost;
+    record.type = job.type;
+    record.payload = job.payload;
+    record.queue = job.queue;
+    record.priority = job.priority;
+    record.max_attempts = job.max_attempts;
+    record.max_lost = job.max_lost;
     record.misfire = options.misfire;
     record.misfire_limit = options.misfire_limit;
     record.misfire_window = options.misfire_window;
@@ -270,47 +287,20 @@ class scheduler {
                   "schedule " + record.id + ": options.dst goes with a cron expression; intervals and single instants know no clocks");
   }
 
-  template <class Payload>
-  new_job make_job(Payload const& payload, enqueue_options const& options) const {
-    auto const& type = type_of<Payload>();
-    new_job job;
-    job.type = type.name;
-    job.payload = payload_text(payload, type.name);
-    job.queue = queue_of(options.queue.value_or(type.options.queue), type.options.capability, type.options.limits, type.name, options.key);
-    job.priority = options.priority.value_or(type.options.priority);
-    job.max_attempts = options.max_attempts.value_or(type.options.max_attempts);
-    job.max_lost = type.options.max_lost;
-    job.run_at = options.run_at;
-    return job;
-  }
-
-  /// Limits lock waits of the node's statements to a quarter of its lease, so that no lock wait puts the lease at risk.
-  static storage_settings storage_of(settings const& how) {
-    storage_settings result = how.storage;
-    result.lock_timeout = how.node.lease_ttl / 4;
-    return result;
-  }
-
   void add(job_type type);
   void add(schedule_record schedule);
-  boost::asio::any_io_executor blocking_executor();
-  task<> open();
-  task<job_id> enqueue(new_job job);
+  std::size_t payload_limit() const;
+  boost::asio::strand<executor_type> strand() const;
+  std::function<executor_type()> blocking_executor() const;
+  task<job_id> enqueue(prepared_jobs jobs);
+  task<std::vector<job_id>> enqueue_many(prepared_jobs jobs);
   task<> work();
-  log_sink log() { return std::same_as<Clock, wall_clock> ? lines_.sink() : log_; }
+  task<> close();
 
-  settings settings_;
-  log_sink log_;
-  log_buffer lines_;  // outlives all that logs
-  boost::asio::io_context& io_;
-  boost::asio::strand<boost::asio::io_context::executor_type> strand_;
-  [[no_unique_address]] Clock clock_;
-  schedule_set set_{origin::code};
-  bool is_open_ = false;
-  detail::id_block ids_;
-  decltype(make_store(Driver(), std::declval<storage_settings const&>(), std::declval<Clock>(), log_sink())) store_;
-  engine<store_type, Clock> engine_;
-  std::map<boost::typeindex::type_index, known_type> names_;
+  log_sink told_;
+  std::shared_ptr<std::atomic<bool>> is_silent_ = std::make_shared<std::atomic<bool>>(false);
+  log_buffer lines_;
+  std::shared_ptr<core> core_;
 };
 
 // Members that do not depend on a payload are defined outside of the class. An `extern template` then keeps them out of a file,
@@ -318,33 +308,45 @@ class scheduler {
 // those in every file.
 
 template <class Driver, timekeeper Clock>
-scheduler<Driver, Clock>::scheduler(boost::asio::io_context& io, settings how, Clock clock, log_sink log)
-    : settings_(detail::obeyed(std::move(how), Driver::name)),
-      log_(std::move(log)),
-      lines_(log_),
-      io_(io),
-      strand_(boost::asio::make_strand(io)),
-      clock_(clock),
-      store_(make_store(Driver(), storage_of(settings_), clock, this->log())),
-      engine_(io.get_executor(), *store_, settings_.node, clock, this->log()) {
-  set_.name = settings_.set;
-  if (auto const sink = this->log(); sink)
-    for (auto const& each : settings_.ignored) sink(log_level::warning, each);
+scheduler<Driver, Clock>::scheduler(executor_type executor, settings how, Clock clock, log_sink log)
+    : told_(std::move(log)), lines_(told_) {
+  log_sink sink = lines_.sink();
+  if (!std::same_as<Clock, wall_clock> && told_)
+    sink = [told = told_, is_silent = is_silent_](log_level level, std::string_view line) {
+      if (!*is_silent) told(level, line);
+    };
+  core_ = std::make_shared<core>(std::move(executor), detail::obeyed(std::move(how), Driver::name), std::move(clock), std::move(sink));
+  core_->begin();
 }
 
 template <class Driver, timekeeper Clock>
-scheduler<Driver, Clock>::~scheduler() = default;
+scheduler<Driver, Clock>::~scheduler() {
+  core_->abandon();
+  core_->threads()->join();
+  *is_silent_ = true;
+}
+
+template <class Driver, timekeeper Clock>
+typename scheduler<Driver, Clock>::executor_type scheduler<Driver, Clock>::get_executor() const {
+  return core_->executor();
+}
 
 template <class Driver, timekeeper Clock>
 void scheduler<Driver, Clock>::run() {
+  using io_executor = boost::asio::io_context::executor_type;
+  auto const* const executor = core_->executor().template target<io_executor>();
+  if (executor == nullptr)
+    throw error(errc::invalid_argument, "run() needs the executor of an io_context: call async_run() with any other");
+  boost::asio::io_context& io = executor->context();
   // Shared by the callbacks: abandoned handlers may keep the context busy after this function has returned.
   struct run_state {
-    explicit run_state(boost::asio::io_context& io) : signals(io, SIGINT, SIGTERM) {}
+    explicit run_state(boost::asio::io_context& context) : signals(context, SIGINT, SIGTERM) {}
     boost::asio::signal_set signals;
     bool ended = false;
+    bool closed = false;
     std::exception_ptr failure;
   };
-  auto const state = std::make_shared<run_state>(io_);
+  auto const state = std::make_shared<run_state>(io);
   state->signals.async_wait([this, state](boost::system::error_code failed, int) {
     if (failed || state->ended) return;
     stop();
@@ -360,70 +362,78 @@ void scheduler<Driver, Clock>::run() {
     state->signals.clear();
     state->signals.cancel();  // clear alone would leave the wait pending, and with it the objects that it refers to
   });
-  if (io_.stopped()) io_.restart();
-  while (!state->ended && io_.run_one() != 0) {
+  if (io.stopped()) io.restart();
+  while (!state->ended && io.run_one() != 0) {
+  }
+  boost::asio::co_spawn(strand(), core::close(core_, false), [state](std::exception_ptr) { state->closed = true; });
+  while (!state->closed && io.run_one() != 0) {
   }
   if (state->failure) std::rethrow_exception(std::exchange(state->failure, nullptr));
 }
 
 template <class Driver, timekeeper Clock>
 void scheduler<Driver, Clock>::stop() {
-  engine_.stop();
+  core_->stop();
+}
+
+template <class Driver, timekeeper Clock>
+typename scheduler<Driver, Clock>::store_type& scheduler<Driver, Clock>::store() noexcept {
+  return core_->store();
+}
+
+template <class Driver, timekeeper Clock>
+void scheduler<Driver, Clock>::declare_schedules() {
+  core_->declare();
 }
 
 template <class Driver, timekeeper Clock>
 void scheduler<Driver, Clock>::add(job_type type) {
-  engine_.add(std::move(type));
+  core_->add(std::move(type));
 }
 
 template <class Driver, timekeeper Clock>
 void scheduler<Driver, Clock>::add(schedule_record schedule) {
-  engine_.declare(set_);
-  engine_.add(std::move(schedule));
+  core_->add(std::move(schedule));
 }
 
 template <class Driver, timekeeper Clock>
-boost::asio::any_io_executor scheduler<Driver, Clock>::blocking_executor() {
-  return engine_.blocking_executor();
+std::size_t scheduler<Driver, Clock>::payload_limit() const {
+  return core_->payload_limit();
 }
 
 template <class Driver, timekeeper Clock>
-task<> scheduler<Driver, Clock>::open() {
-  if (is_open_) co_return;
-  co_await store_->open();  // concurrent calls do no harm
-  is_open_ = true;
+boost::asio::strand<boost::asio::any_io_executor> scheduler<Driver, Clock>::strand() const {
+  return core_->strand();
 }
 
 template <class Driver, timekeeper Clock>
-task<job_id> scheduler<Driver, Clock>::enqueue(new_job job) {
-  co_await open();
-  auto id = ids_.take(clock_.elapsed());
-  if (!id) {
-    auto reserved = co_await store_->reserve_ids(ids_.wanted(clock_.elapsed()));
-    id = ids_.put(std::move(reserved), clock_.elapsed());
-  }
-  job.id = *id;
-  auto const one = std::span<new_job const>(&job, 1);
-  co_await store_->enqueue(one);
-  co_return job.id;
+std::function<boost::asio::any_io_executor()> scheduler<Driver, Clock>::blocking_executor() const {
+  // Not shared: threads that handlers kept alive would keep those handlers alive.
+  return [threads = std::weak_ptr(core_->threads())] {
+    auto const living = threads.lock();
+    if (!living) throw error(errc::closed, "the scheduler is gone");
+    return living->executor();
+  };
+}
+
+template <class Driver, timekeeper Clock>
+task<job_id> scheduler<Driver, Clock>::enqueue(prepared_jobs jobs) {
+  return core::enqueue_one(core_, std::move(jobs));
+}
+
+template <class Driver, timekeeper Clock>
+task<std::vector<job_id>> scheduler<Driver, Clock>::enqueue_many(prepared_jobs jobs) {
+  return core::enqueue(core_, std::move(jobs));
 }
 
 template <class Driver, timekeeper Clock>
 task<> scheduler<Driver, Clock>::work() {
-  co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-  std::exception_ptr failure;
-  try {
-    co_await open();
-    if (settings_.enabled) {
-      co_await engine_.run();
-    } else if (auto const sink = log(); sink) {
-      sink(log_level::warning, "enabled is false: nothing is run");
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  co_await store_->close();
-  if (failure) std::rethrow_exception(failure);
+  return core::run(core_);
+}
+
+template <class Driver, timekeeper Clock>
+task<> scheduler<Driver, Clock>::close() {
+  return core::close(core_, true);
 }
 
 }  // namespace visor

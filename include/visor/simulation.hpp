@@ -37,7 +37,7 @@ namespace visor {
 
 /// Simulates nodes, each a real `engine`, on one store, in virtual time and in one thread. The run depends only on the seed,
 /// the faults and the calls made here: not on real time, addresses of memory, or the machine. Handlers must keep to that too:
-/// they wait with a `simulated_clock::timer` made from `job.executor()` and `clock()`, and do not use `blocking_executor`.
+/// they wait with a `simulated_clock::timer` made from `job.executor()` and `clock()`, and are coroutines that never block.
 ///
 ///     visor::simulated_faults faults;
 ///     faults.crash = 5min;                                    // one node of the cluster in five minutes

@@ -6,6 +6,7 @@
 
 #include "visor/base/log.hpp"
 #include "visor/config/settings.hpp"
+#include "visor/config/sources.hpp"
 #include "visor/driver/sqlite/sqlite_driver.hpp"
 #include "visor/store/sql/sql_store.hpp"
 
@@ -35,6 +36,10 @@ template <timekeeper Clock>
 std::unique_ptr<sqlite_store<Clock>> make_store(sqlite tag, storage_settings const& storage, Clock clock, log_sink log) {
   return std::make_unique<sqlite_store<Clock>>(driver_settings(tag, storage), std::move(clock), std::move(log));
 }
+
+/// Returns the settings of the environment, as `load_environment` reads them for this driver.
+/// \throws config_failure with every mistake in the variables
+inline settings environment_settings(sqlite) { return load_environment(storage_driver::sqlite); }
 
 }  // namespace visor
 

@@ -132,6 +132,22 @@ TEST_CASE("digits that a program would lose are found") {
         "has a field \"a[0]\" that has more digits than a number of 64 bits can hold");
 }
 
+TEST_CASE("a text whose numbers are short needs no count of digits") {
+  for (std::size_t before = 0; before < 40; ++before) {
+    std::string const filling(before, ' ');
+    for (std::size_t digits = 1; digits < 40; ++digits) {
+      INFO(before << " blanks, " << digits << " digits");
+      CHECK(could_lose_digits(filling + std::string(digits, '7')) == (digits > 15));
+      CHECK(could_lose_digits(filling + std::string(digits, '7') + ",7") == (digits > 15));
+      CHECK(could_lose_digits(filling + "-" + std::string(digits, '7') + ".5 ") == (digits > 12));
+    }
+    CHECK(could_lose_digits(filling + "1e9"));
+    CHECK(could_lose_digits(filling + "[1E9]"));
+    CHECK_FALSE(could_lose_digits(filling + "[1, true, \"e9\"]"));
+  }
+  CHECK_FALSE(could_lose_digits(""));
+}
+
 TEST_CASE("fields at the top are found as they are written") {
   auto const all = fields(R"( {"a": 3.10 ,"b":{"x":[1, 2]},"c":[ ],"d":"\u00e9\"","e":null,"f":{}} )");
   CHECK(all == std::map<std::string, std::string>{

@@ -10,10 +10,14 @@
 #include "visor/sqlite.hpp"
 #include "visor/zone.hpp"
 
-#include <boost/asio/deferred.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -36,6 +40,34 @@ BOOST_DESCRIBE_STRUCT(order, (), (item, count))
 
 struct cleanup {};
 BOOST_DESCRIBE_STRUCT(cleanup, (), ())
+
+struct parcel {
+  std::string to;
+};
+BOOST_DESCRIBE_STRUCT(parcel, (), (to))
+
+}  // namespace
+
+template <>
+struct visor::job_type_of<order> {
+  static constexpr std::string_view name = "order";
+};
+template <>
+struct visor::job_type_of<cleanup> {
+  static constexpr std::string_view name = "cleanup";
+};
+template <>
+struct visor::job_type_of<parcel> {
+  static constexpr std::string_view name = "parcel";
+  static constexpr std::string_view queue = "parcels";
+  static constexpr int priority = 7;
+  static constexpr int max_attempts = 4;
+  static constexpr auto timeout = std::chrono::minutes{2};
+  static constexpr int max_lost = 1;
+  static constexpr auto unknown_fields = visor::unknown_fields::refuse;
+};
+
+namespace {
 
 struct shop {
   using scheduler_type = visor::scheduler<visor::memory, visor::manual_clock>;
@@ -64,8 +96,9 @@ struct shop {
     CHECK(failure == nullptr);
   }
 
-  visor::job_id enqueue(order const& what, visor::enqueue_options options = {}) {
-    return visor_test::run(io, scheduler->async_enqueue(what, std::move(options), boost::asio::use_awaitable));
+  template <class Payload>
+  visor::job_id enqueue(visor::job<Payload> what) {
+    return visor_test::run(io, scheduler->async_enqueue(std::move(what)));
   }
 
   visor::job_view job(visor::job_id id) { return visor_test::run(io, scheduler->store().find_job(id)).value(); }
@@ -83,7 +116,7 @@ visor::errc code_of_refusal(Function what) {
   try {
     what();
   } catch (visor::error const& refused) {
-    return refused.portable_code();
+    return refused.code();
   }
   FAIL("accepted");
   return {};
@@ -167,13 +200,13 @@ TEST_CASE("what stands in ha is what the node does, and a scheduler that is not 
 TEST_CASE("a job reaches its handler with its payload") {
   shop here;
   std::vector<std::string> seen;
-  here.scheduler->on<order>("order", [&](job_context& job, order const& what) -> visor::task<> {
+  here.scheduler->on<order>([&](job_context& job, order const& what) -> visor::task<> {
     seen.push_back(what.item + " " + std::to_string(what.count));
     job.log("packed");
     co_return;
   });
   here.start();
-  auto const id = here.enqueue({"tea", 3});
+  auto const id = here.enqueue(visor::job<order>("tea", 3));
   here.pass(10ms);
   CHECK(seen == std::vector<std::string>{"tea 3"});
   auto const done = here.job(id);
@@ -187,18 +220,18 @@ TEST_CASE("a handler may take the payload alone, nothing of it, or be a function
   shop here;
   int count = 0;
   std::thread::id ran_on;
-  here.scheduler->on<order>("order", [&](order const& what) -> visor::task<> {
+  here.scheduler->on<order>([&](order const& what) -> visor::task<> {
     count += what.count;
     co_return;
   });
-  here.scheduler->on<cleanup>("cleanup", [&](job_context&, cleanup const&) { ran_on = std::this_thread::get_id(); });
+  here.scheduler->on<cleanup>([&](job_context&, cleanup const&) { ran_on = std::this_thread::get_id(); });
   here.scheduler->on("raw", [&](job_context& job) -> visor::task<> {
     job.log(job.payload());
     co_return;
   });
   here.start();
-  here.enqueue({"tea", 3});
-  auto const cleaned = visor_test::run(here.io, here.scheduler->async_enqueue(cleanup(), boost::asio::use_awaitable));
+  here.enqueue(visor::job<order>("tea", 3));
+  auto const cleaned = here.enqueue(visor::job<cleanup>());
   visor::new_job raw;
   raw.id = visor_test::run(here.io, here.scheduler->store().reserve_ids(1)).take();
   raw.type = "raw";
@@ -216,24 +249,18 @@ TEST_CASE("a handler may take the payload alone, nothing of it, or be a function
   here.stop();
 }
 
-TEST_CASE("what is said of a job goes before what is said of its type") {
+TEST_CASE("options of a job override those of its type") {
   shop here;
-  visor::job_type_options usual;
-  usual.queue = "orders";
-  usual.priority = 7;
-  usual.max_attempts = 4;
-  here.scheduler->on<order>("order", [](order const&) -> visor::task<> { co_return; }, usual);
+  here.scheduler->on<parcel>([](parcel const&) -> visor::task<> { co_return; });
   here.start();
-  auto const plain = here.job(here.enqueue({"tea"}));
-  CHECK(plain.job.queue == "orders");
+  auto const plain = here.job(here.enqueue(visor::job<parcel>("me")));
+  CHECK(plain.job.type == "parcel");
+  CHECK(plain.job.queue == "parcels");
   CHECK(plain.job.priority == 7);
   CHECK(plain.job.max_attempts == 4);
-  visor::enqueue_options special;
-  special.queue = "default";
-  special.priority = -3;
-  special.max_attempts = 2;
-  special.run_at = here.clock.now() + 1h;
-  auto const id = here.enqueue({"tea"}, special);
+  CHECK(plain.job.max_lost == 1);
+  auto const when = here.clock.now() + 1h;
+  auto const id = here.enqueue(visor::job<parcel>("me").queue("default").priority(-3).max_attempts(2).run_at(when));
   auto const later = here.job(id);
   CHECK(later.job.queue == "default");
   CHECK(later.job.priority == -3);
@@ -245,10 +272,86 @@ TEST_CASE("what is said of a job goes before what is said of its type") {
   here.stop();
 }
 
+TEST_CASE("job_type_of declares the options of a job type") {
+  auto const options = visor::detail::declared_options<parcel>();
+  visor::job_type_options expected;
+  expected.queue = "parcels";
+  expected.priority = 7;
+  expected.max_attempts = 4;
+  expected.timeout = 2min;
+  expected.max_lost = 1;
+  expected.unknown_fields = visor::unknown_fields::refuse;
+  CHECK(options == expected);
+  CHECK(visor::detail::declared_options<order>() == visor::job_type_options());
+}
+
+TEST_CASE("a job that cannot be stored is refused by the completion, and nothing is thrown at once") {
+  shop here;
+  here.start();
+  auto const refusal = [&](visor::job<order> what) {
+    std::string said;
+    here.scheduler->async_enqueue(std::move(what), [&](std::exception_ptr thrown, visor::job_id) {
+      try {
+        if (thrown) std::rethrow_exception(thrown);
+      } catch (visor::error const& refused) {
+        CHECK(refused.code() == visor::errc::invalid_argument);
+        said = refused.what();
+      }
+    });
+    here.settle();
+    return said;
+  };
+  CHECK(refusal(visor::job<order>("tea")).empty());
+  CHECK_THAT(refusal(visor::job<order>(std::string("\xff"))), visor_test::Contains("item"));
+  CHECK(refusal(visor::job<order>("tea").priority(40000)) == "job type order: the priority is 40000: allowed is -32768 to 32767");
+  CHECK(refusal(visor::job<order>("tea").max_attempts(0)) == "job type order: max_attempts is 0: allowed is 1 and more");
+  CHECK(refusal(visor::job<order>("tea").queue("a+b")) == "job type order: the queue of a job has a name without + * , :");
+  CHECK_THAT(refusal(visor::job<order>("tea").key(std::string(101, 'k'))), visor_test::Contains("101 bytes"));
+  here.stop();
+}
+
+TEST_CASE("jobs of one call are added together") {
+  shop here;
+  int count = 0;
+  here.scheduler->on<order>([&](order const& what) -> visor::task<> {
+    count += what.count;
+    co_return;
+  });
+  here.start();
+  std::vector<visor::job<order>> all;
+  for (int i = 1; i <= 10; ++i) all.emplace_back("tea", i);
+  auto const ids = visor_test::run(here.io, here.scheduler->async_enqueue_many(all));
+  REQUIRE(ids.size() == 10);
+  here.pass(1s);
+  CHECK(count == 55);
+  CHECK(here.job(ids[3]).job.payload == R"({"item":"tea","count":4})");
+  CHECK(visor_test::run(here.io, here.scheduler->async_enqueue_many(std::vector<visor::job<order>>())).empty());
+  all.back().max_attempts(-1);
+  auto const before = visor_test::run(here.io, here.scheduler->store().jobs({})).size();
+  CHECK_THROWS_AS(visor_test::run(here.io, here.scheduler->async_enqueue_many(all)), visor::error);
+  CHECK(visor_test::run(here.io, here.scheduler->store().jobs({})).size() == before);
+  here.stop();
+}
+
+TEST_CASE("a handler adds a job with its completion") {
+  shop here;
+  std::vector<std::string> seen;
+  here.scheduler->on<order>([&](job_context& job, order const& what) -> visor::task<> {
+    seen.push_back(what.item);
+    if (what.count > 0) job.enqueue_with(visor::job<order>(what.item + "+", what.count - 1));
+    co_return;
+  });
+  here.start();
+  here.enqueue(visor::job<order>("tea", 2));
+  here.pass(1s);
+  CHECK(seen == std::vector<std::string>{"tea", "tea+", "tea++"});
+  here.stop();
+}
+
 TEST_CASE("schedules fire by their expressions, in their zones, and at one instant") {
   shop here;
   std::vector<std::string> seen;
-  here.scheduler->on<order>("order", [&](job_context& job, order const& what) -> visor::task<> {
+  here.scheduler->on<order>([&](job_context& job, order const& what) -> visor::task<> {
     seen.push_back(what.item + " " + visor::to_string(job.planned_at().value()));
     co_return;
   });
@@ -268,7 +371,7 @@ TEST_CASE("schedules fire by their expressions, in their zones, and at one insta
 TEST_CASE("the id of a schedule chooses the minute that H stands for") {
   shop here;
   std::vector<std::string> seen;
-  here.scheduler->on<order>("order", [&](job_context& job, order const&) -> visor::task<> {
+  here.scheduler->on<order>([&](job_context& job, order const&) -> visor::task<> {
     seen.push_back(visor::to_string(job.planned_at().value()));
     co_return;
   });
@@ -284,7 +387,7 @@ TEST_CASE("the id of a schedule chooses the minute that H stands for") {
 
 TEST_CASE("options of a schedule are kept with it") {
   shop here;
-  here.scheduler->on<order>("order", [](order const&) -> visor::task<> { co_return; });
+  here.scheduler->on<order>([](order const&) -> visor::task<> { co_return; });
   visor::schedule_options how(visor::zone("Asia/Tokyo"));
   how.misfire = visor::misfire::all;
   how.misfire_limit = 5;
@@ -307,16 +410,11 @@ TEST_CASE("options of a schedule are kept with it") {
   here.stop();
 }
 
-TEST_CASE("what is unknown or known already is refused") {
+TEST_CASE("what is known already, or never fires, is refused") {
   shop here;
-  auto const nothing = [](order const&) -> visor::task<> { co_return; };
-  CHECK(code_of_refusal([&] { here.scheduler->at("early", "0 2 * * *"_cron, order{"tea"}); }) == visor::errc::not_found);
-  CHECK(code_of_refusal([&] { (void)here.scheduler->async_enqueue(order{"tea"}, boost::asio::deferred); }) == visor::errc::not_found);
-  here.scheduler->on<order>("order", nothing);
-  CHECK(code_of_refusal([&] { here.scheduler->on<cleanup>("order", [](cleanup const&) -> visor::task<> { co_return; }); }) ==
+  here.scheduler->on<order>([](order const&) -> visor::task<> { co_return; });
+  CHECK(code_of_refusal([&] { here.scheduler->on("order", [](job_context&) -> visor::task<> { co_return; }); }) ==
         visor::errc::already_exists);
-  CHECK(code_of_refusal([&] { here.scheduler->on<order>("order again", nothing); }) == visor::errc::already_exists);
-  CHECK_THROWS_WITH(here.scheduler->on<order>("order once more", nothing), visor_test::Contains("of job type order once more belongs"));
   here.scheduler->at("nightly", "0 2 * * *"_cron, order{"tea"});
   CHECK(code_of_refusal([&] { here.scheduler->at("nightly", "0 3 * * *"_cron, order{"tea"}); }) == visor::errc::already_exists);
   visor::schedule_options clocks;
@@ -328,6 +426,61 @@ TEST_CASE("what is unknown or known already is refused") {
   visor::settings wrong;
   wrong.node.lease_ttl = visor::duration{0};
   CHECK(code_of_refusal([&] { shop::scheduler_type(here.io, wrong, here.clock); }) == visor::errc::invalid_argument);
+}
+
+TEST_CASE("a schedule can be added while the node runs") {
+  shop here;
+  std::vector<std::string> seen;
+  here.scheduler->on<order>([&](order const& what) -> visor::task<> {
+    seen.push_back(what.item);
+    co_return;
+  });
+  here.scheduler->at("early", "0 * * * *"_cron, order{"early"});
+  here.start();
+  here.pass(10s);
+  here.scheduler->at("late", "30 * * * *"_cron, order{"late"});
+  CHECK(code_of_refusal([&] { here.scheduler->at("late", "0 3 * * *"_cron, order{"tea"}); }) == visor::errc::already_exists);
+  CHECK(code_of_refusal([&] { here.scheduler->at("early", "0 3 * * *"_cron, order{"tea"}); }) == visor::errc::already_exists);
+  here.pass(10s);
+  CHECK(code_of_refusal([&] { here.scheduler->at("late", "0 3 * * *"_cron, order{"tea"}); }) == visor::errc::already_exists);
+  REQUIRE(visor_test::run(here.io, here.scheduler->store().find_schedule("late")));
+  CHECK(visor_test::run(here.io, here.scheduler->store().find_schedule("early")));
+  here.pass(65min);
+  CHECK(seen == std::vector<std::string>{"late", "early"});
+  here.stop();
+}
+
+TEST_CASE("a scheduler runs again after it was stopped, and takes jobs in between and until it is closed") {
+  shop here;
+  std::vector<std::string> seen;
+  here.scheduler->on<order>([&](order const& what) -> visor::task<> {
+    seen.push_back(what.item);
+    co_return;
+  });
+  here.scheduler->at("hourly", "0 * * * *"_cron, order{"hour"});
+  here.start();
+  std::exception_ptr second;
+  here.scheduler->async_run([&](std::exception_ptr thrown) { second = thrown; });
+  here.settle();
+  CHECK(second != nullptr);
+  here.stop();
+
+  here.enqueue(visor::job<order>("between"));
+  here.settle();
+  CHECK(seen.empty());
+  here.ended = false;
+  here.start();
+  here.pass(1s);
+  CHECK(seen == std::vector<std::string>{"between"});
+  here.pass(1h);
+  CHECK(seen == std::vector<std::string>{"between", "hour"});
+
+  bool closed = false;
+  here.scheduler->async_close([&](std::exception_ptr thrown) { closed = thrown == nullptr; });
+  here.pass(1min);
+  CHECK(here.ended);
+  CHECK(closed);
+  CHECK(code_of_refusal([&] { here.enqueue(visor::job<order>("late")); }) == visor::errc::closed);
 }
 
 TEST_CASE("a scheduler that never runs can be destroyed, and one that is stopped before it runs ends at once") {
@@ -357,14 +510,14 @@ TEST_CASE("jobs can be added while the file is still being opened") {
   boost::asio::io_context io;
   visor::scheduler<visor::sqlite> scheduler(io, how);
   std::vector<std::string> seen;
-  scheduler.on<order>("order", [&](order const& what) -> visor::task<> {
+  scheduler.on<order>([&](order const& what) -> visor::task<> {
     seen.push_back(what.item);
     scheduler.stop();
     co_return;
   });
   std::exception_ptr failure;
   scheduler.async_run([&](std::exception_ptr thrown) { failure = thrown; });
-  scheduler.async_enqueue(order{"tea"}, [&](std::exception_ptr thrown, visor::job_id) {
+  scheduler.async_enqueue(visor::job<order>("tea"), [&](std::exception_ptr thrown, visor::job_id) {
     CHECK(thrown == nullptr);
     if (thrown) scheduler.stop();
   });
@@ -381,12 +534,10 @@ TEST_CASE("run ends with a signal, and its jobs are kept for the next one") {
   {
     boost::asio::io_context io;
     visor::scheduler<visor::sqlite> scheduler(io, how);
-    scheduler.on<order>("order", [](order const&) -> visor::task<> { co_return; });
-    scheduler.on<cleanup>("cleanup", [&](cleanup const&) -> visor::task<> {
-      visor::enqueue_options later;
-      later.run_at = visor::wall_clock().now() + 2s;  // by then the signal has come
-      auto adding = scheduler.async_enqueue(order{"tea"}, later, boost::asio::use_awaitable);
-      first = co_await std::move(adding);
+    scheduler.on<order>([](order const&) -> visor::task<> { co_return; });
+    scheduler.on<cleanup>([&](cleanup const&) -> visor::task<> {
+      auto const later = visor::wall_clock().now() + 2s;  // by then the signal has come
+      first = co_await scheduler.async_enqueue(visor::job<order>("tea").run_at(later));
       std::raise(SIGTERM);
     });
     scheduler.at("soon", visor::wall_clock().now() + 100ms, cleanup());
@@ -396,7 +547,7 @@ TEST_CASE("run ends with a signal, and its jobs are kept for the next one") {
   boost::asio::io_context io;
   visor::scheduler<visor::sqlite> scheduler(io, how);
   std::vector<std::string> seen;
-  scheduler.on<order>("order", [&](order const& what) -> visor::task<> {
+  scheduler.on<order>([&](order const& what) -> visor::task<> {
     seen.push_back(what.item);
     scheduler.stop();
     co_return;
@@ -406,4 +557,59 @@ TEST_CASE("run ends with a signal, and its jobs are kept for the next one") {
   visor_test::run(io, scheduler.store().open());
   CHECK(visor_test::run(io, scheduler.store().find_job(first)).value().state == job_state::completed);
   visor_test::run(io, scheduler.store().close());
+}
+
+TEST_CASE("run needs an io_context, and async_run any executor") {
+  boost::asio::thread_pool threads{4};
+  visor::scheduler<visor::memory> scheduler(threads.get_executor(), visor::settings());
+  CHECK(scheduler.get_executor() == boost::asio::any_io_executor(threads.get_executor()));
+  CHECK(code_of_refusal([&] { scheduler.run(); }) == visor::errc::invalid_argument);
+  std::promise<std::string> seen;
+  scheduler.on<order>([&](order const& what) -> visor::task<> {
+    seen.set_value(what.item);
+    co_return;
+  });
+  auto running = scheduler.async_run(boost::asio::use_future);
+  CHECK(scheduler.async_enqueue(visor::job<order>("tea"), boost::asio::use_future).get() == 1);
+  CHECK(seen.get_future().get() == "tea");
+  auto closing = scheduler.async_close(boost::asio::use_future);
+  closing.get();
+  running.get();
+}
+
+TEMPLATE_TEST_CASE("a scheduler that is destroyed while its context runs stops hard", "", visor::memory, visor::sqlite) {
+  folder const temporary;
+  for (int round = 0; round < 10; ++round) {
+    INFO("round " << round);
+    visor::settings how;
+    how.storage.connection.filename = (temporary.path / std::to_string(round)).string();
+    boost::asio::io_context io;
+    auto const work = boost::asio::make_work_guard(io);
+    std::vector<std::jthread> threads;
+    std::atomic<int> runs = 0, blocked = 0;
+    {
+      visor::scheduler<TestType> scheduler(io, how);
+      scheduler.template on<order>([&](order const&) -> visor::task<> {
+        ++runs;
+        boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, 1h);
+        co_await timer.async_wait(boost::asio::use_awaitable);
+      });
+      scheduler.template on<cleanup>([&](job_context& job, cleanup const&) {
+        ++blocked;
+        while (!job.stop_requested()) std::this_thread::sleep_for(1ms);
+      });
+      scheduler.async_run([](std::exception_ptr) {});
+      for (int i = 0; i < 4; ++i) threads.emplace_back([&io] { io.run(); });
+      for (int i = 0; i < 20; ++i) {
+        scheduler.async_enqueue(visor::job<order>("tea"), [](std::exception_ptr, visor::job_id) {});
+        scheduler.async_enqueue(visor::job<cleanup>(), [](std::exception_ptr, visor::job_id) {});
+      }
+      // Each round ends at another stage of the start.
+      for (int i = 0; i < 2000 && (round % 2 == 0) && (runs == 0 || blocked == 0); ++i) std::this_thread::sleep_for(1ms);
+      std::this_thread::sleep_for(std::chrono::milliseconds{round});
+      if (round % 2 == 0) CHECK(runs > 0);
+    }
+    if (round % 3 != 0) std::this_thread::sleep_for(50ms);
+    io.stop();
+  }
 }

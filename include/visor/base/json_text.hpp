@@ -101,10 +101,11 @@ inline decimal_number as_decimal(std::string_view number) {
   return result;
 }
 
+/// A number without an exponent and with fewer characters is not too large for a `double`: the largest has 309 digits.
+inline constexpr std::size_t safe_digits = 300;
+
 /// The reason why other programs cannot read a JSON number; it continues a sentence about the field. Empty: there is none.
 inline std::string_view number_fault(std::string_view number) {
-  // The largest double has 309 digits.
-  if (number.size() < 300 && number.find_first_of("eE") == number.npos) return {};
   double value = 0;
   auto const failed = std::from_chars(number.data(), number.data() + number.size(), value).ec;
   if (is_zero(number) || (failed == std::errc() && std::isfinite(value) && value != 0)) return {};
@@ -170,12 +171,14 @@ class json_scanner {
           if (!skip_word()) return broken();
           break;
         default: {
-          std::string_view const found = take_number();
+          bool has_exponent = false;
+          std::string_view const found = take_number(has_exponent);
           if (!is_json_number(found)) {
             at_ -= found.size();
             return broken();
           }
-          std::string_view reason = number_fault(found);
+          std::string_view reason;
+          if (has_exponent || found.size() >= safe_digits) reason = number_fault(found);
           if (reason.empty()) reason = number(found);
           if (!reason.empty()) {
             at_ -= found.size();
@@ -249,9 +252,14 @@ class json_scanner {
     return false;
   }
 
-  std::string_view take_number() noexcept {
+  std::string_view take_number(bool& has_exponent) noexcept {
     std::size_t const begin = at_;
-    at_ = std::min(text_.find_first_not_of("0123456789+-.eE", at_), text_.size());
+    for (; at_ < text_.size(); ++at_) {
+      char const c = text_[at_];
+      if ((c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.') continue;
+      if ((c | 0x20) != 'e') break;
+      has_exponent = true;
+    }
     return text_.substr(begin, at_ - begin);
   }
 
@@ -347,7 +355,30 @@ inline constexpr auto any_json_number = [](std::string_view) { return std::strin
 /// Returns the first fault that keeps a text from being a payload, except for its size and characters; see `json_limits`.
 inline std::optional<json_fault> find_json_fault(std::string_view text) { return json_scanner(text).scan(no_json_field, any_json_number); }
 
-/// The same for a program that must read every number: it also refuses a number with more digits than the program can keep.
+/// False when each number of a JSON text is certain to survive in a `double` or an integer of 64 bits: none has an exponent, and none has
+/// more than 15 characters. True may be a false alarm. Much cheaper than `find_lost_digits`, which then decides.
+inline bool could_lose_digits(std::string_view text) noexcept {
+  auto const is_digit = [](char c) { return static_cast<unsigned char>(c - '0') < 10; };
+  // One loop without a branch, so that the compiler can use vector instructions.
+  unsigned char exponents = 0;
+  for (std::size_t i = 1; i < text.size(); ++i)
+    exponents |= static_cast<unsigned char>(is_digit(text[i - 1])) & static_cast<unsigned char>((text[i] | 0x20) == 'e');
+  if (exponents != 0) return true;
+  // A run of 16 characters covers a multiple of 16, less one.
+  constexpr std::size_t step = 16;
+  auto const is_part = [&](char c) { return is_digit(c) || c == '.' || c == '-' || c == '+'; };
+  for (std::size_t at = step - 1; at < text.size(); at += step) {
+    if (!is_part(text[at])) continue;
+    std::size_t begin = at, end = at;
+    while (begin > 0 && end - begin < step && is_part(text[begin - 1])) --begin;
+    while (end < text.size() && end - begin < step && is_part(text[end])) ++end;
+    if (end - begin >= step) return true;
+  }
+  return false;
+}
+
+/// The same as `find_json_fault` for a program that must read every number: it also refuses a number with more digits than the program can
+/// keep.
 inline std::optional<json_fault> find_lost_digits(std::string_view text) {
   auto const number = [](std::string_view digits) {
     return keeps_digits(digits) ? std::string_view() : std::string_view("has more digits than a number of 64 bits can hold");

@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-/// The location of a database server in a configuration: its parts, or one URL. Needs the library boost_url.
+/// The location of a database server in a configuration: its parts, or one URL.
 namespace visor {
 
 namespace detail {

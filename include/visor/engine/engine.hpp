@@ -90,15 +90,21 @@ class engine {
   /// Registers a job type. \throws visor::error `already_exists`
   void add(job_type type) { runner_.add(std::move(type)); }
 
-  /// The executor for handlers that block: the threads of `node_settings::threads`, which live as long as the engine.
-  boost::asio::any_io_executor blocking_executor() { return runner_.blocking_executor(); }
+  /// Names an object that owns this engine. Requests of other threads that wait for their turn keep that object alive, so the engine may be
+  /// released while they wait.
+  void keep_by(std::weak_ptr<void> owner) { owner_ = std::move(owner); }
 
   /// Adds a schedule of the program (`origin::code`) or of its configuration (`origin::config`) to the set that this node declares of that
   /// origin. The engine reconciles the store with the declarations of living nodes when it starts, and whenever another node begins or ends
   /// to declare. Missing schedules are added. A schedule is changed unless a living node declares a definition of it that was first seen
   /// later. A schedule of the set is removed if no living node declares it any more.
+  ///
+  /// Unlike the other operations before `run()`, this one may also be called while the engine runs, from any thread. The set is then
+  /// declared again, with the new schedule.
   /// \throws visor::error for an expression or zone that cannot be used; `already_exists` for an id that was added before
-  void add(schedule_record schedule) { sets_.add(std::move(schedule)); }
+  void add(schedule_record schedule) {
+    if (sets_.add(std::move(schedule))) on_strand([this] { sets_.wake(); });
+  }
 
   /// Declares a set, also if no schedule is added to it: then the store's schedules of that set are removed, unless another node declares
   /// them. Without this call, added schedules belong to the set `default`, and an origin without any declares nothing.
@@ -117,13 +123,20 @@ class engine {
   task<> run() {
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
     auto work = run_on_strand();
-    co_await boost::asio::co_spawn(shared_.strand, std::move(work), boost::asio::use_awaitable);
+    std::exception_ptr failure;
+    try {
+      co_await boost::asio::co_spawn(shared_.strand, std::move(work), boost::asio::use_awaitable);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    // Requests that other threads made before the end have had their turn when this one has.
+    co_await boost::asio::post(shared_.strand, boost::asio::use_awaitable);
+    if (failure) std::rethrow_exception(failure);
   }
 
   /// Begins to drain. A second call stops waiting for handlers.
   void stop() {
-    boost::asio::post(shared_.strand, [this, alive = std::weak_ptr(alive_)] {
-      if (!alive.lock()) return;
+    on_strand([this] {
       if (!shared_.draining) {
         shared_.log(log_level::info, "stopping: no more work is taken, running jobs may finish");
         drain();
@@ -136,8 +149,7 @@ class engine {
   /// Looks for new work now. Rarely needed: the store notifies the engine of new work by itself.
   void wake() {
     if (wake_pending_.exchange(true)) return;
-    boost::asio::post(shared_.strand, [this, alive = std::weak_ptr(alive_)] {
-      if (!alive.lock()) return;
+    on_strand([this] {
       wake_pending_ = false;
       look_for_work();
     });
@@ -152,6 +164,14 @@ class engine {
   Store& store() noexcept { return shared_.store; }
 
  private:
+  /// Calls a function on the strand, unless the engine is gone by then.
+  template <class Function>
+  void on_strand(Function function) {
+    boost::asio::post(shared_.strand, [function, owner = owner_.lock(), alive = std::weak_ptr(alive_)] {
+      if (!alive.expired()) function();
+    });
+  }
+
   /// Ends a node that cannot go on: it drains without waiting for handlers, and `run()` throws.
   void end(error why) {
     if (ended_by_) return;
@@ -260,6 +280,7 @@ class engine {
   std::optional<error> ended_by_;
   std::atomic<bool> wake_pending_{false};
   std::atomic<bool> has_drained_{false};
+  std::weak_ptr<void> owner_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

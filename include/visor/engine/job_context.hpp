@@ -131,13 +131,24 @@ class job_context {
   }
 
   /// Adds a job if this attempt completes, in the transaction that records it: then, and only then, the job exists, once. It is not added
-  /// if the attempt fails, or if its result is refused since the node lost its lease. `scheduler::enqueue_with` makes one of a payload.
+  /// if the attempt fails, or if its result is refused since the node lost its lease.
   /// \throws visor::error `invalid_argument` for a job that no store would take
   void add_child(new_job child) {
     check_text(child);
     std::scoped_lock const lock{mutex_};
     children_.push_back(std::move(child));
   }
+
+  /// Adds a job, as `add_child` does. For handlers, from any thread.
+  /// \tparam Job `visor::job<Payload>` (`visor/jobs.hpp`)
+  /// \throws visor::error `invalid_argument` for a payload that cannot be stored or is too long, and for options out of range
+  template <class Job>
+  void enqueue_with(Job const& what) {
+    add_child(what.to_record(payload_limit_));
+  }
+
+  /// Sets the limit of the payloads of children, for the engine, before the handler is called.
+  void limit_payloads(std::size_t bytes) noexcept { payload_limit_ = bytes; }
 
   /// Takes the children out, for the engine.
   std::vector<new_job> take_children() {
@@ -170,6 +181,7 @@ class job_context {
   std::int64_t generation_;
   boost::asio::any_io_executor executor_;
   std::size_t output_limit_;
+  std::size_t payload_limit_ = json_limits::bytes;
   visor::unknown_fields unknown_fields_ = visor::unknown_fields::release;
   mutable std::stop_source stop_{std::nostopstate};  ///< made on the first request for its token
   std::atomic<stop_reason> reason_{stop_reason::none};

@@ -13,7 +13,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/describe/enum_to_string.hpp>
 
 #include <algorithm>
@@ -76,15 +75,6 @@ class runner {
       if (!capability.empty() && std::ranges::find(node_.settings.capabilities, capability) == node_.settings.capabilities.end()) continue;
       queues_.serve_limited(limits.type, capability);
     }
-  }
-
-  /// Returns the executor of the thread pool. The pool is made on the first call: a program without blocking handlers has no threads.
-  boost::asio::any_io_executor blocking_executor() {
-    if (!threads_) {
-      int const wanted = node_.settings.threads != 0 ? node_.settings.threads : std::min(node_.slots(), 64);
-      threads_ = std::make_unique<boost::asio::thread_pool>(static_cast<std::size_t>(wanted));
-    }
-    return threads_->get_executor();
   }
 
   /// Notes that there may be work in any queue.
@@ -167,6 +157,7 @@ class runner {
       std::string trouble;
       bool unknown = false;
       auto done = std::exchange(ended_, {});
+      ended_.reserve(done.size());  // the next batch is about as large
       auto const back = std::exchange(back_, {});
       auto const held = node_.lease;  // the member may change while the store reads it
       queues_.asking(wanted);
@@ -367,6 +358,7 @@ class runner {
     queues_.take(claimed.queue, 1);
     auto const limit = type->second->options.output_limit.value_or(node_.settings.output_limit);
     auto const job = std::make_shared<running_job<Clock>>(std::move(claimed), name_, node_.lease, lease, type->second, limit);
+    job->context.limit_payloads(node_.settings.payload_limit);
     job->running_index = running_.size();
     running_.push_back(job);
     held_bytes_ += job->context.payload().size();
@@ -629,7 +621,6 @@ class runner {
   signal<Clock> gather_;
   signal<Clock> cancels_;
   signal<Clock> done_;
-  std::unique_ptr<boost::asio::thread_pool> threads_;
   std::size_t held_bytes_ = 0;             ///< payloads of running jobs, including disowned ones
   bool is_full_ = false;                   ///< so many bytes that no more jobs are claimed
   std::optional<duration> look_again_at_;  ///< by `elapsed()`: then jobs may be claimable that are not yet

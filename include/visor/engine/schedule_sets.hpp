@@ -15,6 +15,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -38,14 +39,23 @@ class schedule_sets {
         first_done_(shared.strand, shared.clock),
         done_(shared.strand, shared.clock) {}
 
-  void add(schedule_record schedule) {
+  /// Adds a schedule to the set of its origin. From any thread.
+  /// \return whether the node runs already: then `wake` makes it declare the set again
+  bool add(schedule_record schedule) {
     check_text(schedule);
     if (schedule.id.empty()) throw error(errc::invalid_argument, "a schedule has no id");
     if (schedule.expression.empty() && !schedule.next_at)
       throw error(errc::invalid_argument, "schedule " + schedule.id + " has neither an expression nor an instant");
     if (!schedule.expression.empty()) occurrences(schedule);
-    if (!ids_.insert(schedule.id).second) throw error(errc::already_exists, "there is a schedule " + schedule.id + " already");
-    of(schedule.origin).schedules.push_back(std::move(schedule));
+    std::scoped_lock const lock(mutex_);
+    if (is_known(schedule.id)) throw error(errc::already_exists, "there is a schedule " + schedule.id + " already");
+    if (is_started_) {
+      late_.push_back(std::move(schedule));
+    } else {
+      ids_.insert(schedule.id);
+      of(schedule.origin).schedules.push_back(std::move(schedule));
+    }
+    return is_started_;
   }
 
   void declare(schedule_set set) {
@@ -54,8 +64,12 @@ class schedule_sets {
   }
 
   void start() {
-    for (auto& [_, own] : own_) prepare(own);
-    ids_ = {};
+    {
+      std::scoped_lock const lock(mutex_);
+      for (auto& [_, own] : own_) prepare(own);
+      ids_ = {};  // the schedules are sorted by id from now on
+      is_started_ = true;
+    }
     running_ = true;
     boost::asio::co_spawn(node_.strand, loop(), [this](std::exception_ptr) {
       running_ = is_waited_for_ = false;
@@ -119,6 +133,23 @@ class schedule_sets {
     own.parts = static_cast<int>((own.schedules.size() + manifest::part_size - 1) / manifest::part_size);
   }
 
+  /// \pre the mutex is held
+  bool is_known(std::string const& id) const {
+    if (!is_started_) return ids_.contains(id);
+    auto const has_id = [&id](auto const& own) { return std::ranges::binary_search(own.second.schedules, id, {}, &schedule_record::id); };
+    return std::ranges::any_of(own_, has_id) || std::ranges::find(late_, id, &schedule_record::id) != late_.end();
+  }
+
+  /// Takes the schedules that were added while the node runs into their sets, which are then declared again.
+  void take_up_late() {
+    std::scoped_lock const lock(mutex_);
+    if (late_.empty()) return;
+    for (auto& each : late_) of(each.origin).schedules.push_back(std::move(each));
+    late_.clear();
+    for (auto& [_, own] : own_) prepare(own);
+    declared_under_.reset();
+  }
+
   task<> loop() {
     failure_pause pause;
     for (bool is_first = true; is_first || !node_.draining; is_first = false) {  // at least once, also by a node told to stop at once
@@ -148,6 +179,7 @@ class schedule_sets {
 
   /// Declares the sets if they are not declared under this epoch, and checks whether the store has the declared schedules.
   task<> look() {
+    take_up_late();
     if (declared_under_ != node_.lease.epoch) {
       co_await declare();
     } else if (node_.settings.exclusive && is_brought()) {
@@ -282,8 +314,11 @@ class schedule_sets {
   signal<Clock> pause_;  // ended by a drain
   signal<Clock> first_done_;
   signal<Clock> done_;
-  std::map<origin, own_set> own_;
-  std::unordered_set<std::string> ids_;         // of the schedules in `own_`
+  std::mutex mutex_;                     // guards the next four, against `add` from other threads
+  std::map<origin, own_set> own_;        // changed on the strand only, and read there without the mutex
+  std::unordered_set<std::string> ids_;  // of the schedules in `own_`, before the start
+  std::vector<schedule_record> late_;    // added since the start, and not declared yet
+  bool is_started_ = false;
   std::optional<std::int64_t> declared_under_;  // the epoch
   std::optional<duration> drains_since_;        // by `elapsed()`, when the drain was first noticed
   bool is_waited_for_ = true;

@@ -51,15 +51,20 @@ Payload from_payload(std::string_view text, unknown_fields what = unknown_fields
                 "visor: a payload needs a default constructor: fields that are missing keep the values it gives");
   boost::json::value root;
   if (!text.empty()) {
-    if (auto const fault = detail::find_lost_digits(text)) {
-      if (auto const wrong = detail::find_json_fault(text)) throw error(errc::invalid_argument, "the payload " + wrong->message());
-      throw payload_mismatch("the payload " + fault->message());
-    }
+    auto const malformed = [](detail::json_fault const& fault) { return error(errc::invalid_argument, "the payload " + fault.message()); };
+    if (detail::could_lose_digits(text))
+      if (auto const fault = detail::find_lost_digits(text)) {
+        if (auto const wrong = detail::find_json_fault(text)) throw malformed(*wrong);
+        throw payload_mismatch("the payload " + fault->message());
+      }
     boost::json::parse_options options;
     options.max_depth = json_limits::depth;
     boost::system::error_code failed;
     root = boost::json::parse(boost::json::string_view(text.data(), text.size()), failed, {}, options);
-    if (failed) throw error(errc::invalid_argument, "the payload is not JSON: " + failed.message());
+    if (failed) {
+      if (auto const wrong = detail::find_json_fault(text)) throw malformed(*wrong);
+      throw error(errc::invalid_argument, "the payload is not JSON: " + failed.message());
+    }
   }
   if constexpr (detail::payload_struct<Payload>)
     if (root.is_null()) root.emplace_object();

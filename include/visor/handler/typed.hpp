@@ -127,14 +127,20 @@ handler make_handler(Function function) {
 /// Makes a handler of a coroutine, as above, or of a function that returns `void` and may block. Such a function is called on `threads`,
 /// which must outlive the run. `job_context::stop_requested()` tells it that its job has to stop. It is not called when its turn on
 /// `threads` comes only after that.
-template <class Payload = void, class Function>
-handler make_handler(Function function, [[maybe_unused]] boost::asio::any_io_executor threads) {
+/// \param threads an executor, or a function that returns one and is called for each run: threads that start only when they are needed
+template <class Payload = void, class Function, class Threads>
+handler make_handler(Function function, [[maybe_unused]] Threads threads) {
   detail::check_user_function<Payload, Function>();
   if constexpr (!detail::user_function<Function, Payload>::fits) {
     return {};
   } else if constexpr (std::is_void_v<detail::user_result<Function, Payload>>) {
     auto const shared = std::make_shared<Function const>(std::move(function));
-    return [shared, threads](job_context& job) { return detail::run_function<Payload>(shared, job, threads); };
+    return [shared, threads = std::move(threads)](job_context& job) {
+      if constexpr (std::invocable<Threads const&>)
+        return detail::run_function<Payload>(shared, job, threads());
+      else
+        return detail::run_function<Payload>(shared, job, threads);
+    };
   } else {
     static_assert(std::is_same_v<detail::user_result<Function, Payload>, task<>>,
                   "visor: a handler returns void or visor::task<>; failure is told by an exception");
