@@ -89,8 +89,10 @@ settings environment_settings(Driver) {
 ///   first run only. `run` may be called on one thread at a time.
 /// Executor: all work happens on the executor of the constructor, whose context must outlive the scheduler. A completion handler runs on
 ///   its associated executor, by default that of the scheduler.
-/// Object lifetimes: the destructor asks a running node to stop, and does not wait for it: the node leaves the store as long as its
-///   context runs. Handlers that run then may still use what they refer to. To wait for them, let `async_close` complete first.
+/// Object lifetimes: the destructor is a hard stop. It waits for blocking functions and for the current step of the store, not for
+///   coroutines. A running node does not leave the store: others take its jobs over when its lease ends, as after a crash. Coroutine
+///   handlers are told to stop, and may still use what they refer to while the context runs. For an orderly end, let `async_close` complete
+///   first.
 /// Completion tokens: any, by default `boost::asio::use_awaitable`: `co_await scheduler.async_enqueue(…)`. Errors are passed to the
 ///   completion; initiations throw none.
 template <class Driver, timekeeper Clock = wall_clock>
@@ -116,7 +118,7 @@ class scheduler {
       : scheduler(executor_type(io.get_executor()), std::move(how), std::move(clock), std::move(log)) {}
   scheduler(scheduler const&) = delete;
   scheduler& operator=(scheduler const&) = delete;
-  /// Stops a running node without waiting for it, and waits for blocking functions that run: a thread cannot be ended from outside.
+  /// Stops hard, and waits for blocking functions that run: a thread cannot be ended from outside.
   ~scheduler();
 
   executor_type get_executor() const;
@@ -321,8 +323,7 @@ scheduler<Driver, Clock>::scheduler(executor_type executor, settings how, Clock 
 
 template <class Driver, timekeeper Clock>
 scheduler<Driver, Clock>::~scheduler() {
-  core_->abandon();
-  core_->threads()->join();
+  core_->halt();
   *is_silent_ = true;
 }
 

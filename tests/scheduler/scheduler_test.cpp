@@ -116,7 +116,7 @@ visor::errc code_of_refusal(Function what) {
   try {
     what();
   } catch (visor::error const& refused) {
-    return refused.code();
+    return refused.portable_code();
   }
   FAIL("accepted");
   return {};
@@ -583,10 +583,10 @@ TEMPLATE_TEST_CASE("a scheduler that is destroyed while its context runs stops h
     INFO("round " << round);
     visor::settings how;
     how.storage.connection.filename = (temporary.path / std::to_string(round)).string();
+    std::atomic<int> runs = 0, blocked = 0;
     boost::asio::io_context io;
     auto const work = boost::asio::make_work_guard(io);
     std::vector<std::jthread> threads;
-    std::atomic<int> runs = 0, blocked = 0;
     {
       visor::scheduler<TestType> scheduler(io, how);
       scheduler.template on<order>([&](order const&) -> visor::task<> {
@@ -605,11 +605,12 @@ TEMPLATE_TEST_CASE("a scheduler that is destroyed while its context runs stops h
         scheduler.async_enqueue(visor::job<cleanup>(), [](std::exception_ptr, visor::job_id) {});
       }
       // Each round ends at another stage of the start.
-      for (int i = 0; i < 2000 && (round % 2 == 0) && (runs == 0 || blocked == 0); ++i) std::this_thread::sleep_for(1ms);
+      for (int i = 0; i < 10000 && (round % 2 == 0) && (runs == 0 || blocked == 0); ++i) std::this_thread::sleep_for(1ms);
       std::this_thread::sleep_for(std::chrono::milliseconds{round});
       if (round % 2 == 0) CHECK(runs > 0);
     }
     if (round % 3 != 0) std::this_thread::sleep_for(50ms);
     io.stop();
+    threads.clear();
   }
 }

@@ -60,15 +60,18 @@ class blocking_threads {
  public:
   explicit blocking_threads(std::size_t count) : count_(count) {}
 
+  /// \throws visor::error `closed` after `join`
   boost::asio::any_io_executor executor() {
     std::scoped_lock const lock(mutex_);
+    if (is_over_) throw error(errc::closed, "the scheduler is gone");
     if (!threads_) threads_ = std::make_unique<boost::asio::thread_pool>(count_);
     return threads_->get_executor();
   }
 
-  /// Waits for the functions that run; those that wait for a thread are not called any more.
+  /// Waits for the functions that run; those that wait for a thread are not called, and no thread starts any more.
   void join() {
     std::unique_lock lock(mutex_);
+    is_over_ = true;
     auto* const threads = threads_.get();
     lock.unlock();
     if (threads == nullptr) return;
@@ -78,14 +81,15 @@ class blocking_threads {
 
  private:
   std::size_t count_;
-  std::mutex mutex_;
+  std::mutex mutex_;  ///< guards the members below
   std::unique_ptr<boost::asio::thread_pool> threads_;
+  bool is_over_ = false;
 };
 
 /// The state of a scheduler. Its coroutines share it, so they may outlive the scheduler: a scheduler that is destroyed while its context
 /// runs stops them and does not wait.
 ///
-/// Thread-safety: `abandon` and `stop` from any thread; the coroutines run on the strand; the rest before the first run.
+/// Thread-safety: `halt` and `stop` from any thread; the coroutines run on the strand; the rest before the first run.
 template <class Driver, timekeeper Clock>
 class scheduler_core : public std::enable_shared_from_this<scheduler_core<Driver, Clock>> {
  public:
@@ -175,7 +179,6 @@ class scheduler_core : public std::enable_shared_from_this<scheduler_core<Driver
     self->has_run_ = true;
     self->is_running_ = false;
     self->run_ended_.notify();
-    if (self->is_abandoned_) co_await self->close_store();
     if (failure) std::rethrow_exception(failure);
   }
 
@@ -194,15 +197,18 @@ class scheduler_core : public std::enable_shared_from_this<scheduler_core<Driver
     engine_->stop();
   }
 
-  /// Stops the run without waiting for anything, for the destructor of the scheduler.
-  void abandon() {
-    if (!is_running_) return;
-    is_abandoned_ = true;
-    boost::asio::post(strand_, [self = this->shared_from_this()] {
-      self->is_closed_ = true;
-      self->engine_->stop();
-      self->engine_->stop();
-    });
+  /// Stops everything at once, for the destructor of the scheduler. Afterwards no thread of visor runs, so the context may be destroyed.
+  /// While it runs instead, the coroutines end by themselves.
+  void halt() {
+    is_closed_ = true;
+    if (is_running_) {
+      boost::asio::post(strand_, [self = this->shared_from_this()] {
+        self->engine_->stop();
+        self->engine_->stop();
+      });
+    }
+    threads_->join();
+    if constexpr (requires { store_->halt(); }) store_->halt();
   }
 
  private:
@@ -279,7 +285,6 @@ class scheduler_core : public std::enable_shared_from_this<scheduler_core<Driver
   bool has_run_ = false;  ///< on the strand, as `is_closed_`
   std::atomic<bool> is_closed_{false};
   std::atomic<bool> is_running_{false};
-  std::atomic<bool> is_abandoned_{false};
 };
 
 }  // namespace visor::detail

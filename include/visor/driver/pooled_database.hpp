@@ -121,10 +121,15 @@ class pooled_database {
       : settings_(std::move(settings)), log_(std::move(log)), lock_(lock) {}
   pooled_database(pooled_database const&) = delete;
   pooled_database& operator=(pooled_database const&) = delete;
-  ~pooled_database() {
+  ~pooled_database() { halt(); }
+
+  /// Ends the threads and drops the connections without a farewell. Operations fail with `closed` from now on; what was sent may have been
+  /// done. Blocks for the current step of each thread. From any thread.
+  void halt() {
     std::shared_ptr<running> last;
     {
       std::scoped_lock const lock(mutex_);
+      is_halted_ = true;
       last = std::exchange(running_, nullptr);
     }
     if (last) last->stop();  // without the lock, which its thread may wait for
@@ -263,6 +268,7 @@ class pooled_database {
   std::shared_ptr<running> start() {
     settings_.check();
     std::scoped_lock const lock(mutex_);
+    if (is_halted_) throw error(errc::closed, "the store has ended");
     if (running_) return running_;
     running_ = std::make_shared<running>(settings_, log_);
     if (watcher_) listen(running_);
@@ -615,6 +621,7 @@ class pooled_database {
   mutable std::mutex mutex_;  // guards the members below
   std::function<void()> watcher_;
   std::shared_ptr<running> running_;
+  bool is_halted_ = false;
 };
 
 }  // namespace visor

@@ -40,8 +40,21 @@ class basic_database {
   basic_database(basic_database const&) = delete;
   basic_database& operator=(basic_database const&) = delete;
   ~basic_database() {
+    halt();
     if (closer_.joinable()) closer_.join();
-    stop();
+  }
+
+  /// Ends the threads: transactions that run are finished, others are not begun. Operations fail with `closed` from now on. Blocks for as
+  /// long. From any thread.
+  void halt() {
+    std::unique_lock lock(life_mutex_);
+    is_halted_ = true;
+    if (threads_.empty()) return;
+    bool const is_closing = std::exchange(closing_, true);
+    lock.unlock();
+    if (!is_closing) return stop();
+    for (; !has_stopped(); std::this_thread::sleep_for(std::chrono::milliseconds{1})) {
+    }
   }
 
   /// Opens the database without the write lock, if possible: a process that only reads need not be able to write.
@@ -151,6 +164,7 @@ class basic_database {
 
   void start() {
     std::scoped_lock const lock(life_mutex_);
+    if (is_halted_) throw error(errc::closed, "the store has ended");
     if (!threads_.empty()) return;
     if (closer_.joinable()) closer_.join();
     stopping_ = false;
@@ -158,6 +172,11 @@ class basic_database {
     reads_->open();
     threads_.emplace_back([this] { write(); });
     for (int i = 0; i < reading_threads; ++i) threads_.emplace_back([this] { read_on(); });
+  }
+
+  bool has_stopped() {
+    std::scoped_lock const lock(life_mutex_);
+    return threads_.empty();
   }
 
   void stop() {
@@ -350,6 +369,7 @@ class basic_database {
   std::vector<std::thread> threads_;
   std::thread closer_;
   bool closing_ = false;
+  bool is_halted_ = false;
 };
 
 using database = basic_database<sqlite_settings>;

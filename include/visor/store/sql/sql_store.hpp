@@ -85,6 +85,9 @@ class sql_store {
     co_await database_.close();
   }
 
+  /// Ends the store without waiting for its operations, which fail with `closed`. No thread of it runs afterwards. From any thread.
+  void halt() { database_.halt(); }
+
   /// Returns statistics of the connections, of which there are none before `open()`; for drivers that have a pool.
   auto statistics() const
     requires requires(typename Driver::database const& from) { from.statistics(); }
