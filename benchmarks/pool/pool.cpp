@@ -34,7 +34,8 @@ using pool_type = visor::pool<free_connector>;
 struct pool_fixture {
   explicit pool_fixture(int idle) {
     visor::pool_settings settings;
-    settings.max = settings.min = idle;
+    settings.min = idle;
+    settings.max = idle;
     settings.max_connecting = 100;
     pool = std::make_unique<pool_type>(io.get_executor(), settings, free_connector());
     while (pool->statistics().idle < idle) io.run_one();

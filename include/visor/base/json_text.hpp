@@ -362,7 +362,7 @@ inline bool could_lose_digits(std::string_view text) noexcept {
   // One loop without a branch, so that the compiler can use vector instructions.
   unsigned char exponents = 0;
   for (std::size_t i = 1; i < text.size(); ++i)
-    exponents |= static_cast<unsigned char>(is_digit(text[i - 1])) & static_cast<unsigned char>((text[i] | 0x20) == 'e');
+    exponents = static_cast<unsigned char>(exponents | (is_digit(text[i - 1]) & ((text[i] | 0x20) == 'e')));
   if (exponents != 0) return true;
   // A run of 16 characters covers a multiple of 16, less one.
   constexpr std::size_t step = 16;
