@@ -212,6 +212,17 @@ class Links(unittest.TestCase):
             self.assertEqual(found("[c](c.md)", "a.cpp"), [])
 
 
+class CodeBlocks(unittest.TestCase):
+    def test_code_of_guides_is_code_of_their_programs(self):
+        with tempfile.TemporaryDirectory() as root:
+            os.makedirs(os.path.join(root, "examples", "guide"))
+            with open(os.path.join(root, "examples", "guide", "main.cpp"), "w", encoding="utf-8") as file:
+                file.write("int main() {\n  run();\n}\n")
+            page = "# A\n\n```cpp\n  run();\n```\n\n```console\n$ x\n```\n\n```cpp\n  walk();\n```\n"
+            self.assertEqual(list(lint.check_code_blocks("docs/cpp.md", page, root)), [(11, "a code block that is not a part of examples/guide/main.cpp")])
+            self.assertEqual(list(lint.check_code_blocks("docs/cli.md", page, root)), [])
+
+
 class Layers(unittest.TestCase):
     """Runs the program on real files, in a folder that has a table of its own."""
 
