@@ -1,6 +1,8 @@
 #ifndef VISOR_BASE_ERROR_HPP
 #define VISOR_BASE_ERROR_HPP
 
+#include "visor/base/compiler.hpp"
+
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
 

@@ -1,6 +1,8 @@
 #ifndef VISOR_BASE_TIME_HPP
 #define VISOR_BASE_TIME_HPP
 
+#include "visor/base/compiler.hpp"
+
 #include <array>
 #include <chrono>
 #include <cstdint>
