@@ -112,12 +112,12 @@ class [[nodiscard]] job {
   explicit job(Args&&... args) : payload_{std::forward<Args>(args)...} {}
 
   /// Takes a payload that is a temporary, for compilers without the fault.
-  template <std::same_as<Payload> Temporary>
-    requires detail::is_destroyed_twice<Payload>
+  template <class Temporary>
+    requires(detail::is_destroyed_twice<Payload> && std::same_as<Temporary, Payload>)
   [[deprecated(
       "GCC 12 destroys a braced temporary twice within a co_await expression: pass what it is made of, as in "
       "visor::job<Payload>(first, second), or a variable")]] explicit job(Temporary&& payload)
-      : payload_(std::move(payload)) {}
+      : payload_(std::forward<Temporary>(payload)) {}
 
   /// Sets the earliest start, by the clock of the database. Default: as soon as a node has a free slot.
   job& run_at(instant when) {

@@ -360,9 +360,8 @@ inline std::optional<json_fault> find_json_fault(std::string_view text) { return
 inline bool could_lose_digits(std::string_view text) noexcept {
   auto const is_digit = [](char c) { return static_cast<unsigned char>(c - '0') < 10; };
   // One loop without a branch, so that the compiler can use vector instructions.
-  unsigned char exponents = 0;
-  for (std::size_t i = 1; i < text.size(); ++i)
-    exponents = static_cast<unsigned char>(exponents | (is_digit(text[i - 1]) & ((text[i] | 0x20) == 'e')));
+  int exponents = 0;
+  for (std::size_t i = 1; i < text.size(); ++i) exponents |= int{is_digit(text[i - 1])} & int{(text[i] | 0x20) == 'e'};
   if (exponents != 0) return true;
   // A run of 16 characters covers a multiple of 16, less one.
   constexpr std::size_t step = 16;
