@@ -263,6 +263,22 @@ class Ending(Running):
         self.assertEqual(process.returncode, 1, said)
         self.assertRegex(said, r"warning +leaving: .*no room")
 
+    def test_a_node_whose_result_is_refused_ends_with_1(self):
+        self.write("workflows: {nap: {command: [\"true\"]}}\n" "scheduler: {node: {drain_timeout: 1s, stop_grace: 1s}}\n")
+        process = self.starts()
+        database = sqlite3.connect(self.folder / ".visor/schedules.db", timeout=10)
+        database.execute("CREATE TRIGGER odd BEFORE INSERT ON visor_attempt WHEN new.final_state = 'completed' "
+                         "BEGIN SELECT RAISE(ABORT, 'no such end'); END")
+        database.close()
+        self.accepts("job", "enqueue", "nap")
+        self.wait_for(lambda: self.in_state("running"))
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60 * SLOWNESS)
+        self.assertEqual(process.returncode, 1, said)
+        self.assertRegex(said, "job 1: the database refuses its result in every form, .*no such end")
+        self.assertRegex(said, "error +leaving: the results of these jobs could not be stored, .*: 1\n")
+
     def test_the_end_of_the_time_lets_running_jobs_finish(self):
         self.accepts("job", "enqueue", "nap")
         result = self.run_program("run", "--for", "500ms")

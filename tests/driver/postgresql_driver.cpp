@@ -155,6 +155,19 @@ TEST_CASE("a statement that fails takes its transaction with it, and not the con
   CHECK(s.base.statistics()->connected == before);
 }
 
+TEST_CASE("a fault in the code of a trigger is a refusal of the row, and not a fault of the tables", "[postgresql]") {
+  numbers_database s;
+  CHECK(postgresql_server::shared().run(
+      "SET search_path TO \"numbers of test\"; CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "IF NEW.value = 2 THEN PERFORM nothing; END IF; "
+      "IF NEW.value = 3 THEN PERFORM nowhere(); END IF; "
+      "IF NEW.value = 4 THEN RAISE EXCEPTION 'no' USING ERRCODE = '42P01'; END IF; RETURN NEW; END $$; "
+      "CREATE TRIGGER odd BEFORE INSERT ON numbers FOR EACH ROW EXECUTE FUNCTION odd()"));
+  s.add_number(1);
+  for (int const odd : {2, 3, 4}) CHECK(code_of([&] { s.add_number(odd); }) == errc::invalid_argument);
+  CHECK(s.numbers() == list{1});
+}
+
 TEST_CASE("a statement whose failure nobody waited for takes its transaction with it", "[postgresql]") {
   numbers_database s;
   s.add_number(1);

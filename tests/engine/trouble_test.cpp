@@ -57,7 +57,7 @@ TEST_CASE("a drain ends although what it has to report is refused by the store t
   SECTION("then it leaves, and the job runs elsewhere") {
     w.pass(25s);
     CHECK(node.ended);
-    CHECK(node.failure.empty());
+    CHECK(node.failure == "the results of these jobs could not be stored: 1");
     CHECK(w.state(id) == job_state::ready);
     REQUIRE(w.attempts(id).size() == 1);
     CHECK(w.attempts(id)[0].outcome == outcome::lost);
@@ -480,6 +480,8 @@ TEST_CASE("a result that the database refuses in every form is kept, and all els
     CHECK_FALSE(node.ended);
     w.pass(2min);
     CHECK(node.ended);
+    CHECK(node.failure == "the results of these jobs could not be stored: 1");
+    CHECK(node.logged("leaving: the results of these jobs could not be stored, so their attempts count as lost: 1"));
     CHECK(w.attempts(first).at(0).outcome == outcome::lost);
   }
 }

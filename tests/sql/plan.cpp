@@ -108,15 +108,15 @@ TEST_CASE("every statement prepares and returns the columns of its row", "[sql][
 }
 
 TEST_CASE("what runs often uses an index, and sorts and scans nothing", "[sql][sqlite]") {
-  check_plans<st::front_of_queue, st::remove_front, st::remove_ready, st::remove_retried_ready, st::remove_scheduled, st::remove_waiting,
-              st::remove_dead, st::remove_cancel, st::put_ready, st::put_scheduled, st::find_facts, st::due_jobs, st::remove_due,
-              st::waiting_behind, st::remove_waiting_behind, st::find_waiting, st::find_cancel, st::attempts_of, st::accepted_before,
-              st::next_attempt_number, st::reopen_job, st::find_lease, st::open_jobs, st::narrow_lease, st::remove_lease, st::current_node,
-              st::renew_node<true>, st::renew_node<false>, st::find_beat, st::note_survived, st::latest_attempts, st::leave_node,
-              st::lapse_node, st::advance_sequence, st::read_sequence, st::find_schedule, st::remove_schedule, st::due_schedules_now,
-              st::next_due_schedule, st::schedule_digests_of, st::due_schedules_after, st::find_any_schedule, st::correct_next,
-              st::acted_on, st::redefine_schedule, st::retire_schedule, st::list_schedules, st::update_schedule, st::advance_schedule,
-              st::job_completed, st::job_failed, st::find_fire, st::fires_of>();
+  check_plans<st::front_of_queue, st::ready_jobs, st::remove_front, st::remove_ready, st::remove_retried_ready, st::remove_scheduled,
+              st::remove_waiting, st::remove_dead, st::remove_cancel, st::put_ready, st::put_scheduled, st::find_facts, st::due_jobs,
+              st::remove_due, st::waiting_behind, st::remove_waiting_behind, st::find_waiting, st::find_cancel, st::attempts_of,
+              st::accepted_before, st::next_attempt_number, st::reopen_job, st::find_lease, st::open_jobs, st::narrow_lease,
+              st::remove_lease, st::current_node, st::renew_node<true>, st::renew_node<false>, st::find_beat, st::note_survived,
+              st::latest_attempts, st::leave_node, st::lapse_node, st::advance_sequence, st::read_sequence, st::find_schedule,
+              st::remove_schedule, st::due_schedules_now, st::next_due_schedule, st::schedule_digests_of, st::due_schedules_after,
+              st::find_any_schedule, st::correct_next, st::acted_on, st::redefine_schedule, st::retire_schedule, st::list_schedules,
+              st::update_schedule, st::advance_schedule, st::job_completed, st::job_failed, st::find_fire, st::fires_of>();
 }
 
 TEST_CASE("lists of jobs go down an index", "[sql][sqlite]") {

@@ -35,11 +35,13 @@ std::unique_ptr<tested_store> make_tested_store() {
     if (!mariadb_server::shared().run(sql)) throw std::runtime_error("MariaDB refused: " + sql);
   };
   row_refusals refusals;
-  refusals.begin = [run, database](std::string const& table, std::string const& when) {
-    run("CREATE TRIGGER " + database->name + ".refuse_" + table + " BEFORE INSERT ON " + database->name + "." + table +
+  refusals.begin = [run, database](std::string const& table, std::string const& when, std::string const& change) {
+    run("CREATE TRIGGER " + database->name + ".refuse_" + change + table + " BEFORE " + change + " ON " + database->name + "." + table +
         " FOR EACH ROW IF " + when + " THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'we refuse'; END IF");
   };
-  refusals.end = [run, database](std::string const& table) { run("DROP TRIGGER " + database->name + ".refuse_" + table); };
+  refusals.end = [run, database](std::string const& table, std::string const& change) {
+    run("DROP TRIGGER " + database->name + ".refuse_" + change + table);
+  };
   return std::make_unique<adapted<store, visor::manual_clock>>(clock, make, refusals);
 }
 

@@ -36,12 +36,14 @@ std::unique_ptr<tested_store> make_tested_store() {
       throw std::runtime_error("PostgreSQL refused: " + sql);
   };
   row_refusals refusals;
-  refusals.begin = [run](std::string const& table, std::string const& when) {
-    run("CREATE FUNCTION refuse_" + table +
-        "() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'we refuse'; END $$; CREATE TRIGGER refuse_" + table +
-        " BEFORE INSERT ON " + table + " FOR EACH ROW WHEN (" + when + ") EXECUTE FUNCTION refuse_" + table + "()");
+  refusals.begin = [run](std::string const& table, std::string const& when, std::string const& change) {
+    std::string const name = "refuse_" + change + table;
+    run("CREATE FUNCTION " + name + "() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'we refuse'; END $$; CREATE TRIGGER " +
+        name + " BEFORE " + change + " ON " + table + " FOR EACH ROW WHEN (" + when + ") EXECUTE FUNCTION " + name + "()");
   };
-  refusals.end = [run](std::string const& table) { run("DROP FUNCTION refuse_" + table + "() CASCADE"); };
+  refusals.end = [run](std::string const& table, std::string const& change) {
+    run("DROP FUNCTION refuse_" + change + table + "() CASCADE");
+  };
   return std::make_unique<adapted<store, visor::manual_clock>>(clock, make, refusals);
 }
 

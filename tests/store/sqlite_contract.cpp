@@ -48,10 +48,11 @@ std::unique_ptr<tested_store> make_tested_store() {
     if (done != SQLITE_OK) throw std::runtime_error("SQLite refused: " + sql);
   };
   row_refusals refusals;
-  refusals.begin = [run](std::string const& table, std::string const& when) {
-    run("CREATE TRIGGER refuse_" + table + " BEFORE INSERT ON " + table + " WHEN " + when + " BEGIN SELECT RAISE(ABORT, 'we refuse'); END");
+  refusals.begin = [run](std::string const& table, std::string const& when, std::string const& change) {
+    run("CREATE TRIGGER refuse_" + change + table + " BEFORE " + change + " ON " + table + " WHEN " + when +
+        " BEGIN SELECT RAISE(ABORT, 'we refuse'); END");
   };
-  refusals.end = [run](std::string const& table) { run("DROP TRIGGER refuse_" + table); };
+  refusals.end = [run](std::string const& table, std::string const& change) { run("DROP TRIGGER refuse_" + change + table); };
   return std::make_unique<adapted<store, visor::manual_clock>>(clock, make, refusals);
 }
 

@@ -265,9 +265,14 @@ class engine {
     co_await review_.finished();
     co_await work_poller_.finished();
     changes.reset();
+    std::string unwritten;
+    for (auto const job : runner_.unwritten()) unwritten += (unwritten.empty() ? "" : ", ") + std::to_string(job);
+    if (!unwritten.empty())
+      shared_.log(log_level::error, "leaving: the results of these jobs could not be stored, so their attempts count as lost: ", unwritten);
     auto const not_left = co_await membership_.leave(runner_.owes_results());
     if (ended_by_) throw error(*ended_by_);
     if (not_left) std::rethrow_exception(not_left);
+    if (!unwritten.empty()) throw error(errc::timeout, "the results of these jobs could not be stored: " + unwritten);
   }
 
   detail::shared_node<Store, Clock> shared_;

@@ -135,6 +135,14 @@ class runner {
   /// Whether results are left that the store did not take in time, or handlers that ignored the request to stop.
   bool owes_results() const { return !ended_.empty() || !withheld_.empty() || !running_.empty(); }
 
+  /// The jobs whose results the store did not take.
+  std::vector<job_id> unwritten() const {
+    std::vector<job_id> jobs;
+    for (auto const& done : ended_) jobs.push_back(done.job);
+    for (auto const& done : withheld_) jobs.push_back(done.job);
+    return jobs;
+  }
+
   /// The loop: runs until draining, and then until everything is reported.
   task<> run() {
     boost::asio::co_spawn(node_.strand, watch_cancels(), [this](std::exception_ptr) {

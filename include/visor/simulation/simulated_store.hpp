@@ -391,7 +391,7 @@ class simulated_store {
   Store& store_;
   simulated_cluster& cluster_;
   std::size_t process_;
-  std::shared_ptr<stranded_jobs> stranded_ = std::make_shared<stranded_jobs>();
+  std::shared_ptr<stranded_rows> stranded_ = std::make_shared<stranded_rows>();
   bool is_late_ = false;  // the caller no longer waits for its calls
 };
 

@@ -376,7 +376,7 @@ class memory_jobs {
   }
 
   void end_move() {
-    if (refusals_ != nullptr) refusals_->begin(0);
+    if (refusals_ != nullptr) refusals_->end();
   }
 
   bool is_refused(entry const& job, job_state to) const { return refuses_ && refuses_(job.record, next_attempt(job), to); }

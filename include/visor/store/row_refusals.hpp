@@ -23,25 +23,47 @@ struct named_text {
   std::string text;
 };
 
-/// The jobs of a group that a database permanently refuses to move. After the first refusal the group is written job by job, and once more
-/// after each refusal that names one. A job whose move is refused becomes dead. A job whose death is refused too stays where it is.
+/// A row that a transaction can do without: that of a job, or another one by its name in messages, `lease 7 of node a`.
+struct optional_row {
+  job_id job = 0;  ///< 0: it has a name
+  std::string name;
+  friend auto operator<=>(optional_row const&, optional_row const&) = default;
+};
+
+/// The rows of a transaction that a database permanently refuses to change. After the first refusal the transaction is performed row by
+/// row, and once more after each refusal that names one. A job whose move is refused becomes dead. A job whose death is refused too stays
+/// where it is, and so does every other row whose change is refused.
 class row_refusals {
  public:
-  /// Whether any row was refused, so that jobs are written one by one.
-  bool any() const { return is_on_; }
+  /// Whether a refusal must name its row, so that rows are written one by one. Otherwise those that are known to stay are passed over.
+  bool is_row_by_row() const { return is_row_by_row_; }
 
-  void begin_row_by_row() { is_on_ = true; }
+  void begin_row_by_row() {
+    is_row_by_row_ = true;
+    restart();
+  }
 
-  /// Announces that the next statements are about this job; 0: about none.
-  void begin(job_id job) {
-    current_ = job;
+  /// Forgets what an earlier try of the transaction was about.
+  void restart() {
+    current_.clear();
+    named_.clear();
+  }
+
+  /// Announces that the next statements are about moving this job, until `end()`. Calls may be nested.
+  void begin(job_id job) { begin({job, {}}, false); }
+
+  /// Announces that the next statements are about a row that stays as it is where they are refused, until `end()`.
+  void begin(optional_row row) { begin(std::move(row), true); }
+
+  void end() {
+    current_.pop_back();
     named_.clear();
   }
 
   /// Announces that the next statements are about something that the operation cannot do without.
   /// \param texts of it that are stored, each with its name
   void begin_named(std::vector<named_text> texts) {
-    current_ = 0;
+    current_.clear();
     named_ = std::move(texts);
   }
 
@@ -70,17 +92,26 @@ class row_refusals {
     return at == dead_.end() ? nullptr : &at->second;
   }
 
-  bool is_left(job_id job) const { return left_.contains(job); }
+  bool is_left(job_id job) const { return left_.contains({job, {}}); }
+  bool is_left(optional_row const& row) const { return left_.contains(row); }
   std::size_t count_left() const { return left_.size(); }
 
-  /// \return whether the refusal was of one job, so that trying again is of use
+  /// How often `learn` returned true.
+  std::size_t count_learned() const { return learned_; }
+
+  /// Whether an operation that is called again soon leaves the other rows to its next call, so that its caller has time for others.
+  bool has_learned_enough() const { return learned_ >= 20; }
+
+  /// \return whether the refusal was of one row, so that trying again is of use
   bool learn(error const& why) {
-    job_id const whose = std::exchange(current_, 0);
-    if (whose == 0) return false;
-    if (dead_.erase(whose) != 0)
-      left_.emplace(whose, reason_of(why));
+    if (current_.empty()) return false;
+    auto const [row, stays] = std::move(current_.back());
+    restart();
+    if (dead_.erase(row.job) != 0 || stays)
+      left_.emplace(row, reason_of(why));
     else
-      dead_.emplace(whose, "it cannot be moved: " + reason_of(why));
+      dead_.emplace(row.job, "it cannot be moved: " + reason_of(why));
+    ++learned_;
     return true;
   }
 
@@ -88,35 +119,50 @@ class row_refusals {
   std::vector<remark> take_remarks() {
     std::vector<remark> all;
     for (auto& [job, why] : std::exchange(dead_, {})) all.push_back({job, "is dead: " + why});
-    for (auto& [job, why] : left_)
+    for (auto& [row, why] : left_)
       if (!why.empty())
-        all.push_back({job, "stays where it is, as the database refuses whatever becomes of it: " + std::exchange(why, "")});
+        all.push_back({row.job, (row.name.empty() ? "" : row.name + " ") +
+                                    "stays where it is, as the database refuses whatever becomes of it: " + std::exchange(why, "")});
     return all;
   }
 
+  /// Takes over the rows that stay.
+  void add_left(row_refusals const& from) { left_.insert(from.left_.begin(), from.left_.end()); }
+
  private:
-  bool is_on_ = false;
-  job_id current_ = 0;
+  struct current_row {
+    optional_row row;
+    bool stays = false;  ///< where it is refused; otherwise the job becomes dead
+  };
+
+  void begin(optional_row row, bool stays) {
+    current_.push_back({std::move(row), stays});
+    named_.clear();
+  }
+
+  bool is_row_by_row_ = false;
+  std::size_t learned_ = 0;
+  std::vector<current_row> current_;  // the innermost last
   std::vector<named_text> named_;
-  std::map<job_id, std::string> dead_;  // and why
-  std::map<job_id, std::string> left_;  // and why; empty: already reported
+  std::map<job_id, std::string> dead_;        // and why
+  std::map<optional_row, std::string> left_;  // and why; empty: already reported
 };
 
-/// The jobs that stay where they are: passed over for a while, and then tried again. All members may be called from any thread, with times
-/// of the same `elapsed()`.
-class stranded_jobs {
+/// The rows that stay as they are: passed over for a while, and then tried again. All members may be called from any thread, with times of
+/// the same `elapsed()`.
+class stranded_rows {
  public:
   row_refusals known(duration now) {
     std::scoped_lock const lock(mutex_);
-    if (known_.any() && now >= until_) known_ = row_refusals();
+    if (known_.count_left() != 0 && now >= until_) known_ = row_refusals();
     return known_;
   }
 
   void keep(row_refusals const& latest, duration now) {
-    if (!latest.any()) return;
+    if (latest.count_learned() == 0) return;
     std::scoped_lock const lock(mutex_);
-    known_ = latest.count_left() == 0 ? row_refusals() : latest;
-    until_ = next_look_ = now + between_tries;
+    known_.add_left(latest);
+    until_ = next_look_ = now + between_tries * static_cast<int>(1 + known_.count_left() / many);
   }
 
   /// Whether it is time to look for jobs that ended nodes still hold.
@@ -130,6 +176,7 @@ class stranded_jobs {
 
  private:
   static constexpr std::chrono::minutes between_tries{1};
+  static constexpr std::size_t many = 100;  ///< rows that are tried again more seldom, since each of them costs a transaction
   static constexpr std::chrono::minutes between_looks{1};
 
   std::mutex mutex_;
@@ -139,23 +186,23 @@ class stranded_jobs {
   bool has_looked_ = false;
 };
 
-/// Performs a transaction that moves many jobs. Where the database refuses one of them permanently, it is performed once more, job by job.
+/// Performs a transaction that moves many jobs. Where the database refuses one row permanently, it is performed once more, row by row.
 /// \param elapsed returns the time
 /// \param transaction `task<T>(row_refusals*)`; null: all at once
 /// \param tell receives each `remark`
 template <class Elapsed, class Transaction, class Tell>
-auto perform_isolating_refusals(stranded_jobs& stranded, Elapsed elapsed, Transaction& transaction, Tell tell)
+auto perform_isolating_refusals(stranded_rows& stranded, Elapsed elapsed, Transaction& transaction, Tell tell)
     -> std::invoke_result_t<Transaction&, row_refusals*> {
   using value_type = typename std::invoke_result_t<Transaction&, row_refusals*>::value_type;
   row_refusals refusals = stranded.known(elapsed());
-  if (!refusals.any()) {
+  if (refusals.count_left() == 0) {
     try {
       co_return co_await transaction(nullptr);
     } catch (error const& thrown) {
       if (!is_refusal(thrown.portable_code())) throw;
-      refusals.begin_row_by_row();
     }
   }
+  refusals.begin_row_by_row();
   auto const note = [&] {
     for (auto const& each : refusals.take_remarks()) tell(each);
     stranded.keep(refusals, elapsed());

@@ -468,10 +468,11 @@ BOOST_DEFINE_ENUM_CLASS(cancel_result, cancelled, requested, finished, not_found
 ///   attempt loses its `final_state`. `conflict` when it has not ended, `not_found`.
 ///
 /// *A row that the database refuses permanently* (a CHECK, a trigger, a character that its encoding lacks, a length) does not keep
-/// `exchange`, `fire`, `promote`, `recover`, `join` and `leave` from writing the others: see `visor/store/bisection.hpp` and
+/// `exchange`, `fire`, `promote`, `recover`, `join`, `leave` and `cancel_job` from writing the others: see `visor/store/bisection.hpp` and
 /// `visor/store/row_refusals.hpp`. A result loses a part only where the rest is accepted, and the reply says which. A job that cannot be
-/// moved becomes dead, with the reason. One that cannot even become dead stays where it is. The results name each of these. `enqueue` and
-/// the other operations that users call are not split.
+/// moved becomes dead, with the reason. One that cannot even become dead stays where it is, and claims pass over it. A lease that cannot be
+/// removed stays without open jobs. The results name each of these. `promote` may return after some of them, with a `next_at` that is due.
+/// `enqueue` and the other operations that users call are not split.
 ///
 /// All text that is to be stored must be UTF-8 without NUL. Otherwise the call fails with `invalid_argument`, which names the object and
 /// the field, and nothing is done (`visor/store/check_text.hpp`). Ids and names are compared byte by byte.

@@ -18,8 +18,8 @@ namespace visor_test {
 
 /// Makes and drops a trigger that refuses rows.
 struct row_refusals {
-  std::function<void(std::string const& table, std::string const& when)> begin;
-  std::function<void(std::string const& table)> end;
+  std::function<void(std::string const& table, std::string const& when, std::string const& change)> begin;
+  std::function<void(std::string const& table, std::string const& change)> end;
 };
 
 /// Adapts any store to `tested_store`.
@@ -120,11 +120,11 @@ class adapted final : public tested_store {
 
   void advance(visor::duration by) override { clock_.advance(by); }
 
-  bool refuse_rows(std::string const& table, std::string const& when) override {
-    if (refusals_) refusals_->begin(table, when);
+  bool refuse_rows(std::string const& table, std::string const& when, std::string const& change) override {
+    if (refusals_) refusals_->begin(table, when, change);
     return refusals_.has_value();
   }
-  void accept_rows(std::string const& table) override { refusals_->end(table); }
+  void accept_rows(std::string const& table, std::string const& change) override { refusals_->end(table, change); }
 
   std::shared_ptr<tested_store> another() override {
     auto made = make_();

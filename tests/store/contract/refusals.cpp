@@ -273,6 +273,202 @@ TEST_CASE("a lasting refusal concerns one row: other jobs of a lost node run aga
   CHECK(s.state(3) == "ready");
 }
 
+TEST_CASE("a lasting refusal concerns one row: a result is stored, whatever becomes of the job that waits for its end", "[contract]") {
+  store_fixture s;
+  auto const lease = s.join("a", 1h);
+  s->add_schedule(s.schedule("tick", visor::overlap::queue));
+  REQUIRE(s.fire(lease, "tick", 1));
+  auto const first = s.claim(lease);
+  REQUIRE(s.fire(lease, "tick", 2));
+  REQUIRE(s.state(2) == "waiting");
+  SECTION("it is dead where it cannot become ready") {
+    if (!s->refuse_rows("visor_ready", "NEW.job = 2")) return;
+    auto const told = s.exchange(lease, {s.done(first)});
+    CHECK(told.unwritten.empty());
+    CHECK(says(told.remarks, 2, "is dead"));
+    CHECK(s.state(2) == "dead");
+    CHECK_THAT(error_of(s, 2), Catch::Contains("it cannot be moved") && Catch::Contains("we refuse"));
+  }
+  SECTION("it waits until it can be moved") {
+    if (!s->refuse_rows("visor_waiting", "OLD.job = 2", "DELETE")) return;
+    auto const told = s.exchange(lease, {s.done(first)});
+    CHECK(told.unwritten.empty());
+    CHECK(says(told.remarks, 2, "stays where it is"));
+    CHECK(s.state(2) == "waiting");
+    s->recover();
+    CHECK(s.state(2) == "waiting");
+    s->accept_rows("visor_waiting", "DELETE");
+    s->reopen();
+    s->recover();
+    CHECK(s.state(2) == "ready");
+  }
+  SECTION("also where the end is not of an attempt of this node") {
+    if (!s->refuse_rows("visor_waiting", "OLD.job = 2", "DELETE")) return;
+    s->cancel_job(1);
+    s->advance(2h);
+    REQUIRE(s->recover().size() == 1);
+    CHECK(s.state(1) == "cancelled");
+    return;
+  }
+  SECTION("also where the counters of its schedule cannot be changed") {
+    if (!s->refuse_rows("visor_schedule", "NEW.id = 'tick'", "UPDATE")) return;
+    auto const told = s.exchange(lease, {s.done(first, 0, visor::job_state::failed)});
+    CHECK(told.unwritten.empty());
+    CHECK(says(told.remarks, 0, "the counters of schedule tick"));
+    CHECK(s.state(1) == "failed");
+    CHECK(s.state(2) == "ready");
+    return;
+  }
+  SECTION("also where its lease cannot be removed") {
+    if (!s->refuse_rows("visor_lease", "OLD.node = 'a'", "DELETE")) return;
+    auto const told = s.exchange(lease, {s.done(first)});
+    CHECK(told.unwritten.empty());
+    CHECK(says(told.remarks, 0, "lease " + std::to_string(first.lease) + " of node a stays"));
+    CHECK(s.state(2) == "ready");
+    s->advance(2h);
+    REQUIRE(s->recover().size() == 1);
+    CHECK(s->attempts(1).size() == 1);
+  }
+  SECTION("also where it becomes dead, and has no dead letter") {
+    if (!s->refuse_rows("visor_dead", "NEW.job = 1")) return;
+    auto const told = s.exchange(lease, {s.done(first, 0, visor::job_state::dead)});
+    CHECK(told.unwritten.empty());
+    CHECK(says(told.remarks, 0, "the dead letter of job 1"));
+    CHECK(s.state(1) == "dead");
+    return;
+  }
+  CHECK(s.history(1) == "completed:completed");
+}
+
+TEST_CASE("a lasting refusal concerns one row: a job whose row cannot be removed from its queue is passed over", "[contract]") {
+  store_fixture s;
+  auto const lease = s.join("a");
+  visor::job_id const odd = GENERATE(1, 2, 4);
+  std::size_t const most = GENERATE(1, 4);
+  for (visor::job_id const id : {1, 2, 3, 4}) s.add(id);
+  if (!s->refuse_rows("visor_ready", "OLD.job = " + std::to_string(odd), "DELETE")) return;
+  ids got;
+  std::vector<visor::remark> remarks;
+  for (int i = 0; i < 4; ++i) {
+    auto const told = s.exchange(lease, {}, {}, {{"default", most}});
+    for (auto const& claimed : told.claims)
+      for (auto const& job : claimed.jobs) got.push_back(job.id);
+    remarks.insert(remarks.end(), told.remarks.begin(), told.remarks.end());
+  }
+  ids wanted{1, 2, 3, 4};
+  std::erase(wanted, odd);
+  CHECK(got == wanted);
+  CHECK(s.state(odd) == "ready");
+  REQUIRE(remarks.size() == 1);
+  CHECK(says(remarks, odd, "stays where it is"));
+  s.add(5);
+  auto const claimed = s.claim(lease, most);
+  CHECK(ids_of(claimed) == ids{5});
+  CHECK(s.exchange(lease, {s.done(claimed)}).remarks.empty());
+  CHECK(s.state(5) == "completed");
+  s->accept_rows("visor_ready", "DELETE");
+  s->reopen();
+  CHECK(ids_of(s.claim(lease, most)) == ids{odd});
+}
+
+TEST_CASE("a lasting refusal concerns one row: jobs of other keys of a limited type are claimed", "[contract]") {
+  store_fixture s;
+  auto request = s.request("a");
+  visor::job_limits limits;
+  limits.rate = 100;
+  request.limits.emplace_back("mail", limits);
+  auto const lease = s->join(request);
+  s.add(s.job(1, 100, "default*mail*bad"));
+  s.add(s.job(2, 100, "default*mail*good"));
+  s.add(s.job(3, 100, "default*mail"));
+  if (!s->refuse_rows("visor_claim", "NEW.queue LIKE '%bad'")) return;
+  std::size_t const most = GENERATE(1, 5);
+  ids got;
+  std::vector<visor::remark> remarks;
+  for (int i = 0; i < 4; ++i) {
+    auto const told = s.exchange(lease, {}, {}, {{"default*mail", most}});
+    for (auto const& claimed : told.claims)
+      for (auto const& job : claimed.jobs) got.push_back(job.id);
+    remarks.insert(remarks.end(), told.remarks.begin(), told.remarks.end());
+  }
+  CHECK(got == ids{3, 2});
+  CHECK(s.state(1) == "ready");
+  REQUIRE(remarks.size() == 1);
+  CHECK(says(remarks, 0, "the claim of jobs of the queue default*mail*bad"));
+}
+
+TEST_CASE("a lasting refusal concerns one row: jobs whose rows cannot be removed keep no other from being promoted", "[contract]") {
+  store_fixture s;
+  for (visor::job_id id = 1; id <= 70; ++id) s.add(id, 10s);
+  s.add(100, 11s);
+  s->advance(1min);
+  if (!s->refuse_rows("visor_scheduled", "OLD.job < 100", "DELETE")) return;
+  // Each call tries a few of them, so that the caller has time for others.
+  int calls = 0;
+  for (visor::promotion moved; moved.moved == 0 && calls < 10; ++calls) {
+    moved = s->promote(500);
+    if (moved.moved == 0) CHECK(moved.next_at <= s->now());
+  }
+  CHECK(calls == 4);
+  CHECK(s.state(100) == "ready");
+  CHECK(s.state(70) == "scheduled");
+  CHECK_FALSE(s->promote(500).next_at);
+}
+
+TEST_CASE("a lasting refusal concerns one row: a lease that cannot be removed stays, and its jobs run again", "[contract]") {
+  store_fixture s;
+  auto const lease = s.join("a");
+  for (visor::job_id const id : {1, 2}) s.add(id);
+  auto const first = s.claim(lease);
+  REQUIRE(ids_of(first) == ids{1});
+  REQUIRE(ids_of(s.claim(lease)) == ids{2});
+  if (!s->refuse_rows("visor_lease", "OLD.id = " + std::to_string(first.lease), "DELETE")) return;
+  SECTION("when another node takes over") {
+    s->advance(2min);
+    auto const lapsed = s->recover();
+    REQUIRE(lapsed.size() == 1);
+    CHECK(lapsed[0].requeued == ids{1, 2});
+    CHECK(s->recover().empty());
+    s->accept_rows("visor_lease", "DELETE");
+    s->reopen();
+    CHECK(s->recover().empty());
+    CHECK(s.history(1) == "lost");
+  }
+  SECTION("when the node joins again") {
+    s->advance(2min);
+    CHECK(refusal([&] { s.join("a"); }) == "");
+    CHECK(s.history(1) == "lost");
+  }
+  SECTION("when it leaves") {
+    CHECK(refusal([&] { s->leave(lease); }) == "");
+    CHECK(s.history(1) == "released");
+    CHECK(s.history(2) == "");
+  }
+  CHECK(s.state(1) == "ready");
+  CHECK(s.state(2) == "ready");
+  auto const other = s.join("b");
+  auto const again = s.claim(other, 2);
+  REQUIRE(ids_of(again) == ids{1, 2});
+  CHECK(again.jobs[0].uncounted.value_or(0) == 1);
+  s.exchange(other, {s.done(again, 0), s.done(again, 1)});
+  CHECK(s.state(1) == "completed");
+  CHECK(s.state(2) == "completed");
+}
+
+TEST_CASE("a lasting refusal concerns one row: other nodes are recovered", "[contract]") {
+  store_fixture s;
+  for (visor::job_id const id : {1, 2}) s.add(id);
+  s.claim(s.join("a"));
+  s.claim(s.join("b"));
+  s->advance(2min);
+  if (!s->refuse_rows("visor_node", "NEW.name = 'a' AND NEW.state = 'offline'", "UPDATE")) return;
+  auto const lapsed = s->recover();
+  REQUIRE(lapsed.size() == 1);
+  CHECK(lapsed[0].node == "b");
+  CHECK(s.state(1) == "running");
+  CHECK(s.state(2) == "ready");
+}
+
 TEST_CASE("a lasting refusal of what a node says of itself names that and the remedy", "[contract]") {
   store_fixture s;
   auto wanted = s.request("a");

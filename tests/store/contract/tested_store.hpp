@@ -72,12 +72,13 @@ class tested_store {
   /// Moves the store's time, also backwards.
   virtual void advance(visor::duration by) = 0;
 
-  /// From now on the database refuses new rows of a table, by a trigger of the user.
-  /// \param when in SQL, about `NEW`
+  /// From now on the database refuses to change rows of a table, by a trigger of the user.
+  /// \param when in SQL, about `NEW`, or `OLD` where rows are removed
+  /// \param change INSERT, UPDATE or DELETE
   /// \return false, and nothing happens, where there is no SQL
-  virtual bool refuse_rows(std::string const& table, std::string const& when) = 0;
+  virtual bool refuse_rows(std::string const& table, std::string const& when, std::string const& change = "INSERT") = 0;
   /// Ends that.
-  virtual void accept_rows(std::string const& table) = 0;
+  virtual void accept_rows(std::string const& table, std::string const& change = "INSERT") = 0;
 
   /// Closes the store and opens what it kept again, through a new object where it is kept outside of the process.
   virtual void reopen() = 0;

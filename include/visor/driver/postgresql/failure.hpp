@@ -76,7 +76,9 @@ inline error failure_of(PGresult const* answer, std::string const& display_name,
   // For an altered table: the statement must be prepared again, on this connection and on all that are as old. Only the name of the
   // function reveals that, since the text is in the language of the server.
   bool const is_stale = state == "0A000" && field(PG_DIAG_SOURCE_FUNCTION) == "RevalidateCachedQuery";
-  errc const what = state.empty() || is_stale ? errc::connection_lost : classify(state);
+  errc what = state.empty() || is_stale ? errc::connection_lost : classify(state);
+  // A fault in the code of a trigger: it may concern this row only. Faults of our statements have no context.
+  if (state.starts_with("42") && what != errc::authentication_failed && !field(PG_DIAG_CONTEXT).empty()) what = errc::invalid_argument;
   std::string text = field(PG_DIAG_MESSAGE_PRIMARY);
   if (text.empty()) text = one_line(PQresultErrorMessage(answer));
   std::string message = display_name + " refused a statement";

@@ -129,7 +129,7 @@ async<Session, exchange_result> fast_path_exchange(transaction<Session>& t, node
   for (held_lease const& each : results->held)
     if (!t.leases.take(each.id, each.known_as)) throw fast_path_miss();
 
-  co_await close_leases(t, results->held);
+  co_await close_leases(t, by, results->held);
   co_await follow_ends<Session>(t, results->ended, pending_side_effects());
   exchange_result result;
   claim_budget budget;

@@ -104,17 +104,35 @@ struct front_params {
 };
 BOOST_DESCRIBE_STRUCT(front_params, (), (queue, limit, priority, run_at, job, longest))
 
+/// Writes the beginning of a query for claimed jobs, of the rows `r` of a queue and their jobs `j`.
+constexpr void select_claimed(auto& out) {
+  out("SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], "
+      "CASE WHEN {bytes_of}(j.[payload]) <= :longest THEN j.[payload] ELSE {empty_text} END AS [payload], "
+      "j.[max_attempts], j.[schedule], j.[planned_at], r.[run_at], j.[created_at], j.[uncounted] FROM ");
+}
+
 struct front_of_queue : sql::statement_defaults {
   static constexpr std::string_view name = "front_of_queue";
   using params = front_params;
   using row = claimed_job;
   using used = sql::tables<ready_record, job_record>;
   static constexpr void write(auto& out) {
-    out("{before_front}SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], "
-        "CASE WHEN {bytes_of}(j.[payload]) <= :longest THEN j.[payload] ELSE {empty_text} END AS [payload], "
-        "j.[max_attempts], j.[schedule], j.[planned_at], r.[run_at], j.[created_at], j.[uncounted] FROM {front} r JOIN {job} j ON j.[id] = "
-        "r.[job]{front_where} "
-        "ORDER BY r.[priority], r.[run_at], r.[job] {limit}{front_end}");
+    out("{before_front}");
+    select_claimed(out);
+    out("{front} r JOIN {job} j ON j.[id] = r.[job]{front_where} ORDER BY r.[priority], r.[run_at], r.[job] {limit}{front_end}");
+  }
+};
+
+/// Reads the same from the head of the queue on, and removes no row: for claims that pass over some.
+struct ready_jobs : sql::statement_defaults {
+  static constexpr std::string_view name = "ready_jobs";
+  using params = front_params;
+  using row = claimed_job;
+  using used = sql::tables<ready_record, job_record>;
+  static constexpr void write(auto& out) {
+    select_claimed(out);
+    out("{ready} r JOIN {job} j ON j.[id] = r.[job] WHERE r.[queue] = :queue ORDER BY r.[priority], r.[run_at], r.[job] "
+        "{limit}{skip_locked}");
   }
 };
 
@@ -330,6 +348,17 @@ struct waiting_behind : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {waiting} WHERE [blocker] = :job ORDER BY [job]"); }
 };
 
+/// The jobs whose blocker has ended: they could not be moved.
+struct stranded_waiting : sql::statement_defaults {
+  static constexpr std::string_view name = "stranded_waiting";
+  using row = waiting_record;
+  using used = sql::tables<waiting_record, attempt_record>;
+  static constexpr void write(auto& out) {
+    out("SELECT {*} FROM {waiting} w WHERE EXISTS (SELECT 1 FROM {attempt} a WHERE a.[job] = w.[blocker] AND a.[final_state] IS NOT NULL) "
+        "ORDER BY [blocker], [job]");
+  }
+};
+
 struct remove_waiting_behind : sql::statement_defaults {
   static constexpr std::string_view name = "remove_waiting_behind";
   using params = of_job;
@@ -361,11 +390,12 @@ struct find_cancel : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT [job] FROM {cancel} WHERE [job] = :job"); }
 };
 
-using all_of_jobs = boost::mp11::mp_list<set_max_lost, count_uncounted, insert_job, insert_new_job, insert_ready, insert_scheduled,
-                                         insert_waiting, insert_dead, insert_new_cancel, front_of_queue, find_payload, remove_front,
-                                         remove_ready, remove_retried_ready, remove_scheduled, remove_waiting, remove_dead, remove_cancel,
-                                         put_ready, put_scheduled, find_facts, due_jobs, remove_due, next_scheduled, next_scheduled_jobs,
-                                         any_waiting, waiting_behind, remove_waiting_behind, find_waiting, cancels, find_cancel>;
+using all_of_jobs =
+    boost::mp11::mp_list<set_max_lost, count_uncounted, insert_job, insert_new_job, insert_ready, insert_scheduled, insert_waiting,
+                         insert_dead, insert_new_cancel, front_of_queue, ready_jobs, find_payload, remove_front, remove_ready,
+                         remove_retried_ready, remove_scheduled, remove_waiting, remove_dead, remove_cancel, put_ready, put_scheduled,
+                         find_facts, due_jobs, remove_due, next_scheduled, next_scheduled_jobs, any_waiting, waiting_behind,
+                         stranded_waiting, remove_waiting_behind, find_waiting, cancels, find_cancel>;
 
 }  // namespace visor::statements
 

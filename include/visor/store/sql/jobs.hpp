@@ -44,7 +44,7 @@ struct transaction {
   claim_cursors& cursors;
   bool new_work = false;  ///< it gave some node work
   time_question<Session> time;
-  row_refusals* refusals = nullptr;  ///< some row was refused: jobs are written one by one, as this says
+  row_refusals* refusals = nullptr;  ///< some row was refused: rows are passed over, or written one by one, as this says
 };
 
 /// Awaits the server's time, if it is not known yet. Requests that were sent meanwhile have travelled together with that one.
@@ -217,6 +217,68 @@ struct pending_side_effects {
   bool cancels = false;
 };
 
+/// Waits until the statements that were posted about a row are executed, so that a refusal is attributed to that row.
+template <class Session>
+async<Session> await_posted(transaction<Session>& t) {
+  statements::at_most const one{1};
+  co_await t.session.find(statements::any_waiting(), one);
+}
+
+/// Whether the database refuses every change of a row.
+/// \param row a `job_id` or an `optional_row`
+template <class Session, class Row>
+bool is_left(transaction<Session> const& t, Row const& row) {
+  return t.refusals != nullptr && t.refusals->is_left(row);
+}
+
+/// Announces that the next statements are about a job. \return why it must become dead
+template <class Session>
+std::string const* begin_job(transaction<Session>& t, job_id job) {
+  if (t.refusals == nullptr) return nullptr;
+  t.refusals->begin(job);
+  return t.refusals->death_of(job);
+}
+
+/// Announces that the next statements are about a row that stays as it is where they are refused.
+template <class Session>
+async<Session> begin_optional(transaction<Session>& t, optional_row const& row) {
+  if (t.refusals == nullptr) co_return;
+  co_await await_posted(t);
+  t.refusals->begin(row);
+}
+
+/// Ends what `begin_job` or `begin_optional` began.
+template <class Session>
+async<Session> end_row(transaction<Session>& t) {
+  if (t.refusals == nullptr) co_return;
+  co_await await_posted(t);
+  t.refusals->end();
+}
+
+/// Posts a statement about a row that stays as it is where the database refuses that.
+/// \param what,whose the name of the row, of which only the second part differs
+template <class Session, class Statement>
+async<Session> post_optional(transaction<Session>& t, char const* what, std::string_view whose, Statement statement,
+                             typename Statement::params const& params) {
+  optional_row row;
+  if (t.refusals != nullptr) row.name = std::string(what) + std::string(whose);
+  if (is_left(t, row)) co_return;
+  co_await begin_optional(t, row);
+  co_await t.session.post(statement, params);
+  co_await end_row(t);
+}
+
+template <class Session>
+async<Session> count_completed(transaction<Session>& t, std::vector<statements::of_schedule>& completed) {
+  if (t.refusals == nullptr) co_await t.session.post_many(statements::job_completed(), completed);
+  for (auto const& each : completed)
+    if (t.refusals != nullptr) co_await post_optional(t, "the counters of schedule ", each.id, statements::job_completed(), each);
+  completed.clear();
+}
+
+template <class Session>
+async<Session> release_waiting(transaction<Session>& t, waiting_record const& next);
+
 /// Applies the side effects of ended jobs: dead letters, the counters of their schedules, the jobs that wait behind them, their cancel
 /// requests. Only the schedules are shared with other transactions: they are changed in one order, against deadlocks.
 template <class Session>
@@ -224,7 +286,8 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, 
   for (auto const& job : ended) {
     if (job.state != job_state::dead) continue;
     dead_record const letter{job.job, t.now, job.attempt, job.error ? std::optional<std::string>(*job.error) : std::nullopt};
-    co_await t.session.post(statements::insert_dead(), letter);
+    std::string const whose = std::to_string(job.job);
+    co_await post_optional(t, "the dead letter of job ", whose, statements::insert_dead(), letter);
   }
   std::vector<ended_job const*> of_schedules;
   for (auto const& job : ended)
@@ -235,18 +298,21 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, 
     if (job->state == job_state::completed) {
       if (completed.empty() || completed.back().id != *job->schedule) completed.push_back({*job->schedule});
     } else if (job->state == job_state::failed || job->state == job_state::dead) {
-      co_await t.session.post_many(statements::job_completed(), completed);
-      completed.clear();
+      co_await count_completed(t, completed);
       statements::failure_params const failure{*job->schedule, job->error};
-      co_await t.session.post(statements::job_failed(), failure);
+      co_await post_optional(t, "the counters of schedule ", failure.id, statements::job_failed(), failure);
     }
   }
-  co_await t.session.post_many(statements::job_completed(), completed);
+  co_await count_completed(t, completed);
   if (some.waiting) {
     for (auto const& job : ended) {
       statements::of_job const which{job.job};
       auto const behind = co_await t.session.query(statements::waiting_behind(), which);
       if (behind.empty()) continue;
+      if (t.refusals != nullptr) {
+        for (auto const& next : behind) co_await release_waiting(t, next);
+        continue;
+      }
       std::vector<statements::queued_row> queued;
       for (auto const& next : behind) queued.push_back(queued_row_of(next));
       co_await t.session.post(statements::remove_waiting_behind(), which);
@@ -256,7 +322,8 @@ async<Session> follow_ends(transaction<Session>& t, std::span<ended_job> ended, 
   if (some.cancels) {
     for (auto const& job : ended) {
       statements::of_job const which{job.job};
-      co_await t.session.post(statements::remove_cancel(), which);
+      std::string const whose = std::to_string(job.job);
+      co_await post_optional(t, "the cancel request of job ", whose, statements::remove_cancel(), which);
     }
   }
 }
@@ -313,11 +380,22 @@ async<Session> end_refused(transaction<Session>& t, job_id job, int attempt, std
   co_await follow_end(t, ended);
 }
 
-/// Waits until the statements that were posted about a job are executed, so that a refusal is attributed to that job.
+/// Moves a job to its queue that waited for one that has ended.
 template <class Session>
-async<Session> await_posted(transaction<Session>& t) {
-  statements::at_most const one{1};
-  co_await t.session.find(statements::any_waiting(), one);
+async<Session> release_waiting(transaction<Session>& t, waiting_record const& next) {
+  optional_row const row{next.job, {}};
+  if (is_left(t, row)) co_return;
+  statements::of_job const which{next.job};
+  co_await begin_optional(t, row);
+  co_await t.session.post(statements::remove_waiting(), which);
+  co_await end_row(t);
+  if (auto const* const reason = begin_job(t, next.job)) {
+    co_await end_refused(t, next.job, next.attempt, *reason);
+  } else {
+    statements::queued_row const to = queued_row_of(next);
+    co_await add_to_queues<Session>(t, std::span(&to, 1));
+  }
+  co_await end_row(t);
 }
 
 /// Promotes as `promote` does, but job by job.
@@ -326,27 +404,33 @@ template <class Session>
 async<Session, promotion> promote_row_by_row(transaction<Session>& t, std::size_t limit) {
   promotion result;
   auto& refusals = *t.refusals;
+  if (refusals.has_learned_enough()) {
+    result.next_at = t.now;
+    co_return result;
+  }
   statements::due_params const wanted{t.now, static_cast<std::int64_t>(limit + refusals.count_left())};
   auto const due = co_await t.session.query(statements::due_jobs(), wanted);
   for (auto const& job : due) {
-    if (refusals.is_left(job.job)) continue;
-    refusals.begin(job.job);
+    optional_row const row{job.job, {}};
+    if (is_left(t, row)) continue;
+    if (result.moved == limit) break;
     statements::scheduled_position const from{job.run_at, job.job};
+    co_await begin_optional(t, row);
     co_await t.session.post(statements::remove_due(), from);
-    if (auto const* const reason = refusals.death_of(job.job)) {
+    co_await end_row(t);
+    if (auto const* const reason = begin_job(t, job.job)) {
       co_await end_refused(t, job.job, job.attempt, *reason);
     } else {
       statements::queued_row const to = queued_row_of(job);
       co_await t.session.post(statements::insert_ready(), to);
       ++result.moved;
     }
-    co_await await_posted(t);
-    refusals.begin(0);
+    co_await end_row(t);
     t.new_work = true;
   }
   statements::at_most const first{static_cast<std::int64_t>(refusals.count_left()) + 1};
   auto const next = co_await t.session.query(statements::next_scheduled_jobs(), first);
-  auto const at = std::ranges::find_if(next, [&](auto const& each) { return !refusals.is_left(each.job); });
+  auto const at = std::ranges::find_if(next, [&](auto const& each) { return !is_left(t, each.job); });
   if (at != next.end()) result.next_at = at->run_at;
   co_return result;
 }

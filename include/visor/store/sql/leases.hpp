@@ -260,15 +260,27 @@ async<Session> take_back(transaction<Session>& t, node_lease const& by, std::spa
   }
 }
 
+inline optional_row row_of_lease(lease_id id, std::string_view node) {
+  return {0, "lease " + std::to_string(id) + " of node " + std::string(node)};
+}
+
 /// Deletes the leases without open jobs, and caches the others.
 template <class Session>
-async<Session> close_leases(transaction<Session>& t, std::vector<held_lease>& held) {
+async<Session> close_leases(transaction<Session>& t, node_lease const& by, std::vector<held_lease>& held) {
   for (auto& lease : held) {
     if (!lease.exists) continue;
     statements::of_lease const which{lease.id};
     if (lease.jobs.open() == 0 && !lease.is_certain()) co_await look_again(t, lease);
     if (lease.jobs.open() == 0) {
+      if (t.refusals == nullptr) {
+        co_await t.session.post(statements::remove_lease(), which);
+        continue;
+      }
+      optional_row const row = row_of_lease(lease.id, by.node);
+      if (is_left(t, row)) continue;
+      co_await begin_optional(t, row);
       co_await t.session.post(statements::remove_lease(), which);
+      co_await end_row(t);
       continue;
     }
     if (lease.is_narrowed) {
@@ -312,9 +324,11 @@ async<Session> remove_taken(transaction<Session>& t, std::string const& queue, s
 /// Reads the payloads that did not come with their jobs, and keeps in `jobs`, from the front, those that fit a budget. The others stay in
 /// their queue as before.
 /// \param must the first one is kept, whatever is left of the budget
+/// \param are_removed by the query that found them, where there is one that removes
 /// \return whether all are kept
 template <class Session>
-async<Session, bool> keep_within(transaction<Session>& t, claim_budget& budget, bool must, std::vector<claimed_job>& jobs) {
+async<Session, bool> keep_within(transaction<Session>& t, claim_budget& budget, bool must, std::vector<claimed_job>& jobs,
+                                 bool are_removed = true) {
   std::size_t kept = 0;
   for (; kept < jobs.size() && (!budget.is_spent() || (must && kept == 0)); ++kept) {
     auto& job = jobs[kept];
@@ -326,7 +340,7 @@ async<Session, bool> keep_within(transaction<Session>& t, claim_budget& budget, 
     budget.take(job.payload.size());
   }
   if (kept == jobs.size()) co_return true;
-  if constexpr (Session::dialect::removal == sql::front_removal::by_query) {
+  if (Session::dialect::removal == sql::front_removal::by_query && are_removed) {
     std::vector<statements::queued_row> back;
     back.reserve(jobs.size() - kept);
     for (auto job = jobs.begin() + static_cast<std::ptrdiff_t>(kept); job != jobs.end(); ++job)
@@ -410,11 +424,43 @@ async<Session, std::size_t> take_found(transaction<Session>& t, claim& to, std::
   co_return count;
 }
 
+/// Adds jobs as `take_front` does, without those whose rows the database refuses to remove.
+/// \pre `t.refusals`
+template <class Session>
+async<Session, std::size_t> take_front_passing_over(transaction<Session>& t, claim& to, std::string const& queue, std::size_t limit,
+                                                    claim_budget& budget, std::optional<duration>& next_in) {
+  auto& refusals = *t.refusals;
+  auto const wanted = look_behind(queue_position(), queue, limit + refusals.count_left());
+  auto jobs = co_await t.session.query(statements::ready_jobs(), wanted);
+  std::erase_if(jobs, [&](claimed_job const& job) { return refusals.is_left(job.id); });
+  if (jobs.size() > limit) jobs.resize(limit);
+  bool const all = co_await keep_within<Session>(t, budget, to.jobs.empty(), jobs, false);
+  if (!all) next_in = duration{0};
+  std::vector<statements::position_in_queue> positions;
+  positions.reserve(jobs.size());
+  for (auto const& job : jobs) positions.push_back({queue, job.priority, job.run_at, job.id});
+  std::size_t removed = 0;
+  if (!refusals.is_row_by_row() && !positions.empty()) removed = co_await t.session.execute_many(statements::remove_ready(), positions);
+  for (auto const& position : positions) {
+    if (!refusals.is_row_by_row()) break;
+    refusals.begin(optional_row{position.job, {}});
+    removed += co_await t.session.execute(statements::remove_ready(), position);
+    refusals.end();
+  }
+  if (removed != jobs.size()) throw error(errc::serialization_failure, "another transaction was at work on the queue " + queue);
+  std::ranges::move(jobs, std::back_inserter(to.jobs));
+  co_return removed;
+}
+
 /// Adds up to `limit` jobs to a claim. Returns their number.
 /// \param next_in see `exchange_result`
 template <class Session>
 async<Session, std::size_t> take_front(transaction<Session>& t, claim& to, std::string const& queue, std::size_t limit,
                                        claim_budget& budget, std::optional<duration>& next_in) {
+  if (t.refusals != nullptr) {
+    auto passing = take_front_passing_over(t, to, queue, limit, budget, next_in);
+    co_return co_await std::move(passing);
+  }
   auto const front = look_at_front(t, queue, limit);
   duration const since = wall_clock().elapsed();
   auto jobs = co_await t.session.query(statements::front_of_queue(), front);
@@ -440,6 +486,9 @@ async<Session> take_limited(transaction<Session>& t, claim& to, claim_request co
       rotation.answer(found ? std::optional(std::move(found->queue)) : std::nullopt);
     }
     if (rotation.is_over()) break;
+    optional_row row_of_claim;
+    if (t.refusals != nullptr) row_of_claim.name = "the claim of jobs of the queue " + rotation.current();
+    if (is_left(t, row_of_claim)) continue;
     std::size_t const most = limit_left.available(rotation.current(), request.limit - to.jobs.size());
     if (most == 0) continue;
     std::size_t const got = co_await take_front(t, to, rotation.current(), most, budget, next_in);
@@ -447,7 +496,9 @@ async<Session> take_limited(transaction<Session>& t, claim& to, claim_request co
     limit_left.take(rotation.current(), got);
     if (!limit_left.limits().any_rate()) continue;
     statements::claim_row const row{type, t.now, to.lease, number++, rotation.current(), static_cast<int>(got)};
+    co_await begin_optional(t, row_of_claim);
     co_await t.session.post(statements::insert_claim(), row);
+    co_await end_row(t);
   }
   if (auto const at = limit_left.look_again_at()) next_in = std::min(next_in.value_or(*at - t.now), *at - t.now);
 }
@@ -510,7 +561,7 @@ async<Session, exchange_result> exchange(transaction<Session>& t, node_lease con
   if (!done.empty()) co_await complete(t, by, done, held, result.refused);
   if (!back.empty()) co_await take_back(t, by, back, held, result.refused);
   co_await know_time(t);
-  co_await close_leases(t, held);
+  co_await close_leases(t, by, held);
   auto const current = co_await std::move(asked_current);
   result.lease_current = current && is_unended(current->exclusive, current->lease_until, t.now);
   if (!result.lease_current) co_return result;
@@ -520,7 +571,10 @@ async<Session, exchange_result> exchange(transaction<Session>& t, node_lease con
     auto taken = co_await take_jobs(t, by, wanted[at], first_id + static_cast<lease_id>(at), budget, result.next_in);
     for (auto const& job : taken.jobs) {
       if (!wanted[at].dead_with) break;
+      optional_row const row{job.id, {}};
+      co_await begin_optional(t, row);
       co_await end_refused(t, job.id, job.attempt, *wanted[at].dead_with);
+      co_await end_row(t);
       result.remarks.push_back({job.id, "is dead: " + *wanted[at].dead_with});
     }
     if (!taken.jobs.empty() && !wanted[at].dead_with) result.claims.push_back(std::move(taken));

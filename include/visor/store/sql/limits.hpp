@@ -32,6 +32,14 @@ async<Session> begin_named(transaction<Session>& t, std::vector<named_text> text
   t.refusals->begin_named(std::move(texts));
 }
 
+/// Ends what `begin_named` began.
+template <class Session>
+async<Session> end_named(transaction<Session>& t) {
+  if (t.refusals == nullptr) co_return;
+  co_await await_posted(t);
+  t.refusals->restart();
+}
+
 template <class Session>
 async<Session> begin_type(transaction<Session>& t, std::string_view type) {
   if (t.refusals == nullptr) co_return;
@@ -102,7 +110,7 @@ async<Session, limit_budget> hold_limits(transaction<Session>& t, std::string_vi
   if (!limit_left.limits().any_rate()) co_return limit_left;
   // A transaction that began earlier may come later, and for it these claims still count.
   statements::claims_since const old{type, limit_left.window_begin() - std::chrono::minutes{1}};
-  co_await t.session.post(statements::forget_claims(), old);
+  co_await post_optional(t, "old claims of the job type ", type, statements::forget_claims(), old);
   statements::claims_since const window{type, limit_left.window_begin()};
   auto const claimed = co_await t.session.query(statements::claims_of_type(), window);
   for (auto const& each : claimed) limit_left.add_claimed(each.queue, each.taken_at, static_cast<std::size_t>(each.jobs));

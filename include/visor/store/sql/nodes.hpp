@@ -22,40 +22,50 @@ async<Session, std::vector<node_record>> list_nodes(transaction<Session>& t) {
   co_return co_await t.session.query(statements::all_nodes());
 }
 
-template <class Session>
-bool is_left(transaction<Session> const& t, job_id job) {
-  return t.refusals != nullptr && t.refusals->is_left(job);
-}
-
-/// Announces that the next statements are about a job. \return why it must become dead
-template <class Session>
-std::string const* begin_job(transaction<Session>& t, job_id job) {
-  if (t.refusals == nullptr) return nullptr;
-  t.refusals->begin(job);
-  return t.refusals->death_of(job);
-}
-
-template <class Session>
-async<Session> end_job(transaction<Session>& t) {
-  if (t.refusals == nullptr) co_return;
-  co_await await_posted(t);
-  t.refusals->begin(0);
-}
-
 /// Removes a lease, except for the jobs that stay in it since the database refuses every move.
+/// \return false where the database refuses that: the lease stays as it is, and its jobs are open until an attempt names it
 template <class Session, class Open>
-async<Session> end_lease(transaction<Session>& t, lease_id id, std::vector<Open> const& open) {
+async<Session, bool> end_lease(transaction<Session>& t, lease_id id, std::string_view node, std::vector<Open> const& open) {
+  optional_row const row = row_of_lease(id, node);
+  if (is_left(t, row)) co_return false;
   std::vector<open_lease::job> left;
   for (auto const& job : open)
     if (is_left(t, job.job)) left.push_back({job.job, job.number, true});
+  co_await begin_optional(t, row);
   statements::of_lease const which{id};
-  if (left.empty()) {
-    co_await t.session.post(statements::remove_lease(), which);
-    co_return;
-  }
-  std::string const ids = open_lease(0, std::move(left)).ids();
+  std::string const ids = open_lease(0, left).ids();
   statements::lease_jobs_params const rest{id, ids};
-  co_await t.session.post(statements::narrow_lease(), rest);
+  if (left.empty())
+    co_await t.session.post(statements::remove_lease(), which);
+  else
+    co_await t.session.post(statements::narrow_lease(), rest);
+  co_await end_row(t);
+  co_return true;
+}
+
+/// Ends the attempt of a job that did not run, under a lease that stays, so that the job may have another attempt.
+/// \param row of the attempt, with its lease
+template <class Session>
+async<Session> end_unrun_under(transaction<Session>& t, statements::attempt_row row) {
+  row.outcome = outcome::released;
+  row.error = "the database refuses to remove its lease";
+  statements::of_job const which{row.job};
+  co_await t.session.post(statements::insert_new_attempt(), row);
+  co_await t.session.post(statements::count_uncounted(), which);
+}
+
+/// Returns the row of an attempt under a lease that ends now.
+inline statements::attempt_row attempt_under(statements::taken_lease const& lease, std::string_view node,
+                                             statements::numbered_attempt const& job, instant now) {
+  statements::attempt_row row;
+  row.job = job.job;
+  row.number = job.number;
+  row.lease = lease.id;
+  row.node = node;
+  row.epoch = lease.epoch;
+  row.started_at = lease.taken_at;
+  row.finished_at = now;
+  return row;
 }
 
 /// Puts back all jobs that a node holds, unrun, except under the leases that it keeps.
@@ -67,14 +77,17 @@ async<Session> put_back_all(transaction<Session>& t, node_lease const& by, std::
     if (std::ranges::find(keeps, lease.id) != keeps.end()) continue;
     statements::of_lease const which{lease.id};
     auto const open = co_await t.session.query(statements::open_jobs(), which);
-    co_await end_lease(t, lease.id, open);
+    bool const is_ended = co_await end_lease(t, lease.id, by.node, open);
     for (auto const& job : open) {
       if (is_left(t, job.job)) continue;
-      if (auto const* const reason = begin_job(t, job.job))
-        co_await end_refused(t, job.job, job.number, *reason);
+      auto const* const reason = begin_job(t, job.job);
+      if (!is_ended) co_await end_unrun_under(t, attempt_under(lease, by.node, job, t.now));
+      int const number = is_ended ? job.number : job.number + 1;
+      if (reason != nullptr)
+        co_await end_refused(t, job.job, number, *reason);
       else
-        co_await put_back(t, job.job, job.number, duration{0});
-      co_await end_job(t);
+        co_await put_back(t, job.job, number, duration{0});
+      co_await end_row(t);
     }
   }
 }
@@ -111,19 +124,11 @@ async<Session, recovery> recover_jobs(transaction<Session>& t, node_lease const&
   for (auto const& lease : leases) {
     statements::of_lease const which{lease.id};
     auto const open = co_await t.session.query(statements::open_jobs(), which);
-    co_await end_lease(t, lease.id, open);
+    co_await end_lease(t, lease.id, lapsed.node, open);
     for (auto const& job : open) {
       if (is_left(t, job.job)) continue;
-      statements::attempt_row row;
-      row.job = job.job;
-      row.number = job.number;
-      row.lease = lease.id;
-      row.node = lapsed.node;
-      row.epoch = lease.epoch;
-      row.started_at = lease.taken_at;
-      row.finished_at = t.now;
-      row.outcome = outcome::lost;
-      lost.push_back(row);
+      lost.push_back(attempt_under(lease, lapsed.node, job, t.now));
+      lost.back().outcome = outcome::lost;
     }
   }
   std::ranges::sort(lost, {}, &statements::attempt_row::job);
@@ -149,14 +154,14 @@ async<Session, recovery> recover_jobs(transaction<Session>& t, node_lease const&
       if (loss.delay > duration{0}) run_at = t.now + loss.delay;
       co_await put_job(t, row.job, row.number + 1, run_at);
       result.requeued.push_back(row.job);
-      co_await end_job(t);
+      co_await end_row(t);
       continue;
     }
     (unwanted ? result.cancelled : result.dead).push_back(row.job);
     ended_job end{row.job, row.number, *row.final_state, std::nullopt, row.error};
     if (facts->schedule) end.schedule = *facts->schedule;
     co_await follow_end(t, end);
-    co_await end_job(t);
+    co_await end_row(t);
   }
   co_return result;
 }
@@ -166,10 +171,15 @@ async<Session, recovery> recover_jobs(transaction<Session>& t, node_lease const&
 template <class Session>
 async<Session, std::optional<recovery>> lapse(transaction<Session>& t, node_record const& node, std::span<node_record const> nodes,
                                               instant latest) {
+  optional_row row;
+  row.name = "node " + node.name;
+  if (is_left(t, row)) co_return std::nullopt;
   statements::lapse_params const which{node.name, node.epoch, latest};
+  co_await begin_optional(t, row);
   std::size_t const lapsed = co_await t.session.execute(statements::lapse_node(), which);
+  if (lapsed != 0) co_await end_declarations(t, node.name);
+  co_await end_row(t);
   if (lapsed == 0) co_return std::nullopt;
-  co_await end_declarations(t, node.name);
   node_lease const held(node.name, node.epoch, node.lease_until);
   co_return co_await recover_jobs(t, held, nodes);
 }
@@ -263,14 +273,14 @@ async<Session, node_lease> join(transaction<Session>& t, join_request const& req
     co_await t.session.post(statements::update_node(), node);
   node_lease const held(node.name, before, node.lease_until);
   if (at != nodes.end()) *at = node;
-  co_await end_job(t);
+  co_await end_named(t);
   if (request.keeps)
     co_await put_back_all<Session>(t, held, *request.keeps);
   else
     co_await recover_jobs<Session>(t, held, nodes);
   co_await set_limits<Session>(t, request.limits);
   co_await set_types<Session>(t, node.name, node.epoch, request.limits);
-  co_await end_job(t);
+  co_await end_named(t);
   t.leases.clear();  // entries of leases that are gone
   node_lease lease(node.name, node.epoch, node.lease_until);
   lease.generation = co_await read_generation(t);
@@ -329,6 +339,8 @@ async<Session, std::vector<recovery>> recover(transaction<Session>& t, std::opti
     if (recovered) result.push_back(std::move(*recovered));
   }
   if (!stranded) co_return result;
+  auto const waiting = co_await t.session.query(statements::stranded_waiting());
+  for (auto const& each : waiting) co_await release_waiting(t, each);
   auto const ended = co_await t.session.query(statements::stranded_leases());
   for (auto const& each : ended) {
     auto recovered = co_await recover_jobs<Session>(t, node_lease(each.node, each.epoch, t.now), nodes);

@@ -187,17 +187,13 @@ class sql_store {
                                  std::span<claim_request const> wanted) {
     for (auto const& each : done) check_text(each);
     lease_id first_id = 0;
-    if (!wanted.empty()) {
-      auto const taken = take_lease_ids(wanted.size());
-      if (taken)
-        first_id = *taken;
-      else
-        first_id = co_await reserve_lease_ids(wanted.size());
-    }
+    if (!wanted.empty()) first_id = co_await next_lease_ids(wanted.size());
     detail::looks_first const looks{[&](transaction& t) { return detail::fast_path_exchange(t, lease, done, back, wanted, first_id); }};
     detail::asks_then_writes const fast_path{looks};
     detail::looks_first const general_path{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
+    bool const is_any_passed_over = passed_over_.known(wall_clock().elapsed()).count_left() != 0;
     try {
+      if (is_any_passed_over) co_return co_await exchange_part(lease, done, back, wanted);
       co_return co_await write_on_fast_path<lock_mode::shared>(fast_path, general_path, &no_check);
     } catch (error const& thrown) {
       if (!is_refusal(thrown.portable_code())) throw;
@@ -351,7 +347,7 @@ class sql_store {
   }
 
   task<cancel_result> cancel_job(job_id id) {
-    return write([id](transaction& t) { return detail::cancel_job(t, id); });
+    return write_isolating_refusals<lock_mode::exclusive>([id](transaction& t) { return detail::cancel_job(t, id); });
   }
 
   task<std::vector<job_id>> cancel_requests() {
@@ -702,7 +698,7 @@ class sql_store {
     auto once = [&](detail::row_refusals* refusals) -> task<result_of<Op>> {
       if (refusals == nullptr) co_return co_await perform_open<How>(op, &no_check, where);
       auto const row_by_row = [&](transaction& t) {
-        refusals->begin(0);
+        refusals->restart();
         t.refusals = refusals;
         return op(t);
       };
@@ -710,17 +706,46 @@ class sql_store {
     };
     auto const elapsed = [] { return wall_clock().elapsed(); };
     auto const tell = [this](remark const& each) {
-      if (log_) log_(log_level::error, "job " + std::to_string(each.job) + " " + each.text);
+      if (log_) log_(log_level::error, (each.job == 0 ? "" : "job " + std::to_string(each.job) + " ") + each.text);
     };
     co_return co_await detail::perform_isolating_refusals(stranded_, elapsed, once, tell);
   }
 
+  /// Performs an exchange. Claims pass over rows that the database refuses to remove. For one result, one release or claims alone, it finds
+  /// the rows that are refused.
   task<exchange_result> exchange_part(node_lease const& lease, std::span<job_result const> done, std::span<release const> back,
                                       std::span<claim_request const> wanted) {
     lease_id first_id = 0;
-    if (!wanted.empty()) first_id = co_await reserve_lease_ids(wanted.size());
-    detail::looks_first const op{[&](transaction& t) { return detail::exchange(t, lease, done, back, wanted, first_id); }};
-    co_return co_await write_shared(op);
+    if (!wanted.empty()) first_id = co_await next_lease_ids(wanted.size());
+    auto refusals = passed_over_.known(wall_clock().elapsed());
+    detail::looks_first const op{[&](transaction& t) {
+      refusals.restart();
+      if (refusals.is_row_by_row() || refusals.count_left() != 0) t.refusals = &refusals;
+      return detail::exchange(t, lease, done, back, wanted, first_id);
+    }};
+    exchange_result result;
+    for (;;) {
+      try {
+        result = co_await write_shared(op);
+        break;
+      } catch (error const& thrown) {
+        bool const is_alone = done.size() + back.size() + (wanted.empty() ? 0 : 1) <= 1;
+        if (!is_refusal(thrown.portable_code()) || !is_alone) throw;
+        if (!refusals.is_row_by_row()) {
+          refusals.begin_row_by_row();
+          continue;
+        }
+        bool const has_learned = refusals.learn(thrown);
+        if (!has_learned && (wanted.empty() || refusals.count_learned() == 0)) throw;
+        if (wanted.empty()) continue;
+        if (has_learned && !refusals.has_learned_enough() && !wanted.front().dead_with) continue;  // that reason is of one job
+        result.next_in = duration{0};
+        break;
+      }
+    }
+    for (auto& each : refusals.take_remarks()) result.remarks.push_back(std::move(each));
+    if (!wanted.empty()) passed_over_.keep(refusals, wall_clock().elapsed());
+    co_return result;
   }
 
   task<std::vector<fired>> fire_part(node_lease const& lease, std::span<fire_order const> orders) {
@@ -831,6 +856,12 @@ class sql_store {
     return std::exchange(next_lease_id_, next_lease_id_ + static_cast<lease_id>(count));
   }
 
+  task<lease_id> next_lease_ids(std::size_t count) {
+    auto const taken = take_lease_ids(count);
+    if (taken) co_return *taken;
+    co_return co_await reserve_lease_ids(count);
+  }
+
   /// Reserves a block of lease ids, so that a claim need not touch the sequence.
   task<lease_id> reserve_lease_ids(std::size_t count) {
     auto const block = std::max(lease_id_block, static_cast<std::int64_t>(count));
@@ -850,7 +881,8 @@ class sql_store {
   change_signal changes_;
   detail::lease_cache leases_;
   detail::claim_cursors cursors_;
-  detail::stranded_jobs stranded_;
+  detail::stranded_rows stranded_;
+  detail::stranded_rows passed_over_;  // by exchanges
   std::mutex lease_ids_mutex_;
   lease_id next_lease_id_ = 0;
   lease_id last_lease_id_ = 0;          // the end of the block, exclusive

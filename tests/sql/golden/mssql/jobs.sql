@@ -28,6 +28,9 @@ INSERT INTO [visor_cancel] ([job], [requested_at]) SELECT ?, ? WHERE NOT EXISTS 
 -- front_of_queue
 SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], CASE WHEN DATALENGTH(j.[payload]) <= ? THEN j.[payload] ELSE N'' END AS [payload], j.[max_attempts], j.[schedule], j.[planned_at], r.[run_at], j.[created_at], j.[uncounted] FROM [visor_ready] r JOIN [visor_job] j ON j.[id] = r.[job] WHERE r.[queue] = ? ORDER BY r.[priority], r.[run_at], r.[job] OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY;
 
+-- ready_jobs
+SELECT j.[id], r.[attempt], j.[type], r.[queue], r.[priority], CASE WHEN DATALENGTH(j.[payload]) <= ? THEN j.[payload] ELSE N'' END AS [payload], j.[max_attempts], j.[schedule], j.[planned_at], r.[run_at], j.[created_at], j.[uncounted] FROM [visor_ready] r JOIN [visor_job] j ON j.[id] = r.[job] WHERE r.[queue] = ? ORDER BY r.[priority], r.[run_at], r.[job] OFFSET 0 ROWS FETCH NEXT ? ROWS ONLY;
+
 -- find_payload
 SELECT [payload] FROM [visor_job] WHERE [id] = ?;
 
@@ -78,6 +81,9 @@ SELECT [job] FROM [visor_waiting] ORDER BY [blocker], [job] OFFSET 0 ROWS FETCH 
 
 -- waiting_behind
 SELECT [blocker], [job], [run_at], [priority], [attempt], [queue] FROM [visor_waiting] WHERE [blocker] = ? ORDER BY [job];
+
+-- stranded_waiting
+SELECT [blocker], [job], [run_at], [priority], [attempt], [queue] FROM [visor_waiting] w WHERE EXISTS (SELECT 1 FROM [visor_attempt] a WHERE a.[job] = w.[blocker] AND a.[final_state] IS NOT NULL) ORDER BY [blocker], [job];
 
 -- remove_waiting_behind
 DELETE FROM [visor_waiting] WHERE [blocker] = ?;

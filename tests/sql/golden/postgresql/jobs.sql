@@ -28,6 +28,9 @@ INSERT INTO "visor_cancel" ("job", "requested_at") VALUES ($1, $2) ON CONFLICT D
 -- front_of_queue
 WITH taken AS MATERIALIZED (SELECT ctid AS place FROM "visor_ready" WHERE "queue" = $1 AND ("priority", "run_at", "job") > ($2, $3, $4) ORDER BY "priority", "run_at", "job" LIMIT $5 FOR UPDATE SKIP LOCKED), removed AS (DELETE FROM "visor_ready" WHERE ctid = ANY(ARRAY(SELECT place FROM taken)) RETURNING "queue", "priority", "run_at", "job", "attempt") SELECT j."id", r."attempt", j."type", r."queue", r."priority", CASE WHEN octet_length(j."payload") <= $6 THEN j."payload" ELSE '' END AS "payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at", j."uncounted" FROM removed r JOIN "visor_job" j ON j."id" = r."job" ORDER BY r."priority", r."run_at", r."job" LIMIT $7;
 
+-- ready_jobs
+SELECT j."id", r."attempt", j."type", r."queue", r."priority", CASE WHEN octet_length(j."payload") <= $1 THEN j."payload" ELSE '' END AS "payload", j."max_attempts", j."schedule", j."planned_at", r."run_at", j."created_at", j."uncounted" FROM "visor_ready" r JOIN "visor_job" j ON j."id" = r."job" WHERE r."queue" = $2 ORDER BY r."priority", r."run_at", r."job" LIMIT $3 FOR UPDATE SKIP LOCKED;
+
 -- find_payload
 SELECT "payload" FROM "visor_job" WHERE "id" = $1;
 
@@ -78,6 +81,9 @@ SELECT "job" FROM "visor_waiting" ORDER BY "blocker", "job" LIMIT $1;
 
 -- waiting_behind
 SELECT "blocker", "job", "run_at", "priority", "attempt", "queue" FROM "visor_waiting" WHERE "blocker" = $1 ORDER BY "job";
+
+-- stranded_waiting
+SELECT "blocker", "job", "run_at", "priority", "attempt", "queue" FROM "visor_waiting" w WHERE EXISTS (SELECT 1 FROM "visor_attempt" a WHERE a."job" = w."blocker" AND a."final_state" IS NOT NULL) ORDER BY "blocker", "job";
 
 -- remove_waiting_behind
 DELETE FROM "visor_waiting" WHERE "blocker" = $1;
