@@ -26,8 +26,9 @@
 namespace visor_program {
 namespace {
 
-visor::webhook_options webhook_of(visor::webhook_settings const& given) {
+visor::webhook_options webhook_of(visor::webhook_settings const& given, visor::settings const& settings) {
   visor::webhook_options options{given.url};
+  options.hidden = visor::secret_texts(settings);
   options.method = word(given.method);
   options.headers = given.headers;
   options.body = given.body;
@@ -118,7 +119,7 @@ std::vector<visor::job_type> job_types_of(visor::settings const& settings, std::
     std::string const path = visor::detail::join_path("workflows", workflow.name);
     auto const before = errors.size();
     if (workflow.webhook) {
-      auto options = webhook_of(*workflow.webhook);
+      auto options = webhook_of(*workflow.webhook, settings);
       finder.add(check_options(options), workflow, path + ".webhook");
       if (errors.size() == before) types.emplace_back(workflow.name, visor::webhook(std::move(options)), workflow);
     } else {
