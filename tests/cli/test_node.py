@@ -1,6 +1,8 @@
 """visor node, jobs that need a capability, and visor job why."""
 
+import contextlib
 import signal
+import sqlite3
 
 from program import ProgramTest, main
 
@@ -70,6 +72,16 @@ class Nodes(ProgramTest):
         self.wait_until(lambda: self.state_of(3) == "completed")
         self.assertIn("is done, after attempt 1 of 1", self.accepts("job", "why", "1"))
         self.stops(able)
+
+    def test_a_node_whose_tables_are_rolled_back_ends(self):
+        self.configure()
+        node = self.starts()
+        with contextlib.closing(sqlite3.connect(self.folder / ".visor/schedules.db", timeout=10)) as database:
+            latest = database.execute("SELECT max(version) FROM visor_migration").fetchone()[0]
+            database.execute("DELETE FROM visor_migration WHERE version = ?", (latest,))
+            database.commit()
+        self.assertEqual(node.wait(timeout=60), 3)
+        self.assertIn(f"the tables were rolled back to version {latest - 1}: this node drains", node.stderr.read())
 
     def test_limits(self):
         limited = ("  mail: {command: [sleep, '30'], limits: {concurrency: 2, key_concurrency: 1}}\n"

@@ -111,6 +111,29 @@ TEST_CASE("a schema of before goes on with the next id, and back", "[servers]") 
   CHECK(after < first + visor::detail::most_reserved + 200);
 }
 
+TEST_CASE("a node joins no tables that were rolled back after they were opened, and notices it", "[servers]") {
+  test_database const where;
+  boost::asio::io_context io{1};
+  store storage(where.settings());
+  run(io, storage.open());
+  store other(where.settings());
+  constexpr int latest = static_cast<int>(visor::schema_versions.size());
+  int const steps = GENERATE(1, 2, static_cast<int>(visor::schema_versions.size()));
+  run(io, other.schema().rollback(steps));
+  visor::join_request request;
+  request.node = "node";
+  try {
+    run(io, storage.join(request));
+    FAIL("it has joined");
+  } catch (visor::error const& refused) {
+    CHECK(refused.code() == visor::errc::schema_mismatch);
+  }
+  CHECK(run(io, storage.pending_work()).older_schema == latest - steps);
+  run(io, other.schema().migrate());
+  CHECK(run(io, storage.pending_work()).older_schema == std::nullopt);
+  CHECK(run(io, storage.join(request)).epoch == 1);
+}
+
 TEST_CASE("jobs that were copied into a database are in the way of no new one", "[servers]") {
   test_database const where;
   boost::asio::io_context io{1};

@@ -25,6 +25,19 @@ struct all_migrations : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {migration} ORDER BY [version]"); }
 };
 
+struct version_row {
+  std::optional<int> schema;
+};
+BOOST_DESCRIBE_STRUCT(version_row, (), (schema))
+
+/// The latest applied version. Uses a table that no version changes.
+struct latest_version : sql::statement_defaults {
+  static constexpr std::string_view name = "latest_version";
+  using row = version_row;
+  using used = sql::tables<migration_record>;
+  static constexpr void write(auto& out) { out("SELECT max([version]) AS [schema] FROM {migration}"); }
+};
+
 struct of_version {
   int version = 0;
 };
@@ -88,7 +101,7 @@ struct raise_epochs : sql::statement_defaults {
 };
 
 using all_of_schema = boost::mp11::mp_append<
-    boost::mp11::mp_list<insert_migration, all_migrations, remove_migration, catalog, any_job, working_nodes, raise_epochs>,
+    boost::mp11::mp_list<insert_migration, all_migrations, latest_version, remove_migration, catalog, any_job, working_nodes, raise_epochs>,
     all_of_row_locks>;
 
 }  // namespace visor::statements
@@ -265,6 +278,22 @@ async<Session, std::vector<std::string>> find_drift(Session& session, std::strin
   for (auto const& [table, parts] : wanted_parts<Dialect>()) {
     auto const at = stored.find(table);
     if (at == stored.end()) {
+template <class Session>
+async<Session, int> read_version(Session& session) {
+  auto const found = co_await session.find(statements::latest_version());
+  co_return found ? found->schema.value_or(0) : 0;
+}
+
+/// \throws visor::error `schema_mismatch` unless the tables have the version of this program
+template <class Session>
+async<Session> check_version(Session& session, std::string display_name) {
+  schema_status status;
+  int const version = co_await read_version(session);
+  status.current = version;
+  status.is_half_made = version == 0;
+  if (version != status.latest) throw error(errc::schema_mismatch, mismatch(status, display_name));
+}
+
       lines.push_back("table " + table + " is missing");
       continue;
     }
