@@ -207,8 +207,8 @@ int validate(invocation const& arguments) {
   std::string lines;
   for (auto const& line : db.tables->validate()) lines += (lines.empty() ? "" : "\n") + line;
   if (!lines.empty()) throw failure(lines);
-  std::cout << "valid: " << escaped(db.display_name()) << " has every table, column and index of version " << db.tables->status().current
-            << '\n';
+  std::cout << "valid: " << escaped(db.display_name()) << " has every table, column, key and index of version "
+            << db.tables->status().current << '\n';
   return 0;
 }
 

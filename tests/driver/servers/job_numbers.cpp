@@ -180,6 +180,24 @@ TEST_CASE("ids that are set back under a running node are in the way of no new j
   run(io, storage.close());
 }
 
+TEST_CASE("a sequence of job numbers that ends or begins anew is found", "[servers]") {
+  if (!is_sequence) return;
+  test_database const where;
+  boost::asio::io_context io{1};
+  store storage(where.settings());
+  run(io, storage.open());
+  std::string const name = "visor_job_number_number_seq";
+  std::string const remedy = "ALTER SEQUENCE " + name + " NO MAXVALUE NO CYCLE";
+  for (std::string const limit : {" MAXVALUE 30 CYCLE", " MAXVALUE 30", " CYCLE"}) {
+    within(where, io, [&](transaction& t) -> done { co_await t.session.run("ALTER SEQUENCE " + name + limit); });
+    CHECK(run(io, storage.schema().validate()) == std::vector<std::string>{"table visor_job_number has a limited sequence " + name +
+                                                                           " that is not ours: lift its limits, as " + remedy});
+    within(where, io, [&](transaction& t) -> done { co_await t.session.run(remedy); });
+    CHECK(run(io, storage.schema().validate()).empty());
+  }
+  run(io, storage.close());
+}
+
 TEST_CASE("a column that no longer numbers its rows is found, and gives out no id", "[servers]") {
   test_database const where;
   boost::asio::io_context io{1};

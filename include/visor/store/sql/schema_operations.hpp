@@ -52,7 +52,7 @@ struct remove_migration : sql::statement_defaults {
 
 struct catalog_row {
   std::string table_name;
-  std::string kind;  // column or index
+  std::string kind;  // as the dialect's `catalog` says
   std::string part;
 };
 BOOST_DESCRIBE_STRUCT(catalog_row, (), (table_name, kind, part))
@@ -124,6 +124,11 @@ parts_by_table wanted_parts() {
         for (sql::index const& one : sql::table<Record>::indexes) parts.insert(sql::index_part(one.name));
         if (Dialect::long_key_text != Dialect::key_text)
           for (sql::widened_column const& one : sql::table<Record>::widened) parts.insert(sql::widened_part(one.column));
+        if (Dialect::catalog.find("primary key") != std::string_view::npos) {
+          std::string columns(sql::table<Record>::key);
+          std::erase_if(columns, [](char c) { return c == '[' || c == ']'; });
+          parts.insert(sql::key_part(columns));
+        }
         if (Dialect::catalog.find("numbered column") != std::string_view::npos)
           for (std::string_view const name : sql::member_names<Record>)
             if (sql::detail::pattern_has(sql::table<Record>::generated, name)) parts.insert(sql::numbered_part(name));
@@ -135,7 +140,16 @@ template <class Session>
 async<Session, parts_by_table> stored_parts(Session& session) {
   parts_by_table result;
   auto const rows = co_await session.query(statements::catalog());
-  for (auto const& row : rows) result[row.table_name].insert(row.kind + " " + row.part);
+  std::map<std::string, std::string> keys;  // the columns of primary keys, which the catalog lists in their order
+  for (auto const& row : rows) {
+    if (row.kind != "primary key") {
+      result[row.table_name].insert(row.kind + " " + row.part);
+      continue;
+    }
+    auto& columns = keys[row.table_name];
+    columns += (columns.empty() ? "" : ", ") + row.part.substr(row.part.find(' ') + 1);
+  }
+  for (auto const& [table, columns] : keys) result[table].insert(sql::key_part(columns));
   co_return result;
 }
 
@@ -264,20 +278,6 @@ inline std::string mismatch(schema_status const& status, std::string const& disp
   return {};
 }
 
-/// Returns the differences between the existing tables and those that this program needs, one line each.
-template <class Dialect, class Session>
-async<Session, std::vector<std::string>> find_drift(Session& session, std::string display_name) {
-  std::vector<std::string> lines;
-  auto const status = co_await read_status<Dialect>(session);
-  if (!status.has_tables) {
-    lines.push_back("there are no tables of visor in " + display_name + ": run `visor db init`");
-    co_return lines;
-  }
-  if (std::string line = mismatch(status, display_name); !line.empty()) lines.push_back(std::move(line));
-  auto const stored = co_await stored_parts(session);
-  for (auto const& [table, parts] : wanted_parts<Dialect>()) {
-    auto const at = stored.find(table);
-    if (at == stored.end()) {
 template <class Session>
 async<Session, int> read_version(Session& session) {
   auto const found = co_await session.find(statements::latest_version());
@@ -294,13 +294,38 @@ async<Session> check_version(Session& session, std::string display_name) {
   if (version != status.latest) throw error(errc::schema_mismatch, mismatch(status, display_name));
 }
 
+/// Returns the words about a statement that makes a missing part, or sets one right that is not ours; empty where there is no such
+/// statement.
+inline std::string remedy_of(std::string const& table, std::string const& part) {
+  std::string const limited = "limited sequence ";
+  if (part.starts_with("primary key")) return ": add it, as ALTER TABLE " + table + " ADD " + part;
+  if (part.starts_with(limited)) return ": lift its limits, as ALTER SEQUENCE " + part.substr(limited.size()) + " NO MAXVALUE NO CYCLE";
+  return {};
+}
+
+/// Returns the differences between the existing tables and those that this program needs, one line each.
+template <class Dialect, class Session>
+async<Session, std::vector<std::string>> find_drift(Session& session, std::string display_name) {
+  std::vector<std::string> lines;
+  auto const status = co_await read_status<Dialect>(session);
+  if (!status.has_tables) {
+    lines.push_back("there are no tables of visor in " + display_name + ": run `visor db init`");
+    co_return lines;
+  }
+  if (std::string line = mismatch(status, display_name); !line.empty()) lines.push_back(std::move(line));
+  auto const stored = co_await stored_parts(session);
+  for (auto const& [table, parts] : wanted_parts<Dialect>()) {
+    auto const at = stored.find(table);
+    if (at == stored.end()) {
       lines.push_back("table " + table + " is missing");
       continue;
     }
     for (auto const& part : parts)
-      if (!at->second.contains(part)) lines.push_back("table " + table + " lacks the " + part);
+      if (!at->second.contains(part)) lines.push_back("table " + table + " lacks the " + part + remedy_of(table, part));
     for (auto const& part : at->second)
-      if (!parts.contains(part)) lines.push_back("table " + table + " has a " + part + " that is not ours");
+      if (!parts.contains(part))
+        lines.push_back("table " + table + " has a " + part + " that is not ours" +
+                        (part.starts_with("primary key") ? std::string() : remedy_of(table, part)));
   }
   co_return lines;
 }
