@@ -1,5 +1,6 @@
 #include "workflows.hpp"
 
+#include "when.hpp"
 #include "words.hpp"
 
 #include "visor/async/clock.hpp"
@@ -197,6 +198,21 @@ std::vector<visor::schedule_record> schedules_of(visor::settings const& settings
     schedules.push_back(std::move(schedule));
   }
   return schedules;
+}
+
+std::vector<std::string> ended_schedules(std::vector<visor::schedule_record> const& schedules) {
+  auto const now = visor::wall_clock().now();
+  std::vector<std::string> lines;
+  for (auto const& schedule : schedules) {
+    // Only the seventh field, the year, can end.
+    if (std::ranges::count_if(schedule.expression, [](char c) { return c == ' ' || c == '\t'; }) < 6) continue;
+    try {
+      auto const when = moment_of(schedule);
+      if (!when.next(now)) lines.push_back("schedule " + schedule.id + ": " + when.why_never(now));
+    } catch (visor::error const&) {  // this machine lacks the data of the zone, and other nodes may have them
+    }
+  }
+  return lines;
 }
 
 }  // namespace visor_program
