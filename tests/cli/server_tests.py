@@ -123,6 +123,13 @@ class Working(OnServer):
         self.server.drop_index("visor_schedule", "visor_schedule_due")
         self.refuses("db", "validate", says="table visor_schedule lacks the index visor_schedule_due")
         self.assertEqual(self.run_program("db", "reset", "--yes").returncode, 0)
+        for table, columns in (("visor_fire", "schedule, planned_at"), ("visor_ready", "queue, priority, run_at, job")):
+            remedy = f"ALTER TABLE {table} ADD primary key ({columns})"
+            self.server.drop_primary_key(table)
+            self.refuses("db", "validate", says=f"table {table} lacks the primary key ({columns}): add it, as {remedy}")
+            self.server.sql(remedy, "visor")
+            self.accepts("db", "validate")
+        self.assertEqual(self.run_program("db", "reset", "--yes").returncode, 0)
         self.accepts("db", "validate")
         self.accepts("db", "rollback", "--yes")
         self.accepts("db", "migrate")

@@ -212,6 +212,9 @@ class Postgres(Server):
     def drop_index(self, table, index):
         self.sql(f"DROP INDEX {index}", "visor")
 
+    def drop_primary_key(self, table):
+        self.sql(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey", "visor")
+
     def limit_connections(self, most):
         self.sql(f"ALTER ROLE visor CONNECTION LIMIT {-1 if most is None else most}")
 
@@ -326,6 +329,9 @@ class MariaDB(Server):
 
     def drop_index(self, table, index):
         self.sql(f"DROP INDEX {index} ON {table}", "visor")
+
+    def drop_primary_key(self, table):
+        self.sql(f"ALTER TABLE {table} DROP PRIMARY KEY", "visor")
 
     def limit_connections(self, most):
         self.sql(f"ALTER USER visor WITH MAX_USER_CONNECTIONS {most or 0}")

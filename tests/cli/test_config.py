@@ -253,6 +253,13 @@ class Bad(ProgramTest):
     def cron(self, entry):
         return "scheduler:\n  cron:\n    one: " + entry + "\n" + CONFIG
 
+    def test_a_schedule_whose_years_are_over_is_named(self):
+        self.write(self.cron("{schedule: '0 0 9 1 1 ? 2020', workflow: greet}"))
+        checked = self.run_program("config", "check")
+        self.assertEqual(checked.returncode, 0)
+        self.assertRegex(checked.stderr, "^visor: note: schedule one: .* never fires after .*: its last year, 2020, is over\n$")
+        self.assertRegex(self.run_program("run", "--for", "1ms").stderr, "warning +schedule one: .*: its last year, 2020, is over")
+
     def test_schedules(self):
         self.wrong(self.cron("{schedule: '0 0 31 2 *', workflow: greet}"), "scheduler.cron.one.schedule", "never fires")
         self.wrong(self.cron("{schedule: '0 0 * * *', workflow: gret}"), "scheduler.cron.one.workflow", "greet")

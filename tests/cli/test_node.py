@@ -1,6 +1,8 @@
 """visor node, jobs that need a capability, and visor job why."""
 
+import contextlib
 import signal
+import sqlite3
 
 from program import ProgramTest, main
 
@@ -70,6 +72,34 @@ class Nodes(ProgramTest):
         self.wait_until(lambda: self.state_of(3) == "completed")
         self.assertIn("is done, after attempt 1 of 1", self.accepts("job", "why", "1"))
         self.stops(able)
+
+    def test_a_node_whose_tables_are_rolled_back_ends(self):
+        self.configure()
+        node = self.starts()
+        with contextlib.closing(sqlite3.connect(self.folder / ".visor/schedules.db", timeout=10)) as database:
+            latest = database.execute("SELECT max(version) FROM visor_migration").fetchone()[0]
+            database.execute("DELETE FROM visor_migration WHERE version = ?", (latest,))
+            database.commit()
+        self.assertEqual(node.wait(timeout=60), 3)
+        self.assertIn(f"the tables were rolled back to version {latest - 1}: this node drains", node.stderr.read())
+
+    def test_a_job_for_later_says_who_could_run_it(self):
+        self.configure(", capabilities: [gpu]", WORKFLOWS + CAPABLE)
+        for name in ("large", "plain"):
+            self.accepts("job", "enqueue", name, "--in", "2h")
+        said = self.accepts("job", "why", "1")
+        self.assertIn("is not due before", said)
+        self.assertIn("for nodes with the capability 'gpu'", said)
+        self.assertIn("no node is at work", said)
+        self.configure()
+        node = self.starts()
+        said = self.accepts("job", "why", "1")
+        self.assertIn("no node that is at work takes jobs of it", said)
+        self.assertIn("one (queues default:10; capabilities none)", said)
+        said = self.accepts("job", "why", "2")
+        self.assertIn("it will be taken then, by one of:", said)
+        self.assertIn("one (0 of 10 slots in use)", said)
+        self.stops(node)
 
     def test_limits(self):
         limited = ("  mail: {command: [sleep, '30'], limits: {concurrency: 2, key_concurrency: 1}}\n"

@@ -176,6 +176,42 @@ workflows:
         self.assertIn("VISOR_JOB_ID=3\n", output(3))
         self.assertEqual(self.accepts_json("job", "show", "4")["error"], "exited with code 4: failed with ********")
 
+    def test_variables_of_a_webhook_come_back_in_no_log_nor_error(self):
+        class Echo(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                answer = f"no: {self.path} {self.headers['Host']} {body}".encode()
+                self.send_response(500, f"No {self.path}")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Echo)
+        self.addCleanup(server.server_close)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        self.write('scheduler: {storage: {driver: sqlite}, node: {queues: {default: 1}}}\n'
+                   'workflows:\n'
+                   f'  hook: {{webhook: {{url: "http://${{URLHOST}}:{server.server_port}/1/${{URLTOK}}?key=${{QTOK}}&other=literal-token",\n'
+                   '                   body: "${BODYTOK}"}}\n'
+                   '  whole: {webhook: {url: "${WHOLE}"}}\n'
+                   '  says: {command: "echo $TEXT; exit 4", shell: true, env: {TEXT: "${URLTOK} ${BODYTOK}"}}\n')
+        secrets = {"URLHOST": "127.0.0.1", "URLTOK": "UrlTokenABC", "QTOK": "QueryTokenABC", "BODYTOK": "BodyTokenABC"}
+        self.environment |= secrets | {"WHOLE": f"http://localhost:{server.server_port}/2/PathTokenABC"}
+        for name in ("hook", "whole", "says"):
+            self.accepts("job", "enqueue", name)
+        node = self.starts()
+        self.wait_for(lambda: len(self.in_state("dead")) == 3)
+        node.send_signal(signal.SIGTERM)
+        said = node.communicate(timeout=20 * SLOWNESS)[1] + self.accepts("job", "list") + "".join(self.accepts("job", "show", str(number)) for number in (1, 2))
+        for token in (*secrets.values(), "literal-token", "PathTokenABC"):
+            self.assertNotIn(token, said)
+        self.assertEqual(self.accepts_json("job", "show", "3")["error"], "exited with code 4: ********")
+        self.assertIn("answered 500 No /1/********?key=********&other=********", said)
+
     def test_a_payload_of_ten_megabytes_reaches_its_command(self):
         self.write('workflows: {count: {command: [wc, "-c"]}}\n')
         payload = json.dumps({"data": "x" * 10_000_000}).encode()

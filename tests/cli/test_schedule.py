@@ -118,6 +118,8 @@ class Create(Schedules):
         self.refuses("schedule", "create", "greet", "--at", "@daily", "--output-target", "x", code=2, says="sent nowhere yet")
         self.refuses("schedule", "create", "greet", "--at", "@daily", "--output-type", "slack", code=2, says="sent nowhere yet")
         self.refuses("schedule", "create", "greet", "--at", "@daily", "--output-type", "slak", code=2, says="slack")
+        for option, value in (("--overlap", "queue"), ("--misfire", "all"), ("--misfire", "all:3")):
+            self.refuses("schedule", "create", "greet", "--at", "in 2 hours", option, value, says=f"{option}")
         for misfire in ("sometimes", "window", "window:", "window:5", "all:0", "all:x", "skip:1"):
             self.refuses("schedule", "create", "greet", "--at", "@daily", "--misfire", misfire, code=2, says="window:LENGTH")
         for name in ("", "a b", "-x", "a/b", "x" * 201, "a'b", "a\nb"):

@@ -149,6 +149,15 @@ TEST_CASE("a workflow is a command or a webhook") {
   CHECK(wrong(with_workflow("command: [x], backoff: {factor: 3, jitter: equal}, max_lost: 0")) == "");
   CHECK(wrong(with_workflow("webhook: {url: 'http://h/a b'}")) ==
         "visor.yaml:2:38: workflows.report.webhook.url: has a character that must be written as a percent escape such as %20\n");
+  CHECK(wrong(with_workflow("webhook: {url: 'http://h/x#y'}")) ==
+        "visor.yaml:2:38: workflows.report.webhook.url: has a fragment, which is not sent: remove it, or write # as %23\n");
+  CHECK(wrong(with_workflow("webhook: {url: 'http://h', headers: {A: b, a: c}}")) ==
+        "visor.yaml:2:58: workflows.report.webhook.headers.a: is given twice: names of headers that differ in case alone are the same\n");
+  std::string const socket = "scheduler: {storage: {driver: mysql, connection: {host: /run/mysqld/mysqld.sock, database: d, user: u";
+  CHECK(wrong(socket + "}}}") == "");
+  CHECK(wrong(socket + "}}}", variables({{"DB_PORT", "3306"}})) == "");
+  CHECK(wrong(socket + ", port: 3306}}}") ==
+        "visor.yaml:1:110: scheduler.storage.connection.port: has no effect beside a socket, which host names: remove one of them\n");
   CHECK(wrong(with_workflow("webhook: {url: 'http://h', headers: {'a b': c}}")) ==
         "visor.yaml:2:56: workflows.report.webhook.headers.\"a b\": is no name of an HTTP header\n");
 }

@@ -144,10 +144,18 @@ TEST_CASE("variables that hold secrets are known by where they are used") {
   CHECK(of("scheduler: {storage: {connection: {connection_string: 'postgresql://h/${HOME}', password: '${HOME}'}}}", {{"HOME", "x"}})
             .empty());
   CHECK(of("workflows:\n  a: {command: [/bin/true], env: {A: '${TOKEN}', PATH: '/x:${PATH}', B: '${LC_ALL}'}}\n"
-           "  b: {webhook: {url: 'https://${H}/${KEY}', headers: {X: 'Bearer ${H2}'}}}\n"
+           "  b: {webhook: {url: 'https://${H}/${KEY}', headers: {X: 'Bearer ${H2}'}, body: '${BODY} ${USER}'}}\n"
            "  c: {command: [/bin/echo, '${PLAIN}'], working_directory: '${DIR}'}\n",
-           {{"TOKEN", "t"}, {"PATH", "/bin"}, {"LC_ALL", "C"}, {"H", "h"}, {"KEY", "k"}, {"H2", "z"}, {"PLAIN", "p"}, {"DIR", "/"}}) ==
-        names{"H2", "KEY", "TOKEN"});
+           {{"TOKEN", "t"},
+            {"PATH", "/bin"},
+            {"LC_ALL", "C"},
+            {"H", "h"},
+            {"KEY", "k"},
+            {"H2", "z"},
+            {"BODY", "b"},
+            {"USER", "u"},
+            {"PLAIN", "p"},
+            {"DIR", "/"}}) == names{"BODY", "H", "H2", "KEY", "TOKEN"});
   // Of the environment, with the driver for which they count, and also where something stronger is used in their place.
   std::map<std::string, std::string> const set{{"DATABASE_URL", "postgresql://u:p@h/d"},   {"DB_PASS", "p"}, {"DB_PASSWORD", "q"},
                                                {"VISOR_STORAGE_CONNECTION_PASSWORD", "r"}, {"DB_HOST", "h"}, {"PGPASSWORD", "s"}};
@@ -191,4 +199,23 @@ TEST_CASE("secret texts are whole, decoded, and by line") {
   for (char const* expected : {"long%40pass", "long@pass", "hunter22", "Bearer abcdef", "abcdef"})
     CHECK(std::ranges::find(texts, expected) != texts.end());
   CHECK(std::ranges::find(texts, "short") == texts.end());
+}
+
+TEST_CASE("secret texts are the values of all variables that a webhook names, and what its URL holds of tokens") {
+  auto const all = read(
+      "workflows:\n  a: {webhook: {url: 'https://${AT}/1/${IN_PATH}?x=${IN_QUERY}&key=literal&y=v', body: '${IN_BODY} ${HOME}'}}\n"
+      "  b: {webhook: {url: '${WHOLE}'}}\n  c: {webhook: {url: 'https://h/services/0123456789abcdef/words?a%20longer'}}\n",
+      variables({{"AT", "host.example"},
+                 {"IN_PATH", "UrlTokenABC"},
+                 {"IN_QUERY", "q%20token"},
+                 {"IN_BODY", "body-token"},
+                 {"HOME", "/home/me"},
+                 {"WHOLE", "https://h/2/Other?z=1"}}));
+  std::vector<std::string> texts;
+  for (auto const& each : visor::secret_texts(all)) texts.push_back(each.reveal());
+  for (char const* expected : {"host.example", "UrlTokenABC", "q%20token", "q token", "body-token", "literal", "https://h/2/Other?z=1",
+                               "/2/Other?z=1", "/2/Other", "0123456789abcdef", "a%20longer", "a longer"})
+    CHECK_THAT(texts, Catch::Matchers::VectorContains(std::string(expected)));
+  for (char const* not_secret : {"/home/me", "v", "services", "words"})
+    CHECK_THAT(texts, !Catch::Matchers::VectorContains(std::string(not_secret)));
 }

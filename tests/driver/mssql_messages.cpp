@@ -49,6 +49,7 @@ class canned_server {
     std::scoped_lock const lock(mutex_);
     if (has("INFORMATION_SCHEMA")) return answer::with_rows(catalog());
     if (has("FROM [visor_migration] ORDER BY")) return answer::with_rows(migrations());
+    if (has("SELECT max([version]) AS [schema]")) return answer::with_rows({{std::to_string(visor::schema_versions.size())}});
     if (has("SELECT CAST([next] AS nvarchar(20)) FROM visor_sequence")) return answer::with("17");
     if (has("SELECT CAST(@@IDENTITY AS bigint)")) return answer::with_rows({{"3", std::nullopt}});
     if (has("SELECT CAST(SUM([next]) AS nvarchar(20)) FROM visor_sequence")) return answer::with("18");

@@ -216,6 +216,24 @@ TEST_CASE("what an older program made is brought up to date, and what is in it s
   CHECK(nodes[0].queues == std::nullopt);
 }
 
+TEST_CASE("a node joins no tables that were rolled back after they were opened", "[driver][schema]") {
+  temporary_folder const folder;
+  stored s(quick(folder.file()));
+  s.wait(s.store.open());
+  stored other(quick(folder.file()));
+  other.wait(other.store.schema().rollback(1));
+  visor::join_request request;
+  request.node = "node";
+  auto const no = refusal_of([&] { s.wait(s.store.join(request)); });
+  CHECK(no.code == visor::errc::schema_mismatch);
+  CHECK(no.text == "the tables in the database '" + folder.file() + "' are of version " + std::to_string(latest - 1) +
+                       ", and this program needs " + std::to_string(latest) + ": run `visor db migrate`");
+  CHECK(s.wait(s.store.pending_work()).older_schema == latest - 1);
+  other.wait(other.store.schema().migrate());
+  CHECK(s.wait(s.store.pending_work()).older_schema == std::nullopt);
+  CHECK(s.wait(s.store.join(request)).epoch == 1);
+}
+
 TEST_CASE("a renamed column keeps its values on the way down and up", "[driver][schema]") {
   temporary_folder const folder;
   stored s(quick(folder.file()));

@@ -62,6 +62,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
   /// Whether nodes are notified of others' commits; else they poll once in a poll interval.
   bool tells_of_changes = true;
   std::optional<int> newer_schema;
+  std::optional<int> older_schema;
 
   [[nodiscard]] visor::subscription on_change(std::function<void()> callback) {
     return memory::on_change([this, callback = std::move(callback)] {
@@ -73,6 +74,7 @@ class store_type : public visor::memory_store<visor::manual_clock> {
     auto result = co_await memory::pending_work();
     result.is_told_of_changes = tells_of_changes;
     result.newer_schema = newer_schema;
+    result.older_schema = older_schema;
     co_return result;
   }
 

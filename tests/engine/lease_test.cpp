@@ -531,20 +531,34 @@ TEST_CASE("a node that lost its lease ends when its database, which was restored
   CHECK(w.run_now(w.store.nodes()).at(0).epoch == later.epoch);
 }
 
-TEST_CASE("a node whose tables a newer program has migrated drains, and ends") {
+TEST_CASE("a node whose tables got another version drains, and ends") {
   fake_clock_cluster w;
   job_that_listens job(w, fake_clock_cluster::beside_others(), 20s);
-  w.store.newer_schema = 99;
+  bool const is_newer = GENERATE(true, false);
+  (is_newer ? w.store.newer_schema : w.store.older_schema) = 99;
+  std::string const reason =
+      is_newer ? "a newer program has migrated the tables to version 99" : "the tables were rolled back to version 99";
   w.pass(16s);
-  CHECK(job.node.logged("a newer program has migrated the tables to version 99"));
+  CHECK(job.node.logged(reason));
   CHECK_FALSE(job.node.ended);
   auto const later = w.enqueue("work");
   w.pass(10s);
   CHECK(job.node.ended);
-  CHECK_THAT(job.node.failure, StartsWith("a newer program"));
+  CHECK_THAT(job.node.failure, StartsWith(reason));
   CHECK(w.state(job.id) == job_state::completed);
   CHECK(job.reasons == std::vector{visor::stop_reason::none});
   CHECK(w.state(later) == job_state::ready);
+}
+
+TEST_CASE("a node whose lease was lost ends where the tables got another version") {
+  fake_clock_cluster w;
+  auto& node = w.add(fake_clock_cluster::beside_others());
+  w.start(node);
+  w.store.before_join = [] { throw visor::error(visor::errc::schema_mismatch, "the tables are of version 5"); };
+  w.store.before_renew = [] { throw visor::error(visor::errc::connection_lost, "away"); };
+  w.pass(3min);
+  CHECK(node.ended);
+  CHECK(node.failure == "the tables are of version 5");
 }
 
 TEST_CASE("each attempt of a job has a larger fence, whatever its node") {

@@ -106,7 +106,7 @@ std::string refusal(webhook_options const& options) {
 
 TEST_CASE("A webhook posts the payload and tells about the job") {
   http_server const server({});
-  webhook_options options(server.url("/hook?a=1#part"));
+  webhook_options options(server.url("/hook?a=1"));
   options.headers.emplace("Authorization", visor::secret("Bearer t0ken"));
   auto job = job_with(R"({"pages":3})");
   job.schedule = "100% n\xC3\xA4htlich";
@@ -643,6 +643,22 @@ TEST_CASE("What is secret does not come back in output or errors") {
   CHECK_THAT(result.message, Contains(" answered 500 Bad ******** ********: ********"));
 }
 
+TEST_CASE("Tokens in a URL, and texts that shall be hidden, do not come back in output or errors") {
+  http_server::behaviour how;
+  how.reply = [](http_server::request const& request) {
+    return status_answer("500 No " + std::string(request.target()), "no route " + std::string(request.target()) + "\nnor a key");
+  };
+  http_server const server(how);
+  webhook_options options(server.url("/v1/short/long-enough-for-a-token?key=t0ken&a%20key"));
+  options.hidden.emplace_back("short");
+  auto const result = call(options);
+  CHECK(result.output == "no route /v1/********/********?key=********&********\nnor ********");
+  CHECK_THAT(result.message, EndsWith(" answered 500 No /v1/********/********?key=********&********: no route "
+                                      "/v1/********/********?key=********&********"));
+  options.hidden.emplace_back("127.0.0.1");
+  CHECK_THAT(call(options).message, StartsWith("webhook http://********:"));
+}
+
 TEST_CASE("A stopped webhook ends at once and says why") {
   http_server::behaviour how = answering("");
   how.wait = true;
@@ -765,6 +781,8 @@ TEST_CASE("Options of a webhook that make no sense are refused, without what may
         "webhook: url cannot hold user and password: use the header Authorization (at byte 9)");
   CHECK(refusal(webhook_options("http://x:0/")) == "webhook: url has a wrong port: allowed is 1 to 65535 (at byte 10)");
   CHECK(refusal(webhook_options("http:///")) == "webhook: url names no host (at byte 8)");
+  CHECK(refusal(webhook_options("http://x/#y")) ==
+        "webhook: url has a fragment, which is not sent: remove it, or write # as %23 (at byte 10)");
   CHECK(refusal(webhook_options("http://x/\r\n")).starts_with("webhook: url has a character"));
   webhook_options options("http://x");
   options.method = "TRACE";
@@ -779,6 +797,10 @@ TEST_CASE("Options of a webhook that make no sense are refused, without what may
   CHECK(with("a b", "1") == "webhook: header \"a b\" is no name of a header");
   CHECK(with("", "1") == "webhook: header \"\" is no name of a header");
   CHECK(with("X", "s3cret\r\nY: 1") == "webhook: header \"X\" has a value with a line break or another control character");
+  webhook_options twice("http://x");
+  twice.headers.emplace("A", visor::secret("b"));
+  twice.headers.emplace("a", visor::secret("c"));
+  CHECK(refusal(twice) == "webhook: header \"a\" is given twice");
   webhook_options slow("http://x");
   slow.stage_timeout = 0s;
   CHECK(refusal(slow) == "webhook: stage_timeout is 0s: allowed is 1ms to 1h");

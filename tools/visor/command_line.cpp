@@ -209,7 +209,7 @@ std::optional<visor::duration> invocation::length(std::string_view option) const
   auto const given = text(option);
   if (!given) return std::nullopt;
   auto const value = visor::parse_duration(*given);
-  if (!value) refuse_value(option, *given, "a length of time such as 90s, 10m or 1h30m is wanted");
+  if (!value) refuse_value(option, *given, "a length of time such as 90s, 10m or 1h30m is wanted, at most 36600d");
   return value;
 }
 

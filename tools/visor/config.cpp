@@ -37,6 +37,7 @@ int check(invocation const& arguments) {
   std::vector<std::string> unchecked;
   job_types_of(config.settings, unchecked);  // faults that only show when workflows are made ready
   for (auto const& each : unchecked) std::cerr << "visor: note: " << escaped(each) << '\n';
+  for (auto const& each : ended_schedules(schedules_of(config.settings))) std::cerr << "visor: note: " << escaped(each) << '\n';
   auto const count = [](std::size_t number, std::string const& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
   };

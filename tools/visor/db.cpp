@@ -188,6 +188,8 @@ int roll_back(invocation const& arguments) {
   auto const status = db.tables->status();
   if (status.begun == 0 && !status.is_half_made)
     throw failure("there is nothing to take back: " + db.display_name() + " has no tables of visor");
+  if (status.begun > 0 && steps > status.begun)
+    throw failure(db.display_name() + " has " + versions_text(status.begun) + ": --steps cannot be " + std::to_string(steps));
   if (!arguments.has("yes"))
     throw failure(status.begun <= steps
                       ? "this drops every table of " + db.display_name() + " with all schedules, jobs and their history: --yes does it"
@@ -207,8 +209,8 @@ int validate(invocation const& arguments) {
   std::string lines;
   for (auto const& line : db.tables->validate()) lines += (lines.empty() ? "" : "\n") + line;
   if (!lines.empty()) throw failure(lines);
-  std::cout << "valid: " << escaped(db.display_name()) << " has every table, column and index of version " << db.tables->status().current
-            << '\n';
+  std::cout << "valid: " << escaped(db.display_name()) << " has every table, column, key and index of version "
+            << db.tables->status().current << '\n';
   return 0;
 }
 

@@ -50,7 +50,7 @@ void add_limits(lines& said, storage& in, visor::job_record const& job) {
   if (limits->key_rate != 0 && !name.key.empty()) said.push_back(in_any(limits->key_rate) + with_key);
 }
 
-/// Adds the nodes that could take a ready job, and the reasons why none did.
+/// Adds the nodes that could take a ready or a scheduled job, or the reasons why none can.
 void add_takers(lines& said, storage& in, visor::job_view const& view) {
   auto const now = run_sync(in.now());
   auto const nodes = run_sync(in.nodes());
@@ -83,7 +83,10 @@ void add_takers(lines& said, storage& in, visor::job_view const& view) {
     for (auto const& each : others) said.push_back("  " + each);
     return;
   }
-  said.push_back(free > 0 ? "it will be taken when its turn comes, by one of:" : "all slots of the nodes that take it are in use:");
+  if (view.state == visor::job_state::scheduled)
+    said.push_back("it will be taken then, by one of:");
+  else
+    said.push_back(free > 0 ? "it will be taken when its turn comes, by one of:" : "all slots of the nodes that take it are in use:");
   for (auto const& each : takers) said.push_back("  " + each);
 }
 
@@ -114,6 +117,8 @@ lines reasons(storage& in, visor::job_view const& view) {
         said.push_back("attempt " + tries + " ended badly" + (view.error ? ": " + *view.error : "") + "; the next one is not due yet");
       else
         said.push_back("is not due before " + visor::to_string(job.run_at));
+      said.push_back("will wait in the " + queue_in_words(visor::queue_name(job.queue)) + ", priority " + std::to_string(job.priority));
+      add_takers(said, in, view);
       break;
     case job_state::ready:
       said.push_back("waits in the " + queue_in_words(visor::queue_name(job.queue)) + ", priority " + std::to_string(job.priority));

@@ -204,6 +204,7 @@ int run(invocation const& arguments) {
                                   driver.display_name(config.settings));
   for (auto const& each : config.settings.ignored) log(visor::log_level::warning, each);
   for (auto const& each : unchecked) log(visor::log_level::warning, each);
+  for (auto const& each : ended_schedules(schedules)) log(visor::log_level::warning, each);
   if (!config.settings.enabled) {
     log(visor::log_level::warning, "scheduler.enabled is false: nothing is run");
     return 0;

@@ -258,6 +258,9 @@ int create(invocation const& arguments) {
   if ((plan.dst.gap || plan.dst.overlap) && !has_clocks)
     throw failure(
         "--dst-gap and --dst-overlap go with a schedule that follows the clocks; an instant and an interval of less than days do not");
+  if (!when.recurring() && arguments.has("overlap")) throw failure("--overlap goes with a schedule that recurs: an instant is fired once");
+  if (!when.recurring() && plan.misfire.policy == visor::misfire::all)
+    throw failure("--misfire all goes with a schedule that recurs: of one instant, `latest` fires as much");
   if (auto const* const recurs = when.recurring()) schedule.expression = recurs->to_string();
   if (when.is_phrase) schedule.phrase = plan.at;
   choose_id(schedule, plan.name);

@@ -1,5 +1,6 @@
 #include "workflows.hpp"
 
+#include "when.hpp"
 #include "words.hpp"
 
 #include "visor/async/clock.hpp"
@@ -26,8 +27,9 @@
 namespace visor_program {
 namespace {
 
-visor::webhook_options webhook_of(visor::webhook_settings const& given) {
+visor::webhook_options webhook_of(visor::webhook_settings const& given, visor::settings const& settings) {
   visor::webhook_options options{given.url};
+  options.hidden = visor::secret_texts(settings);
   options.method = word(given.method);
   options.headers = given.headers;
   options.body = given.body;
@@ -118,7 +120,7 @@ std::vector<visor::job_type> job_types_of(visor::settings const& settings, std::
     std::string const path = visor::detail::join_path("workflows", workflow.name);
     auto const before = errors.size();
     if (workflow.webhook) {
-      auto options = webhook_of(*workflow.webhook);
+      auto options = webhook_of(*workflow.webhook, settings);
       finder.add(check_options(options), workflow, path + ".webhook");
       if (errors.size() == before) types.emplace_back(workflow.name, visor::webhook(std::move(options)), workflow);
     } else {
@@ -196,6 +198,21 @@ std::vector<visor::schedule_record> schedules_of(visor::settings const& settings
     schedules.push_back(std::move(schedule));
   }
   return schedules;
+}
+
+std::vector<std::string> ended_schedules(std::vector<visor::schedule_record> const& schedules) {
+  auto const now = visor::wall_clock().now();
+  std::vector<std::string> lines;
+  for (auto const& schedule : schedules) {
+    // Only the seventh field, the year, can end.
+    if (std::ranges::count_if(schedule.expression, [](char c) { return c == ' ' || c == '\t'; }) < 6) continue;
+    try {
+      auto const when = moment_of(schedule);
+      if (!when.next(now)) lines.push_back("schedule " + schedule.id + ": " + when.why_never(now));
+    } catch (visor::error const&) {  // this machine lacks the data of the zone, and other nodes may have them
+    }
+  }
+  return lines;
 }
 
 }  // namespace visor_program

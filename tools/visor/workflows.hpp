@@ -23,6 +23,9 @@ std::vector<visor::job_type> job_types_of(visor::settings const& settings, std::
 /// The schedules of a configuration, as the store keeps them; without those that are not enabled.
 std::vector<visor::schedule_record> schedules_of(visor::settings const& settings);
 
+/// Names the schedules that never fire again, since their last year is over, with the reason: a line each.
+std::vector<std::string> ended_schedules(std::vector<visor::schedule_record> const& schedules);
+
 /// The set under which a node declares the schedules of a configuration.
 visor::schedule_set set_of(visor::settings const& settings);
 

@@ -34,7 +34,7 @@ enum class errc {
   replaced,               ///< the database is not the one that was opened: its file is gone or was replaced; nothing counts any more
   schema_mismatch,        ///< the tables are of another version
   restored,               ///< the database is older than this process has written: a backup was restored
-  superseded,             ///< a newer program migrated the tables while this one ran
+  superseded,             ///< the tables got another version while this program ran
   authentication_failed,  ///< the server refused user or password
   tls_failed,             ///< TLS could not be set up as requested
   unsupported,            ///< this driver does not support the operation
@@ -70,7 +70,7 @@ struct error_category final : boost::system::error_category {
       case errc::replaced: return "database replaced";
       case errc::schema_mismatch: return "schema mismatch";
       case errc::restored: return "database restored";
-      case errc::superseded: return "superseded by a newer program";
+      case errc::superseded: return "superseded: the tables have another version";
       case errc::authentication_failed: return "authentication failed";
       case errc::tls_failed: return "TLS failed";
       case errc::unsupported: return "unsupported";

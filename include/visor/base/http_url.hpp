@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace visor::detail {
 
@@ -30,7 +32,7 @@ struct url_fault {
 };
 
 /// Checks an absolute `http` or `https` URL (RFC 3986): scheme, host, port, allowed characters and well-formed percent escapes. User and
-/// password are refused: they would be shown wherever the URL is. O(n).
+/// password are refused: they would be shown wherever the URL is. A fragment is refused: no request contains it. O(n).
 inline url_fault check_url(std::string_view url) noexcept {
   auto const letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   auto const digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -52,6 +54,8 @@ inline url_fault check_url(std::string_view url) noexcept {
     if (!letter(c) && !digit(c) && std::string_view{"-._~:/?#[]@!$&'()*+,;=%"}.find(c) == std::string_view::npos)
       return {"has a character that must be written as a percent escape such as %20", i};
   }
+  if (auto const fragment = url.find('#', host_at); fragment != url.npos)
+    return {"has a fragment, which is not sent: remove it, or write # as %23", fragment};
   std::string_view authority = url.substr(host_at, host_end - host_at);
   if (authority.find('@') != std::string_view::npos) return {"cannot hold user and password: use the header Authorization", host_at};
   std::string_view host = authority;
@@ -85,6 +89,36 @@ inline url_fault check_url(std::string_view url) noexcept {
   if (auto const wrong = url.find_first_of("[]", host_end); wrong != std::string_view::npos)
     return {"has a character that must be written as a percent escape such as %20", wrong};
   return {};
+}
+
+/// The part of a URL behind its host: path, query and fragment.
+inline std::string_view behind_host(std::string_view url) noexcept {
+  auto const scheme = url.find("://");
+  if (scheme == url.npos) return {};
+  return url.substr(std::min(url.find_first_of("/?#", scheme + 3), url.size()));
+}
+
+/// Lists the texts behind the host of a URL that are probably tokens, as written and percent-decoded: the values of its query, and the
+/// segments of its path that are longer than most words.
+inline std::vector<std::string> tokens_in_url(std::string_view url) {
+  constexpr std::size_t longer_than_words = 16;
+  std::vector<std::string> tokens;
+  auto const add = [&](std::string_view text) {
+    tokens.emplace_back(text);
+    if (auto decoded = percent_decoded(text); decoded != text) tokens.push_back(std::move(decoded));
+  };
+  url = behind_host(url);
+  for (bool in_query = false; !url.empty();) {
+    in_query = in_query || url.front() == '?';
+    url.remove_prefix(1);
+    std::string_view const part = url.substr(0, url.find_first_of(in_query ? "&#" : "/?#"));
+    url.remove_prefix(part.size());
+    if (in_query)
+      add(part.substr(part.find('=') + 1));  // without `=` it is all of the part
+    else if (part.size() >= longer_than_words)
+      add(part);
+  }
+  return tokens;
 }
 
 }  // namespace visor::detail

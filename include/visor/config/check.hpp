@@ -172,6 +172,11 @@ class checker {
     auto const& connection = all_.storage.connection;
     if (connection.pgbouncer && all_.storage.driver != storage_driver::postgresql)
       fail(base + "pgbouncer", "has no meaning for " + name_of(all_.storage.driver) + ": there is a PgBouncer for postgresql alone");
+    // Other programs use DB_PORT, too.
+    auto const* const port = find(base + "port");
+    bool const is_meant = port != nullptr && !port->what->is_variable();
+    if (all_.storage.driver == storage_driver::mysql && connection.host.starts_with('/') && is_meant)
+      fail(base + "port", "has no effect beside a socket, which host names: remove one of them");
     std::string const path = base + "connection_string";
     std::string const& url = connection.connection_string.reveal();
     if (url.empty()) return named_by_parts();
@@ -428,7 +433,12 @@ class checker {
     if (!reported(path + ".url"))
       if (auto const fault = check_url(webhook.url); !fault.message.empty())
         fail(path + ".url", inside(path + ".url", fault.offset), std::string{fault.message});
+    std::set<std::string> names;
     for (auto const& [name, value] : webhook.headers) {
+      std::string lower = name;
+      for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      if (!names.insert(std::move(lower)).second)
+        fail(join_path(path + ".headers", name), "is given twice: names of headers that differ in case alone are the same");
       std::string const header = join_path(path + ".headers", name);
       // RFC 9110, 5.6.2: a token.
       bool const token = std::all_of(name.begin(), name.end(), [](unsigned char c) {

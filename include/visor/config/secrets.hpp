@@ -30,10 +30,10 @@ inline bool is_plain_variable(std::string_view name) noexcept {
   return std::ranges::find(names, name) != std::end(names) || name.starts_with("LC_");
 }
 
-/// The parts of a URL, as a file writes it, that may hold a secret. Before the host this is the password; without a colon it is
-/// all, since one variable may be user and password. After the host it is all, unless `is_database`: there it is the values of
-/// secret options. The whole URL counts where no `://` shows which part is which.
-inline std::vector<std::string_view> secret_parts(std::string_view url, bool is_database) {
+/// The parts of a database's URL, as a file writes it, that may hold a secret. Before the host this is the password; without a
+/// colon it is all, since one variable may be user and password. After the host it is the values of secret options. The whole URL
+/// counts where no `://` shows which part is which.
+inline std::vector<std::string_view> secret_parts(std::string_view url) {
   auto const scheme = url.find("://");
   if (scheme == url.npos || url.substr(0, scheme).find("${") != url.npos) return {url};
   std::string_view rest = url.substr(scheme + 3);
@@ -57,12 +57,8 @@ inline std::vector<std::string_view> secret_parts(std::string_view url, bool is_
       if (user[colon] == '}' && depth > 0) --depth;
     }
     parts.push_back(colon < user.size() ? user.substr(colon) : user);
-  } else if (is_database && authority.starts_with("${")) {
+  } else if (authority.starts_with("${")) {
     parts.push_back(authority);  // it may be `user:password@host`
-  }
-  if (!is_database) {
-    parts.push_back(path);
-    return parts;
   }
   for (std::string_view const option : {"password=", "sslpassword=", "sslkey="})
     for (auto begin = path.find(option); begin != path.npos; begin = path.find(option, begin + 1)) {
@@ -84,15 +80,14 @@ inline std::string_view password_in_url(std::string_view url) {
 }
 
 /// The part of a value that is secret.
-enum class secrecy { none, whole, url, database_url };
+enum class secrecy { none, whole, database_url };
 
 inline secrecy secrecy_of(std::string_view path) noexcept {
   if (path == "scheduler.storage.connection.password" || path == "scheduler.storage.connection.ssl.key") return secrecy::whole;
   if (path == "scheduler.storage.connection.connection_string") return secrecy::database_url;
   if (!path.starts_with("workflows.")) return secrecy::none;
-  if (path.ends_with(".webhook.url")) return secrecy::url;
   // A name with a dot in it is quoted, so these are keys: `workflows.NAME.env.VARIABLE`.
-  return path.find(".webhook.headers.") != path.npos || path.find(".env.") != path.npos ? secrecy::whole : secrecy::none;
+  return path.find(".webhook.") != path.npos || path.find(".env.") != path.npos ? secrecy::whole : secrecy::none;
 }
 
 /// Adds the variables that a part of a document makes secret.
@@ -103,7 +98,7 @@ inline void add_secret_variables(node const& from, std::string const& path, std:
   auto const kind = secrecy_of(path);
   if (from.variables.empty() || kind == none) return;
   std::vector<std::string_view> parts{from.written};
-  if (kind != whole) parts = secret_parts(from.written, kind == database_url);
+  if (kind == database_url) parts = secret_parts(from.written);
   for (auto const& name : from.variables) {
     auto const stands_in = [&](std::string_view part) {
       return part.find("${" + name + "}") != part.npos || part.find("${" + name + ":-") != part.npos;
@@ -140,10 +135,10 @@ inline void add_proxies(environment const& lookup, std::set<std::string>& names)
 ///  - those of passwords, keys and connection strings that visor reads with a driver, also where a stronger source overrides
 ///    them;
 ///  - with webhooks, those of proxies whose address has a user;
-///  - those in values that a file makes secret: values of `env`, headers of webhooks, paths of their URLs.
+///  - those in values that a file makes secret: values of `env`, and all of a webhook.
 ///
-/// Variables that every program needs, such as `PATH` and `HOME`, are not among them, nor are those of a URL's host and
-/// database, and of its user where a password follows.
+/// Variables that every program needs, such as `PATH` and `HOME`, are not among them, nor are those of a connection string's host
+/// and database, and of its user where a password follows.
 /// \param document of the file
 inline std::vector<std::string> secret_variables(node const& document, settings const& all, environment const& lookup) {
   std::set<std::string> names;
@@ -168,8 +163,9 @@ inline std::vector<std::string> secret_variables(node const& document, settings 
 
 }  // namespace detail
 
-/// The texts that no message may repeat: passwords, connection strings, keys, and values of `env` and of webhooks' headers.
-/// Texts shorter than six bytes are left out, since they would be found everywhere.
+/// The texts that no message may repeat: the values of the secret variables, passwords, connection strings, keys, values of `env`
+/// and of webhooks' headers, and the tokens in the URLs of webhooks. Texts shorter than six bytes are left out, since they would
+/// be found everywhere.
 inline std::vector<secret> secret_texts(settings const& all) {
   std::vector<secret> texts;
   auto const add_line = [&](std::string_view text) {
@@ -183,17 +179,29 @@ inline std::vector<secret> secret_texts(settings const& all) {
       begin = end + 1;
     }
   };
+  auto const add_url = [&](std::string_view url) {
+    add(url);
+    auto const password = detail::password_in_url(url);
+    add(password);
+    add(detail::percent_decoded(password));
+  };
+  for (auto const& each : all.secret_values) {
+    std::string_view const value = each.reveal();
+    add_url(value);
+    add(detail::percent_decoded(value));
+    // A server repeats the path of a request, and not its URL.
+    std::string_view const path = detail::behind_host(value);
+    add(path);
+    add(path.substr(0, path.find('?')));
+  }
   auto const& connection = all.storage.connection;
   add(connection.password.reveal());
-  std::string_view const url = connection.connection_string.reveal();
-  add(url);
-  auto const password = detail::password_in_url(url);
-  add(password);
-  add(detail::percent_decoded(password));
+  add_url(connection.connection_string.reveal());
   if (connection.ssl && !connection.ssl->key.is_path()) add(connection.ssl->key.content());
   for (auto const& workflow : all.workflows) {
     for (auto const& [_, value] : workflow.env) add(value.reveal());
     if (!workflow.webhook) continue;
+    for (auto const& token : detail::tokens_in_url(workflow.webhook->url)) add(token);
     for (auto const& [_, value] : workflow.webhook->headers) {
       std::string_view const whole = value.reveal();
       add(whole);

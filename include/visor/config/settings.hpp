@@ -196,6 +196,8 @@ struct settings : scheduler_settings {
   std::vector<std::string> ignored;
   /// The variables of the environment that hold secrets of these settings: commands of workflows do not inherit them.
   std::vector<std::string> secret_variables;
+  /// The values of these variables, which no message may repeat.
+  std::vector<secret> secret_values;
   settings() = default;
   friend bool operator==(settings const&, settings const&) = default;
 

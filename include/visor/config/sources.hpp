@@ -137,6 +137,8 @@ class source_reader {
     complete(all);
     if (!without_host_.empty()) all.ignored.push_back(without_host_);
     all.secret_variables = secret_variables(document_, all, lookup_);
+    for (auto const& name : all.secret_variables)
+      if (auto value = lookup_(name)) all.secret_values.emplace_back(std::move(*value));
     for (auto* const more : {&errors_, &reader.errors}) std::move(more->begin(), more->end(), std::back_inserter(errors));
     // Where a value could not be read, a fault of the value in its place is not worth reporting.
     auto const is_new = [&, read = errors.size()](config_error const& wrong) {

@@ -118,7 +118,7 @@ class engine {
   /// \throws visor::error `lease_held` when another node is there and one of the two is exclusive, or has the name of this one. This is
   ///   checked at the start, and when this node has lost its lease.
   /// \throws visor::error `restored` when the database was restored from a backup.
-  /// \throws visor::error `superseded` when a newer program migrated the tables.
+  /// \throws visor::error `superseded` when the tables got another version.
   /// \throws visor::error `replaced` when the database is no longer the one that was opened.
   task<> run() {
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());

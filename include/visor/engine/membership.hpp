@@ -261,9 +261,15 @@ class membership {
     return std::nullopt;
   }
 
-  static error newer_schema(int version) {
-    return error(errc::superseded, "a newer program has migrated the tables to version " + std::to_string(version) +
-                                       ": this node drains; start the newer program in its place");
+  /// The reason to end where the tables are not of this program's version any more; none if they are.
+  static std::optional<error> schema_change(pending_work const& seen) {
+    if (seen.newer_schema)
+      return error(errc::superseded, "a newer program has migrated the tables to version " + std::to_string(*seen.newer_schema) +
+                                         ": this node drains; start the newer program in its place");
+    if (seen.older_schema)
+      return error(errc::superseded, "the tables were rolled back to version " + std::to_string(*seen.older_schema) +
+                                         ": this node drains; start the older program in its place, or run `visor db migrate`");
+    return std::nullopt;
   }
 
   static std::string short_address(node_record const& other) { return other.address.substr(0, other.address.find(" start ")); }
@@ -310,6 +316,8 @@ class membership {
         if (failure.code() == errc::lease_lost) lose();
         node_.look_at(failure);
         if (failure.code() == errc::restored) end(failure);
+        bool const is_join = node_.lost || node_.claim_outcome_unknown;
+        if (is_join && failure.code() == errc::schema_mismatch) end(error(errc::superseded, failure.message()));
         trouble = failure.what();
       } catch (std::exception const& failure) {
         trouble = failure.what();
@@ -403,7 +411,7 @@ class membership {
   ///   checked at its end.
   task<duration> look() {
     auto const seen = co_await node_.store.pending_work();
-    if (seen.newer_schema && on_retire) on_retire(newer_schema(*seen.newer_schema));
+    if (auto const change = schema_change(seen); change && on_retire) on_retire(*change);
     auto const now = co_await node_.store.now();
     auto const nodes = co_await node_.store.nodes();
     duration next = node_.settings.lease_ttl;

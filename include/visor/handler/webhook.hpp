@@ -71,6 +71,7 @@ struct webhook_target : webhook_plan {
     } catch (error const& refused) {
       throw error(errc::invalid_argument, "webhook: " + refused.message());
     }
+    if (proxy) add_header(proxy->authorization.reveal());
     if (!url().tls) return;
     boost::system::error_code failed;
     tls.set_verify_mode(boost::asio::ssl::verify_peer);
@@ -83,13 +84,6 @@ struct webhook_target : webhook_plan {
     if (failed)
       throw error(errc::invalid_argument,
                   "webhook: " + (file.empty() ? "the system's certificates" : "ca_file " + file) + " cannot be used: " + failed.message());
-  }
-
-  /// Masks what this program sent as a secret, to the server or to the proxy, in text that came back.
-  std::string redact(std::string text) const {
-    text = webhook_plan::redact(std::move(text));
-    if (proxy) hide_value(text, proxy->authorization.reveal());
-    return text;
   }
 
   /// A part of a server's header on one line, fit for a message.
@@ -401,7 +395,8 @@ inline void check_status(webhook_target const& plan, http::response_header<> con
   if (status == 304) throw permanent_failure(what);  // answer to a request that was not conditional
   if (status / 100 == 3) {
     auto const location = answer[http::field::location];
-    std::string_view const to(location.data(), location.size());
+    std::string_view to(location.data(), location.size());
+    to = to.substr(0, to.find('#'));
     what += ": redirects are not followed";
     if (check_url(to).message.empty()) what += "; it points to " + plan.redact(url_parts(to).origin());
     throw permanent_failure(what);
@@ -481,7 +476,8 @@ task<> run_webhook(std::shared_ptr<webhook_target const> target, job_context& jo
 ///
 /// Status 2xx is success. 408, 425, 429, 5xx, and any failure to get an answer are failures that are retried. With a `Retry-After`, 429 and
 /// 503 are retried not before that time, an hour at most (`retry_later`). Other 4xx, 304, and redirects, which are not followed, end the
-/// job (`permanent_failure`). Up to 1 MiB of the answer's body becomes the attempt's output; values of our headers are masked in it.
+/// job (`permanent_failure`). Up to 1 MiB of the answer's body becomes the attempt's output. Errors and output mask the values of our
+/// headers and of the query, segments of the path from 16 bytes on, and `options.hidden`.
 ///
 /// A request that is not sent because this node has no descriptors left is `not_started`, and no attempt is counted.
 ///

@@ -34,6 +34,7 @@ struct webhook_options {
   std::map<std::string, secret> headers;
   /// A template, see `webhook`; none: the payload, except for GET, which then has no body.
   std::optional<std::string> body;
+  std::vector<secret> hidden;                        ///< further texts that are masked in errors and output
   std::string ca_file;                               ///< trusted certificates in PEM form; empty: those of the system
   duration stage_timeout{std::chrono::seconds{30}};  ///< for each of: name, connection, TLS, sending, answer; 1 ms to 1 h
 
@@ -41,7 +42,7 @@ struct webhook_options {
   explicit webhook_options(std::string to) : url(std::move(to)) {}
   friend bool operator==(webhook_options const&, webhook_options const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(webhook_options, (), (method, url, headers, body, ca_file, stage_timeout))
+BOOST_DESCRIBE_STRUCT(webhook_options, (), (method, url, headers, body, hidden, ca_file, stage_timeout))
 
 namespace detail {
 
@@ -59,7 +60,6 @@ struct url_parts {
     auto const end = std::min(url.find_first_of("/?#"), url.size());
     authority = url.substr(0, end);
     std::string_view path = url.substr(end);
-    path = path.substr(0, path.find('#'));
     if (path.starts_with('/')) target.clear();
     target += path;
     bool const bracketed = authority.starts_with('[');
@@ -110,6 +110,9 @@ inline std::vector<option_fault> check_options(webhook_options const& options) {
   for (auto const& [name, value] : options.headers)
     if (auto fault = detail::header_fault(name, value.reveal()); !fault.empty())
       faults.push_back({"headers", name, "header \"" + detail::one_line(name, 60) + "\"", std::move(fault), ""});
+  for (auto each = options.headers.begin(); each != options.headers.end(); ++each)
+    if (std::any_of(options.headers.begin(), each, [&](auto const& other) { return detail::same_header(other.first, each->first); }))
+      faults.push_back({"headers", each->first, "header \"" + detail::one_line(each->first, 60) + "\"", "is given twice", ""});
   if (options.stage_timeout < std::chrono::milliseconds{1} || options.stage_timeout > std::chrono::hours{1})
     faults.push_back({"stage_timeout", "", "stage_timeout", "is " + to_string(options.stage_timeout) + ": allowed is 1ms to 1h", ""});
   try {
@@ -128,11 +131,14 @@ class webhook_plan {
   /// \throws visor::error `invalid_argument`
   explicit webhook_plan(webhook_options options) : options_(checked(std::move(options))), url_(options_.url) {
     if (options_.body) body_.emplace(*options_.body);
+    for (auto const& each : options_.hidden) add_hidden(each.reveal());
+    for (auto const& [_, value] : options_.headers) add_header(value.reveal());
+    for (auto const& token : tokens_in_url(options_.url)) add_hidden(token);
   }
 
   webhook_options const& options() const noexcept { return options_; }
   url_parts const& url() const noexcept { return url_; }
-  std::string name() const { return "webhook " + url_.origin(); }
+  std::string name() const { return redact("webhook " + url_.origin()); }
 
   std::optional<std::string> body_for(job_context const& job) const {
     if (body_) return body_->fill(job);
@@ -165,20 +171,17 @@ class webhook_plan {
     return headers;
   }
 
-  /// Masks the values of our headers in text of the server, in case it sends them back.
+  /// Masks what this program sends as a secret, in case the server sends it back.
   std::string redact(std::string text) const {
-    for (auto const& [name, value] : options_.headers) hide_value(text, value.reveal());
+    for (auto const& each : hidden_) hide(text, each.reveal());
     return text;
   }
 
  protected:
-  /// Masks the value of a header, and its last word, which is the secret of an `Authorization`.
-  static void hide_value(std::string& text, std::string_view value) {
-    auto const hide_long = [&text](std::string_view part) {
-      if (part.size() >= 4) hide(text, part);
-    };
-    hide_long(value);
-    if (auto const space = value.rfind(' '); space != value.npos) hide_long(value.substr(space + 1));
+  /// Masks the value of a header from now on, and its last word, which is the secret of an `Authorization`.
+  void add_header(std::string_view value) {
+    add_hidden(value);
+    if (auto const space = value.rfind(' '); space != value.npos) add_hidden(value.substr(space + 1));
   }
 
  private:
@@ -187,9 +190,18 @@ class webhook_plan {
     return options;
   }
 
+  /// Masks a text from now on, unless it is so short that it would be found everywhere. The longest comes first: one text may be a part of
+  /// another.
+  void add_hidden(std::string_view text) {
+    if (text.size() < 4) return;
+    auto const is_longer = [&](secret const& each) { return each.reveal().size() >= text.size(); };
+    hidden_.emplace(std::ranges::partition_point(hidden_, is_longer), std::string(text));
+  }
+
   webhook_options options_;
   url_parts url_;
   std::optional<body_template> body_;
+  std::vector<secret> hidden_;  ///< the longest first
 };
 
 }  // namespace detail

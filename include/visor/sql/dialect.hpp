@@ -88,8 +88,9 @@ struct one_writer {
 /// - `clock`, `clock_after`: the database's time when a row is written, and `:ttl` later; `:now` for a database without a clock.
 /// - `catalog`: a query without parameters for the existing objects, as (table_name, kind, part). Kind `column` lists each column of each
 ///   table whose name starts with `visor_`, and kind `index` each index whose name starts so. Kind `longer column` lists each column with
-///   `long_key_text`, where that differs from `key_text`. Where the catalog can tell, kind `numbered column` lists each column that the
-///   database numbers.
+///   `long_key_text`, where that differs from `key_text`. Three kinds stand there where the catalog can tell.
+///   `numbered column` lists each column that the database numbers, and `limited sequence` each source of its numbers that ends or begins
+///   anew. `primary key` lists each column of a primary key, behind its position in it and a space.
 /// - `catalog_hides`: the catalog does not show objects that its reader has no right to.
 /// - `longest_identifier`: in bytes.
 template <class D>

@@ -37,6 +37,10 @@ inline std::string widened_part(std::string_view name) { return "longer column "
 /// The same of a column that the database numbers.
 inline std::string numbered_part(std::string_view name) { return "numbered column " + std::string(name); }
 
+/// The same of a primary key.
+/// \param columns with commas between
+inline std::string key_part(std::string_view columns) { return "primary key (" + std::string(columns) + ")"; }
+
 /// The same of an index.
 inline std::string index_part(std::string_view name) { return "index " + std::string(table_prefix) + std::string(name); }
 

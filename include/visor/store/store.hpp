@@ -189,6 +189,7 @@ struct pending_work {
   std::optional<instant> next_at;   ///< when the first active schedule or scheduled job is due; may have passed
   std::size_t lanes = 0;            ///< number of job types with lanes of their own: a node that runs one of them looks there too
   std::optional<int> newer_schema;  ///< the version of the tables, if a program newer than this one has migrated them
+  std::optional<int> older_schema;  ///< the version of the tables, if they were rolled back
   bool is_told_of_changes = false;  ///< apparently `on_change` hears of commits by others: frequent polls are not needed
 };
 

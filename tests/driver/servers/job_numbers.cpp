@@ -111,6 +111,29 @@ TEST_CASE("a schema of before goes on with the next id, and back", "[servers]") 
   CHECK(after < first + visor::detail::most_reserved + 200);
 }
 
+TEST_CASE("a node joins no tables that were rolled back after they were opened, and notices it", "[servers]") {
+  test_database const where;
+  boost::asio::io_context io{1};
+  store storage(where.settings());
+  run(io, storage.open());
+  store other(where.settings());
+  constexpr int latest = static_cast<int>(visor::schema_versions.size());
+  int const steps = GENERATE(1, 2, static_cast<int>(visor::schema_versions.size()));
+  run(io, other.schema().rollback(steps));
+  visor::join_request request;
+  request.node = "node";
+  try {
+    run(io, storage.join(request));
+    FAIL("it has joined");
+  } catch (visor::error const& refused) {
+    CHECK(refused.code() == visor::errc::schema_mismatch);
+  }
+  CHECK(run(io, storage.pending_work()).older_schema == latest - steps);
+  run(io, other.schema().migrate());
+  CHECK(run(io, storage.pending_work()).older_schema == std::nullopt);
+  CHECK(run(io, storage.join(request)).epoch == 1);
+}
+
 TEST_CASE("jobs that were copied into a database are in the way of no new one", "[servers]") {
   test_database const where;
   boost::asio::io_context io{1};
@@ -153,6 +176,24 @@ TEST_CASE("ids that are set back under a running node are in the way of no new j
     CHECK(next.first() > jobs.back().id);
     CHECK(next.first() > first);
     CHECK(said.size() == static_cast<std::size_t>(round + 1));
+  }
+  run(io, storage.close());
+}
+
+TEST_CASE("a sequence of job numbers that ends or begins anew is found", "[servers]") {
+  if (!is_sequence) return;
+  test_database const where;
+  boost::asio::io_context io{1};
+  store storage(where.settings());
+  run(io, storage.open());
+  std::string const name = "visor_job_number_number_seq";
+  std::string const remedy = "ALTER SEQUENCE " + name + " NO MAXVALUE NO CYCLE";
+  for (std::string const limit : {" MAXVALUE 30 CYCLE", " MAXVALUE 30", " CYCLE"}) {
+    within(where, io, [&](transaction& t) -> done { co_await t.session.run("ALTER SEQUENCE " + name + limit); });
+    CHECK(run(io, storage.schema().validate()) == std::vector<std::string>{"table visor_job_number has a limited sequence " + name +
+                                                                           " that is not ours: lift its limits, as " + remedy});
+    within(where, io, [&](transaction& t) -> done { co_await t.session.run(remedy); });
+    CHECK(run(io, storage.schema().validate()).empty());
   }
   run(io, storage.close());
 }

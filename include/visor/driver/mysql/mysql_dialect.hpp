@@ -72,6 +72,8 @@ struct mysql_dialect {
       "c.table_name LIKE 'visor!_%' ESCAPE '!' AND c.data_type = 'varchar' AND c.character_maximum_length > 255 UNION "
       "SELECT c.table_name, 'numbered column', c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND "
       "c.table_name LIKE 'visor!_%' ESCAPE '!' AND c.extra LIKE '%auto_increment%' UNION "
+      "SELECT s.table_name, 'primary key', CONCAT(s.seq_in_index, ' ', s.column_name) FROM information_schema.statistics s "
+      "WHERE s.table_schema = DATABASE() AND s.table_name LIKE 'visor!_%' ESCAPE '!' AND s.index_name = 'PRIMARY' UNION "
       "SELECT s.table_name, 'index', s.index_name FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND "
       "s.table_name LIKE 'visor!_%' ESCAPE '!' AND s.index_name <> 'PRIMARY' ORDER BY 1, 2, 3";
   static constexpr bool catalog_hides = true;

@@ -65,6 +65,14 @@ struct postgresql_dialect {
       "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attidentity <> '' AND NOT a.attisdropped "
       "JOIN pg_class s ON s.relnamespace = c.relnamespace AND s.relkind = 'S' AND s.relname = c.relname || '_' || a.attname || '_seq' "
       "WHERE n.nspname = current_schema() AND c.relname LIKE 'visor!_%' ESCAPE '!' UNION ALL "
+      "SELECT c.relname::text, 'limited sequence', s.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "JOIN pg_depend d ON d.refobjid = c.oid AND d.deptype = 'i' JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' "
+      "JOIN pg_sequence q ON q.seqrelid = s.oid AND (q.seqcycle OR q.seqmax < 9223372036854775807) "
+      "WHERE n.nspname = current_schema() AND c.relname LIKE 'visor!_%' ESCAPE '!' UNION ALL "
+      "SELECT c.relname::text, 'primary key', k.place || ' ' || a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary CROSS JOIN unnest(i.indkey) WITH ORDINALITY k (attribute, place) "
+      "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attribute "
+      "WHERE n.nspname = current_schema() AND c.relname LIKE 'visor!_%' ESCAPE '!' UNION ALL "
       "SELECT tablename::text, 'index', indexname::text FROM pg_indexes WHERE schemaname = current_schema() AND "
       "tablename LIKE 'visor!_%' ESCAPE '!' AND indexname NOT LIKE '%!_pkey' ESCAPE '!' ORDER BY 1, 2, 3";
   static constexpr bool catalog_hides = false;

@@ -16,13 +16,20 @@
 /// Schedules and their fires.
 namespace visor::detail {
 
+/// Notes a version of the tables that is not this program's.
+inline void compare_schema(visor::pending_work& result, int version) {
+  constexpr int ours = static_cast<int>(schema_versions.size());
+  if (version > ours) result.newer_schema = version;
+  if (version < ours) result.older_schema = version;
+}
+
 template <class Session>
 async<Session, visor::pending_work> read_pending_work(transaction<Session>& t) {
   auto const found = co_await t.session.find(statements::pending_work());
   visor::pending_work result;
   result.ready = found->queue.has_value();
   result.lanes = static_cast<std::size_t>(found->lanes);
-  if (found->schema > static_cast<int>(schema_versions.size())) result.newer_schema = found->schema;
+  compare_schema(result, found->schema.value_or(0));
   result.next_at = found->next_fire;
   if (found->next_job && (!result.next_at || *found->next_job < *result.next_at)) result.next_at = found->next_job;
   co_return result;

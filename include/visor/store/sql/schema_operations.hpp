@@ -25,6 +25,19 @@ struct all_migrations : sql::statement_defaults {
   static constexpr void write(auto& out) { out("SELECT {*} FROM {migration} ORDER BY [version]"); }
 };
 
+struct version_row {
+  std::optional<int> schema;
+};
+BOOST_DESCRIBE_STRUCT(version_row, (), (schema))
+
+/// The latest applied version. Uses a table that no version changes.
+struct latest_version : sql::statement_defaults {
+  static constexpr std::string_view name = "latest_version";
+  using row = version_row;
+  using used = sql::tables<migration_record>;
+  static constexpr void write(auto& out) { out("SELECT max([version]) AS [schema] FROM {migration}"); }
+};
+
 struct of_version {
   int version = 0;
 };
@@ -39,7 +52,7 @@ struct remove_migration : sql::statement_defaults {
 
 struct catalog_row {
   std::string table_name;
-  std::string kind;  // column or index
+  std::string kind;  // as the dialect's `catalog` says
   std::string part;
 };
 BOOST_DESCRIBE_STRUCT(catalog_row, (), (table_name, kind, part))
@@ -88,7 +101,7 @@ struct raise_epochs : sql::statement_defaults {
 };
 
 using all_of_schema = boost::mp11::mp_append<
-    boost::mp11::mp_list<insert_migration, all_migrations, remove_migration, catalog, any_job, working_nodes, raise_epochs>,
+    boost::mp11::mp_list<insert_migration, all_migrations, latest_version, remove_migration, catalog, any_job, working_nodes, raise_epochs>,
     all_of_row_locks>;
 
 }  // namespace visor::statements
@@ -111,6 +124,11 @@ parts_by_table wanted_parts() {
         for (sql::index const& one : sql::table<Record>::indexes) parts.insert(sql::index_part(one.name));
         if (Dialect::long_key_text != Dialect::key_text)
           for (sql::widened_column const& one : sql::table<Record>::widened) parts.insert(sql::widened_part(one.column));
+        if (Dialect::catalog.find("primary key") != std::string_view::npos) {
+          std::string columns(sql::table<Record>::key);
+          std::erase_if(columns, [](char c) { return c == '[' || c == ']'; });
+          parts.insert(sql::key_part(columns));
+        }
         if (Dialect::catalog.find("numbered column") != std::string_view::npos)
           for (std::string_view const name : sql::member_names<Record>)
             if (sql::detail::pattern_has(sql::table<Record>::generated, name)) parts.insert(sql::numbered_part(name));
@@ -122,7 +140,16 @@ template <class Session>
 async<Session, parts_by_table> stored_parts(Session& session) {
   parts_by_table result;
   auto const rows = co_await session.query(statements::catalog());
-  for (auto const& row : rows) result[row.table_name].insert(row.kind + " " + row.part);
+  std::map<std::string, std::string> keys;  // the columns of primary keys, which the catalog lists in their order
+  for (auto const& row : rows) {
+    if (row.kind != "primary key") {
+      result[row.table_name].insert(row.kind + " " + row.part);
+      continue;
+    }
+    auto& columns = keys[row.table_name];
+    columns += (columns.empty() ? "" : ", ") + row.part.substr(row.part.find(' ') + 1);
+  }
+  for (auto const& [table, columns] : keys) result[table].insert(sql::key_part(columns));
   co_return result;
 }
 
@@ -251,6 +278,31 @@ inline std::string mismatch(schema_status const& status, std::string const& disp
   return {};
 }
 
+template <class Session>
+async<Session, int> read_version(Session& session) {
+  auto const found = co_await session.find(statements::latest_version());
+  co_return found ? found->schema.value_or(0) : 0;
+}
+
+/// \throws visor::error `schema_mismatch` unless the tables have the version of this program
+template <class Session>
+async<Session> check_version(Session& session, std::string display_name) {
+  schema_status status;
+  int const version = co_await read_version(session);
+  status.current = version;
+  status.is_half_made = version == 0;
+  if (version != status.latest) throw error(errc::schema_mismatch, mismatch(status, display_name));
+}
+
+/// Returns the words about a statement that makes a missing part, or sets one right that is not ours; empty where there is no such
+/// statement.
+inline std::string remedy_of(std::string const& table, std::string const& part) {
+  std::string const limited = "limited sequence ";
+  if (part.starts_with("primary key")) return ": add it, as ALTER TABLE " + table + " ADD " + part;
+  if (part.starts_with(limited)) return ": lift its limits, as ALTER SEQUENCE " + part.substr(limited.size()) + " NO MAXVALUE NO CYCLE";
+  return {};
+}
+
 /// Returns the differences between the existing tables and those that this program needs, one line each.
 template <class Dialect, class Session>
 async<Session, std::vector<std::string>> find_drift(Session& session, std::string display_name) {
@@ -269,9 +321,11 @@ async<Session, std::vector<std::string>> find_drift(Session& session, std::strin
       continue;
     }
     for (auto const& part : parts)
-      if (!at->second.contains(part)) lines.push_back("table " + table + " lacks the " + part);
+      if (!at->second.contains(part)) lines.push_back("table " + table + " lacks the " + part + remedy_of(table, part));
     for (auto const& part : at->second)
-      if (!parts.contains(part)) lines.push_back("table " + table + " has a " + part + " that is not ours");
+      if (!parts.contains(part))
+        lines.push_back("table " + table + " has a " + part + " that is not ours" +
+                        (part.starts_with("primary key") ? std::string() : remedy_of(table, part)));
   }
   co_return lines;
 }

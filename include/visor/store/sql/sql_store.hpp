@@ -120,7 +120,7 @@ class sql_store {
     check_text(request);
     check_open();
     co_await check_row_locks();
-    detail::asks_then_writes const op{[&](transaction& t) { return detail::join(t, request); }};
+    detail::asks_then_writes const op{[&](transaction& t) { return join_in(t, request, display_name()); }};
     auto const joined = co_await write_isolating_refusals<lock_mode::exclusive>(op);
     std::scoped_lock const lock(lease_ids_mutex_);
     last_lease_id_ = next_lease_id_;  // a new generation may have begun since that block was reserved
@@ -211,7 +211,20 @@ class sql_store {
 
   task<visor::pending_work> pending_work() {
     auto const op = [](transaction& t) { return detail::read_pending_work(t); };
-    auto result = co_await read_one_statement(op);
+    visor::pending_work result;
+    std::optional<error> failure;
+    try {
+      result = co_await read_one_statement(op);
+    } catch (error const& thrown) {
+      failure = thrown;
+    }
+    if (failure) {
+      if (!is_about_tables(*failure)) throw error(*failure);
+      // The tables of another version may lack a column that the statement names.
+      int const version = co_await version_of_tables(*failure);
+      detail::compare_schema(result, version);
+      if (!result.newer_schema && !result.older_schema) throw error(*failure);
+    }
     result.is_told_of_changes = database_.is_watching();
     co_return result;
   }
@@ -590,6 +603,26 @@ class sql_store {
   }
 
   static void no_check() {}
+
+  /// Whether an error may mean that the tables are not this program's. SQLite and Babelfish report no more than `internal`.
+  static bool is_about_tables(error const& failure) { return failure.code() == errc::schema_mismatch || failure.code() == errc::internal; }
+
+  /// Reads the version of the tables after a read of them has failed. Returns 0 if there are none.
+  task<int> version_of_tables(error const& failure) {
+    auto const op = [](transaction& t) { return detail::read_version(t.session); };
+    try {
+      co_return co_await read_one_statement(op);
+    } catch (error const& thrown) {
+      if (thrown.code() != errc::schema_mismatch) throw error(failure);
+    }
+    co_return 0;
+  }
+
+  /// Joins unless the schema has changed since `open`. A change of it waits for this transaction, or the other way round.
+  static async<node_lease> join_in(transaction& t, join_request const& request, std::string where) {
+    co_await detail::check_version(t.session, where);
+    co_return co_await detail::join(t, request);
+  }
 
   /// One operation inside a transaction, with storage for its result.
   template <lock_mode How, class Op>

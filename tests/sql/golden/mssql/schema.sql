@@ -4,6 +4,9 @@ INSERT INTO [visor_migration] ([version], [name], [checksum], [applied_at]) VALU
 -- all_migrations
 SELECT [version], [name], [checksum], [applied_at] FROM [visor_migration] ORDER BY [version];
 
+-- latest_version
+SELECT max([version]) AS [schema] FROM [visor_migration];
+
 -- remove_migration
 DELETE FROM [visor_migration] WHERE [version] = ?;
 

@@ -4,11 +4,14 @@ INSERT INTO `visor_migration` (`version`, `name`, `checksum`, `applied_at`) VALU
 -- all_migrations
 SELECT `version`, `name`, `checksum`, `applied_at` FROM `visor_migration` ORDER BY `version`;
 
+-- latest_version
+SELECT max(`version`) AS `schema` FROM `visor_migration`;
+
 -- remove_migration
 DELETE FROM `visor_migration` WHERE `version` = ?;
 
 -- catalog
-SELECT c.table_name AS table_name, 'column' AS kind, c.column_name AS part FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name LIKE 'visor!_%' ESCAPE '!' UNION SELECT c.table_name, 'longer column', c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name LIKE 'visor!_%' ESCAPE '!' AND c.data_type = 'varchar' AND c.character_maximum_length > 255 UNION SELECT c.table_name, 'numbered column', c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name LIKE 'visor!_%' ESCAPE '!' AND c.extra LIKE '%auto_increment%' UNION SELECT s.table_name, 'index', s.index_name FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND s.table_name LIKE 'visor!_%' ESCAPE '!' AND s.index_name <> 'PRIMARY' ORDER BY 1, 2, 3;
+SELECT c.table_name AS table_name, 'column' AS kind, c.column_name AS part FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name LIKE 'visor!_%' ESCAPE '!' UNION SELECT c.table_name, 'longer column', c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name LIKE 'visor!_%' ESCAPE '!' AND c.data_type = 'varchar' AND c.character_maximum_length > 255 UNION SELECT c.table_name, 'numbered column', c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name LIKE 'visor!_%' ESCAPE '!' AND c.extra LIKE '%auto_increment%' UNION SELECT s.table_name, 'primary key', CONCAT(s.seq_in_index, ' ', s.column_name) FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND s.table_name LIKE 'visor!_%' ESCAPE '!' AND s.index_name = 'PRIMARY' UNION SELECT s.table_name, 'index', s.index_name FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND s.table_name LIKE 'visor!_%' ESCAPE '!' AND s.index_name <> 'PRIMARY' ORDER BY 1, 2, 3;
 
 -- any_job
 SELECT `id` FROM `visor_job` ORDER BY `id` LIMIT ?;
