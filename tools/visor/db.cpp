@@ -188,8 +188,6 @@ int roll_back(invocation const& arguments) {
   auto const status = db.tables->status();
   if (status.begun == 0 && !status.is_half_made)
     throw failure("there is nothing to take back: " + db.display_name() + " has no tables of visor");
-  if (status.begun > 0 && steps > status.begun)
-    throw failure(db.display_name() + " has " + versions_text(status.begun) + ": --steps cannot be " + std::to_string(steps));
   if (!arguments.has("yes"))
     throw failure(status.begun <= steps
                       ? "this drops every table of " + db.display_name() + " with all schedules, jobs and their history: --yes does it"
