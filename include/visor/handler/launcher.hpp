@@ -75,6 +75,12 @@ class launch {
     return is_refused_;
   }
 
+  /// True when nothing is left to do; the thread that performed it may not have returned yet.
+  bool has_ended() {
+    std::scoped_lock const lock(mutex_);
+    return stage_ == stage::ended;
+  }
+
   /// Abandons the start if it is queued. \return false: it is under way, or has ended
   bool withdraw() {
     std::scoped_lock const lock(mutex_);
@@ -195,7 +201,8 @@ class launcher_threads : public std::enable_shared_from_this<launcher_threads> {
   static constexpr std::chrono::seconds hanging{5};  ///< a start that takes longer lets no others of its kind wait for it
 
   active_launch const* active_of(void const* kind) const {
-    auto const at = std::ranges::find_if(active_, [kind](active_launch const& each) { return each.start->kind() == kind; });
+    auto const is_active = [kind](active_launch const& each) { return each.start->kind() == kind && !each.start->has_ended(); };
+    auto const at = std::ranges::find_if(active_, is_active);
     return at == active_.end() ? nullptr : &*at;
   }
 
