@@ -344,7 +344,7 @@ TEST_CASE("a lasting refusal concerns one row: a job whose row cannot be removed
   store_fixture s;
   auto const lease = s.join("a");
   visor::job_id const odd = GENERATE(1, 2, 4);
-  std::size_t const most = GENERATE(1, 4);
+  auto const most = static_cast<std::size_t>(GENERATE(1, 4));
   for (visor::job_id const id : {1, 2, 3, 4}) s.add(id);
   if (!s->refuse_rows("visor_ready", "OLD.job = " + std::to_string(odd), "DELETE")) return;
   ids got;
@@ -382,7 +382,7 @@ TEST_CASE("a lasting refusal concerns one row: jobs of other keys of a limited t
   s.add(s.job(2, 100, "default*mail*good"));
   s.add(s.job(3, 100, "default*mail"));
   if (!s->refuse_rows("visor_claim", "NEW.queue LIKE '%bad'")) return;
-  std::size_t const most = GENERATE(1, 5);
+  auto const most = static_cast<std::size_t>(GENERATE(1, 5));
   ids got;
   std::vector<visor::remark> remarks;
   for (int i = 0; i < 4; ++i) {
