@@ -138,6 +138,7 @@ class runner {
   /// The jobs whose results the store did not take.
   std::vector<job_id> unwritten() const {
     std::vector<job_id> jobs;
+    jobs.reserve(ended_.size() + withheld_.size());
     for (auto const& done : ended_) jobs.push_back(done.job);
     for (auto const& done : withheld_) jobs.push_back(done.job);
     return jobs;
