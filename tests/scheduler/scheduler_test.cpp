@@ -475,6 +475,15 @@ TEST_CASE("a scheduler runs again after it was stopped, and takes jobs in betwee
   here.pass(1h);
   CHECK(seen == std::vector<std::string>{"between", "hour"});
 
+  here.stop();
+  here.ended = false;
+  here.scheduler->async_run([&](std::exception_ptr thrown) { here.ended = thrown == nullptr; });
+  here.scheduler->stop();  // of the run that was just asked for
+  here.pass(1min);
+  CHECK(here.ended);
+  here.ended = false;
+  here.start();
+
   bool closed = false;
   here.scheduler->async_close([&](std::exception_ptr thrown) { closed = thrown == nullptr; });
   here.pass(1min);

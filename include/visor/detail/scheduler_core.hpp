@@ -192,9 +192,9 @@ class scheduler_core : public std::enable_shared_from_this<scheduler_core<Driver
     co_await self->close_store();
   }
 
+  /// Stops the current run, or the one that was asked for before this call: each run has an engine of its own.
   void stop() {
-    std::scoped_lock const lock(mutex_);
-    engine_->stop();
+    boost::asio::post(strand_, [self = this->shared_from_this()] { self->engine_->stop(); });
   }
 
   /// Stops everything at once, for the destructor of the scheduler. Afterwards no thread of visor runs, so the context may be destroyed.
@@ -281,8 +281,8 @@ class scheduler_core : public std::enable_shared_from_this<scheduler_core<Driver
   bool is_declared_ = false;
   std::vector<job_type> types_;
   std::vector<schedule_record> schedules_;
-  std::unique_ptr<engine_type> engine_;
-  bool has_run_ = false;  ///< on the strand, as `is_closed_`
+  std::unique_ptr<engine_type> engine_;  ///< replaced on the strand, where it is read without the mutex
+  bool has_run_ = false;                 ///< used on the strand only
   std::atomic<bool> is_closed_{false};
   std::atomic<bool> is_running_{false};
 };
